@@ -1,0 +1,90 @@
+//! Writing an event as a line.
+use crate::Event;
+
+/// Why an event could not be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LineError {
+    /// The buffer, of this many bytes, is too short for the line.
+    BufferTooShort(usize),
+}
+
+/// Writes the event as one line of JSON, newline included, to the start of `buffer`, and returns the line.
+///
+/// # Errors
+/// [`LineError::BufferTooShort`] when the line does not fit; what the buffer then holds is of no use.
+pub fn write_line<'b>(event: &Event<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8], LineError> {
+    let size = buffer.len();
+    let too_short = LineError::BufferTooShort(size);
+    let room = size.checked_sub(1).ok_or(too_short)?;
+    let written = serde_json_core::to_slice(event, &mut buffer[..room]).map_err(|_| too_short)?;
+    buffer[written] = b'\n';
+    Ok(&buffer[..=written])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DriverStatus, MemoryRange, Node};
+    use alloc::vec;
+
+    fn line_of(event: &Event<'_>) -> alloc::string::String {
+        let mut buffer = [0; 1024];
+        let line = write_line(event, &mut buffer).expect("1 KiB is room enough");
+        alloc::string::String::from_utf8(line.into()).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn a_cpu_event_has_the_words_of_the_contract() {
+        let event = Event::Cpu { index: 2, apic_id: 2, node: 1, online: true };
+        assert_eq!(
+            line_of(&event),
+            "{\"event\":\"cpu\",\"index\":2,\"apic_id\":2,\"node\":1,\"online\":true}\n"
+        );
+    }
+
+    #[test]
+    fn the_topology_event_has_the_words_of_the_contract() {
+        let event = Event::Topology {
+            source: "srat".into(),
+            nodes: vec![Node {
+                id: 0,
+                domain: 0,
+                cpus: vec![0, 1],
+                memory: vec![MemoryRange { base: 0, length: 655_360, hotplug: false }],
+                pages_total: 0,
+                pages_free: 0,
+            }],
+            distances: vec![vec![10]],
+            fallback: vec![vec![0]],
+        };
+        assert_eq!(
+            line_of(&event),
+            concat!(
+                r#"{"event":"topology","source":"srat","nodes":[{"id":0,"domain":0,"cpus":[0,1],"#,
+                r#""memory":[{"base":0,"length":655360}],"pages_total":0,"pages_free":0}],"#,
+                r#""distances":[[10]],"fallback":[[0]]}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_the_same_even_with_quotes_and_control_characters() {
+        let event = Event::Driver {
+            name: "odd\"name\\".into(),
+            status: DriverStatus::Refused,
+            reason: "line\nbreak, \u{1} and \u{fe}".into(),
+        };
+        assert_eq!(serde_json::from_str::<Event<'_>>(&line_of(&event)).expect("valid JSON"), event);
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_is_an_error() {
+        let event = Event::Exit { ok: true };
+        let length = line_of(&event).len();
+        let mut buffer = [0; 64];
+        assert!(write_line(&event, &mut buffer[..length]).is_ok());
+        assert_eq!(write_line(&event, &mut buffer[..length - 1]), Err(LineError::BufferTooShort(length - 1)));
+        assert_eq!(write_line(&event, &mut []), Err(LineError::BufferTooShort(0)));
+    }
+}
