@@ -1,2 +1,88 @@
-//! To be written.
-fn main() {}
+//! The part of `run.sh` that knows machines: boots one, measures on one, boots one many times, compiles drivers.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod options;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use boot::{Machine, Verdict, artifacts, driver};
+
+use options::{Boot, Command};
+
+/// How long one of many boots may take, on a machine that has other work.
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+
+fn main() -> ExitCode {
+    let result = match options::parse(lexopt::Parser::from_env()) {
+        Ok(Command::Run(boot)) => run(boot),
+        Ok(Command::Bench(boot)) => measure(boot),
+        Ok(Command::Repeat(count)) => repeat(count),
+        Ok(Command::Drivers) => compile_drivers(),
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("boot: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Boots the two-node machine with its serial log on standard output.
+fn run(boot: Boot) -> Result<()> {
+    let events = artifacts::events();
+    let machine = Machine::two_nodes().firmware(boot.firmware).parameters(&boot.parameters);
+    judge(machine.arguments(boot.qemu).attach(&events)?)
+}
+
+/// Boots the two-node machine on a clock that counts instructions, and shows what it measured.
+fn measure(boot: Boot) -> Result<()> {
+    let counting = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
+    let machine = Machine::two_nodes().firmware(boot.firmware).parameters("bench");
+    let run = machine.arguments(counting).arguments(boot.qemu).run(bench::LIMIT)?;
+    if run.verdict != Verdict::Success {
+        eprint!("{}{}", run.serial, run.complaints);
+    }
+    let measured: Vec<boot::event::Bench> = run.events_of("bench");
+    if measured.is_empty() {
+        println!("The kernel measured nothing.");
+    } else {
+        print!("{}", bench::table(&measured));
+    }
+    judge(run.verdict)
+}
+
+/// Boots the two-node machine so many times in a row; the first that does not complete ends it.
+fn repeat(count: u32) -> Result<()> {
+    let machine = Machine::two_nodes().parameters("selftest");
+    for number in 1..=count {
+        let run = machine.run(BOOT_LIMIT)?;
+        let complete = run.line("boot: complete").is_some();
+        if run.verdict != Verdict::Success || !complete {
+            eprint!("{}{}", run.serial, run.complaints);
+            judge(run.verdict).with_context(|| format!("boot {number} of {count}"))?;
+            bail!("boot {number} of {count}: success reported, and no line says that it is complete");
+        }
+    }
+    println!("soak boots: {count} of {count} boots complete");
+    Ok(())
+}
+
+/// Compiles the example drivers and prints their paths.
+fn compile_drivers() -> Result<()> {
+    for driver in driver::build_examples()? {
+        println!("{}", driver.display());
+    }
+    Ok(())
+}
+
+fn judge(verdict: Verdict) -> Result<()> {
+    match verdict {
+        Verdict::Success => Ok(()),
+        other => bail!("{other}"),
+    }
+}

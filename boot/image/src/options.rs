@@ -1,0 +1,63 @@
+//! The command line of the image builder.
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use lexopt::prelude::*;
+
+/// What `--help` prints.
+pub const USAGE: &str = "\
+usage: image --kernel FILE [--bios FILE] [--uefi FILE] [--drivers FILE...] [--cmdline WORDS]
+
+  --kernel FILE      the kernel's ELF file
+  --bios FILE        write a disk image for BIOS machines
+  --uefi FILE        write a disk image for UEFI machines
+  --drivers FILE...  drivers for the ramdisk; the name of each file must be its own
+  --cmdline WORDS    kernel parameters for machines without QEMU's fw_cfg
+";
+
+/// What was asked for.
+pub enum Command {
+    /// Print the usage.
+    Help,
+    /// Build images.
+    Build(Options),
+}
+
+/// What to build, and from what.
+#[derive(Default)]
+pub struct Options {
+    /// The kernel's ELF file.
+    pub kernel: PathBuf,
+    /// Where the BIOS image goes, if one is wanted.
+    pub bios: Option<PathBuf>,
+    /// Where the UEFI image goes, if one is wanted.
+    pub uefi: Option<PathBuf>,
+    /// Driver files, in the order in which the kernel will see them.
+    pub drivers: Vec<PathBuf>,
+    /// Kernel parameters for the ramdisk's `cmdline`.
+    pub cmdline: Option<String>,
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// An option that is not known, lacks its value, or lacks beside it what it needs.
+pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
+    let mut options = Options::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Long("kernel") => options.kernel = parser.value()?.into(),
+            Long("bios") => options.bios = Some(parser.value()?.into()),
+            Long("uefi") => options.uefi = Some(parser.value()?.into()),
+            Long("drivers") => options.drivers.extend(parser.values()?.map(PathBuf::from)),
+            Long("cmdline") => {
+                options.cmdline = Some(parser.value()?.string().context("--cmdline is not UTF-8")?);
+            }
+            other => bail!(other.unexpected()),
+        }
+    }
+    ensure!(!options.kernel.as_os_str().is_empty(), "--kernel is missing");
+    ensure!(options.bios.is_some() || options.uefi.is_some(), "neither --bios nor --uefi is given");
+    Ok(Command::Build(options))
+}

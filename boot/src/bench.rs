@@ -1,0 +1,74 @@
+//! The benchmarks as a table, with what Linux needs for the same beside it.
+use std::fmt::Write;
+use std::time::Duration;
+
+use boot::event::Bench;
+
+/// How long all benchmarks together may take; the counting clock is far slower than a plain boot.
+pub const LIMIT: Duration = Duration::from_secs(1800);
+
+/// Instructions that Linux 6.1 needs for one operation, mitigations and zeroing off, in the same two-node guest; its
+/// boot is to a running init, on one CPU.
+const LINUX: [(&str, f64); 10] = [
+    ("page.pair.order0.local", 591.0),
+    ("page.pair.order0.remote", 591.0),
+    ("page.batch8192.alloc", 548.0),
+    ("page.batch8192.free", 557.0),
+    ("page.pair.order3", 774.0),
+    ("page.pair.order9", 18_660.0),
+    ("heap.pair.64", 248.0),
+    ("thread.switch.yield", 1_332.0),
+    ("thread.switch.wake", 3_417.0),
+    ("boot.kernel", 1.6e9),
+];
+
+/// One line for each measurement: instructions for an operation, Linux's, and how many times more that is.
+pub fn table(measured: &[Bench]) -> String {
+    let widest = measured.iter().map(|bench| bench.name.len()).max().unwrap_or(0);
+    let mut table = String::new();
+    let mut line = |name: &str, own: &str, linux: &str, times: &str| {
+        writeln!(table, "{name:widest$}  {own:>14}  {linux:>14}  {times:>8}").expect("a String grows");
+    };
+    line("", "instructions", "Linux 6.1", "");
+    for bench in measured {
+        let own = bench.ticks as f64 / bench.ops.max(1) as f64;
+        let known = LINUX.iter().find(|(name, _)| *name == bench.name);
+        let (linux, times) = match known {
+            Some((_, linux)) if own > 0.0 => (number(*linux), format!("x {:.1}", linux / own)),
+            Some((_, linux)) => (number(*linux), String::new()),
+            None => ("-".into(), String::new()),
+        };
+        line(&bench.name, &number(own), &linux, &times);
+    }
+    table
+}
+
+/// Thousands apart, and under a hundred one decimal.
+fn number(value: f64) -> String {
+    if value < 100.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_measurement_stands_beside_linux_and_another_alone() {
+        let bench = |name: &str, ticks, ops| Bench { name: name.into(), ticks, ops };
+        let table = table(&[bench("boot.kernel", 8_000_000, 1), bench("irq.tick", 614, 10)]);
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1], ["boot.kernel", "8,000,000", "1,600,000,000", "x", "200.0"]);
+        assert_eq!(lines[2], ["irq.tick", "61.4", "-"]);
+    }
+}

@@ -1,0 +1,19 @@
+//! Machines for Proxima to boot on: how each is described, started in QEMU, and judged.
+//!
+//! ```text
+//! Machine ──► qemu arguments ──► one QEMU process ──► Run { verdict, serial, events }
+//! ```
+//!
+//! The tests in `tests/` read what the kernel said on COM2 through [`event`]; nothing here shares code with the
+//! kernel, so that a field which is renamed there is seen missing here.
+#![forbid(unsafe_code)]
+
+pub mod artifacts;
+pub mod driver;
+pub mod event;
+pub mod machine;
+pub mod qemu;
+pub mod run;
+
+pub use machine::{Firmware, Machine, Node};
+pub use run::{Run, Verdict};

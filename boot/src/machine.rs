@@ -1,0 +1,273 @@
+//! A machine to boot on: processors, nodes, memory, distances, firmware and kernel parameters, as QEMU arguments.
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+
+/// Memory backends from this size on are not reserved on the host: the guest touches little of them.
+const UNRESERVED_FROM_MIB: u64 = 1024;
+
+/// The firmware that starts the boot loader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Firmware {
+    /// SeaBIOS, which QEMU brings with it.
+    Bios,
+    /// OVMF, from the host's package.
+    Uefi,
+}
+
+impl FromStr for Firmware {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "bios" => Ok(Self::Bios),
+            "uefi" => Ok(Self::Uefi),
+            _ => bail!("--firmware is bios or uefi, not {name:?}"),
+        }
+    }
+}
+
+/// A NUMA node: its CPUs by QEMU's index, and its memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Node {
+    cpus: Vec<u32>,
+    memory_mib: u64,
+}
+
+impl Node {
+    /// A node of these CPUs and this much memory.
+    #[must_use]
+    pub fn new(cpus: impl IntoIterator<Item = u32>, memory_mib: u64) -> Self {
+        Self { cpus: cpus.into_iter().collect(), memory_mib }
+    }
+
+    /// A node without memory.
+    #[must_use]
+    pub fn without_memory(cpus: impl IntoIterator<Item = u32>) -> Self {
+        Self::new(cpus, 0)
+    }
+
+    /// A node without CPUs.
+    #[must_use]
+    pub fn without_cpus(memory_mib: u64) -> Self {
+        Self::new([], memory_mib)
+    }
+}
+
+/// A machine to boot on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Machine {
+    cpus: u32,
+    sockets: Option<u32>,
+    memory_mib: u64,
+    nodes: Vec<Node>,
+    distances: Vec<Vec<u8>>,
+    pub(crate) firmware: Firmware,
+    parameters: String,
+    pub(crate) image: Option<PathBuf>,
+    arguments: Vec<OsString>,
+}
+
+impl Machine {
+    /// A machine whose firmware says nothing of nodes.
+    #[must_use]
+    pub fn without_numa(cpus: u32, memory_mib: u64) -> Self {
+        Self {
+            cpus,
+            sockets: None,
+            memory_mib,
+            nodes: Vec::new(),
+            distances: Vec::new(),
+            firmware: Firmware::Bios,
+            parameters: String::new(),
+            image: None,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// A machine of these nodes; its CPUs and its memory are theirs together.
+    #[must_use]
+    pub fn with_nodes(nodes: impl IntoIterator<Item = Node>) -> Self {
+        let nodes: Vec<Node> = nodes.into_iter().collect();
+        let cpus = nodes.iter().map(|node| node.cpus.len() as u32).sum();
+        let memory_mib = nodes.iter().map(|node| node.memory_mib).sum();
+        Self { nodes, ..Self::without_numa(cpus, memory_mib) }
+    }
+
+    /// The machine that `./run.sh` boots: two nodes of two CPUs and 256 MiB each, 20 apart.
+    #[must_use]
+    pub fn two_nodes() -> Self {
+        Self::with_nodes([Node::new(0..2, 256), Node::new(2..4, 256)])
+            .sockets(2)
+            .distances(&[&[10, 20], &[20, 10]])
+    }
+
+    /// Deals the CPUs out to so many sockets, of one thread a core.
+    #[must_use]
+    pub fn sockets(self, sockets: u32) -> Self {
+        Self { sockets: Some(sockets), ..self }
+    }
+
+    /// The distances between nodes, a row for each node; without them the firmware has no SLIT.
+    #[must_use]
+    pub fn distances(self, rows: &[&[u8]]) -> Self {
+        Self { distances: rows.iter().map(|row| row.to_vec()).collect(), ..self }
+    }
+
+    /// The firmware; BIOS when left out.
+    #[must_use]
+    pub fn firmware(self, firmware: Firmware) -> Self {
+        Self { firmware, ..self }
+    }
+
+    /// The kernel's parameters beside `exit`, which is always among them.
+    #[must_use]
+    pub fn parameters(self, words: &str) -> Self {
+        Self { parameters: words.to_owned(), ..self }
+    }
+
+    /// The disk image in place of the one that `run.sh` built for the firmware.
+    #[must_use]
+    pub fn image(self, path: impl Into<PathBuf>) -> Self {
+        Self { image: Some(path.into()), ..self }
+    }
+
+    /// Further arguments for QEMU, as they are.
+    #[must_use]
+    pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// QEMU's arguments for the hardware, the kernel's parameters and the debug exit: all but firmware and disk,
+    /// which are files of the host.
+    #[must_use]
+    pub fn qemu_arguments(&self) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        let mut option = |name: &str, value: String| arguments.extend([name.into(), value.into()]);
+        option("-machine", "q35".into());
+        option("-cpu", "max".into());
+        option("-smp", self.smp());
+        option("-m", format!("{}M", self.memory_mib));
+        for (id, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.memory_mib > 0) {
+            let reserve = if node.memory_mib < UNRESERVED_FROM_MIB { "" } else { ",reserve=off" };
+            option("-object", format!("memory-backend-ram,id=mem{id},size={}M{reserve}", node.memory_mib));
+        }
+        for (id, node) in self.nodes.iter().enumerate() {
+            option("-numa", numa_node(id, node));
+        }
+        for (from, to, distance) in self.qemu_distances() {
+            option("-numa", format!("dist,src={from},dst={to},val={distance}"));
+        }
+        option("-fw_cfg", format!("name=opt/org.proxima/cmdline,string={}", escape(&self.words())));
+        option("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04".into());
+        if !self.arguments.iter().any(chooses_accelerator) {
+            // Not KVM, even where there is one: inside a virtual machine it may be far slower, or die on `-cpu max`.
+            option("-accel", "tcg,thread=multi".into());
+        }
+        arguments.extend(self.arguments.iter().cloned());
+        arguments
+    }
+
+    fn smp(&self) -> String {
+        match self.sockets {
+            Some(sockets) => {
+                format!("{},sockets={sockets},cores={},threads=1", self.cpus, self.cpus / sockets)
+            }
+            None => self.cpus.to_string(),
+        }
+    }
+
+    /// QEMU fills in the way back for a machine where no distance is given both ways.
+    fn qemu_distances(&self) -> Vec<(usize, usize, u8)> {
+        let rows = &self.distances;
+        let all = || (0..rows.len()).flat_map(|from| (0..rows.len()).map(move |to| (from, to)));
+        let symmetric = all().all(|(from, to)| rows[from][to] == rows[to][from]);
+        all()
+            .filter(|&(from, to)| if symmetric { from < to } else { from != to })
+            .map(|(from, to)| (from, to, rows[from][to]))
+            .collect()
+    }
+
+    fn words(&self) -> String {
+        format!("{} exit", self.parameters).trim_start().to_owned()
+    }
+}
+
+/// `node,nodeid=0,cpus=0-1,memdev=mem0`.
+fn numa_node(id: usize, node: &Node) -> String {
+    let mut value = format!("node,nodeid={id}");
+    for run in node.cpus.chunk_by(|before, after| before + 1 == *after) {
+        let (first, last) = (run[0], run[run.len() - 1]);
+        value += &if first == last { format!(",cpus={first}") } else { format!(",cpus={first}-{last}") };
+    }
+    if node.memory_mib > 0 {
+        value += &format!(",memdev=mem{id}");
+    }
+    value
+}
+
+/// Whether this argument of the user's says how QEMU is to run the guest.
+fn chooses_accelerator(argument: &OsString) -> bool {
+    let argument = argument.to_string_lossy();
+    matches!(argument.as_ref(), "-accel" | "--accel" | "-enable-kvm" | "--enable-kvm")
+        || argument.contains("accel=")
+}
+
+/// QEMU splits option values at commas; a doubled one stands for itself.
+pub(crate) fn escape(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(machine: &Machine) -> String {
+        let arguments = machine.qemu_arguments();
+        arguments.iter().map(|argument| argument.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_two_node_machine_is_the_documented_one() {
+        let documented = "-machine q35 -cpu max -smp 4,sockets=2,cores=2,threads=1 -m 512M \
+            -object memory-backend-ram,id=mem0,size=256M -object memory-backend-ram,id=mem1,size=256M \
+            -numa node,nodeid=0,cpus=0-1,memdev=mem0 -numa node,nodeid=1,cpus=2-3,memdev=mem1 \
+            -numa dist,src=0,dst=1,val=20 ";
+        assert!(line(&Machine::two_nodes()).starts_with(documented));
+    }
+
+    #[test]
+    fn an_asymmetric_matrix_is_given_both_ways() {
+        let nodes = [Node::new([0], 64), Node::new([1], 64)];
+        let line = line(&Machine::with_nodes(nodes).distances(&[&[10, 20], &[30, 10]]));
+        assert!(line.contains("-numa dist,src=0,dst=1,val=20 -numa dist,src=1,dst=0,val=30"));
+    }
+
+    #[test]
+    fn a_node_lacks_what_it_does_not_have() {
+        let nodes = [Node::new([0, 2, 3], 64), Node::without_memory([1]), Node::without_cpus(2048)];
+        let line = line(&Machine::with_nodes(nodes));
+        assert!(line.contains("-smp 4 -m 2112M"));
+        assert!(line.contains("id=mem2,size=2048M,reserve=off"));
+        assert!(line.contains("nodeid=0,cpus=0,cpus=2-3,memdev=mem0 -numa node,nodeid=1,cpus=1 "));
+        assert!(line.contains("nodeid=2,memdev=mem2"));
+    }
+
+    #[test]
+    fn exit_is_always_among_the_parameters_and_commas_are_doubled() {
+        let machine = Machine::without_numa(1, 128);
+        assert!(line(&machine).contains("string=exit -device"));
+        assert!(line(&machine.parameters("log=a,b")).contains("string=log=a,,b exit -device"));
+    }
+
+    #[test]
+    fn the_users_accelerator_takes_the_place_of_ours() {
+        let machine = Machine::without_numa(1, 128);
+        assert!(line(&machine).ends_with("-accel tcg,thread=multi"));
+        assert!(line(&machine.clone().arguments(["-enable-kvm"])).ends_with("iosize=0x04 -enable-kvm"));
+        assert!(line(&machine.arguments(["-accel", "kvm"])).ends_with("iosize=0x04 -accel kvm"));
+    }
+}

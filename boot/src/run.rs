@@ -1,0 +1,139 @@
+//! What came of a boot: the verdict, the serial log and the events.
+use std::process::ExitStatus;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::event::{Cpu, Driver, Finding, Test, Topology};
+
+/// QEMU's exit status for the value 0x10 written to `isa-debug-exit`.
+const SUCCESS: i32 = 33;
+/// QEMU's exit status for the value 0x11.
+const FAILURE: i32 = 35;
+
+/// How a boot ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The kernel reported success.
+    Success,
+    /// The kernel reported failure.
+    Failure,
+    /// The machine stopped, and the kernel had not reported: a reset, or QEMU refused its arguments.
+    None(ExitStatus),
+    /// The machine was still running when its time was up.
+    TimedOut,
+}
+
+impl From<ExitStatus> for Verdict {
+    fn from(status: ExitStatus) -> Self {
+        match status.code() {
+            Some(SUCCESS) => Self::Success,
+            Some(FAILURE) => Self::Failure,
+            _ => Self::None(status),
+        }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Success => write!(out, "the kernel reported success"),
+            Self::Failure => write!(out, "the kernel reported failure"),
+            Self::None(status) => write!(out, "stopped without a verdict of the kernel ({status})"),
+            Self::TimedOut => write!(out, "still running when its time was up"),
+        }
+    }
+}
+
+/// A boot that has ended, as a test sees it.
+#[derive(Debug)]
+pub struct Run {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What came over COM1.
+    pub serial: String,
+    /// What came over COM2, a JSON object a line.
+    pub events: Vec<Value>,
+    /// What QEMU itself said.
+    pub complaints: String,
+}
+
+impl Run {
+    /// This run, if the kernel said so.
+    ///
+    /// # Panics
+    /// With the serial log, on any other verdict.
+    #[must_use]
+    #[track_caller]
+    pub fn expect(self, verdict: Verdict) -> Self {
+        assert!(self.verdict == verdict, "{}\n{}\n{}", self.verdict, self.serial, self.complaints);
+        self
+    }
+
+    /// Events of one kind, in the order in which they came.
+    ///
+    /// # Panics
+    /// An event of that kind that lacks a field.
+    #[must_use]
+    #[track_caller]
+    pub fn events_of<T: DeserializeOwned>(&self, kind: &str) -> Vec<T> {
+        let events = self.events.iter().filter(|event| event["event"] == kind);
+        events
+            .map(|event| match serde_json::from_value(event.clone()) {
+                Ok(event) => event,
+                Err(error) => panic!("{event}: {error}"),
+            })
+            .collect()
+    }
+
+    /// The one topology event.
+    ///
+    /// # Panics
+    /// There is none, or more than one.
+    #[must_use]
+    #[track_caller]
+    pub fn topology(&self) -> Topology {
+        let mut events = self.events_of("topology");
+        assert_eq!(events.len(), 1, "topology events\n{}", self.serial);
+        events.remove(0)
+    }
+
+    /// The CPU events.
+    #[must_use]
+    #[track_caller]
+    pub fn cpus(&self) -> Vec<Cpu> {
+        self.events_of("cpu")
+    }
+
+    /// The driver events.
+    #[must_use]
+    #[track_caller]
+    pub fn drivers(&self) -> Vec<Driver> {
+        self.events_of("driver")
+    }
+
+    /// The findings about the firmware's tables.
+    #[must_use]
+    #[track_caller]
+    pub fn findings(&self) -> Vec<Finding> {
+        self.events_of("finding")
+    }
+
+    /// The self-test's results.
+    #[must_use]
+    #[track_caller]
+    pub fn tests(&self) -> Vec<Test> {
+        self.events_of("test")
+    }
+
+    /// The log's lines, without carriage returns.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.serial.lines().map(str::trim_end)
+    }
+
+    /// The last line of the log that begins with this, a level in front of it passed over.
+    #[must_use]
+    pub fn line(&self, start: &str) -> Option<&str> {
+        self.lines().filter_map(|line| line.find(start).map(|at| &line[at..])).last()
+    }
+}
