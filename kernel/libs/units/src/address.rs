@@ -14,6 +14,16 @@ impl fmt::Display for PhysAddr {
     }
 }
 
+/// A virtual address in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct VirtAddr(pub u64);
+
+impl fmt::Display for VirtAddr {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:#018x}", self.0)
+    }
+}
+
 /// A frame's number: its physical address divided by [`FRAME_SIZE`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct FrameNumber(pub u64);

@@ -8,5 +8,5 @@
 mod address;
 mod id;
 
-pub use address::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, PhysRange};
+pub use address::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, PhysRange, VirtAddr};
 pub use id::{ApicId, CpuId, MAX_NODES, NodeId, ProximityDomain};
