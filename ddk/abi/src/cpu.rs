@@ -2,7 +2,7 @@
 use core::ffi::c_int;
 use core::mem::{offset_of, size_of};
 
-/// `CpuInfo::AcpiProcessorId` of a CPU whose ACPI processor UID does not fit in 8 bits.
+/// `CpuInfo.AcpiProcessorId` of a CPU whose ACPI processor UID does not fit in 8 bits.
 pub const CPU_ACPI_PROCESSOR_ID_NONE: u8 = 255;
 
 /// One CPU.

@@ -15,7 +15,7 @@ pub const KERNEL_LOG_TRACE: c_int = 5;
 unsafe extern "C" {
     /// Writes one line to the kernel's log, with the driver's name in front.
     ///
-    /// `level` is one of `KERNEL_LOG_…`; any other number counts as `KERNEL_LOG_INFO`. `text` is UTF-8 of `length`
+    /// `level` is one of the `KERNEL_LOG_` numbers; any other number counts as `KERNEL_LOG_INFO`. `text` is UTF-8 of `length`
     /// bytes and needs no end mark; control characters, line ends among them, and bytes that are not UTF-8 are
     /// escaped, and a very long line is cut. Nothing is written when `text` is null or not mapped, or the level is not
     /// logged.

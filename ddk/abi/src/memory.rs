@@ -6,7 +6,7 @@ use core::mem::{offset_of, size_of};
 /// Bytes in a page.
 pub const KERNEL_PAGE_SIZE: u64 = 4096;
 
-/// `PageRequest::Flags`: the pages are filled with zeros. Without it they hold what was there before.
+/// `PageRequest.Flags`: the pages are filled with zeros. Without it they hold what was there before.
 pub const PAGE_REQUEST_ZEROED: u32 = 1;
 
 /// What `Kernel_AllocatePages` is asked for. The driver sets `Size`.
@@ -62,8 +62,10 @@ pub struct PageGrant {
 
 impl PageGrant {
     /// An empty grant for the kernel to fill.
-    pub const EMPTY: Self =
-        Self { Size: size_of::<Self>() as u32, Node: 0, Address: 0, Count: 0, Distance: 0, FellBack: 0 };
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { Size: size_of::<Self>() as u32, Node: 0, Address: 0, Count: 0, Distance: 0, FellBack: 0 }
+    }
 }
 
 unsafe extern "C" {

@@ -2,20 +2,17 @@
 use core::ffi::c_int;
 use core::mem::{offset_of, size_of};
 
-/// No node: what a query answers, and what clears a thread's preferred node.
-pub const NUMA_NO_NODE: c_int = -1;
-
-/// `NumaPolicy::Kind`: the running CPU's node, else the nearest to it.
+/// `NumaPolicy.Kind`: the running CPU's node, else the nearest to it.
 pub const NUMA_POLICY_LOCAL: u32 = 0;
-/// `NumaPolicy::Kind`: `Node`, else the nearest to it.
+/// `NumaPolicy.Kind`: `Node`, else the nearest to it.
 pub const NUMA_POLICY_PREFERRED: u32 = 1;
-/// `NumaPolicy::Kind`: `Node`, and no other.
+/// `NumaPolicy.Kind`: `Node`, and no other.
 pub const NUMA_POLICY_STRICT: u32 = 2;
-/// `NumaPolicy::Kind`: the nearest of `Nodes`, and no other. This kernel refuses it.
+/// `NumaPolicy.Kind`: the nearest of `Nodes`, and no other. This kernel refuses it.
 pub const NUMA_POLICY_SET: u32 = 3;
-/// `NumaPolicy::Kind`: each of `Nodes` in turn. This kernel refuses it.
+/// `NumaPolicy.Kind`: each of `Nodes` in turn. This kernel refuses it.
 pub const NUMA_POLICY_INTERLEAVE: u32 = 4;
-/// `NumaPolicy::Kind`: each of `Nodes` in turn, as often as its weight says. This kernel refuses it.
+/// `NumaPolicy.Kind`: each of `Nodes` in turn, as often as its weight says. This kernel refuses it.
 pub const NUMA_POLICY_WEIGHTED: u32 = 5;
 
 /// One node.
@@ -40,7 +37,7 @@ pub struct NumaNodeInfo {
 pub struct NumaPolicy {
     /// Bytes in this structure.
     pub Size: u32,
-    /// One of `NUMA_POLICY_…`.
+    /// One of the `NUMA_POLICY_` numbers.
     pub Kind: u32,
     /// The node of a preferred or strict policy.
     pub Node: i32,
@@ -54,7 +51,10 @@ pub struct NumaPolicy {
 
 impl NumaPolicy {
     /// The running CPU's node, else the nearest to it.
-    pub const LOCAL: Self = Self::of(NUMA_POLICY_LOCAL, 0);
+    #[must_use]
+    pub const fn local() -> Self {
+        Self::of(NUMA_POLICY_LOCAL, 0)
+    }
 
     /// This node, else the nearest to it.
     #[must_use]

@@ -1,0 +1,53 @@
+//! Assertions for C of the sizes and offsets that Rust gives the structures.
+use abi::{CpuInfo, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest};
+use std::fmt::Write as _;
+use std::mem::{offset_of, size_of};
+
+/// A structure's name, its size, and the offset of each field.
+struct Layout {
+    name: &'static str,
+    size: usize,
+    fields: Vec<(&'static str, usize)>,
+}
+
+/// The layout of a structure with exactly these fields: the pattern does not compile when one is missing.
+macro_rules! layout {
+    ($name:ident { $($field:ident),* }) => {{
+        let _every_field = |$name { $($field: _),* }: $name| ();
+        Layout {
+            name: stringify!($name),
+            size: size_of::<$name>(),
+            fields: vec![$((stringify!($field), offset_of!($name, $field))),*],
+        }
+    }};
+}
+
+/// One assertion a structure and a field, for C11 and C++11.
+pub fn assertions() -> String {
+    let mut text = "\
+#ifdef __cplusplus
+#define PROXIMA_ASSERT(condition) static_assert(condition, #condition)
+#else
+#define PROXIMA_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+"
+    .to_owned();
+    for Layout { name, size, fields } in layouts() {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "\nPROXIMA_ASSERT(sizeof({name}) == {size});");
+        for (field, offset) in fields {
+            let _ = writeln!(text, "PROXIMA_ASSERT(offsetof({name}, {field}) == {offset});");
+        }
+    }
+    text + "\n#undef PROXIMA_ASSERT\n"
+}
+
+fn layouts() -> [Layout; 5] {
+    [
+        layout!(NumaNodeInfo { NodeId, CpuCount, MemoryBase, MemorySize, IsValid }),
+        layout!(NumaPolicy { Size, Kind, Node, Reserved, Nodes, Weights }),
+        layout!(PageRequest { Size, Flags, Count, Alignment, HighestAddress, Policy }),
+        layout!(PageGrant { Size, Node, Address, Count, Distance, FellBack }),
+        layout!(CpuInfo { CpuIndex, ApicId, AcpiProcessorId, NumaNode, IsBsp, IsOnline, IsEnabled }),
+    ]
+}

@@ -1,0 +1,109 @@
+//! The header as it lies in `ddk/include`: that it is the current one, and that compilers take it.
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// How a driver in C is compiled, as far as the header is concerned.
+const C: [&str; 6] = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffreestanding"];
+
+fn header() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/proxima.h")
+}
+
+fn generator(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_header")).args(arguments).output().expect("the generator starts")
+}
+
+/// Compiles a source that is given as text; `None`, saying so, where there is no such compiler.
+fn compile(compiler: &str, file: &str, flags: &[&str], source: &str) -> Option<Output> {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    std::fs::write(&file, source).expect("the folder for test files is writable");
+    let include = header().parent().expect("the header is in a folder").to_owned();
+    let output =
+        Command::new(compiler).args(flags).arg("-fsyntax-only").arg("-I").arg(include).arg(file).output();
+    match output {
+        Ok(output) => Some(output),
+        Err(error) => {
+            println!("skipped: {compiler} cannot be started: {error}");
+            None
+        }
+    }
+}
+
+fn assert_compiles(output: Option<Output>) {
+    if let Some(output) = output {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_header_is_what_the_abi_says() {
+    let output = generator(&["--check"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_stale_header_fails_the_check_in_one_line_that_names_the_place() {
+    let text = std::fs::read_to_string(header()).expect("the header is there");
+    let stale = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stale.h");
+    std::fs::write(&stale, text.replace("Kernel_FreePages", "Kernel_FreeSheets")).expect("writable");
+    let path = stale.to_str().expect("a plain path");
+
+    let output = generator(&["--check", path]);
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).expect("plain text");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains("stale.h:"), "{message}");
+
+    assert!(generator(&[path]).status.success(), "written anew");
+    assert!(generator(&["--check", path]).status.success(), "and then current");
+}
+
+#[test]
+fn an_unknown_option_is_refused() {
+    assert!(!generator(&["--chekc"]).status.success());
+}
+
+#[test]
+fn the_header_declares_every_export_once_in_order_and_nothing_else() {
+    let text = std::fs::read_to_string(header()).expect("the header is there");
+    let declared: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("extern ") && line.contains("Kernel_"))
+        .filter_map(|line| line[line.find("Kernel_")?..].split('(').next())
+        .collect();
+    assert_eq!(declared, abi::EXPORTS);
+}
+
+#[test]
+fn c_takes_the_header_alone_and_twice() {
+    assert_compiles(compile("cc", "once.c", &C, "#include <proxima.h>\n"));
+    assert_compiles(compile(
+        "cc",
+        "twice.c",
+        &C,
+        "#include <proxima.h>\n#include <proxima.h>\nint unused;\n",
+    ));
+}
+
+#[test]
+fn cplusplus_takes_the_header_and_links_as_c() {
+    let source =
+        "#include <proxima.h>\nextern \"C\" int Driver_Init() { return Kernel_GetNumaNodeCount() - 1; }\n";
+    assert_compiles(compile(
+        "c++",
+        "driver.cc",
+        &["-std=c++11", "-Wall", "-Werror", "-ffreestanding"],
+        source,
+    ));
+}
+
+#[test]
+fn a_layout_that_differs_does_not_compile() {
+    let text = std::fs::read_to_string(header()).expect("the header is there");
+    let narrow = text.replacen("uint64_t MemorySize;", "uint32_t MemorySize;", 1);
+    assert_ne!(text, narrow);
+    if let Some(output) = compile("cc", "narrow.c", &C, &narrow) {
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("IsValid"), "the field is named");
+    }
+}
