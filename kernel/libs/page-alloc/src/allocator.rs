@@ -1,0 +1,158 @@
+//! The allocator over all nodes: what its users call.
+use core::alloc::Layout;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use lock_api::RawMutex;
+use units::{FrameNumber, FrameRange, MAX_NODES, NodeId};
+
+use crate::error::{AddError, AllocateError, FreeError, SetupError};
+use crate::node::Node;
+use crate::request::{Grant, Needs, Request};
+use crate::setup::{self, NodeSetup};
+use crate::span_table::SpanTable;
+use crate::spans::NodeFrames;
+use crate::{NodeStats, ORDERS};
+
+/// Frames of all nodes, handed out and taken back.
+///
+/// `L` is the kind of lock, one for each node. It is held for a bounded time and never two at once. Code that
+/// interrupts its holder on the same CPU must not call the allocator, unless `L` keeps interrupts off while it is held;
+/// the default, a plain spin lock, does not.
+pub struct PageAllocator<'m, L = spin::Mutex<()>> {
+    nodes: [Option<&'m Node<'m, L>>; MAX_NODES],
+    spans: SpanTable<'m>,
+    refused_outside: AtomicU64,
+}
+
+impl<'m, L: RawMutex> PageAllocator<'m, L> {
+    /// The memory that [`PageAllocator::new`] wants for its table of these spans.
+    ///
+    /// # Errors
+    /// The spans are not ascending or too high.
+    pub fn table_layout(spans: &[NodeFrames]) -> Result<Layout, SetupError> {
+        setup::table_layout(spans)
+    }
+
+    /// The memory that [`PageAllocator::new`] wants for this node: 144 bytes for each 2 MiB block that the node's spans
+    /// touch, and 512 bytes or so besides, also for a node without memory.
+    ///
+    /// # Errors
+    /// The spans are not ascending or too high.
+    pub fn node_layout(spans: &[NodeFrames], node: NodeId) -> Result<Layout, SetupError> {
+        setup::node_layout::<L>(spans, node)
+    }
+
+    /// An allocator over these spans, nothing of which is free yet.
+    ///
+    /// `spans` ascend and do not overlap; touching ones of one node are taken as one. The k-th of `nodes` is node k.
+    /// No frame is touched; a few instructions are spent for each 2 MiB block.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn new(
+        spans: &[NodeFrames],
+        table: &'m mut [MaybeUninit<u8>],
+        nodes: impl IntoIterator<Item = NodeSetup<'m>>,
+    ) -> Result<Self, SetupError> {
+        let table = SpanTable::new(spans, table)?;
+        let mut built = [None; MAX_NODES];
+        for (index, setup) in nodes.into_iter().enumerate() {
+            let id = NodeId::new(index).ok_or(SetupError::TooManyNodes)?;
+            built[index] = Some(setup::build_node(id, setup, spans, &table)?);
+        }
+        let named = built.iter().flatten().flat_map(|node: &&Node<'m, L>| node.fallback()).copied();
+        let unknown =
+            named.chain(table.iter().map(|span| span.node)).find(|node| built[node.index()].is_none());
+        match unknown {
+            Some(node) => Err(SetupError::NoSuchNode(node)),
+            None => Ok(Self { nodes: built, spans: table, refused_outside: AtomicU64::new(0) }),
+        }
+    }
+
+    /// Gives frames to their nodes to hand out, and returns how many; frame 0 is passed over, for it is never handed
+    /// out. The range may hold parts of several spans, but no frame that is in none.
+    ///
+    /// Quick where a node's ranges are added in ascending order: the blocks at the edges and one step for each aligned
+    /// run of blocks between them. Below what was added before, each block is looked at.
+    ///
+    /// # Errors
+    /// See [`AddError`]. The frames before the one that is named were added.
+    pub fn add_free(&self, range: FrameRange) -> Result<u64, AddError> {
+        let mut next = range.start.max(FrameNumber(1));
+        let mut added = 0;
+        while next < range.end {
+            let span = self.spans.find(next.0).ok_or(AddError::NotMemory(next))?;
+            let end = range.end.min(span.frames.end);
+            let node = self.node(span.node).ok_or(AddError::NotMemory(next))?;
+            if !node.add(span, next, end) {
+                return Err(AddError::AlreadyAdded(next));
+            }
+            added += end.0 - next.0;
+            next = end;
+        }
+        Ok(added)
+    }
+
+    /// Hands out contiguous frames: of the preferred node, or of the first node in its fallback order that has such a
+    /// run. The frames are as whoever had them last left them.
+    ///
+    /// # Errors
+    /// See [`AllocateError`].
+    pub fn allocate(&self, request: &Request) -> Result<Grant, AllocateError> {
+        let needs = Needs::of(request)?;
+        let &Request { count, preferred, .. } = request;
+        let preferred_node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
+        let order =
+            if request.strict { core::slice::from_ref(&preferred) } else { preferred_node.fallback() };
+        for &id in order {
+            let Some(node) = self.node(id) else { continue };
+            let Some(frame) = node.allocate(request, &needs, &self.spans) else { continue };
+            let fell_back = id != preferred;
+            if fell_back {
+                preferred_node.count_foreign(count);
+            }
+            return Ok(Grant { frame, count, node: id, fell_back });
+        }
+        Err(AllocateError::NoFit { preferred, count })
+    }
+
+    /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.
+    ///
+    /// # Errors
+    /// See [`FreeError`]: anything else is refused, counted, and changes nothing.
+    pub fn free(&self, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        let place = self.spans.find(frame.0).and_then(|span| Some((span, self.node(span.node)?)));
+        let Some((span, node)) = place else {
+            self.refused_outside.fetch_add(1, Ordering::Relaxed);
+            return Err(FreeError::NotMemory(frame));
+        };
+        node.free(span, frame, count)
+    }
+
+    /// The node whose memory holds the frame, whether that is free, granted or was in use at boot.
+    pub fn node_of(&self, frame: FrameNumber) -> Option<NodeId> {
+        self.spans.find(frame.0).map(|span| span.node)
+    }
+
+    /// The node's numbers; `None` when there is no such node.
+    pub fn node_stats(&self, node: NodeId) -> Option<NodeStats> {
+        self.node(node).map(Node::stats)
+    }
+
+    /// The node's free frames in chunks of each order, each frame counted in the largest chunk it is part of.
+    ///
+    /// For reports: the node is locked while each of its blocks that has free frames is looked at.
+    pub fn free_by_order(&self, node: NodeId) -> Option<[u64; ORDERS]> {
+        self.node(node).map(Node::free_by_order)
+    }
+
+    /// Calls to [`PageAllocator::free`] that were refused with [`FreeError::NotMemory`], which no node counts.
+    pub fn refused_outside(&self) -> u64 {
+        self.refused_outside.load(Ordering::Relaxed)
+    }
+
+    fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
+        self.nodes[id.index()]
+    }
+}

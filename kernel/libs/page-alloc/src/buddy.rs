@@ -1,0 +1,125 @@
+//! The buddy system over whole blocks: free runs of 2^0 to 2^9 blocks, orders 9 to 18.
+use core::ops::Range;
+
+use crate::MAX_ORDER;
+use crate::blocks::{BLOCK_ORDER, Block, BlockIndex};
+use crate::node_memory::{Extent, NodeMemory};
+
+/// Blocks in a run of this order, 9 or above.
+pub const fn blocks_in(order: u8) -> u64 {
+    1 << (order - BLOCK_ORDER)
+}
+
+impl NodeMemory<'_> {
+    /// Makes blocks free that are `Quiet` and in no free run.
+    pub(crate) fn release_blocks(&mut self, extent: Extent, numbers: Range<u64>) {
+        for (number, order) in aligned_runs(numbers) {
+            self.release_run(extent, number, order);
+        }
+    }
+
+    /// Makes one aligned run free, together with its buddies that are free already.
+    pub(crate) fn release_run(&mut self, extent: Extent, mut number: u64, mut order: u8) {
+        while order < MAX_ORDER {
+            let buddy = number ^ blocks_in(order);
+            if !extent.contains(buddy) || !self.is_free_run(extent, buddy, order) {
+                break;
+            }
+            self.remove_run(extent, buddy, order);
+            number = number.min(buddy);
+            order += 1;
+        }
+        self.insert_run(extent, number, order);
+    }
+
+    /// Takes all of these blocks that are free out of the free runs; what else those runs held stays free.
+    pub(crate) fn withdraw_blocks(&mut self, extent: Extent, numbers: Range<u64>) {
+        let mut number = numbers.start;
+        while number < numbers.end {
+            let Some((first, order)) = self.free_run_over(extent, number) else {
+                number += 1;
+                continue;
+            };
+            let end = first + blocks_in(order);
+            self.remove_run(extent, first, order);
+            // Halves of a run whose other half is being taken: they have no free buddy to merge with.
+            for (number, order) in aligned_runs(first..number).chain(aligned_runs(numbers.end..end)) {
+                self.insert_run(extent, number, order);
+            }
+            number = end;
+        }
+    }
+
+    /// The free run that holds the block, if one does: its first block and its order.
+    pub(crate) fn free_run_over(&self, extent: Extent, number: u64) -> Option<(u64, u8)> {
+        for order in BLOCK_ORDER..=MAX_ORDER {
+            let first = number & !(blocks_in(order) - 1);
+            if first < extent.first {
+                return None;
+            }
+            match self.blocks.get(extent.place(first)) {
+                Block::Quiet => {}
+                Block::Free { order: found, .. } if found >= order => return Some((first, found)),
+                // Whoever speaks for itself is in no larger free run, and neither is then its neighbour up to here.
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    fn is_free_run(&self, extent: Extent, number: u64, of_order: u8) -> bool {
+        matches!(self.blocks.get(extent.place(number)), Block::Free { order, .. } if order == of_order)
+    }
+
+    fn insert_run(&mut self, extent: Extent, number: u64, order: u8) {
+        let place = extent.place(number);
+        self.blocks.set_free(place, number, order);
+        self.lists.insert(&mut self.blocks, order, BlockIndex::new(place));
+    }
+
+    fn remove_run(&mut self, extent: Extent, number: u64, order: u8) {
+        let place = extent.place(number);
+        self.lists.remove(&mut self.blocks, order, BlockIndex::new(place));
+        self.blocks.set_quiet(place);
+    }
+}
+
+/// Cuts blocks into the fewest runs that are powers of two, aligned to their size and of an order with a list.
+fn aligned_runs(mut numbers: Range<u64>) -> impl Iterator<Item = (u64, u8)> {
+    core::iter::from_fn(move || {
+        let len = numbers.end.checked_sub(numbers.start)?.checked_ilog2()?;
+        let blocks_log2 = len.min(numbers.start.trailing_zeros()).min((MAX_ORDER - BLOCK_ORDER).into());
+        let first = numbers.start;
+        numbers.start += 1 << blocks_log2;
+        Some((first, BLOCK_ORDER + blocks_log2 as u8))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn runs_are_aligned_ascending_and_at_most_of_the_largest_order() {
+        let runs: Vec<_> = aligned_runs(5..1538).collect();
+        assert_eq!(
+            runs,
+            [
+                (5, 9),
+                (6, 10),
+                (8, 12),
+                (16, 13),
+                (32, 14),
+                (64, 15),
+                (128, 16),
+                (256, 17),
+                (512, 18),
+                (1024, 18),
+                (1536, 10)
+            ]
+        );
+        assert_eq!(aligned_runs(7..7).count(), 0);
+    }
+}

@@ -1,0 +1,63 @@
+//! Cutting typed values out of the raw memory that the caller hands over.
+use core::mem::{MaybeUninit, take};
+use core::slice;
+
+/// Memory of which a part is still uncut.
+pub struct Carver<'m> {
+    rest: &'m mut [MaybeUninit<u8>],
+}
+
+impl<'m> Carver<'m> {
+    pub fn new(memory: &'m mut [MaybeUninit<u8>]) -> Self {
+        Self { rest: memory }
+    }
+
+    /// The next `len` values' worth of memory, aligned; `None` when less than that is left.
+    pub fn uninit<T>(&mut self, len: usize) -> Option<&'m mut [MaybeUninit<T>]> {
+        let skipped = self.rest.as_ptr().align_offset(align_of::<T>());
+        let end = len.checked_mul(size_of::<T>())?.checked_add(skipped)?;
+        if end > self.rest.len() {
+            return None;
+        }
+        let (cut, rest) = take(&mut self.rest).split_at_mut(end);
+        self.rest = rest;
+        let first = cut[skipped..].as_mut_ptr().cast();
+        // SAFETY: `first` is aligned for `T` and is followed by `len * size_of::<T>()` bytes of `cut`, which are
+        // borrowed for 'm and which nothing else refers to any more. `MaybeUninit` asks nothing of their contents.
+        Some(unsafe { slice::from_raw_parts_mut(first, len) })
+    }
+
+    /// As [`Carver::uninit`], each value set.
+    pub fn filled<T: Copy>(&mut self, len: usize, value: T) -> Option<&'m mut [T]> {
+        let uninit = self.uninit(len)?;
+        for slot in uninit.iter_mut() {
+            slot.write(value);
+        }
+        // SAFETY: the loop has just written each element.
+        Some(unsafe { uninit.assume_init_mut() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_are_aligned_disjoint_and_end_with_the_memory() {
+        #[repr(align(64))]
+        struct Memory([MaybeUninit<u8>; 64]);
+        let mut memory = Memory([MaybeUninit::uninit(); 64]);
+        let mut carver = Carver::new(&mut memory.0);
+        let bytes = carver.filled(1, 7u8).unwrap();
+        let words = carver.filled(7, 9u64).unwrap();
+        assert!(carver.filled(1, 1u8).is_none());
+        words[0] = 1;
+        assert_eq!((bytes[0], words[0], words[6]), (7, 1, 9));
+        assert_eq!(words.as_ptr().addr() % 8, 0);
+    }
+
+    #[test]
+    fn a_length_beyond_all_memory_is_refused() {
+        assert!(Carver::new(&mut []).uninit::<u64>(usize::MAX).is_none());
+    }
+}

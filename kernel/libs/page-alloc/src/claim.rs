@@ -1,0 +1,87 @@
+//! Taking frames out of a node: the lists first, a walk only where they cannot know.
+use crate::blocks::{BLOCK_ORDER, Block, block_of};
+use crate::buddy::blocks_in;
+use crate::frame_map::{BLOCK_FRAMES, FrameMap};
+use crate::node_memory::{Extent, NodeMemory, Piece, pieces};
+use crate::request::Needs;
+use crate::span_table::Span;
+
+impl NodeMemory<'_> {
+    /// Grants a run that meets the needs and returns its first frame. `spans` are the node's, ascending.
+    ///
+    /// A count that is a power of two, without a limit below the node's end, is answered by the lists alone, yes or
+    /// no. For any other request they are asked for a chunk that holds the run with certainty; only where that fails
+    /// are the blocks walked.
+    pub fn allocate<'s>(&mut self, needs: &Needs, spans: impl Iterator<Item = &'s Span>) -> Option<u64> {
+        if needs.count > self.free {
+            return None;
+        }
+        if let Some((extent, frame)) = self.chunk(needs.order)
+            && frame + needs.count <= needs.limit
+        {
+            self.claim(extent, frame, needs.count);
+            return Some(frame);
+        }
+        if (needs.is_chunk() && needs.limit >= self.added_end) || !self.may_hold(needs.count) {
+            return None;
+        }
+        let (extent, frame) = spans
+            .map(Span::extent)
+            .take_while(|extent| extent.first << BLOCK_ORDER < needs.limit)
+            .find_map(|extent| Some((extent, self.find_run(extent, needs)?)))?;
+        self.claim(extent, frame, needs.count);
+        Some(frame)
+    }
+
+    /// A free chunk of this order, out of the smallest that there is: its block or run of blocks, and its first frame.
+    fn chunk(&self, order: u8) -> Option<(Extent, u64)> {
+        let place = self.lists.first_fit(order)?.place();
+        let block = self.blocks.get(place);
+        let number = block.number()?;
+        let (blocks, offset) = match block {
+            Block::Free { order, .. } => (blocks_in(order), 0),
+            _ => (1, self.blocks.map(place)?.find(order)?),
+        };
+        Some((Extent::new(number..number + blocks, place), (number << BLOCK_ORDER) + u64::from(offset)))
+    }
+
+    /// Whether a run of this length can be there, given that no free chunk is larger than the largest: two chunks of
+    /// the next order that each lack one frame, with the lacking frames at the outer ends, are the longest such run.
+    fn may_hold(&self, count: u64) -> bool {
+        match self.lists.largest_order() {
+            Some(crate::MAX_ORDER) => true,
+            Some(order) => count <= (1 << (order + 2)) - 2,
+            None => false,
+        }
+    }
+
+    /// Makes free frames a grant.
+    fn claim(&mut self, extent: Extent, start: u64, count: u64) {
+        let end = start + count;
+        self.withdraw_blocks(extent, block_of(start)..block_of(end - 1) + 1);
+        for piece in pieces(start..end) {
+            let begins_grant = piece.number == block_of(start);
+            if piece.is_whole() {
+                self.blocks.set_granted(extent.place(piece.number), begins_grant);
+            } else {
+                self.claim_piece(extent, piece, begins_grant);
+            }
+        }
+        self.free -= count;
+    }
+
+    fn claim_piece(&mut self, extent: Extent, piece: Piece, begins_grant: bool) {
+        let place = extent.place(piece.number);
+        let free = match self.blocks.get(place) {
+            Block::Split { free, .. } => free,
+            _ => {
+                self.blocks.split(place, piece.number, FrameMap::FREE);
+                BLOCK_FRAMES
+            }
+        };
+        if let Some(map) = self.blocks.map_mut(place) {
+            map.claim(piece.start..piece.end, begins_grant);
+        }
+        self.settle(extent, piece.number, free - piece.len());
+    }
+}

@@ -1,0 +1,125 @@
+//! What can be wrong with a call, one enum for each.
+use core::error::Error;
+use core::fmt;
+
+use units::{FrameNumber, NodeId};
+
+/// Why no frames were granted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AllocateError {
+    /// The count is 0.
+    NoFrames,
+    /// The alignment, in frames, is not a power of two.
+    BadAlignment(u64),
+    /// The machine has no such node.
+    NoSuchNode(NodeId),
+    /// No node that the request allows has such a run free: this many frames at that alignment and height.
+    NoFit {
+        /// The node that was preferred.
+        preferred: NodeId,
+        /// Frames asked for.
+        count: u64,
+    },
+}
+
+/// Why frames were not taken back. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FreeError {
+    /// The frame is in no node's memory.
+    NotMemory(FrameNumber),
+    /// The frame is free.
+    AlreadyFree(FrameNumber),
+    /// The frame was never handed to the allocator: the kernel took it at boot, say.
+    NeverAdded(FrameNumber),
+    /// The frame is granted, but it is not the first of its grant.
+    InsideGrant(FrameNumber),
+    /// The frame is the first of a grant of another count.
+    WrongCount {
+        /// The grant's first frame.
+        frame: FrameNumber,
+        /// Frames that were to be freed.
+        count: u64,
+        /// Frames that had been granted.
+        granted: u64,
+    },
+}
+
+/// Why a range could not be added in full. What lies before the frame was added; it and what follows was not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AddError {
+    /// The frame is in no node's memory.
+    NotMemory(FrameNumber),
+    /// Some frame of this node's part of the range, which begins here, was added before.
+    AlreadyAdded(FrameNumber),
+}
+
+/// Why no allocator could be built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetupError {
+    /// The span with this first frame begins before the end of the span before it.
+    NotAscending(FrameNumber),
+    /// The span with this first frame ends above 2^52 bytes, where no x86_64 machine has memory.
+    TooHigh(FrameNumber),
+    /// A span or a fallback order names a node that was not described.
+    NoSuchNode(NodeId),
+    /// More than `units::MAX_NODES` nodes were described.
+    TooManyNodes,
+    /// The memory for the table of spans is smaller than `table_layout` says.
+    TableTooSmall,
+    /// The memory for the node's metadata is smaller than `node_layout` says.
+    MetadataTooSmall(NodeId),
+}
+
+impl fmt::Display for AllocateError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFrames => write!(out, "no frames were asked for"),
+            Self::BadAlignment(frames) => write!(out, "alignment {frames} is not a power of two"),
+            Self::NoSuchNode(node) => write!(out, "there is no node {node}"),
+            Self::NoFit { preferred, count } => {
+                write!(out, "no run of {count} frames is free, asked of node {preferred}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for FreeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotMemory(frame) => write!(out, "frame {:#x} is not memory", frame.0),
+            Self::AlreadyFree(frame) => write!(out, "frame {:#x} is free already", frame.0),
+            Self::NeverAdded(frame) => write!(out, "frame {:#x} was never handed out", frame.0),
+            Self::InsideGrant(frame) => write!(out, "frame {:#x} is inside a grant, not its first", frame.0),
+            Self::WrongCount { frame, count, granted } => {
+                write!(out, "frame {:#x} begins a grant of {granted} frames, not of {count}", frame.0)
+            }
+        }
+    }
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotMemory(frame) => write!(out, "frame {:#x} is in no node's memory", frame.0),
+            Self::AlreadyAdded(frame) => write!(out, "frames from {:#x} on were added before", frame.0),
+        }
+    }
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAscending(frame) => write!(out, "the span at frame {:#x} is out of order", frame.0),
+            Self::TooHigh(frame) => write!(out, "the span at frame {:#x} ends too high", frame.0),
+            Self::NoSuchNode(node) => write!(out, "node {node} was not described"),
+            Self::TooManyNodes => write!(out, "too many nodes were described"),
+            Self::TableTooSmall => write!(out, "the memory for the table of spans is too small"),
+            Self::MetadataTooSmall(node) => write!(out, "the metadata memory of node {node} is too small"),
+        }
+    }
+}
+
+impl Error for AllocateError {}
+impl Error for FreeError {}
+impl Error for AddError {}
+impl Error for SetupError {}

@@ -1,0 +1,288 @@
+//! The 512 frames of a block that is not whole: two bits each.
+use core::ops::Range;
+
+/// Frames in a block: 2 MiB, what a large page maps.
+pub const BLOCK_FRAMES: u16 = 1 << 9;
+
+const WORDS: usize = BLOCK_FRAMES as usize / 64;
+
+/// What a frame is to the allocator. The bits are (`free`, `head`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameState {
+    /// (1, 0): may be handed out.
+    Free,
+    /// (0, 1): the first frame of a grant.
+    Head,
+    /// (0, 0): a further frame of the grant that began before it.
+    Inside,
+    /// (1, 1): never added: a hole, another node's, or taken at boot.
+    Withheld,
+}
+
+/// 64 frames. Both bits of a frame share a cache line.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    free: u64,
+    head: u64,
+}
+
+impl Word {
+    const fn available(self) -> u64 {
+        self.free & !self.head
+    }
+}
+
+/// The states of a block's frames.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct FrameMap([Word; WORDS]);
+
+/// Bits that begin an aligned chunk of each order up to 6 within a word.
+const CHUNK_STARTS: [u64; 7] = [
+    !0,
+    0x5555_5555_5555_5555,
+    0x1111_1111_1111_1111,
+    0x0101_0101_0101_0101,
+    0x0001_0001_0001_0001,
+    0x0000_0001_0000_0001,
+    1,
+];
+
+impl FrameMap {
+    /// A block that is free throughout.
+    pub const FREE: Self = Self([Word { free: !0, head: 0 }; WORDS]);
+    /// A block none of whose frames was added.
+    pub const WITHHELD: Self = Self([Word { free: !0, head: !0 }; WORDS]);
+
+    pub fn state(&self, frame: u16) -> FrameState {
+        let word = self.0[usize::from(frame / 64)];
+        let bit = 1 << (frame % 64);
+        match (word.free & bit != 0, word.head & bit != 0) {
+            (true, false) => FrameState::Free,
+            (false, true) => FrameState::Head,
+            (false, false) => FrameState::Inside,
+            (true, true) => FrameState::Withheld,
+        }
+    }
+
+    /// Makes free frames a grant, or a further part of one that began in an earlier block.
+    pub fn claim(&mut self, frames: Range<u16>, begins_grant: bool) {
+        for (word, mask) in masks(frames.clone()) {
+            self.0[word].free &= !mask;
+        }
+        if begins_grant {
+            self.0[usize::from(frames.start / 64)].head |= 1 << (frames.start % 64);
+        }
+    }
+
+    /// Makes granted or withheld frames free.
+    pub fn release(&mut self, frames: Range<u16>) {
+        for (word, mask) in masks(frames) {
+            self.0[word].free |= mask;
+            self.0[word].head &= !mask;
+        }
+    }
+
+    pub fn all_withheld(&self, frames: Range<u16>) -> bool {
+        masks(frames).all(|(word, mask)| self.0[word].free & self.0[word].head & mask == mask)
+    }
+
+    /// How many frames from `first` on are inside a grant, up to the first that is not.
+    pub fn inside_from(&self, first: u16) -> u16 {
+        for (word, mask) in masks(first..BLOCK_FRAMES) {
+            let others = (self.0[word].free | self.0[word].head) & mask;
+            if others != 0 {
+                return word as u16 * 64 + others.trailing_zeros() as u16 - first;
+            }
+        }
+        BLOCK_FRAMES - first
+    }
+
+    /// The maximal runs of free frames within each 64, ascending. Runs in neighbouring words may touch.
+    pub fn free_runs(&self) -> impl Iterator<Item = Range<u16>> {
+        let mut word = 0;
+        let mut left = self.0[0].available();
+        core::iter::from_fn(move || {
+            while left == 0 {
+                word += 1;
+                left = self.0.get(word)?.available();
+            }
+            let start = left.trailing_zeros();
+            let len = (left >> start).trailing_ones();
+            left &= !(ones(len) << start);
+            let first = (word as u32 * 64 + start) as u16;
+            Some(first..first + len as u16)
+        })
+    }
+
+    /// The order of the largest aligned run of free frames, at most 9; `None` when no frame is free.
+    pub fn largest_order(&self) -> Option<u8> {
+        let whole = self.whole_words();
+        if whole != 0 {
+            return Some(6 + largest_aligned(whole.into(), 3));
+        }
+        let mut chunks = self.0.map(Word::available);
+        let mut largest = None;
+        for order in 0..6u8 {
+            if chunks.iter().fold(0, |any, word| any | word) == 0 {
+                break;
+            }
+            largest = Some(order);
+            for word in &mut chunks {
+                *word = next_order(*word, order);
+            }
+        }
+        largest
+    }
+
+    /// The lowest aligned run of 2^`order` free frames, `order` at most 8.
+    pub fn find(&self, order: u8) -> Option<u16> {
+        if order >= 6 {
+            let chunks = (0..order - 6).fold(self.whole_words().into(), next_order);
+            return (chunks != 0).then(|| chunks.trailing_zeros() as u16 * 64);
+        }
+        self.0.iter().zip(0..).find_map(|(word, position)| {
+            let chunks = (0..order).fold(word.available(), next_order);
+            (chunks != 0).then(|| position * 64 + chunks.trailing_zeros() as u16)
+        })
+    }
+
+    /// Adds each maximal free chunk's frames to the count of its order.
+    pub fn count_by_order(&self, frames: &mut [u64]) {
+        let whole = self.whole_words();
+        count_chunks(whole.into(), 3, |order, chunks| {
+            frames[usize::from(order) + 6] += chunks << (order + 6)
+        });
+        for word in self.0.iter().filter(|word| word.available() != !0) {
+            count_chunks(word.available(), 5, |order, chunks| frames[usize::from(order)] += chunks << order);
+        }
+    }
+
+    /// A bit for each word whose frames are all free.
+    fn whole_words(&self) -> u8 {
+        self.0.iter().rev().fold(0, |whole, word| whole << 1 | u8::from(word.available() == !0))
+    }
+}
+
+/// From the starts of the aligned chunks of an order to those of the next order, within one word.
+fn next_order(chunks: u64, order: u8) -> u64 {
+    chunks & (chunks >> (1u32 << order)) & CHUNK_STARTS[usize::from(order) + 1]
+}
+
+/// The largest order, at most `limit`, of a chunk among these starts of order 0, of which there is one.
+fn largest_aligned(mut chunks: u64, limit: u8) -> u8 {
+    for order in 0..limit {
+        chunks = next_order(chunks, order);
+        if chunks == 0 {
+            return order;
+        }
+    }
+    limit
+}
+
+/// Reports for each order up to `limit` how many maximal chunks of it these free frames make.
+fn count_chunks(mut chunks: u64, limit: u8, mut report: impl FnMut(u8, u64)) {
+    for order in 0..=limit {
+        let larger = if order < limit { next_order(chunks, order) } else { 0 };
+        report(order, u64::from(chunks.count_ones()) - 2 * u64::from(larger.count_ones()));
+        chunks = larger;
+    }
+}
+
+/// The words that the frames lie in, with the frames' bits in each.
+fn masks(frames: Range<u16>) -> impl Iterator<Item = (usize, u64)> {
+    let Range { start, end } = frames;
+    (start / 64..end.div_ceil(64)).map(move |word| {
+        let first = start.max(word * 64) - word * 64;
+        let len = end.min(word * 64 + 64) - word * 64 - first;
+        (usize::from(word), ones(len.into()) << first)
+    })
+}
+
+/// The lowest `len` bits, 1 to 64.
+const fn ones(len: u32) -> u64 {
+    !0 >> (64 - len)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn largest_by_trying(map: &FrameMap) -> Option<u8> {
+        (0..=9u8).rev().find(|&order| find_by_trying(map, order).is_some())
+    }
+
+    fn find_by_trying(map: &FrameMap, order: u8) -> Option<u16> {
+        (0..BLOCK_FRAMES)
+            .step_by(1 << order)
+            .find(|&first| (first..first + (1 << order)).all(|frame| map.state(frame) == FrameState::Free))
+    }
+
+    /// A map that some grants and releases have gone over, and the state each frame should be in.
+    fn worked_map() -> impl Strategy<Value = (FrameMap, Vec<FrameState>)> {
+        let step = (0..BLOCK_FRAMES, 1..=200u16, any::<bool>(), any::<bool>());
+        proptest::collection::vec(step, 0..40).prop_map(|steps| {
+            let mut map = FrameMap::WITHHELD;
+            let mut states = std::vec![FrameState::Withheld; 512];
+            for (start, len, claim, begins) in steps {
+                let end = (start + len).min(BLOCK_FRAMES);
+                let range = usize::from(start)..usize::from(end);
+                map.release(start..end);
+                states[range.clone()].fill(FrameState::Free);
+                if claim {
+                    map.claim(start..end, begins);
+                    states[range.clone()].fill(FrameState::Inside);
+                    if begins {
+                        states[range.start] = FrameState::Head;
+                    }
+                }
+            }
+            (map, states)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn each_frame_is_in_the_state_that_the_last_call_on_it_left((map, states) in worked_map()) {
+            for (frame, &state) in (0..).zip(&states) {
+                prop_assert_eq!(map.state(frame), state);
+            }
+        }
+
+        #[test]
+        fn searches_by_words_agree_with_trying_each_place((map, _) in worked_map()) {
+            prop_assert_eq!(map.largest_order(), largest_by_trying(&map));
+            for order in 0..=8 {
+                prop_assert_eq!(map.find(order), find_by_trying(&map, order));
+            }
+        }
+
+        #[test]
+        fn runs_and_counts_by_order_hold_exactly_the_free_frames((map, states) in worked_map()) {
+            let free: Vec<u16> = (0..).zip(&states).filter(|s| *s.1 == FrameState::Free).map(|s| s.0).collect();
+            let in_runs: Vec<u16> = map.free_runs().flatten().collect();
+            prop_assert_eq!(&in_runs, &free);
+            let mut by_order = [0; 10];
+            map.count_by_order(&mut by_order);
+            prop_assert_eq!(by_order.iter().sum::<u64>(), free.len() as u64);
+            prop_assert_eq!((0..10u8).rev().find(|&o| by_order[usize::from(o)] > 0), map.largest_order());
+        }
+
+        #[test]
+        fn the_rest_of_a_grant_ends_at_the_first_frame_that_is_not_inside((map, states) in worked_map(), first in 0..512usize) {
+            let inside = states[first..].iter().take_while(|&&state| state == FrameState::Inside).count();
+            prop_assert_eq!(usize::from(map.inside_from(first as u16)), inside);
+        }
+
+        #[test]
+        fn a_range_is_withheld_only_when_each_frame_is((map, states) in worked_map(), a in 0..512usize, b in 1..=512usize) {
+            let (start, end) = (a.min(b), a.max(b));
+            let all = states[start..end].iter().all(|&state| state == FrameState::Withheld);
+            prop_assert_eq!(map.all_withheld(start as u16..end as u16), all);
+        }
+    }
+}

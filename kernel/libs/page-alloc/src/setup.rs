@@ -1,0 +1,78 @@
+//! How much metadata is needed, and how a node is built in it.
+use core::alloc::{Layout, LayoutError};
+use core::mem::MaybeUninit;
+
+use lock_api::RawMutex;
+use units::NodeId;
+
+use crate::blocks::{Block, Blocks};
+use crate::carve::Carver;
+use crate::error::SetupError;
+use crate::frame_map::FrameMap;
+use crate::node::Node;
+use crate::node_memory::NodeMemory;
+use crate::span_table::SpanTable;
+use crate::spans::{NodeFrames, merged};
+
+/// What the allocator gets for a node.
+#[derive(Debug)]
+pub struct NodeSetup<'m> {
+    /// As many bytes as `PageAllocator::node_layout` says, best in the node itself. They are the allocator's from then
+    /// on, and what they hold does not matter.
+    pub metadata: &'m mut [MaybeUninit<u8>],
+    /// The nodes to try when this one is preferred, in order. Begins with the node itself where it has memory.
+    pub fallback: &'m [NodeId],
+}
+
+/// Memory for the table of these spans.
+pub fn table_layout(spans: &[NodeFrames]) -> Result<Layout, SetupError> {
+    let mut count = 0;
+    for span in merged(spans) {
+        span?;
+        count += 1;
+    }
+    SpanTable::layout(count).map_err(|_| SetupError::TableTooSmall)
+}
+
+/// Memory for the metadata of one node.
+pub fn node_layout<L>(spans: &[NodeFrames], node: NodeId) -> Result<Layout, SetupError> {
+    let blocks = block_count(spans, node)?;
+    layout_for::<L>(blocks).map_err(|_| SetupError::MetadataTooSmall(node))
+}
+
+/// Builds a node in its metadata. Nothing of it is free yet. Writes the node and 16 bytes for each of its blocks.
+pub fn build_node<'m, L: RawMutex>(
+    id: NodeId,
+    setup: NodeSetup<'m>,
+    spans: &[NodeFrames],
+    table: &SpanTable<'_>,
+) -> Result<&'m Node<'m, L>, SetupError> {
+    let blocks = block_count(spans, id)?;
+    let mut carver = Carver::new(setup.metadata);
+    // The order in which `layout_for` counts them.
+    let mut cut = || {
+        let [node] = carver.uninit::<Node<'m, L>>(1)? else { return None };
+        let maps = carver.uninit::<FrameMap>(blocks)?;
+        let descriptors = carver.filled(blocks, Block::Quiet)?;
+        Some((node, Blocks::new(descriptors, maps)))
+    };
+    let (node, blocks) = cut().ok_or(SetupError::MetadataTooSmall(id))?;
+    Ok(node.write(Node::new(id, NodeMemory::new(blocks), setup.fallback, table)))
+}
+
+fn layout_for<L>(blocks: usize) -> Result<Layout, LayoutError> {
+    let (layout, _) = Layout::new::<Node<'_, L>>().extend(Layout::array::<FrameMap>(blocks)?)?;
+    let (layout, _) = layout.extend(Layout::array::<Block>(blocks)?)?;
+    Ok(layout)
+}
+
+fn block_count(spans: &[NodeFrames], node: NodeId) -> Result<usize, SetupError> {
+    let mut blocks = 0;
+    for span in merged(spans) {
+        let span = span?;
+        if span.node == node {
+            blocks += span.block_count() as usize;
+        }
+    }
+    Ok(blocks)
+}

@@ -1,0 +1,195 @@
+//! From a frame to its span: which node it is of, and where its block's descriptor is.
+use core::alloc::{Layout, LayoutError};
+use core::mem::MaybeUninit;
+
+use units::{FrameRange, NodeId};
+
+use crate::blocks::block_of;
+use crate::carve::Carver;
+use crate::error::SetupError;
+use crate::node_memory::Extent;
+use crate::spans::{NodeFrames, merged};
+
+/// Granules that the frame numbers up to the highest are cut into.
+const GRANULES: usize = 512;
+
+/// A run of one node's frames, and the place of its first block among the node's.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub frames: FrameRange,
+    pub node: NodeId,
+    place: u32,
+    /// The node's next span, as an index into the table.
+    next: Option<u32>,
+}
+
+impl Span {
+    /// The span's blocks.
+    pub fn extent(&self) -> Extent {
+        let first = block_of(self.frames.start.0);
+        Extent::new(first..block_of(self.frames.end.0 - 1) + 1, self.place as usize)
+    }
+}
+
+/// All spans, ascending, with a guide that leads to the few that a frame can be in.
+pub struct SpanTable<'m> {
+    spans: &'m [Span],
+    /// For each granule the first span that ends in or behind it; then the number of spans.
+    guide: &'m [u32],
+    granule_log2: u32,
+}
+
+impl<'m> SpanTable<'m> {
+    /// Memory for the table of so many spans.
+    pub fn layout(spans: usize) -> Result<Layout, LayoutError> {
+        Ok(Layout::array::<Span>(spans)?.extend(Layout::array::<u32>(GRANULES + 1)?)?.0)
+    }
+
+    /// The table of the caller's spans, which are left as they are.
+    pub fn new(spans: &[NodeFrames], memory: &'m mut [MaybeUninit<u8>]) -> Result<Self, SetupError> {
+        let mut count = 0;
+        let mut frames_end = 1;
+        for span in merged(spans) {
+            count += 1;
+            frames_end = span?.frames.end.0;
+        }
+        let granule_log2 = (frames_end - 1).checked_ilog2().map_or(0, |log2| (log2 + 1).saturating_sub(9));
+        let mut carver = Carver::new(memory);
+        let table = carver.filled(count, Span::EMPTY).ok_or(SetupError::TableTooSmall)?;
+        let guide = carver.filled(GRANULES + 1, count as u32).ok_or(SetupError::TableTooSmall)?;
+        fill_table(table, spans);
+        fill_guide(guide, table, granule_log2);
+        Ok(Self { spans: table, guide, granule_log2 })
+    }
+
+    /// The span that holds the frame. A step or two, and one more for each doubling of the spans in its granule, which
+    /// is a 512th of the address range that has memory.
+    pub fn find(&self, frame: u64) -> Option<&Span> {
+        let granule =
+            usize::try_from(frame >> self.granule_log2).ok().filter(|&granule| granule < GRANULES)?;
+        // The span that the next granule's frames may be in can begin in this one.
+        let end = (self.guide[granule + 1] as usize + 1).min(self.spans.len());
+        let candidates = &self.spans[self.guide[granule] as usize..end];
+        let at = candidates.partition_point(|span| span.frames.end.0 <= frame);
+        candidates.get(at).filter(|span| span.frames.start.0 <= frame)
+    }
+
+    /// All spans, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = &Span> {
+        self.spans.iter()
+    }
+
+    /// The spans of the node whose first one has this index, ascending.
+    pub fn of_node(&self, first: Option<u32>) -> impl Iterator<Item = &Span> {
+        let mut next = first;
+        core::iter::from_fn(move || {
+            let span = self.spans.get(next? as usize)?;
+            next = span.next;
+            Some(span)
+        })
+    }
+
+    /// The index of the node's first span.
+    pub fn first_of(&self, node: NodeId) -> Option<u32> {
+        self.spans.iter().position(|span| span.node == node).map(|index| index as u32)
+    }
+}
+
+impl Span {
+    const EMPTY: Self = Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, place: 0, next: None };
+}
+
+fn fill_table(table: &mut [Span], spans: &[NodeFrames]) {
+    let mut blocks_of = [0u32; units::MAX_NODES];
+    let mut last_of = [None::<u32>; units::MAX_NODES];
+    for (index, span) in merged(spans).flatten().enumerate() {
+        let node = span.node.index();
+        table[index] = Span { frames: span.frames, node: span.node, place: blocks_of[node], next: None };
+        blocks_of[node] += span.block_count() as u32;
+        if let Some(last) = last_of[node].replace(index as u32) {
+            table[last as usize].next = Some(index as u32);
+        }
+    }
+}
+
+fn fill_guide(guide: &mut [u32], table: &[Span], granule_log2: u32) {
+    let mut span = 0;
+    for (granule, first) in guide[..GRANULES].iter_mut().enumerate() {
+        let start = (granule as u64) << granule_log2;
+        while table.get(span).is_some_and(|span| span.frames.end.0 <= start) {
+            span += 1;
+        }
+        *first = span as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn run(node: usize, start: u64, end: u64) -> NodeFrames {
+        NodeFrames { node: NodeId::new(node).unwrap(), frames: FrameRange::new(start, end) }
+    }
+
+    fn with_table<T>(spans: &[NodeFrames], test: impl FnOnce(SpanTable<'_>) -> T) -> T {
+        let layout = SpanTable::layout(spans.len()).unwrap();
+        let mut memory = vec![MaybeUninit::uninit(); layout.size() + layout.align()];
+        test(SpanTable::new(spans, &mut memory).unwrap())
+    }
+
+    #[test]
+    fn a_node_s_blocks_are_numbered_through_its_spans_and_shared_blocks_counted_twice() {
+        let spans = [run(0, 0, 100), run(1, 100, 700), run(0, 700, 1600), run(0, 1 << 28, (1 << 28) + 1)];
+        with_table(&spans, |table| {
+            let place = |frame| {
+                let span = table.find(frame).unwrap();
+                (span.node.index(), span.extent().place(block_of(frame)))
+            };
+            assert_eq!(place(99), (0, 0));
+            assert_eq!(place(100), (1, 0));
+            assert_eq!(place(699), (1, 1));
+            assert_eq!(place(700), (0, 1));
+            assert_eq!(place(1599), (0, 3));
+            assert_eq!(place(1 << 28), (0, 4));
+            let starts: Vec<_> =
+                table.of_node(table.first_of(NodeId::ZERO)).map(|span| span.frames.start.0).collect();
+            assert_eq!(starts, [0, 700, 1 << 28]);
+        });
+    }
+
+    #[test]
+    fn no_spans_hold_no_frame() {
+        with_table(&[], |table| assert!(table.find(0).is_none() && table.find(u64::MAX).is_none()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_is_found_exactly_when_a_span_holds_it(
+            runs in proptest::collection::vec((0..4usize, 0..3000u64, 1..9000u64), 0..60),
+            high in 0..2u32,
+            tries in proptest::collection::vec(0..400_000u64, 100),
+        ) {
+            let mut end = 0;
+            let mut spans: Vec<_> = runs.iter().map(|&(node, gap, len)| {
+                let start = end + gap;
+                end = start + len;
+                run(node, start, end)
+            }).collect();
+            let high = u64::from(high) << 28;
+            spans.push(run(0, high + end, high + end + 5000));
+            with_table(&spans, |table| {
+                let borders = spans.iter().flat_map(|s| [s.frames.start.0, s.frames.end.0, s.frames.end.0 - 1]);
+                for frame in borders.chain(tries).chain([u64::MAX]) {
+                    let expected = spans.iter().find(|span| span.frames.contains(units::FrameNumber(frame)));
+                    prop_assert_eq!(table.find(frame).map(|span| span.node), expected.map(|span| span.node));
+                }
+                Ok(())
+            })?;
+        }
+    }
+}
