@@ -1,2 +1,28 @@
-//! To be written.
+//! From firmware's values to the machine's one NUMA topology: dense nodes and CPUs, memory ranges, distances and the
+//! order in which nodes help each other out.
+//!
+//! [`NumaTopology::build`] takes the parsed tables and the memory map and gives a plain value that never changes. It
+//! holds whatever firmware says: every frame of RAM is in exactly one node, every CPU on one, and there is at least one
+//! node. `docs/numa.md` has the rules and their reasons. Nothing allocates; the arrays are `arrayvec`'s, which keeps a
+//! length beside a fixed array and so needs neither a heap nor clearing.
 #![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod build;
+mod cpus;
+mod distances;
+mod domains;
+mod fallback;
+mod inputs;
+mod memory;
+mod smallest;
+mod sweep;
+mod uncovered;
+mod values;
+
+pub use build::NumaTopology;
+pub use inputs::{Inputs, NumaMode};
+pub use values::{Cpu, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};

@@ -1,0 +1,1 @@
+//! Writes tables as firmware would, right or wrong, for tests and fuzzers.

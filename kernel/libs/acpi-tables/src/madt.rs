@@ -1,0 +1,129 @@
+//! MADT: the machine's CPUs (ACPI 6.5 §5.2.12).
+use core::iter;
+
+use units::{ApicId, PhysAddr};
+use zerocopy::FromBytes;
+
+use crate::entry::{Entries, Entry};
+use crate::wire::{
+    MadtHeader, MadtLocalApic, MadtLocalApicAddressOverride, MadtLocalX2Apic, madt_entry_type,
+};
+use crate::{Finding, Findings, Signature};
+
+/// A MADT that can be read; made by [`find_madt`](crate::find_madt).
+#[derive(Clone, Copy, Debug)]
+pub struct Madt<'a> {
+    bytes: &'a [u8],
+    local_apic_address: u32,
+}
+
+/// One CPU of the MADT, there or not (ACPI 6.5 §5.2.12.2 and §5.2.12.12).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MadtCpu {
+    /// The CPU's local APIC.
+    pub apic_id: ApicId,
+    /// The CPU's name in the ACPI namespace.
+    pub acpi_processor_uid: u32,
+    /// Whether the CPU is there and may be started.
+    pub enabled: bool,
+    /// Whether a CPU that is not enabled may come later.
+    pub online_capable: bool,
+    /// Whether this is a type 9 entry, with a 32-bit APIC id.
+    pub x2apic: bool,
+    /// Bytes from the table's start to the entry.
+    pub offset: u32,
+}
+
+impl MadtCpu {
+    /// Whether the APIC id is the one that stands for all CPUs of its entry's kind (Intel SDM vol. 3 §11.6.1 and §11.12.9).
+    #[must_use]
+    pub const fn is_broadcast(&self) -> bool {
+        self.apic_id.0 == if self.x2apic { u32::MAX } else { 0xff }
+    }
+}
+
+impl<'a> Madt<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
+        let (header, _) = MadtHeader::ref_from_prefix(bytes).ok()?;
+        Some(Self { bytes, local_apic_address: header.local_apic_address.get() })
+    }
+
+    /// Where each CPU sees its local APIC: the last override's address, else the header's (§5.2.12.8).
+    #[must_use]
+    pub fn local_apic_address(&self) -> PhysAddr {
+        let mut unheard = |_: Finding| {};
+        let mut entries = self.all_entries();
+        let mut address = u64::from(self.local_apic_address);
+        while let Some(entry) = entries.next(&mut unheard) {
+            if entry.kind == madt_entry_type::LOCAL_APIC_ADDRESS_OVERRIDE
+                && let Some(found) = entry.read::<MadtLocalApicAddressOverride>(&mut unheard)
+            {
+                address = found.local_apic_address.get();
+            }
+        }
+        PhysAddr(address)
+    }
+
+    /// The CPUs in the table's order, enabled or not, each with what it got wrong reported as it is read.
+    pub fn cpus(&self, findings: &mut dyn Findings) -> impl Iterator<Item = MadtCpu> {
+        let mut reader = self.reader();
+        iter::from_fn(move || reader.next(findings))
+    }
+
+    /// The CPUs for a caller that has findings of its own between them.
+    #[must_use]
+    pub fn reader(&self) -> MadtReader<'a> {
+        MadtReader { entries: self.all_entries() }
+    }
+
+    fn all_entries(&self) -> Entries<'a> {
+        Entries::new(Signature::MADT, self.bytes, size_of::<MadtHeader>())
+    }
+}
+
+/// Reads a MADT's CPUs one by one; made by [`Madt::reader`].
+#[derive(Clone, Debug)]
+pub struct MadtReader<'a> {
+    entries: Entries<'a>,
+}
+
+impl MadtReader<'_> {
+    /// The next CPU that can be read; `None` at the table's end.
+    pub fn next(&mut self, findings: &mut dyn Findings) -> Option<MadtCpu> {
+        while let Some(entry) = self.entries.next(findings) {
+            let cpu = match entry.kind {
+                madt_entry_type::LOCAL_APIC => local_apic(entry, findings),
+                madt_entry_type::LOCAL_X2APIC => local_x2apic(entry, findings),
+                _ => None,
+            };
+            if cpu.is_some() {
+                return cpu;
+            }
+        }
+        None
+    }
+}
+
+fn local_apic(entry: Entry<'_>, findings: &mut dyn Findings) -> Option<MadtCpu> {
+    let cpu: &MadtLocalApic = entry.read(findings)?;
+    Some(MadtCpu {
+        apic_id: ApicId(cpu.apic_id.into()),
+        acpi_processor_uid: cpu.acpi_processor_uid.into(),
+        enabled: cpu.flags.get() & MadtLocalApic::ENABLED != 0,
+        online_capable: cpu.flags.get() & MadtLocalApic::ONLINE_CAPABLE != 0,
+        x2apic: false,
+        offset: entry.offset,
+    })
+}
+
+fn local_x2apic(entry: Entry<'_>, findings: &mut dyn Findings) -> Option<MadtCpu> {
+    let cpu: &MadtLocalX2Apic = entry.read(findings)?;
+    Some(MadtCpu {
+        apic_id: ApicId(cpu.x2apic_id.get()),
+        acpi_processor_uid: cpu.acpi_processor_uid.get(),
+        enabled: cpu.flags.get() & MadtLocalApic::ENABLED != 0,
+        online_capable: cpu.flags.get() & MadtLocalApic::ONLINE_CAPABLE != 0,
+        x2apic: true,
+        offset: entry.offset,
+    })
+}

@@ -1,0 +1,42 @@
+//! The four letters that name a table.
+use core::fmt::{self, Write};
+
+/// A table's signature, the first four bytes of its header (ACPI 6.5 §5.2.6).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Signature(pub [u8; 4]);
+
+impl Signature {
+    /// System Resource Affinity Table: CPUs and memory to proximity domains (§5.2.16).
+    pub const SRAT: Self = Self(*b"SRAT");
+    /// System Locality Information Table: distances between proximity domains (§5.2.17).
+    pub const SLIT: Self = Self(*b"SLIT");
+    /// Multiple APIC Description Table: the CPUs (§5.2.12).
+    pub const MADT: Self = Self(*b"APIC");
+    /// Not a table of firmware's but the boot loader's memory map, where a finding is about that.
+    pub const MEMORY_MAP: Self = Self(*b"MMAP");
+}
+
+impl fmt::Display for Signature {
+    /// The letters; a byte that is not printable ASCII as `\x1b`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in &self.0 {
+            match byte {
+                b' '..=b'~' => out.write_char(char::from(byte))?,
+                _ => write!(out, "\\x{byte:02x}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn bytes_that_are_not_text_are_escaped() {
+        assert_eq!(Signature(*b"S\x1bA\xff").to_string(), "S\\x1bA\\xff");
+        assert_eq!(Signature::MADT.to_string(), "APIC");
+    }
+}

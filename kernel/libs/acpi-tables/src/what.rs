@@ -1,0 +1,234 @@
+//! What was wrong, as numbers and as a sentence: the one place with a finding's prose.
+use core::fmt;
+
+use units::{ApicId, NodeId, PhysRange, ProximityDomain};
+
+use crate::{Action, Rule, Signature};
+
+/// What a [`Finding`](crate::Finding) found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each variant's sentence, below, says what its fields are")]
+pub enum What {
+    TableShort { length: u64, needed: u32 },
+    TableCut { length: u32, mapped: u64 },
+    TableChecksum { sum: u8 },
+    TableDuplicate,
+    EntryWithoutLength { kind: u8, length: u8 },
+    EntryShort { kind: u8, length: u8, needed: u8 },
+    EntryLong { kind: u8, length: u8, needed: u8 },
+    EntryPastEnd { kind: u8, length: u8, left: u32 },
+    EntryHeaderCut,
+    EntryTypeUnknown { kind: u8 },
+    DomainWide { written: ProximityDomain, used: ProximityDomain },
+    CpuInTwoDomains { apic_id: ApicId, used: ProximityDomain, other: ProximityDomain },
+    CpuUnknown { apic_id: ApicId, domain: ProximityDomain },
+    CpuMissing { apic_id: ApicId, node: NodeId, neighbour: Option<ApicId> },
+    MemoryEmpty { base: u64, domain: ProximityDomain },
+    MemoryWraps { base: u64, length: u64, domain: ProximityDomain },
+    MemoryUnaligned { base: u64, length: u64, used: PhysRange },
+    MemoryNoRam { range: PhysRange, domain: ProximityDomain },
+    MemoryOverlap { range: PhysRange, domain: ProximityDomain },
+    MemoryConflict { range: PhysRange, domain: ProximityDomain, other: ProximityDomain },
+    MemoryUncovered { range: PhysRange, ram: u64, node: NodeId },
+    SratEmpty,
+    SlitWithoutLocalities,
+    SlitShort { localities: u64, have: u64 },
+    SlitLong { localities: u64, have: u64 },
+    SlitDomain { domain: ProximityDomain, localities: u64 },
+    SlitDiagonal { domain: ProximityDomain, distance: u8 },
+    SlitDistance { from: ProximityDomain, to: ProximityDomain, distance: u8, count: u32 },
+    CpuBroadcast { apic_id: ApicId },
+    CpuDuplicate { apic_id: ApicId },
+    BootCpuMissing { apic_id: ApicId },
+    DomainsFull { domain: ProximityDomain, limit: usize },
+    CpusFull { apic_id: ApicId, limit: usize },
+    RangesFull { range: PhysRange, limit: usize },
+    RamRangesFull { limit: usize },
+}
+
+impl What {
+    /// The rule that this breaks in that table, and what is done about it.
+    #[must_use]
+    pub const fn verdict(&self, table: Signature) -> (Rule, Action) {
+        use Action::{Dropped, Mended, Refused};
+        let entry_length = match table {
+            Signature::MADT => Rule::MadtEntryLength,
+            _ => Rule::SratEntryLength,
+        };
+        match self {
+            Self::TableShort { .. } => (Rule::TableLength, Refused),
+            Self::TableCut { .. } => (Rule::TableLength, Mended),
+            Self::TableChecksum { .. } => (Rule::TableChecksum, Mended),
+            Self::TableDuplicate => (Rule::TableDuplicate, Refused),
+            Self::EntryLong { .. } => (entry_length, Mended),
+            Self::EntryWithoutLength { .. }
+            | Self::EntryShort { .. }
+            | Self::EntryPastEnd { .. }
+            | Self::EntryHeaderCut => (entry_length, Dropped),
+            Self::EntryTypeUnknown { .. } => (Rule::SratEntryType, Dropped),
+            Self::DomainWide { .. } => (Rule::SratDomainWide, Mended),
+            Self::CpuInTwoDomains { .. } => (Rule::SratCpuDuplicate, Dropped),
+            Self::CpuUnknown { .. } => (Rule::SratCpuUnknown, Dropped),
+            Self::CpuMissing { .. } => (Rule::SratCpuMissing, Mended),
+            Self::MemoryEmpty { .. } => (Rule::SratMemoryEmpty, Dropped),
+            Self::MemoryWraps { .. } => (Rule::SratMemoryWraps, Dropped),
+            Self::MemoryUnaligned { .. } => (Rule::SratMemoryUnaligned, Mended),
+            Self::MemoryNoRam { .. } => (Rule::SratMemoryNoRam, Dropped),
+            Self::MemoryOverlap { .. } => (Rule::SratMemoryOverlap, Mended),
+            Self::MemoryConflict { .. } => (Rule::SratMemoryConflict, Mended),
+            Self::MemoryUncovered { .. } => (Rule::SratMemoryUncovered, Mended),
+            Self::SratEmpty => (Rule::SratEmpty, Refused),
+            Self::SlitWithoutLocalities => (Rule::SlitSize, Refused),
+            Self::SlitShort { .. } | Self::SlitLong { .. } => (Rule::SlitSize, Mended),
+            Self::SlitDomain { .. } => (Rule::SlitDomain, Mended),
+            Self::SlitDiagonal { .. } => (Rule::SlitDiagonal, Mended),
+            Self::SlitDistance { .. } => (Rule::SlitDistance, Mended),
+            Self::CpuBroadcast { .. } => (Rule::MadtCpuApicId, Dropped),
+            Self::CpuDuplicate { .. } => (Rule::MadtCpuDuplicate, Dropped),
+            Self::BootCpuMissing { .. } => (Rule::MadtCpuBoot, Mended),
+            Self::DomainsFull { .. } => (Rule::DomainsFull, Dropped),
+            Self::CpusFull { .. } => (Rule::CpusFull, Dropped),
+            Self::RangesFull { .. } => (Rule::RangesFull, Dropped),
+            Self::RamRangesFull { .. } => (Rule::RangesFull, Mended),
+        }
+    }
+}
+
+/// A range as people read it, last address included.
+struct Inclusive(PhysRange);
+
+impl fmt::Display for Inclusive {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:#x}-{:#x}", self.0.start.0, self.0.end.0.saturating_sub(1))
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TableShort { length, needed } => {
+                write!(out, "the table has {length} bytes and its header alone takes {needed}")
+            }
+            Self::TableCut { length, mapped } => {
+                write!(out, "the table claims {length} bytes where {mapped} could be mapped; those are read")
+            }
+            Self::TableChecksum { sum } => {
+                write!(out, "the table's bytes add up to {sum:#04x} and not to 0; it is used all the same")
+            }
+            Self::TableDuplicate => write!(out, "there is a second table of this kind; the first is used"),
+            Self::EntryWithoutLength { kind, length } => {
+                write!(out, "an entry of type {kind} has length {length}; the table is not read any further")
+            }
+            Self::EntryShort { kind, length, needed } => {
+                write!(out, "an entry of type {kind} has {length} bytes in place of {needed}; it is left out")
+            }
+            Self::EntryLong { kind, length, needed } => {
+                write!(
+                    out,
+                    "an entry of type {kind} has {length} bytes in place of {needed}; the rest is ignored"
+                )
+            }
+            Self::EntryPastEnd { kind, length, left } => {
+                write!(out, "an entry of type {kind} has {length} bytes where the table has {left} left")
+            }
+            Self::EntryHeaderCut => write!(out, "the table ends with half an entry's header"),
+            Self::EntryTypeUnknown { kind } => write!(out, "there is no entry type {kind}; it is left out"),
+            Self::DomainWide { written, used } => {
+                write!(out, "domain {written} in a revision with 8-bit domains; {used} is used")
+            }
+            Self::CpuInTwoDomains { apic_id, used, other } => {
+                write!(out, "APIC {apic_id} is in domain {used} and in domain {other}; the first is used")
+            }
+            Self::CpuUnknown { apic_id, domain } => {
+                write!(out, "APIC {apic_id} of domain {domain} is not among the machine's CPUs")
+            }
+            Self::CpuMissing { apic_id, node, neighbour: Some(neighbour) } => {
+                write!(out, "APIC {apic_id} is in no domain; it goes to node {node}, beside APIC {neighbour}")
+            }
+            Self::CpuMissing { apic_id, node, neighbour: None } => {
+                write!(out, "APIC {apic_id} is in no domain, nor is any other; it goes to node {node}")
+            }
+            Self::MemoryEmpty { base, domain } => {
+                write!(out, "the range at {base:#x} of domain {domain} has no byte")
+            }
+            Self::MemoryWraps { base, length, domain } => {
+                write!(out, "{length:#x} bytes at {base:#x} of domain {domain} go past the last address")
+            }
+            Self::MemoryUnaligned { base, length, used } => {
+                write!(
+                    out,
+                    "{length:#x} bytes at {base:#x} are not whole frames; {} is used",
+                    Inclusive(used)
+                )
+            }
+            Self::MemoryNoRam { range, domain } => {
+                write!(out, "there is no RAM in {} of domain {domain}", Inclusive(range))
+            }
+            Self::MemoryOverlap { range, domain } => {
+                write!(out, "{} is in domain {domain} twice; once is enough", Inclusive(range))
+            }
+            Self::MemoryConflict { range, domain, other } => {
+                write!(
+                    out,
+                    "{} is in domain {domain} and in domain {other}; the first has it",
+                    Inclusive(range)
+                )
+            }
+            Self::MemoryUncovered { range, ram, node } => {
+                let kib = ram.div_ceil(1024);
+                write!(out, "{kib} KiB of RAM in {} are in no domain; node {node} has them", Inclusive(range))
+            }
+            Self::SratEmpty => {
+                write!(out, "no entry of the table is of use; the machine is taken as one node")
+            }
+            Self::SlitWithoutLocalities => write!(out, "the table has no locality"),
+            Self::SlitShort { localities, have } => {
+                write!(out, "{have} distances for {localities} localities; those missing are 10 and 20")
+            }
+            Self::SlitLong { localities, have } => {
+                write!(out, "{have} distances for {localities} localities; the rest is ignored")
+            }
+            Self::SlitDomain { domain, localities } => {
+                write!(
+                    out,
+                    "domain {domain} is not among {localities} localities; its distances are 10 and 20"
+                )
+            }
+            Self::SlitDiagonal { domain, distance } => {
+                write!(out, "domain {domain} is {distance} from itself; 10 is used")
+            }
+            Self::SlitDistance { from, to, distance, count: 1 } => {
+                write!(out, "{distance} from domain {from} to domain {to} means nothing; 20 is used")
+            }
+            Self::SlitDistance { from, to, distance, count } => {
+                write!(
+                    out,
+                    "{count} distances from domain {from} mean nothing, as {distance} to {to}; 20 is used"
+                )
+            }
+            Self::CpuBroadcast { apic_id } => {
+                write!(out, "APIC id {:#x} means all CPUs and names none", apic_id.0)
+            }
+            Self::CpuDuplicate { apic_id } => write!(out, "APIC {apic_id} is there twice; the first is used"),
+            Self::BootCpuMissing { apic_id } => {
+                write!(out, "APIC {apic_id}, which runs this, is not among the enabled CPUs; it is added")
+            }
+            Self::DomainsFull { domain, limit } => {
+                write!(
+                    out,
+                    "domain {domain} is not among the lowest {limit}, which is as many as there is room for"
+                )
+            }
+            Self::CpusFull { apic_id, limit } => {
+                write!(out, "there is room for {limit} CPUs; APIC {apic_id} is left out")
+            }
+            Self::RangesFull { range, limit } => {
+                write!(out, "there is room for {limit} memory ranges; {} is left out", Inclusive(range))
+            }
+            Self::RamRangesFull { limit } => {
+                write!(out, "there is room for {limit} memory ranges; the last takes in all further RAM")
+            }
+        }
+    }
+}

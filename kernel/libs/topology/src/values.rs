@@ -1,0 +1,73 @@
+//! The values a topology consists of, and how many of each there is room for.
+use units::{ApicId, CpuId, NodeId, PhysRange, ProximityDomain};
+
+/// The most CPUs that a topology holds.
+pub const MAX_CPUS: usize = 1024;
+
+/// The most memory ranges that a topology holds, all nodes together.
+pub const MAX_RANGES: usize = 1024;
+
+/// Where a topology comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// The SRAT.
+    Srat,
+    /// Nowhere: there is no SRAT of use, and the machine is one node.
+    None,
+    /// Nowhere: the kernel was told to see one node.
+    Off,
+    /// The kernel was told to make nodes up.
+    Fake,
+}
+
+impl Source {
+    /// The word in the event stream.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Srat => "srat",
+            Self::None => "none",
+            Self::Off => "off",
+            Self::Fake => "fake",
+        }
+    }
+}
+
+/// A node: a proximity domain with CPUs, with memory, or with both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Node {
+    /// The node's index.
+    pub id: NodeId,
+    /// What firmware calls it.
+    pub domain: ProximityDomain,
+    /// CPUs on it.
+    pub cpu_count: u32,
+    /// Its lowest address in bytes; 0 without memory.
+    pub memory_base: u64,
+    /// Bytes in all its ranges.
+    pub memory_size: u64,
+}
+
+/// A CPU that may be started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cpu {
+    /// The CPU's index.
+    pub id: CpuId,
+    /// What hardware calls it.
+    pub apic_id: ApicId,
+    /// What the ACPI namespace calls it; `None` for a CPU that the MADT does not list.
+    pub acpi_processor_uid: Option<u32>,
+    /// The node it is on.
+    pub node: NodeId,
+}
+
+/// A range of physical memory that belongs to one node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoryRange {
+    /// The addresses. With an SRAT, whole frames but for RAM that the SRAT does not cover or calls hot-pluggable.
+    pub range: PhysRange,
+    /// The node it belongs to.
+    pub node: NodeId,
+    /// Whether memory may come and go here. With a memory map, only its RAM is listed.
+    pub hot_pluggable: bool,
+}
