@@ -65,7 +65,8 @@ impl Machine {
         // The kernel ends this process's children with it, however it ends. (`setpriv` is of util-linux.)
         let mut qemu = Command::new("setpriv");
         qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-        qemu.args(["-display", "none", "-no-reboot"]);
+        // Without a CD drive and a network card, which UEFI firmware would try to boot from.
+        qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-vga", "std"]);
         qemu.args(["-chardev", "stdio,id=com1", "-serial", "chardev:com1"]);
         qemu.arg("-chardev").arg(format!("file,id=com2,path={}", file(events)?));
         qemu.args(["-serial", "chardev:com2"]);

@@ -1,0 +1,91 @@
+# What a host needs to build and boot Proxima, and how it gets there. Sourced by run.sh.
+# shellcheck shell=bash
+: "${root:?is set by run.sh}"
+
+# need_tools [machine]: sees to it that all is there to build and, for `machine`, to boot; else ends the script.
+need_tools() {
+    local packages=()
+    need_compilers
+    [[ ${1-} != machine ]] || need_machine
+    install_packages "${packages[@]}"
+    install_toolchain
+    cargo_quietly "Proxima" cargo fetch --quiet
+}
+
+# need PACKAGE REASON: notes that a package is missing, and says why it is wanted.
+need() {
+    say "Missing: $1, $2"
+    packages+=("$1")
+}
+
+need_compilers() {
+    if ! type -P cc >/dev/null; then
+        need gcc "which links host programs and compiles drivers"
+        need libc6-dev "which host programs are linked with"
+    elif ! cc -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null; then
+        need libc6-dev "which host programs are linked with"
+    fi
+    # Where rustup installs; a shell that was open before does not know yet.
+    PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+    if ! type -P rustup >/dev/null; then
+        type -P curl >/dev/null || need curl "which fetches rustup"
+        [[ -e /etc/ssl/certs/ca-certificates.crt || ! -e /etc/debian_version ]] ||
+            need ca-certificates "without which curl trusts no server"
+    fi
+}
+
+need_machine() {
+    type -P qemu-system-x86_64 >/dev/null || need qemu-system-x86 "the machine that Proxima boots on"
+    [[ -d /usr/share/OVMF || -d /usr/share/edk2 ]] || need ovmf "the UEFI firmware of that machine"
+    type -P setpriv >/dev/null || need util-linux "whose setpriv lets no QEMU outlive this script"
+}
+
+install_packages() {
+    (($# > 0)) || return 0
+    local command="apt-get update && apt-get install --yes --no-install-recommends $*" log answer
+    if ! type -P apt-get >/dev/null; then
+        fail "this system has no apt; install these packages, or what they are called here: $*"
+    elif ((EUID != 0)); then
+        command="sudo sh -c '$command'"
+        if [[ ! -t 0 || ! -t 2 ]] || ! type -P sudo >/dev/null; then
+            fail "install them with: $command"
+        fi
+        read -r -p "run.sh: Install them? ($command) [Y/n] " answer
+        [[ ${answer:-y} == [yY]* ]] || fail "install them with: $command"
+    fi
+    say "Installing $*"
+    log=$(mktemp)
+    if ! DEBIAN_FRONTEND=noninteractive bash -c "$command" >"$log" 2>&1 </dev/null; then
+        fail "apt could not install them: $(grep '^E:' "$log" | tail -n 1)"
+    fi
+    rm "$log"
+}
+
+# Brings the toolchain that rust-toolchain.toml names, if part of it is missing.
+install_toolchain() {
+    local channel components targets part installed missing=
+    if ! type -P rustup >/dev/null; then
+        say "Installing rustup, which brings the Rust toolchain, to ${CARGO_HOME:-$HOME/.cargo}"
+        curl --proto '=https' --tlsv1.2 --silent --show-error --fail https://sh.rustup.rs |
+            sh -s -- -y --quiet --no-modify-path --default-toolchain none ||
+            fail "rustup could not be installed; https://rustup.rs says how else"
+    fi
+    channel=$(toolchain_file channel)
+    components=$(toolchain_file components)
+    targets=$(toolchain_file targets)
+    installed=$(RUSTUP_AUTO_INSTALL=0 rustup component list --toolchain "$channel" --installed 2>/dev/null) || true
+    for part in rustc $components $targets; do
+        [[ $part != *-*-* ]] || part=rust-std-$part
+        grep -qE "^$part(-|$)" <<<"$installed" || missing=yes
+    done
+    [[ -n $missing ]] || return 0
+    say "Installing Rust $channel, which rust-toolchain.toml asks for"
+    rustup --quiet toolchain install "$channel" --profile minimal --no-self-update \
+        --component "${components// /,}" --target "${targets// /,}" >&2 ||
+        fail "Rust $channel could not be installed"
+}
+
+# toolchain_file KEY: the words of one key of rust-toolchain.toml.
+toolchain_file() {
+    sed -n "s/^$1 = //p" "$root/rust-toolchain.toml" | tr -d '[],"'
+}

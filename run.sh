@@ -1,0 +1,251 @@
+#!/usr/bin/env bash
+# The one door to Proxima: builds it, boots it, tests it. `./run.sh --help` lists what it does.
+set -euo pipefail
+
+root=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+# The paths of the images are promised, wherever else this user's cargo builds.
+export CARGO_TARGET_DIR=$root/target
+# What cargo runs ends with cargo, and that with this script: no QEMU stays behind, however it is ended.
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="setpriv --pdeathsig KILL"
+
+# The long proofs: a function soak_NAME that is given a count; the count of the whole, and that of the sample which
+# `test` runs.
+soaks=(
+    "properties 100000 1000"
+    "boots 200 5"
+)
+
+usage() {
+    cat <<'END'
+usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
+
+  boot          build and boot the two-node machine; the exit status is the kernel's verdict (0: all well).
+                The verb when none is given
+  test          all that CI runs: host tests, tests that boot QEMU, a sample of each long proof
+  check         formatting, lints, the C header against its source, documentation
+  image         only build target/proxima-bios.img and target/proxima-uefi.img
+  bench         run the benchmarks and show them as a table
+  soak [NAME]   run the long proofs, or one of them: properties, boots
+
+Options of boot:
+  --firmware bios|uefi   bios when left out (also of bench)
+  --cmdline "WORDS"      kernel parameters in place of "selftest"; "exit" is added
+  --drivers FILE...      load these drivers beside the examples (also of bench and image)
+  -- ARGUMENT...         for QEMU, as they are (also of bench)
+END
+}
+
+say() { echo "run.sh: $*" >&2; }
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+# shellcheck source=boot/tools.sh
+source "$root/boot/tools.sh"
+
+# ---- building ----------------------------------------------------------------------------------------------------
+
+# cargo_quietly WHAT COMMAND...: speaks only of what went wrong; of a missing network in one line.
+cargo_quietly() {
+    local what=$1 log
+    shift
+    mkdir -p "$root/target"
+    log=$(mktemp "$root/target/build.XXXXXX")
+    if (cd "$root" && "$@") >"$log" 2>&1; then
+        cat "$log" >&2
+        rm "$log"
+        return
+    fi
+    mv "$log" "$root/target/build.log"
+    if grep -qiE "could ?n.t resolve|could not resolve|failed to download|network failure|failed to get .* as a dependency" \
+        "$root/target/build.log"; then
+        fail "$what cannot be built without network; what cargo said is in target/build.log"
+    fi
+    cat "$root/target/build.log" >&2
+    fail "$what cannot be built"
+}
+
+# attached COMMAND...: a command that ends when this script does.
+attached() { setpriv --pdeathsig KILL "$@"; }
+
+announce_unless_built() {
+    [[ -e $root/target/$1 ]] || say "$2"
+}
+
+# The boot loader compiles its own stages with an unstable feature of cargo. That permission is given to this one
+# package, in a folder of its own, so that nothing else is built anew for it.
+loader_cargo() {
+    env -u CARGO_TARGET_DIR RUSTC_BOOTSTRAP=1 cargo "$1" --quiet --release --package image \
+        --target-dir target/image-builder "${@:2}"
+}
+
+build_runner() {
+    announce_unless_built debug/boot "Building what starts QEMU"
+    cargo_quietly "what starts QEMU" cargo build --quiet --package boot
+}
+
+# build_images DRIVER...: both images, with the example drivers and these.
+build_images() {
+    local examples files=()
+    announce_unless_built x86_64-unknown-none/release/kernel "Building the kernel"
+    cargo_quietly "the kernel" cargo kernel --quiet
+    announce_unless_built image-builder/release/image "Building the boot loader: about two minutes, once"
+    cargo_quietly "the boot loader" loader_cargo build
+    build_runner
+    examples=$("$root/target/debug/boot" drivers) || exit 1
+    mapfile -t files < <(printf %s "$examples")
+    files+=("$@")
+    "$root/target/image-builder/release/image" --kernel "$root/target/x86_64-unknown-none/release/kernel" \
+        --bios "$root/target/proxima-bios.img" --uefi "$root/target/proxima-uefi.img" \
+        ${files:+--drivers "${files[@]}"} || exit 1
+}
+
+# ---- verbs -------------------------------------------------------------------------------------------------------
+
+verb_boot() {
+    need_tools machine
+    build_images "${drivers[@]}"
+    exec "$root/target/debug/boot" run --firmware "$firmware" --cmdline "$cmdline" -- "${qemu[@]}"
+}
+
+verb_image() {
+    need_tools
+    build_images "${drivers[@]}"
+}
+
+verb_bench() {
+    need_tools machine
+    build_images "${drivers[@]}"
+    exec "$root/target/debug/boot" bench --firmware "$firmware" -- "${qemu[@]}"
+}
+
+verb_test() {
+    local name whole sample
+    need_tools machine
+    cd "$root"
+    say "Tests on the host"
+    attached cargo test --quiet -- --show-output
+    loader_cargo test
+    build_images
+    say "Tests that boot QEMU"
+    attached cargo test --quiet --package boot
+    for soak in "${soaks[@]}"; do
+        read -r name whole sample <<<"$soak"
+        say "Sample of soak $name: $sample of $whole"
+        "soak_$name" "$sample"
+    done
+}
+
+verb_check() {
+    need_tools
+    cd "$root"
+    export RUSTDOCFLAGS="-D warnings"
+    local kernel=(--package kernel --target x86_64-unknown-none)
+    cargo fmt --all --check
+    cargo clippy --quiet --all-targets -- -D warnings
+    cargo clippy --quiet --package boot --all-targets -- -D warnings
+    cargo clippy --quiet --release "${kernel[@]}" -- -D warnings
+    loader_cargo clippy --all-targets -- -D warnings
+    cargo run --quiet --package header -- --check
+    cargo doc --quiet --no-deps
+    cargo doc --quiet --no-deps --package boot
+    cargo doc --quiet --no-deps --release "${kernel[@]}"
+    if type -P shellcheck >/dev/null; then
+        shellcheck -x run.sh boot/tools.sh .ci/run
+    fi
+}
+
+verb_soak() {
+    local name whole sample found=
+    for soak in "${soaks[@]}"; do
+        read -r name whole sample <<<"$soak"
+        [[ -z $soak_name || $soak_name == "$name" ]] || continue
+        if [[ -z $found ]]; then
+            need_tools machine
+            cd "$root"
+            build_images
+            found=yes
+        fi
+        say "Soak $name: $whole (a sample in \`test\`: $sample)"
+        "soak_$name" "$whole"
+    done
+    [[ -n $found ]] || fail "no soak $soak_name; there are: ${soaks[*]%% *}"
+}
+
+# Each property of the host tests on so many cases.
+soak_properties() {
+    PROPTEST_CASES=$1 attached cargo test --quiet --release
+    echo "soak properties: $1 cases of each property"
+}
+
+# So many boots of the two-node machine in a row.
+soak_boots() {
+    attached "$root/target/debug/boot" repeat "$1"
+}
+
+# ---- the command line --------------------------------------------------------------------------------------------
+
+# only VERB...: refuses the option $option for all other verbs.
+only() {
+    [[ " $* " == *" $verb "* ]] || fail "$verb takes no $option (see --help)"
+}
+
+verb=boot
+firmware=bios
+cmdline=selftest
+drivers=()
+qemu=()
+soak_name=
+
+case ${1-} in
+boot | test | check | image | bench | soak)
+    verb=$1
+    shift
+    ;;
+esac
+if [[ $verb == soak && $# -gt 0 && $1 != -* ]]; then
+    soak_name=$1
+    shift
+fi
+
+while (($# > 0)); do
+    option=$1
+    shift
+    case $option in
+    -h | --help)
+        usage
+        exit
+        ;;
+    --firmware)
+        only boot bench
+        firmware=${1-}
+        [[ $firmware == bios || $firmware == uefi ]] || fail "--firmware is followed by bios or uefi"
+        shift
+        ;;
+    --cmdline)
+        only boot
+        (($# > 0)) || fail "--cmdline is followed by the kernel's parameters"
+        cmdline=$1
+        shift
+        ;;
+    --drivers)
+        only boot bench image
+        [[ $# -gt 0 && $1 != -* ]] || fail "--drivers is followed by files"
+        while [[ $# -gt 0 && $1 != -* ]]; do
+            [[ -f $1 && -r $1 ]] || fail "$1: no such driver file"
+            drivers+=("$1")
+            shift
+        done
+        ;;
+    --)
+        only boot bench
+        qemu=("$@")
+        break
+        ;;
+    *) fail "$option: no such verb or option (see --help)" ;;
+    esac
+done
+
+"verb_$verb"
