@@ -107,3 +107,12 @@ fn a_layout_that_differs_does_not_compile() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("IsValid"), "the field is named");
     }
 }
+
+#[test]
+fn the_test_driver_all_exports_has_every_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/all_exports/all_exports.c");
+    let text = std::fs::read_to_string(path).expect("the driver is there");
+    let names = |line: &str| Some(line.trim().strip_prefix("(void *)")?.trim_end_matches(',').to_owned());
+    let referred: Vec<String> = text.lines().filter_map(names).collect();
+    assert_eq!(referred, abi::EXPORTS);
+}

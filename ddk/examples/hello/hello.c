@@ -1,0 +1,10 @@
+// hello: the smallest driver. It says one line and stays.
+#include <proxima.h>
+
+int Driver_Init(void) {
+    static const char text[] = "Hello from a driver";
+    Kernel_Log(KERNEL_LOG_INFO, text, sizeof text - 1);
+    return 0;
+}
+
+void Driver_Exit(void) {}
