@@ -62,9 +62,10 @@ pub fn compile(sources: &[PathBuf], driver: &Path) -> Result<()> {
     let mut compiler = Command::new("cc");
     compiler.args(FLAGS).arg("-I").arg(artifacts::workspace().join("ddk/include"));
     compiler.args(sources).arg("-o").arg(driver);
-    let status = compiler.status().context("the C compiler, cc, could not be started")?;
-    if !status.success() {
-        bail!("{}: cc failed ({status})", driver.display());
+    let output = compiler.output().context("the C compiler, cc, could not be started")?;
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        bail!("{}: cc failed ({})", driver.display(), output.status);
     }
     Ok(())
 }

@@ -65,7 +65,8 @@ pub struct Machine {
     nodes: Vec<Node>,
     distances: Vec<Vec<u8>>,
     pub(crate) firmware: Firmware,
-    parameters: String,
+    parameters: Option<String>,
+    pub(crate) event_port: bool,
     pub(crate) image: Option<PathBuf>,
     arguments: Vec<OsString>,
 }
@@ -81,7 +82,8 @@ impl Machine {
             nodes: Vec::new(),
             distances: Vec::new(),
             firmware: Firmware::Bios,
-            parameters: String::new(),
+            parameters: Some("exit".into()),
+            event_port: true,
             image: None,
             arguments: Vec::new(),
         }
@@ -125,7 +127,19 @@ impl Machine {
     /// The kernel's parameters beside `exit`, which is always among them.
     #[must_use]
     pub fn parameters(self, words: &str) -> Self {
-        Self { parameters: words.to_owned(), ..self }
+        Self { parameters: Some(format!("{words} exit").trim_start().to_owned()), ..self }
+    }
+
+    /// Gives the kernel no parameters, as a machine of metal: it takes those of its ramdisk.
+    #[must_use]
+    pub fn without_parameters(self) -> Self {
+        Self { parameters: None, ..self }
+    }
+
+    /// Leaves out COM2, and the events with it.
+    #[must_use]
+    pub fn without_event_port(self) -> Self {
+        Self { event_port: false, ..self }
     }
 
     /// The disk image in place of the one that `run.sh` built for the firmware.
@@ -161,7 +175,9 @@ impl Machine {
         for (from, to, distance) in self.qemu_distances() {
             option("-numa", format!("dist,src={from},dst={to},val={distance}"));
         }
-        option("-fw_cfg", format!("name=opt/org.proxima/cmdline,string={}", escape(&self.words())));
+        if let Some(words) = &self.parameters {
+            option("-fw_cfg", format!("name=opt/org.proxima/cmdline,string={}", escape(words)));
+        }
         option("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04".into());
         if !self.arguments.iter().any(chooses_accelerator) {
             // Not KVM, even where there is one: inside a virtual machine it may be far slower, or die on `-cpu max`.
@@ -189,10 +205,6 @@ impl Machine {
             .filter(|&(from, to)| if symmetric { from < to } else { from != to })
             .map(|(from, to)| (from, to, rows[from][to]))
             .collect()
-    }
-
-    fn words(&self) -> String {
-        format!("{} exit", self.parameters).trim_start().to_owned()
     }
 }
 

@@ -68,8 +68,10 @@ impl Machine {
         // Without a CD drive and a network card, which UEFI firmware would try to boot from.
         qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-vga", "std"]);
         qemu.args(["-chardev", "stdio,id=com1", "-serial", "chardev:com1"]);
-        qemu.arg("-chardev").arg(format!("file,id=com2,path={}", file(events)?));
-        qemu.args(["-serial", "chardev:com2"]);
+        if self.event_port {
+            qemu.arg("-chardev").arg(format!("file,id=com2,path={}", file(events)?));
+            qemu.args(["-serial", "chardev:com2"]);
+        }
         if self.firmware == Firmware::Uefi {
             let (code, variables) = ovmf()?;
             qemu.arg("-drive").arg(format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));

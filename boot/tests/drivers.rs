@@ -1,0 +1,178 @@
+//! Drivers of the ramdisk: a sound one is started, a bad one is refused with its reason, and boot goes on.
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use boot::event::Driver;
+use boot::{Machine, Run, Verdict, artifacts, driver};
+use common::{assert_complete, boot};
+
+/// One boot with every driver that these tests judge.
+static RUN: LazyLock<Run> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let mut drivers = compiled(folder.path());
+    drivers.extend(damaged(folder.path()));
+    let image = folder.path().join("disk.img");
+    build_image(&image, &drivers, &[]);
+    boot(&Machine::two_nodes().image(image).parameters("selftest"), Verdict::Success)
+});
+
+/// The drivers of `ddk/tests`, and one example.
+fn compiled(folder: &Path) -> Vec<PathBuf> {
+    let kit = artifacts::workspace().join("ddk");
+    let mut sources: Vec<PathBuf> = fs::read_dir(kit.join("tests"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    sources.sort();
+    sources.push(kit.join("examples/numa_probe"));
+    sources
+        .iter()
+        .map(|source| {
+            let name = source.file_name().unwrap();
+            let driver = folder.join(name).with_extension("so");
+            driver::compile(&[source.join(name).with_extension("c")], &driver).unwrap();
+            driver
+        })
+        .collect()
+}
+
+/// Files that were never a driver, or no longer are one.
+fn damaged(folder: &Path) -> [PathBuf; 4] {
+    let sound = fs::read(folder.join("numa_probe.so")).unwrap();
+    let mut other_machine = sound.clone();
+    // e_machine: AArch64.
+    other_machine[18..20].copy_from_slice(&[0xb7, 0]);
+    let files: [(&str, &[u8]); 4] = [
+        ("empty.so", &[]),
+        ("not_elf.so", b"#!/bin/sh\n"),
+        ("wrong_machine.so", &other_machine),
+        ("cut_short.so", &sound[..sound.len() / 2]),
+    ];
+    files.map(|(name, content)| {
+        let path = folder.join(name);
+        fs::write(&path, content).unwrap();
+        path
+    })
+}
+
+fn build_image(image: &Path, drivers: &[PathBuf], options: &[&str]) {
+    let mut builder = Command::new(artifacts::image_builder().unwrap());
+    builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg("--bios").arg(image);
+    if !drivers.is_empty() {
+        builder.arg("--drivers").args(drivers);
+    }
+    assert!(builder.args(options).status().unwrap().success());
+}
+
+#[track_caller]
+fn event(name: &str) -> Driver {
+    let drivers: Vec<Driver> = RUN.drivers().into_iter().filter(|driver| driver.name == name).collect();
+    let [driver] = &drivers[..] else { panic!("{name}: {drivers:?}\n{}", RUN.serial) };
+    driver.clone()
+}
+
+#[track_caller]
+fn assert_loaded(name: &str) {
+    let driver = event(name);
+    assert_eq!(driver.status, "loaded", "{driver:?}");
+}
+
+#[track_caller]
+fn assert_refused(name: &str, reason: &str) {
+    let driver = event(name);
+    assert_eq!(driver.status, "refused", "{driver:?}");
+    assert!(driver.reason.as_ref().is_some_and(|given| given.contains(reason)), "{driver:?}");
+    // People are told the same.
+    let told = RUN.lines().any(|line| line.contains(name) && line.contains(reason));
+    assert!(told, "no line names {name} and {reason:?}\n{}", RUN.serial);
+}
+
+#[test]
+fn boot_goes_on_after_bad_drivers() {
+    assert_complete(&RUN, &RUN.topology());
+}
+
+#[test]
+fn a_driver_in_c_finds_its_pages_on_each_node() {
+    assert_loaded("numa_probe");
+}
+
+#[test]
+fn every_function_of_the_header_is_exported() {
+    assert_loaded("all_exports");
+}
+
+#[test]
+fn a_weak_symbol_may_be_unknown() {
+    assert_loaded("weak_symbol");
+}
+
+#[test]
+fn calls_with_bad_arguments_are_refused_and_fault_nothing() {
+    assert_loaded("bad_arguments");
+}
+
+#[test]
+fn what_is_not_elf_is_refused() {
+    assert_refused("not_elf", "not an ELF file");
+    assert_eq!(event("empty").status, "refused");
+}
+
+#[test]
+fn a_driver_for_another_machine_is_refused() {
+    assert_refused("wrong_machine", "wrong machine");
+}
+
+#[test]
+fn a_driver_that_is_cut_short_is_refused() {
+    assert_refused("cut_short", "cut short");
+}
+
+#[test]
+fn an_unknown_symbol_is_named() {
+    assert_refused("unknown_symbol", "Kernel_NoSuchThing");
+}
+
+#[test]
+fn a_driver_without_an_entry_is_refused() {
+    assert_refused("no_init", "Driver_Init");
+}
+
+#[test]
+fn a_driver_that_refuses_to_start_is_named_with_its_code() {
+    assert_refused("refusing", "-7");
+}
+
+#[test]
+fn memory_both_writable_and_executable_is_refused() {
+    assert_refused("writable_code", "both writable and executable");
+}
+
+#[test]
+fn code_that_is_not_position_independent_is_refused() {
+    assert_refused("relocated_code", "-fPIC");
+}
+
+#[test]
+fn constructors_are_refused() {
+    assert_refused("constructor", "constructors");
+}
+
+#[test]
+fn thread_local_storage_is_refused() {
+    assert_refused("thread_local", "thread-local");
+}
+
+#[test]
+fn without_fw_cfg_the_parameters_come_from_the_ramdisk() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    build_image(&image, &[], &["--cmdline", "numa=off exit"]);
+    let run = boot(&Machine::two_nodes().image(image).without_parameters(), Verdict::Success);
+    assert_eq!(run.topology().source, "off");
+}

@@ -1,0 +1,49 @@
+//! The serial log of the two-node boot, word for word, so that a reviewer sees each change of its words.
+mod common;
+
+use std::fs;
+
+use boot::{Machine, Verdict, artifacts};
+use common::boot;
+
+/// Set to anything, writes the log of this boot as the one to compare with.
+const BLESS: &str = "PROXIMA_BLESS";
+
+#[test]
+fn the_two_node_boot_says_what_it_said() {
+    let run = boot(&Machine::two_nodes().parameters("selftest"), Verdict::Success);
+    let log: String = run.lines().map(|line| masked(line) + "\n").collect();
+    let path = artifacts::workspace().join("boot/tests/golden/two-nodes.log");
+    if std::env::var_os(BLESS).is_some() {
+        fs::write(&path, &log).unwrap();
+        return;
+    }
+    let golden = fs::read_to_string(&path).unwrap();
+    for (number, (now, before)) in (1..).zip(log.lines().zip(golden.lines())) {
+        assert_eq!(now, before, "line {number} of {}; set {BLESS}=1 to take the new one", path.display());
+    }
+    assert_eq!(
+        log.lines().count(),
+        golden.lines().count(),
+        "lines; set {BLESS}=1 to take the new log\n{log}"
+    );
+}
+
+/// The line without what varies with the kernel's own size and place: page counts and addresses, but for those of the
+/// machine's memory.
+fn masked(line: &str) -> String {
+    if line.contains("[mem ") {
+        return line.into();
+    }
+    let mut masked = String::new();
+    for word in line.split_inclusive(' ') {
+        let bare = word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+        let digits =
+            bare.strip_prefix("0x").filter(|digits| digits.chars().all(|digit| digit.is_ascii_hexdigit()));
+        match digits {
+            Some(_) => masked += &word.replacen(bare, "0x…", 1),
+            None => masked += word,
+        }
+    }
+    masked
+}

@@ -1,0 +1,157 @@
+//! Each shape of machine is understood as it was built, and boots to completion.
+mod common;
+
+use boot::{Firmware, Machine, Node, Verdict};
+use common::{
+    Expected, ExpectedNode as N, GIB, KIB, MIB, assert_boots, assert_complete, assert_cpus, assert_pages,
+    boot,
+};
+
+/// What the plan's two-node machine is, whatever its firmware.
+const TWO_NODES: Expected<'_> = Expected {
+    source: "srat",
+    nodes: &[N(0, &[0, 1], &[(0, 640 * KIB), (MIB, 255 * MIB)]), N(1, &[2, 3], &[(256 * MIB, 256 * MIB)])],
+    distances: &[&[10, 20], &[20, 10]],
+    fallback: &[&[0, 1], &[1, 0]],
+};
+
+#[test]
+fn two_nodes_under_bios() {
+    assert_boots(Machine::two_nodes(), &TWO_NODES);
+}
+
+#[test]
+fn two_nodes_under_uefi() {
+    assert_boots(Machine::two_nodes().firmware(Firmware::Uefi), &TWO_NODES);
+}
+
+#[test]
+fn firmware_without_nodes_makes_one_of_all_memory_and_all_cpus() {
+    let run = boot(&Machine::without_numa(4, 512).parameters("selftest"), Verdict::Success);
+    let topology = run.topology();
+    assert_eq!(topology.source, "none");
+    let [node] = &topology.nodes[..] else { panic!("{topology:?}") };
+    assert_eq!((node.id, node.domain, &node.cpus[..]), (0, 0, &[0, 1, 2, 3][..]));
+    assert_eq!((&topology.distances[..], &topology.fallback[..]), (&[vec![10]][..], &[vec![0]][..]));
+    let memory = node.memory.iter().map(|range| range.length).sum::<u64>();
+    assert!((508 * MIB..=512 * MIB).contains(&memory), "{node:?}");
+    assert!(node.memory.iter().all(|range| range.base + range.length <= 512 * MIB), "{node:?}");
+    assert_pages(&topology);
+    assert_cpus(&run, &topology);
+    assert_complete(&run, &topology);
+}
+
+#[test]
+fn one_node() {
+    let machine = Machine::with_nodes([Node::new(0..4, 512)]);
+    let expected = Expected {
+        source: "srat",
+        nodes: &[N(0, &[0, 1, 2, 3], &[(0, 640 * KIB), (MIB, 511 * MIB)])],
+        distances: &[&[10]],
+        fallback: &[&[0]],
+    };
+    assert_boots(machine, &expected);
+}
+
+#[test]
+fn one_cpu_and_no_distances() {
+    let machine = Machine::with_nodes([Node::new([0], 128), Node::without_cpus(128)]);
+    let expected = Expected {
+        source: "srat",
+        nodes: &[N(0, &[0], &[(0, 640 * KIB), (MIB, 127 * MIB)]), N(1, &[], &[(128 * MIB, 128 * MIB)])],
+        distances: &[&[10, 20], &[20, 10]],
+        fallback: &[&[0, 1], &[1, 0]],
+    };
+    assert_boots(machine, &expected);
+}
+
+#[test]
+fn four_nodes_with_a_longer_way_there_than_back() {
+    let distances: [&[u8]; 4] = [&[10, 21, 31, 41], &[22, 10, 52, 32], &[33, 53, 10, 23], &[44, 34, 24, 10]];
+    let machine = Machine::with_nodes((0..4).map(|cpu| Node::new([cpu], 128))).distances(&distances);
+    let expected = Expected {
+        source: "srat",
+        nodes: &[
+            N(0, &[0], &[(0, 640 * KIB), (MIB, 127 * MIB)]),
+            N(1, &[1], &[(128 * MIB, 128 * MIB)]),
+            N(2, &[2], &[(256 * MIB, 128 * MIB)]),
+            N(3, &[3], &[(384 * MIB, 128 * MIB)]),
+        ],
+        distances: &distances,
+        fallback: &[&[0, 1, 2, 3], &[1, 0, 3, 2], &[2, 3, 0, 1], &[3, 2, 1, 0]],
+    };
+    assert_boots(machine, &expected);
+}
+
+#[test]
+fn four_nodes_at_equal_distances_fall_back_each_on_the_next() {
+    let machine = Machine::with_nodes((0..4).map(|cpu| Node::new([cpu], 128)));
+    let run = boot(&machine.parameters("selftest"), Verdict::Success);
+    let expected = [vec![0, 1, 2, 3], vec![1, 2, 3, 0], vec![2, 3, 0, 1], vec![3, 0, 1, 2]];
+    assert_eq!(run.topology().fallback, expected);
+}
+
+#[test]
+fn a_node_without_memory_takes_the_nearest_nodes() {
+    let distances: [&[u8]; 3] = [&[10, 20, 30], &[20, 10, 15], &[30, 15, 10]];
+    let nodes = [Node::new([0], 128), Node::without_memory([1]), Node::new([2], 128)];
+    let expected = Expected {
+        source: "srat",
+        nodes: &[
+            N(0, &[0], &[(0, 640 * KIB), (MIB, 127 * MIB)]),
+            N(1, &[1], &[]),
+            N(2, &[2], &[(128 * MIB, 128 * MIB)]),
+        ],
+        distances: &distances,
+        fallback: &[&[0, 2], &[2, 0], &[2, 0]],
+    };
+    assert_boots(Machine::with_nodes(nodes).distances(&distances), &expected);
+}
+
+#[test]
+fn a_node_without_cpus_lends_its_memory() {
+    let distances: [&[u8]; 3] = [&[10, 15, 20], &[15, 10, 25], &[20, 25, 10]];
+    let nodes = [Node::new(0..2, 128), Node::without_cpus(128), Node::new(2..4, 128)];
+    let expected = Expected {
+        source: "srat",
+        nodes: &[
+            N(0, &[0, 1], &[(0, 640 * KIB), (MIB, 127 * MIB)]),
+            N(1, &[], &[(128 * MIB, 128 * MIB)]),
+            N(2, &[2, 3], &[(256 * MIB, 128 * MIB)]),
+        ],
+        distances: &distances,
+        fallback: &[&[0, 1, 2], &[1, 0, 2], &[2, 0, 1]],
+    };
+    assert_boots(Machine::with_nodes(nodes).distances(&distances), &expected);
+}
+
+#[test]
+fn cpus_dealt_out_in_turn_are_each_on_its_node() {
+    let machine = Machine::with_nodes([Node::new([0, 2], 128), Node::new([1, 3], 128)]).sockets(4);
+    let expected = Expected {
+        source: "srat",
+        nodes: &[
+            N(0, &[0, 2], &[(0, 640 * KIB), (MIB, 127 * MIB)]),
+            N(1, &[1, 3], &[(128 * MIB, 128 * MIB)]),
+        ],
+        distances: &[&[10, 20], &[20, 10]],
+        fallback: &[&[0, 1], &[1, 0]],
+    };
+    assert_boots(machine, &expected);
+}
+
+#[test]
+fn memory_on_both_sides_of_the_4_gib_hole() {
+    // With this much, q35 has 2 GiB below the hole: node 0 goes on behind it.
+    let machine = Machine::with_nodes([Node::new(0..2, 3072), Node::new(2..4, 3072)]);
+    let expected = Expected {
+        source: "srat",
+        nodes: &[
+            N(0, &[0, 1], &[(0, 640 * KIB), (MIB, 2 * GIB - MIB), (4 * GIB, GIB)]),
+            N(1, &[2, 3], &[(5 * GIB, 3 * GIB)]),
+        ],
+        distances: &[&[10, 20], &[20, 10]],
+        fallback: &[&[0, 1], &[1, 0]],
+    };
+    assert_boots(machine, &expected);
+}
