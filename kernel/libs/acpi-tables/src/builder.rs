@@ -1,1 +1,156 @@
 //! Writes tables as firmware would, right or wrong, for tests and fuzzers.
+//!
+//! [`TableBuilder`] puts entries behind a header and sets length and checksum; the functions beside it make sound, enabled
+//! entries whose fields a test then changes. A table that lies about itself is a sound one with bytes changed, and
+//! [`seal`]ed again if its checksum is to hold.
+use alloc::vec::Vec;
+
+use units::{ApicId, ProximityDomain};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
+
+use crate::Signature;
+use crate::wire::{
+    MadtHeader, MadtLocalApic, MadtLocalX2Apic, SdtHeader, SlitHeader, SratHeader, SratMemoryAffinity,
+    SratProcessorAffinity, SratX2ApicAffinity, madt_entry_type, srat_entry_type,
+};
+
+/// A table in the making.
+#[derive(Clone, Debug)]
+pub struct TableBuilder(Vec<u8>);
+
+impl TableBuilder {
+    /// An SRAT without entries.
+    #[must_use]
+    pub fn srat(revision: u8) -> Self {
+        let header = SratHeader {
+            header: header(Signature::SRAT, revision),
+            reserved1: 1.into(),
+            reserved2: 0.into(),
+        };
+        Self(header.as_bytes().to_vec())
+    }
+
+    /// A MADT without entries, local APICs at their usual address.
+    #[must_use]
+    pub fn madt() -> Self {
+        let header = MadtHeader {
+            header: header(Signature::MADT, 5),
+            local_apic_address: 0xfee0_0000.into(),
+            flags: 1.into(),
+        };
+        Self(header.as_bytes().to_vec())
+    }
+
+    /// A SLIT that says it has so many localities, with these distances.
+    #[must_use]
+    pub fn slit(localities: u64, matrix: &[u8]) -> Self {
+        let header =
+            SlitHeader { header: header(Signature::SLIT, 1), number_of_system_localities: localities.into() };
+        Self(header.as_bytes().to_vec()).entry(matrix)
+    }
+
+    /// Adds an entry, or any bytes.
+    #[must_use]
+    pub fn entry(mut self, entry: &(impl IntoBytes + Immutable + ?Sized)) -> Self {
+        self.0.extend_from_slice(entry.as_bytes());
+        self
+    }
+
+    /// Adds entries.
+    #[must_use]
+    pub fn entries<T: IntoBytes + Immutable>(self, entries: impl IntoIterator<Item = T>) -> Self {
+        entries.into_iter().fold(self, |table, entry| table.entry(&entry))
+    }
+
+    /// The table's bytes, with length and checksum as they should be.
+    #[must_use]
+    pub fn build(mut self) -> Vec<u8> {
+        let length = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        self.0[4..8].copy_from_slice(&length.to_le_bytes());
+        seal(&mut self.0);
+        self.0
+    }
+}
+
+/// Sets the checksum over all these bytes.
+pub fn seal(table: &mut [u8]) {
+    let sum = table.iter().fold(0, |sum: u8, &byte| sum.wrapping_add(byte));
+    if let Some(checksum) = table.get_mut(9) {
+        *checksum = checksum.wrapping_sub(sum);
+    }
+}
+
+fn header(signature: Signature, revision: u8) -> SdtHeader {
+    let mut header = SdtHeader::new_zeroed();
+    header.signature = signature.0;
+    header.revision = revision;
+    header.oem_id = *b"OEM ID";
+    header.oem_table_id = *b"TABLE ID";
+    header
+}
+
+/// An enabled SRAT entry of type 0. The domain is written in full, as revision 2 has it.
+#[must_use]
+pub fn local_apic_affinity(apic_id: u8, domain: ProximityDomain) -> SratProcessorAffinity {
+    let [proximity_domain_lo, high @ ..] = domain.0.to_le_bytes();
+    SratProcessorAffinity {
+        entry_type: srat_entry_type::PROCESSOR_LOCAL_APIC_AFFINITY,
+        length: size_of::<SratProcessorAffinity>() as u8,
+        proximity_domain_lo,
+        apic_id,
+        flags: SratProcessorAffinity::ENABLED.into(),
+        local_sapic_eid: 0,
+        proximity_domain_hi: high,
+        clock_domain: 0.into(),
+    }
+}
+
+/// An enabled SRAT entry of type 2.
+#[must_use]
+pub fn x2apic_affinity(apic_id: ApicId, domain: ProximityDomain) -> SratX2ApicAffinity {
+    let mut entry = SratX2ApicAffinity::new_zeroed();
+    entry.entry_type = srat_entry_type::PROCESSOR_X2APIC_AFFINITY;
+    entry.length = size_of::<SratX2ApicAffinity>() as u8;
+    entry.proximity_domain = domain.0.into();
+    entry.x2apic_id = apic_id.0.into();
+    entry.flags = SratProcessorAffinity::ENABLED.into();
+    entry
+}
+
+/// An enabled SRAT entry of type 1 for `length` bytes at `base`.
+#[must_use]
+pub fn memory_affinity(base: u64, length: u64, domain: ProximityDomain) -> SratMemoryAffinity {
+    let mut entry = SratMemoryAffinity::new_zeroed();
+    entry.entry_type = srat_entry_type::MEMORY_AFFINITY;
+    entry.length = size_of::<SratMemoryAffinity>() as u8;
+    entry.proximity_domain = domain.0.into();
+    entry.base_address = base.into();
+    entry.range_length = length.into();
+    entry.flags = SratMemoryAffinity::ENABLED.into();
+    entry
+}
+
+/// A MADT entry of type 0, enabled.
+#[must_use]
+pub fn local_apic(acpi_processor_uid: u8, apic_id: u8) -> MadtLocalApic {
+    MadtLocalApic {
+        entry_type: madt_entry_type::LOCAL_APIC,
+        length: size_of::<MadtLocalApic>() as u8,
+        acpi_processor_uid,
+        apic_id,
+        flags: MadtLocalApic::ENABLED.into(),
+    }
+}
+
+/// A MADT entry of type 9, enabled.
+#[must_use]
+pub fn local_x2apic(acpi_processor_uid: u32, apic_id: ApicId) -> MadtLocalX2Apic {
+    MadtLocalX2Apic {
+        entry_type: madt_entry_type::LOCAL_X2APIC,
+        length: size_of::<MadtLocalX2Apic>() as u8,
+        reserved: 0.into(),
+        x2apic_id: apic_id.0.into(),
+        flags: MadtLocalApic::ENABLED.into(),
+        acpi_processor_uid: acpi_processor_uid.into(),
+    }
+}

@@ -22,6 +22,8 @@ mod rule;
 mod signature;
 mod slit;
 mod srat;
+#[cfg(test)]
+mod tests;
 mod what;
 pub mod wire;
 

@@ -1,0 +1,130 @@
+//! What holds for any bytes at all: no panic, no more steps than bytes, nothing read outside the table.
+use alloc::vec::Vec;
+use proptest::prelude::*;
+use units::{ApicId, ProximityDomain};
+
+use super::with_findings;
+use crate::builder::{TableBuilder, local_apic, local_apic_affinity, memory_affinity, x2apic_affinity};
+use crate::{Finding, find_madt, find_slit, find_srat};
+
+/// Reads the bytes as each of the tables; gives how much was read and how much told.
+fn read_all(bytes: &[u8]) -> (usize, usize) {
+    let mut told = 0;
+    let mut findings = |finding: Finding| {
+        assert!(alloc::format!("{finding}").len() < 160, "a finding is one line");
+        told += 1;
+    };
+    let mut count = 0;
+    if let Some(srat) = find_srat([bytes], &mut findings) {
+        count += srat.entries(&mut findings).count();
+    }
+    if let Some(madt) = find_madt([bytes], &mut findings) {
+        count += madt.cpus(&mut findings).count();
+        madt.local_apic_address();
+    }
+    if let Some(slit) = find_slit([bytes], &mut findings) {
+        for (from, to) in [(0, 0), (1, 0), (u32::MAX, u32::MAX), (0, u32::MAX)] {
+            let (from, to) = (ProximityDomain(from), ProximityDomain(to));
+            assert!(slit.distance(from, to).is_some() == (slit.offset(from, to) != 0));
+        }
+    }
+    (count, told)
+}
+
+/// Tables with a signature and a header's worth of bytes, and then anything; the length sometimes true.
+fn tables() -> impl Strategy<Value = Vec<u8>> {
+    let signature = prop_oneof![Just(*b"SRAT"), Just(*b"SLIT"), Just(*b"APIC")];
+    (signature, any::<bool>(), prop::collection::vec(any::<u8>(), 0..600)).prop_map(
+        |(signature, true_length, mut bytes)| {
+            bytes.splice(0..bytes.len().min(4), signature);
+            if true_length && bytes.len() > 8 {
+                let length = bytes.len() as u32;
+                bytes[4..8].copy_from_slice(&length.to_le_bytes());
+            }
+            bytes
+        },
+    )
+}
+
+/// Entries whose lengths are mostly true, so that readers get far.
+fn entries() -> impl Strategy<Value = Vec<u8>> {
+    let entry = prop_oneof![
+        (0..10_u8, prop::collection::vec(any::<u8>(), 0..60)).prop_map(|(kind, mut rest)| {
+            rest.splice(0..0, [kind, rest.len() as u8 + 2]);
+            rest
+        }),
+        prop::collection::vec(any::<u8>(), 0..50),
+    ];
+    prop::collection::vec(entry, 0..20).prop_map(|entries| entries.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_in_bounded_steps(bytes in tables()) {
+        let (count, told) = read_all(&bytes);
+        prop_assert!(count + told <= bytes.len() + 8);
+    }
+
+    #[test]
+    fn any_entries_are_read_in_bounded_steps(entries in entries(), revision in 0..4_u8) {
+        for table in [TableBuilder::srat(revision), TableBuilder::madt()] {
+            let table = table.entry(&entries[..]).build();
+            let (count, told) = read_all(&table);
+            prop_assert!(count + told <= table.len());
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_the_tables_length_changes_nothing(entries in entries(), tail in any::<[u8; 9]>()) {
+        let table = TableBuilder::srat(3).entry(&entries[..]).build();
+        let longer: Vec<u8> = table.iter().copied().chain(tail).collect();
+        let read = |bytes: &[u8]| with_findings(|findings| {
+            find_srat([bytes], findings).map(|srat| srat.entries(findings).collect::<Vec<_>>())
+        });
+        prop_assert_eq!(read(&table), read(&longer));
+    }
+
+    #[test]
+    fn entries_written_are_entries_read(
+        cpus in prop::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 0..20),
+        memory in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>()), 0..20),
+    ) {
+        let table = TableBuilder::srat(2)
+            .entries(cpus.iter().map(|&(id, domain, _)| local_apic_affinity(id, ProximityDomain(domain))))
+            .entries(cpus.iter().map(|&(_, domain, id)| x2apic_affinity(ApicId(id), ProximityDomain(domain))))
+            .entries(memory.iter().map(|&(base, length, domain)| memory_affinity(base, length, ProximityDomain(domain))))
+            .build();
+        let (entries, told) = with_findings(|findings| {
+            find_srat([&table[..]], findings).map(|srat| srat.entries(findings).collect::<Vec<_>>())
+        });
+        prop_assert_eq!(told, []);
+        let entries = entries.unwrap_or_default();
+        let read = entries.iter().map(|entry| match *entry {
+            crate::SratEntry::Cpu(cpu) => (u64::from(cpu.apic_id.0), 0, cpu.domain.0, cpu.enabled),
+            crate::SratEntry::Memory(memory) => (memory.base, memory.length, memory.domain.0, memory.enabled),
+            crate::SratEntry::Other { .. } => (0, 0, 0, false),
+        });
+        let written = cpus.iter().map(|&(id, domain, _)| (u64::from(id), 0, domain, true))
+            .chain(cpus.iter().map(|&(_, domain, id)| (u64::from(id), 0, domain, true)))
+            .chain(memory.iter().map(|&(base, length, domain)| (base, length, domain, true)));
+        prop_assert!(read.eq(written));
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_table_is_lived_with() {
+    let srat = TableBuilder::srat(1)
+        .entry(&local_apic_affinity(0, ProximityDomain(0)))
+        .entry(&memory_affinity(0, 0x1000_0000, ProximityDomain(0)))
+        .build();
+    let slit = TableBuilder::slit(2, &[10, 20, 20, 10]).build();
+    let madt = TableBuilder::madt().entry(&local_apic(0, 0)).entry(&local_apic(1, 1)).build();
+    for table in [srat, slit, madt] {
+        for bit in 32..table.len() * 8 {
+            let mut flipped = table.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let (_, told) = read_all(&flipped);
+            assert!(told > 0, "a flipped bit leaves a bad checksum or length at least: bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Which table is picked, and what is checked of any table.
+use alloc::vec::Vec;
+use units::ProximityDomain;
+
+use super::with_findings;
+use crate::Action::{Mended, Refused};
+use crate::builder::{TableBuilder, local_apic_affinity, seal};
+use crate::{SratEntry, find_madt, find_slit, find_srat};
+
+fn srat() -> Vec<u8> {
+    let cpus = (0..2).map(|id| local_apic_affinity(id, ProximityDomain(0)));
+    TableBuilder::srat(3).entries(cpus).build()
+}
+
+/// The entries of the SRAT among these tables, and all findings on the way.
+fn read(tables: &[&[u8]]) -> (Option<Vec<SratEntry>>, Vec<super::Told>) {
+    with_findings(|findings| {
+        let srat = find_srat(tables.iter().copied(), findings);
+        srat.map(|srat| srat.entries(findings).collect())
+    })
+}
+
+#[test]
+fn a_sound_table_is_found_among_others_without_a_word() {
+    let (srat, madt, slit) = (srat(), TableBuilder::madt().build(), TableBuilder::slit(1, &[10]).build());
+    let tables = || [&madt[..], &[], b"SRA", &srat, &slit].into_iter();
+    let (found, told) = with_findings(|findings| {
+        (
+            find_srat(tables(), findings).is_some(),
+            find_madt(tables(), findings).is_some(),
+            find_slit(tables(), findings).is_some(),
+        )
+    });
+    assert_eq!((found, told), ((true, true, true), Vec::new()));
+}
+
+#[test]
+fn no_table_is_no_finding() {
+    let madt = TableBuilder::madt().build();
+    assert_eq!(read(&[&madt]), (None, Vec::new()));
+}
+
+#[test]
+fn a_bad_checksum_is_told_and_the_table_used() {
+    let mut table = srat();
+    table[9] ^= 1;
+    let (entries, told) = read(&[&table]);
+    assert_eq!(told, [(9, "table.checksum", Mended)]);
+    assert_eq!(entries.map(|entries| entries.len()), Some(2));
+}
+
+#[test]
+fn of_two_tables_the_first_is_used() {
+    let (first, second) = (srat(), TableBuilder::srat(3).build());
+    let (entries, told) = read(&[&first, &second]);
+    assert_eq!(told, [(0, "table.duplicate", Refused)]);
+    assert_eq!(entries.map(|entries| entries.len()), Some(2));
+}
+
+#[test]
+fn a_table_shorter_than_its_header_is_refused_and_the_next_one_used() {
+    let sound = srat();
+    for length in [0_u32, 1, 35, 36, 47] {
+        let mut claims = srat();
+        claims[4..8].copy_from_slice(&length.to_le_bytes());
+        let (entries, told) = read(&[&claims, &sound]);
+        assert_eq!(told, [(4, "table.length", Refused)], "length {length}");
+        assert_eq!(entries.map(|entries| entries.len()), Some(2));
+        let mapped = &sound[..length as usize];
+        let expected = if length < 4 { Vec::new() } else { [(4, "table.length", Refused)].to_vec() };
+        assert_eq!(read(&[mapped]), (None, expected), "mapped {length}");
+    }
+}
+
+#[test]
+fn a_table_longer_than_what_is_mapped_is_read_as_far_as_that() {
+    let mut table = srat();
+    table[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+    let (entries, told) = read(&[&table]);
+    assert_eq!(told, [(4, "table.length", Mended)]);
+    assert_eq!(entries.map(|entries| entries.len()), Some(2));
+}
+
+#[test]
+fn bytes_behind_the_table_are_not_its_own() {
+    let mut table = srat();
+    table.extend_from_slice(&[1; 100]);
+    let (entries, told) = read(&[&table]);
+    assert_eq!((entries.map(|entries| entries.len()), told), (Some(2), Vec::new()));
+}
+
+#[test]
+fn a_length_that_cuts_an_entry_costs_that_entry() {
+    let mut table = srat();
+    table.truncate(70);
+    table[4..8].copy_from_slice(&70_u32.to_le_bytes());
+    seal(&mut table);
+    let (entries, told) = read(&[&table]);
+    assert_eq!(told, [(64, "srat.entry.length", crate::Action::Dropped)]);
+    assert_eq!(entries.map(|entries| entries.len()), Some(1));
+}

@@ -1,0 +1,91 @@
+//! MADT: the CPUs' values, and what wrong entries cost.
+use alloc::vec::Vec;
+use units::{ApicId, PhysAddr};
+use zerocopy::IntoBytes;
+
+use super::{Told, with_findings};
+use crate::Action::{Dropped, Mended};
+use crate::builder::{TableBuilder, local_apic, local_x2apic};
+use crate::wire::{MadtLocalApic, MadtLocalApicAddressOverride};
+use crate::{MadtCpu, find_madt};
+
+fn read(table: &[u8]) -> (Vec<MadtCpu>, Vec<Told>) {
+    with_findings(|findings| {
+        let madt = find_madt([table], findings).expect("the table can be read");
+        madt.cpus(findings).collect()
+    })
+}
+
+#[test]
+fn both_kinds_of_cpu_are_read_in_full_and_other_entries_passed_over() {
+    let mut later = local_x2apic(0x1234, ApicId(0x400));
+    later.flags = MadtLocalApic::ONLINE_CAPABLE.into();
+    let io_apic = [1_u8, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0];
+    let oem = [0x80_u8, 3, 0xff];
+    let table =
+        TableBuilder::madt().entry(&local_apic(4, 7)).entry(&io_apic).entry(&oem).entry(&later).build();
+    let first = MadtCpu {
+        apic_id: ApicId(7),
+        acpi_processor_uid: 4,
+        enabled: true,
+        online_capable: false,
+        x2apic: false,
+        offset: 44,
+    };
+    let second = MadtCpu {
+        apic_id: ApicId(0x400),
+        acpi_processor_uid: 0x1234,
+        enabled: false,
+        online_capable: true,
+        x2apic: true,
+        offset: 67,
+    };
+    assert_eq!(read(&table), ([first, second].to_vec(), Vec::new()));
+}
+
+#[test]
+fn the_broadcast_id_is_that_of_the_entrys_kind() {
+    let table = TableBuilder::madt()
+        .entry(&local_apic(0, 0xff))
+        .entry(&local_x2apic(0, ApicId(0xff)))
+        .entry(&local_x2apic(0, ApicId(u32::MAX)))
+        .build();
+    let (cpus, _) = read(&table);
+    assert_eq!(cpus.iter().map(MadtCpu::is_broadcast).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[test]
+fn wrong_lengths_cost_the_entry_or_what_follows() {
+    let (mut short, mut long) = (local_apic(1, 1), local_apic(2, 2).as_bytes().to_vec());
+    short.length = 7;
+    long[1] = 9;
+    long.push(0);
+    let table = TableBuilder::madt()
+        .entry(&short.as_bytes()[..7])
+        .entry(&long[..])
+        .entry(&[0_u8, 0])
+        .entry(&local_apic(3, 3))
+        .build();
+    let (cpus, told) = read(&table);
+    assert_eq!(cpus.iter().map(|cpu| cpu.apic_id.0).collect::<Vec<_>>(), [2]);
+    let id = "madt.entry.length";
+    assert_eq!(told, [(44, id, Dropped), (51, id, Mended), (60, id, Dropped)]);
+}
+
+#[test]
+fn an_address_override_replaces_the_headers_address() {
+    let address = |table: Vec<u8>| {
+        let (madt, told) = with_findings(|findings| find_madt([&table[..]], findings));
+        assert_eq!(told, []);
+        madt.expect("the table can be read").local_apic_address()
+    };
+    let entry = MadtLocalApicAddressOverride {
+        entry_type: 5,
+        length: 12,
+        reserved: 0.into(),
+        local_apic_address: 0x12_3456_7000.into(),
+    };
+    assert_eq!(address(TableBuilder::madt().build()), PhysAddr(0xfee0_0000));
+    assert_eq!(address(TableBuilder::madt().entry(&entry).build()), PhysAddr(0x12_3456_7000));
+    assert_eq!(address(TableBuilder::madt().entry(&entry.as_bytes()[..4]).build()), PhysAddr(0xfee0_0000));
+}

@@ -1,0 +1,153 @@
+//! SRAT entries: the values of sound ones, and what wrong ones cost.
+use alloc::vec::Vec;
+use units::{ApicId, ProximityDomain};
+use zerocopy::IntoBytes;
+
+use super::{Told, with_findings};
+use crate::Action::{Dropped, Mended};
+use crate::builder::{TableBuilder, local_apic_affinity, memory_affinity, x2apic_affinity};
+use crate::wire::SratMemoryAffinity;
+use crate::{SratCpu, SratEntry, SratMemory, find_srat};
+
+fn read(table: &[u8]) -> (Vec<SratEntry>, Vec<Told>) {
+    with_findings(|findings| {
+        let srat = find_srat([table], findings).expect("the table can be read");
+        srat.entries(findings).collect()
+    })
+}
+
+fn cpu(apic_id: u32, domain: u32, offset: u32) -> SratEntry {
+    let (apic_id, domain) = (ApicId(apic_id), ProximityDomain(domain));
+    SratEntry::Cpu(SratCpu { apic_id, domain, enabled: true, offset })
+}
+
+#[test]
+fn the_three_types_are_read_in_full() {
+    let mut memory = memory_affinity(0x1_0000_0000, 0x2000_0000, ProximityDomain(7));
+    let flags = SratMemoryAffinity::ENABLED | SratMemoryAffinity::NON_VOLATILE;
+    memory.flags = flags.into();
+    let table = TableBuilder::srat(3)
+        .entry(&local_apic_affinity(5, ProximityDomain(0x0403_0201)))
+        .entry(&memory)
+        .entry(&x2apic_affinity(ApicId(300), ProximityDomain(u32::MAX)))
+        .build();
+    let (entries, told) = read(&table);
+    let memory = SratMemory {
+        base: 0x1_0000_0000,
+        length: 0x2000_0000,
+        domain: ProximityDomain(7),
+        enabled: true,
+        hot_pluggable: false,
+        non_volatile: true,
+        offset: 64,
+    };
+    assert_eq!(entries, [cpu(5, 0x0403_0201, 48), SratEntry::Memory(memory), cpu(300, u32::MAX, 104)]);
+    assert_eq!(told, []);
+}
+
+#[test]
+fn entries_without_the_enabled_flag_say_so() {
+    let mut apic = local_apic_affinity(5, ProximityDomain(0));
+    let mut x2apic = x2apic_affinity(ApicId(5), ProximityDomain(0));
+    let mut memory = memory_affinity(0, 0x1000, ProximityDomain(0));
+    (apic.flags, x2apic.flags, memory.flags) = ((!1).into(), (!1).into(), (!1).into());
+    let (entries, _) = read(&TableBuilder::srat(3).entry(&apic).entry(&x2apic).entry(&memory).build());
+    let enabled = |entry: &SratEntry| match entry {
+        SratEntry::Cpu(cpu) => cpu.enabled,
+        SratEntry::Memory(memory) => memory.enabled,
+        SratEntry::Other { .. } => true,
+    };
+    assert_eq!(entries.iter().map(enabled).collect::<Vec<_>>(), [false; 3]);
+}
+
+#[test]
+fn revision_1_has_domains_of_8_bits_but_for_x2apics() {
+    let table = TableBuilder::srat(1)
+        .entry(&local_apic_affinity(0, ProximityDomain(0x0100_00ff)))
+        .entry(&memory_affinity(0, 0x1000, ProximityDomain(0x102)))
+        .entry(&x2apic_affinity(ApicId(1), ProximityDomain(0x103)))
+        .build();
+    let (entries, told) = read(&table);
+    let domains = entries.iter().filter_map(|entry| match entry {
+        SratEntry::Cpu(cpu) => Some(cpu.domain.0),
+        SratEntry::Memory(memory) => Some(memory.domain.0),
+        SratEntry::Other { .. } => None,
+    });
+    assert_eq!(domains.collect::<Vec<_>>(), [0xff, 2, 0x103]);
+    assert_eq!(told, [(48, "srat.domain.wide", Mended), (64, "srat.domain.wide", Mended)]);
+}
+
+#[test]
+fn a_wide_domain_of_a_disabled_entry_is_nobodys_concern() {
+    let mut memory = memory_affinity(0, 0, ProximityDomain(0xffff_ffff));
+    memory.flags = 0.into();
+    assert_eq!(read(&TableBuilder::srat(1).entry(&memory).build()).1, []);
+}
+
+#[test]
+fn types_of_other_machines_are_passed_over_by_their_length_and_unknown_ones_told() {
+    let other = |kind: u8| [kind, 7, 0, 0, 0, 0, 0];
+    let table = TableBuilder::srat(3)
+        .entries((3..=8).map(other))
+        .entry(&local_apic_affinity(1, ProximityDomain(0)))
+        .build();
+    let (entries, told) = read(&table);
+    let others = (0..6).map(|n| SratEntry::Other { kind: n + 3, offset: 48 + 7 * u32::from(n) });
+    assert_eq!(entries, others.chain([cpu(1, 0, 90)]).collect::<Vec<_>>());
+    assert_eq!(told, [(83, "srat.entry.type", Dropped)]);
+}
+
+#[test]
+fn after_a_length_under_2_the_rest_is_unread_and_what_came_before_stands() {
+    for length in [0, 1] {
+        let table = TableBuilder::srat(3)
+            .entry(&local_apic_affinity(1, ProximityDomain(0)))
+            .entry(&[0_u8, length])
+            .entry(&local_apic_affinity(2, ProximityDomain(0)))
+            .build();
+        assert_eq!(read(&table), ([cpu(1, 0, 48)].to_vec(), [(64, "srat.entry.length", Dropped)].to_vec()));
+    }
+}
+
+#[test]
+fn an_entry_shorter_than_its_structure_costs_itself_alone() {
+    let next = x2apic_affinity(ApicId(2), ProximityDomain(0));
+    for (entry, size) in [
+        (local_apic_affinity(1, ProximityDomain(0)).as_bytes(), 16),
+        (memory_affinity(0, 0x1000, ProximityDomain(0)).as_bytes(), 40),
+        (x2apic_affinity(ApicId(1), ProximityDomain(0)).as_bytes(), 24),
+    ] {
+        for length in 2..size {
+            let mut short = entry[..length].to_vec();
+            short[1] = length as u8;
+            let (entries, told) = read(&TableBuilder::srat(3).entry(&short[..]).entry(&next).build());
+            assert_eq!(entries, [cpu(2, 0, 48 + length as u32)]);
+            assert_eq!(told, [(48, "srat.entry.length", Dropped)]);
+        }
+    }
+}
+
+#[test]
+fn an_entry_longer_than_its_structure_is_read_without_its_tail() {
+    let mut long = local_apic_affinity(1, ProximityDomain(9)).as_bytes().to_vec();
+    long[1] = 20;
+    long.extend_from_slice(&[0xff; 4]);
+    let next = local_apic_affinity(2, ProximityDomain(0));
+    let (entries, told) = read(&TableBuilder::srat(3).entry(&long[..]).entry(&next).build());
+    assert_eq!(entries, [cpu(1, 9, 48), cpu(2, 0, 68)]);
+    assert_eq!(told, [(48, "srat.entry.length", Mended)]);
+}
+
+#[test]
+fn an_entry_past_the_end_is_dropped_though_its_structure_would_fit() {
+    let mut past = local_apic_affinity(1, ProximityDomain(0));
+    past.length = 17;
+    assert_eq!(
+        read(&TableBuilder::srat(3).entry(&past).build()),
+        (Vec::new(), [(48, "srat.entry.length", Dropped)].to_vec())
+    );
+    assert_eq!(
+        read(&TableBuilder::srat(3).entry(&[0_u8]).build()),
+        (Vec::new(), [(48, "srat.entry.length", Dropped)].to_vec())
+    );
+}

@@ -1,0 +1,96 @@
+//! Every table of the collection is read as somebody else's decoder reads it, and those that are wrong are told so.
+mod collection;
+
+use std::collections::BTreeSet;
+
+use acpi_tables::{Finding, Madt, Slit, Srat, SratEntry, SratMemory, find_madt, find_slit, find_srat};
+use collection::Table;
+use units::ProximityDomain;
+
+/// The findings, by offset and rule id, that the index calls for.
+fn expected_findings(table: &Table) -> Vec<(u32, &'static str)> {
+    let mut expected = Vec::new();
+    if table.holds["cksum"] != "ok" {
+        expected.push((9, "table.checksum"));
+    }
+    if table.holds.contains_key("SIZE_MISMATCH") {
+        expected.push((36, "slit.size"));
+    }
+    // `END_MISMATCH o=104 L=144`: the last entry is at 104 and goes nowhere.
+    if let Some(end) = table.holds.get("END_MISMATCH") {
+        let offset = end.split(['=', ' ']).nth(1).and_then(|offset| offset.parse().ok());
+        expected.push((offset.expect("an offset"), "srat.entry.length"));
+    }
+    expected
+}
+
+#[test]
+fn each_table_holds_what_the_index_says() {
+    for table in &collection::read() {
+        let mut told = Vec::new();
+        let mut findings = |finding: Finding| told.push((finding.offset, finding.rule.id()));
+        match table.signature.as_str() {
+            "SRAT" => check_srat(find_srat([&table.bytes[..]], &mut findings).unwrap(), table, &mut findings),
+            "SLIT" => check_slit(find_slit([&table.bytes[..]], &mut findings).unwrap(), table),
+            "APIC" => check_madt(find_madt([&table.bytes[..]], &mut findings).unwrap(), table, &mut findings),
+            _ => continue,
+        }
+        assert_eq!(told, expected_findings(table), "{}", table.file);
+    }
+}
+
+fn check_srat(srat: Srat<'_>, table: &Table, findings: &mut impl FnMut(Finding)) {
+    let entries: Vec<SratEntry> = srat.entries(findings).collect();
+    let cpus =
+        || entries.iter().filter_map(|entry| if let SratEntry::Cpu(cpu) = entry { Some(cpu) } else { None });
+    let memory = || {
+        entries
+            .iter()
+            .filter_map(|entry| if let SratEntry::Memory(memory) = entry { Some(memory) } else { None })
+    };
+    let ranges = || memory().filter(|memory| memory.enabled);
+    let file = &table.file;
+
+    assert_eq!(Some(srat.revision().into()), table.number("rev"), "{file}");
+    assert_eq!(Some(cpus().filter(|cpu| cpu.enabled).count() as u64), table.number("cpus"), "{file}");
+    assert_eq!(
+        Some(cpus().filter(|cpu| !cpu.enabled).count() as u64),
+        table.number("cpus_disabled"),
+        "{file}"
+    );
+    assert_eq!(format!("{}/{}", ranges().count(), memory().count()), table.holds["mem_ranges"], "{file}");
+    let bytes: u64 = ranges().map(|memory| memory.length).sum();
+    assert_eq!(Some(bytes >> 20), table.number("mem_MiB"), "{file}");
+    let count = |is: fn(&SratMemory) -> bool| Some(ranges().filter(|memory| is(memory)).count() as u64);
+    assert_eq!(count(|memory| memory.hot_pluggable), table.number("hotplug"), "{file}");
+    assert_eq!(count(|memory| memory.non_volatile), table.number("nvm"), "{file}");
+    let cpu_domains = cpus().filter(|cpu| cpu.enabled).map(|cpu| cpu.domain.0).collect();
+    check_domains(table, "cpu_pxm", &cpu_domains);
+    check_domains(table, "mem_pxm", &ranges().map(|memory| memory.domain.0).collect());
+}
+
+/// The index lists domains, or where they are many, counts them.
+fn check_domains(table: &Table, key: &str, domains: &BTreeSet<u32>) {
+    match table.numbers(key) {
+        Some(listed) => assert_eq!(listed, domains.iter().copied().collect::<Vec<_>>(), "{}", table.file),
+        None => assert_eq!(table.number(&format!("{key}#")), Some(domains.len() as u64), "{}", table.file),
+    }
+}
+
+fn check_slit(slit: Slit<'_>, table: &Table) {
+    assert_eq!(Some(slit.localities()), table.number("localities"), "{}", table.file);
+    let Some(matrix) = table.matrix() else { return };
+    let side = slit.localities() as u32;
+    let pairs = (0..side * side).map(|n| (ProximityDomain(n / side), ProximityDomain(n % side)));
+    let distances: Option<Vec<u8>> = pairs.map(|(from, to)| slit.distance(from, to)).collect();
+    assert_eq!(distances, Some(matrix), "{}", table.file);
+}
+
+fn check_madt(madt: Madt<'_>, table: &Table, findings: &mut impl FnMut(Finding)) {
+    let cpus: Vec<_> = madt.cpus(findings).collect();
+    let count =
+        |is: fn(&acpi_tables::MadtCpu) -> bool| Some(cpus.iter().filter(|cpu| is(cpu)).count() as u64);
+    assert_eq!(count(|cpu| cpu.enabled), table.number("enabled_cpus"), "{}", table.file);
+    assert_eq!(count(|cpu| !cpu.x2apic), table.number("lapic"), "{}", table.file);
+    assert_eq!(count(|cpu| cpu.x2apic), table.number("x2apic"), "{}", table.file);
+}
