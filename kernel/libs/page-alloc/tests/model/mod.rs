@@ -1,0 +1,176 @@
+//! The plainest allocator there can be: a state for each frame, and every question answered by looking at each one.
+use std::collections::BTreeMap;
+
+use page_alloc::{AddError, FreeError, NodeFrames, NodeStats, ORDERS, Request};
+use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frame {
+    Withheld,
+    Free,
+    /// The first frame of the grant that this one is in.
+    Granted(u64),
+}
+
+pub struct Model {
+    /// Spans with touching ones of a node merged, and their frames.
+    spans: Vec<(NodeFrames, Vec<Frame>)>,
+    pub grants: BTreeMap<u64, u64>,
+    pub stats: Vec<NodeStats>,
+    pub refused_outside: u64,
+}
+
+impl Model {
+    pub fn new(spans: &[NodeFrames], nodes: usize) -> Self {
+        let mut merged: Vec<NodeFrames> = Vec::new();
+        let mut stats = vec![NodeStats::default(); nodes];
+        for span in spans.iter().filter(|span| !span.frames.is_empty()) {
+            stats[span.node.index()].total += span.frames.len_frames();
+            match merged.last_mut() {
+                Some(last) if last.node == span.node && last.frames.end == span.frames.start => {
+                    last.frames.end = span.frames.end;
+                }
+                _ => merged.push(*span),
+            }
+        }
+        let with_frames = |span: NodeFrames| (span, vec![Frame::Withheld; span.frames.len_frames() as usize]);
+        Self {
+            spans: merged.into_iter().map(with_frames).collect(),
+            grants: BTreeMap::new(),
+            stats,
+            refused_outside: 0,
+        }
+    }
+
+    fn span_of(&mut self, frame: u64) -> Option<(NodeId, u64, u64, &mut [Frame])> {
+        let (span, frames) =
+            self.spans.iter_mut().find(|(span, _)| span.frames.contains(FrameNumber(frame)))?;
+        Some((span.node, span.frames.start.0, span.frames.end.0, frames))
+    }
+
+    pub fn node_of(&mut self, frame: u64) -> Option<NodeId> {
+        self.span_of(frame).map(|span| span.0)
+    }
+
+    pub fn add_free(&mut self, range: FrameRange) -> Result<u64, AddError> {
+        let mut next = range.start.0.max(1);
+        let mut added = 0;
+        while next < range.end.0 {
+            let (node, start, end, frames) =
+                self.span_of(next).ok_or(AddError::NotMemory(FrameNumber(next)))?;
+            let end = end.min(range.end.0);
+            let part = &mut frames[(next - start) as usize..(end - start) as usize];
+            if part.iter().any(|&frame| frame != Frame::Withheld) {
+                return Err(AddError::AlreadyAdded(FrameNumber(next)));
+            }
+            part.fill(Frame::Free);
+            self.stats[node.index()].free += end - next;
+            added += end - next;
+            next = end;
+        }
+        Ok(added)
+    }
+
+    /// Whether some run on this node would do.
+    pub fn fits(&self, node: NodeId, request: &Request) -> bool {
+        self.spans.iter().filter(|(span, _)| span.node == node).any(|(span, frames)| {
+            let mut start = span.frames.start.0;
+            frames.chunk_by(|one, next| one == next).any(|alike| {
+                let first = start.next_multiple_of(alignment(request));
+                start += alike.len() as u64;
+                alike[0] == Frame::Free
+                    && first + request.count <= start
+                    && below_limit(first + request.count, request.highest)
+            })
+        })
+    }
+
+    /// Takes a grant down, having made sure that it is one that could be given.
+    pub fn grant(&mut self, request: &Request, start: u64, node: NodeId) {
+        assert_eq!(start % alignment(request), 0, "alignment of {start} for {request:?}");
+        assert_ne!(start, 0, "frame 0 was handed out");
+        assert!(below_limit(start + request.count, request.highest), "{start} is too high for {request:?}");
+        let (node_there, first, end, frames) = self.span_of(start).expect("the grant is in memory");
+        assert!(node_there == node && start + request.count <= end, "the grant lies in one span of its node");
+        let part = &mut frames[(start - first) as usize..(start - first + request.count) as usize];
+        assert!(part.iter().all(|&frame| frame == Frame::Free), "{start} for {request:?} was not free");
+        part.fill(Frame::Granted(start));
+        self.grants.insert(start, request.count);
+        self.count(request, node);
+    }
+
+    fn count(&mut self, request: &Request, node: NodeId) {
+        let stats = &mut self.stats[node.index()];
+        stats.free -= request.count;
+        *(if request.cpu_node == node { &mut stats.local } else { &mut stats.other }) += request.count;
+        if request.preferred == node {
+            stats.hit += request.count;
+        } else {
+            stats.miss += request.count;
+            self.stats[request.preferred.index()].foreign += request.count;
+        }
+    }
+
+    pub fn free(&mut self, start: u64, count: u64) -> Result<(), FreeError> {
+        let result = self.check_free(start, count);
+        match (result, self.span_of(start)) {
+            (_, None) => self.refused_outside += 1,
+            (Err(_), Some((node, ..))) => self.stats[node.index()].refused_frees += 1,
+            (Ok(()), Some((node, first, _, frames))) => {
+                frames[(start - first) as usize..][..count as usize].fill(Frame::Free);
+                self.stats[node.index()].free += count;
+                self.grants.remove(&start);
+            }
+        }
+        result
+    }
+
+    fn check_free(&mut self, start: u64, count: u64) -> Result<(), FreeError> {
+        let frame = FrameNumber(start);
+        let (_, first, _, frames) = self.span_of(start).ok_or(FreeError::NotMemory(frame))?;
+        match frames[(start - first) as usize] {
+            Frame::Free => Err(FreeError::AlreadyFree(frame)),
+            Frame::Withheld => Err(FreeError::NeverAdded(frame)),
+            Frame::Granted(head) if head != start => Err(FreeError::InsideGrant(frame)),
+            Frame::Granted(_) => match self.grants[&start] {
+                granted if granted != count => Err(FreeError::WrongCount { frame, count, granted }),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// The node's free frames, each counted in the largest aligned free chunk of up to 2^18 that holds it.
+    pub fn free_by_order(&self, node: NodeId) -> [u64; ORDERS] {
+        let mut by_order = [0; ORDERS];
+        for (span, frames) in self.spans.iter().filter(|(span, _)| span.node == node) {
+            let start = span.frames.start.0;
+            let is_free =
+                |number: u64| number >= start && frames.get((number - start) as usize) == Some(&Frame::Free);
+            let mut number = start;
+            while number < span.frames.end.0 {
+                let order = (0..ORDERS as u32)
+                    .take_while(|&order| {
+                        number.is_multiple_of(1 << order) && (number..number + (1 << order)).all(is_free)
+                    })
+                    .last();
+                let Some(order) = order else {
+                    number += 1;
+                    continue;
+                };
+                by_order[order as usize] += 1 << order;
+                number += 1 << order;
+            }
+        }
+        by_order
+    }
+}
+
+/// A count that is a power of two up to 2^18 is aligned to itself.
+fn alignment(request: &Request) -> u64 {
+    let natural = request.count.is_power_of_two() && request.count <= 1 << 18;
+    request.alignment.max(if natural { request.count } else { 1 })
+}
+
+fn below_limit(end: u64, highest: Option<PhysAddr>) -> bool {
+    highest.is_none_or(|highest| end * FRAME_SIZE - 1 <= highest.0)
+}
