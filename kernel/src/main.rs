@@ -1,2 +1,122 @@
-//! To be written.
-fn main() {}
+//! Proxima's boot, from the boot loader's jump to "boot: complete", readable from top to bottom.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod arch;
+mod bench;
+mod breakdown;
+mod command_line;
+mod console;
+mod drivers;
+mod event_stream;
+mod exports;
+mod memory;
+mod platform;
+mod selftest;
+mod sync;
+mod threading;
+mod verdict;
+
+use bootloader_api::config::Mapping;
+use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
+use drivers::ramdisk::Ramdisk;
+use memory::address_space::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
+use memory::page_allocator;
+use parameters::Parameters;
+use platform::{acpi, cpu_topology, numa_topology, smp};
+use spin::Once;
+use threading::per_cpu;
+use topology::NumaMode;
+
+/// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
+const EARLY_STACK_SIZE: u64 = 1 << 20;
+
+static BOOT_CONFIG: BootloaderConfig = {
+    let mut config = BootloaderConfig::new_default();
+    config.kernel_stack_size = EARLY_STACK_SIZE;
+    config.mappings.physical_memory = Some(Mapping::FixedAddress(PHYSICAL_MEMORY.0));
+    config.mappings.dynamic_range_start = Some(BOOT_LOADER.0);
+    config.mappings.dynamic_range_end = Some(BOOT_LOADER_LAST.0);
+    config
+};
+
+entry_point!(boot, config = &BOOT_CONFIG);
+
+/// What the second half of the boot needs to know of the first.
+struct Boot {
+    parameters: Parameters,
+    ramdisk: Ramdisk,
+    start_ticks: u64,
+}
+
+static BOOT: Once<Boot> = Once::new();
+
+/// On the boot loader's stack, until memory is up.
+fn boot(boot_info: &'static mut BootInfo) -> ! {
+    let start_ticks = arch::ticks();
+    // From here on a fault is reported, to whoever listens by then.
+    per_cpu::init_early();
+    console::init();
+    event_stream::init();
+    // What was brought along, and what is asked for.
+    let ramdisk = Ramdisk::open(ramdisk_bytes(boot_info));
+    let parameters = command_line::read(&ramdisk);
+    // What the machine is: memory, tables, nodes.
+    let map = memory::read_memory_map(&mut boot_info.memory_regions);
+    let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), acpi::Memory { known: &map.known });
+    let numa = if parameters.numa_off { NumaMode::Off } else { NumaMode::FromFirmware };
+    let topology = numa_topology::init(&tables, &map.ram, numa);
+    // Memory, each node's in lists of its own; the heaps stand on it.
+    page_allocator::init(&map, topology);
+    numa_topology::send_event();
+    // The boot CPU moves to its own node.
+    let stack = smp::adopt_boot_cpu();
+    BOOT.call_once(|| Boot { parameters, ramdisk, start_ticks });
+    // SAFETY: the stack is new, and nothing of the old one is used afterwards.
+    unsafe { arch::switch_stack(stack.top, boot_on_own_node) }
+}
+
+/// On the boot CPU's own stack, with all of memory.
+extern "C" fn boot_on_own_node() -> ! {
+    let Boot { parameters, ramdisk, start_ticks } = BOOT.get().expect("set before this stack was");
+    smp::start_other_cpus();
+    if parameters.selftest {
+        selftest::run();
+    }
+    let drivers = drivers::start_all(ramdisk);
+    let ticks = arch::ticks() - start_ticks;
+    log_complete(drivers);
+    if parameters.bench {
+        bench::run(ticks);
+    }
+    if let Some(fault) = parameters.fault {
+        breakdown::break_down(fault);
+    }
+    if parameters.exit {
+        verdict::stop_with(verdict::is_well());
+    }
+    per_cpu::current().idle()
+}
+
+fn log_complete(drivers: usize) {
+    let cpus = cpu_topology::online().count();
+    let nodes = numa_topology::get().node_count();
+    log::info!(
+        target: "boot",
+        "complete, {cpus} CPU{} on {nodes} node{}, {drivers} driver{}",
+        plural(cpus), plural(nodes), plural(drivers),
+    );
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {
+    let start = boot_info.ramdisk_addr.into_option()? as usize;
+    let length = boot_info.ramdisk_len as usize;
+    // SAFETY: the boot loader has mapped so many bytes there for the kernel, which never writes them.
+    Some(unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), length) })
+}

@@ -169,10 +169,10 @@ impl fmt::Display for ImageError<'_> {
             Self::Not64Bit => out.write_str("not a 64-bit ELF file"),
             Self::NotLittleEndian => out.write_str("not a little-endian ELF file"),
             Self::Version { found } => write!(out, "ELF version {found}, not 1"),
-            Self::Machine { found } => match to_str::e_machine_to_human_str(found) {
-                Some(name) => write!(out, "wrong machine: {name} ({found}), not x86_64"),
-                None => write!(out, "wrong machine: {found}, not x86_64"),
-            },
+            Self::Machine { found } => {
+                let name = to_str::e_machine_to_human_str(found).unwrap_or("unknown");
+                write!(out, "wrong machine {found}, {name}, not x86_64")
+            }
             Self::FileType { found } => {
                 let name = to_str::e_type_to_str(found).unwrap_or("unknown");
                 write!(out, "file type {found} ({name}), not a shared object")

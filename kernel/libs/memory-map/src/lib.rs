@@ -31,8 +31,8 @@ pub struct MemoryMap {
     pub ram: Ranges,
     /// What of it is free.
     pub free: Ranges,
-    /// The first address behind every region, firmware's and devices' included.
-    pub end: u64,
+    /// Everything that some region covers, firmware's and devices' included.
+    pub known: Ranges,
     /// Bytes that are not used because there were more than [`MAX_RANGES`] separate ranges.
     pub lost_bytes: u64,
     /// Whether a region that somebody owns overlapped a free one. The owner is believed.
@@ -56,8 +56,7 @@ impl MemoryMap {
                 overlaps |= take_out(&mut ram, range, &mut lost_bytes);
             }
         }
-        let end = sorted().map(|(range, _)| range.end.0).max().unwrap_or(0);
-        Self { ram, free, end, lost_bytes, overlaps }
+        Self { ram, free, known: merge(sorted(), &mut 0), lost_bytes, overlaps }
     }
 }
 

@@ -25,7 +25,8 @@ fn regions_that_touch_become_one_range_whatever_their_order() {
     ]);
     assert_eq!(map.ram.as_slice(), [PhysRange::new(0x1000, 0x5000)]);
     assert_eq!(map.free.as_slice(), [PhysRange::new(0x1000, 0x2000), PhysRange::new(0x3000, 0x5000)]);
-    assert_eq!((map.end, map.overlaps, map.lost_bytes), (0x9000, false, 0));
+    assert_eq!(map.known.as_slice(), [PhysRange::new(0x1000, 0x5000), PhysRange::new(0x8000, 0x9000)]);
+    assert_eq!((map.overlaps, map.lost_bytes), (false, 0));
 }
 
 #[test]
@@ -69,6 +70,7 @@ proptest! {
             let owners: Vec<_> = regions.iter().filter(|(range, _)| range.contains(address)).map(|(_, owner)| *owner).collect();
             let is_ram = !owners.is_empty() && !owners.contains(&Owner::Firmware);
             let is_free = is_ram && !owners.contains(&Owner::Kernel);
+            prop_assert_eq!(map.known.iter().any(|range| range.contains(address)), !owners.is_empty());
             prop_assert_eq!(map.ram.iter().any(|range| range.contains(address)), is_ram);
             prop_assert_eq!(map.free.iter().any(|range| range.contains(address)), is_free);
         }

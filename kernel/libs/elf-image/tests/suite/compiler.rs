@@ -1,0 +1,64 @@
+//! Drivers made by the system's C compiler, as their authors make them.
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The flags that `docs/driver-abi.md` asks for, but `-shared`.
+const FLAGS: [&str; 8] = [
+    "-ffreestanding",
+    "-fPIC",
+    "-nostdlib",
+    "-mno-red-zone",
+    "-mgeneral-regs-only",
+    "-fno-stack-protector",
+    "-O2",
+    "-Wl,-z,now,-z,separate-code",
+];
+
+fn ddk() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../ddk")
+}
+
+/// Compiles the driver `ddk/FOLDER/NAME/NAME.c`, with these flags behind the usual ones.
+///
+/// `None`, saying so, where there is no compiler for x86_64. A compiler that fails is a failed test.
+pub fn compile(folder: &str, name: &str, flags: &[&str]) -> Option<Vec<u8>> {
+    compile_as("-shared", folder, name, flags)
+}
+
+/// The same with another kind of output than `-shared`.
+pub fn compile_as(kind: &str, folder: &str, name: &str, flags: &[&str]) -> Option<Vec<u8>> {
+    let flag_words: String =
+        [&[kind], flags].concat().concat().chars().filter(char::is_ascii_alphanumeric).collect();
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{flag_words}.so"));
+    let source = ddk().join(folder).join(name).join(format!("{name}.c"));
+    if !cfg!(target_arch = "x86_64") {
+        println!("skipped: the host's compiler is not for x86_64");
+        return None;
+    }
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(FLAGS)
+        .arg(kind)
+        .arg("-I")
+        .arg(ddk().join("include"))
+        .args(flags)
+        .arg(source)
+        .arg("-o")
+        .arg(&output);
+    let result = match compiler.output() {
+        Ok(result) => result,
+        Err(error) => {
+            println!("skipped: cc cannot be started: {error}");
+            return None;
+        }
+    };
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    Some(std::fs::read(output).expect("the compiler wrote its output"))
+}
+
+/// The names of the folders in `ddk/FOLDER`.
+pub fn drivers(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(ddk().join(folder)).expect("the folder is there");
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().into_string().expect("a plain name")).collect()
+}

@@ -1,0 +1,181 @@
+//! Any bytes at all: no panic, and what is accepted keeps its promises, which `memory::load` checks.
+use crate::builder::*;
+use crate::compiler::compile;
+use crate::memory::{BASE, kernel_address, load};
+use elf::abi::*;
+use elf_image::{Image, PAGE_SIZE, Permissions};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+/// Loads what is accepted, with every symbol known and then with none.
+fn try_to_load(file: &[u8]) {
+    let Ok(image) = Image::parse(file) else { return };
+    load(&image, |_| true).expect("with every symbol known");
+    if let Err(error) = load(&image, |_| false) {
+        assert!(error.to_string().starts_with("unknown symbol "), "{error}");
+    }
+    if let Some(entry) = image.symbol("Driver_Init") {
+        let page = image.page(entry as usize / PAGE_SIZE).expect("a mapped page");
+        assert_eq!(page.permissions, Permissions::ReadExecute);
+    }
+}
+
+/// Changes to make to a file: where, to what, and how many bytes wide.
+fn changes() -> impl Strategy<Value = Vec<(Index, u64, usize)>> {
+    let value = prop_oneof![
+        any::<u64>(),
+        (0..64u32).prop_map(|bit| 1 << bit),
+        (0..64u32).prop_map(|bit| u64::MAX >> bit),
+        0..0x9000u64,
+    ];
+    let width = prop_oneof![Just(1usize), Just(2), Just(4), Just(8)];
+    prop::collection::vec((any::<Index>(), value, width), 1..6)
+}
+
+/// The places in a built driver that mean something: headers, dynamic section and tables.
+fn places() -> Vec<usize> {
+    let parts = [(0, 64 + 56 * 6), (DYNAMIC, 16 * 16), (SYMBOLS, 24 * 5), (STRINGS, 80), (HASH, 48)];
+    let tables = [(RELOCATIONS, 24 * 4), (CALLS, 24)];
+    let all = parts.into_iter().chain(tables);
+    all.flat_map(|(start, length)| (start..start + length).map(|at| at as usize)).collect()
+}
+
+fn put(file: &mut [u8], at: usize, value: u64, width: usize) {
+    let bytes = value.to_le_bytes();
+    for (to, from) in file[at..].iter_mut().zip(&bytes[..width]) {
+        *to = *from;
+    }
+}
+
+/// A segment's length in the file and in memory, and the pages left free before it.
+fn lengths() -> impl Strategy<Value = (u64, u64, u64)> {
+    (0..0x2800u64, 1..0x2800u64, 0..3u64).prop_map(|(file, more, gap)| (file, file + more, gap))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_survived(file in prop::collection::vec(any::<u8>(), 0..2000)) {
+        try_to_load(&file);
+    }
+
+    #[test]
+    fn any_bytes_behind_a_good_file_header_are_survived(
+        body in prop::collection::vec(any::<u8>(), 0..3000),
+        headers in 0..12u16,
+    ) {
+        let mut file = Driver::new().bytes();
+        file.truncate(64);
+        file[56..58].copy_from_slice(&headers.to_le_bytes());
+        file.extend(body);
+        try_to_load(&file);
+    }
+
+    #[test]
+    fn a_driver_with_a_few_fields_changed_is_survived(changes in changes(), gnu in any::<bool>()) {
+        let driver = Driver { hash: if gnu { Hash::Gnu } else { Hash::SystemV }, ..Driver::new() };
+        let mut file = driver.bytes();
+        let places = places();
+        for (place, value, width) in changes {
+            put(&mut file, places[place.index(places.len())], value, width);
+        }
+        try_to_load(&file);
+    }
+
+    #[test]
+    fn memory_holds_the_segments_bytes_and_zeros_elsewhere(
+        segments in prop::collection::vec((lengths(), 0..3usize, 0..0x1000u64), 1..8),
+    ) {
+        // Behind a driver that loads, more segments, each with other bytes of the file.
+        let mut driver = Driver::new();
+        let mut expected = vec![0; END as usize];
+        let mut next_page = END.next_multiple_of(4096);
+        let content = driver.bytes();
+        for ((in_file, in_memory, gap), flags, within) in segments {
+            let address = next_page + gap * 4096 + within;
+            let in_file = in_file.min(FILE_END - within);
+            let flags = [PF_R, PF_R | PF_W, PF_R | PF_X][flags];
+            let segment = Segment::new(PT_LOAD, flags, address, address + in_memory);
+            driver.segments.push(Segment { offset: within, in_file, ..segment });
+            expected.resize(address as usize, 0);
+            // The headers change with each segment, so they are filled in below.
+            expected.extend(&content[within as usize..(within + in_file) as usize]);
+            expected.resize((address + in_memory) as usize, 0);
+            next_page = (address + in_memory).next_multiple_of(4096);
+        }
+        expected.resize(next_page as usize, 0);
+        let file = driver.bytes();
+        expected[..CODE as usize + 0x100].copy_from_slice(&file[..CODE as usize + 0x100]);
+        expected[DYNAMIC as usize..FILE_END as usize].copy_from_slice(&file[DYNAMIC as usize..]);
+        for segment in &driver.segments[6..] {
+            let length = segment.in_file.min(0x400u64.saturating_sub(segment.offset)) as usize;
+            let (to, from) = (segment.address as usize, segment.offset as usize);
+            expected[to..to + length].copy_from_slice(&file[from..from + length]);
+        }
+
+        let image = Image::parse(&file).expect("accepted");
+        let mut found = Vec::new();
+        for index in 0..image.page_count() {
+            let mut page = [0xee; PAGE_SIZE];
+            image.fill_page(index, &mut page);
+            found.extend(page);
+            let touched = |segment: &&Segment| {
+                let end = segment.address + segment.in_memory;
+                segment.kind == PT_LOAD && (segment.address / 4096..end.div_ceil(4096)).contains(&(index as u64))
+            };
+            prop_assert_eq!(image.page(index).is_some(), driver.segments.iter().any(|each| touched(&each)));
+        }
+        prop_assert!(found == expected, "a byte differs");
+    }
+
+    #[test]
+    fn relocations_write_what_they_say_and_nothing_else(
+        relocations in prop::collection::vec((0..0x3400u64, 0..4usize, 1..5u32, any::<i64>()), 0..60),
+    ) {
+        let kinds = [R_X86_64_RELATIVE, R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT];
+        // Clear of the dynamic section, whole words, each place once.
+        let mut driver = Driver::new();
+        driver.relocations.clear();
+        driver.calls.clear();
+        let mut taken = std::collections::BTreeSet::new();
+        for (place, kind, symbol, addend) in relocations {
+            let address = DYNAMIC + place / 8 * 8;
+            if address >= DYNAMIC + 0x200 && taken.insert(address) {
+                driver.relocations.push(Relocation { address, kind: kinds[kind], symbol, addend });
+            }
+        }
+        let file = driver.bytes();
+        let image = Image::parse(&file).expect("accepted");
+        let memory = load(&image, |name| name == "Kernel_Log").expect("relocated");
+        prop_assert_eq!(memory.written.len(), driver.relocations.len());
+        for relocation in &driver.relocations {
+            let symbol = match relocation.symbol {
+                LOG => kernel_address("Kernel_Log"),
+                FUTURE => 0,
+                INIT => BASE + CODE + 0x10,
+                _ => BASE + DATA + 0x20,
+            };
+            let value = match relocation.kind {
+                R_X86_64_RELATIVE => BASE.wrapping_add_signed(relocation.addend),
+                R_X86_64_64 => symbol.wrapping_add_signed(relocation.addend),
+                _ => symbol,
+            };
+            prop_assert_eq!(memory.word(relocation.address), value, "{:?}", relocation);
+        }
+    }
+}
+
+#[test]
+fn a_compiled_driver_with_any_byte_changed_is_survived() {
+    let Some(file) = compile("examples", "hello", &[]) else { return };
+    // Everything but section headers, symbols for debuggers and the padding between segments.
+    let interesting = (0..0x400).chain(0x2e00..0x3000usize.min(file.len()));
+    for at in interesting {
+        for value in [0, 1, 0x7f, 0x80, 0xff, file[at] ^ 1, file[at].wrapping_add(8)] {
+            let mut file = file.clone();
+            file[at] = value;
+            try_to_load(&file);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Single instructions: interrupts on and off, halting, the GS base, the time stamp counter, changing stacks.
+use units::VirtAddr;
+use ::x86_64::instructions::{hlt, interrupts};
+use ::x86_64::registers::model_specific::GsBase;
+use core::arch::{asm, naked_asm};
+
+/// Keeps interrupts off on this CPU while it lives, then restores what was.
+pub struct InterruptsOff {
+    were_on: bool,
+}
+
+impl InterruptsOff {
+    /// Switches interrupts off.
+    #[inline]
+    pub fn new() -> Self {
+        let were_on = interrupts::are_enabled();
+        interrupts::disable();
+        Self { were_on }
+    }
+}
+
+impl Drop for InterruptsOff {
+    #[inline]
+    fn drop(&mut self) {
+        if self.were_on {
+            interrupts::enable();
+        }
+    }
+}
+
+/// Halts this CPU until an interrupt has come and was handled. Interrupts must be off when called, and are off again on
+/// return: what is looked at before the call cannot change between the look and the halt without waking the CPU.
+pub fn idle() {
+    interrupts::enable_and_hlt();
+    interrupts::disable();
+}
+
+/// Halts this CPU for good.
+pub fn halt_forever() -> ! {
+    interrupts::disable();
+    loop {
+        hlt();
+    }
+}
+
+/// The address that this CPU was given with [`set_per_cpu_pointer`]: the word that it points to, which is its own address.
+///
+/// # Safety
+/// [`set_per_cpu_pointer`] was called on this CPU.
+#[inline]
+pub unsafe fn per_cpu_pointer() -> *const () {
+    let pointer: *const ();
+    // SAFETY: GS points to a block whose first word is its own address; that word never changes.
+    unsafe { asm!("mov {}, gs:[0]", out(reg) pointer, options(nostack, preserves_flags, pure, readonly)) };
+    pointer
+}
+
+/// Lets this CPU reach its block through GS.
+///
+/// # Safety
+/// The word at `block` holds `block` itself, for as long as this CPU runs.
+pub unsafe fn set_per_cpu_pointer(block: *const ()) {
+    GsBase::write(::x86_64::VirtAddr::from_ptr(block));
+}
+
+/// The time stamp counter (Intel SDM vol. 3 §18.17): under an emulator that counts instructions, instructions.
+#[inline]
+pub fn ticks() -> u64 {
+    // SAFETY: every x86-64 CPU has RDTSC, and CR4.TSD does not matter in ring 0.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// Leaves the current stack for good and calls `continue_at` on the one that ends at `stack_top`.
+///
+/// # Safety
+/// `stack_top` is the 16-byte aligned end of a mapped stack that nobody uses. No reference into the old stack is used
+/// afterwards.
+pub unsafe fn switch_stack(stack_top: VirtAddr, continue_at: extern "C" fn() -> !) -> ! {
+    #[unsafe(naked)]
+    extern "C" fn switch(_stack_top: u64, _continue_at: extern "C" fn() -> !) -> ! {
+        naked_asm!("mov rsp, rdi", "xor ebp, ebp", "call rsi", "ud2")
+    }
+    switch(stack_top.0, continue_at)
+}
+
+/// Executes an instruction that no CPU has.
+pub fn invalid_instruction() {
+    // SAFETY: UD2 only raises the invalid opcode exception.
+    unsafe { asm!("ud2", options(nomem, nostack)) };
+}

@@ -1,0 +1,111 @@
+//! The serial log, for people: `log` records on COM1, safe from every CPU and from a panic.
+use crate::arch::SerialPort;
+use crate::sync::SpinLock;
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+/// The target of a line that is printed as it is, without level and prefix.
+pub const PLAIN: &str = "";
+
+/// A CPU that is going down looks this often for the port before it writes all the same.
+const LAST_WORDS_PATIENCE: u32 = 1_000_000;
+
+struct Console {
+    port: SpinLock<Option<SerialPort>>,
+    last_words: AtomicBool,
+}
+
+static CONSOLE: Console = Console { port: SpinLock::new(None), last_words: AtomicBool::new(false) };
+
+/// Opens the port and takes over `log`. A machine without the port is silent.
+pub fn init() {
+    *CONSOLE.port.lock() = SerialPort::open(SerialPort::COM1);
+    log::set_max_level(LevelFilter::Info);
+    // Refused only when called twice.
+    let _ = log::set_logger(&CONSOLE);
+}
+
+/// From now on a record is printed even if the port's lock is held for ever: its holder has been stopped, or is this CPU.
+pub fn begin_last_words() {
+    CONSOLE.last_words.store(true, Ordering::SeqCst);
+}
+
+/// Waits until all that was written has left the port.
+pub fn flush() {
+    CONSOLE.with_port(SerialPort::flush);
+}
+
+impl Console {
+    fn with_port(&self, work: impl FnOnce(&mut SerialPort)) {
+        let held = if self.last_words.load(Ordering::SeqCst) {
+            self.port.lock_within(LAST_WORDS_PATIENCE)
+        } else {
+            Some(self.port.lock())
+        };
+        match held {
+            Some(mut port) => {
+                if let Some(port) = port.as_mut() {
+                    work(port);
+                }
+            }
+            None => {
+                if let Some(mut port) = SerialPort::already_open(SerialPort::COM1) {
+                    work(&mut port);
+                }
+            }
+        }
+    }
+}
+
+impl Log for Console {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        self.with_port(|port| {
+            let mut line = Line(port);
+            // Writing to the port cannot fail; an error is that of a value's own formatting.
+            let _ = if record.target() == PLAIN {
+                writeln!(line, "{}", record.args())
+            } else {
+                writeln!(line, "{} {}: {}", level_word(record.level()), record.target(), record.args())
+            };
+        });
+    }
+
+    fn flush(&self) {
+        flush();
+    }
+}
+
+/// All the same length, so that what follows stands in a column.
+fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "ERROR",
+        Level::Warn => "WARN ",
+        Level::Info => "INFO ",
+        Level::Debug => "DEBUG",
+        Level::Trace => "TRACE",
+    }
+}
+
+/// Text on its way to the port, with the line ends of a terminal.
+struct Line<'a>(&'a mut SerialPort);
+
+impl Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((line, after)) = rest.split_once('\n') {
+            self.0.send(line.as_bytes());
+            self.0.send(b"\r\n");
+            rest = after;
+        }
+        self.0.send(rest.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! Drivers: found in the ramdisk, loaded, started.
+
+mod loader;
+pub mod ramdisk;
+
+use crate::event_stream;
+use crate::threading::per_cpu;
+use crate::threading::thread::DriverName;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use events::{DriverStatus, Event};
+use loader::LoadedImage;
+use ramdisk::Ramdisk;
+
+/// Where drivers lie in the ramdisk.
+const FOLDER: &str = "drivers/";
+const SUFFIX: &str = ".so";
+
+/// Loads and starts every driver of the ramdisk, in the archive's order, and returns how many run. One that is refused is
+/// logged with its reason, and the next one has its turn.
+pub fn start_all(ramdisk: &Ramdisk) -> usize {
+    let mut running = 0;
+    for (path, bytes) in ramdisk.files() {
+        let Some(name) = path.strip_prefix(FOLDER) else { continue };
+        let name = name.strip_suffix(SUFFIX).unwrap_or(name);
+        let outcome = start(name, bytes);
+        match &outcome {
+            Ok(()) => {
+                log::info!(target: "drivers", "{name} loaded");
+                running += 1;
+            }
+            Err(reason) => log::warn!(target: "drivers", "{name} refused: {reason}"),
+        }
+        report(name, outcome);
+    }
+    running
+}
+
+fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
+    let node = per_cpu::current().preferred_node;
+    let image = LoadedImage::load(bytes, node).map_err(|error| error.to_string())?;
+    // The name of a driver that runs is needed for good; of one that is refused, a few bytes are lost.
+    let name: &'static DriverName = Box::leak(Box::new(DriverName(name.into())));
+    match per_cpu::current_thread().run_as_driver(name, || image.init()) {
+        0 => Ok(()),
+        code => {
+            // SAFETY: the driver has returned, saying that it does not run; nothing else knows its addresses.
+            unsafe { image.unload() };
+            Err(alloc::format!("Driver_Init returned {code}"))
+        }
+    }
+}
+
+fn report(name: &str, outcome: Result<(), String>) {
+    let status = if outcome.is_ok() { DriverStatus::Loaded } else { DriverStatus::Refused };
+    let reason = outcome.err().unwrap_or_default();
+    event_stream::send(&Event::Driver { name: name.into(), status, reason: reason.into() });
+}

@@ -1,0 +1,79 @@
+//! The event stream, for programs: one JSON object a line on COM2. Where the port is absent, nothing happens.
+use crate::arch::SerialPort;
+use crate::sync::SpinLock;
+use alloc::vec;
+use events::Event;
+
+/// Room for every event but the topology of a large machine.
+const LINE_SIZE: usize = 1024;
+/// A line longer than this is not tried: 128 nodes with all their distances take some 150 KiB.
+const LONGEST_LINE: usize = 1 << 20;
+const LAST_WORDS_PATIENCE: u32 = 1_000_000;
+
+struct Stream {
+    port: Option<SerialPort>,
+    line: [u8; LINE_SIZE],
+}
+
+static STREAM: SpinLock<Stream> = SpinLock::new(Stream { port: None, line: [0; LINE_SIZE] });
+
+/// Opens the port.
+pub fn init() {
+    STREAM.lock().port = SerialPort::open(SerialPort::COM2);
+}
+
+/// Writes an event of fewer than 1,024 bytes. Neither allocates nor fails: a longer one is left out with a warning.
+pub fn send(event: &Event<'_>) {
+    if !STREAM.lock().send(event) {
+        log::warn!(target: "events", "an event was longer than {LINE_SIZE} bytes and was left out");
+    }
+}
+
+/// Writes an event of any length, which takes memory from the heap for as long as it lasts.
+pub fn send_long(event: &Event<'_>) {
+    if STREAM.lock().port.is_none() {
+        return;
+    }
+    let mut size = 4 * LINE_SIZE;
+    while size <= LONGEST_LINE {
+        let mut buffer = vec![0; size];
+        if let Ok(line) = events::write_line(event, &mut buffer) {
+            if let Some(port) = &mut STREAM.lock().port {
+                port.send(line);
+            }
+            return;
+        }
+        size *= 4;
+    }
+    log::warn!(target: "events", "an event was longer than {LONGEST_LINE} bytes and was left out");
+}
+
+/// Writes the last event, even if the stream's lock is held for ever, and waits until it has left the port.
+pub fn send_last(event: &Event<'_>) {
+    if let Some(mut stream) = STREAM.lock_within(LAST_WORDS_PATIENCE) {
+        stream.send(event);
+        if let Some(port) = &mut stream.port {
+            port.flush();
+        }
+        return;
+    }
+    let Some(mut port) = SerialPort::open(SerialPort::COM2) else { return };
+    let mut buffer = [0; 128];
+    if let Ok(line) = events::write_line(event, &mut buffer) {
+        // Whoever held the stream may have been in the middle of a line.
+        port.send(b"\n");
+        port.send(line);
+        port.flush();
+    }
+}
+
+impl Stream {
+    fn send(&mut self, event: &Event<'_>) -> bool {
+        let Some(port) = &mut self.port else { return true };
+        match events::write_line(event, &mut self.line) {
+            Ok(line) => port.send(line),
+            Err(_) => return false,
+        }
+        true
+    }
+}

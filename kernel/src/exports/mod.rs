@@ -1,0 +1,93 @@
+//! The export table: the functions that a driver may call, by name. A file a family.
+//!
+//! `abi` declares each of them; the table below does not compile where the kernel's own function differs from that.
+
+mod cpu;
+mod log;
+mod memory;
+mod numa;
+mod pointer;
+
+/// One exported function.
+pub struct Export {
+    /// The name that drivers know.
+    pub name: &'static str,
+    /// The function.
+    function: *const (),
+}
+
+// SAFETY: the pointer leads to code, which nobody writes.
+unsafe impl Sync for Export {}
+
+/// Lists exports, checking that each has its declaration's type: the two can stand in one array only when they have.
+macro_rules! exports {
+    ($($name:ident($($argument:tt),*) = $function:path;)*) => {
+        /// All exports, in the order of the C header.
+        static EXPORTS: &[Export] = &[$(Export {
+            name: stringify!($name),
+            function: {
+                let _same_type: [unsafe extern "C" fn($($argument),*) -> _; 2] = [abi::$name, $function];
+                $function as *const ()
+            },
+        }),*];
+    };
+}
+
+exports! {
+    Kernel_GetNumaNodeCount() = numa::get_numa_node_count;
+    Kernel_GetNumaNodeInfo(_, _) = numa::get_numa_node_info;
+    Kernel_GetNumaNodeForCpu(_) = numa::get_numa_node_for_cpu;
+    Kernel_GetCurrentNumaNode() = numa::get_current_numa_node;
+    Kernel_GetNumaDistance(_, _) = numa::get_numa_distance;
+    Kernel_GetNumaNodeForAddress(_) = numa::get_numa_node_for_address;
+    Kernel_GetPageNumaNode(_) = numa::get_page_numa_node;
+    Kernel_IsNumaAvailable() = numa::is_numa_available;
+    Kernel_HasNumaDistanceMatrix() = numa::has_numa_distance_matrix;
+    Kernel_SetPreferredNumaNode(_) = numa::set_preferred_numa_node;
+    Kernel_GetPreferredNumaNode() = numa::get_preferred_numa_node;
+    Kernel_SetNumaPolicy(_) = numa::set_numa_policy;
+    Kernel_GetNumaPolicy(_) = numa::get_numa_policy;
+    Kernel_AllocatePage() = memory::allocate_page;
+    Kernel_AllocatePageLocal() = memory::allocate_page_local;
+    Kernel_AllocatePageFromNode(_) = memory::allocate_page_from_node;
+    Kernel_AllocatePagesFromNode(_, _) = memory::allocate_pages_from_node;
+    Kernel_AllocatePages(_, _) = memory::allocate_pages;
+    Kernel_FreePage(_) = memory::free_page;
+    Kernel_FreePages(_, _) = memory::free_pages;
+    Kernel_PhysToVirt(_) = memory::phys_to_virt;
+    Kernel_VirtToPhys(_) = memory::virt_to_phys;
+    Kernel_AllocateMemory(_, _) = memory::allocate_memory;
+    Kernel_AllocateMemoryFromNode(_, _, _) = memory::allocate_memory_from_node;
+    Kernel_FreeMemory(_) = memory::free_memory;
+    Kernel_GetCpuCount() = cpu::get_cpu_count;
+    Kernel_GetCurrentCpu() = cpu::get_current_cpu;
+    Kernel_GetCpuInfo(_, _) = cpu::get_cpu_info;
+    Kernel_IsCpuOnline(_) = cpu::is_cpu_online;
+    Kernel_GetBspIndex() = cpu::get_bsp_index;
+    Kernel_Log(_, _, _) = log::log;
+}
+
+/// The address of the export with this name.
+pub fn resolve(name: &str) -> Option<u64> {
+    EXPORTS.iter().find(|export| export.name == name).map(|export| export.function as u64)
+}
+
+// The table has as many entries as `abi` lists, so that none is forgotten; names are compared one by one.
+const _: () = assert!(EXPORTS_MATCH_ABI, "the export table and the ABI's list differ");
+const EXPORTS_MATCH_ABI: bool = {
+    let mut same = EXPORTS.len() == abi::EXPORTS.len();
+    let mut index = 0;
+    while same && index < EXPORTS.len() {
+        same = bytes_equal(EXPORTS[index].name.as_bytes(), abi::EXPORTS[index].as_bytes());
+        index += 1;
+    }
+    same
+};
+
+const fn bytes_equal(left: &[u8], right: &[u8]) -> bool {
+    let mut index = 0;
+    while index < left.len() && index < right.len() && left[index] == right[index] {
+        index += 1;
+    }
+    index == left.len() && index == right.len()
+}

@@ -1,0 +1,117 @@
+//! NUMA: nodes, distances, and what the calling thread prefers.
+use super::pointer;
+use crate::memory::page_allocator;
+use crate::platform::{cpu_topology, numa_topology};
+use crate::threading::per_cpu;
+use crate::threading::thread::Policy;
+use abi::{NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_STRICT, NumaNodeInfo, NumaPolicy};
+use core::ffi::c_int;
+use units::{CpuId, FrameNumber, NodeId, PhysAddr};
+
+/// No node, no CPU, not understood.
+const NONE: c_int = -1;
+/// No such node, where -1 is an answer.
+const NO_SUCH_NODE: c_int = -2;
+
+/// The node that a driver means; `None`: there is none with this index.
+pub fn node_from(index: c_int) -> Option<NodeId> {
+    let node = NodeId::new(usize::try_from(index).ok()?)?;
+    numa_topology::get().node(node).map(|node| node.id)
+}
+
+fn node_to_c(node: Option<NodeId>) -> c_int {
+    node.map_or(NONE, |node| node.index() as c_int)
+}
+
+pub extern "C" fn get_numa_node_count() -> c_int {
+    numa_topology::get().node_count() as c_int
+}
+
+pub unsafe extern "C" fn get_numa_node_info(node: c_int, info: *mut NumaNodeInfo) -> bool {
+    let Some(node) = node_from(node).and_then(|node| numa_topology::get().node(node)) else { return false };
+    let value = NumaNodeInfo {
+        NodeId: node.domain.0,
+        CpuCount: node.cpu_count,
+        MemoryBase: node.memory_base,
+        MemorySize: node.memory_size,
+        IsValid: true,
+    };
+    pointer::write(info, value).is_some()
+}
+
+pub extern "C" fn get_numa_node_for_cpu(cpu: c_int) -> c_int {
+    let cpu = u32::try_from(cpu).ok().and_then(|index| cpu_topology::cpu(CpuId(index)));
+    node_to_c(cpu.map(|cpu| cpu.node))
+}
+
+pub extern "C" fn get_current_numa_node() -> c_int {
+    node_to_c(Some(per_cpu::current().node))
+}
+
+pub extern "C" fn get_numa_distance(from: c_int, to: c_int) -> c_int {
+    let distance = || numa_topology::get().distance(node_from(from)?, node_from(to)?);
+    distance().map_or(NONE, c_int::from)
+}
+
+pub extern "C" fn get_numa_node_for_address(address: u64) -> c_int {
+    node_to_c(page_allocator::node_of(FrameNumber::containing(PhysAddr(address))))
+}
+
+pub extern "C" fn get_page_numa_node(page: u64) -> c_int {
+    get_numa_node_for_address(page)
+}
+
+pub extern "C" fn is_numa_available() -> bool {
+    numa_topology::get().node_count() > 1
+}
+
+pub extern "C" fn has_numa_distance_matrix() -> bool {
+    numa_topology::get().has_distance_matrix()
+}
+
+pub extern "C" fn set_preferred_numa_node(node: c_int) -> c_int {
+    let wanted = match (node, node_from(node)) {
+        (NONE, _) => None,
+        (_, Some(node)) => Some(node),
+        (_, None) => return NO_SUCH_NODE,
+    };
+    node_to_c(per_cpu::current_thread().set_preferred_node(wanted))
+}
+
+pub extern "C" fn get_preferred_numa_node() -> c_int {
+    node_to_c(per_cpu::current_thread().preferred_node())
+}
+
+pub unsafe extern "C" fn set_numa_policy(policy: *const NumaPolicy) -> c_int {
+    let Some(policy) = read_policy(policy) else { return NONE };
+    per_cpu::current_thread().set_policy(Some(policy));
+    0
+}
+
+pub unsafe extern "C" fn get_numa_policy(policy: *mut NumaPolicy) -> c_int {
+    let answer = match page_allocator::thread_policy() {
+        Policy::Local => NumaPolicy::local(),
+        Policy::Preferred(node) => NumaPolicy::preferred(node.index() as i32),
+        Policy::Strict(node) => NumaPolicy::strict(node.index() as i32),
+    };
+    let write = || {
+        pointer::check_sized(policy, true)?;
+        let size = pointer::read(policy.cast::<u32>())?;
+        pointer::write(policy, NumaPolicy { Size: size, ..answer })
+    };
+    write().map_or(NONE, |()| 0)
+}
+
+/// The policy that a driver describes; `None`: not understood. Sets, interleaving and weights are not there yet.
+pub fn read_policy(policy: *const NumaPolicy) -> Option<Policy> {
+    let policy = pointer::read_sized(policy)?;
+    if policy.Reserved != 0 {
+        return None;
+    }
+    match policy.Kind {
+        NUMA_POLICY_LOCAL => Some(Policy::Local),
+        NUMA_POLICY_PREFERRED => node_from(policy.Node).map(Policy::Preferred),
+        NUMA_POLICY_STRICT => node_from(policy.Node).map(Policy::Strict),
+        _ => None,
+    }
+}

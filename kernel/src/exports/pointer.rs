@@ -1,0 +1,66 @@
+//! Pointers that a driver passes: looked up in the page tables before they are followed, so that a wrong one is refused and
+//! does not fault the kernel.
+use crate::arch;
+use core::mem::{align_of, size_of};
+use units::{FRAME_SIZE, VirtAddr};
+
+/// The value at `pointer`; `None` where that is null, misaligned or not mapped.
+pub fn read<T: Copy>(pointer: *const T) -> Option<T> {
+    check(pointer, size_of::<T>(), false)?;
+    // SAFETY: it is aligned and all of it is mapped. `T` is one of the ABI's structures of integers and pointers, for which
+    // all bytes are valid.
+    Some(unsafe { pointer.read() })
+}
+
+/// Writes the value to `pointer`; `None`, and nothing is written, where that is null, misaligned, not mapped or read-only.
+pub fn write<T>(pointer: *mut T, value: T) -> Option<()> {
+    check(pointer, size_of::<T>(), true)?;
+    // SAFETY: it is aligned, mapped and writable; that it is the driver's to write is the driver's word.
+    unsafe { pointer.write(value) };
+    Some(())
+}
+
+/// The `length` bytes at `pointer`; `None` where that is null or not all mapped.
+pub fn bytes<'a>(pointer: *const u8, length: usize) -> Option<&'a [u8]> {
+    check(pointer, length, false)?;
+    // SAFETY: all of it is mapped, and the driver that passed it does not run meanwhile.
+    Some(unsafe { core::slice::from_raw_parts(pointer, length) })
+}
+
+/// A structure that begins with its own size, as the driver set it: one that is longer than the kernel knows is taken if its
+/// tail is zero.
+pub fn read_sized<T: Copy>(pointer: *const T) -> Option<T> {
+    check_sized(pointer, false)?;
+    read(pointer)
+}
+
+/// Whether a structure that begins with its own size may be written.
+pub fn check_sized<T>(pointer: *const T, write: bool) -> Option<()> {
+    let size = read(pointer.cast::<u32>())? as usize;
+    if size < size_of::<T>() {
+        return None;
+    }
+    check(pointer, size, write)?;
+    let tail = bytes(pointer.cast::<u8>().wrapping_add(size_of::<T>()), size - size_of::<T>())?;
+    tail.iter().all(|&byte| byte == 0).then_some(())
+}
+
+/// Longest stretch of memory that a driver may point at in one call.
+const LONGEST: usize = 1 << 20;
+
+fn check<T>(pointer: *const T, length: usize, write: bool) -> Option<()> {
+    let start = pointer.addr() as u64;
+    if pointer.is_null() || !start.is_multiple_of(align_of::<T>() as u64) || length > LONGEST {
+        return None;
+    }
+    let end = start.checked_add(length as u64)?;
+    let mut page = start - start % FRAME_SIZE;
+    while page < end.max(start + 1) {
+        let mapping = arch::access_at(VirtAddr(page))?;
+        if write && !mapping.writable {
+            return None;
+        }
+        page = page.checked_add(FRAME_SIZE)?;
+    }
+    Some(())
+}

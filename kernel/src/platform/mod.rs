@@ -1,0 +1,6 @@
+//! The machine as firmware describes it.
+
+pub mod acpi;
+pub mod cpu_topology;
+pub mod numa_topology;
+pub mod smp;

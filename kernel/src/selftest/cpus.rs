@@ -1,0 +1,75 @@
+//! Each CPU has its own memory on its node, and all can use the page allocator at once.
+use super::pages::state;
+use super::{Outcome, ensure};
+use crate::arch;
+use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::platform::{cpu_topology, numa_topology, smp};
+use crate::threading::per_cpu::PerCpu;
+use arrayvec::ArrayVec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use units::{FrameNumber, MAX_NODES, NodeId, VirtAddr};
+
+/// Each CPU's block and stack, looked up by their addresses, are on its node; on the nearest with memory, where its own has
+/// none.
+pub fn have_their_memory_on_their_node() -> Outcome {
+    for cpu in cpu_topology::online() {
+        let expected = numa_topology::get().fallback(cpu.node).first().copied();
+        let block = node_at(core::ptr::from_ref(cpu).addr());
+        ensure!(block == expected, "CPU {}'s block is on {block:?}, not on {expected:?}", cpu.id);
+        let stack = node_at(cpu.stack_seen());
+        ensure!(stack == expected, "CPU {}'s stack is on {stack:?}, not on {expected:?}", cpu.id);
+    }
+    Ok(())
+}
+
+fn node_at(address: usize) -> Option<NodeId> {
+    page_allocator::node_of(FrameNumber::containing(arch::translate(VirtAddr(address as u64))?))
+}
+
+/// Rounds of taking and giving back that each CPU does.
+const ROUNDS: u64 = 200;
+/// Pages that a CPU holds at a time.
+const HELD: usize = 16;
+
+/// What went wrong on any CPU: pages of the wrong node, and pages that two held at once.
+static FOREIGN: AtomicU64 = AtomicU64::new(0);
+static SHARED: AtomicU64 = AtomicU64::new(0);
+
+/// All CPUs take pages, mark them, find their marks unharmed, and give them back, at once; then each node is as it was.
+pub fn allocate_and_free_at_once() -> Outcome {
+    let nodes = numa_topology::get().nodes();
+    let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id)).collect();
+    FOREIGN.store(0, Ordering::Relaxed);
+    SHARED.store(0, Ordering::Relaxed);
+    smp::run_on_each_cpu(take_mark_and_give_back);
+    let (foreign, shared) = (FOREIGN.load(Ordering::Relaxed), SHARED.load(Ordering::Relaxed));
+    ensure!(foreign == 0, "{foreign} pages came from a node other than the CPU's own");
+    ensure!(shared == 0, "{shared} pages were held by two CPUs at once");
+    for (node, was) in nodes.iter().zip(before) {
+        let is = state(node.id);
+        ensure!(is == was, "node {} had (free pages, largest order) {was:?}, and now has {is:?}", node.id);
+    }
+    Ok(())
+}
+
+fn take_mark_and_give_back(cpu: &PerCpu) {
+    let home = numa_topology::get().fallback(cpu.node).first().copied();
+    for round in 0..ROUNDS {
+        let mut held = ArrayVec::<_, HELD>::new();
+        for _ in 0..HELD {
+            let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(1 + round % 4) };
+            let Ok(grant) = page_allocator::allocate_for_thread(request) else { break };
+            FOREIGN.fetch_add(u64::from(Some(grant.node) != home), Ordering::Relaxed);
+            let mark = u64::from(cpu.id.0) << 32 | round;
+            // SAFETY: the frames were just allocated for this CPU alone.
+            unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().write_volatile(mark) };
+            held.push((grant, mark));
+        }
+        for (grant, mark) in held {
+            // SAFETY: they are still this CPU's.
+            let found = unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().read_volatile() };
+            let freed = page_allocator::free(grant.frame, grant.count);
+            SHARED.fetch_add(u64::from(found != mark || freed.is_err()), Ordering::Relaxed);
+        }
+    }
+}

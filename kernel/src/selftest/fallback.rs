@@ -1,0 +1,107 @@
+//! When a node is exhausted, the next in its fallback order gives, and so on to the last; then all is given back.
+use super::pages::{give_back, state};
+use super::{Outcome, ensure};
+use crate::arch;
+use crate::memory::page_allocator::{self, Zeroed};
+use crate::platform::numa_topology;
+use arrayvec::ArrayVec;
+use page_alloc::{MAX_ORDER, Request};
+use units::{FrameNumber, MAX_NODES, NodeId};
+
+/// For each node: takes all of its pages, sees where the next one comes from, takes all of that node's, and so on; when
+/// nothing is left, sees a request refused; gives everything back and finds each node as it was.
+pub fn goes_in_distance_order() -> Outcome {
+    let topology = numa_topology::get();
+    for node in topology.nodes() {
+        let before: ArrayVec<_, MAX_NODES> = topology.nodes().iter().map(|node| state(node.id)).collect();
+        let mut taken = Taken::new();
+        let outcome = follow(node.id, topology.fallback(node.id), &mut taken);
+        taken.give_back()?;
+        outcome?;
+        for (other, was) in topology.nodes().iter().zip(before) {
+            let is = state(other.id);
+            ensure!(is == was, "node {} had (free pages, largest order) {was:?}, and now has {is:?}", other.id);
+        }
+    }
+    Ok(())
+}
+
+fn follow(node: NodeId, order: &[NodeId], taken: &mut Taken) -> Outcome {
+    for (place, &next) in order.iter().enumerate() {
+        let grant = page_allocator::allocate(&Request::new(1, node), Zeroed::No);
+        let grant = grant.map_err(|error| alloc::format!("asked for node {node}: {error}"))?;
+        taken.keep(grant.frame, 1);
+        // A node whose memory is all in use gives nothing, so the page may come from a later one.
+        let expected = order[place..].iter().find(|node| was_not_empty(**node, taken)).copied();
+        ensure!(
+            Some(grant.node) == expected,
+            "asked for node {node}, a page came from node {} and not from {expected:?}",
+            grant.node
+        );
+        ensure!(grant.fell_back == (grant.node != node), "whether it fell back is told wrong");
+        taken.exhaust(next)?;
+    }
+    let refused = page_allocator::allocate(&Request::new(1, node), Zeroed::No);
+    if let Ok(grant) = refused {
+        taken.keep(grant.frame, 1);
+        return Err(alloc::format!("all nodes are empty, and still a page came from node {}", grant.node));
+    }
+    Ok(())
+}
+
+/// Whether the node had a page to give when the last one was taken.
+fn was_not_empty(node: NodeId, taken: &Taken) -> bool {
+    let last = page_allocator::node_of(taken.last);
+    page_allocator::node_stats(node).free > 0 || last == Some(node)
+}
+
+/// Runs of pages that the test holds. The list of them is kept in the pages themselves, for the heap would take pages, too.
+struct Taken {
+    last: FrameNumber,
+}
+
+/// What stands at the start of each run.
+#[repr(C)]
+struct Link {
+    count: u64,
+    before: FrameNumber,
+}
+
+/// Ends the list: frame 0 is never handed out.
+const END: FrameNumber = FrameNumber(0);
+
+impl Taken {
+    fn new() -> Self {
+        Self { last: END }
+    }
+
+    fn keep(&mut self, frame: FrameNumber, count: u64) {
+        let link = Link { count, before: self.last };
+        // SAFETY: the frames were just allocated, and are this list's.
+        unsafe { arch::physical_memory(frame.address()).cast::<Link>().write(link) };
+        self.last = frame;
+    }
+
+    /// Takes all that the node has, in the largest blocks first.
+    fn exhaust(&mut self, node: NodeId) -> Outcome {
+        for order in (0..=MAX_ORDER).rev() {
+            let request = Request { strict: true, ..Request::new(1 << order, node) };
+            while let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) {
+                self.keep(grant.frame, grant.count);
+            }
+        }
+        let left = page_allocator::node_stats(node).free;
+        ensure!(left == 0, "node {node} refuses single pages and says that {left} are free");
+        Ok(())
+    }
+
+    fn give_back(mut self) -> Outcome {
+        while self.last != END {
+            // SAFETY: `keep` wrote it, and the run is still this list's.
+            let link = unsafe { arch::physical_memory(self.last.address()).cast::<Link>().read() };
+            give_back(self.last, link.count)?;
+            self.last = link.before;
+        }
+        Ok(())
+    }
+}

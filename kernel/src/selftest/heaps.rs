@@ -1,0 +1,28 @@
+//! Each node's heap lies in that node's memory.
+use super::{Outcome, ensure};
+use crate::arch;
+use crate::memory::{heap, page_allocator};
+use crate::platform::numa_topology;
+use core::alloc::Layout;
+use units::{FrameNumber, VirtAddr};
+
+/// A block from the heap of each node that has memory enough is on that node, page by page.
+pub fn come_from_their_node() -> Outcome {
+    let layout = Layout::from_size_align(5 * 4096, 64).map_err(|_| "no such layout")?;
+    for node in numa_topology::get().nodes() {
+        if page_allocator::node_stats(node.id).free < 64 {
+            continue;
+        }
+        let block = heap::allocate(node.id, layout).ok_or("no block to be had")?;
+        let start = block.as_ptr() as u64;
+        ensure!(start.is_multiple_of(64), "a block for 64-byte alignment is at {start:#x}");
+        for address in (start..start + layout.size() as u64).step_by(4096) {
+            let physical = arch::translate(VirtAddr(address)).ok_or("a part of a block is not mapped")?;
+            let on = page_allocator::node_of(FrameNumber::containing(physical));
+            ensure!(on == Some(node.id), "a block of node {}'s heap is on {on:?}", node.id);
+        }
+        // SAFETY: the block is the one just allocated, with this layout.
+        unsafe { heap::free(block, layout) };
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The self-test: proves on the machine at hand that memory is where it should be. Run by the parameter `selftest`.
+
+mod cpus;
+mod fallback;
+mod heaps;
+mod pages;
+mod plan;
+
+use crate::event_stream;
+use crate::verdict;
+use events::Event;
+
+/// Runs all tests. One that fails is named on both ports, and the verdict is failure; the others still run.
+pub fn run() {
+    report("numa.plan", plan::run());
+    report("pages.in_range", pages::lie_in_their_nodes_ranges());
+    report("pages.refusals", pages::wrong_frees_are_refused());
+    report("pages.fallback", fallback::goes_in_distance_order());
+    report("pages.all_cpus", cpus::allocate_and_free_at_once());
+    report("cpus.local_memory", cpus::have_their_memory_on_their_node());
+    report("heap.local", heaps::come_from_their_node());
+}
+
+/// What a test found wrong, in words.
+type Outcome = Result<(), alloc::string::String>;
+
+fn report(name: &str, outcome: Outcome) {
+    match &outcome {
+        Ok(()) => log::info!(target: "selftest", "{name}: ok"),
+        Err(reason) => {
+            log::error!(target: "selftest", "{name}: failed: {reason}");
+            verdict::fail();
+        }
+    }
+    event_stream::send(&Event::Test { name: name.into(), ok: outcome.is_ok() });
+}
+
+/// Leaves the test with these words unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($words:tt)+) => {
+        if !$condition {
+            return Err(alloc::format!($($words)+));
+        }
+    };
+}
+use ensure;

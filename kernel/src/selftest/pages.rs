@@ -1,0 +1,64 @@
+//! Pages lie in their node's ranges, and what must not be freed is not.
+use super::{Outcome, ensure};
+use crate::memory::page_allocator::{self, Zeroed};
+use crate::platform::numa_topology;
+use crate::threading::per_cpu;
+use page_alloc::{AllocateError, FreeError, Request};
+use units::{FrameNumber, NodeId};
+
+/// A page of each node, and a run of pages, lie in that node's ranges of the topology, and know their node.
+pub fn lie_in_their_nodes_ranges() -> Outcome {
+    let topology = numa_topology::get();
+    for node in topology.nodes() {
+        for count in [1, 3, 8, 64] {
+            let request = Request { strict: true, ..Request::new(count, node.id) };
+            let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) else { continue };
+            for frame in (grant.frame.0..grant.frame.0 + count).map(FrameNumber) {
+                let address = frame.address();
+                let in_range = topology.ranges_of(node.id).any(|range| range.range.contains(address));
+                ensure!(in_range, "{address} was given out as node {}'s, and is not in its ranges", node.id);
+                let known = page_allocator::node_of(frame);
+                ensure!(known == Some(node.id), "{address} says that it is on {known:?}");
+            }
+            give_back(grant.frame, count)?;
+        }
+    }
+    Ok(())
+}
+
+/// A page that is free, was never handed out, lies in the middle of a grant or outside memory is not taken back, and
+/// nothing changes.
+pub fn wrong_frees_are_refused() -> Outcome {
+    let node = per_cpu::current().preferred_node;
+    let before = page_allocator::node_stats(node).free;
+    let grant = page_allocator::allocate_for_kernel(node, 4, Zeroed::No).ok_or("no four pages to be had")?;
+    let start = grant.frame;
+    let inside = FrameNumber(start.0 + 1);
+    ensure!(page_allocator::free(inside, 1) == Err(FreeError::InsideGrant(inside)), "a part of a grant was freed");
+    ensure!(page_allocator::free(start, 1).is_err(), "a grant of four was freed as one");
+    ensure!(page_allocator::free(start, 5).is_err(), "a grant of four was freed as five");
+    give_back(start, 4)?;
+    ensure!(page_allocator::free(start, 4) == Err(FreeError::AlreadyFree(start)), "four pages were freed twice");
+    let outside = FrameNumber(u64::MAX / 8192);
+    ensure!(page_allocator::free(outside, 1) == Err(FreeError::NotMemory(outside)), "a page outside memory was freed");
+    ensure!(page_allocator::free(FrameNumber(0), 1).is_err(), "frame 0 was freed");
+    let after = page_allocator::node_stats(node).free;
+    // Frames of other nodes may have served where this one has no memory.
+    ensure!(grant.fell_back || after == before, "{before} pages were free, now {after}");
+    let nothing = page_allocator::allocate(&Request::new(0, node), Zeroed::No);
+    ensure!(nothing == Err(AllocateError::NoFrames), "no pages at all were granted");
+    Ok(())
+}
+
+/// Frees a grant, which must succeed.
+pub fn give_back(frame: FrameNumber, count: u64) -> Outcome {
+    let freed = page_allocator::free(frame, count);
+    ensure!(freed.is_ok(), "{count} pages at {} could not be freed: {freed:?}", frame.address());
+    Ok(())
+}
+
+/// A node's free pages and the order of its largest free block: what must be the same before and after.
+pub fn state(node: NodeId) -> (u64, Option<u8>) {
+    let stats = page_allocator::node_stats(node);
+    (stats.free, stats.largest_free_order)
+}

@@ -1,0 +1,24 @@
+//! The plan's own test, with its lines as they stand there.
+use super::{Outcome, ensure};
+use crate::console::PLAIN;
+use crate::memory::page_allocator::{self, Zeroed};
+use crate::platform::numa_topology;
+
+pub fn run() -> Outcome {
+    let topology = numa_topology::get();
+    log::info!(target: PLAIN, "[NUMA Test] Starting...");
+    log::info!(target: PLAIN, "[NUMA Test] Node count: {}", topology.node_count());
+    for node in topology.nodes() {
+        let (mb, cpus) = (node.memory_size / (1024 * 1024), node.cpu_count);
+        log::info!(target: PLAIN, "[NUMA Test] Node {}: {mb} MB, {cpus} CPUs", node.id);
+    }
+    for node in topology.nodes() {
+        if let Some(page) = page_allocator::allocate_for_kernel(node.id, 1, Zeroed::Yes) {
+            let address = page.frame.address().0;
+            log::info!(target: PLAIN, "[NUMA Test] Allocated page 0x{address:x} from node {}", node.id);
+            let freed = page_allocator::free(page.frame, page.count);
+            ensure!(freed.is_ok(), "page {address:#x} could not be freed: {freed:?}");
+        }
+    }
+    Ok(())
+}
