@@ -63,11 +63,13 @@ install_packages() {
 
 # Brings the toolchain that rust-toolchain.toml names, if part of it is missing.
 install_toolchain() {
-    local channel components targets part installed missing=
+    local script channel components targets part installed missing=
     if ! type -P rustup >/dev/null; then
         say "Installing rustup, which brings the Rust toolchain, to ${CARGO_HOME:-$HOME/.cargo}"
-        curl --proto '=https' --tlsv1.2 --silent --show-error --fail https://sh.rustup.rs |
-            sh -s -- -y --quiet --no-modify-path --default-toolchain none ||
+        # What sh.rustup.rs leads to, at the server that the toolchain comes from too.
+        script=$(curl --proto '=https' --tlsv1.2 --silent --show-error --fail \
+            https://static.rust-lang.org/rustup/rustup-init.sh 2>&1) || fail "rustup cannot be fetched: $script"
+        sh -s -- -y --quiet --no-modify-path --default-toolchain none <<<"$script" >&2 ||
             fail "rustup could not be installed; https://rustup.rs says how else"
     fi
     channel=$(toolchain_file channel)
@@ -81,7 +83,7 @@ install_toolchain() {
     [[ -n $missing ]] || return 0
     say "Installing Rust $channel, which rust-toolchain.toml asks for"
     rustup --quiet toolchain install "$channel" --profile minimal --no-self-update \
-        --component "${components// /,}" --target "${targets// /,}" >&2 ||
+        --component "${components// /,}" --target "${targets// /,}" >/dev/null ||
         fail "Rust $channel could not be installed"
 }
 
