@@ -129,5 +129,6 @@ fn table<'a>(
 
 /// The bytes of a table whose length is not known: all that follow in its segment.
 fn rest<'a>(segments: &Segments<'a>, tag: i64, address: Option<u64>) -> Result<&'a [u8], ImageError<'a>> {
-    address.and_then(|address| segments.bytes_from(address)).ok_or(ImageError::DynamicEntry { tag })
+    let bytes = address.and_then(|address| segments.bytes_from(address));
+    bytes.filter(|bytes| !bytes.is_empty()).ok_or(ImageError::DynamicEntry { tag })
 }

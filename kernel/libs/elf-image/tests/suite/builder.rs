@@ -83,7 +83,6 @@ pub struct Relocation {
 pub enum Hash {
     SystemV,
     Gnu,
-    None,
 }
 
 /// A driver's file before it is written. `Driver::new` is one that loads.
@@ -239,7 +238,6 @@ impl Driver {
     fn hash_table(&self) -> Vec<u8> {
         let count = self.symbols.len() as u32;
         let words = match self.hash {
-            Hash::None => vec![],
             Hash::SystemV => {
                 let chain = (0..=count).map(|index| if index == 0 || index == count { 0 } else { index + 1 });
                 [1, count + 1, 1].into_iter().chain(chain).collect()

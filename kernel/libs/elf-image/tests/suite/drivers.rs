@@ -118,7 +118,7 @@ fn a_program_and_a_driver_that_needs_a_library_are_refused() {
     let executable = compile_as("-static", "tests", "refusing", &["-Wl,-e,Driver_Init"]).expect("as before");
     assert_eq!(Image::parse(&executable).err(), Some(ImageError::FileType { found: 2 }));
     let linked = compile("tests", "refusing", &["-Wl,--no-as-needed", "-lc"]).expect("as before");
-    let error = Image::parse(&linked).err().expect("refused");
+    let error = Image::parse(&linked).expect_err("refused");
     assert_eq!(error, ImageError::Library { name: "libc.so.6" });
     assert_eq!(error.to_string(), "needs the library libc.so.6");
 }
@@ -140,6 +140,6 @@ fn a_driver_that_is_cut_anywhere_is_refused_as_cut_short() {
 fn a_driver_for_another_machine_is_refused_by_its_name() {
     let Some(mut file) = compile("examples", "hello", &[]) else { return };
     file[18..20].copy_from_slice(&183u16.to_le_bytes());
-    let error = Image::parse(&file).err().expect("refused");
+    let error = Image::parse(&file).expect_err("refused");
     assert_eq!(error.to_string(), "wrong machine 183, ARM 64-bit architecture (AARCH64), not x86_64");
 }

@@ -1,4 +1,6 @@
 //! An image in memory, put there as the kernel's loader does it, with every promise of `Image` checked on the way.
+use std::collections::BTreeMap;
+
 use elf_image::{Image, ImageError, MAX_IMAGE_BYTES, PAGE_SIZE, Permissions};
 
 /// Where images are loaded to.
@@ -9,39 +11,54 @@ pub fn kernel_address(name: &str) -> u64 {
     name.bytes().fold(0xffff_ffff_8000_0000, |sum, byte| sum.rotate_left(5) ^ u64::from(byte))
 }
 
-/// A loaded image.
+/// A loaded image: its first pages, and those that a relocation writes to.
 pub struct Memory {
-    pub bytes: Vec<u8>,
+    pages: BTreeMap<usize, [u8; PAGE_SIZE]>,
     /// Where relocations were written.
     pub written: Vec<u64>,
 }
 
+/// Pages that are looked at in any case. An image of zeros may have thousands.
+const FIRST_PAGES: usize = 32;
+
 impl Memory {
     pub fn word(&self, address: u64) -> u64 {
-        let at = address as usize;
-        u64::from_le_bytes(self.bytes[at..at + 8].try_into().expect("eight bytes"))
+        let (page, at) = split(address);
+        u64::from_le_bytes(self.pages[&page][at..at + 8].try_into().expect("eight bytes"))
+    }
+
+    fn write(&mut self, image: &Image<'_>, address: u64, value: u64) {
+        let (index, at) = split(address);
+        let permissions = image.page(index).expect("a mapped page").permissions;
+        assert_ne!(permissions, Permissions::ReadExecute, "code is not written to");
+        let page = self.pages.entry(index).or_insert_with(|| filled(image, index));
+        let bytes = page.get_mut(at..at + 8).expect("eight bytes in one page");
+        bytes.copy_from_slice(&value.to_le_bytes());
+        self.written.push(address);
     }
 }
 
 /// Loads an image; only the names for which `known` holds are exported.
 pub fn load<'a>(image: &Image<'a>, known: impl Fn(&str) -> bool) -> Result<Memory, ImageError<'a>> {
-    let mut bytes = Vec::new();
-    assert!(image.page_count() as u64 * PAGE_SIZE as u64 <= MAX_IMAGE_BYTES);
-    for index in 0..image.page_count() {
-        let mut page = [0xee; PAGE_SIZE];
-        image.fill_page(index, &mut page);
-        assert!(image.page(index).is_some() || page == [0; PAGE_SIZE], "a gap holds nothing");
-        bytes.extend(page);
-    }
-    assert!(image.page(image.page_count()).is_none(), "nothing lies behind the end");
-    let mut memory = Memory { bytes, written: Vec::new() };
+    let count = image.page_count();
+    assert!(count as u64 * PAGE_SIZE as u64 <= MAX_IMAGE_BYTES);
+    assert!(image.page(count).is_none(), "nothing lies behind the end");
+    let pages = (0..count.min(FIRST_PAGES)).map(|index| (index, filled(image, index))).collect();
+    let mut memory = Memory { pages, written: Vec::new() };
     image.relocate(BASE, &mut |name| known(name).then(|| kernel_address(name)), &mut |address, value| {
-        let at = usize::try_from(address).expect("within the image");
-        assert_eq!(at / PAGE_SIZE, (at + 7) / PAGE_SIZE, "eight bytes in one page");
-        let permissions = image.page(at / PAGE_SIZE).expect("a mapped page").permissions;
-        assert_ne!(permissions, Permissions::ReadExecute, "code is not written to");
-        memory.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
-        memory.written.push(address);
+        memory.write(image, address, value);
     })?;
     Ok(memory)
+}
+
+fn filled(image: &Image<'_>, index: usize) -> [u8; PAGE_SIZE] {
+    let mut page = [0xee; PAGE_SIZE];
+    image.fill_page(index, &mut page);
+    assert!(image.page(index).is_some() || page == [0; PAGE_SIZE], "a gap holds nothing");
+    page
+}
+
+fn split(address: u64) -> (usize, usize) {
+    let address = usize::try_from(address).expect("within the image");
+    (address / PAGE_SIZE, address % PAGE_SIZE)
 }

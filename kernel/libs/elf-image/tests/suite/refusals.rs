@@ -17,7 +17,7 @@ fn changed(change: impl FnOnce(&mut Driver)) -> &'static [u8] {
 
 /// Why a driver with this change is refused. That its text is one line is looked at in passing.
 fn refused(change: impl FnOnce(&mut Driver)) -> ImageError<'static> {
-    let error = Image::parse(changed(change)).err().expect("refused");
+    let error = Image::parse(changed(change)).expect_err("refused");
     let text = error.to_string();
     assert!(!text.is_empty() && !text.contains(char::is_control), "{text:?}");
     error
