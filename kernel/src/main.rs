@@ -70,6 +70,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let topology = numa_topology::init(&tables, &map.ram, numa);
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_allocator::init(&map, topology);
+    smp::reserve_start_frames();
     numa_topology::send_event();
     // The boot CPU moves to its own node.
     let stack = smp::adopt_boot_cpu();

@@ -31,9 +31,4 @@ impl Stack {
         }
         Some(Self { top: VirtAddr(bottom + STACK_PAGES * FRAME_SIZE) })
     }
-
-    /// The stack's lowest address.
-    pub fn bottom(self) -> VirtAddr {
-        VirtAddr(self.top.0 - STACK_PAGES * FRAME_SIZE)
-    }
 }

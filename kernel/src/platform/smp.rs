@@ -10,12 +10,35 @@ use crate::verdict;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use events::Event;
+use spin::Once;
 use topology::Cpu;
-use units::PhysAddr;
+use units::{NodeId, PhysAddr};
 
 /// The last address that real mode reaches, and the last that 32 bits do.
 const BELOW_1_MIB: PhysAddr = PhysAddr(0x000f_ffff);
 const BELOW_4_GIB: PhysAddr = PhysAddr(0xffff_ffff);
+
+/// The frames that CPUs start from. They stay taken: a CPU that was given up on may still wake up and read them.
+static START_FRAMES: Once<StartFrames> = Once::new();
+
+/// Takes the frames that the other CPUs will start from, before anybody else takes the little memory that real mode reaches.
+pub fn reserve_start_frames() {
+    let boot_cpu = cpu_topology::boot_cpu();
+    if cpu_topology::cpus().len() > 1
+        && let Some(frames) = take_start_frames(boot_cpu.node)
+    {
+        START_FRAMES.call_once(|| frames);
+    }
+}
+
+fn take_start_frames(node: NodeId) -> Option<StartFrames> {
+    let start_page = page_allocator::allocate_below(node, BELOW_1_MIB, Zeroed::Yes)?;
+    let mut tables = [start_page; 4];
+    for table in &mut tables {
+        *table = page_allocator::allocate_below(node, BELOW_4_GIB, Zeroed::Yes)?;
+    }
+    Some(StartFrames { start_page, tables })
+}
 
 /// Gives the boot CPU its own block, in memory of its node, and returns a stack there. To be called once, on the boot CPU.
 ///
@@ -64,7 +87,7 @@ pub fn start_other_cpus() {
         return;
     }
     let (ids, starts): (Vec<_>, Vec<_>) = starting.into_iter().unzip();
-    let Some(frames) = take_start_frames() else {
+    let Some(frames) = START_FRAMES.get() else {
         log::error!(target: "cpu", "no memory below 1 MiB to start the other CPUs from");
         ids.iter().for_each(|id| report(id.index(), false));
         return;
@@ -72,19 +95,7 @@ pub fn start_other_cpus() {
     let online = |index: usize| cpu_topology::is_online(ids[index]);
     let mut report_start = |index: usize, online| report(ids[index].index(), online);
     // SAFETY: the frames are fresh and stay taken; blocks and stacks are new; no other CPU runs yet.
-    unsafe { arch::start_cpus(&frames, other_cpu_main, &starts, &online, &mut report_start) };
-}
-
-/// The frames stay taken: a CPU that was given up on may still wake up and read them.
-fn take_start_frames() -> Option<StartFrames> {
-    let node = per_cpu::current().preferred_node;
-    let below = |highest| page_allocator::allocate_below(node, highest, Zeroed::Yes);
-    let start_page = below(BELOW_1_MIB)?;
-    let mut tables = [start_page; 4];
-    for table in &mut tables {
-        *table = below(BELOW_4_GIB)?;
-    }
-    Some(StartFrames { start_page, tables })
+    unsafe { arch::start_cpus(frames, other_cpu_main, &starts, &online, &mut report_start) };
 }
 
 /// Says whether the CPU came up, on both ports.
