@@ -25,6 +25,12 @@ static void put(Line *line, char character) {
     }
 }
 
+static void put_text(Line *line, const char *text) {
+    while (*text) {
+        put(line, *text++);
+    }
+}
+
 static void put_number(Line *line, uint64_t number, unsigned base) {
     char digits[20]; // as many as the largest number has
     size_t count = 0;
@@ -58,9 +64,7 @@ __attribute__((format(printf, 2, 3))) static void say(int level, const char *for
             }
             put_number(&line, (uint64_t)(number < 0 ? -number : number), 10);
         } else {
-            for (const char *text = va_arg(values, const char *); *text; text++) {
-                put(&line, *text);
-            }
+            put_text(&line, va_arg(values, const char *));
         }
     }
     va_end(values);
@@ -129,12 +133,18 @@ static void show_nodes(int nodes) {
     CHECK(cpus == (uint64_t)Kernel_GetCpuCount());
 
     for (int from = 0; from < nodes; from++) {
-        CHECK(Kernel_GetNumaDistance(from, from) == 10);
+        Line line = {.length = 0};
+        put_text(&line, "distances from node ");
+        put_number(&line, (uint64_t)from, 10);
+        put(&line, ':');
         for (int to = 0; to < nodes; to++) {
             int distance = Kernel_GetNumaDistance(from, to);
             CHECK(distance >= 10);
-            say(KERNEL_LOG_DEBUG, "distance from node %d to node %d: %d", from, to, distance);
+            CHECK(distance == 10 || from != to);
+            put(&line, ' ');
+            put_number(&line, (uint64_t)distance, 10);
         }
+        Kernel_Log(KERNEL_LOG_INFO, line.text, line.length);
     }
 }
 
