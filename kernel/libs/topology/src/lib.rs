@@ -20,6 +20,8 @@ mod inputs;
 mod memory;
 mod smallest;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod uncovered;
 mod values;
 

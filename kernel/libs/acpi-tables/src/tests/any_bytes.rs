@@ -20,7 +20,7 @@ fn read_all(bytes: &[u8]) -> (usize, usize) {
     }
     if let Some(madt) = find_madt([bytes], &mut findings) {
         count += madt.cpus(&mut findings).count();
-        madt.local_apic_address();
+        let _ = madt.local_apic_address();
     }
     if let Some(slit) = find_slit([bytes], &mut findings) {
         for (from, to) in [(0, 0), (1, 0), (u32::MAX, u32::MAX), (0, u32::MAX)] {

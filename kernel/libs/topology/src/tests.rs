@@ -1,0 +1,10 @@
+//! Tests of the topology: a module a family of rules, and properties that hold for any machine and any bytes.
+mod cpus;
+mod distances;
+mod machine;
+mod memory;
+mod model;
+mod nodes;
+mod properties;
+mod room;
+mod uncovered;

@@ -1,0 +1,42 @@
+//! A second, naive reading of memory entries, frame by frame, to hold the sweep against.
+use std::vec::Vec;
+use units::{FRAME_SIZE, PhysRange};
+
+/// A memory entry as a property test makes it, in frames.
+#[derive(Clone, Copy, Debug)]
+pub struct Slab {
+    pub start: u64,
+    pub frames: u64,
+    pub domain: u32,
+    pub hot_pluggable: bool,
+}
+
+/// The domain of each of the first `count` frames; `None` for a frame that is nobody's.
+pub fn owners(slabs: &[Slab], ram: &[PhysRange], count: u64) -> Vec<Option<u32>> {
+    let is_ram = |frame: u64| {
+        let frame = PhysRange::new(frame * FRAME_SIZE, (frame + 1) * FRAME_SIZE);
+        ram.iter().any(|ram| !ram.intersection(frame).is_empty())
+    };
+    let useful: Vec<&Slab> = slabs
+        .iter()
+        .filter(|slab| ram.is_empty() || (slab.start..slab.start + slab.frames).any(is_ram))
+        .collect();
+    let winner = |frame: u64| {
+        let covers = |slab: &&&Slab| (slab.start..slab.start + slab.frames).contains(&frame);
+        let candidates = useful.iter().filter(covers);
+        // The later start, the shorter, what is there, the lower domain.
+        candidates
+            .min_by_key(|slab| (u64::MAX - slab.start, slab.frames, slab.hot_pluggable, slab.domain))
+            .filter(|slab| !slab.hot_pluggable || ram.is_empty() || is_ram(frame))
+            .map(|slab| slab.domain)
+    };
+    let mut owners: Vec<Option<u32>> = (0..count).map(winner).collect();
+    let mut before = owners.iter().flatten().next().copied();
+    for (frame, owner) in (0..).zip(&mut owners) {
+        if owner.is_none() && is_ram(frame) {
+            *owner = before;
+        }
+        before = owner.or(before);
+    }
+    owners
+}

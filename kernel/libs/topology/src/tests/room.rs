@@ -1,0 +1,99 @@
+//! More domains and ranges than there is room for: what is kept, in whatever order they come, and that no RAM is lost.
+use acpi_tables::builder::TableBuilder;
+use std::vec::Vec;
+use units::{MAX_NODES, PhysRange};
+
+use super::machine::*;
+use crate::{MAX_RANGES, NumaTopology};
+
+/// The machine that these entries describe, in their order and the other way round; both give the same.
+fn both_ways(
+    entries: &[acpi_tables::wire::SratMemoryAffinity],
+    ram: &[(u64, u64)],
+) -> (NumaTopology, Vec<Told>) {
+    let build = |entries: Vec<_>| {
+        let machine =
+            Machine { srat: Some(TableBuilder::srat(3).entries(entries).build()), ..Machine::default() };
+        machine.with_ram(ram).build()
+    };
+    let (topology, told) = build(entries.to_vec());
+    let (turned, _) = build(entries.iter().rev().copied().collect());
+    assert_eq!(topology, turned);
+    let ram: Vec<PhysRange> = ram.iter().map(|&(start, end)| PhysRange::new(start, end)).collect();
+    check(&topology, &ram);
+    (topology, told)
+}
+
+fn count(told: &[Told], id: &str) -> usize {
+    told.iter().filter(|told| told.1 == id).count()
+}
+
+#[test]
+fn of_too_many_domains_the_lowest_are_nodes_and_the_memory_of_others_is_not_lost() {
+    let total = MAX_NODES as u64 + 3;
+    let entries: Vec<_> = (0..total).map(|n| memory(n * MIB, MIB, 1000 - n as u32)).collect();
+    let (topology, told) = both_ways(&entries, &[(0, total * MIB)]);
+    assert_eq!(topology.node_count(), MAX_NODES);
+    assert_eq!(topology.nodes().last().map(|node| node.domain.0), Some(1000 - 3));
+    assert_eq!(count(&told, "domains.full"), 3);
+    assert_eq!(topology.node_of_address(units::PhysAddr(0)), Some(node(MAX_NODES - 1)));
+}
+
+#[test]
+fn a_cpu_of_a_domain_without_room_is_as_one_that_is_missing() {
+    let nodes = MAX_NODES as u32;
+    let srat = TableBuilder::srat(3)
+        .entries((0..nodes).map(|n| memory(u64::from(n) * MIB, MIB, n)))
+        .entries([cpu(0, 5), cpu(1, nodes)]);
+    let (topology, told) = Machine::of(srat, cpus([0, 1])).build();
+    assert_eq!(placed(&topology), [(0, 5), (1, 5)]);
+    assert_eq!(told.iter().map(|told| told.1).collect::<Vec<_>>(), ["domains.full", "srat.cpu.missing"]);
+}
+
+#[test]
+fn of_too_many_ranges_the_lowest_are_kept_and_the_ram_of_others_is_not_lost() {
+    let total = MAX_RANGES as u64 + 9;
+    // Each range is two frames with RAM in the first, so that the RAM of those left out touches nothing.
+    let entries: Vec<_> = (0..total).map(|n| memory(n * 0x2000, 0x2000, n as u32 % 2)).collect();
+    let ram: Vec<_> = (0..total).map(|n| (n * 0x2000, n * 0x2000 + 0x1000)).collect();
+    let (topology, told) = both_ways(&entries, &ram);
+    assert_eq!(topology.ranges().len(), MAX_RANGES);
+    assert_eq!(count(&told, "ranges.full"), 9);
+    assert_eq!(count(&told, "srat.memory.uncovered"), 1);
+    let last = topology.ranges()[MAX_RANGES - 1].range;
+    assert_eq!(last, PhysRange::new((MAX_RANGES as u64 - 1) * 0x2000, (total - 1) * 0x2000 + 0x1000));
+}
+
+#[test]
+fn ram_below_all_of_a_full_set_of_ranges_is_not_lost() {
+    let entries: Vec<_> =
+        (1..=MAX_RANGES as u64).map(|n| memory(n * 0x10_0000, 0x2000, n as u32 % 2)).collect();
+    let mut ram: Vec<_> = [(0, 0x1000), (0x8000, 0x9000)].to_vec();
+    ram.extend((1..=MAX_RANGES as u64).map(|n| (n * 0x10_0000, n * 0x10_0000 + 0x4000)));
+    let (topology, told) = both_ways(&entries, &ram);
+    assert_eq!(topology.ranges()[0].range, PhysRange::new(0, 0x10_4000));
+    assert_eq!(count(&told, "ranges.full"), 0);
+}
+
+#[test]
+fn ranges_cut_to_pieces_beyond_the_room_for_them_lose_no_ram() {
+    // One range of the first domain with many of the second inside: twice as many pieces.
+    let many = MAX_RANGES as u64 - 1;
+    let mut entries: Vec<_> = (0..many).map(|n| memory(n * 0x4000 + 0x1000, 0x1000, 1)).collect();
+    let end = many * 0x4000;
+    entries.push(memory(0, end, 0));
+    let (topology, told) = both_ways(&entries, &[(0, end)]);
+    assert_eq!(topology.ranges().len(), MAX_RANGES);
+    assert!(count(&told, "ranges.full") > 0);
+}
+
+#[test]
+fn without_an_srat_the_last_range_takes_in_all_ram_beyond_the_room() {
+    let total = MAX_RANGES as u64 + 5;
+    let ram: Vec<_> = (0..total).map(|n| (n * 0x2000, n * 0x2000 + 0x1000)).collect();
+    let (topology, told) = Machine::default().with_ram(&ram).build();
+    assert_eq!(told, [(0, "ranges.full", acpi_tables::Action::Mended)]);
+    assert_eq!(topology.ranges().last().map(|range| range.range.end.0), Some((total - 1) * 0x2000 + 0x1000));
+    let ram: Vec<PhysRange> = ram.iter().map(|&(start, end)| PhysRange::new(start, end)).collect();
+    check(&topology, &ram);
+}

@@ -1,0 +1,147 @@
+//! Every machine of the collection becomes the topology that its tables speak of, and only the odd ones are told of.
+#[path = "../../acpi-tables/tests/collection/mod.rs"]
+mod collection;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acpi_tables::{Finding, find_madt, find_slit, find_srat};
+use collection::Table;
+use topology::{Inputs, NumaTopology, Source};
+use units::{NodeId, PhysAddr};
+
+/// What the odd machines' findings are, by rule id; the others have none.
+const ODD: &[(&str, &[&str])] = &[
+    // Three entries, then one of length 0; three of the four CPUs were to follow.
+    ("gen__inject_srat_zero_length", &["srat.entry.length", "srat.cpu.missing"]),
+    ("gen__inject_srat_overlap", &["srat.memory.conflict", "srat.cpu.missing"]),
+    // Domains 5 and 300 in a SLIT of one locality.
+    ("gen__inject_pxm_holes_0_5_300", &["slit.domain"]),
+    ("gen__inject_slit_short", &["slit.size", "srat.cpu.missing"]),
+    ("gen__inject_slit_badval", &["slit.distance", "slit.diagonal", "srat.cpu.missing"]),
+    // These SRATs name fewer CPUs than QEMU's own MADT has.
+    ("gen__inject_bad_checksum", &["srat.cpu.missing"]),
+    ("gen__inject_len_lies", &["srat.cpu.missing"]),
+    ("gen__inject_dup_srat", &["table.duplicate"]),
+    ("gen__inject_madt_dup_apicid", &["table.duplicate"]),
+    // Room for eight localities behind a matrix for one.
+    ("linuxhw__Desktop_EVGA_X299_X299_MICRO_4B645993A72D", &["slit.size"]),
+];
+
+/// The tables by machine.
+fn machines() -> BTreeMap<String, Vec<Table>> {
+    let mut machines = BTreeMap::<_, Vec<Table>>::new();
+    for table in collection::read() {
+        let machine =
+            table.file.split(&format!("__{}", table.signature)).next().unwrap_or_default().to_string();
+        machines.entry(machine).or_default().push(table);
+    }
+    machines
+}
+
+#[test]
+fn each_machine_has_the_nodes_cpus_memory_and_distances_that_the_index_speaks_of() {
+    for (machine, tables) in &machines() {
+        let mut told = BTreeSet::new();
+        let mut findings = |finding: Finding| {
+            told.insert(finding.rule.id());
+        };
+        let bytes = || tables.iter().map(|table| &table.bytes[..]);
+        let inputs = Inputs {
+            srat: find_srat(bytes(), &mut findings),
+            slit: find_slit(bytes(), &mut findings),
+            madt: find_madt(bytes(), &mut findings),
+            ..Inputs::default()
+        };
+        let topology = NumaTopology::build(&inputs, &mut findings);
+        let expected = ODD.iter().find(|(odd, _)| odd == machine).map_or(&[][..], |(_, rules)| rules);
+        assert_eq!(told, expected.iter().copied().collect(), "{machine}");
+
+        let first = |signature: &str| tables.iter().find(|table| table.signature == signature);
+        check_nodes(machine, &topology, first("SRAT"), first("APIC"));
+        check_distances(machine, &topology, first("SLIT"));
+    }
+}
+
+fn check_nodes(machine: &str, topology: &NumaTopology, srat: Option<&Table>, madt: Option<&Table>) {
+    let enabled =
+        madt.or(srat).and_then(|table| table.number("enabled_cpus").or(table.number("cpus"))).unwrap_or(0);
+    assert_eq!(topology.cpus().len() as u64, enabled, "{machine}");
+    let Some(srat) = srat else {
+        assert_eq!((topology.source(), topology.node_count()), (Source::None, 1), "{machine}");
+        return;
+    };
+    assert_eq!(topology.source(), Source::Srat, "{machine}");
+    let bytes: u64 = topology.nodes().iter().map(|node| node.memory_size).sum();
+    // Overlaps count once, and persistent memory not at all: those machines' sums are their own matter.
+    if srat.number("nvm") == Some(0) && !machine.contains("overlap") {
+        assert_eq!(Some(bytes >> 20), srat.number("mem_MiB"), "{machine}");
+    }
+    let domains: BTreeSet<u32> = topology.nodes().iter().map(|node| node.domain.0).collect();
+    match (srat.numbers("mem_pxm"), srat.numbers("cpu_pxm")) {
+        (Some(memory), Some(cpus)) => {
+            // Domains of CPUs that are not there are no nodes; in these machines they have memory besides.
+            assert_eq!(domains, memory.into_iter().chain(cpus).collect(), "{machine}");
+        }
+        _ => assert_eq!(Some(domains.len() as u64), srat.number("mem_pxm#"), "{machine}"),
+    }
+}
+
+/// Where the SLIT has a row for each node, sound values in it are the topology's.
+fn check_distances(machine: &str, topology: &NumaTopology, slit: Option<&Table>) {
+    let Some((localities, matrix)) = slit.and_then(|slit| Some((slit.number("localities")?, slit.matrix()?)))
+    else {
+        return;
+    };
+    for (from, to) in
+        topology.nodes().iter().flat_map(|from| topology.nodes().iter().map(move |to| (from, to)))
+    {
+        let index = u64::from(from.domain.0) * localities + u64::from(to.domain.0);
+        let within = u64::from(from.domain.0.max(to.domain.0)) < localities;
+        let written = matrix.get(index as usize).copied().filter(|_| within);
+        let presumed = if from.id == to.id { 10 } else { 20 };
+        let sound = |distance: &u8| if from.id == to.id { *distance == 10 } else { *distance >= 10 };
+        let expected = written.filter(sound).unwrap_or(presumed);
+        assert_eq!(topology.distance(from.id, to.id), Some(expected), "{machine}: {} to {}", from.id, to.id);
+    }
+}
+
+/// Machines whose topology is written down in full, as the QEMU command line in the index asks for it.
+#[test]
+fn known_machines_have_the_topology_they_were_started_with() {
+    let machines = machines();
+    if machines.is_empty() {
+        return;
+    }
+    let build = |machine: &str| {
+        let bytes = || machines[machine].iter().map(|table| &table.bytes[..]);
+        let mut unheard = |_: Finding| {};
+        let inputs = Inputs {
+            srat: find_srat(bytes(), &mut unheard),
+            slit: find_slit(bytes(), &mut unheard),
+            madt: find_madt(bytes(), &mut unheard),
+            ..Inputs::default()
+        };
+        NumaTopology::build(&inputs, &mut unheard)
+    };
+    let node = |index| NodeId::new(index).unwrap();
+
+    let overlap = build("gen__inject_srat_overlap");
+    assert_eq!(overlap.node_of_address(PhysAddr(0x1fff_ffff)), Some(node(0)));
+    assert_eq!(overlap.node_of_address(PhysAddr(0x2000_0000)), Some(node(1)));
+
+    let ring = build("gen__q35_4node_asym_ring");
+    assert_eq!(ring.fallback(node(1)), [1, 2, 3, 0].map(node));
+    assert_eq!(ring.distance(node(0), node(3)), Some(40));
+
+    let mixed = build("gen__q35_4node_mixed");
+    assert_eq!(mixed.nodes().iter().map(|node| node.domain.0).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(mixed.fallback(node(1)), [0, 2].map(node), "its second node has no memory");
+
+    let hot_plug = build("gen__q35_maxcpus_hotplug");
+    assert_eq!(hot_plug.nodes().iter().map(|node| node.cpu_count).collect::<Vec<_>>(), [2, 0]);
+
+    let slots = build("gen__q35_nvdimm_dimm_mix");
+    let hot: Vec<_> =
+        slots.ranges().iter().filter(|range| range.hot_pluggable).map(|range| range.node).collect();
+    assert_eq!(hot, [node(2)], "without a memory map slots are listed");
+}
