@@ -25,9 +25,6 @@ pub(crate) fn program_headers(file: &[u8]) -> Result<SegmentTable<'_, LittleEndi
     }
     // Nothing here reads section headers, but they end a file: without them it has been cut.
     part(file, header.e_shoff, u64::from(header.e_shnum) * SECTION_HEADER)?;
-    if header.e_phnum == 0 {
-        return Err(ImageError::NoSegments);
-    }
     if header.e_phentsize != PROGRAM_HEADER {
         return Err(ImageError::ProgramHeaderLength { found: header.e_phentsize });
     }

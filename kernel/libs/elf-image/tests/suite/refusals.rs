@@ -110,8 +110,11 @@ fn no_segment_or_too_many() {
 
 #[test]
 fn segments_that_overlap_share_a_page_or_are_out_of_order() {
-    let shared = refused(|driver| driver.segments[TEXT].in_memory = 0x1001);
-    assert_eq!(shared, ImageError::SegmentOrder { address: DYNAMIC });
+    let overlapping = refused(|driver| driver.segments[TEXT].in_memory = 0x1001);
+    assert_eq!(overlapping, ImageError::SegmentOrder { address: DYNAMIC });
+    let sharing = Segment::new(PT_LOAD, PF_R, CODE + 0x800, CODE + 0x900);
+    let shared = refused(|driver| driver.segments.insert(TEXT + 1, sharing));
+    assert_eq!(shared, ImageError::SegmentOrder { address: CODE + 0x800 });
     let swapped = refused(|driver| driver.segments.swap(0, 1));
     assert_eq!(swapped, ImageError::SegmentOrder { address: 0 });
 }
@@ -343,6 +346,19 @@ fn an_entry_is_an_exported_function_in_executable_memory() {
     assert_eq!(init(|symbol| symbol.value = u64::MAX), None);
     assert_eq!(init(|symbol| symbol.name = "Driver_Initialize"), None);
     assert_eq!(init(|symbol| symbol.name = "Driver_Ini"), None);
-    let undefined = accepted(|driver| driver.hash = Hash::SystemV);
+    let undefined = accepted(|driver| {
+        driver.hash = Hash::SystemV;
+        driver.symbols[LOG as usize - 1].value = CODE;
+    });
     assert_eq!(undefined.symbol("Kernel_Log"), None);
+}
+
+#[test]
+fn a_driver_that_exports_nothing_loads_and_has_no_entry() {
+    let image = accepted(|driver| {
+        driver.symbols.truncate(FUTURE as usize);
+        driver.relocations.retain(|relocation| relocation.symbol <= FUTURE);
+    });
+    assert!(load(&image, |_| true).is_ok());
+    assert_eq!(image.symbol("Driver_Init"), None);
 }
