@@ -20,11 +20,7 @@ pub fn run(boot_ticks: u64) {
     report("boot.kernel", boot_ticks.saturating_sub(waits), 1);
     report("boot.waits", waits, 1);
     let local = per_cpu::current().preferred_node;
-    for (name, order) in [
-        ("page.pair.order0.local", 0),
-        ("page.pair.order3", 3),
-        ("page.pair.order9", 9),
-    ] {
+    for (name, order) in [("page.pair.order0.local", 0), ("page.pair.order3", 3), ("page.pair.order9", 9)] {
         pairs(name, Request::new(1 << order, local), Zeroed::No);
     }
     if let Some(&remote) = numa_topology::get().fallback(local).get(1) {

@@ -5,8 +5,8 @@ use parameters::Fault;
 pub fn break_down(fault: Fault) {
     match fault {
         Fault::Panic => panic!("asked for by the parameter fault=panic"),
-        // SAFETY: nothing is mapped at this address, and the CPU says so.
-        Fault::Page => unsafe { core::ptr::without_provenance_mut::<u8>(0xdead_beef_000).write_volatile(1) },
+        // SAFETY: nothing is mapped there, so the CPU refuses it.
+        Fault::Page => unsafe { core::ptr::without_provenance_mut::<u8>(0xdead_beef_0000).write_volatile(1) },
         Fault::Stack => {
             core::hint::black_box(overflow_stack(core::hint::black_box(1)));
         }

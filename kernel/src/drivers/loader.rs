@@ -54,7 +54,10 @@ impl LoadedImage {
         let base = NEXT_BASE.fetch_add(span, Ordering::Relaxed) + FRAME_SIZE;
         let mut loaded = Self { base, init: base + init, frames: Vec::with_capacity(pages) };
         // On failure the pages so far are given back: nothing has run, and nobody knows their addresses.
-        let result = loaded.fill(&image, node).and_then(|()| loaded.relocate(&image)).and_then(|()| loaded.map(&image, node));
+        let result = loaded
+            .fill(&image, node)
+            .and_then(|()| loaded.relocate(&image))
+            .and_then(|()| loaded.map(&image, node));
         if let Err(error) = result {
             // SAFETY: see above.
             unsafe { loaded.unload() };
@@ -89,7 +92,8 @@ impl LoadedImage {
         let mut write = |offset: u64, value: u64| {
             let frame = self.frames.get((offset / FRAME_SIZE) as usize).copied().flatten();
             if let Some(frame) = frame {
-                let place = arch::physical_memory(frame.address()).wrapping_add((offset % FRAME_SIZE) as usize);
+                let place =
+                    arch::physical_memory(frame.address()).wrapping_add((offset % FRAME_SIZE) as usize);
                 // SAFETY: `Image::relocate` gives places whose eight bytes lie in one page of the image.
                 unsafe { place.cast::<u64>().write_unaligned(value) };
             }

@@ -21,11 +21,13 @@ impl Ramdisk {
 
     /// Each file's path and contents. A file whose path is not text is left out with a warning.
     pub fn files(&self) -> impl Iterator<Item = (alloc::string::String, &'static [u8])> {
-        self.archive.iter().flat_map(TarArchiveRef::entries).filter_map(|entry| match entry.filename().as_str() {
-            Ok(path) => Some((path.into(), entry.data())),
-            Err(_) => {
-                log::warn!(target: "ramdisk", "a file is left out, as its path is not text");
-                None
+        self.archive.iter().flat_map(TarArchiveRef::entries).filter_map(|entry| {
+            match entry.filename().as_str() {
+                Ok(path) => Some((path.into(), entry.data())),
+                Err(_) => {
+                    log::warn!(target: "ramdisk", "a file is left out, as its path is not text");
+                    None
+                }
             }
         })
     }

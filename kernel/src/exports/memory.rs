@@ -2,8 +2,8 @@
 use super::numa::{node_from, read_policy};
 use super::pointer;
 use crate::arch;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::memory::heap;
+use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
 use crate::threading::thread::Policy;
@@ -182,7 +182,9 @@ fn release_block(memory: *mut c_void) -> Option<()> {
     let header = pointer::read(place)?;
     let layout = Layout::from_size_align(header.size as usize, header.alignment as usize).ok()?;
     let start = NonNull::new(memory.cast::<u8>().wrapping_sub(header.offset as usize))?;
-    if header.mark != BLOCK_MARK ^ memory.addr() as u64 || !heap::owns(VirtAddr(start.addr().get() as u64), header.size) {
+    if header.mark != BLOCK_MARK ^ memory.addr() as u64
+        || !heap::owns(VirtAddr(start.addr().get() as u64), header.size)
+    {
         return None;
     }
     // SAFETY: the mark says that `allocate_block` made this block and that nobody has freed it; it is cleared first, so

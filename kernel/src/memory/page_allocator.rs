@@ -47,7 +47,10 @@ pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
         .iter()
         .map(|node| {
             let layout = Pages::node_layout(&spans, node.id).expect("a topology's ranges are in order");
-            NodeSetup { metadata: take(&mut free, layout, topology, node.id), fallback: topology.fallback(node.id) }
+            NodeSetup {
+                metadata: take(&mut free, layout, topology, node.id),
+                fallback: topology.fallback(node.id),
+            }
         })
         .collect();
     let pages = Pages::new(&spans, table, setups).expect("the metadata is as large as was asked for");
@@ -100,7 +103,8 @@ fn take(
         return &mut [];
     }
     let fits = |range: &PhysRange| range.whole_frames().len_frames() >= frames;
-    let of_node = topology.ranges_of(node).flat_map(|owned| free.iter().map(|it| it.intersection(owned.range)));
+    let of_node =
+        topology.ranges_of(node).flat_map(|owned| free.iter().map(|it| it.intersection(owned.range)));
     let place = of_node
         .filter(fits)
         .max_by_key(|range| range.len_bytes())

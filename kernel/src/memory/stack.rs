@@ -27,7 +27,8 @@ impl Stack {
             let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
             let mut table_frames = || page_allocator::allocate_table_frame(node);
             // SAFETY: the frame is fresh, and the page belongs to this stack alone.
-            unsafe { arch::map(VirtAddr(bottom + page * FRAME_SIZE), frame, Kind::Data, &mut table_frames) }.ok()?;
+            unsafe { arch::map(VirtAddr(bottom + page * FRAME_SIZE), frame, Kind::Data, &mut table_frames) }
+                .ok()?;
         }
         Some(Self { top: VirtAddr(bottom + STACK_PAGES * FRAME_SIZE) })
     }

@@ -20,7 +20,11 @@ pub fn goes_in_distance_order() -> Outcome {
         outcome?;
         for (other, was) in topology.nodes().iter().zip(before) {
             let is = state(other.id);
-            ensure!(is == was, "node {} had (free pages, largest order) {was:?}, and now has {is:?}", other.id);
+            ensure!(
+                is == was,
+                "node {} had (free pages, largest order) {was:?}, and now has {is:?}",
+                other.id
+            );
         }
     }
     Ok(())

@@ -34,13 +34,22 @@ pub fn wrong_frees_are_refused() -> Outcome {
     let grant = page_allocator::allocate_for_kernel(node, 4, Zeroed::No).ok_or("no four pages to be had")?;
     let start = grant.frame;
     let inside = FrameNumber(start.0 + 1);
-    ensure!(page_allocator::free(inside, 1) == Err(FreeError::InsideGrant(inside)), "a part of a grant was freed");
+    ensure!(
+        page_allocator::free(inside, 1) == Err(FreeError::InsideGrant(inside)),
+        "a part of a grant was freed"
+    );
     ensure!(page_allocator::free(start, 1).is_err(), "a grant of four was freed as one");
     ensure!(page_allocator::free(start, 5).is_err(), "a grant of four was freed as five");
     give_back(start, 4)?;
-    ensure!(page_allocator::free(start, 4) == Err(FreeError::AlreadyFree(start)), "four pages were freed twice");
+    ensure!(
+        page_allocator::free(start, 4) == Err(FreeError::AlreadyFree(start)),
+        "four pages were freed twice"
+    );
     let outside = FrameNumber(u64::MAX / 8192);
-    ensure!(page_allocator::free(outside, 1) == Err(FreeError::NotMemory(outside)), "a page outside memory was freed");
+    ensure!(
+        page_allocator::free(outside, 1) == Err(FreeError::NotMemory(outside)),
+        "a page outside memory was freed"
+    );
     ensure!(page_allocator::free(FrameNumber(0), 1).is_err(), "frame 0 was freed");
     let after = page_allocator::node_stats(node).free;
     // Frames of other nodes may have served where this one has no memory.

@@ -40,7 +40,8 @@ static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 impl Thread {
     /// A new thread, which inherits the preferred node and the policy of `creator`.
     pub fn new(name: &'static str, creator: Option<&Self>) -> Self {
-        let inherited = |field: fn(&Self) -> &AtomicI32| creator.map_or(NONE, |it| field(it).load(Ordering::Relaxed));
+        let inherited =
+            |field: fn(&Self) -> &AtomicI32| creator.map_or(NONE, |it| field(it).load(Ordering::Relaxed));
         Self {
             id: ThreadId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
             name,

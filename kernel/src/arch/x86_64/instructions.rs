@@ -1,8 +1,8 @@
 //! Single instructions: interrupts on and off, halting, the GS base, the time stamp counter, changing stacks.
-use units::VirtAddr;
 use ::x86_64::instructions::{hlt, interrupts};
 use ::x86_64::registers::model_specific::GsBase;
 use core::arch::{asm, naked_asm};
+use units::VirtAddr;
 
 /// Keeps interrupts off on this CPU while it lives, then restores what was.
 pub struct InterruptsOff {

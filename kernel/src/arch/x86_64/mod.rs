@@ -17,8 +17,11 @@ pub use debug_exit::{ExitStatus, exit_emulator};
 pub use descriptors::CpuTables;
 pub use fault::stop_other_cpus;
 pub use fw_cfg::copy_from_fw_cfg;
-pub use instructions::{InterruptsOff, halt_forever, idle, invalid_instruction, per_cpu_pointer, set_per_cpu_pointer, switch_stack, ticks};
+pub use instructions::{
+    InterruptsOff, halt_forever, idle, invalid_instruction, per_cpu_pointer, set_per_cpu_pointer,
+    switch_stack, ticks,
+};
 pub use paging::{Kind, access_at, map, physical_memory, translate, unmap};
 pub use serial::SerialPort;
-pub use time::waited_ticks;
 pub use startup::{StartCpu, StartFrames, start_cpus};
+pub use time::waited_ticks;

@@ -1,12 +1,12 @@
 //! Page tables: mapping, unmapping and looking up, in the one address space that all CPUs share (Intel SDM vol. 3 §4.5).
 use crate::memory::address_space::PHYSICAL_MEMORY;
-use units::{FrameNumber, PhysAddr, VirtAddr};
 use crate::sync::SpinLock;
 use ::x86_64::registers::control::Cr3;
 use ::x86_64::structures::paging::mapper::MapToError;
 use ::x86_64::structures::paging::{
     FrameAllocator, Mapper, OffsetPageTable, Page, PageTable, PageTableFlags, PhysFrame, Size4KiB,
 };
+use units::{FrameNumber, PhysAddr, VirtAddr};
 
 /// What may be done with a mapped page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,7 +146,11 @@ pub fn access_at(address: VirtAddr) -> Option<Mapping> {
             let offset_mask = (1_u64 << page_bits) - 1;
             // Bit 12 of a large page's entry is part of its memory type, not of its address.
             let base = entry.addr().as_u64() & !offset_mask;
-            return Some(Mapping { address: PhysAddr(base | (address.0 & offset_mask)), writable, executable });
+            return Some(Mapping {
+                address: PhysAddr(base | (address.0 & offset_mask)),
+                writable,
+                executable,
+            });
         }
         table = PhysAddr(entry.addr().as_u64());
     }

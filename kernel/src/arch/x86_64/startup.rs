@@ -5,10 +5,10 @@
 //! that are the kernel's plus that page at its own address, then leaves both for the kernel's half and the kernel's tables.
 use super::apic::{self, Message};
 use super::{fault, physical_memory, time};
-use units::{ApicId, FrameNumber, PhysAddr, VirtAddr};
 use ::x86_64::registers::control::{Cr0, Cr3, Cr4};
 use ::x86_64::registers::model_specific::{Efer, EferFlags};
 use core::arch::{global_asm, naked_asm};
+use units::{ApicId, FrameNumber, PhysAddr, VirtAddr};
 
 /// Between INIT and the first startup message; for all CPUs together.
 const INIT_WAIT_US: u64 = 10_000;
@@ -187,7 +187,7 @@ impl StartPage {
         // SAFETY: the frames are the caller's.
         page.set(&raw const start_page_low_cr3, unsafe { write_tables(frames) });
         page.set(&raw const start_page_cr3, Cr3::read_raw().0.start_address().as_u64());
-        page.set(&raw const start_page_entry, entry as u64);
+        page.set(&raw const start_page_entry, entry as usize as u64);
         page.set(&raw const start_page_continue, leave_start_page as *const () as u64);
         page
     }
@@ -214,7 +214,12 @@ unsafe fn write_tables(frames: &StartFrames) -> u32 {
     // SAFETY: both are whole frames; the root that the CPU uses is not the caller's new one.
     unsafe { core::ptr::copy_nonoverlapping(kernel_root, root, 4096) };
     let page_index = (frames.start_page.0 % 512) as usize;
-    let entries = [(0, frames.tables[1]), (0, frames.tables[2]), (0, frames.tables[3]), (page_index, frames.start_page)];
+    let entries = [
+        (0, frames.tables[1]),
+        (0, frames.tables[2]),
+        (0, frames.tables[3]),
+        (page_index, frames.start_page),
+    ];
     for ((index, target), table) in entries.into_iter().zip(frames.tables) {
         let entry = physical_memory(table.address()).cast::<u64>().wrapping_add(index);
         // SAFETY: the table is the caller's, and the index is below 512.

@@ -56,9 +56,24 @@ pub fn compile_as(kind: &str, folder: &str, name: &str, flags: &[&str]) -> Optio
     Some(std::fs::read(output).expect("the compiler wrote its output"))
 }
 
-/// The names of the folders in `ddk/FOLDER`.
+/// Builds the driver in Rust, `ddk/examples/hello_rust`, by its own script.
+pub fn build_rust() -> Option<Vec<u8>> {
+    if !cfg!(target_arch = "x86_64") {
+        println!("skipped: the host's compiler is not for x86_64");
+        return None;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let output = folder.join("hello_rust.so");
+    let script = ddk().join("examples/hello_rust/build.sh");
+    let result = Command::new(script).arg(&output).env("CARGO_TARGET_DIR", folder).output();
+    let result = result.expect("the script starts");
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    Some(std::fs::read(output).expect("the script wrote its output"))
+}
+
+/// The names of the C drivers in `ddk/FOLDER`.
 pub fn drivers(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(ddk().join(folder)).expect("the folder is there");
-    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
-    folders.map(|entry| entry.file_name().into_string().expect("a plain name")).collect()
+    let names = entries.flatten().map(|entry| entry.file_name().into_string().expect("a plain name"));
+    names.filter(|name| ddk().join(folder).join(name).join(format!("{name}.c")).exists()).collect()
 }

@@ -1,5 +1,5 @@
 //! Drivers as a C compiler makes them: those that load, and those that are refused.
-use crate::compiler::{compile, compile_as, drivers};
+use crate::compiler::{build_rust, compile, compile_as, drivers};
 use crate::memory::{BASE, kernel_address, load};
 use elf_image::{Image, ImageError, PAGE_SIZE, Permissions};
 
@@ -27,6 +27,16 @@ fn every_example_loads_and_has_an_entry() {
         let page = image.page(entry as usize / PAGE_SIZE).expect("mapped");
         assert_eq!(page.permissions, Permissions::ReadExecute);
     }
+}
+
+#[test]
+fn a_driver_in_rust_loads_and_exports_its_entries_alone() {
+    let Some(file) = build_rust() else { return };
+    let image = Image::parse(&file).expect("accepted");
+    load(&image, |name| name.starts_with("Kernel_")).expect("it needs nothing but the kernel");
+    assert!(image.symbol("Driver_Init").is_some());
+    assert!(image.symbol("Driver_Exit").is_some());
+    assert_eq!(image.symbol("memcpy"), None);
 }
 
 #[test]
