@@ -1,0 +1,15 @@
+#!/bin/sh
+# Builds this driver: ./build.sh [OUTPUT], or else hello_rust.so in the target folder.
+set -eu
+cd "$(dirname "$0")"
+target=${CARGO_TARGET_DIR:-../../../target}/ddk
+output=${1:-$target/hello_rust.so}
+
+# Flags from outside would replace those of .cargo/config.toml.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+cargo build --release --locked --quiet --target-dir "$target"
+
+# A static library into a shared object, as C's object files would be.
+cc -shared -nostdlib -s -Wl,-z,now,-z,separate-code,--gc-sections \
+    -Wl,--version-script=exports.map,--undefined=Driver_Init,--undefined=Driver_Exit \
+    "$target/x86_64-unknown-none/release/libhello_rust.a" -o "$output"
