@@ -6,7 +6,7 @@ pub fn break_down(fault: Fault) {
     match fault {
         Fault::Panic => panic!("asked for by the parameter fault=panic"),
         // SAFETY: nothing is mapped there, so the CPU refuses it.
-        Fault::Page => unsafe { core::ptr::without_provenance_mut::<u8>(0xdead_beef_0000).write_volatile(1) },
+        Fault::Page => unsafe { core::ptr::without_provenance_mut::<u8>(0x0dea_dbee_f000).write_volatile(1) },
         Fault::Stack => {
             core::hint::black_box(overflow_stack(core::hint::black_box(1)));
         }

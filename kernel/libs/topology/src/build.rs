@@ -75,7 +75,8 @@ impl NumaTopology {
         findings: &mut dyn Findings,
     ) -> bool {
         let others = Others { absent, all_known: inputs.madt.is_some() };
-        let mut homes = Homes::new(&self.cpus);
+        let mut homes = Homes::new();
+        homes.clear_for(&self.cpus);
         let mut claims = Claims::new(inputs.ram);
         let mut reader = srat.reader();
         while let Some(entry) = reader.next(findings) {

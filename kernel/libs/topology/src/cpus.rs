@@ -174,9 +174,14 @@ pub struct Home {
 pub struct Homes(ArrayVec<Option<Home>, MAX_CPUS>);
 
 impl Homes {
-    /// No home for any of these CPUs.
-    pub fn new(cpus: &Cpus) -> Self {
-        Self(cpus.list.iter().map(|_| None).collect())
+    pub const fn new() -> Self {
+        Self(ArrayVec::new_const())
+    }
+
+    /// No home for any of these CPUs, in place: moving the array would copy all of it.
+    pub fn clear_for(&mut self, cpus: &Cpus) {
+        self.0.clear();
+        self.0.extend(cpus.list.iter().map(|_| None));
     }
 
     pub fn of(&self, index: usize) -> Option<Home> {

@@ -8,14 +8,15 @@ pub const MAX_CPUS: usize = 1024;
 pub const MAX_RANGES: usize = 1024;
 
 /// Where a topology comes from.
+// `None` is first, so that an empty topology is all zeroes and a static of it takes no room in the kernel's image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
-    /// The SRAT.
-    Srat,
     /// Nowhere: there is no SRAT of use, and the machine is one node.
     None,
     /// Nowhere: the kernel was told to see one node.
     Off,
+    /// The SRAT.
+    Srat,
     /// The kernel was told to make nodes up.
     Fake,
 }
