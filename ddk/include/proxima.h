@@ -23,8 +23,9 @@ extern "C" {
 // Every driver defines this. The kernel calls it once, when the driver is loaded, on a thread that has no
 // preferred node and no policy set; what it sets of these ends with the call.
 //
-// Returns 0 when the driver has started. A negative number refuses: the number goes into the log, the driver's
-// memory is taken back, and boot goes on. Pages and memory that the driver was given, it frees before it refuses.
+// Returns 0 when the driver has started. Anything else, by custom a negative number, refuses: the number goes into
+// the log, the driver's memory is taken back, and boot goes on. Pages and memory that the driver was given, it
+// frees before it refuses.
 extern int Driver_Init(void);
 
 // A driver that can be unloaded defines this. The kernel calls it once, before it takes the driver's memory back.
@@ -289,8 +290,8 @@ extern int Kernel_GetBspIndex(void);
 //
 // level is one of the KERNEL_LOG_ numbers; any other number counts as KERNEL_LOG_INFO. text is UTF-8 of length
 // bytes and needs no end mark; control characters, line ends among them, and bytes that are not UTF-8 are
-// escaped, and a very long line is cut. Nothing is written when text is null or not mapped, or the level is not
-// logged.
+// escaped, and a line of more than 4096 bytes is cut. Nothing is written when text is null or not mapped, or the
+// level is not logged.
 extern void Kernel_Log(int level, const char *text, size_t length);
 
 /* ---- The structures' layout, as the kernel has it ---- */

@@ -11,8 +11,9 @@ unsafe extern "C" {
     /// Every driver defines this. The kernel calls it once, when the driver is loaded, on a thread that has no
     /// preferred node and no policy set; what it sets of these ends with the call.
     ///
-    /// Returns 0 when the driver has started. A negative number refuses: the number goes into the log, the driver's
-    /// memory is taken back, and boot goes on. Pages and memory that the driver was given, it frees before it refuses.
+    /// Returns 0 when the driver has started. Anything else, by custom a negative number, refuses: the number goes into
+    /// the log, the driver's memory is taken back, and boot goes on. Pages and memory that the driver was given, it
+    /// frees before it refuses.
     pub fn Driver_Init() -> c_int;
 
     /// A driver that can be unloaded defines this. The kernel calls it once, before it takes the driver's memory back.

@@ -17,7 +17,7 @@ unsafe extern "C" {
     ///
     /// `level` is one of the `KERNEL_LOG_` numbers; any other number counts as `KERNEL_LOG_INFO`. `text` is UTF-8 of `length`
     /// bytes and needs no end mark; control characters, line ends among them, and bytes that are not UTF-8 are
-    /// escaped, and a very long line is cut. Nothing is written when `text` is null or not mapped, or the level is not
-    /// logged.
+    /// escaped, and a line of more than 4096 bytes is cut. Nothing is written when `text` is null or not mapped, or the
+    /// level is not logged.
     pub fn Kernel_Log(level: c_int, text: *const c_char, length: usize);
 }

@@ -217,7 +217,7 @@ static void log_lines(void) {
     Kernel_Log(KERNEL_LOG_INFO, NULL, 10);
     Kernel_Log(KERNEL_LOG_INFO, NOT_MAPPED, 10);
     Kernel_Log(KERNEL_LOG_INFO, NOT_CANONICAL, 10);
-    Kernel_Log(KERNEL_LOG_INFO, "ends behind all memory", SIZE_MAX);
+    Kernel_Log(KERNEL_LOG_INFO, NOT_MAPPED, SIZE_MAX);
 }
 
 int Driver_Init(void) {
