@@ -1,0 +1,81 @@
+//! The machine's CPUs by node and by distance.
+use crate::CpuSet;
+use arrayvec::ArrayVec;
+use topology::NumaTopology;
+use units::{CpuId, MAX_NODES, NodeId};
+
+/// Each node's CPUs, and for each node all nodes that have CPUs, nearest first.
+///
+/// Built once. Asking costs a step for each node on the way to the answer, and one for each of its CPUs.
+#[derive(Clone, Debug)]
+pub struct CpuMap {
+    cpus: ArrayVec<CpuSet, MAX_NODES>,
+    nearest: ArrayVec<ArrayVec<NodeId, MAX_NODES>, MAX_NODES>,
+}
+
+impl CpuMap {
+    /// The map of this machine, with those of its CPUs that `runs` says run.
+    ///
+    /// Takes n² log n steps for n nodes.
+    #[must_use]
+    pub fn new(topology: &NumaTopology, runs: impl Fn(CpuId) -> bool) -> Self {
+        let mut cpus: ArrayVec<_, MAX_NODES> = topology.nodes().iter().map(|_| CpuSet::EMPTY).collect();
+        for cpu in topology.cpus().iter().filter(|cpu| runs(cpu.id)) {
+            cpus[cpu.node.index()].insert(cpu.id);
+        }
+        let nearest =
+            topology.nodes().iter().map(|node| nearest_with_cpus(topology, node.id, &cpus)).collect();
+        Self { cpus, nearest }
+    }
+
+    /// The CPUs of a node that run.
+    #[must_use]
+    pub fn cpus_of(&self, node: NodeId) -> &CpuSet {
+        self.cpus.get(node.index()).unwrap_or(const { &CpuSet::EMPTY })
+    }
+
+    /// All CPUs that run.
+    #[must_use]
+    pub fn all(&self) -> CpuSet {
+        self.cpus.iter().flat_map(CpuSet::iter).collect()
+    }
+
+    /// The nodes that have CPUs, nearest to `node` first, itself among them.
+    #[must_use]
+    pub fn nearest(&self, node: NodeId) -> &[NodeId] {
+        self.nearest.get(node.index()).map_or(&[], |nodes| nodes)
+    }
+
+    /// The CPU that a thread which prefers `node` and may run on `allowed` goes to: the least busy, as `load` says, of the
+    /// nearest node that has an allowed one. `None`: none of the allowed CPUs runs.
+    pub fn place(&self, node: NodeId, allowed: &CpuSet, load: impl Fn(CpuId) -> u32) -> Option<CpuId> {
+        let candidates = |node: &NodeId| self.cpus_of(*node).intersection(allowed);
+        let nearest = self.nearest(node).iter().map(candidates).find(|cpus| !cpus.is_empty())?;
+        nearest.iter().min_by_key(|cpu| load(*cpu))
+    }
+
+    /// Those that a CPU of `node` may take work from: the CPUs of its node first, then node by node outward; within a
+    /// node from the one behind it on, so that not all thieves go to the same.
+    pub fn victims(&self, thief: CpuId, node: NodeId) -> impl Iterator<Item = CpuId> {
+        let behind = move |cpu: &CpuId| *cpu > thief;
+        let before = move |cpu: &CpuId| *cpu < thief;
+        self.nearest(node).iter().flat_map(move |node| {
+            let cpus = self.cpus_of(*node);
+            cpus.iter().filter(behind).chain(cpus.iter().filter(before))
+        })
+    }
+}
+
+fn nearest_with_cpus(topology: &NumaTopology, from: NodeId, cpus: &[CpuSet]) -> ArrayVec<NodeId, MAX_NODES> {
+    let count = topology.node_count();
+    let with_cpus = topology.nodes().iter().map(|node| node.id).filter(|node| !cpus[node.index()].is_empty());
+    let mut nodes: ArrayVec<_, MAX_NODES> = with_cpus.collect();
+    let distance = |to: NodeId| if to == from { 0 } else { topology.distance(from, to).unwrap_or(u8::MAX) };
+    // Equal distances go round from the node itself, so that neighbours do not all turn to the same one.
+    let steps_onward = |to: NodeId| (to.index() + count - from.index()) % count;
+    nodes.sort_unstable_by_key(|&to| (distance(to), steps_onward(to)));
+    nodes
+}
+
+#[cfg(test)]
+mod tests;

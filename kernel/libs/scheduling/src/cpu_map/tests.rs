@@ -1,0 +1,121 @@
+//! What holds of placing and stealing.
+use super::*;
+use acpi_tables::builder::{TableBuilder, local_apic, local_apic_affinity, memory_affinity};
+use acpi_tables::{find_madt, find_slit, find_srat};
+use proptest::prelude::*;
+use std::vec::Vec;
+use topology::{Inputs, NumaMode};
+use units::{ApicId, PhysRange, ProximityDomain};
+
+/// A machine with these CPUs on its nodes and these distances; every node has a MiB.
+fn machine(cpus: &[usize], distances: &[u8]) -> NumaTopology {
+    let domain = |node: usize| ProximityDomain(node as u32);
+    let memory = |node: usize| memory_affinity((node as u64) << 20, 1 << 20, domain(node));
+    let apics =
+        cpus.iter().enumerate().flat_map(|(node, &count)| core::iter::repeat_n(node, count)).enumerate();
+    let srat = TableBuilder::srat(3)
+        .entries((0..cpus.len()).map(memory))
+        .entries(apics.clone().map(|(apic, node)| local_apic_affinity(apic as u8, domain(node))))
+        .build();
+    let madt =
+        TableBuilder::madt().entries(apics.map(|(apic, _)| local_apic(apic as u8, apic as u8))).build();
+    let slit = TableBuilder::slit(cpus.len() as u64, distances).build();
+    let mut findings = |finding| panic!("the machine is sound: {finding}");
+    let ram = [PhysRange::new(0, (cpus.len() as u64) << 20)];
+    let inputs = Inputs {
+        srat: find_srat([&srat[..]].into_iter(), &mut findings),
+        madt: find_madt([&madt[..]].into_iter(), &mut findings),
+        slit: find_slit([&slit[..]].into_iter(), &mut findings),
+        ram: &ram,
+        boot_cpu: Some(ApicId(0)),
+        numa: NumaMode::FromFirmware,
+    };
+    NumaTopology::build(&inputs, &mut findings)
+}
+
+fn node(index: usize) -> NodeId {
+    NodeId::new(index).unwrap()
+}
+
+fn ids(cpus: impl Iterator<Item = CpuId>) -> Vec<u32> {
+    cpus.map(|cpu| cpu.0).collect()
+}
+
+/// Node 1 has no CPUs and is nearer to 2 than to 0.
+fn three_nodes() -> CpuMap {
+    CpuMap::new(&machine(&[2, 0, 2], &[10, 20, 30, 20, 10, 15, 30, 15, 10]), |_| true)
+}
+
+fn everywhere() -> CpuSet {
+    CpuSet::from_words(&[u64::MAX; crate::WORDS])
+}
+
+#[test]
+fn a_thread_goes_to_the_least_busy_cpu_of_its_node() {
+    let map = three_nodes();
+    assert_eq!(map.place(node(0), &everywhere(), |cpu| [3, 2, 0, 0][cpu.index()]), Some(CpuId(1)));
+    assert_eq!(map.place(node(2), &everywhere(), |cpu| [0, 0, 5, 7][cpu.index()]), Some(CpuId(2)));
+}
+
+#[test]
+fn where_its_node_has_no_cpu_a_thread_goes_to_the_nearest_that_has() {
+    assert_eq!(three_nodes().place(node(1), &everywhere(), |_| 0), Some(CpuId(2)));
+}
+
+#[test]
+fn affinity_is_kept_even_where_that_is_far() {
+    let map = three_nodes();
+    let only_0 = CpuSet::from_iter([CpuId(0)]);
+    assert_eq!(map.place(node(2), &only_0, |_| 9), Some(CpuId(0)));
+    assert_eq!(map.place(node(2), &CpuSet::from_iter([CpuId(77)]), |_| 0), None);
+}
+
+#[test]
+fn a_cpu_that_does_not_run_gets_no_threads() {
+    let topology = machine(&[2, 2], &[10, 20, 20, 10]);
+    let map = CpuMap::new(&topology, |cpu| cpu != CpuId(0));
+    assert_eq!(map.place(node(0), &everywhere(), |cpu| cpu.0), Some(CpuId(1)));
+    assert_eq!(ids(map.all().iter()), [1, 2, 3]);
+}
+
+#[test]
+fn work_is_taken_from_the_own_node_first_then_outward_and_each_thief_begins_behind_itself() {
+    let map = CpuMap::new(&machine(&[3, 2, 1], &[10, 30, 20, 30, 10, 15, 20, 15, 10]), |_| true);
+    assert_eq!(ids(map.victims(CpuId(1), node(0))), [2, 0, 5, 3, 4]);
+    assert_eq!(ids(map.victims(CpuId(4), node(1))), [3, 5, 0, 1, 2]);
+}
+
+#[test]
+fn equally_near_nodes_are_gone_round_from_the_thiefs_own() {
+    let map = CpuMap::new(
+        &machine(&[1, 1, 1, 1], &[10, 20, 20, 20, 20, 10, 20, 20, 20, 20, 10, 20, 20, 20, 20, 10]),
+        |_| true,
+    );
+    assert_eq!(ids(map.victims(CpuId(2), node(2))), [3, 0, 1]);
+}
+
+proptest! {
+    #[test]
+    fn every_other_cpu_is_a_victim_once_and_no_node_before_a_nearer_one(
+        (cpus, distances) in prop::collection::vec(0..4_usize, 1..6).prop_flat_map(|cpus| {
+            let distances = prop::collection::vec(11..=254_u8, cpus.len() * cpus.len());
+            (Just(cpus), distances)
+        }),
+    ) {
+        let (count, mut distances) = (cpus.len(), distances);
+        prop_assume!(cpus[0] > 0);
+        (0..count).for_each(|n| distances[n * count + n] = 10);
+        let topology = machine(&cpus, &distances);
+        let map = CpuMap::new(&topology, |_| true);
+        for thief in topology.cpus() {
+            let victims: Vec<_> = map.victims(thief.id, thief.node).collect();
+            let mut sorted = victims.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            prop_assert_eq!(sorted.len(), victims.len());
+            prop_assert_eq!(victims.len(), topology.cpus().len() - 1);
+            let far = victims.iter().map(|cpu| topology.distance(thief.node, topology.cpus()[cpu.index()].node));
+            prop_assert!(far.is_sorted());
+        }
+    }
+}
