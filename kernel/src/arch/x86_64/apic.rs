@@ -3,6 +3,7 @@
 //! x2APIC is used where the CPU has it. TCG has none, so that path is covered by no test.
 use ::x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 use core::sync::atomic::{AtomicBool, Ordering};
+use super::timer::TIMER_VECTOR;
 use units::{ApicId, PhysAddr};
 
 /// The vector that wakes a halted CPU to look for work.
@@ -12,9 +13,14 @@ pub const SPURIOUS_VECTOR: u8 = 0xff;
 
 const END_OF_INTERRUPT: u32 = 0xb0;
 const SPURIOUS: u32 = 0xf0;
+const TIMER_ENTRY: u32 = 0x320;
+const TIMER_INITIAL_COUNT: u32 = 0x380;
+const TIMER_COUNT: u32 = 0x390;
+const TIMER_DIVIDE: u32 = 0x3e0;
 const COMMAND_LOW: u32 = 0x300;
 const COMMAND_HIGH: u32 = 0x310;
 
+const DIVIDE_BY_1: u32 = 0b1011;
 const X2APIC_MSR_BASE: u32 = 0x800;
 const ENABLED: u32 = 1 << 8;
 const DELIVERY_PENDING: u32 = 1 << 12;
@@ -58,6 +64,20 @@ pub fn init_this_cpu() {
     // SAFETY: the APIC stays at the address where it is, and no interrupt of it is in flight while it changes its mode.
     unsafe { ApicBase::write(frame, flags | mode) };
     write(SPURIOUS, ENABLED | u32::from(SPURIOUS_VECTOR));
+    write(TIMER_DIVIDE, DIVIDE_BY_1);
+    // One shot, not masked.
+    write(TIMER_ENTRY, u32::from(TIMER_VECTOR));
+}
+
+/// Lets this CPU's timer count down from `count`, and interrupt at 0; a count of 0 stops it.
+#[inline]
+pub fn start_timer_count(count: u32) {
+    write(TIMER_INITIAL_COUNT, count);
+}
+
+/// What is left of the timer's count.
+pub fn timer_count() -> u32 {
+    read(TIMER_COUNT)
 }
 
 /// The id of the running CPU's APIC, as the CPU itself says it; also before [`init_this_cpu`].

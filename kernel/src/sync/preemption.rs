@@ -1,0 +1,32 @@
+//! Keeping the running thread on its CPU, with interrupts as they are.
+use super::spin_lock::WhileHeld;
+use crate::threading::{per_cpu, scheduler};
+
+/// While it lives, no other thread gets this CPU; interrupts are still handled. May be nested. Costs two instructions, and
+/// two more to see at the end whether another thread's turn has come meanwhile.
+pub struct PreemptionOff(());
+
+impl PreemptionOff {
+    /// Begins.
+    #[inline]
+    pub fn new() -> Self {
+        per_cpu::begin_no_preemption();
+        Self(())
+    }
+}
+
+impl Drop for PreemptionOff {
+    #[inline]
+    fn drop(&mut self) {
+        if per_cpu::end_no_preemption() {
+            scheduler::preempt_if_due();
+        }
+    }
+}
+
+impl WhileHeld for PreemptionOff {
+    #[inline]
+    fn begin() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,73 @@
+//! The order in which locks are taken, and its check.
+use crate::threading::per_cpu;
+
+/// A lock's place in the order: a CPU that holds one takes only those further down this list, and never two of one rank
+/// but where it says so.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Rank {
+    /// A node's heap; growing it maps pages.
+    Heap,
+    /// The stacks' windows.
+    Stacks,
+    /// The page tables; missing tables take pages.
+    PageTables,
+    /// The table of threads.
+    Threads,
+    /// What threads wait at: wait queues, mutexes, semaphores.
+    Waiting,
+    /// A CPU's sleeping threads.
+    Sleepers,
+    /// A CPU's run queue.
+    RunQueue,
+    /// The event stream.
+    Events,
+    /// The console.
+    Console,
+}
+
+/// Keeps account of a lock that this CPU holds. Without debug assertions it is nothing at all.
+pub struct Held {
+    #[cfg(debug_assertions)]
+    rank: Rank,
+}
+
+#[cfg(debug_assertions)]
+impl Held {
+    /// Notes that a lock of this rank is about to be taken.
+    ///
+    /// # Panics
+    /// When this CPU holds one of the same rank or one that comes later.
+    pub fn begin(rank: Rank) -> Self {
+        let held = per_cpu::current().locks_held();
+        let later = held >> rank as u8;
+        assert!(later == 0, "a lock of rank {rank:?} is wanted while those in {held:#b} are held");
+        Self::begin_unchecked(rank)
+    }
+
+    /// Notes that a lock of this rank was taken without waiting, which cannot deadlock.
+    pub fn begin_unchecked(rank: Rank) -> Self {
+        per_cpu::current().set_lock_held(rank as u8, true);
+        Self { rank }
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Held {
+    fn drop(&mut self) {
+        per_cpu::current().set_lock_held(self.rank as u8, false);
+    }
+}
+
+#[cfg(not(debug_assertions))]
+impl Held {
+    #[inline]
+    pub fn begin(_: Rank) -> Self {
+        Self {}
+    }
+
+    #[inline]
+    pub fn begin_unchecked(_: Rank) -> Self {
+        Self {}
+    }
+}
