@@ -90,6 +90,7 @@ rules! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeSet;
 
     #[test]
     fn no_two_rules_share_an_id() {
