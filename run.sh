@@ -143,18 +143,22 @@ verb_check() {
     cd "$root"
     export RUSTDOCFLAGS="-D warnings"
     local kernel=(--package kernel --target x86_64-unknown-none)
+    say "Formatting"
     cargo fmt --all --check
+    say "Lints"
     cargo clippy --quiet --all-targets -- -D warnings
     cargo clippy --quiet --package boot --all-targets -- -D warnings
     cargo clippy --quiet --release "${kernel[@]}" -- -D warnings
     loader_cargo clippy --all-targets -- -D warnings
-    cargo run --quiet --package header -- --check
-    cargo doc --quiet --no-deps
-    cargo doc --quiet --no-deps --package boot
-    cargo doc --quiet --no-deps --release "${kernel[@]}"
     if type -P shellcheck >/dev/null; then
         shellcheck -x run.sh boot/tools.sh .ci/run
     fi
+    say "The C header against its source"
+    cargo run --quiet --package header -- --check
+    say "Documentation"
+    cargo doc --quiet --no-deps
+    cargo doc --quiet --no-deps --package boot
+    cargo doc --quiet --no-deps --release "${kernel[@]}"
 }
 
 verb_soak() {

@@ -133,10 +133,11 @@ fn text(output: Output) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The events of COM2. Of a machine that was cut off, the last line may be half a line.
+/// The events of COM2. UEFI firmware writes there too before it starts the boot loader, and of a machine that was cut
+/// off the last line may be half a line.
 fn read_events(lines: &str, complete: bool) -> Result<Vec<Value>> {
     let mut events = Vec::new();
-    for (number, line) in (1..).zip(lines.lines()) {
+    for (number, line) in (1..).zip(lines.lines()).skip_while(|(_, line)| !line.starts_with('{')) {
         match serde_json::from_str(line) {
             Ok(event) => events.push(event),
             Err(_) if !complete => break,
@@ -155,5 +156,11 @@ mod tests {
         let lines = "{\"event\":\"exit\"}\n{\"eve";
         assert!(read_events(lines, true).is_err());
         assert_eq!(read_events(lines, false).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn firmwares_own_lines_are_passed_over_and_those_among_events_are_not() {
+        assert_eq!(read_events("\x1b[2JBdsDxe: starting\r\n{\"event\":\"exit\"}\n", true).unwrap().len(), 1);
+        assert!(read_events("{\"event\":\"exit\"}\nBdsDxe: starting\n", true).is_err());
     }
 }

@@ -20,7 +20,7 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
     boot(&Machine::two_nodes().image(image).parameters("selftest"), Verdict::Success)
 });
 
-/// The drivers of `ddk/tests`, and one example.
+/// An example, and behind it the drivers of `ddk/tests`.
 fn compiled(folder: &Path) -> Vec<PathBuf> {
     let kit = artifacts::workspace().join("ddk");
     let mut sources: Vec<PathBuf> = fs::read_dir(kit.join("tests"))
@@ -29,7 +29,7 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .filter(|path| path.is_dir())
         .collect();
     sources.sort();
-    sources.push(kit.join("examples/numa_probe"));
+    sources.insert(0, kit.join("examples/numa_probe"));
     sources
         .iter()
         .map(|source| {
@@ -41,17 +41,18 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Files that were never a driver, or no longer are one.
-fn damaged(folder: &Path) -> [PathBuf; 4] {
+/// Files that were never a driver or no longer are one, and one that is sound, last of all.
+fn damaged(folder: &Path) -> [PathBuf; 5] {
     let sound = fs::read(folder.join("numa_probe.so")).unwrap();
     let mut other_machine = sound.clone();
     // e_machine: AArch64.
     other_machine[18..20].copy_from_slice(&[0xb7, 0]);
-    let files: [(&str, &[u8]); 4] = [
+    let files: [(&str, &[u8]); 5] = [
         ("empty.so", &[]),
         ("not_elf.so", b"#!/bin/sh\n"),
         ("wrong_machine.so", &other_machine),
         ("cut_short.so", &sound[..sound.len() / 2]),
+        ("last_probe.so", &sound),
     ];
     files.map(|(name, content)| {
         let path = folder.join(name);
@@ -100,6 +101,12 @@ fn boot_goes_on_after_bad_drivers() {
 #[test]
 fn a_driver_in_c_finds_its_pages_on_each_node() {
     assert_loaded("numa_probe");
+}
+
+#[test]
+fn what_a_driver_sets_for_its_thread_ends_with_its_start() {
+    // `bad_arguments` has set a policy and left it; this one expects to start without.
+    assert_loaded("last_probe");
 }
 
 #[test]

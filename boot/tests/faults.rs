@@ -29,7 +29,10 @@ fn a_panic_is_failure_and_says_where() {
 
 #[test]
 fn a_page_fault_is_failure_and_says_where() {
-    assert_says(&broken("page"), &["page fault", "cpu", "thread", "rip"]);
+    assert_says(
+        &broken("page"),
+        &["page fault (vector 14)", "error code", "at instruction", "address", "on cpu 0", "thread"],
+    );
 }
 
 #[test]

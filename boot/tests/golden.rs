@@ -29,21 +29,19 @@ fn the_two_node_boot_says_what_it_said() {
     );
 }
 
-/// The line without what varies with the kernel's own size and place: page counts and addresses, but for those of the
-/// machine's memory.
+/// The line without what varies with the kernel's own size and place: page counts, and addresses other than those in
+/// the machine's memory ranges.
 fn masked(line: &str) -> String {
     if line.contains("[mem ") {
         return line.into();
     }
-    let mut masked = String::new();
-    for word in line.split_inclusive(' ') {
+    let counts_pages = line.ends_with(" pages free");
+    let mask = |word: &str| {
         let bare = word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
-        let digits =
-            bare.strip_prefix("0x").filter(|digits| digits.chars().all(|digit| digit.is_ascii_hexdigit()));
-        match digits {
-            Some(_) => masked += &word.replacen(bare, "0x…", 1),
-            None => masked += word,
-        }
-    }
-    masked
+        let address = bare.strip_prefix("0x").is_some_and(|digits| u64::from_str_radix(digits, 16).is_ok());
+        // Of more digits than a node's number.
+        let count = counts_pages && bare.len() > 2 && bare.parse::<u64>().is_ok();
+        if address || count { word.replacen(bare, "…", 1) } else { word.into() }
+    };
+    line.split_inclusive(' ').map(mask).collect()
 }

@@ -8,6 +8,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* used: calls to these appear after unused functions are gone. weak: several files of one driver may include this. */
 #define PROXIMA_OWN __attribute__((weak, used, visibility("hidden")))
 
@@ -49,5 +53,9 @@ PROXIMA_OWN int memcmp(const void *left, const void *right, size_t length) {
 }
 
 #undef PROXIMA_OWN
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* PROXIMA_FREESTANDING_H */

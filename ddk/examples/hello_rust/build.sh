@@ -1,9 +1,10 @@
 #!/bin/sh
-# Builds this driver: ./build.sh [OUTPUT], or else hello_rust.so in the target folder.
+# Builds this driver: ./build.sh [OUTPUT], or else hello_rust.so in the repository's target folder.
 set -eu
-cd "$(dirname "$0")"
-target=${CARGO_TARGET_DIR:-../../../target}/ddk
-output=${1:-$target/hello_rust.so}
+here=$(dirname "$(realpath "$0")")
+target=$(realpath -m "${CARGO_TARGET_DIR:-$here/../../../target}/ddk")
+output=$(realpath -m "${1:-$target/hello_rust.so}")
+cd "$here"
 
 # Flags from outside would replace those of .cargo/config.toml.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS

@@ -1,4 +1,5 @@
-//! The header as it lies in `ddk/include`: that it is the current one, and that compilers take it.
+//! The header as it lies in `ddk/include`: that it is the current one, that compilers take it, and that the documents on
+//! it say the same.
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -77,6 +78,7 @@ fn the_header_declares_every_export_once_in_order_and_nothing_else() {
 #[test]
 fn c_takes_the_header_alone_and_twice() {
     assert_compiles(compile("cc", "once.c", &C, "#include <proxima.h>\n"));
+    assert_compiles(compile("cc", "freestanding.c", &C, "#include <proxima_freestanding.h>\n"));
     assert_compiles(compile(
         "cc",
         "twice.c",
@@ -87,8 +89,7 @@ fn c_takes_the_header_alone_and_twice() {
 
 #[test]
 fn cplusplus_takes_the_header_and_links_as_c() {
-    let source =
-        "#include <proxima.h>\nextern \"C\" int Driver_Init() { return Kernel_GetNumaNodeCount() - 1; }\n";
+    let source = "#include <proxima.h>\n#include <proxima_freestanding.h>\nextern \"C\" int Driver_Init() { return Kernel_GetNumaNodeCount() - 1; }\n";
     assert_compiles(compile(
         "c++",
         "driver.cc",
@@ -115,4 +116,64 @@ fn the_test_driver_all_exports_has_every_one() {
     let names = |line: &str| Some(line.trim().strip_prefix("(void *)")?.trim_end_matches(',').to_owned());
     let referred: Vec<String> = text.lines().filter_map(names).collect();
     assert_eq!(referred, abi::EXPORTS);
+}
+
+#[test]
+fn the_page_on_the_abi_has_every_function_and_field_as_the_header_does() {
+    let page = document("driver-abi.md");
+    let text = std::fs::read_to_string(header()).expect("the header is there");
+    let declarations = text.lines().filter(|line| line.ends_with(';') && !line.contains("PROXIMA_ASSERT"));
+    let declarations =
+        declarations.filter_map(|line| line.strip_prefix("extern ").or(line.strip_prefix("    ")));
+    let mut count = 0;
+    for declaration in declarations {
+        let declaration = declaration.trim_end_matches(';');
+        assert!(page.contains(&format!("`{declaration}`")), "{declaration}");
+        count += 1;
+    }
+    assert!(count > abi::EXPORTS.len() + 20, "functions and fields: {count}");
+}
+
+#[test]
+fn the_guides_examples_compile() {
+    let guide = document("driver-guide.md");
+    let mut blocks = guide.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let (first, second, part) = (blocks.next(), blocks.next(), blocks.next());
+    let part = part
+        .map(|part| format!("#include <proxima.h>\nvoid ask(int node);\nvoid ask(int node) {{\n{part}}}\n"));
+    assert_eq!(blocks.next(), None, "a block more than this test knows");
+    let wholes = [first.map(str::to_owned), second.map(str::to_owned), part];
+    for (index, whole) in wholes.into_iter().enumerate() {
+        let whole = whole.expect("the guide has three blocks of C");
+        assert_compiles(compile("cc", &format!("guide-{index}.c"), &C, &whole));
+    }
+    let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello/hello.c");
+    let hello = std::fs::read_to_string(hello).expect("the example is there");
+    assert!(hello.ends_with(first.expect("checked above")), "the guide's first block is hello.c");
+}
+
+#[test]
+fn the_freestanding_functions_do_what_a_compiler_expects() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/freestanding.c");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("freestanding");
+    let include = header().parent().expect("the header is in a folder").to_owned();
+    // -fno-builtin: calls stay calls.
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-O2", "-fno-builtin", "-Wall", "-Werror", "-I"])
+        .arg(include)
+        .arg(source)
+        .arg("-o")
+        .arg(&program);
+    if !cfg!(target_arch = "x86_64") || compiler.status().is_err() {
+        println!("skipped: no compiler for x86_64");
+        return;
+    }
+    let status = Command::new(program).status().expect("the program was compiled");
+    assert_eq!(status.code(), Some(0), "failures");
+}
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    std::fs::read_to_string(path).expect("the page is there")
 }

@@ -89,11 +89,15 @@ impl Thread {
         unsafe { self.driver.load(Ordering::Relaxed).as_ref() }.map(|driver| driver.0.as_str())
     }
 
-    /// Runs `work` under the driver's name.
+    /// Runs `work` under the driver's name, with no preferred node and no policy; what it sets of them ends with it.
     pub fn run_as_driver<R>(&self, driver: &'static DriverName, work: impl FnOnce() -> R) -> R {
-        let before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
+        let name_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
+        let node_before = self.preferred_node.swap(NONE, Ordering::Relaxed);
+        let policy_before = self.policy.swap(NONE, Ordering::Relaxed);
         let result = work();
-        self.driver.store(before, Ordering::Relaxed);
+        self.policy.store(policy_before, Ordering::Relaxed);
+        self.preferred_node.store(node_before, Ordering::Relaxed);
+        self.driver.store(name_before, Ordering::Relaxed);
         result
     }
 }

@@ -90,6 +90,7 @@ rules! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeSet;
 
     #[test]
     fn no_two_rules_share_an_id() {
@@ -99,14 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_is_documented() {
+    fn the_documented_rules_are_the_rules() {
         let page = include_str!("../../../../docs/numa.md");
-        for rule in Rule::ALL {
-            assert!(
-                page.contains(&alloc::format!("| `{}` |", rule.id())),
-                "docs/numa.md lacks {}",
-                rule.id()
-            );
-        }
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        let documented: BTreeSet<&str> = rows.map(|(id, _)| id).collect();
+        let rules = Rule::ALL.iter().map(|rule| rule.id()).collect();
+        assert_eq!(documented, rules);
     }
 }

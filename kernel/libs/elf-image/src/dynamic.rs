@@ -29,6 +29,7 @@ struct Entries {
     calls: Option<u64>,
     calls_length: u64,
     library: Option<u64>,
+    constructors: Option<i64>,
 }
 
 /// Reads the dynamic section, whose bytes these are.
@@ -42,6 +43,10 @@ pub(crate) fn read<'a>(
     if let Some(offset) = entries.library {
         let name = crate::symbol::string(strings, offset).unwrap_or("?");
         return Err(ImageError::Library { name });
+    }
+    // After the library: a C library, linked by mistake, brings constructors along.
+    if let Some(tag) = entries.constructors {
+        return Err(ImageError::Constructors { tag });
     }
     let symbols = rest(segments, abi::DT_SYMTAB, entries.symbols)?;
     let symbols = match (entries.hash, entries.gnu_hash) {
@@ -89,9 +94,9 @@ impl Entries {
             DT_RELR | DT_RELRSZ if value != 0 => return Err(ImageError::RelocationForm { tag: DT_RELR }),
             abi::DT_TEXTREL => return Err(ImageError::RelocatedCode),
             abi::DT_FLAGS if value & abi::DF_TEXTREL as u64 != 0 => return Err(ImageError::RelocatedCode),
-            abi::DT_INIT | abi::DT_FINI if value != 0 => return Err(ImageError::Constructors { tag }),
+            abi::DT_INIT | abi::DT_FINI if value != 0 => self.constructors = Some(tag),
             abi::DT_INIT_ARRAYSZ | abi::DT_FINI_ARRAYSZ | abi::DT_PREINIT_ARRAYSZ if value != 0 => {
-                return Err(ImageError::Constructors { tag });
+                self.constructors = Some(tag);
             }
             _ => {}
         }

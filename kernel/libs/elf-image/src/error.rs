@@ -159,6 +159,8 @@ pub enum ImageError<'a> {
     },
 }
 
+impl core::error::Error for ImageError<'_> {}
+
 impl fmt::Display for ImageError<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

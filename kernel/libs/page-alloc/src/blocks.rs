@@ -95,6 +95,14 @@ impl<'m> Blocks<'m> {
         self.descriptors[place]
     }
 
+    /// Free frames of a split block; 0 for any other.
+    pub fn free_in(&self, place: usize) -> u16 {
+        match self.descriptors[place] {
+            Block::Split { free, .. } => free,
+            _ => 0,
+        }
+    }
+
     pub fn set_quiet(&mut self, place: usize) {
         self.descriptors[place] = Block::Quiet;
     }

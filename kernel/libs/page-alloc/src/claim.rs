@@ -1,8 +1,8 @@
 //! Taking frames out of a node: the lists first, a walk only where they cannot know.
 use crate::blocks::{BLOCK_ORDER, Block, block_of};
 use crate::buddy::blocks_in;
-use crate::frame_map::{BLOCK_FRAMES, FrameMap};
-use crate::node_memory::{Extent, NodeMemory, Piece, pieces};
+use crate::frame_map::FrameMap;
+use crate::node_memory::{Extent, NodeMemory, Piece, edges, whole_blocks};
 use crate::request::Needs;
 use crate::span_table::Span;
 
@@ -57,31 +57,33 @@ impl NodeMemory<'_> {
 
     /// Makes free frames a grant.
     fn claim(&mut self, extent: Extent, start: u64, count: u64) {
-        let end = start + count;
-        self.withdraw_blocks(extent, block_of(start)..block_of(end - 1) + 1);
-        for piece in pieces(start..end) {
-            let begins_grant = piece.number == block_of(start);
-            if piece.is_whole() {
-                self.blocks.set_granted(extent.place(piece.number), begins_grant);
-            } else {
-                self.claim_piece(extent, piece, begins_grant);
-            }
-        }
+        let frames = start..start + count;
+        let first = block_of(start);
         self.free -= count;
+        if let Some(piece) = Piece::of_one_block(&frames)
+            && self.blocks.map(extent.place(first)).is_some()
+        {
+            return self.claim_piece(extent, piece, true);
+        }
+        self.withdraw_blocks(extent, first..block_of(frames.end - 1) + 1);
+        for piece in edges(&frames) {
+            let place = extent.place(piece.number);
+            if self.blocks.map(place).is_none() {
+                self.blocks.split(place, piece.number, FrameMap::FREE);
+            }
+            self.claim_piece(extent, piece, piece.number == first);
+        }
+        for number in whole_blocks(&frames) {
+            self.blocks.set_granted(extent.place(number), number == first);
+        }
     }
 
+    /// Makes free frames of a split block a grant or a part of one.
     fn claim_piece(&mut self, extent: Extent, piece: Piece, begins_grant: bool) {
         let place = extent.place(piece.number);
-        let free = match self.blocks.get(place) {
-            Block::Split { free, .. } => free,
-            _ => {
-                self.blocks.split(place, piece.number, FrameMap::FREE);
-                BLOCK_FRAMES
-            }
-        };
         if let Some(map) = self.blocks.map_mut(place) {
             map.claim(piece.start..piece.end, begins_grant);
         }
-        self.settle(extent, piece.number, free - piece.len());
+        self.settle(extent, piece.number, self.blocks.free_in(place) - piece.len());
     }
 }

@@ -50,6 +50,18 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// The run, if it lies in one block. It is not empty.
+    pub fn of_one_block(frames: &Range<u64>) -> Option<Self> {
+        let number = block_of(frames.start);
+        let base = number << BLOCK_ORDER;
+        let end = frames.end - base;
+        (end <= BLOCK_FRAMES.into()).then(|| Self {
+            number,
+            start: (frames.start - base) as u16,
+            end: end as u16,
+        })
+    }
+
     pub fn is_whole(&self) -> bool {
         self.len() == BLOCK_FRAMES
     }
@@ -79,7 +91,7 @@ pub fn pieces(frames: Range<u64>) -> impl Iterator<Item = Piece> {
 pub fn edges(frames: &Range<u64>) -> impl Iterator<Item = Piece> {
     let last_block = frames.end.saturating_sub(1) >> BLOCK_ORDER << BLOCK_ORDER;
     let first = pieces(frames.clone()).next();
-    let last = pieces(frames.start.max(last_block)..frames.end).next().filter(|&last| first != Some(last));
+    let last = if last_block > frames.start { pieces(last_block..frames.end).next() } else { None };
     [first, last].into_iter().flatten().filter(|piece| !piece.is_whole())
 }
 
@@ -140,8 +152,8 @@ impl<'m> NodeMemory<'m> {
         }
     }
 
-    /// After a split block's map has changed: sets its free count, moves it to the list of its largest free order, or
-    /// makes it a whole free block again.
+    /// Gives a block its new count of free frames, its map being as it shall be: moves it to the list of its largest
+    /// free order, or makes it a whole free block.
     pub(crate) fn settle(&mut self, extent: Extent, number: u64, free: u16) {
         let place = extent.place(number);
         let index = BlockIndex::new(place);

@@ -6,7 +6,7 @@ use units::FrameNumber;
 use crate::blocks::{Block, block_of, offset_in_block};
 use crate::error::FreeError;
 use crate::frame_map::{BLOCK_FRAMES, FrameState};
-use crate::node_memory::{Extent, NodeMemory, edges, whole_blocks};
+use crate::node_memory::{Extent, NodeMemory, Piece, edges, whole_blocks};
 
 impl NodeMemory<'_> {
     /// Takes back a grant that lies in the extent, if `count` frames from `frame` on are exactly that.
@@ -55,16 +55,23 @@ impl NodeMemory<'_> {
 
     /// Makes frames free that are not: whole blocks that are `Quiet`, and parts of split blocks at the edges.
     pub(crate) fn set_free(&mut self, extent: Extent, frames: Range<u64>) {
+        self.free += frames.end - frames.start;
+        if let Some(piece) = Piece::of_one_block(&frames) {
+            return self.set_piece_free(extent, piece);
+        }
         for piece in edges(&frames) {
-            let place = extent.place(piece.number);
-            if let Block::Split { free, .. } = self.blocks.get(place)
-                && let Some(map) = self.blocks.map_mut(place)
-            {
-                map.release(piece.start..piece.end);
-                self.settle(extent, piece.number, free + piece.len());
-            }
+            self.set_piece_free(extent, piece);
         }
         self.release_blocks(extent, whole_blocks(&frames));
-        self.free += frames.end - frames.start;
+    }
+
+    /// Makes frames of one block free: all of a `Quiet` one, or granted or withheld ones of a split one.
+    fn set_piece_free(&mut self, extent: Extent, piece: Piece) {
+        let place = extent.place(piece.number);
+        let free = self.blocks.free_in(place) + piece.len();
+        if let Some(map) = self.blocks.map_mut(place) {
+            map.release(piece.start..piece.end);
+        }
+        self.settle(extent, piece.number, free);
     }
 }

@@ -31,9 +31,10 @@ impl Fallback {
             let start = self.orders.len();
             self.orders.extend(nodes.iter().filter(|node| node.memory_size > 0).map(|node| node.id));
             self.orders[start..].sort_unstable_by_key(|to| {
+                // Nobody is nearer than the node itself, nor has it any way to turn.
                 let to = to.index();
                 let turn = if to >= from { to - from } else { to + nodes.len() - from };
-                (to != from, distances.get(from, to), turn)
+                (distances.get(from, to), turn)
             });
         }
     }

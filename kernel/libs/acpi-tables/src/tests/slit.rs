@@ -26,8 +26,9 @@ fn rows_are_from_and_columns_to() {
 
 #[test]
 fn domains_beyond_the_matrix_have_no_distance() {
-    let distances = [Some(10), None, None, None].to_vec();
-    assert_eq!(read(1, &[10], 2), (Some(distances), Vec::new()));
+    let (distances, told) = read(2, &[10, 20, 30, 10], 3);
+    let expected = [Some(10), Some(20), None, Some(30), Some(10), None, None, None, None];
+    assert_eq!((distances, told), (Some(expected.to_vec()), Vec::new()));
 }
 
 #[test]

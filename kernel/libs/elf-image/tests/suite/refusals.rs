@@ -239,6 +239,8 @@ fn a_library_constructors_and_relocated_code() {
         assert_eq!(refused(with_entry(tag, 8)), ImageError::Constructors { tag });
         accepted(with_entry(tag, 0));
     }
+    let both = refused(|driver| driver.dynamic.extend([(DT_INIT, 8), (DT_NEEDED, 1)]));
+    assert_eq!(both, library, "the cause of both");
     assert_eq!(refused(with_entry(DT_TEXTREL, 0)), ImageError::RelocatedCode);
     assert_eq!(refused(with_entry(DT_FLAGS, 4)), ImageError::RelocatedCode);
     accepted(with_entry(DT_FLAGS, 8));
