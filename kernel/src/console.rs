@@ -1,6 +1,6 @@
 //! The serial log, for people: `log` records on COM1, safe from every CPU and from a panic.
 use crate::arch::SerialPort;
-use crate::sync::SpinLock;
+use crate::sync::{Rank, SpinLock};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -16,7 +16,8 @@ struct Console {
     last_words: AtomicBool,
 }
 
-static CONSOLE: Console = Console { port: SpinLock::new(None), last_words: AtomicBool::new(false) };
+static CONSOLE: Console =
+    Console { port: SpinLock::new(Rank::Console, None), last_words: AtomicBool::new(false) };
 
 /// Opens the port and takes over `log`. A machine without the port is silent.
 pub fn init() {

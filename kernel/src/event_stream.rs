@@ -1,6 +1,6 @@
 //! The event stream, for programs: one JSON object a line on COM2. Where the port is absent, nothing happens.
 use crate::arch::SerialPort;
-use crate::sync::SpinLock;
+use crate::sync::{Rank, SpinLock};
 use alloc::vec;
 use events::Event;
 
@@ -15,7 +15,7 @@ struct Stream {
     line: [u8; LINE_SIZE],
 }
 
-static STREAM: SpinLock<Stream> = SpinLock::new(Stream { port: None, line: [0; LINE_SIZE] });
+static STREAM: SpinLock<Stream> = SpinLock::new(Rank::Events, Stream { port: None, line: [0; LINE_SIZE] });
 
 /// Opens the port.
 pub fn init() {

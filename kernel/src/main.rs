@@ -27,7 +27,7 @@ use memory::page_allocator;
 use parameters::Parameters;
 use platform::{acpi, cpu_topology, numa_topology, smp};
 use spin::Once;
-use threading::per_cpu;
+use threading::{lifecycle, per_cpu, scheduler};
 use topology::NumaMode;
 
 /// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
@@ -81,8 +81,14 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
 
 /// On the boot CPU's own stack, with all of memory.
 extern "C" fn boot_on_own_node() -> ! {
+    // From here on this is a thread as any other, and the tick runs.
+    arch::measure_timer();
+    scheduler::start_tick();
+    arch::enable_interrupts();
     let Boot { parameters, ramdisk, start_ticks } = BOOT.get().expect("set before this stack was");
     smp::start_other_cpus();
+    scheduler::init();
+    lifecycle::start_reaper().expect("memory for a first thread");
     if parameters.selftest {
         selftest::run();
     }
@@ -98,7 +104,7 @@ extern "C" fn boot_on_own_node() -> ! {
     if parameters.exit {
         verdict::stop_with(verdict::is_well());
     }
-    per_cpu::current().idle()
+    lifecycle::exit(0)
 }
 
 fn log_complete(drivers: usize) {

@@ -32,5 +32,13 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_GetCpuInfo",
     "Kernel_IsCpuOnline",
     "Kernel_GetBspIndex",
+    "Kernel_CreateThread",
+    "Kernel_GetCurrentThread",
+    "Kernel_ExitThread",
+    "Kernel_JoinThread",
+    "Kernel_YieldThread",
+    "Kernel_SleepThread",
+    "Kernel_SetThreadAffinity",
+    "Kernel_GetThreadAffinity",
     "Kernel_Log",
 ];

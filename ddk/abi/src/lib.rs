@@ -22,6 +22,7 @@ mod exports;
 mod log;
 mod memory;
 mod numa;
+mod thread;
 
 pub use cpu::*;
 pub use driver::*;
@@ -29,3 +30,4 @@ pub use exports::EXPORTS;
 pub use log::*;
 pub use memory::*;
 pub use numa::*;
+pub use thread::*;

@@ -7,6 +7,7 @@ mod log;
 mod memory;
 mod numa;
 mod pointer;
+mod thread;
 
 /// One exported function.
 pub struct Export {
@@ -64,6 +65,14 @@ exports! {
     Kernel_GetCpuInfo(_, _) = cpu::get_cpu_info;
     Kernel_IsCpuOnline(_) = cpu::is_cpu_online;
     Kernel_GetBspIndex() = cpu::get_bsp_index;
+    Kernel_CreateThread(_, _, _, _) = thread::create_thread;
+    Kernel_GetCurrentThread() = thread::get_current_thread;
+    Kernel_ExitThread(_) = thread::exit_thread;
+    Kernel_JoinThread(_, _) = thread::join_thread;
+    Kernel_YieldThread() = thread::yield_thread;
+    Kernel_SleepThread(_) = thread::sleep_thread;
+    Kernel_SetThreadAffinity(_, _, _) = thread::set_thread_affinity;
+    Kernel_GetThreadAffinity(_, _, _) = thread::get_thread_affinity;
     Kernel_Log(_, _, _) = log::log;
 }
 

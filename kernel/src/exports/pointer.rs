@@ -27,6 +27,28 @@ pub fn bytes<'a>(pointer: *const u8, length: usize) -> Option<&'a [u8]> {
     Some(unsafe { core::slice::from_raw_parts(pointer, length) })
 }
 
+/// The elements at `pointer`; `None` where that is null, misaligned or not all mapped, or for writing read-only.
+pub fn check_array<T>(pointer: *const T, length: usize, write: bool) -> Option<()> {
+    check(pointer, length.checked_mul(size_of::<T>())?, write)
+}
+
+/// The text at `pointer`, up to its zero byte or as much as `most` bytes of it; what is not UTF-8 ends it. `None` where it is
+/// not mapped.
+pub fn text<'a>(pointer: *const u8, most: usize) -> Option<&'a str> {
+    let mut length = 0;
+    while length < most && read(pointer.wrapping_add(length))? != 0 {
+        length += 1;
+    }
+    let bytes = bytes(pointer, length)?;
+    let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    Some(valid)
+}
+
+/// Whether code may be called at `pointer`.
+pub fn is_code(pointer: *const ()) -> bool {
+    arch::access_at(VirtAddr(pointer.addr() as u64)).is_some_and(|mapping| mapping.executable)
+}
+
 /// A structure that begins with its own size, as the driver set it: one that is longer than the kernel knows is taken if its
 /// tail is zero.
 pub fn read_sized<T: Copy>(pointer: *const T) -> Option<T> {

@@ -6,7 +6,7 @@
 use super::address_space::{HEAP_WINDOW, HEAPS};
 use super::page_allocator::{self, Zeroed};
 use crate::arch::{self, Kind};
-use crate::sync::SpinLock;
+use crate::sync::{PreemptionOff, Rank, SpinLock};
 use crate::threading::per_cpu;
 use crate::threading::thread::Policy;
 use core::alloc::{GlobalAlloc, Layout};
@@ -24,8 +24,8 @@ struct NodeHeap {
     mapped: u64,
 }
 
-static NODE_HEAPS: [SpinLock<NodeHeap>; MAX_NODES] =
-    [const { SpinLock::new(NodeHeap { heap: Heap::empty(), mapped: 0 }) }; MAX_NODES];
+static NODE_HEAPS: [SpinLock<NodeHeap, PreemptionOff>; MAX_NODES] =
+    [const { SpinLock::new(Rank::Heap, NodeHeap { heap: Heap::empty(), mapped: 0 }) }; MAX_NODES];
 
 struct NodeHeaps;
 

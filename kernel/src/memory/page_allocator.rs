@@ -1,8 +1,9 @@
 //! The machine's one page allocator: `page-alloc` over the frames of the topology's nodes, each node's metadata in the node's
 //! own memory.
 //!
-//! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are.
+//! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off.
 use crate::arch;
+use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
 use crate::threading::thread::Policy;
 use crate::verdict;
@@ -145,7 +146,10 @@ fn pages() -> &'static Pages {
 /// # Errors
 /// [`AllocateError`]; nothing was allocated.
 pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
-    let grant = pages().allocate(request)?;
+    let grant = {
+        let _off = PreemptionOff::new();
+        pages().allocate(request)?
+    };
     if zeroed == Zeroed::Yes {
         let start = arch::physical_memory(grant.frame.address());
         // SAFETY: the frames were just handed to this call, and are memory.
@@ -223,6 +227,7 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
 /// # Errors
 /// [`FreeError`]; nothing was changed.
 pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    let _off = PreemptionOff::new();
     pages().free(frame, count)
 }
 
@@ -233,5 +238,6 @@ pub fn node_of(frame: FrameNumber) -> Option<NodeId> {
 
 /// The node's numbers; zeros for a node that is not there.
 pub fn node_stats(node: NodeId) -> NodeStats {
+    let _off = PreemptionOff::new();
     pages().node_stats(node).unwrap_or_default()
 }

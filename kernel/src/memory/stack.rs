@@ -32,4 +32,15 @@ impl Stack {
         }
         Some(Self { top: VirtAddr(bottom + STACK_PAGES * FRAME_SIZE) })
     }
+
+    /// temporary
+    pub fn free(self) {
+        let bottom = self.top.0 - STACK_PAGES * FRAME_SIZE;
+        for page in 0..STACK_PAGES {
+            // SAFETY: temporary
+            if let Some(frame) = unsafe { arch::unmap(VirtAddr(bottom + page * FRAME_SIZE)) } {
+                let _ = page_allocator::free(frame, 1);
+            }
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! Bringing all CPUs up, each with its block and its stack in memory of its node, and giving them work.
 use super::cpu_topology;
-use crate::arch::{self, StartCpu, StartFrames};
+use crate::arch::{self, Context, StartCpu, StartFrames};
 use crate::event_stream;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::stack::Stack;
+use crate::sync::PreemptionOff;
 use crate::threading::per_cpu::{self, PerCpu, Work};
-use crate::threading::thread::Thread;
+use crate::threading::{self, lifecycle};
 use crate::verdict;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -46,16 +47,29 @@ fn take_start_frames(node: NodeId) -> Option<StartFrames> {
 /// When there is no memory at all.
 pub fn adopt_boot_cpu() -> Stack {
     let cpu = cpu_topology::boot_cpu();
-    let block = create_block(cpu, "boot").expect("a machine that booted has some memory");
-    // SAFETY: this is the boot CPU, and the block is new.
-    unsafe { block.install() };
+    let boot = || {
+        let thread = lifecycle::adopt("boot", cpu.node, Context::running())?;
+        let block = PerCpu::create(cpu.id, cpu.apic_id, cpu.node, thread)?;
+        let idle_stack = Stack::allocate(cpu.node)?;
+        // SAFETY: the stack is new, and stays the idle thread's.
+        let context = unsafe { Context::fresh(idle_stack.top, threading::idle_main) };
+        block.set_idle_thread(lifecycle::adopt("idle", cpu.node, context)?);
+        cpu_topology::set_block(block);
+        // SAFETY: this is the boot CPU, and the block is new.
+        unsafe { block.install() };
+        Stack::allocate(cpu.node)
+    };
+    let stack = boot().expect("a machine that booted has some memory");
+    arch::silence_legacy_interrupts();
     arch::init_apic();
-    Stack::allocate(cpu.node).expect("a machine that booted has some memory")
+    stack
 }
 
-fn create_block(cpu: &Cpu, thread_name: &'static str) -> Option<&'static PerCpu> {
-    let thread = Thread::new(thread_name, Some(per_cpu::current_thread()));
+/// A block for a CPU that is to start, which runs its idle thread first.
+fn create_block(cpu: &Cpu) -> Option<&'static PerCpu> {
+    let thread = lifecycle::adopt("idle", cpu.node, Context::running())?;
     let block = PerCpu::create(cpu.id, cpu.apic_id, cpu.node, thread)?;
+    block.set_idle_thread(thread);
     cpu_topology::set_block(block);
     Some(block)
 }
@@ -68,7 +82,7 @@ pub fn start_other_cpus() {
     let others = || cpu_topology::cpus().iter().filter(|cpu| cpu.id != boot_cpu.id);
     let mut starting = Vec::new();
     for cpu in others() {
-        match (create_block(cpu, "idle"), Stack::allocate(cpu.node)) {
+        match (create_block(cpu), Stack::allocate(cpu.node)) {
             (Some(block), Some(stack)) => {
                 let start = StartCpu {
                     apic: cpu.apic_id,
@@ -111,7 +125,8 @@ fn report(index: usize, online: bool) {
     event_stream::send(&Event::Cpu { index: cpu.id.0, apic_id: cpu.apic_id.0, node, online });
     if let Some(block) = cpu_topology::block(cpu.id).filter(|_| online) {
         let thread = block.thread();
-        event_stream::send(&Event::Thread { id: thread.id.0, name: thread.name.into(), cpu: cpu.id.0, node });
+        let name = thread.name.as_str().into();
+        event_stream::send(&Event::Thread { id: thread.id.0, name, cpu: cpu.id.0, node });
     }
 }
 
@@ -123,7 +138,7 @@ extern "C" fn other_cpu_main(block: *const ()) -> ! {
     unsafe { block.install() };
     arch::init_apic();
     block.set_online(stack_pointer());
-    block.idle()
+    threading::run_idle(block)
 }
 
 /// An address in the running stack.
@@ -135,6 +150,7 @@ fn stack_pointer() -> usize {
 /// Runs `work` on every CPU that is online, on all at once, and returns when all have done it. For the boot CPU, while the
 /// others have nothing else to do.
 pub fn run_on_each_cpu(work: fn(&PerCpu)) {
+    let _off = PreemptionOff::new();
     let this = per_cpu::current();
     let others: Vec<_> = cpu_topology::online().filter(|block| block.id != this.id).collect();
     let order = Work { run: work, done: AtomicUsize::new(0) };

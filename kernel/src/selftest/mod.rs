@@ -5,6 +5,7 @@ mod fallback;
 mod heaps;
 mod pages;
 mod plan;
+mod threads;
 
 use crate::event_stream;
 use crate::verdict;
@@ -19,6 +20,10 @@ pub fn run() {
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
     report("heap.local", heaps::come_from_their_node());
+    report("threads.local", threads::live_on_their_node());
+    report("threads.affinity", threads::keep_to_their_affinity());
+    report("threads.sleep", threads::sleep_long_enough());
+    report("threads.block_and_wake", threads::block_and_wake());
 }
 
 /// What a test found wrong, in words.

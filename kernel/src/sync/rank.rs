@@ -1,4 +1,5 @@
 //! The order in which locks are taken, and its check.
+#[cfg(debug_assertions)]
 use crate::threading::per_cpu;
 
 /// A lock's place in the order: a CPU that holds one takes only those further down this list, and never two of one rank

@@ -27,7 +27,6 @@ impl Semaphore {
             state.units -= 1;
             return;
         }
-        scheduler::prepare_to_block();
         state.waiters.push(scheduler::current_thread());
         // Whoever wakes this thread hands it the unit.
         scheduler::block(state);

@@ -28,7 +28,6 @@ impl<T> WaitQueue<T> {
             if let Some(result) = take(&mut waiting.value) {
                 return result;
             }
-            scheduler::prepare_to_block();
             waiting.threads.push(scheduler::current_thread());
             scheduler::block(waiting);
         }

@@ -1,20 +1,34 @@
-//! Each CPU's own block, reached through GS: who it is, what it runs, and its descriptor tables. It lies in memory of the
-//! CPU's node.
+//! Each CPU's own block, reached through GS: who it is, what it runs, who waits there. It lies in memory of the CPU's node.
+use super::sleep::Sleepers;
 use super::thread::Thread;
+use super::thread_list::ThreadList;
 use crate::arch::{self, CpuTables};
 use crate::memory::page_allocator::{self, Zeroed};
-use core::cell::UnsafeCell;
+use crate::sync::{Rank, SpinLock};
 use core::fmt;
-use core::mem::size_of;
-use core::ptr::addr_of_mut;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::mem::{offset_of, size_of};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use units::{ApicId, CpuId, FRAME_SIZE, NodeId};
 
-/// One CPU's block. Its CPU alone runs on its tables; the rest may be read by all.
+/// One CPU's block. Others may read it, queue threads at it and leave it work; the rest is its CPU's own.
 #[repr(C, align(64))]
 pub struct PerCpu {
     /// The block's own address, which GS:0 reads.
     this: *const PerCpu,
+    /// What it runs.
+    thread: AtomicPtr<Thread>,
+    /// How many stretches without preemption are under way.
+    preemption_off: AtomicU32,
+    /// Ticks that are left of the running thread's turn.
+    pub slice: AtomicU32,
+    /// Whether the running thread's turn is over.
+    pub must_switch: AtomicBool,
+    /// What it runs when nothing else is to be run.
+    idle_thread: AtomicPtr<Thread>,
+    /// Threads that wait for their turn.
+    pub run_queue: SpinLock<ThreadList>,
+    /// How many they are.
+    queued: AtomicU32,
     /// The CPU's index.
     pub id: CpuId,
     /// The id of its APIC.
@@ -23,21 +37,22 @@ pub struct PerCpu {
     pub node: NodeId,
     /// Where it takes memory from unless its thread says otherwise: its own node (the plan, phase 5).
     pub preferred_node: NodeId,
-    /// What it runs.
-    thread: AtomicPtr<Thread>,
+    /// Threads that sleep until some time, having run here.
+    pub sleepers: SpinLock<Sleepers>,
     /// Whether it has come up.
     online: AtomicBool,
-    /// Where its stack pointer was when it came up.
+    /// An address in the stack on which it came up.
     stack_seen: AtomicUsize,
     /// Work that another CPU has left here.
     work: AtomicPtr<Work>,
-    /// Its descriptor tables, which the CPU itself holds on to.
-    tables: UnsafeCell<CpuTables>,
-    /// The thread that it starts with.
-    first_thread: Thread,
+    /// The ranks of the locks that it holds: bit n for rank n. Kept in builds with debug assertions.
+    #[cfg(debug_assertions)]
+    locks_held: AtomicU32,
+    /// Its descriptor tables.
+    tables: AtomicPtr<CpuTables>,
 }
 
-// SAFETY: what changes is atomic, but for the tables, which only `install` touches, once, on the block's own CPU.
+// SAFETY: what changes is atomic or behind a lock.
 unsafe impl Sync for PerCpu {}
 
 /// Something for another CPU to do once.
@@ -49,58 +64,66 @@ pub struct Work {
 }
 
 /// The boot CPU's block until there is memory of its node.
-static EARLY: PerCpu = PerCpu::new(core::ptr::null(), CpuId(0), ApicId(0), NodeId::ZERO, Thread::first());
+static EARLY: PerCpu = PerCpu::new(&raw const EARLY, CpuId(0), ApicId(0), NodeId::ZERO);
+/// What it runs until then.
+static EARLY_THREAD: Thread = Thread::first();
 
 impl PerCpu {
-    const fn new(this: *const Self, id: CpuId, apic: ApicId, node: NodeId, first_thread: Thread) -> Self {
+    const fn new(this: *const Self, id: CpuId, apic: ApicId, node: NodeId) -> Self {
         Self {
             this,
+            thread: AtomicPtr::new(core::ptr::null_mut()),
+            preemption_off: AtomicU32::new(0),
+            slice: AtomicU32::new(0),
+            must_switch: AtomicBool::new(false),
+            idle_thread: AtomicPtr::new(core::ptr::null_mut()),
+            run_queue: SpinLock::new(Rank::RunQueue, ThreadList::new()),
+            queued: AtomicU32::new(0),
             id,
             apic,
             node,
             preferred_node: node,
-            thread: AtomicPtr::new(core::ptr::null_mut()),
+            sleepers: SpinLock::new(Rank::Sleepers, Sleepers::new()),
             online: AtomicBool::new(false),
             stack_seen: AtomicUsize::new(0),
             work: AtomicPtr::new(core::ptr::null_mut()),
-            tables: UnsafeCell::new(CpuTables::new()),
-            first_thread,
+            #[cfg(debug_assertions)]
+            locks_held: AtomicU32::new(0),
+            tables: AtomicPtr::new(core::ptr::null_mut()),
         }
     }
 
-    /// A block for a CPU, in memory of its node or the nearest that has some; `None` when there is none at all.
-    pub fn create(id: CpuId, apic: ApicId, node: NodeId, first_thread: Thread) -> Option<&'static Self> {
-        let pages = size_of::<Self>().div_ceil(FRAME_SIZE as usize) as u64;
-        let frame = page_allocator::allocate_for_kernel(node, pages, Zeroed::Yes)?.frame;
-        let block = arch::physical_memory(frame.address()).cast::<Self>();
-        // SAFETY: the pages are fresh, large enough and page-aligned, and stay the block's for good. The tables, most of
-        // the block, are written where they stay rather than carried over the stack.
+    /// A block for a CPU, with its descriptor tables, in memory of its node or the nearest that has some; `None` when there is
+    /// none at all. It runs `thread` first.
+    pub fn create(id: CpuId, apic: ApicId, node: NodeId, thread: &'static Thread) -> Option<&'static Self> {
+        const { assert!(size_of::<Self>() <= FRAME_SIZE as usize) };
+        let pages = 1 + size_of::<CpuTables>().div_ceil(FRAME_SIZE as usize) as u64;
+        let start = page_allocator::allocate_for_kernel(node, pages, Zeroed::Yes)?.frame.address();
+        let block = arch::physical_memory(start).cast::<Self>();
+        let tables = block.cast::<u8>().wrapping_add(FRAME_SIZE as usize).cast::<CpuTables>();
+        // SAFETY: the pages are fresh, zeroed and large enough, and stay the block's for good: the first for the block, the
+        // others for the tables.
         unsafe {
-            addr_of_mut!((*block).this).write(block);
-            addr_of_mut!((*block).id).write(id);
-            addr_of_mut!((*block).apic).write(apic);
-            addr_of_mut!((*block).node).write(node);
-            addr_of_mut!((*block).preferred_node).write(node);
-            addr_of_mut!((*block).thread).write(AtomicPtr::new(core::ptr::null_mut()));
-            addr_of_mut!((*block).online).write(AtomicBool::new(false));
-            addr_of_mut!((*block).stack_seen).write(AtomicUsize::new(0));
-            addr_of_mut!((*block).work).write(AtomicPtr::new(core::ptr::null_mut()));
-            CpuTables::write_new(addr_of_mut!((*block).tables).cast());
-            addr_of_mut!((*block).first_thread).write(first_thread);
-            Some(&*block)
+            block.write(Self::new(block, id, apic, node));
+            CpuTables::write_new(tables);
         }
+        // SAFETY: it was just written, and lives for good.
+        let block = unsafe { &*block };
+        block.tables.store(tables, Ordering::Relaxed);
+        block.set_thread(thread);
+        thread.set_cpu(id);
+        Some(block)
     }
 
-    /// Makes this block the running CPU's, with its descriptor tables and its first thread.
+    /// Makes this block the running CPU's, with its descriptor tables.
     ///
     /// # Safety
     /// The block is that CPU's, and was not installed before.
     pub unsafe fn install(&'static self) {
-        self.thread.store((&raw const self.first_thread).cast_mut(), Ordering::Relaxed);
         // SAFETY: the caller says that it is the first and only to load these tables; `this` holds the block's address.
         unsafe {
             arch::set_per_cpu_pointer(self.this.cast());
-            CpuTables::load(self.tables.get());
+            CpuTables::load(self.tables.load(Ordering::Relaxed));
         }
     }
 
@@ -115,64 +138,167 @@ impl PerCpu {
         self.online.load(Ordering::Acquire)
     }
 
-    /// An address in the CPU's stack, once it is online.
+    /// An address in the stack on which the CPU came up.
     pub fn stack_seen(&self) -> usize {
         self.stack_seen.load(Ordering::Relaxed)
     }
 
     /// What the CPU runs.
+    #[inline]
     pub fn thread(&self) -> &'static Thread {
-        // SAFETY: a thread that a CPU runs lives for good.
-        unsafe { self.thread.load(Ordering::Relaxed).as_ref() }.unwrap_or(&EARLY.first_thread)
+        // SAFETY: every block is given a thread before it is anybody's; a thread that a CPU runs lives.
+        unsafe { &*self.thread.load(Ordering::Relaxed) }
     }
 
-    /// Leaves work for the CPU, which takes it when it is woken. It must have none.
+    /// Notes what the CPU runs from now on.
+    #[inline]
+    pub fn set_thread(&self, thread: &'static Thread) {
+        self.thread.store(core::ptr::from_ref(thread).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// What the CPU runs when nothing else is to be run.
+    #[inline]
+    pub fn idle_thread(&self) -> &'static Thread {
+        // SAFETY: a CPU is given its idle thread, which lives for good, before any of its threads can block.
+        unsafe { &*self.idle_thread.load(Ordering::Relaxed) }
+    }
+
+    /// Gives the CPU its idle thread, which stays on it.
+    pub fn set_idle_thread(&self, thread: &'static Thread) {
+        thread.set_cpu(self.id);
+        self.idle_thread.store(core::ptr::from_ref(thread).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Whether the CPU runs its idle thread.
+    pub fn is_idling(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == self.idle_thread.load(Ordering::Relaxed)
+    }
+
+    /// Queues a thread that is in no list. Interrupts are off.
+    #[inline]
+    pub fn put(&self, thread: &'static Thread) {
+        let mut queue = self.run_queue.lock();
+        queue.push(thread);
+        // A locked instruction: whoever queues then looks whether this CPU is idle, and must not look too early.
+        self.queued.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Takes the thread whose turn is next. Interrupts are off.
+    #[inline]
+    pub fn take_queued(&self) -> Option<&'static Thread> {
+        if self.queued() == 0 {
+            return None;
+        }
+        let mut queue = self.run_queue.lock();
+        let thread = queue.pop()?;
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+        Some(thread)
+    }
+
+    /// Takes the first queued thread of which `wanted` holds. Interrupts are off.
+    pub fn take_queued_if(&self, wanted: impl Fn(&Thread) -> bool) -> Option<&'static Thread> {
+        let mut queue = self.run_queue.lock();
+        let thread = queue.take(wanted)?;
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+        Some(thread)
+    }
+
+    /// How many threads wait for their turn.
+    #[inline]
+    pub fn queued(&self) -> u32 {
+        self.queued.load(Ordering::SeqCst)
+    }
+
+    /// Interrupts the CPU, so that it looks again at what is to be done.
+    pub fn wake_up(&self) {
+        arch::wake_cpu(self.apic);
+    }
+
+    /// Leaves work for the CPU's idle thread. It must have none.
     ///
     /// # Safety
     /// `work` lives until the CPU has counted itself in [`Work::done`].
     pub unsafe fn leave_work(&self, work: *const Work) {
-        self.work.store(work.cast_mut(), Ordering::Release);
-        arch::wake_cpu(self.apic);
+        self.work.store(work.cast_mut(), Ordering::SeqCst);
+        self.wake_up();
     }
 
-    /// Does the work that others leave, and halts in between. For a CPU that has nothing else.
-    pub fn idle(&self) -> ! {
-        loop {
-            let work = self.work.swap(core::ptr::null_mut(), Ordering::Acquire);
-            // SAFETY: whoever called `leave_work` keeps it until it is counted below.
-            match unsafe { work.as_ref() } {
-                Some(work) => {
-                    (work.run)(self);
-                    work.done.fetch_add(1, Ordering::Release);
-                }
-                None => arch::idle(),
-            }
+    /// Whether there is such work.
+    pub fn has_work_left_here(&self) -> bool {
+        !self.work.load(Ordering::SeqCst).is_null()
+    }
+
+    /// Does the work that another CPU has left here, if there is any.
+    pub fn do_work_left_here(&self) {
+        let work = self.work.swap(core::ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: whoever called `leave_work` keeps it until it is counted below.
+        if let Some(work) = unsafe { work.as_ref() } {
+            (work.run)(self);
+            work.done.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Whether the running thread may lose the CPU.
+    pub fn preemption_is_on(&self) -> bool {
+        self.preemption_off.load(Ordering::Relaxed) == 0
+    }
+
+    /// The ranks of the locks that the CPU holds.
+    #[cfg(debug_assertions)]
+    pub fn locks_held(&self) -> u32 {
+        self.locks_held.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the CPU holds a lock of this rank, or no longer does.
+    #[cfg(debug_assertions)]
+    pub fn set_lock_held(&self, rank: u8, held: bool) {
+        if held {
+            self.locks_held.fetch_or(1 << rank, Ordering::Relaxed);
+        } else {
+            self.locks_held.fetch_and(!(1 << rank), Ordering::Relaxed);
         }
     }
 }
 
 /// Gives the boot CPU a block to start with, before anything else: a fault must find one.
 pub fn init_early() {
-    static EARLY_POINTER: AtomicPtr<PerCpu> = AtomicPtr::new((&raw const EARLY).cast_mut());
-    // SAFETY: this is the boot CPU and the first call. GS leads to a word that holds the address of `EARLY`.
+    static mut EARLY_TABLES: CpuTables = CpuTables::new();
+    EARLY.set_thread(&EARLY_THREAD);
+    EARLY.set_idle_thread(&EARLY_THREAD);
+    // SAFETY: this is the boot CPU and the first call, so the tables are nobody else's.
     unsafe {
-        EARLY.thread.store((&raw const EARLY.first_thread).cast_mut(), Ordering::Relaxed);
-        arch::set_per_cpu_pointer((&raw const EARLY_POINTER).cast());
-        CpuTables::load(EARLY.tables.get());
+        arch::set_per_cpu_pointer((&raw const EARLY).cast());
+        CpuTables::load(&raw mut EARLY_TABLES);
     }
 }
 
-/// The running CPU's block.
+/// The running CPU's block. Where preemption is on, the thread may be on another one a moment later.
 #[inline]
 pub fn current() -> &'static PerCpu {
     // SAFETY: a CPU gets its block before it runs anything that asks; blocks live for good.
     unsafe { &*arch::per_cpu_pointer().cast() }
 }
 
-/// The running thread.
+/// The running thread: one instruction, so that it is right whatever happens around it.
 #[inline]
 pub fn current_thread() -> &'static Thread {
-    current().thread()
+    // SAFETY: the block has a thread, and a thread that runs lives.
+    unsafe { &*arch::per_cpu_word::<{ offset_of!(PerCpu, thread) }>().cast::<Thread>() }
+}
+
+/// Begins a stretch in which the running thread keeps its CPU.
+#[inline]
+pub fn begin_no_preemption() {
+    // SAFETY: the field is a 32-bit counter.
+    unsafe { arch::per_cpu_increment::<{ offset_of!(PerCpu, preemption_off) }>() };
+}
+
+/// Ends it; returns whether it was the outermost and another thread's turn has come meanwhile.
+#[inline]
+pub fn end_no_preemption() -> bool {
+    // SAFETY: the field is a 32-bit counter, and was incremented before.
+    let outermost = unsafe { arch::per_cpu_decrement::<{ offset_of!(PerCpu, preemption_off) }>() };
+    outermost && current().must_switch.load(Ordering::Relaxed)
 }
 
 /// The running CPU and thread, in words, for the log.

@@ -1,10 +1,21 @@
-//! Threads. Until there is a scheduler, each CPU runs one: `boot` on the boot CPU, `idle` on the others.
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
-use units::NodeId;
+//! Threads: the control block.
+use super::sleep::SleepLink;
+use crate::arch::{self, Context};
+use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::stack::Stack;
+use crate::sync::WaitQueue;
+use arrayvec::ArrayString;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use scheduling::{CpuSet, WORDS};
+use units::{CpuId, FRAME_SIZE, FrameNumber, NodeId};
 
 /// A thread's id, from 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ThreadId(pub u32);
+
+/// A thread's name; a longer one is cut.
+pub type Name = ArrayString<32>;
 
 /// Where a thread wants its memory from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,49 +28,180 @@ pub enum Policy {
     Strict(NodeId),
 }
 
-/// A thread's control block. It lies in memory of the node that the thread prefers.
+/// What a thread does.
+#[derive(Clone, Copy)]
+pub struct Start {
+    /// Called on the thread's own stack; what it returns is the exit code.
+    pub entry: unsafe extern "C" fn(*mut core::ffi::c_void) -> i32,
+    /// What it is called with.
+    pub argument: *mut core::ffi::c_void,
+}
+
+/// A thread's control block: a page of the node that it prefers.
+///
+/// It lives until the thread is joined; the kernel's own threads live for good. Whoever finds it by its id holds the table of
+/// threads meanwhile; whoever finds it in a list, that list's lock.
+#[repr(C, align(64))]
 pub struct Thread {
+    /// Where it goes on.
+    pub context: Context,
+    /// The next in the list that it is in.
+    pub next: AtomicPtr<Thread>,
+    /// The CPU that it runs on, is queued at, or ran on last.
+    cpu: AtomicU32,
+    /// Set when it may no longer run where it is.
+    pub must_move: AtomicBool,
     /// Its id.
     pub id: ThreadId,
     /// What the log calls it.
-    pub name: &'static str,
+    pub name: Name,
+    /// The CPUs that it may run on.
+    affinity: [AtomicU64; WORDS],
     /// The preferred node's index, or [`NONE`].
     preferred_node: AtomicI32,
     /// The policy as [`pack`]ed, or [`NONE`] where none was set.
     policy: AtomicI32,
     /// The driver whose code it runs, or null.
     driver: AtomicPtr<DriverName>,
+    /// Whether that driver created it.
+    created_by_driver: AtomicBool,
+    /// What it does; the thread itself takes it when it begins.
+    pub start: Cell<Option<Start>>,
+    /// Its stack, while it has one that is its own.
+    pub stack: Cell<Option<Stack>>,
+    /// When it is to wake, in ticks of the time stamp counter.
+    pub wake_at: AtomicU64,
+    /// Its place among the sleepers.
+    pub sleep_link: SleepLink,
+    /// Its exit code, once it has finished and its stack is given back.
+    pub finished: WaitQueue<Option<i32>>,
+    /// What it exited with.
+    exit_code: AtomicI32,
+    /// Whether somebody joins it.
+    pub joined: AtomicBool,
 }
+
+// SAFETY: what changes is atomic or behind a lock, but for `start`, which only the thread itself touches once it runs, and
+// `stack`, which only the reaper touches once it does not.
+unsafe impl Sync for Thread {}
 
 /// The name of a driver whose code a thread runs.
 pub struct DriverName(pub alloc::string::String);
 
 const NONE: i32 = -1;
-static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+const EVERYWHERE: u64 = u64::MAX;
 
 impl Thread {
-    /// A new thread, which inherits the preferred node and the policy of `creator`.
-    pub fn new(name: &'static str, creator: Option<&Self>) -> Self {
-        let inherited =
-            |field: fn(&Self) -> &AtomicI32| creator.map_or(NONE, |it| field(it).load(Ordering::Relaxed));
-        Self {
-            id: ThreadId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
-            name,
-            preferred_node: AtomicI32::new(inherited(|thread| &thread.preferred_node)),
-            policy: AtomicI32::new(inherited(|thread| &thread.policy)),
-            driver: AtomicPtr::new(core::ptr::null_mut()),
-        }
-    }
-
-    /// The thread of the boot CPU before there is memory for any other.
+    /// The boot CPU's thread before there is memory for any other.
     pub const fn first() -> Self {
         Self {
+            context: Context::running(),
+            next: AtomicPtr::new(core::ptr::null_mut()),
+            cpu: AtomicU32::new(0),
+            must_move: AtomicBool::new(false),
             id: ThreadId(0),
-            name: "early boot",
+            name: Name::new_const(),
+            affinity: [const { AtomicU64::new(EVERYWHERE) }; WORDS],
             preferred_node: AtomicI32::new(NONE),
             policy: AtomicI32::new(NONE),
             driver: AtomicPtr::new(core::ptr::null_mut()),
+            created_by_driver: AtomicBool::new(false),
+            start: Cell::new(None),
+            stack: Cell::new(None),
+            wake_at: AtomicU64::new(0),
+            sleep_link: SleepLink::new(),
+            finished: WaitQueue::new(None),
+            exit_code: AtomicI32::new(0),
+            joined: AtomicBool::new(false),
         }
+    }
+
+    /// A new control block in a page of `node`, or of the nearest that has one. It inherits preferred node, policy and driver
+    /// of `creator`. `None`: there is no memory.
+    pub fn create(
+        id: ThreadId,
+        name: &str,
+        node: NodeId,
+        creator: &Self,
+        context: Context,
+    ) -> Option<&'static Self> {
+        const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
+        let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+        let thread = Self {
+            context,
+            id,
+            name: cut_name(name),
+            preferred_node: AtomicI32::new(creator.preferred_node.load(Ordering::Relaxed)),
+            policy: AtomicI32::new(creator.policy.load(Ordering::Relaxed)),
+            driver: AtomicPtr::new(creator.driver.load(Ordering::Relaxed)),
+            created_by_driver: AtomicBool::new(creator.driver().is_some()),
+            ..Self::first()
+        };
+        let place = arch::physical_memory(frame.address()).cast::<Self>();
+        // SAFETY: the page is fresh, large enough, and the thread's until `destroy`.
+        unsafe {
+            place.write(thread);
+            Some(&*place)
+        }
+    }
+
+    /// Gives the control block's page back.
+    ///
+    /// # Safety
+    /// The thread came from [`Thread::create`], has finished, and nobody refers to it any more.
+    pub unsafe fn destroy(&'static self) {
+        let address = arch::translate(units::VirtAddr(core::ptr::from_ref(self).addr() as u64));
+        if let Some(address) = address {
+            // It was granted as one page, by `create`.
+            let _ = page_allocator::free(FrameNumber::containing(address), 1);
+        }
+    }
+
+    /// The CPU that it runs on, is queued at, or ran on last.
+    #[inline]
+    pub fn cpu(&self) -> CpuId {
+        CpuId(self.cpu.load(Ordering::Relaxed))
+    }
+
+    /// Notes the CPU.
+    #[inline]
+    pub fn set_cpu(&self, cpu: CpuId) {
+        self.cpu.store(cpu.0, Ordering::Relaxed);
+    }
+
+    /// Whether it may run on this CPU.
+    #[inline]
+    pub fn may_run_on(&self, cpu: CpuId) -> bool {
+        let word = self.affinity.get(cpu.index() / 64);
+        word.is_some_and(|word| word.load(Ordering::Relaxed) & (1 << (cpu.index() % 64)) != 0)
+    }
+
+    /// One word of the CPUs that it may run on.
+    #[inline]
+    pub fn affinity_word(&self, index: usize) -> u64 {
+        self.affinity.get(index).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// The CPUs that it may run on.
+    pub fn affinity(&self) -> CpuSet {
+        CpuSet::from_words(&core::array::from_fn::<_, WORDS, _>(|index| self.affinity_word(index)))
+    }
+
+    /// Sets the CPUs that it may run on; where it is now is for the caller to put right.
+    pub fn set_affinity(&self, cpus: &CpuSet) {
+        for (word, new) in self.affinity.iter().zip(cpus.words()) {
+            word.store(*new, Ordering::Relaxed);
+        }
+    }
+
+    /// What it exited with.
+    pub fn exit_code(&self) -> i32 {
+        self.exit_code.load(Ordering::Relaxed)
+    }
+
+    /// Notes what it exits with.
+    pub fn set_exit_code(&self, code: i32) {
+        self.exit_code.store(code, Ordering::Relaxed);
     }
 
     /// The node it prefers, if it does.
@@ -89,6 +231,11 @@ impl Thread {
         unsafe { self.driver.load(Ordering::Relaxed).as_ref() }.map(|driver| driver.0.as_str())
     }
 
+    /// Whether a driver created it, so that it may also end it.
+    pub fn is_drivers_own(&self) -> bool {
+        self.created_by_driver.load(Ordering::Relaxed)
+    }
+
     /// Runs `work` under the driver's name, with no preferred node and no policy; what it sets of them ends with it.
     pub fn run_as_driver<R>(&self, driver: &'static DriverName, work: impl FnOnce() -> R) -> R {
         let name_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
@@ -100,6 +247,17 @@ impl Thread {
         self.driver.store(name_before, Ordering::Relaxed);
         result
     }
+}
+
+fn cut_name(name: &str) -> Name {
+    let mut cut = Name::new();
+    for letter in name.chars() {
+        let letter = if letter.is_control() { '?' } else { letter };
+        if cut.try_push(letter).is_err() {
+            break;
+        }
+    }
+    cut
 }
 
 fn node_from(value: i32) -> Option<NodeId> {

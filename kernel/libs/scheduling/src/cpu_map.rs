@@ -1,16 +1,17 @@
 //! The machine's CPUs by node and by distance.
 use crate::CpuSet;
-use arrayvec::ArrayVec;
+use alloc::vec;
+use alloc::vec::Vec;
 use topology::NumaTopology;
-use units::{CpuId, MAX_NODES, NodeId};
+use units::{CpuId, NodeId};
 
 /// Each node's CPUs, and for each node all nodes that have CPUs, nearest first.
 ///
 /// Built once. Asking costs a step for each node on the way to the answer, and one for each of its CPUs.
 #[derive(Clone, Debug)]
 pub struct CpuMap {
-    cpus: ArrayVec<CpuSet, MAX_NODES>,
-    nearest: ArrayVec<ArrayVec<NodeId, MAX_NODES>, MAX_NODES>,
+    cpus: Vec<CpuSet>,
+    nearest: Vec<Vec<NodeId>>,
 }
 
 impl CpuMap {
@@ -19,7 +20,7 @@ impl CpuMap {
     /// Takes n² log n steps for n nodes.
     #[must_use]
     pub fn new(topology: &NumaTopology, runs: impl Fn(CpuId) -> bool) -> Self {
-        let mut cpus: ArrayVec<_, MAX_NODES> = topology.nodes().iter().map(|_| CpuSet::EMPTY).collect();
+        let mut cpus = vec![CpuSet::EMPTY; topology.node_count()];
         for cpu in topology.cpus().iter().filter(|cpu| runs(cpu.id)) {
             cpus[cpu.node.index()].insert(cpu.id);
         }
@@ -66,10 +67,10 @@ impl CpuMap {
     }
 }
 
-fn nearest_with_cpus(topology: &NumaTopology, from: NodeId, cpus: &[CpuSet]) -> ArrayVec<NodeId, MAX_NODES> {
+fn nearest_with_cpus(topology: &NumaTopology, from: NodeId, cpus: &[CpuSet]) -> Vec<NodeId> {
     let count = topology.node_count();
     let with_cpus = topology.nodes().iter().map(|node| node.id).filter(|node| !cpus[node.index()].is_empty());
-    let mut nodes: ArrayVec<_, MAX_NODES> = with_cpus.collect();
+    let mut nodes: Vec<_> = with_cpus.collect();
     let distance = |to: NodeId| if to == from { 0 } else { topology.distance(from, to).unwrap_or(u8::MAX) };
     // Equal distances go round from the node itself, so that neighbours do not all turn to the same one.
     let steps_onward = |to: NodeId| (to.index() + count - from.index()) % count;

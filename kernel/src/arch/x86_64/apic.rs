@@ -1,9 +1,9 @@
 //! The local APIC, in xAPIC mode through its page of registers or in x2APIC mode through MSRs (Intel SDM vol. 3 §11).
 //!
 //! x2APIC is used where the CPU has it. TCG has none, so that path is covered by no test.
+use super::timer::TIMER_VECTOR;
 use ::x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 use core::sync::atomic::{AtomicBool, Ordering};
-use super::timer::TIMER_VECTOR;
 use units::{ApicId, PhysAddr};
 
 /// The vector that wakes a halted CPU to look for work.

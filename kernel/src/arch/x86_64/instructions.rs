@@ -17,6 +17,12 @@ impl InterruptsOff {
         interrupts::disable();
         Self { were_on }
     }
+
+    /// Whether they are off.
+    #[inline]
+    pub fn are_off() -> bool {
+        !interrupts::are_enabled()
+    }
 }
 
 impl Drop for InterruptsOff {
@@ -53,6 +59,48 @@ pub unsafe fn per_cpu_pointer() -> *const () {
     // SAFETY: GS points to a block whose first word is its own address; that word never changes.
     unsafe { asm!("mov {}, gs:[0]", out(reg) pointer, options(nostack, preserves_flags, pure, readonly)) };
     pointer
+}
+
+/// The 64-bit word at this offset of the running CPU's block, in one instruction.
+#[inline]
+pub fn per_cpu_word<const OFFSET: usize>() -> *const () {
+    let word: *const ();
+    // SAFETY: a CPU has its block from the start; what lies in it may be read.
+    unsafe {
+        asm!("mov {}, gs:[{}]", out(reg) word, const OFFSET, options(nostack, preserves_flags, readonly))
+    };
+    word
+}
+
+/// Adds 1 to the 32-bit counter at this offset of the running CPU's block, in one instruction.
+///
+/// # Safety
+/// There is such a counter.
+#[inline]
+pub unsafe fn per_cpu_increment<const OFFSET: usize>() {
+    // SAFETY: the caller says so.
+    unsafe { asm!("inc dword ptr gs:[{}]", const OFFSET, options(nostack)) };
+}
+
+/// Takes 1 from the 32-bit counter at this offset of the running CPU's block, in one instruction, and returns whether it is
+/// 0 then.
+///
+/// # Safety
+/// There is such a counter, and it is not 0.
+#[inline]
+pub unsafe fn per_cpu_decrement<const OFFSET: usize>() -> bool {
+    let is_zero: u8;
+    // SAFETY: the caller says so.
+    unsafe {
+        asm!("dec dword ptr gs:[{}]", "sete {}", const OFFSET, out(reg_byte) is_zero, options(nostack))
+    };
+    is_zero != 0
+}
+
+/// Switches interrupts on.
+#[inline]
+pub fn enable_interrupts() {
+    interrupts::enable();
 }
 
 /// Lets this CPU reach its block through GS.

@@ -3,7 +3,8 @@
 //! Every vector has a stub of 16 bytes that pushes an error code where the CPU pushes none, then its number, and joins one
 //! common path that saves the registers and calls [`dispatch`] (Intel SDM vol. 3 §6.12 to §6.15).
 use super::descriptors::InterruptStack;
-use super::{apic, fault};
+use super::{apic, fault, timer};
+use crate::threading::{per_cpu, scheduler};
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
 use core::arch::global_asm;
@@ -147,10 +148,19 @@ extern "C" fn dispatch(frame: &Frame) {
         2 => fault::non_maskable(frame),
         vector if vector < EXCEPTIONS => fault::fatal(frame),
         vector if vector == u64::from(apic::SPURIOUS_VECTOR) => {}
-        vector if vector == u64::from(apic::WAKE_VECTOR) => apic::end_of_interrupt(),
-        vector => {
-            apic::end_of_interrupt();
-            log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for");
-        }
+        vector => interrupt(vector as u8),
     }
+}
+
+/// An interrupt; at its end another thread may have its turn.
+fn interrupt(vector: u8) {
+    apic::end_of_interrupt();
+    let cpu = per_cpu::current();
+    match vector {
+        timer::TIMER_VECTOR => scheduler::tick(),
+        // A CPU that halted looks what is to be done when it goes on.
+        apic::WAKE_VECTOR => {}
+        _ => log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for"),
+    }
+    scheduler::preempt_at_end_of_interrupt(cpu);
 }

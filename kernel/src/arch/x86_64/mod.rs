@@ -1,27 +1,33 @@
 //! x86-64: descriptor tables, interrupts, APIC, starting CPUs, page tables, ports.
 
 mod apic;
+mod context;
 mod debug_exit;
 mod descriptors;
 mod fault;
 mod fw_cfg;
 mod instructions;
 mod interrupts;
+mod legacy_pic;
 mod paging;
 mod serial;
 mod startup;
 mod time;
+mod timer;
 
 pub use apic::{init_this_cpu as init_apic, this_cpu as this_apic_id, wake_cpu};
+pub use context::{Context, switch};
 pub use debug_exit::{ExitStatus, exit_emulator};
 pub use descriptors::CpuTables;
 pub use fault::stop_other_cpus;
 pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
-    InterruptsOff, halt_forever, idle, invalid_instruction, per_cpu_pointer, set_per_cpu_pointer,
-    switch_stack, ticks,
+    InterruptsOff, enable_interrupts, halt_forever, idle, invalid_instruction, per_cpu_decrement,
+    per_cpu_increment, per_cpu_pointer, per_cpu_word, set_per_cpu_pointer, switch_stack, ticks,
 };
+pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use paging::{Kind, access_at, map, physical_memory, translate, unmap};
 pub use serial::SerialPort;
 pub use startup::{StartCpu, StartFrames, start_cpus};
 pub use time::waited_ticks;
+pub use timer::{measure_timer, set_timer, stop_timer, ticks_per_ms};

@@ -1,6 +1,6 @@
 //! Page tables: mapping, unmapping and looking up, in the one address space that all CPUs share (Intel SDM vol. 3 §4.5).
 use crate::memory::address_space::PHYSICAL_MEMORY;
-use crate::sync::SpinLock;
+use crate::sync::{Rank, SpinLock};
 use ::x86_64::registers::control::Cr3;
 use ::x86_64::structures::paging::mapper::MapToError;
 use ::x86_64::structures::paging::{
@@ -40,7 +40,7 @@ pub struct Mapping {
 }
 
 /// Guards the page tables; interrupts are off while it is held. Frames for tables are allocated under it.
-static TABLES: SpinLock<()> = SpinLock::new(());
+static TABLES: SpinLock<()> = SpinLock::new(Rank::PageTables, ());
 
 /// Where the kernel reads and writes this physical address. The pointer may be followed only where there is memory, or a
 /// device's registers below 4 GiB.

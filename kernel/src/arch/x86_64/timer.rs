@@ -1,6 +1,6 @@
 //! The local APIC's timer: one interrupt on this CPU after so many ticks of the time stamp counter (Intel SDM vol. 3
 //! §11.5.4), and how many ticks a second has. Both are measured once, on the boot CPU, against the PIT.
-use super::{apic, ticks};
+use super::{apic, ticks, time};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The vector of the timer.
@@ -12,19 +12,19 @@ static TICKS_PER_MS: AtomicU64 = AtomicU64::new(1_000_000);
 static COUNTS_PER_2_32_TICKS: AtomicU64 = AtomicU64::new(1 << 32);
 
 /// The counts that a measurement began with.
-pub struct Measurement {
+struct Measurement {
     start_ticks: u64,
 }
 
 impl Measurement {
     /// Begins to count, on a CPU whose APIC is on and whose timer is not in use.
-    pub fn begin() -> Self {
+    fn begin() -> Self {
         apic::start_timer_count(u32::MAX);
         Self { start_ticks: ticks() }
     }
 
     /// Ends after exactly this long.
-    pub fn end(self, elapsed_us: u64) {
+    fn end(self, elapsed_us: u64) {
         let elapsed_ticks = ticks().wrapping_sub(self.start_ticks).max(1);
         let counts = u64::from(u32::MAX - apic::timer_count()).max(1);
         apic::start_timer_count(0);
@@ -32,6 +32,16 @@ impl Measurement {
         let ratio = (u128::from(counts) << 32) / u128::from(elapsed_ticks);
         COUNTS_PER_2_32_TICKS.store(ratio as u64, Ordering::Relaxed);
     }
+}
+
+/// How long the timer is measured.
+const MEASURED_US: u64 = 10_000;
+
+/// Measures the timer of this CPU, which all others' run alike.
+pub fn measure_timer() {
+    let measurement = Measurement::begin();
+    time::wait(MEASURED_US);
+    measurement.end(MEASURED_US);
 }
 
 /// Ticks of the time stamp counter in a millisecond.

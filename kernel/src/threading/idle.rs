@@ -1,0 +1,93 @@
+//! Idle CPUs: they take work from others, nearest first, and halt when there is none, until an interrupt brings some.
+//!
+//! No wake-up is lost: a CPU first says that it is idle, then looks at its queue once more, then halts; whoever queues a
+//! thread there first queues it, then looks whether the CPU is idle. Both sides use locked instructions, so one of them
+//! sees the other. The interrupt that wakes a CPU cannot come between its last look and its halt, which are one with
+//! interrupts off.
+use super::per_cpu::{self, PerCpu};
+use super::scheduler;
+use super::thread::Thread;
+use crate::arch;
+use crate::platform::cpu_topology;
+use core::sync::atomic::{AtomicU64, Ordering};
+use scheduling::WORDS;
+use units::{CpuId, NodeId};
+
+/// The CPUs that halt or are about to: bit n of word n/64.
+static IDLE: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
+
+/// Whether this CPU is idle.
+#[inline]
+pub fn is_idle(cpu: CpuId) -> bool {
+    IDLE[cpu.index() / 64].load(Ordering::SeqCst) & (1 << (cpu.index() % 64)) != 0
+}
+
+/// Whether any CPU is idle. Costs a step for each 64 CPUs of the machine.
+#[inline]
+pub fn any() -> bool {
+    IDLE[..words()].iter().any(|word| word.load(Ordering::Relaxed) != 0)
+}
+
+/// The words of [`IDLE`] that this machine needs.
+fn words() -> usize {
+    cpu_topology::cpus().len().div_ceil(64).min(WORDS)
+}
+
+/// An idle CPU of the node on which the thread may run.
+pub fn allowed_near(thread: &Thread, node: NodeId) -> Option<&'static PerCpu> {
+    let of_node = scheduler::cpu_map()?.cpus_of(node).words();
+    (0..words()).find_map(|index| {
+        let idle = IDLE[index].load(Ordering::Relaxed) & of_node[index] & thread.affinity_word(index);
+        let bit = (idle != 0).then(|| idle.trailing_zeros())?;
+        cpu_topology::block(CpuId(index as u32 * 64 + bit))
+    })
+}
+
+/// Threads wait at this busy CPU: an idle one, the nearest, is woken to take one.
+pub fn offer_work(cpu: &PerCpu) {
+    if any()
+        && let Some(map) = scheduler::cpu_map()
+        && let Some(idle) = map.victims(cpu.id, cpu.node).find(|other| is_idle(*other))
+        && let Some(block) = cpu_topology::block(idle)
+    {
+        block.wake_up();
+    }
+}
+
+/// What a CPU does that has nothing to do. Interrupts are off but while it halts.
+pub fn run(cpu: &'static PerCpu) -> ! {
+    loop {
+        cpu.do_work_left_here();
+        if let Some(thread) = cpu.take_queued().or_else(|| steal(cpu)) {
+            scheduler::leave_idle(cpu, thread);
+            continue;
+        }
+        let (word, bit) = (&IDLE[cpu.id.index() / 64], 1 << (cpu.id.index() % 64));
+        word.fetch_or(bit, Ordering::SeqCst);
+        if cpu.queued() == 0 && !cpu.has_work_left_here() {
+            set_timer_for_sleepers(cpu);
+            arch::idle();
+        }
+        word.fetch_and(!bit, Ordering::SeqCst);
+    }
+}
+
+/// An idle CPU needs no tick, only the next sleeper's time.
+fn set_timer_for_sleepers(cpu: &PerCpu) {
+    match cpu.sleepers.lock().next_wake() {
+        Some(wake_at) => arch::set_timer(wake_at.saturating_sub(arch::ticks()).max(1)),
+        None => arch::stop_timer(),
+    }
+}
+
+/// Takes a thread from the nearest CPU at which one waits that may run here.
+fn steal(thief: &PerCpu) -> Option<&'static Thread> {
+    let victims = scheduler::cpu_map()?.victims(thief.id, thief.node).filter_map(cpu_topology::block);
+    let mut busy = victims.filter(|victim| victim.queued() > 0);
+    busy.find_map(|victim| victim.take_queued_if(|thread| thread.may_run_on(thief.id)))
+}
+
+/// Where the boot CPU's idle thread begins; the other CPUs come to [`run`] when they have started.
+pub extern "C" fn main() -> ! {
+    run(per_cpu::current())
+}
