@@ -80,10 +80,11 @@ fn set_timer_for_sleepers(cpu: &PerCpu) {
     }
 }
 
-/// Takes a thread from the nearest CPU at which one waits that may run here.
+/// Takes a thread from the nearest CPU at which one waits that may run here. A CPU that is about to run its own first one is
+/// left that.
 fn steal(thief: &PerCpu) -> Option<&'static Thread> {
     let victims = scheduler::cpu_map()?.victims(thief.id, thief.node).filter_map(cpu_topology::block);
-    let mut busy = victims.filter(|victim| victim.queued() > 0);
+    let mut busy = victims.filter(|victim| victim.queued() > u32::from(victim.is_idling()));
     busy.find_map(|victim| victim.take_queued_if(|thread| thread.may_run_on(thief.id)))
 }
 
