@@ -49,6 +49,7 @@ pub fn adopt_boot_cpu() -> Stack {
     let block = create_block(cpu, "boot").expect("a machine that booted has some memory");
     // SAFETY: this is the boot CPU, and the block is new.
     unsafe { block.install() };
+    arch::silence_legacy_interrupts();
     arch::init_apic();
     Stack::allocate(cpu.node).expect("a machine that booted has some memory")
 }

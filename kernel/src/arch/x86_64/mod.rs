@@ -7,6 +7,7 @@ mod fault;
 mod fw_cfg;
 mod instructions;
 mod interrupts;
+mod legacy_pic;
 mod paging;
 mod serial;
 mod startup;
@@ -21,6 +22,7 @@ pub use instructions::{
     InterruptsOff, halt_forever, idle, invalid_instruction, per_cpu_pointer, set_per_cpu_pointer,
     switch_stack, ticks,
 };
+pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use paging::{Kind, access_at, map, physical_memory, translate, unmap};
 pub use serial::SerialPort;
 pub use startup::{StartCpu, StartFrames, start_cpus};
