@@ -67,6 +67,9 @@ fn repeat(count: u32) -> Result<()> {
             judge(run.verdict).with_context(|| format!("boot {number} of {count}"))?;
             bail!("boot {number} of {count}: success reported, and no line says that it is complete");
         }
+        if number % 20 == 0 && number < count {
+            eprintln!("soak boots: {number} of {count}");
+        }
     }
     println!("soak boots: {count} of {count} boots complete");
     Ok(())

@@ -1,7 +1,8 @@
 //! What the kernel reports to programs: one JSON object a line, on the second serial port.
 //!
-//! The kernel writes these types and the tests read them back, so the two cannot drift apart. Fields may be added, never
-//! renamed or removed. JSON itself is left to `serde-json-core` in the kernel (no allocation) and to `serde_json` in tests.
+//! Fields may be added, never renamed or removed. JSON itself is left to `serde-json-core`, which writes it without
+//! allocating. The tests that boot the kernel read the lines as any program would, without these types, so that a change
+//! of the lines does not go by unnoticed.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! Taking frames out of a node: the lists first, a walk only where they cannot know.
 use crate::blocks::{BLOCK_ORDER, Block, block_of};
 use crate::buddy::blocks_in;
-use crate::frame_map::FrameMap;
+use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::{Extent, NodeMemory, Piece, edges, whole_blocks};
 use crate::request::Needs;
 use crate::span_table::Span;
@@ -67,10 +67,6 @@ impl NodeMemory<'_> {
         }
         self.withdraw_blocks(extent, first..block_of(frames.end - 1) + 1);
         for piece in edges(&frames) {
-            let place = extent.place(piece.number);
-            if self.blocks.map(place).is_none() {
-                self.blocks.split(place, piece.number, FrameMap::FREE);
-            }
             self.claim_piece(extent, piece, piece.number == first);
         }
         for number in whole_blocks(&frames) {
@@ -78,12 +74,19 @@ impl NodeMemory<'_> {
         }
     }
 
-    /// Makes free frames of a split block a grant or a part of one.
+    /// Makes free frames of one block a grant or a part of one. Splits the block if it is whole.
     fn claim_piece(&mut self, extent: Extent, piece: Piece, begins_grant: bool) {
         let place = extent.place(piece.number);
+        let free = match self.blocks.get(place) {
+            Block::Split { free, .. } => free,
+            _ => {
+                self.blocks.split(place, piece.number, FrameMap::FREE);
+                BLOCK_FRAMES
+            }
+        };
         if let Some(map) = self.blocks.map_mut(place) {
             map.claim(piece.start..piece.end, begins_grant);
         }
-        self.settle(extent, piece.number, self.blocks.free_in(place) - piece.len());
+        self.settle(extent, piece.number, free - piece.len());
     }
 }

@@ -39,7 +39,7 @@ impl NodeMemory<'_> {
                 _ => 0,
             };
             next += u64::from(inside);
-            if inside + offset != BLOCK_FRAMES || inside == 0 {
+            if offset + inside < BLOCK_FRAMES {
                 break;
             }
         }

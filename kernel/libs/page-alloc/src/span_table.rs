@@ -24,6 +24,8 @@ pub struct Span {
 }
 
 impl Span {
+    const EMPTY: Self = Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, place: 0, next: None };
+
     /// The span's blocks.
     pub fn extent(&self) -> Extent {
         let first = block_of(self.frames.start.0);
@@ -93,10 +95,6 @@ impl<'m> SpanTable<'m> {
     pub fn first_of(&self, node: NodeId) -> Option<u32> {
         self.spans.iter().position(|span| span.node == node).map(|index| index as u32)
     }
-}
-
-impl Span {
-    const EMPTY: Self = Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, place: 0, next: None };
 }
 
 fn fill_table(table: &mut [Span], spans: &[NodeFrames]) {

@@ -62,6 +62,17 @@ fn a_run_of_any_length_is_granted_as_long_as_contiguous_memory_is_there() {
 }
 
 #[test]
+fn the_longest_run_without_a_larger_chunk_in_it_is_found() {
+    // Frames 1 to 6 hold aligned chunks of at most 2: no list knows of more.
+    let mut machine = Machine::new(&[span(0, 0, 8)], &[&[0]]);
+    let pages = machine.pages();
+    pages.add_free(FrameRange::new(1, 7)).unwrap();
+    assert_eq!(pages.node_stats(node(0)).unwrap().largest_free_order, Some(1));
+    assert!(pages.allocate(&Request::new(4, node(0))).is_err(), "a power of two is aligned to itself");
+    assert_eq!(pages.allocate(&Request::new(6, node(0))).unwrap().frame, FrameNumber(1));
+}
+
+#[test]
 fn exhausted_in_the_largest_blocks_a_node_falls_back_in_order_and_is_whole_again_afterwards() {
     let spans = [span(0, 0, 3 * GIB), span(1, TIB, TIB + GIB), span(2, TIB + GIB, TIB + 2 * GIB)];
     let mut machine = Machine::new(&spans, &[&[0, 2, 1], &[1], &[2], &[1, 0]]);

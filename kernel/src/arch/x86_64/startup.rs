@@ -106,7 +106,7 @@ unsafe extern "C" {
     static start_page_continue: u8;
 }
 
-/// The frames that starting CPUs takes, all below 4 GiB, zeroed, and free again afterwards.
+/// The frames that starting CPUs takes, all below 4 GiB and zeroed.
 pub struct StartFrames {
     /// Below 1 MiB.
     pub start_page: FrameNumber,
