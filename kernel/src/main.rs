@@ -92,6 +92,9 @@ extern "C" fn boot_on_own_node() -> ! {
     if parameters.selftest {
         selftest::run();
     }
+    if parameters.load {
+        selftest::run_load();
+    }
     let drivers = drivers::start_all(ramdisk);
     let ticks = arch::ticks() - start_ticks;
     log_complete(drivers);

@@ -3,6 +3,7 @@
 mod cpus;
 mod fallback;
 mod heaps;
+mod load;
 mod pages;
 mod plan;
 mod threads;
@@ -24,6 +25,11 @@ pub fn run() {
     report("threads.affinity", threads::keep_to_their_affinity());
     report("threads.sleep", threads::sleep_long_enough());
     report("threads.block_and_wake", threads::block_and_wake());
+}
+
+/// Puts the scheduler under load, for a long time.
+pub fn run_load() {
+    report("threads.load", load::loses_nothing());
 }
 
 /// What a test found wrong, in words.

@@ -72,6 +72,17 @@ pub struct SpinLockGuard<'a, T, Off = InterruptsOff> {
     _off: Off,
 }
 
+impl<T, Off> SpinLockGuard<'_, T, Off> {
+    /// Gives the lock up, and leaves off what is off until the result is dropped.
+    #[inline]
+    pub fn unlock(self) -> Off {
+        let Self { value, _held, _off } = self;
+        drop(value);
+        drop(_held);
+        _off
+    }
+}
+
 impl<T, Off> Deref for SpinLockGuard<'_, T, Off> {
     type Target = T;
 

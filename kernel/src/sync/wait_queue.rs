@@ -56,9 +56,4 @@ impl<T> WaitQueue<T> {
         }
         result
     }
-
-    /// Looks at the value, or changes it without waking anyone.
-    pub fn with<R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
-        look(&mut self.inner.lock().value)
-    }
 }

@@ -73,12 +73,11 @@ fn move_away(cpu: &'static PerCpu, thread: &'static Thread) {
     }
 }
 
-/// Gives the CPU up until somebody wakes this thread, which stands in a queue that `guard` guards; that is given up only
-/// when nothing can come between.
+/// Gives the CPU up until somebody wakes this thread, which stands in a queue that `guard` guards. Interrupts stay off from
+/// the one to the other: a tick between them would queue the thread a second time.
 #[inline]
 pub fn block<T>(guard: SpinLockGuard<'_, T>) {
-    let _off = InterruptsOff::new();
-    drop(guard);
+    let _off = guard.unlock();
     block_with_interrupts_off(per_cpu::current());
 }
 

@@ -13,6 +13,8 @@ pub struct Parameters {
     pub log: LogLevel,
     /// `selftest`: prove on this machine that memory is where it should be.
     pub selftest: bool,
+    /// `load`: put the scheduler under load, which takes a while.
+    pub load: bool,
     /// `bench`: run the benchmarks.
     pub bench: bool,
     /// `exit`: report the verdict and stop the machine when all that was asked for is done.
@@ -67,6 +69,7 @@ impl Parameters {
         match word.split_once('=') {
             None => match word {
                 "selftest" => self.selftest = true,
+                "load" => self.load = true,
                 "bench" => self.bench = true,
                 "exit" => self.exit = true,
                 _ => return None,
@@ -124,12 +127,13 @@ mod tests {
 
     #[test]
     fn every_known_word_is_understood() {
-        let (parameters, unknown) = parse("numa=off log=trace selftest bench exit fault=page");
+        let (parameters, unknown) = parse("numa=off log=trace selftest load bench exit fault=page");
         assert!(unknown.is_empty());
         let expected = Parameters {
             numa_off: true,
             log: LogLevel::Trace,
             selftest: true,
+            load: true,
             bench: true,
             exit: true,
             fault: Some(Fault::Page),

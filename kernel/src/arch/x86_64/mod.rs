@@ -30,4 +30,4 @@ pub use paging::{Kind, access_at, map, physical_memory, translate, unmap};
 pub use serial::SerialPort;
 pub use startup::{StartCpu, StartFrames, start_cpus};
 pub use time::waited_ticks;
-pub use timer::{measure_timer, set_timer, stop_timer, ticks_per_ms};
+pub use timer::{interrupt_as_the_timer_does, measure_timer, set_timer, stop_timer, ticks_per_ms};

@@ -61,3 +61,9 @@ pub fn set_timer(in_ticks: u64) {
 pub fn stop_timer() {
     apic::start_timer_count(0);
 }
+
+/// Does to this CPU what the timer's interrupt does.
+pub fn interrupt_as_the_timer_does() {
+    // SAFETY: the vector has a handler, which keeps all registers; interrupts are off in it as they would be.
+    unsafe { core::arch::asm!("int {}", const TIMER_VECTOR) };
+}

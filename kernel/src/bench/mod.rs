@@ -1,5 +1,7 @@
 //! Benchmarks, run by the parameter `bench`: each a `bench` event and a line. Ticks are instructions when the emulator counts
 //! those, and then the same in every run.
+mod threads;
+
 use crate::arch;
 use crate::event_stream;
 use crate::memory::page_allocator::{self, Zeroed};
@@ -29,6 +31,7 @@ pub fn run(boot_ticks: u64) {
     }
     pairs("page.pair.order0.zeroed", Request::new(1, local), Zeroed::Yes);
     batch(local);
+    threads::run();
 }
 
 fn pairs(name: &str, request: Request, zeroed: Zeroed) {

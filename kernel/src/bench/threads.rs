@@ -1,0 +1,107 @@
+//! Threads: switching, waking, creating, and the tick. All on one CPU, whose own tick is stopped meanwhile.
+use super::report;
+use crate::arch;
+use crate::sync::Semaphore;
+use crate::threading::thread::{Start, ThreadId};
+use crate::threading::{lifecycle, per_cpu, scheduler};
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicBool, Ordering};
+use scheduling::CpuSet;
+
+/// Rounds of each benchmark, after as many to warm up.
+const ROUNDS: u64 = 1000;
+/// Threads that are created and joined.
+const LIVES: u64 = 100;
+
+static STOP: AtomicBool = AtomicBool::new(false);
+static PING: Semaphore = Semaphore::new(0);
+static PONG: Semaphore = Semaphore::new(0);
+
+/// Runs them. The running thread stays on its CPU from then on.
+pub fn run() {
+    let here = CpuSet::from_iter([per_cpu::current().id]);
+    // A thread that was created may always be told where to run.
+    let _ = lifecycle::set_affinity(per_cpu::current_thread().id, &here);
+    arch::stop_timer();
+    switch_by_yield(&here);
+    switch_by_wake(&here);
+    create_and_join();
+    tick();
+    scheduler::start_tick();
+}
+
+fn partner(work: unsafe extern "C" fn(*mut c_void) -> i32, here: &CpuSet) -> Option<ThreadId> {
+    STOP.store(false, Ordering::Relaxed);
+    let start = Start { entry: work, argument: core::ptr::null_mut() };
+    let thread = lifecycle::create("partner", start, None).ok()?;
+    lifecycle::set_affinity(thread, here).ok()?;
+    Some(thread)
+}
+
+unsafe extern "C" fn yield_back(_: *mut c_void) -> i32 {
+    while !STOP.load(Ordering::Relaxed) {
+        scheduler::yield_now();
+    }
+    0
+}
+
+/// Two threads that give way to each other: two switches a round.
+fn switch_by_yield(here: &CpuSet) {
+    let Some(partner) = partner(yield_back, here) else { return };
+    (0..ROUNDS).for_each(|_| scheduler::yield_now());
+    let start = arch::ticks();
+    (0..ROUNDS).for_each(|_| scheduler::yield_now());
+    report("thread.switch.yield", arch::ticks() - start, 2 * ROUNDS);
+    STOP.store(true, Ordering::Relaxed);
+    let _ = lifecycle::join(partner);
+}
+
+unsafe extern "C" fn answer(_: *mut c_void) -> i32 {
+    while !STOP.load(Ordering::Relaxed) {
+        PING.acquire();
+        PONG.release();
+    }
+    0
+}
+
+/// Two threads that wake each other and wait for each other: a wake-up and a switch each, twice a round.
+fn switch_by_wake(here: &CpuSet) {
+    let Some(partner) = partner(answer, here) else { return };
+    let round = || {
+        PING.release();
+        PONG.acquire();
+    };
+    (0..ROUNDS).for_each(|_| round());
+    let start = arch::ticks();
+    (0..ROUNDS).for_each(|_| round());
+    report("thread.switch.wake", arch::ticks() - start, 2 * ROUNDS);
+    STOP.store(true, Ordering::Relaxed);
+    round();
+    let _ = lifecycle::join(partner);
+}
+
+unsafe extern "C" fn nothing(_: *mut c_void) -> i32 {
+    0
+}
+
+/// A thread's whole life: created, run, reaped, joined.
+fn create_and_join() {
+    let life = || {
+        let start = Start { entry: nothing, argument: core::ptr::null_mut() };
+        if let Ok(thread) = lifecycle::create("short", start, None) {
+            let _ = lifecycle::join(thread);
+        }
+    };
+    (0..LIVES).for_each(|_| life());
+    let start = arch::ticks();
+    (0..LIVES).for_each(|_| life());
+    report("thread.create_join", arch::ticks() - start, LIVES);
+}
+
+/// The timer's interrupt when there is nobody to switch to, from the interrupted instruction to the next.
+fn tick() {
+    (0..ROUNDS).for_each(|_| arch::interrupt_as_the_timer_does());
+    let start = arch::ticks();
+    (0..ROUNDS).for_each(|_| arch::interrupt_as_the_timer_does());
+    report("irq.tick", arch::ticks() - start, ROUNDS);
+}
