@@ -6,7 +6,7 @@ use core::ops::{Deref, DerefMut};
 /// lock. Non-maskable interrupts still come: their handler takes no lock.
 ///
 /// Order, outermost first; a CPU that holds one takes only those to its right:
-/// heap → page tables → page allocator's nodes → event stream → console.
+/// stacks → heap → page tables → page allocator's nodes → event stream → console.
 pub struct SpinLock<T>(spin::Mutex<T>);
 
 impl<T> SpinLock<T> {

@@ -3,6 +3,7 @@ use super::cpu_topology;
 use crate::arch::{self, StartCpu, StartFrames};
 use crate::event_stream;
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::shootdown;
 use crate::memory::stack::Stack;
 use crate::threading::per_cpu::{self, PerCpu, Work};
 use crate::threading::thread::Thread;
@@ -50,6 +51,7 @@ pub fn adopt_boot_cpu() -> Stack {
     // SAFETY: this is the boot CPU, and the block is new.
     unsafe { block.install() };
     arch::init_apic();
+    shootdown::leave_idle();
     Stack::allocate(cpu.node).expect("a machine that booted has some memory")
 }
 
@@ -122,6 +124,7 @@ extern "C" fn other_cpu_main(block: *const ()) -> ! {
     // SAFETY: this is the block's CPU, which has just started.
     unsafe { block.install() };
     arch::init_apic();
+    shootdown::leave_idle();
     block.set_online(stack_pointer());
     block.idle()
 }
@@ -144,6 +147,8 @@ pub fn run_on_each_cpu(work: fn(&PerCpu)) {
     }
     work(this);
     while order.done.load(Ordering::Acquire) < others.len() {
+        // One of them may be waiting for this CPU to forget a translation.
+        shootdown::answer();
         core::hint::spin_loop();
     }
 }

@@ -3,6 +3,7 @@
 use super::thread::Thread;
 use crate::arch::{self, CpuTables};
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::shootdown;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::size_of;
@@ -31,6 +32,8 @@ pub struct PerCpu {
     stack_seen: AtomicUsize,
     /// Work that another CPU has left here.
     work: AtomicPtr<Work>,
+    /// What it remembers of the page tables.
+    pub translations: shootdown::CpuState,
     /// Its descriptor tables, which the CPU itself holds on to.
     tables: UnsafeCell<CpuTables>,
     /// The thread that it starts with.
@@ -63,6 +66,7 @@ impl PerCpu {
             online: AtomicBool::new(false),
             stack_seen: AtomicUsize::new(0),
             work: AtomicPtr::new(core::ptr::null_mut()),
+            translations: shootdown::CpuState::new(),
             tables: UnsafeCell::new(CpuTables::new()),
             first_thread,
         }
@@ -85,6 +89,7 @@ impl PerCpu {
             addr_of_mut!((*block).online).write(AtomicBool::new(false));
             addr_of_mut!((*block).stack_seen).write(AtomicUsize::new(0));
             addr_of_mut!((*block).work).write(AtomicPtr::new(core::ptr::null_mut()));
+            addr_of_mut!((*block).translations).write(shootdown::CpuState::new());
             CpuTables::write_new(addr_of_mut!((*block).tables).cast());
             addr_of_mut!((*block).first_thread).write(first_thread);
             Some(&*block)

@@ -4,6 +4,7 @@
 //! common path that saves the registers and calls [`dispatch`] (Intel SDM vol. 3 §6.12 to §6.15).
 use super::descriptors::InterruptStack;
 use super::{apic, fault};
+use crate::memory::shootdown;
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
 use core::arch::global_asm;
@@ -143,11 +144,16 @@ fn build_table() -> InterruptDescriptorTable {
 
 /// Where the common path leads: an exception is fatal, an interrupt is handled and the CPU goes on.
 extern "C" fn dispatch(frame: &Frame) {
+    shootdown::leave_idle();
     match frame.vector {
         2 => fault::non_maskable(frame),
         vector if vector < EXCEPTIONS => fault::fatal(frame),
         vector if vector == u64::from(apic::SPURIOUS_VECTOR) => {}
         vector if vector == u64::from(apic::WAKE_VECTOR) => apic::end_of_interrupt(),
+        vector if vector == u64::from(apic::SHOOTDOWN_VECTOR) => {
+            shootdown::answer();
+            apic::end_of_interrupt();
+        }
         vector => {
             apic::end_of_interrupt();
             log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for");
