@@ -151,11 +151,18 @@ fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(),
             Rights::ReadWrite => Kind::Data,
             Rights::ReadExecute => Kind::Code,
         };
-        for page in (0..part.pages).map(|page| VirtAddr(part.start.0 + page * FRAME_SIZE)) {
-            let frame =
-                arch::translate(page).map(FrameNumber::containing).expect("the kernel's image is mapped");
-            // SAFETY: the rights are those that the linker made the page for.
-            unsafe { space.map(page, one(frame), kind, &mut || table_frame(NodeId::ZERO))? };
+        let mut pages = (0..part.pages)
+            .map(|page| VirtAddr(part.start.0 + page * FRAME_SIZE))
+            .map(|page| (page, arch::translate(page).expect("the kernel's image is mapped")))
+            .map(|(page, address)| (page, FrameNumber::containing(address)))
+            .peekable();
+        while let Some((start, frame)) = pages.next() {
+            let mut frames = one(frame);
+            while pages.next_if(|(_, next)| *next == frames.end).is_some() {
+                frames.end.0 += 1;
+            }
+            // SAFETY: the rights are those that the linker made the pages for.
+            unsafe { space.map(start, frames, kind, &mut || table_frame(NodeId::ZERO))? };
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ mod fault;
 mod fw_cfg;
 mod instructions;
 mod interrupts;
+mod page_table;
 mod paging;
 mod protection;
 mod serial;
