@@ -12,7 +12,7 @@ use arrayvec::ArrayVec;
 use page_alloc::Request;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, VirtAddr};
 
-/// Pages in a stack.
+/// Pages in a thread's stack, and the most that any has.
 pub const STACK_PAGES: u64 = STACKS.pages;
 
 /// A stack, mapped until [`Stack::free`].
@@ -26,7 +26,7 @@ pub struct Stack {
 
 #[derive(Debug)]
 enum Frames {
-    /// One grant of [`STACK_PAGES`], beginning with this frame.
+    /// One grant, beginning with this frame.
     InOnePiece(FrameNumber),
     /// A grant for each page.
     Scattered,
@@ -59,16 +59,21 @@ impl Slots {
 }
 
 impl Stack {
-    /// Maps a stack in memory of `node`, or of the nearest node that has some; `None` when there is none at all, and nothing
-    /// was taken.
+    /// Maps a stack for a thread in memory of `node`, or of the nearest node that has some; `None` when there is none at all,
+    /// and nothing was taken.
     pub fn allocate(node: NodeId) -> Option<Self> {
+        Self::with_pages(node, STACK_PAGES)
+    }
+
+    /// The same, for a stack of so many pages, at most [`STACK_PAGES`].
+    pub fn with_pages(node: NodeId, pages: u64) -> Option<Self> {
         let slot = SLOTS[node.index()].lock().take()?;
         let bottom = STACKS.bottom(node, slot);
-        let frames = map_in_one_piece(bottom, node).or_else(|| map_scattered(bottom, node));
+        let frames = map_in_one_piece(bottom, pages, node).or_else(|| map_scattered(bottom, pages, node));
         if frames.is_none() {
             SLOTS[node.index()].lock().free.push(slot);
         }
-        Some(Self { top: VirtAddr(bottom.0 + STACK_PAGES * FRAME_SIZE), frames: frames? })
+        Some(Self { top: VirtAddr(bottom.0 + pages * FRAME_SIZE), frames: frames? })
     }
 
     /// Unmaps the stack and gives its frames and its addresses back. Waits for the other CPUs to forget it, so no spin lock
@@ -77,19 +82,20 @@ impl Stack {
     /// # Safety
     /// No CPU runs on the stack any more, and nobody keeps an address of it.
     pub unsafe fn free(self) {
-        let bottom = VirtAddr(self.top.0 - STACK_PAGES * FRAME_SIZE);
+        let slot = STACKS.slot_of(VirtAddr(self.top.0 - 1));
+        let (node, slot) = slot.expect("stacks are made in their windows alone");
+        let bottom = STACKS.bottom(node, slot);
+        let pages = (self.top.0 - bottom.0) / FRAME_SIZE;
         match self.frames {
             Frames::InOnePiece(frame) => {
                 // SAFETY: the caller vouches for it.
-                unsafe { address_space::unmap(bottom, STACK_PAGES) };
-                give_back(frame, STACK_PAGES);
+                unsafe { address_space::unmap(bottom, pages) };
+                give_back(frame, pages);
             }
             // SAFETY: the caller vouches for it.
-            Frames::Scattered => unsafe { unmap_scattered(bottom) },
+            Frames::Scattered => unsafe { unmap_scattered(bottom, pages) },
         }
-        if let Some((node, slot)) = STACKS.slot_of(bottom) {
-            SLOTS[node.index()].lock().free.push(slot);
-        }
+        SLOTS[node.index()].lock().free.push(slot);
     }
 }
 
@@ -105,19 +111,19 @@ pub fn guard_under(address: VirtAddr) -> Option<VirtAddr> {
 }
 
 /// One grant of the node itself: the fewest steps, as long as it has such a piece.
-fn map_in_one_piece(bottom: VirtAddr, node: NodeId) -> Option<Frames> {
-    let request = Request { strict: true, ..Request::new(STACK_PAGES, node) };
+fn map_in_one_piece(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
+    let request = Request { strict: true, ..Request::new(pages, node) };
     let start = page_allocator::allocate(&request, Zeroed::No).ok()?.frame;
-    if map(bottom, FrameRange::new(start.0, start.0 + STACK_PAGES), node).is_none() {
-        give_back(start, STACK_PAGES);
+    if map(bottom, FrameRange::new(start.0, start.0 + pages), node).is_none() {
+        give_back(start, pages);
         return None;
     }
     Some(Frames::InOnePiece(start))
 }
 
 /// Single frames, from wherever the nearest are.
-fn map_scattered(bottom: VirtAddr, node: NodeId) -> Option<Frames> {
-    for page in 0..STACK_PAGES {
+fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
+    for page in 0..pages {
         let grant = page_allocator::allocate_for_kernel(node, 1, Zeroed::No);
         let mapped = grant.and_then(|grant| {
             let frame = grant.frame;
@@ -129,7 +135,7 @@ fn map_scattered(bottom: VirtAddr, node: NodeId) -> Option<Frames> {
         });
         if mapped.is_none() {
             // SAFETY: nobody knows of these pages yet.
-            unsafe { unmap_scattered(bottom) };
+            unsafe { unmap_scattered(bottom, pages) };
             return None;
         }
     }
@@ -138,11 +144,11 @@ fn map_scattered(bottom: VirtAddr, node: NodeId) -> Option<Frames> {
 
 /// # Safety
 /// Nobody uses the stack.
-unsafe fn unmap_scattered(bottom: VirtAddr) {
-    let pages = (0..STACK_PAGES).map(|page| VirtAddr(bottom.0 + page * FRAME_SIZE));
-    let frames: ArrayVec<_, { STACK_PAGES as usize }> = pages.filter_map(arch::translate).collect();
+unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
+    let addresses = (0..pages).map(|page| VirtAddr(bottom.0 + page * FRAME_SIZE));
+    let frames: ArrayVec<_, { STACK_PAGES as usize }> = addresses.filter_map(arch::translate).collect();
     // SAFETY: the caller vouches for it.
-    unsafe { address_space::unmap(bottom, STACK_PAGES) };
+    unsafe { address_space::unmap(bottom, pages) };
     frames.into_iter().for_each(|address| give_back(FrameNumber::containing(address), 1));
 }
 

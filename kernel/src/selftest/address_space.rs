@@ -16,7 +16,7 @@ const KERNEL: u64 = 0xffff_ffff_8000_0000;
 
 /// Walks all page tables: no page is both written and executed, nothing is mapped in the lower half or left of the boot
 /// loader's, memory is not executed, no guard page is mapped, code is the kernel's or a driver's, and the kernel's is not
-/// written by way of any page. Then sees that every CPU's stack stands on a guard page.
+/// written by way of any page. Then sees that every CPU's stacks stand on guard pages.
 pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
     let code = kernel_code()?;
     // Nothing may be allocated while the tables are locked, so words are made later.
@@ -28,9 +28,14 @@ pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
         return Err(alloc::format!("{words}: {} bytes at {}", page.bytes, page.start));
     }
     for cpu in cpu_topology::online() {
-        let guard = stack::guard_under(VirtAddr(cpu.stack_seen() as u64));
-        let guard = guard.ok_or_else(|| alloc::format!("CPU {}'s stack is not where stacks are", cpu.id))?;
-        ensure!(arch::access_at(guard).is_none(), "the guard page {guard} of CPU {} is mapped", cpu.id);
+        let own = VirtAddr(cpu.stack_seen() as u64);
+        let interrupts = cpu.interrupt_stacks().iter().map(|top| VirtAddr(top.0 - 1));
+        for address in interrupts.chain([own]) {
+            let guard = stack::guard_under(address);
+            let guard =
+                guard.ok_or_else(|| alloc::format!("CPU {}'s stack is not where stacks are", cpu.id))?;
+            ensure!(arch::access_at(guard).is_none(), "the guard page {guard} of CPU {} is mapped", cpu.id);
+        }
     }
     Ok(())
 }

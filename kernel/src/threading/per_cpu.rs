@@ -1,15 +1,17 @@
 //! Each CPU's own block, reached through GS: who it is, what it runs, and its descriptor tables. It lies in memory of the
 //! CPU's node.
 use super::thread::Thread;
-use crate::arch::{self, CpuTables};
+use crate::arch::{self, CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks};
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::shootdown;
+use crate::memory::stack::Stack;
+use arrayvec::ArrayVec;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::size_of;
 use core::ptr::addr_of_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use units::{ApicId, CpuId, FRAME_SIZE, NodeId};
+use units::{ApicId, CpuId, FRAME_SIZE, NodeId, VirtAddr};
 
 /// One CPU's block. Its CPU alone runs on its tables; the rest may be read by all.
 #[repr(C, align(64))]
@@ -36,6 +38,8 @@ pub struct PerCpu {
     pub translations: shootdown::CpuState,
     /// Its descriptor tables, which the CPU itself holds on to.
     tables: UnsafeCell<CpuTables>,
+    /// Where the faults that may find its stack broken are handled.
+    interrupt_stacks: InterruptStacks,
     /// The thread that it starts with.
     first_thread: Thread,
 }
@@ -68,6 +72,7 @@ impl PerCpu {
             work: AtomicPtr::new(core::ptr::null_mut()),
             translations: shootdown::CpuState::new(),
             tables: UnsafeCell::new(CpuTables::new()),
+            interrupt_stacks: [VirtAddr(0); INTERRUPT_STACKS],
             first_thread,
         }
     }
@@ -75,10 +80,10 @@ impl PerCpu {
     /// A block for a CPU, in memory of its node or the nearest that has some; `None` when there is none at all.
     pub fn create(id: CpuId, apic: ApicId, node: NodeId, first_thread: Thread) -> Option<&'static Self> {
         let pages = size_of::<Self>().div_ceil(FRAME_SIZE as usize) as u64;
+        let interrupt_stacks = allocate_interrupt_stacks(node)?;
         let frame = page_allocator::allocate_for_kernel(node, pages, Zeroed::Yes)?.frame;
         let block = arch::physical_memory(frame.address()).cast::<Self>();
-        // SAFETY: the pages are fresh, large enough and page-aligned, and stay the block's for good. The tables, most of
-        // the block, are written where they stay rather than carried over the stack.
+        // SAFETY: the pages are fresh, large enough and page-aligned, and stay the block's for good.
         unsafe {
             addr_of_mut!((*block).this).write(block);
             addr_of_mut!((*block).id).write(id);
@@ -90,7 +95,8 @@ impl PerCpu {
             addr_of_mut!((*block).stack_seen).write(AtomicUsize::new(0));
             addr_of_mut!((*block).work).write(AtomicPtr::new(core::ptr::null_mut()));
             addr_of_mut!((*block).translations).write(shootdown::CpuState::new());
-            CpuTables::write_new(addr_of_mut!((*block).tables).cast());
+            addr_of_mut!((*block).tables).write(UnsafeCell::new(CpuTables::new()));
+            addr_of_mut!((*block).interrupt_stacks).write(interrupt_stacks);
             addr_of_mut!((*block).first_thread).write(first_thread);
             Some(&*block)
         }
@@ -105,7 +111,7 @@ impl PerCpu {
         // SAFETY: the caller says that it is the first and only to load these tables; `this` holds the block's address.
         unsafe {
             arch::set_per_cpu_pointer(self.this.cast());
-            CpuTables::load(self.tables.get());
+            CpuTables::load(self.tables.get(), &self.interrupt_stacks);
         }
     }
 
@@ -123,6 +129,11 @@ impl PerCpu {
     /// An address in the CPU's stack, once it is online.
     pub fn stack_seen(&self) -> usize {
         self.stack_seen.load(Ordering::Relaxed)
+    }
+
+    /// The ends of the CPU's interrupt stacks.
+    pub fn interrupt_stacks(&self) -> &InterruptStacks {
+        &self.interrupt_stacks
     }
 
     /// What the CPU runs.
@@ -156,6 +167,19 @@ impl PerCpu {
     }
 }
 
+/// Stacks for a CPU of `node`, which stay for good; `None` when there is no memory, and nothing was taken.
+fn allocate_interrupt_stacks(node: NodeId) -> Option<InterruptStacks> {
+    let pages = INTERRUPT_STACK_SIZE / FRAME_SIZE;
+    let stacks: ArrayVec<Stack, INTERRUPT_STACKS> =
+        (0..INTERRUPT_STACKS).map_while(|_| Stack::with_pages(node, pages)).collect();
+    if stacks.is_full() {
+        return Some(core::array::from_fn(|index| stacks[index].top));
+    }
+    // SAFETY: no CPU has them yet.
+    stacks.into_iter().for_each(|stack| unsafe { stack.free() });
+    None
+}
+
 /// Gives the boot CPU a block to start with, before anything else: a fault must find one.
 pub fn init_early() {
     static EARLY_POINTER: AtomicPtr<PerCpu> = AtomicPtr::new((&raw const EARLY).cast_mut());
@@ -163,7 +187,7 @@ pub fn init_early() {
     unsafe {
         EARLY.thread.store((&raw const EARLY.first_thread).cast_mut(), Ordering::Relaxed);
         arch::set_per_cpu_pointer((&raw const EARLY_POINTER).cast());
-        CpuTables::load(EARLY.tables.get());
+        CpuTables::load(EARLY.tables.get(), &arch::early_interrupt_stacks());
     }
 }
 

@@ -18,7 +18,9 @@ pub use apic::{
     ask_to_forget, frame as apic_frame, init_this_cpu as init_apic, this_cpu as this_apic_id, wake_cpu,
 };
 pub use debug_exit::{ExitStatus, exit_emulator};
-pub use descriptors::CpuTables;
+pub use descriptors::{
+    CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks,
+};
 pub use fault::stop_other_cpus;
 pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
