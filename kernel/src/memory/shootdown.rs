@@ -5,8 +5,8 @@
 //!
 //! - **Who takes translations away** changes the tables, gives back every lock, adds one to the generation, and forgets its own
 //!   translations. To each CPU whose noted generation is older it sends an interrupt, unless that CPU is idle. Then it waits
-//!   until each of them has noted a generation as new as its own, or is idle. While it waits it answers what others ask of it:
-//!   two CPUs that wait for each other, interrupts off, both go on.
+//!   until each of them has noted a generation as new as its own, or is idle. It has seen its own generation by then,
+//!   so only those with a later one wait for it, and none waits in a circle; meanwhile it answers what they ask of it.
 //! - **A CPU that answers** reads the generation, forgets all its translations, notes what it read, and looks again.
 //! - **A CPU that halts** first says that it is idle. From then on it touches only memory that is never unmapped (its idle
 //!   thread's stack, the kernel's image, its own block) until it has taken that back, and after that, before anything else, it
