@@ -36,8 +36,8 @@ fn a_page_fault_is_failure_and_says_where() {
 }
 
 #[test]
-fn a_stack_overflow_is_failure_and_no_reset() {
-    broken("stack");
+fn a_stack_overflow_is_failure_and_names_the_thread() {
+    assert_says(&broken("stack"), &["stack overflow of thread boot"]);
 }
 
 #[test]

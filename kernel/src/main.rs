@@ -22,13 +22,14 @@ mod verdict;
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
 use drivers::ramdisk::Ramdisk;
-use memory::address_space::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
+use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use memory::page_allocator;
 use parameters::Parameters;
 use platform::{acpi, cpu_topology, numa_topology, smp};
 use spin::Once;
 use threading::{lifecycle, per_cpu, scheduler};
 use topology::NumaMode;
+use units::{PhysRange, VirtAddr};
 
 /// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
 const EARLY_STACK_SIZE: u64 = 1 << 20;
@@ -70,6 +71,8 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let topology = numa_topology::init(&tables, &map.ram, numa);
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_allocator::init(&map, topology);
+    // The kernel's own page tables, with no more rights than each page needs.
+    address_space::init(kernel_file(boot_info), &map, &tables);
     smp::reserve_start_frames();
     numa_topology::send_event();
     // The boot CPU moves to its own node.
@@ -86,6 +89,8 @@ extern "C" fn boot_on_own_node() -> ! {
     scheduler::start_tick();
     arch::enable_interrupts();
     let Boot { parameters, ramdisk, start_ticks } = BOOT.get().expect("set before this stack was");
+    // SAFETY: what is needed of the boot information was read, and the boot loader's stack was left for good.
+    unsafe { address_space::leave_boot_loader() };
     smp::start_other_cpus();
     scheduler::init();
     lifecycle::start_reaper().expect("memory for a first thread");
@@ -125,8 +130,10 @@ fn plural(count: usize) -> &'static str {
 }
 
 fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {
-    let start = boot_info.ramdisk_addr.into_option()? as usize;
-    let length = boot_info.ramdisk_len as usize;
-    // SAFETY: the boot loader has mapped so many bytes there for the kernel, which never writes them.
-    Some(unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), length) })
+    let start = VirtAddr(boot_info.ramdisk_addr.into_option()?);
+    address_space::outlive_boot_loader(start, boot_info.ramdisk_len)
+}
+
+fn kernel_file(boot_info: &BootInfo) -> PhysRange {
+    PhysRange::new(boot_info.kernel_addr, boot_info.kernel_addr + boot_info.kernel_len)
 }

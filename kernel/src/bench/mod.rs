@@ -5,6 +5,7 @@ mod threads;
 use crate::arch;
 use crate::event_stream;
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::stack::Stack;
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
 use events::Event;
@@ -31,6 +32,7 @@ pub fn run(boot_ticks: u64) {
     }
     pairs("page.pair.order0.zeroed", Request::new(1, local), Zeroed::Yes);
     batch(local);
+    stacks(local);
     threads::run();
 }
 
@@ -61,6 +63,20 @@ fn batch(node: NodeId) {
     let freed = arch::ticks();
     report("page.batch8192.alloc", allocated - start, BATCH as u64);
     report("page.batch8192.free", freed - allocated, BATCH as u64);
+}
+
+/// A thread's stack made and freed; the other CPUs idle, so nobody is interrupted for it.
+fn stacks(node: NodeId) {
+    let pair = || {
+        if let Some(stack) = Stack::allocate(node) {
+            // SAFETY: nobody has run on it.
+            unsafe { stack.free() };
+        }
+    };
+    pair();
+    let start = arch::ticks();
+    (0..PAIRS).for_each(|_| pair());
+    report("stack.pair", arch::ticks() - start, PAIRS);
 }
 
 fn report(name: &str, ticks: u64, ops: u64) {

@@ -1,7 +1,7 @@
 //! The loader: a driver's file to pages that are mapped, relocated, and either written or executed, never both.
 use crate::arch::{self, Kind};
 use crate::exports;
-use crate::memory::address_space::DRIVERS;
+use crate::memory::address_space::{self, DRIVERS};
 use crate::memory::page_allocator::{self, Zeroed};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use core::ffi::c_int;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use elf_image::{Image, PAGE_SIZE, Permissions};
-use units::{FRAME_SIZE, FrameNumber, NodeId, VirtAddr};
+use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
 
 /// Why a driver was not loaded.
 #[derive(Debug)]
@@ -114,8 +114,15 @@ impl LoadedImage {
             };
             let mut table_frames = || page_allocator::allocate_table_frame(node);
             // SAFETY: the frame is this image's, and so is the page.
-            unsafe { arch::map(self.page_address(index), *frame, kind, &mut table_frames) }
-                .map_err(|_| LoadError::NoMemory(self.frames.len()))?;
+            unsafe {
+                arch::map(
+                    self.page_address(index),
+                    FrameRange::new(frame.0, frame.0 + 1),
+                    kind,
+                    &mut table_frames,
+                )
+            }
+            .map_err(|_| LoadError::NoMemory(self.frames.len()))?;
         }
         Ok(())
     }
@@ -139,10 +146,9 @@ impl LoadedImage {
     /// # Safety
     /// None of its code runs, on any CPU, and nobody keeps an address of it.
     pub unsafe fn unload(self) {
-        for (index, frame) in self.frames.iter().enumerate() {
-            let Some(frame) = frame else { continue };
-            // SAFETY: the caller says that nobody uses the page; a page that was not mapped yet stays so.
-            unsafe { arch::unmap(self.page_address(index)) };
+        // SAFETY: the caller says that nobody uses the pages; one that was not mapped yet stays so.
+        unsafe { address_space::unmap(self.page_address(0), self.frames.len() as u64) };
+        for frame in self.frames.iter().flatten() {
             if let Err(error) = page_allocator::free(*frame, 1) {
                 log::error!(target: "drivers", "a page of an unloaded driver is lost: {error}");
             }

@@ -1,19 +1,177 @@
-//! The address space's parts: what lies where in the kernel's half.
+//! The address space: what lies where in the kernel's half, and leaving the boot loader's tables for the kernel's own.
 //!
-//! Each part is far larger than anything that is put there, so that none grows into the next.
-use units::VirtAddr;
+//! Each part is far larger than anything that is put there, so that none grows into the next. docs/memory-map.md has them as
+//! a table.
+use super::page_allocator;
+use super::shootdown;
+use crate::arch::{self, Kind, MapError, NewAddressSpace};
+use crate::platform::numa_topology;
+use ::address_space::StackWindows;
+use ::address_space::image::{self, Rights};
+use memory_map::MemoryMap;
+use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, PhysAddr, PhysRange, VirtAddr};
 
 /// All of physical memory, byte for byte; 64 TiB of room.
 pub const PHYSICAL_MEMORY: VirtAddr = VirtAddr(0xffff_8000_0000_0000);
+/// The first address behind [`PHYSICAL_MEMORY`]'s room.
+pub const PHYSICAL_MEMORY_END: VirtAddr = VirtAddr(0xffff_c000_0000_0000);
 /// The heaps: a window of [`HEAP_WINDOW`] bytes for each node.
 pub const HEAPS: VirtAddr = VirtAddr(0xffff_c000_0000_0000);
 /// Bytes of address space for one node's heap.
 pub const HEAP_WINDOW: u64 = 64 << 30;
-/// The stacks, each above a page that is never mapped.
-pub const STACKS: VirtAddr = VirtAddr(0xffff_d000_0000_0000);
+/// The stacks: a window for each node, so that the page tables that lead to a stack are on its node.
+pub const STACKS: StackWindows = StackWindows {
+    base: VirtAddr(0xffff_d000_0000_0000),
+    window: 64 << 30,
+    pages: 16,
+    nodes: MAX_NODES as u64,
+};
 /// The drivers' images.
 pub const DRIVERS: VirtAddr = VirtAddr(0xffff_d800_0000_0000);
-/// What the boot loader maps where it likes: its stack, the boot information, the ramdisk.
+/// What the boot loader maps where it likes: its stack, the boot information, the ramdisk. Empty once the kernel has left them.
 pub const BOOT_LOADER: VirtAddr = VirtAddr(0xffff_e000_0000_0000);
 /// The last address of the boot loader's part.
 pub const BOOT_LOADER_LAST: VirtAddr = VirtAddr(0xffff_efff_ffff_ffff);
+/// The registers of devices.
+pub const DEVICES: VirtAddr = VirtAddr(0xffff_f000_0000_0000);
+/// Those of the running CPU's local APIC.
+pub const LOCAL_APIC: VirtAddr = DEVICES;
+/// Pages that the self-test maps and unmaps.
+pub const SELFTEST: VirtAddr = VirtAddr(0xffff_f800_0000_0000);
+
+/// Leaves the boot loader's page tables for the kernel's own. The boot loader's part stays until [`leave_boot_loader`].
+///
+/// `kernel_file` is where the boot loader has put the kernel's ELF file, whose segments are mapped from where they lie.
+/// `tables` are firmware's tables as found, which stay readable.
+///
+/// # Panics
+/// When there is no memory for page tables, or the kernel's own file makes no sense.
+pub fn init(kernel_file: PhysRange, map: &MemoryMap, tables: &[&'static [u8]]) {
+    arch::enable_protections();
+    let root = table_frame(NodeId::ZERO).expect("there is memory for page tables");
+    // SAFETY: the frame is fresh.
+    let mut space = unsafe { NewAddressSpace::new(root) };
+    map_physical_memory(&mut space, kernel_file, map).expect("there is memory for page tables");
+    map_firmware_tables(&mut space, tables);
+    map_kernel(&mut space, kernel_file).expect("there is memory for page tables");
+    let apic = arch::apic_frame();
+    // SAFETY: the APIC's registers are used by way of this page alone. The boot loader's part is left as it is until
+    // nothing of it is used, and the rest of what the kernel uses was mapped above.
+    unsafe {
+        space
+            .map(LOCAL_APIC, one(apic), Kind::Device, &mut || table_frame(NodeId::ZERO))
+            .expect("there is memory for page tables");
+        space.keep_part(BOOT_LOADER, BOOT_LOADER_LAST);
+        space.enter();
+    }
+}
+
+/// Takes the boot loader's part out of the address space. Its frames stay taken.
+///
+/// # Safety
+/// Nobody uses the boot loader's stack or the boot information any more.
+pub unsafe fn leave_boot_loader() {
+    // SAFETY: the caller vouches for it.
+    unsafe { arch::forget_part(BOOT_LOADER, BOOT_LOADER_LAST) };
+    shootdown::forget_everywhere();
+}
+
+/// Takes the mappings of `pages` pages from `start` on away. When it returns, no CPU reaches what was there. Waits for the
+/// other CPUs, so no spin lock may be held.
+///
+/// # Safety
+/// Nobody uses the pages any more.
+pub unsafe fn unmap(start: VirtAddr, pages: u64) {
+    // SAFETY: the caller vouches for the pages.
+    if unsafe { arch::unmap(start, pages) } {
+        shootdown::forget_everywhere();
+    }
+}
+
+/// The bytes at an address of the boot loader's part, by way of physical memory, where they stay. `None` if they are not in
+/// one piece there.
+pub fn outlive_boot_loader(start: VirtAddr, length: u64) -> Option<&'static [u8]> {
+    let physical = arch::translate(start)?;
+    let in_one_piece = (0..length)
+        .step_by(FRAME_SIZE as usize)
+        .all(|offset| arch::translate(VirtAddr(start.0 + offset)) == Some(PhysAddr(physical.0 + offset)));
+    // SAFETY: the boot loader has put them there for the kernel, which never writes them.
+    in_one_piece
+        .then(|| unsafe { core::slice::from_raw_parts(arch::physical_memory(physical), length as usize) })
+}
+
+/// RAM, to be read and written; the kernel's file, in which its code and constants lie, only to be read. What is no RAM is
+/// left out: devices must not be reached with the caches on.
+fn map_physical_memory(
+    space: &mut NewAddressSpace,
+    kernel_file: PhysRange,
+    map: &MemoryMap,
+) -> Result<(), MapError> {
+    let file = kernel_file.touched_frames();
+    for range in &map.ram {
+        let frames = range.whole_frames();
+        let before = FrameRange { start: frames.start, end: frames.end.min(file.start) };
+        let after = FrameRange { start: frames.start.max(file.end), end: frames.end };
+        map_memory(space, before, Kind::Data)?;
+        map_memory(space, frames.intersection(file), Kind::Constant)?;
+        map_memory(space, after, Kind::Data)?;
+    }
+    Ok(())
+}
+
+fn map_memory(space: &mut NewAddressSpace, frames: FrameRange, kind: Kind) -> Result<(), MapError> {
+    let start = VirtAddr(PHYSICAL_MEMORY.0 + frames.start.address().0);
+    let node = numa_topology::get().node_of_address(frames.start.address()).unwrap_or(NodeId::ZERO);
+    // SAFETY: the kernel keeps its memory apart by what the page allocator hands out; this is how it reaches it.
+    unsafe { space.map(start, frames, kind, &mut || table_frame(node)) }
+}
+
+/// The tables' pages, where they are no RAM. They are few: a page that cannot be mapped fails at its first use.
+fn map_firmware_tables(space: &mut NewAddressSpace, tables: &[&'static [u8]]) {
+    for table in tables {
+        let start = table.as_ptr().addr() as u64 - PHYSICAL_MEMORY.0;
+        let frames = PhysRange::new(start, start + table.len() as u64).touched_frames();
+        for frame in (frames.start.0..frames.end.0).map(FrameNumber) {
+            let page = VirtAddr(PHYSICAL_MEMORY.0 + frame.address().0);
+            // Tables share pages, so a page may be there already.
+            // SAFETY: nobody writes firmware's tables.
+            let _ = unsafe { space.map(page, one(frame), Kind::Constant, &mut || table_frame(NodeId::ZERO)) };
+        }
+    }
+}
+
+/// The kernel's image, page by page where the boot loader has put it.
+fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(), MapError> {
+    let start = arch::physical_memory(kernel_file.start);
+    // SAFETY: the file is there, and nobody writes to what of it is read here: its headers.
+    let file = unsafe { core::slice::from_raw_parts(start, kernel_file.len_bytes() as usize) };
+    for part in image::parts(file).expect("the kernel's file is one that boots") {
+        let kind = match part.rights {
+            Rights::Read => Kind::Constant,
+            Rights::ReadWrite => Kind::Data,
+            Rights::ReadExecute => Kind::Code,
+        };
+        let mut pages = (0..part.pages)
+            .map(|page| VirtAddr(part.start.0 + page * FRAME_SIZE))
+            .map(|page| (page, arch::translate(page).expect("the kernel's image is mapped")))
+            .map(|(page, address)| (page, FrameNumber::containing(address)))
+            .peekable();
+        while let Some((start, frame)) = pages.next() {
+            let mut frames = one(frame);
+            while pages.next_if(|(_, next)| *next == frames.end).is_some() {
+                frames.end.0 += 1;
+            }
+            // SAFETY: the rights are those that the linker made the pages for.
+            unsafe { space.map(start, frames, kind, &mut || table_frame(NodeId::ZERO))? };
+        }
+    }
+    Ok(())
+}
+
+fn table_frame(node: NodeId) -> Option<FrameNumber> {
+    page_allocator::allocate_table_frame(node)
+}
+
+fn one(frame: FrameNumber) -> FrameRange {
+    FrameRange::new(frame.0, frame.0 + 1)
+}

@@ -12,7 +12,7 @@ use crate::threading::thread::Policy;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 use linked_list_allocator::Heap;
-use units::{FRAME_SIZE, MAX_NODES, NodeId, VirtAddr};
+use units::{FRAME_SIZE, FrameRange, MAX_NODES, NodeId, VirtAddr};
 
 /// A heap grows by this many bytes at least.
 const SMALLEST_GROWTH: u64 = 64 * 1024;
@@ -129,7 +129,8 @@ fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
     let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
     let mut table_frames = || page_allocator::allocate_table_frame(node);
     // SAFETY: the frame is fresh, and the page is the heap's.
-    let mapped = unsafe { arch::map(page, frame, Kind::Data, &mut table_frames) };
+    let mapped =
+        unsafe { arch::map(page, FrameRange::new(frame.0, frame.0 + 1), Kind::Data, &mut table_frames) };
     if mapped.is_err() {
         // The frame came from this very call, so it can be given back.
         let _ = page_allocator::free(frame, 1);

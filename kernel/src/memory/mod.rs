@@ -3,6 +3,7 @@
 pub mod address_space;
 pub mod heap;
 pub mod page_allocator;
+pub mod shootdown;
 pub mod stack;
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};

@@ -50,9 +50,14 @@ pub fn is_online(id: CpuId) -> bool {
     block(id).is_some_and(PerCpu::is_online)
 }
 
+/// The blocks of all CPUs that have one, whether they run or not.
+pub fn blocks() -> impl Iterator<Item = &'static PerCpu> {
+    cpus().iter().filter_map(|cpu| block(cpu.id))
+}
+
 /// The blocks of the CPUs that run.
 pub fn online() -> impl Iterator<Item = &'static PerCpu> {
-    cpus().iter().filter_map(|cpu| block(cpu.id)).filter(|block| block.is_online())
+    blocks().filter(|block| block.is_online())
 }
 
 /// What a driver learns of a CPU; `None`: no such CPU.

@@ -3,6 +3,7 @@ use super::cpu_topology;
 use crate::arch::{self, Context, StartCpu, StartFrames};
 use crate::event_stream;
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::shootdown;
 use crate::memory::stack::Stack;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu::{self, PerCpu, Work};
@@ -62,6 +63,7 @@ pub fn adopt_boot_cpu() -> Stack {
     let stack = boot().expect("a machine that booted has some memory");
     arch::silence_legacy_interrupts();
     arch::init_apic();
+    shootdown::leave_idle();
     stack
 }
 
@@ -137,6 +139,7 @@ extern "C" fn other_cpu_main(block: *const ()) -> ! {
     // SAFETY: this is the block's CPU, which has just started.
     unsafe { block.install() };
     arch::init_apic();
+    shootdown::leave_idle();
     block.set_online(stack_pointer());
     threading::run_idle(block)
 }
@@ -160,6 +163,8 @@ pub fn run_on_each_cpu(work: fn(&PerCpu)) {
     }
     work(this);
     while order.done.load(Ordering::Acquire) < others.len() {
+        // One of them may be waiting for this CPU to forget a translation.
+        shootdown::answer();
         core::hint::spin_loop();
     }
 }

@@ -60,7 +60,7 @@ fn was_not_empty(node: NodeId, taken: &Taken) -> bool {
 }
 
 /// Runs of pages that the test holds. The list of them is kept in the pages themselves, for the heap would take pages, too.
-struct Taken {
+pub struct Taken {
     last: FrameNumber,
 }
 
@@ -75,11 +75,13 @@ struct Link {
 const END: FrameNumber = FrameNumber(0);
 
 impl Taken {
-    fn new() -> Self {
+    /// No run yet.
+    pub fn new() -> Self {
         Self { last: END }
     }
 
-    fn keep(&mut self, frame: FrameNumber, count: u64) {
+    /// Adds a run.
+    pub fn keep(&mut self, frame: FrameNumber, count: u64) {
         let link = Link { count, before: self.last };
         // SAFETY: the frames were just allocated, and are this list's.
         unsafe { arch::physical_memory(frame.address()).cast::<Link>().write(link) };
@@ -87,7 +89,7 @@ impl Taken {
     }
 
     /// Takes all that the node has, in the largest blocks first.
-    fn exhaust(&mut self, node: NodeId) -> Outcome {
+    pub fn exhaust(&mut self, node: NodeId) -> Outcome {
         for order in (0..=MAX_ORDER).rev() {
             let request = Request { strict: true, ..Request::new(1 << order, node) };
             while let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) {
@@ -99,7 +101,8 @@ impl Taken {
         Ok(())
     }
 
-    fn give_back(mut self) -> Outcome {
+    /// Frees all runs.
+    pub fn give_back(mut self) -> Outcome {
         while self.last != END {
             // SAFETY: `keep` wrote it, and the run is still this list's.
             let link = unsafe { arch::physical_memory(self.last.address()).cast::<Link>().read() };

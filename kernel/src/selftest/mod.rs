@@ -1,11 +1,14 @@
 //! The self-test: proves on the machine at hand that memory is where it should be. Run by the parameter `selftest`.
 
+mod address_space;
 mod cpus;
 mod fallback;
 mod heaps;
 mod load;
 mod pages;
 mod plan;
+mod shootdown;
+mod stacks;
 mod threads;
 
 use crate::event_stream;
@@ -21,6 +24,14 @@ pub fn run() {
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
     report("heap.local", heaps::come_from_their_node());
+    report("stacks.come_and_go", stacks::come_and_go_without_a_trace());
+    report("stacks.small_pieces", stacks::are_made_of_small_pieces_where_there_are_no_large_ones());
+    report("cpus.protections", address_space::protections_are_on());
+    report("memory.no_write_and_execute", address_space::has_no_page_with_more_rights_than_it_needs());
+    report("memory.constants", address_space::protects_constants_and_not_data());
+    report("memory.tlb_shootdown", shootdown::reaches_cpus_that_run());
+    report("memory.tlb_shootdown_sleeping", shootdown::reaches_cpus_that_sleep());
+    report("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once());
     report("threads.local", threads::live_on_their_node());
     report("threads.affinity", threads::keep_to_their_affinity());
     report("threads.sleep", threads::sleep_long_enough());

@@ -7,10 +7,10 @@ use crate::threading::per_cpu;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Rank {
+    /// The stacks' windows, whose lists of free places are in the heap.
+    Stacks,
     /// A node's heap; growing it maps pages.
     Heap,
-    /// The stacks' windows.
-    Stacks,
     /// The page tables; missing tables take pages.
     PageTables,
     /// The table of threads.

@@ -67,7 +67,8 @@ fn build(
     // SAFETY: the stack is new.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
     let Some(thread) = Thread::create(id, name, home, creator, context) else {
-        stack.free();
+        // SAFETY: no thread has it yet.
+        unsafe { stack.free() };
         return Err(CreateError::NoMemory);
     };
     thread.stack.set(Some(stack));
@@ -118,7 +119,8 @@ unsafe extern "C" fn reap(_: *mut core::ffi::c_void) -> i32 {
             core::hint::spin_loop();
         }
         if let Some(stack) = thread.stack.take() {
-            stack.free();
+            // SAFETY: the thread has left it for good.
+            unsafe { stack.free() };
         }
         // From here on the thread belongs to whoever joins it.
         let code = thread.exit_code();

@@ -2,13 +2,17 @@
 use super::sleep::Sleepers;
 use super::thread::Thread;
 use super::thread_list::ThreadList;
-use crate::arch::{self, CpuTables};
+use crate::arch::{self, CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks};
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::shootdown;
+use crate::memory::stack::Stack;
 use crate::sync::{Rank, SpinLock};
+use arrayvec::ArrayVec;
+use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use units::{ApicId, CpuId, FRAME_SIZE, NodeId};
+use units::{ApicId, CpuId, FRAME_SIZE, NodeId, VirtAddr};
 
 /// One CPU's block. Others may read it, queue threads at it and leave it work; the rest is its CPU's own.
 #[repr(C, align(64))]
@@ -48,11 +52,15 @@ pub struct PerCpu {
     /// The ranks of the locks that it holds: bit n for rank n. Kept in builds with debug assertions.
     #[cfg(debug_assertions)]
     locks_held: AtomicU32,
-    /// Its descriptor tables.
-    tables: AtomicPtr<CpuTables>,
+    /// What it remembers of the page tables.
+    pub translations: shootdown::CpuState,
+    /// Its descriptor tables, which the CPU itself holds on to.
+    tables: UnsafeCell<CpuTables>,
+    /// Where the faults that may find its stack broken are handled.
+    interrupt_stacks: InterruptStacks,
 }
 
-// SAFETY: what changes is atomic or behind a lock.
+// SAFETY: what changes is atomic or behind a lock, but for the tables, which only `install` touches, once, on the block's CPU.
 unsafe impl Sync for PerCpu {}
 
 /// Something for another CPU to do once.
@@ -64,12 +72,19 @@ pub struct Work {
 }
 
 /// The boot CPU's block until there is memory of its node.
-static EARLY: PerCpu = PerCpu::new(&raw const EARLY, CpuId(0), ApicId(0), NodeId::ZERO);
+static EARLY: PerCpu =
+    PerCpu::new(&raw const EARLY, CpuId(0), ApicId(0), NodeId::ZERO, [VirtAddr(0); INTERRUPT_STACKS]);
 /// What it runs until then.
 static EARLY_THREAD: Thread = Thread::first();
 
 impl PerCpu {
-    const fn new(this: *const Self, id: CpuId, apic: ApicId, node: NodeId) -> Self {
+    const fn new(
+        this: *const Self,
+        id: CpuId,
+        apic: ApicId,
+        node: NodeId,
+        interrupt_stacks: InterruptStacks,
+    ) -> Self {
         Self {
             this,
             thread: AtomicPtr::new(core::ptr::null_mut()),
@@ -89,7 +104,9 @@ impl PerCpu {
             work: AtomicPtr::new(core::ptr::null_mut()),
             #[cfg(debug_assertions)]
             locks_held: AtomicU32::new(0),
-            tables: AtomicPtr::new(core::ptr::null_mut()),
+            translations: shootdown::CpuState::new(),
+            tables: UnsafeCell::new(CpuTables::new()),
+            interrupt_stacks,
         }
     }
 
@@ -97,19 +114,14 @@ impl PerCpu {
     /// none at all. It runs `thread` first.
     pub fn create(id: CpuId, apic: ApicId, node: NodeId, thread: &'static Thread) -> Option<&'static Self> {
         const { assert!(size_of::<Self>() <= FRAME_SIZE as usize) };
-        let pages = 1 + size_of::<CpuTables>().div_ceil(FRAME_SIZE as usize) as u64;
-        let start = page_allocator::allocate_for_kernel(node, pages, Zeroed::Yes)?.frame.address();
-        let block = arch::physical_memory(start).cast::<Self>();
-        let tables = block.cast::<u8>().wrapping_add(FRAME_SIZE as usize).cast::<CpuTables>();
-        // SAFETY: the pages are fresh, zeroed and large enough, and stay the block's for good: the first for the block, the
-        // others for the tables.
-        unsafe {
-            block.write(Self::new(block, id, apic, node));
-            CpuTables::write_new(tables);
-        }
-        // SAFETY: it was just written, and lives for good.
-        let block = unsafe { &*block };
-        block.tables.store(tables, Ordering::Relaxed);
+        let interrupt_stacks = allocate_interrupt_stacks(node)?;
+        let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+        let block = arch::physical_memory(frame.address()).cast::<Self>();
+        // SAFETY: the page is fresh, large enough, and stays the block's for good.
+        let block = unsafe {
+            block.write(Self::new(block, id, apic, node, interrupt_stacks));
+            &*block
+        };
         block.set_thread(thread);
         thread.set_cpu(id);
         Some(block)
@@ -123,7 +135,7 @@ impl PerCpu {
         // SAFETY: the caller says that it is the first and only to load these tables; `this` holds the block's address.
         unsafe {
             arch::set_per_cpu_pointer(self.this.cast());
-            CpuTables::load(self.tables.load(Ordering::Relaxed));
+            CpuTables::load(self.tables.get(), &self.interrupt_stacks);
         }
     }
 
@@ -141,6 +153,11 @@ impl PerCpu {
     /// An address in the stack on which the CPU came up.
     pub fn stack_seen(&self) -> usize {
         self.stack_seen.load(Ordering::Relaxed)
+    }
+
+    /// The ends of the CPU's interrupt stacks.
+    pub fn interrupt_stacks(&self) -> &InterruptStacks {
+        &self.interrupt_stacks
     }
 
     /// What the CPU runs.
@@ -262,13 +279,12 @@ impl PerCpu {
 
 /// Gives the boot CPU a block to start with, before anything else: a fault must find one.
 pub fn init_early() {
-    static mut EARLY_TABLES: CpuTables = CpuTables::new();
     EARLY.set_thread(&EARLY_THREAD);
     EARLY.set_idle_thread(&EARLY_THREAD);
     // SAFETY: this is the boot CPU and the first call, so the tables are nobody else's.
     unsafe {
         arch::set_per_cpu_pointer((&raw const EARLY).cast());
-        CpuTables::load(&raw mut EARLY_TABLES);
+        CpuTables::load(EARLY.tables.get(), &arch::early_interrupt_stacks());
     }
 }
 
@@ -312,4 +328,17 @@ pub fn describe_current() -> impl fmt::Display {
         }
     }
     Place(current())
+}
+
+/// Stacks for a CPU of `node`, which stay for good; `None` when there is no memory, and nothing was taken.
+fn allocate_interrupt_stacks(node: NodeId) -> Option<InterruptStacks> {
+    let pages = INTERRUPT_STACK_SIZE / FRAME_SIZE;
+    let stacks: ArrayVec<Stack, INTERRUPT_STACKS> =
+        (0..INTERRUPT_STACKS).map_while(|_| Stack::with_pages(node, pages)).collect();
+    if stacks.is_full() {
+        return Some(core::array::from_fn(|index| stacks[index].top));
+    }
+    // SAFETY: no CPU has them yet.
+    stacks.into_iter().for_each(|stack| unsafe { stack.free() });
+    None
 }

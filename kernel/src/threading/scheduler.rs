@@ -191,6 +191,9 @@ pub fn preempt_if_due() {
 pub fn preempt_at_end_of_interrupt(cpu: &'static PerCpu) {
     if cpu.must_switch.load(Ordering::Relaxed) && cpu.preemption_is_on() {
         cpu.must_switch.store(false, Ordering::Relaxed);
-        give_way(cpu);
+        // An idle CPU looks for work by itself, and its idle thread is never queued.
+        if !cpu.is_idling() {
+            give_way(cpu);
+        }
     }
 }

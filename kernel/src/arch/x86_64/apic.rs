@@ -2,12 +2,15 @@
 //!
 //! x2APIC is used where the CPU has it. TCG has none, so that path is covered by no test.
 use super::timer::TIMER_VECTOR;
+use crate::memory::address_space::LOCAL_APIC;
 use ::x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 use core::sync::atomic::{AtomicBool, Ordering};
-use units::{ApicId, PhysAddr};
+use units::{ApicId, FrameNumber, PhysAddr};
 
 /// The vector that wakes a halted CPU to look for work.
 pub const WAKE_VECTOR: u8 = 0xf0;
+/// The vector that makes a CPU forget translations.
+pub const SHOOTDOWN_VECTOR: u8 = 0xf1;
 /// The vector of an interrupt that went away before it was taken; needs no end-of-interrupt.
 pub const SPURIOUS_VECTOR: u8 = 0xff;
 
@@ -123,6 +126,13 @@ pub fn wake_cpu(cpu: ApicId) {
     send(cpu, Message::Fixed(WAKE_VECTOR));
 }
 
+/// Makes a CPU forget the translations that were taken out of the page tables.
+pub fn ask_to_forget(cpu: ApicId) {
+    // The command takes two writes, which no other command may come between.
+    let _off = super::InterruptsOff::new();
+    send(cpu, Message::Fixed(SHOOTDOWN_VECTOR));
+}
+
 /// Tells the APIC that the interrupt in service has been handled.
 pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
@@ -144,9 +154,13 @@ fn write_command_x2apic(to: u32, command: u32) {
     unsafe { register.write(u64::from(to) << 32 | u64::from(command)) };
 }
 
+/// The frame of this CPU's registers in xAPIC mode; all CPUs have it at the same address, each its own.
+pub fn frame() -> FrameNumber {
+    FrameNumber::containing(PhysAddr(ApicBase::read().0.start_address().as_u64()))
+}
+
 fn register(offset: u32) -> *mut u32 {
-    let (frame, _) = ApicBase::read();
-    super::physical_memory(PhysAddr(frame.start_address().as_u64() + u64::from(offset))).cast()
+    core::ptr::with_exposed_provenance_mut((LOCAL_APIC.0 + u64::from(offset)) as usize)
 }
 
 fn read(offset: u32) -> u32 {
@@ -154,8 +168,7 @@ fn read(offset: u32) -> u32 {
         // SAFETY: the APIC is in x2APIC mode, where this register is this MSR; reading has no effect.
         return unsafe { Msr::new(X2APIC_MSR_BASE + (offset >> 4)).read() } as u32;
     }
-    // SAFETY: the APIC's registers lie below 4 GiB, which physical memory's map covers; the memory type registers make that
-    // page uncached. Reading has no effect.
+    // SAFETY: the registers' page is mapped there, uncached. Reading has no effect.
     unsafe { register(offset).read_volatile() }
 }
 

@@ -7,6 +7,7 @@ use ::x86_64::instructions::tables::load_tss;
 use ::x86_64::registers::model_specific::GsBase;
 use ::x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
 use ::x86_64::structures::tss::TaskStateSegment;
+use core::cell::UnsafeCell;
 
 /// The faults with a stack of their own; the value is the place in the TSS's interrupt stack table.
 #[derive(Clone, Copy)]
@@ -22,56 +23,37 @@ pub enum InterruptStack {
 /// How many interrupt stacks a CPU has.
 pub const INTERRUPT_STACKS: usize = 3;
 /// Bytes in each of them.
-pub const INTERRUPT_STACK_SIZE: usize = 16 * 1024;
+pub const INTERRUPT_STACK_SIZE: u64 = 16 * 1024;
 
-/// The memory of one interrupt stack.
-#[repr(C, align(16))]
-pub struct StackMemory(#[allow(dead_code, reason = "only the CPU pushes to it")] [u8; INTERRUPT_STACK_SIZE]);
+/// The ends of a CPU's interrupt stacks, in the order of [`InterruptStack`].
+pub type InterruptStacks = [units::VirtAddr; INTERRUPT_STACKS];
 
-/// One CPU's GDT and TSS, with the stacks that the TSS points to.
+/// One CPU's GDT and TSS.
 ///
 /// The CPU keeps the address of all of it: once loaded, it stays where it is.
 #[repr(C)]
 pub struct CpuTables {
     gdt: GlobalDescriptorTable,
     tss: TaskStateSegment,
-    stacks: [StackMemory; INTERRUPT_STACKS],
 }
 
 impl CpuTables {
     /// Tables that are not loaded yet.
     pub const fn new() -> Self {
-        Self {
-            gdt: GlobalDescriptorTable::new(),
-            tss: TaskStateSegment::new(),
-            stacks: [const { StackMemory([0; INTERRUPT_STACK_SIZE]) }; INTERRUPT_STACKS],
-        }
-    }
-
-    /// Writes what [`CpuTables::new`] gives to `place`, which holds zeros, without carrying the stacks along.
-    ///
-    /// # Safety
-    /// `place` points to zeroed memory for the tables that is the caller's.
-    pub unsafe fn write_new(place: *mut Self) {
-        // SAFETY: the caller hands the memory over; the stacks are bytes, for which zeros will do.
-        unsafe {
-            (&raw mut (*place).gdt).write(GlobalDescriptorTable::new());
-            (&raw mut (*place).tss).write(TaskStateSegment::new());
-        }
+        Self { gdt: GlobalDescriptorTable::new(), tss: TaskStateSegment::new() }
     }
 
     /// Fills these tables in and makes them this CPU's. Leaves GS as it is.
     ///
     /// # Safety
     /// `tables` points to tables made by [`CpuTables::new`] that stay for as long as this CPU runs, and that no CPU has
-    /// loaded before.
-    pub unsafe fn load(tables: *mut Self) {
+    /// loaded before. The stacks are mapped for as long, and nobody else's.
+    pub unsafe fn load(tables: *mut Self, stacks: &InterruptStacks) {
         // SAFETY: the caller says that nobody else uses the tables, now or later: after this call the CPU alone does.
         let tables = unsafe { &mut *tables };
-        let stacks_start = (&raw const tables.stacks) as u64;
-        for index in 0..INTERRUPT_STACKS {
-            let top = stacks_start + ((index + 1) * INTERRUPT_STACK_SIZE) as u64;
-            tables.tss.interrupt_stack_table[index] = VirtAddr::new(top);
+        // By index: the TSS is packed, and its fields must not be referred to.
+        for (index, top) in stacks.iter().enumerate() {
+            tables.tss.interrupt_stack_table[index] = VirtAddr::new(top.0);
         }
         let code = tables.gdt.append(Descriptor::kernel_code_segment());
         let data = tables.gdt.append(Descriptor::kernel_data_segment());
@@ -81,6 +63,17 @@ impl CpuTables {
         unsafe { use_segments(code, data, tss) };
         interrupts::load_table();
     }
+}
+
+/// The interrupt stacks of the boot CPU until there is memory for others; without guard pages.
+pub fn early_interrupt_stacks() -> InterruptStacks {
+    #[repr(C, align(16))]
+    struct Memory(UnsafeCell<[[u8; INTERRUPT_STACK_SIZE as usize]; INTERRUPT_STACKS]>);
+    // SAFETY: no code reaches it: the CPU alone pushes there.
+    unsafe impl Sync for Memory {}
+    static MEMORY: Memory = Memory(UnsafeCell::new([[0; INTERRUPT_STACK_SIZE as usize]; INTERRUPT_STACKS]));
+    let start = MEMORY.0.get().expose_provenance() as u64;
+    core::array::from_fn(|index| units::VirtAddr(start + (index as u64 + 1) * INTERRUPT_STACK_SIZE))
 }
 
 /// Puts the selectors into the segment registers.

@@ -1,10 +1,12 @@
 //! Faults: what happened, in words, then the end; and stopping the other CPUs when one has come to its end.
 use super::interrupts::Frame;
 use super::{apic, halt_forever};
+use crate::memory::stack;
 use crate::threading::per_cpu;
 use crate::{console, verdict};
 use ::x86_64::registers::control::Cr2;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use units::VirtAddr;
 
 /// The APIC id of the CPU that stopped the others.
 static STOPPED_BY: AtomicU32 = AtomicU32::new(NOBODY);
@@ -52,6 +54,9 @@ pub fn fatal(frame: &Frame) -> ! {
     );
     if matches!(frame.vector, PAGE_FAULT | DOUBLE_FAULT) {
         let address = Cr2::read_raw();
+        if stack::is_guard(VirtAddr(address)) {
+            log::error!(target: "fault", "stack overflow of thread {}", per_cpu::current_thread().name);
+        }
         let doing = page_fault_words(frame);
         log::error!(target: "fault", "address {address:#018x}{doing}");
     }

@@ -1,4 +1,5 @@
 //! Single instructions: interrupts on and off, halting, the GS base, the time stamp counter, changing stacks.
+use crate::memory::shootdown;
 use ::x86_64::instructions::{hlt, interrupts};
 use ::x86_64::registers::model_specific::GsBase;
 use core::arch::{asm, naked_asm};
@@ -34,11 +35,23 @@ impl Drop for InterruptsOff {
     }
 }
 
+/// Does `work` with interrupts on, then restores what was.
+pub fn with_interrupts_on(work: impl FnOnce()) {
+    let were_on = interrupts::are_enabled();
+    interrupts::enable();
+    work();
+    if !were_on {
+        interrupts::disable();
+    }
+}
+
 /// Halts this CPU until an interrupt has come and was handled. Interrupts must be off when called, and are off again on
 /// return: what is looked at before the call cannot change between the look and the halt without waking the CPU.
 pub fn idle() {
+    shootdown::enter_idle();
     interrupts::enable_and_hlt();
     interrupts::disable();
+    shootdown::leave_idle();
 }
 
 /// Halts this CPU for good.

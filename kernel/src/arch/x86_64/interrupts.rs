@@ -4,6 +4,7 @@
 //! common path that saves the registers and calls [`dispatch`] (Intel SDM vol. 3 §6.12 to §6.15).
 use super::descriptors::InterruptStack;
 use super::{apic, fault, timer};
+use crate::memory::shootdown;
 use crate::threading::{per_cpu, scheduler};
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
@@ -144,6 +145,7 @@ fn build_table() -> InterruptDescriptorTable {
 
 /// Where the common path leads: an exception is fatal, an interrupt is handled and the CPU goes on.
 extern "C" fn dispatch(frame: &Frame) {
+    shootdown::leave_idle();
     match frame.vector {
         2 => fault::non_maskable(frame),
         vector if vector < EXCEPTIONS => fault::fatal(frame),
@@ -160,6 +162,7 @@ fn interrupt(vector: u8) {
         timer::TIMER_VECTOR => scheduler::tick(),
         // A CPU that halted looks what is to be done when it goes on.
         apic::WAKE_VECTOR => {}
+        apic::SHOOTDOWN_VECTOR => shootdown::answer(),
         _ => log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for"),
     }
     scheduler::preempt_at_end_of_interrupt(cpu);

@@ -9,24 +9,35 @@ mod fw_cfg;
 mod instructions;
 mod interrupts;
 mod legacy_pic;
+mod page_table;
 mod paging;
+mod protection;
 mod serial;
 mod startup;
 mod time;
 mod timer;
 
-pub use apic::{init_this_cpu as init_apic, this_cpu as this_apic_id, wake_cpu};
+pub use apic::{
+    ask_to_forget, frame as apic_frame, init_this_cpu as init_apic, this_cpu as this_apic_id, wake_cpu,
+};
 pub use context::{Context, switch};
 pub use debug_exit::{ExitStatus, exit_emulator};
-pub use descriptors::CpuTables;
+pub use descriptors::{
+    CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks,
+};
 pub use fault::stop_other_cpus;
 pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, idle, invalid_instruction, per_cpu_decrement,
     per_cpu_increment, per_cpu_pointer, per_cpu_word, set_per_cpu_pointer, switch_stack, ticks,
+    with_interrupts_on,
 };
 pub use legacy_pic::silence as silence_legacy_interrupts;
-pub use paging::{Kind, access_at, map, physical_memory, translate, unmap};
+pub use paging::{
+    Kind, MapError, MappedPage, NewAddressSpace, access_at, forget_part, forget_translations, map,
+    physical_memory, translate, unmap, visit_pages,
+};
+pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;
 pub use startup::{StartCpu, StartFrames, start_cpus};
 pub use time::waited_ticks;

@@ -208,22 +208,23 @@ impl StartPage {
 /// The frames are the caller's.
 unsafe fn write_tables(frames: &StartFrames) -> u32 {
     const PRESENT: u64 = 1;
-    const WRITABLE: u64 = 2;
+    const TABLE: u64 = PRESENT | 2;
     let kernel_root = physical_memory(PhysAddr(Cr3::read().0.start_address().as_u64()));
     let root = physical_memory(frames.tables[0].address());
     // SAFETY: both are whole frames; the root that the CPU uses is not the caller's new one.
     unsafe { core::ptr::copy_nonoverlapping(kernel_root, root, 4096) };
     let page_index = (frames.start_page.0 % 512) as usize;
+    // The start page is only executed and read there; it is written by way of physical memory.
     let entries = [
-        (0, frames.tables[1]),
-        (0, frames.tables[2]),
-        (0, frames.tables[3]),
-        (page_index, frames.start_page),
+        (0, frames.tables[1], TABLE),
+        (0, frames.tables[2], TABLE),
+        (0, frames.tables[3], TABLE),
+        (page_index, frames.start_page, PRESENT),
     ];
-    for ((index, target), table) in entries.into_iter().zip(frames.tables) {
+    for ((index, target, flags), table) in entries.into_iter().zip(frames.tables) {
         let entry = physical_memory(table.address()).cast::<u64>().wrapping_add(index);
         // SAFETY: the table is the caller's, and the index is below 512.
-        unsafe { entry.write(target.address().0 | PRESENT | WRITABLE) };
+        unsafe { entry.write(target.address().0 | flags) };
     }
     frames.tables[0].address().0 as u32
 }

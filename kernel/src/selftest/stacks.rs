@@ -1,0 +1,85 @@
+//! Stacks come from their node, and come and go without a trace.
+use super::fallback::Taken;
+use super::pages::state;
+use super::{Outcome, ensure};
+use crate::arch;
+use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::stack::{STACK_PAGES, Stack};
+use crate::platform::numa_topology;
+use page_alloc::Request;
+use units::{FRAME_SIZE, FrameNumber, NodeId, VirtAddr};
+
+/// Stacks that are made and freed one after the other.
+const ROUNDS: u32 = 100;
+
+/// A stack of each node is on that node, page by page; freed, its pages are unmapped, its addresses come again and no page is
+/// lost, however often.
+pub fn come_and_go_without_a_trace() -> Outcome {
+    for node in numa_topology::get().nodes() {
+        if page_allocator::node_stats(node.id).free < 64 {
+            continue;
+        }
+        // The first may need page tables, which stay.
+        let top = come_and_go(node.id)?;
+        let before = state(node.id);
+        for _ in 0..ROUNDS {
+            let again = come_and_go(node.id)?;
+            ensure!(again == top, "a stack was at {top}, and the next one at {again}");
+        }
+        let after = state(node.id);
+        ensure!(after == before, "node {} had {before:?}, and now has {after:?}", node.id);
+    }
+    Ok(())
+}
+
+fn come_and_go(node: NodeId) -> Result<VirtAddr, alloc::string::String> {
+    let stack = Stack::allocate(node).ok_or("no stack to be had")?;
+    let top = stack.top;
+    let foreign = pages(top).filter(|page| node_at(*page) != Some(node)).count();
+    let below = arch::translate(VirtAddr(top.0 - STACK_PAGES * FRAME_SIZE - 1));
+    // SAFETY: nobody runs on it.
+    unsafe { stack.free() };
+    ensure!(foreign == 0, "{foreign} pages of a stack for node {node} are not on it");
+    ensure!(below.is_none(), "below a stack there is {below:?}");
+    let left = pages(top).filter(|page| arch::translate(*page).is_some()).count();
+    ensure!(left == 0, "{left} pages of a stack are mapped after it was freed");
+    Ok(top)
+}
+
+fn pages(top: VirtAddr) -> impl Iterator<Item = VirtAddr> {
+    (1..=STACK_PAGES).map(move |page| VirtAddr(top.0 - page * FRAME_SIZE))
+}
+
+fn node_at(page: VirtAddr) -> Option<NodeId> {
+    page_allocator::node_of(FrameNumber::containing(arch::translate(page)?))
+}
+
+/// Half of a stack, so that a stack needs more than one.
+const PIECE: u64 = STACK_PAGES / 2;
+/// Pieces that are taken, of which every second one is given back.
+const PIECES: u32 = 16;
+
+/// On a node that has memory in small pieces only, a stack is made of those, and they all come back.
+pub fn are_made_of_small_pieces_where_there_are_no_large_ones() -> Outcome {
+    for node in numa_topology::get().nodes() {
+        let before = state(node.id);
+        let (mut kept, mut pieces) = (Taken::new(), Taken::new());
+        for number in 0..PIECES {
+            let request = Request { strict: true, ..Request::new(PIECE, node.id) };
+            let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) else { break };
+            if number % 2 == 0 { &mut kept } else { &mut pieces }.keep(grant.frame, PIECE);
+        }
+        let exhausted = kept.exhaust(node.id);
+        pieces.give_back()?;
+        let outcome = exhausted.and_then(|()| match page_allocator::node_stats(node.id).free {
+            // The node never had enough.
+            0..64 => Ok(()),
+            _ => come_and_go(node.id).map(drop),
+        });
+        kept.give_back()?;
+        outcome?;
+        let after = state(node.id);
+        ensure!(after == before, "node {} had {before:?}, and now has {after:?}", node.id);
+    }
+    Ok(())
+}
