@@ -32,6 +32,14 @@ impl NodeMemory<'_> {
         self.insert_run(extent, number, order);
     }
 
+    /// Takes the first 2^`wanted` frames of a free run; the rest of it, of which nothing has a free buddy, stays free.
+    pub(crate) fn take_start_of_run(&mut self, run: Extent, order: u8, wanted: u8) {
+        self.remove_run(run, run.first, order);
+        for order in wanted..order {
+            self.insert_run(run, run.first + blocks_in(order), order);
+        }
+    }
+
     /// Takes all of these blocks that are free out of the free runs; what else those runs held stays free.
     pub(crate) fn withdraw_blocks(&mut self, extent: Extent, numbers: Range<u64>) {
         let mut number = numbers.start;

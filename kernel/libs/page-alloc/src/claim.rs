@@ -6,6 +6,19 @@ use crate::node_memory::{Extent, NodeMemory, Piece, edges, whole_blocks};
 use crate::request::Needs;
 use crate::span_table::Span;
 
+/// A free chunk: its block or run of blocks, what is known of that, and where in its first block the chunk begins.
+struct Chunk {
+    extent: Extent,
+    block: Block,
+    offset: u16,
+}
+
+impl Chunk {
+    fn frame(&self) -> u64 {
+        (self.extent.first << BLOCK_ORDER) + u64::from(self.offset)
+    }
+}
+
 impl NodeMemory<'_> {
     /// Grants a run that meets the needs and returns its first frame. `spans` are the node's, ascending.
     ///
@@ -16,11 +29,15 @@ impl NodeMemory<'_> {
         if needs.count > self.free {
             return None;
         }
-        if let Some((extent, frame)) = self.chunk(needs.order)
-            && frame + needs.count <= needs.limit
+        if let Some(chunk) = self.find_chunk(needs.order)
+            && chunk.frame() + needs.count <= needs.limit
         {
-            self.claim(extent, frame, needs.count);
-            return Some(frame);
+            if needs.is_chunk() {
+                self.claim_chunk(&chunk, needs.order);
+            } else {
+                self.claim(chunk.extent, chunk.frame(), needs.count);
+            }
+            return Some(chunk.frame());
         }
         if (needs.is_chunk() && needs.limit >= self.added_end) || !self.may_hold(needs.count) {
             return None;
@@ -33,8 +50,8 @@ impl NodeMemory<'_> {
         Some(frame)
     }
 
-    /// A free chunk of this order, out of the smallest that there is: its block or run of blocks, and its first frame.
-    fn chunk(&self, order: u8) -> Option<(Extent, u64)> {
+    /// A free chunk of this order, out of the smallest that there is.
+    fn find_chunk(&self, order: u8) -> Option<Chunk> {
         let place = self.lists.first_fit(order)?.place();
         let block = self.blocks.get(place);
         let number = block.number()?;
@@ -42,7 +59,7 @@ impl NodeMemory<'_> {
             Block::Free { order, .. } => (blocks_in(order), 0),
             _ => (1, self.blocks.map(place)?.find(order)?),
         };
-        Some((Extent::new(number..number + blocks, place), (number << BLOCK_ORDER) + u64::from(offset)))
+        Some(Chunk { extent: Extent::new(number..number + blocks, place), block, offset })
     }
 
     /// Whether a run of this length can be there, given that no free chunk is larger than the largest: two chunks of
@@ -52,6 +69,45 @@ impl NodeMemory<'_> {
             Some(crate::MAX_ORDER) => true,
             Some(order) => count <= (1 << (order + 2)) - 2,
             None => false,
+        }
+    }
+
+    /// Makes a chunk of this order, which was just found, a grant.
+    fn claim_chunk(&mut self, chunk: &Chunk, order: u8) {
+        let Chunk { extent, block, offset } = *chunk;
+        let number = extent.first;
+        let place = extent.place(number);
+        self.free -= 1 << order;
+        let (free, largest) = match block {
+            Block::Free { order: found, .. } => {
+                self.take_start_of_run(extent, found, order.max(BLOCK_ORDER));
+                if order >= BLOCK_ORDER {
+                    return self.grant_blocks(place, blocks_in(order) as usize);
+                }
+                self.blocks.split(place, number, FrameMap::FREE);
+                (BLOCK_FRAMES, BLOCK_ORDER)
+            }
+            Block::Split { free, largest, .. } => (free, largest),
+            _ => return,
+        };
+        let Some(map) = self.blocks.map_mut(place) else { return };
+        let around = map.order_around(offset, order);
+        map.claim_chunk(offset, order);
+        let now_largest = if around < largest || (around < BLOCK_ORDER && map.find(around).is_some()) {
+            Some(largest)
+        } else if around > order {
+            // The other half of what was around it.
+            Some(around - 1)
+        } else {
+            map.largest_order()
+        };
+        self.relist(place, Some(largest).filter(|_| free < BLOCK_FRAMES), free - (1 << order), now_largest);
+    }
+
+    fn grant_blocks(&mut self, first: usize, count: usize) {
+        self.blocks.set_granted(first, true);
+        for place in first + 1..first + count {
+            self.blocks.set_granted(place, false);
         }
     }
 

@@ -32,6 +32,9 @@ impl Word {
     }
 }
 
+/// Orders up to this one fit in a word.
+const WORD_ORDER: u8 = 6;
+
 /// The states of a block's frames.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -81,6 +84,58 @@ impl FrameMap {
             self.0[word].free |= mask;
             self.0[word].head &= !mask;
         }
+    }
+
+    /// Makes an aligned chunk of free frames a grant of its own; `order` is at most 8.
+    pub fn claim_chunk(&mut self, first: u16, order: u8) {
+        let (words, mask) = chunk(first, order);
+        for word in &mut self.0[words.clone()] {
+            word.free &= !mask;
+        }
+        self.0[words.start].head |= 1 << (first % 64);
+    }
+
+    /// Makes an aligned chunk that is a grant of its own free; `order` is at most 8.
+    pub fn release_chunk(&mut self, first: u16, order: u8) {
+        let (words, mask) = chunk(first, order);
+        for word in &mut self.0[words.clone()] {
+            word.free |= mask;
+        }
+        self.0[words.start].head &= !(1 << (first % 64));
+    }
+
+    /// Whether the aligned chunk is a grant of its own, as far as the block knows: `false` also where that takes a look
+    /// at the next block.
+    pub fn is_granted_chunk(&self, first: u16, order: u8) -> bool {
+        let (words, mask) = chunk(first, order);
+        let bit = 1 << (first % 64);
+        let starts = self.0[words.start].head & mask == bit && self.0[words.start].free & mask == 0;
+        let mut others = self.0[words.start + 1..words.end].iter();
+        let behind = first + (1 << order);
+        starts
+            && others.all(|word| word.free | word.head == 0)
+            && behind < BLOCK_FRAMES
+            && self.state(behind) != FrameState::Inside
+    }
+
+    /// The order of the largest aligned run of free frames that holds this aligned free chunk.
+    pub fn order_around(&self, first: u16, mut order: u8) -> u8 {
+        let free = self.0[usize::from(first / 64)].available();
+        while order < WORD_ORDER {
+            let buddy = ones(1 << order) << ((first ^ (1 << order)) % 64 >> order << order);
+            if free & buddy != buddy {
+                return order;
+            }
+            order += 1;
+        }
+        while order < 9 {
+            let (words, _) = chunk((first ^ (1 << order)) >> order << order, order);
+            if self.0[words].iter().any(|word| word.available() != !0) {
+                return order;
+            }
+            order += 1;
+        }
+        order
     }
 
     pub fn all_withheld(&self, frames: Range<u16>) -> bool {
@@ -189,6 +244,16 @@ fn count_chunks(mut chunks: u64, limit: u8, mut report: impl FnMut(u8, u64)) {
     }
 }
 
+/// The words that an aligned chunk of up to 256 frames lies in, and its bits in each.
+fn chunk(first: u16, order: u8) -> (Range<usize>, u64) {
+    let word = usize::from(first / 64) % WORDS;
+    if order < WORD_ORDER {
+        (word..word + 1, ones(1 << order) << (first % 64))
+    } else {
+        (word..WORDS.min(word + (1 << (order - WORD_ORDER))), !0)
+    }
+}
+
 /// The words that the frames lie in, with the frames' bits in each. There is at least one frame.
 fn masks(frames: Range<u16>) -> impl Iterator<Item = (usize, u64)> {
     let Range { start, end } = frames;
@@ -259,6 +324,39 @@ mod tests {
             for order in 0..=8 {
                 prop_assert_eq!(map.find(order), find_by_trying(&map, order));
             }
+        }
+
+        #[test]
+        fn a_chunk_is_part_of_the_largest_aligned_run_around_it((map, _) in worked_map(), first in 0..512u16, order in 0..9u8) {
+            let first = first >> order << order;
+            let is_free = |order: u8| {
+                let start = first >> order << order;
+                (start..start + (1 << order)).all(|frame| map.state(frame) == FrameState::Free)
+            };
+            if is_free(order) {
+                let largest = (order..=9).rev().find(|&order| is_free(order));
+                prop_assert_eq!(Some(map.order_around(first, order)), largest);
+            }
+        }
+
+        #[test]
+        fn chunks_are_claimed_told_and_released_as_ranges_are((map, _) in worked_map(), first in 0..512u16, order in 0..9u8) {
+            let first = first >> order << order;
+            let range = first..first + (1 << order);
+            let states = |map: &FrameMap| (0..BLOCK_FRAMES).map(|frame| map.state(frame)).collect::<Vec<_>>();
+            let is_grant = map.state(first) == FrameState::Head
+                && range.end < BLOCK_FRAMES
+                && (first == 511 || map.inside_from(first + 1) == (1 << order) - 1);
+            prop_assert_eq!(map.is_granted_chunk(first, order), is_grant);
+            let (mut by_chunk, mut by_range) = (map, map);
+            by_range.release(range.clone());
+            let free = by_range;
+            by_range.claim(range.clone(), true);
+            by_chunk.release(range.clone());
+            by_chunk.claim_chunk(first, order);
+            prop_assert_eq!(states(&by_chunk), states(&by_range));
+            by_chunk.release_chunk(first, order);
+            prop_assert_eq!(states(&by_chunk), states(&free));
         }
 
         #[test]

@@ -166,10 +166,16 @@ impl<'m> NodeMemory<'m> {
             return self.release_run(extent, number, BLOCK_ORDER);
         }
         let new = self.blocks.map(place).and_then(|map| map.largest_order());
+        self.relist(place, old, free, new);
+    }
+
+    /// Sets a split block's free frames and largest free order, and moves it from its list to the right one.
+    pub(crate) fn relist(&mut self, place: usize, old: Option<u8>, free: u16, new: Option<u8>) {
         self.blocks.set_split(place, free, new.unwrap_or_default());
         if new == old {
             return;
         }
+        let index = BlockIndex::new(place);
         if let Some(order) = old {
             self.lists.remove(&mut self.blocks, order, index);
         }

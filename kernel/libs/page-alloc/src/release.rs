@@ -3,7 +3,8 @@ use core::ops::Range;
 
 use units::FrameNumber;
 
-use crate::blocks::{Block, block_of, offset_in_block};
+use crate::MAX_ORDER;
+use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
 use crate::error::FreeError;
 use crate::frame_map::{BLOCK_FRAMES, FrameState};
 use crate::node_memory::{Extent, NodeMemory, Piece, edges, whole_blocks};
@@ -11,6 +12,11 @@ use crate::node_memory::{Extent, NodeMemory, Piece, edges, whole_blocks};
 impl NodeMemory<'_> {
     /// Takes back a grant that lies in the extent, if `count` frames from `frame` on are exactly that.
     pub fn free(&mut self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        if let Some(order) = chunk_order(frame.0, count)
+            && self.free_chunk(extent, frame.0, order)
+        {
+            return Ok(());
+        }
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Withheld => return Err(FreeError::NeverAdded(frame)),
@@ -25,17 +31,38 @@ impl NodeMemory<'_> {
         Ok(())
     }
 
+    /// Takes back an aligned chunk of one block, if it is a grant and that can be told from the block alone.
+    fn free_chunk(&mut self, extent: Extent, frame: u64, order: u8) -> bool {
+        let number = block_of(frame);
+        let (place, first) = (extent.place(number), offset_in_block(frame));
+        let Block::Split { free, largest, .. } = self.blocks.get(place) else { return false };
+        let Some(map) = self.blocks.map_mut(place).filter(|map| map.is_granted_chunk(first, order)) else {
+            return false;
+        };
+        map.release_chunk(first, order);
+        let around = map.order_around(first, order);
+        let now_free = free + (1 << order);
+        self.free += 1 << order;
+        if around == BLOCK_ORDER {
+            self.settle(extent, number, now_free);
+        } else if free == 0 {
+            self.relist(place, None, now_free, Some(around));
+        } else {
+            self.relist(place, Some(largest), now_free, Some(largest.max(around)));
+        }
+        true
+    }
+
     /// Frames in the grant that begins with this frame. A step for each block that it reaches.
     fn grant_len(&self, extent: Extent, start: u64) -> u64 {
-        let mut next = start + 1;
+        let whole = matches!(self.blocks.get(extent.place(block_of(start))), Block::Head);
+        let mut next = start + if whole { BLOCK_FRAMES.into() } else { 1 };
         while block_of(next) < extent.end {
             let place = extent.place(block_of(next));
             let offset = offset_in_block(next);
             let inside = match (self.blocks.map(place), self.blocks.get(place)) {
                 (Some(map), _) => map.inside_from(offset),
                 (None, Block::Inside) => BLOCK_FRAMES,
-                // The grant's own first block: `next` is that block's second frame.
-                (None, Block::Head) if offset != 0 => BLOCK_FRAMES - offset,
                 _ => 0,
             };
             next += u64::from(inside);
@@ -47,8 +74,14 @@ impl NodeMemory<'_> {
     }
 
     fn release(&mut self, extent: Extent, frames: Range<u64>) {
-        for number in whole_blocks(&frames) {
+        let blocks = whole_blocks(&frames);
+        for number in blocks.clone() {
             self.blocks.set_quiet(extent.place(number));
+        }
+        let count = frames.end - frames.start;
+        if let Some(order) = run_order(frames.start, count) {
+            self.free += count;
+            return self.release_run(extent, blocks.start, order);
         }
         self.set_free(extent, frames);
     }
@@ -74,4 +107,18 @@ impl NodeMemory<'_> {
         }
         self.settle(extent, piece.number, free);
     }
+}
+
+/// The order of a run of frames that is an aligned chunk of a part of a block.
+fn chunk_order(start: u64, count: u64) -> Option<u8> {
+    aligned_order(start, count).filter(|order| *order < BLOCK_ORDER)
+}
+
+/// The order of a run of frames that is an aligned chunk of whole blocks.
+fn run_order(start: u64, count: u64) -> Option<u8> {
+    aligned_order(start, count).filter(|order| (BLOCK_ORDER..=MAX_ORDER).contains(order))
+}
+
+fn aligned_order(start: u64, count: u64) -> Option<u8> {
+    (count.is_power_of_two() && start & (count - 1) == 0).then(|| count.trailing_zeros() as u8)
 }
