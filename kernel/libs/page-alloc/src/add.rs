@@ -17,7 +17,7 @@ impl NodeMemory<'_> {
         for piece in edges(&frames) {
             let place = extent.place(piece.number);
             if self.blocks.map(place).is_none() {
-                self.blocks.split(place, piece.number, FrameMap::WITHHELD);
+                self.blocks.split(place, piece.number, &FrameMap::withheld());
             }
         }
         self.added_end = self.added_end.max(frames.end);

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use lock_api::RawMutex;
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId};
 
+use crate::cache::CpuCache;
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
@@ -100,6 +101,20 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// # Errors
     /// See [`AllocateError`].
     pub fn allocate(&self, request: &Request) -> Result<Grant, AllocateError> {
+        self.allocate_or(request, |_, _| false)
+    }
+
+    /// The same, for who has caches: where a node has no such run and its caches hold frames, `give_back` is told the node
+    /// and how many those are, before another node is asked or the request refused. It has caches drained that it can reach,
+    /// and returns whether that has changed anything; then the node is asked again, once.
+    ///
+    /// # Errors
+    /// See [`AllocateError`].
+    pub fn allocate_or(
+        &self,
+        request: &Request,
+        mut give_back: impl FnMut(NodeId, u64) -> bool,
+    ) -> Result<Grant, AllocateError> {
         let needs = Needs::of(request)?;
         let &Request { count, preferred, .. } = request;
         let preferred_node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
@@ -107,7 +122,12 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             if request.strict { core::slice::from_ref(&preferred) } else { preferred_node.fallback() };
         for &id in order {
             let Some(node) = self.node(id) else { continue };
-            let Some(frame) = node.allocate(request, &needs, &self.spans) else { continue };
+            let allocate = || node.allocate(request, &needs, &self.spans);
+            let found = allocate().or_else(|cached| match cached {
+                1.. if give_back(id, cached) => allocate(),
+                _ => Err(cached),
+            });
+            let Ok(frame) = found else { continue };
             let fell_back = id != preferred;
             if fell_back {
                 preferred_node.count_foreign(count);
@@ -128,6 +148,83 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             return Err(FreeError::NotMemory(frame));
         };
         node.free(span, frame, count)
+    }
+
+    /// The memory that [`PageAllocator::add_cache`] wants: about 1.5 KiB.
+    pub fn cache_layout() -> Layout {
+        CpuCache::layout().unwrap_or_else(|_| Layout::new::<()>())
+    }
+
+    /// A new cache of the node's frames for one of its CPUs, in memory of the caller's, best of that node.
+    ///
+    /// # Errors
+    /// There is no such node, or the memory is too small.
+    pub fn add_cache(
+        &self,
+        node: NodeId,
+        memory: &'m mut [MaybeUninit<u8>],
+    ) -> Result<CpuCache<'m>, SetupError> {
+        let owner = self.node(node).ok_or(SetupError::NoSuchNode(node))?;
+        owner.add_cache(memory).ok_or(SetupError::MetadataTooSmall(node))
+    }
+
+    /// Hands out a frame of the cache's node to a CPU of that node: from the cache, which is filled where it is empty.
+    /// `None` when the node has no other free frame. Counts as [`PageAllocator::allocate`] would.
+    ///
+    /// Takes no lock but to fill the cache, once in up to [`CACHE_FRAMES`](crate::CACHE_FRAMES) calls. The cache must be
+    /// this allocator's own.
+    #[inline]
+    pub fn allocate_cached(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
+        cache.take().or_else(|| self.fill_and_take(cache))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fill_and_take(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
+        if self.node(cache.node())?.fill(cache) { cache.take() } else { None }
+    }
+
+    /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, half of it
+    /// is given back to the node first.
+    ///
+    /// Takes no lock as long as there is room and the frame's block is one of the last that the cache had to do with.
+    ///
+    /// # Errors
+    /// See [`FreeError`]: anything else is refused, counted, and changes nothing.
+    #[inline]
+    pub fn free_cached(
+        &self,
+        cache: &mut CpuCache<'m>,
+        frame: FrameNumber,
+        count: u64,
+    ) -> Result<(), FreeError> {
+        if count == 1 && cache.put(frame) { Ok(()) } else { self.free_looked_up(cache, frame, count) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn free_looked_up(
+        &self,
+        cache: &mut CpuCache<'m>,
+        frame: FrameNumber,
+        count: u64,
+    ) -> Result<(), FreeError> {
+        match self.spans.find(frame.0) {
+            Some(span) if count == 1 && span.node == cache.node() => {
+                let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
+                node.free_cached(cache, &self.spans, span, frame)
+            }
+            _ => self.free(frame, count),
+        }
+    }
+
+    /// Gives all that the cache holds back to its node: for a CPU that is about to halt, or when the node runs dry.
+    pub fn drain(&self, cache: &mut CpuCache<'m>) {
+        if !cache.is_empty()
+            && let Some(node) = self.node(cache.node())
+        {
+            node.drain(cache, &self.spans);
+        }
     }
 
     /// The node whose memory holds the frame, whether that is free, granted or was in use at boot.

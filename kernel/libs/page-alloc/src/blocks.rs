@@ -1,4 +1,5 @@
 //! The descriptors of a node's 2 MiB blocks, and the frame maps of those that are split.
+use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
 
@@ -76,19 +77,27 @@ impl Block {
     }
 }
 
+/// Where a block's frame map is or will be.
+pub struct MapSlot(UnsafeCell<MaybeUninit<FrameMap>>);
+
+// SAFETY: the cell is written by `Blocks::split` alone, under the node's lock, and then word by word with atomic stores.
+unsafe impl Sync for MapSlot {}
+
 /// A node's blocks. A frame map is initialised from the first time on that its block was split; what keeps that true
-/// is that [`Blocks::split`] alone makes a block `Split`.
+/// is that [`Blocks::split`] alone makes a block `Split`. From then on the map may be read without the lock. Where the
+/// block is no longer split, it says that all frames are free.
 pub struct Blocks<'m> {
     descriptors: &'m mut [Block],
-    maps: &'m mut [MaybeUninit<FrameMap>],
+    maps: &'m [MapSlot],
 }
 
 impl<'m> Blocks<'m> {
     /// No descriptor may be `Split` yet. Both slices are as long as the node has blocks.
-    pub fn new(descriptors: &'m mut [Block], maps: &'m mut [MaybeUninit<FrameMap>]) -> Self {
+    pub fn new(descriptors: &'m mut [Block], maps: &'m mut [MaybeUninit<MapSlot>]) -> Self {
         debug_assert!(descriptors.len() == maps.len());
         descriptors.iter().for_each(|block| debug_assert!(matches!(block, Block::Quiet)));
-        Self { descriptors, maps }
+        // SAFETY: a slot is a cell around a `MaybeUninit`, which any bytes are.
+        Self { descriptors, maps: unsafe { maps.assume_init_ref() } }
     }
 
     pub fn get(&self, place: usize) -> Block {
@@ -119,8 +128,11 @@ impl<'m> Blocks<'m> {
 
     /// Makes a whole block one with a frame map. It is on no list and counts nothing free until
     /// [`Blocks::set_split`] says what is.
-    pub fn split(&mut self, place: usize, number: u64, map: FrameMap) {
-        self.maps[place].write(map);
+    pub fn split(&mut self, place: usize, number: u64, map: &FrameMap) {
+        let slot = self.maps[place].0.get().cast::<FrameMap>();
+        // SAFETY: the slot is large enough, aligned and lives for 'm. A `FrameMap` is made of atomic words, which are only
+        // written here, so that it does not matter whether they were before.
+        unsafe { &*slot }.copy(map);
         self.descriptors[place] =
             Block::Split { free: 0, largest: 0, number: number as u32, link: Link::default() };
     }
@@ -134,17 +146,11 @@ impl<'m> Blocks<'m> {
     }
 
     /// The frame map of a split block.
-    pub fn map(&self, place: usize) -> Option<&FrameMap> {
+    pub fn map(&self, place: usize) -> Option<&'m FrameMap> {
         let Block::Split { .. } = self.descriptors[place] else { return None };
+        let slot = self.maps[place].0.get().cast::<FrameMap>();
         // SAFETY: the block is `Split`, which only `split` makes it, having written the map; maps stay initialised.
-        Some(unsafe { self.maps[place].assume_init_ref() })
-    }
-
-    /// The frame map of a split block, to change.
-    pub fn map_mut(&mut self, place: usize) -> Option<&mut FrameMap> {
-        let Block::Split { .. } = self.descriptors[place] else { return None };
-        // SAFETY: the block is `Split`, which only `split` makes it, having written the map; maps stay initialised.
-        Some(unsafe { self.maps[place].assume_init_mut() })
+        Some(unsafe { &*slot })
     }
 
     /// The neighbours of a block of the kinds that are kept in lists.

@@ -7,14 +7,14 @@ use crate::request::Needs;
 use crate::span_table::Span;
 
 /// A free chunk: its block or run of blocks, what is known of that, and where in its first block the chunk begins.
-struct Chunk {
-    extent: Extent,
-    block: Block,
+pub(crate) struct Chunk {
+    pub extent: Extent,
+    pub block: Block,
     offset: u16,
 }
 
 impl Chunk {
-    fn frame(&self) -> u64 {
+    pub fn frame(&self) -> u64 {
         (self.extent.first << BLOCK_ORDER) + u64::from(self.offset)
     }
 }
@@ -51,7 +51,7 @@ impl NodeMemory<'_> {
     }
 
     /// A free chunk of this order, out of the smallest that there is.
-    fn find_chunk(&self, order: u8) -> Option<Chunk> {
+    pub(crate) fn find_chunk(&self, order: u8) -> Option<Chunk> {
         let place = self.lists.first_fit(order)?.place();
         let block = self.blocks.get(place);
         let number = block.number()?;
@@ -84,14 +84,14 @@ impl NodeMemory<'_> {
                 if order >= BLOCK_ORDER {
                     return self.grant_blocks(place, blocks_in(order) as usize);
                 }
-                self.blocks.split(place, number, FrameMap::FREE);
+                self.blocks.split(place, number, &FrameMap::free());
                 (BLOCK_FRAMES, BLOCK_ORDER)
             }
             Block::Split { free, largest, .. } => (free, largest),
             _ => return,
         };
-        let Some(map) = self.blocks.map_mut(place) else { return };
-        let around = map.order_around(offset, order);
+        let Some(map) = self.blocks.map(place) else { return };
+        let around = map.order_around(offset);
         map.claim_chunk(offset, order);
         let now_largest = if around < largest || (around < BLOCK_ORDER && map.find(around).is_some()) {
             Some(largest)
@@ -101,7 +101,8 @@ impl NodeMemory<'_> {
         } else {
             map.largest_order()
         };
-        self.relist(place, Some(largest).filter(|_| free < BLOCK_FRAMES), free - (1 << order), now_largest);
+        let listed = if free < BLOCK_FRAMES { Some(largest) } else { None };
+        self.relist(place, listed, free - (1 << order), now_largest);
     }
 
     fn grant_blocks(&mut self, first: usize, count: usize) {
@@ -136,11 +137,11 @@ impl NodeMemory<'_> {
         let free = match self.blocks.get(place) {
             Block::Split { free, .. } => free,
             _ => {
-                self.blocks.split(place, piece.number, FrameMap::FREE);
+                self.blocks.split(place, piece.number, &FrameMap::free());
                 BLOCK_FRAMES
             }
         };
-        if let Some(map) = self.blocks.map_mut(place) {
+        if let Some(map) = self.blocks.map(place) {
             map.claim(piece.start..piece.end, begins_grant);
         }
         self.settle(extent, piece.number, free - piece.len());

@@ -1,5 +1,7 @@
 //! The 512 frames of a block that is not whole: two bits each.
 use core::ops::Range;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Relaxed, Release};
 
 /// Frames in a block: 2 MiB, what a large page maps.
 pub const BLOCK_FRAMES: u16 = 1 << 9;
@@ -20,15 +22,74 @@ pub enum FrameState {
 }
 
 /// 64 frames. Both bits of a frame share a cache line.
-#[derive(Clone, Copy, Debug)]
-struct Word {
-    free: u64,
-    head: u64,
+///
+/// The holder of the node's lock changes the bits of frames that are free, withheld or granted and being freed. Without
+/// the lock, the CPU that has a frame in its cache flips that frame's `free` bit, so that every change is one of its own
+/// bits alone. Steps of one change are in such an order that a frame never looks to be inside a grant when it is not.
+#[derive(Debug)]
+pub struct Word {
+    free: AtomicU64,
+    head: AtomicU64,
 }
 
 impl Word {
-    const fn available(self) -> u64 {
-        self.free & !self.head
+    /// A word of a map that no allocator has.
+    pub const fn detached() -> Self {
+        Self { free: AtomicU64::new(!0), head: AtomicU64::new(!0) }
+    }
+
+    fn free(&self) -> u64 {
+        self.free.load(Relaxed)
+    }
+
+    fn head(&self) -> u64 {
+        self.head.load(Relaxed)
+    }
+
+    /// The frames that are free.
+    pub fn available(&self) -> u64 {
+        self.free() & !self.head()
+    }
+
+    fn claim(&self, frames: u64, heads: u64) {
+        self.head.fetch_or(heads, Relaxed);
+        self.free.fetch_and(!frames, Relaxed);
+    }
+
+    fn release(&self, frames: u64) {
+        self.free.fetch_or(frames, Relaxed);
+        self.head.fetch_and(!frames, Relaxed);
+    }
+
+    /// Withholds free frames, for a cache.
+    pub fn withhold(&self, frames: u64) {
+        self.head.fetch_or(frames, Relaxed);
+    }
+
+    /// Makes frames free that a cache had.
+    pub fn give_back(&self, frames: u64) {
+        self.head.fetch_and(!frames, Relaxed);
+    }
+
+    /// Makes a frame that a cache has a grant.
+    #[inline]
+    pub fn grant_withheld(&self, frame: u64) {
+        self.free.fetch_and(!(1 << (frame % 64)), Relaxed);
+    }
+
+    /// Whether the frame is a grant of its own, as far as this word knows: `false` for its last frame.
+    #[inline]
+    pub fn is_single(&self, frame: u64) -> bool {
+        let (free, head) = (self.free(), self.head());
+        let bit = frame % 64;
+        free >> bit & 1 == 0 && (free | head) >> bit & 3 == 3
+    }
+
+    /// Withholds a frame that is a grant of its own; `false` when somebody else has done so at the same moment.
+    #[inline]
+    pub fn withhold_single(&self, frame: u64) -> bool {
+        let bit = 1 << (frame % 64);
+        self.free.fetch_or(bit, Release) & bit == 0
     }
 }
 
@@ -36,7 +97,7 @@ impl Word {
 const WORD_ORDER: u8 = 6;
 
 /// The states of a block's frames.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[repr(align(64))]
 pub struct FrameMap([Word; WORDS]);
 
@@ -53,14 +114,33 @@ const CHUNK_STARTS: [u64; 7] = [
 
 impl FrameMap {
     /// A block that is free throughout.
-    pub const FREE: Self = Self([Word { free: !0, head: 0 }; WORDS]);
+    pub const fn free() -> Self {
+        Self([const { Word { free: AtomicU64::new(!0), head: AtomicU64::new(0) } }; WORDS])
+    }
+
     /// A block none of whose frames was added.
-    pub const WITHHELD: Self = Self([Word { free: !0, head: !0 }; WORDS]);
+    pub const fn withheld() -> Self {
+        Self([const { Word::detached() }; WORDS])
+    }
+
+    /// Takes over what another map says.
+    pub fn copy(&self, other: &Self) {
+        for (word, other) in self.0.iter().zip(&other.0) {
+            word.free.store(other.free(), Relaxed);
+            word.head.store(other.head(), Relaxed);
+        }
+    }
+
+    /// The word that holds a frame of the block.
+    #[inline]
+    pub const fn word_of(&self, frame: u64) -> &Word {
+        &self.0[(frame / 64) as usize % WORDS]
+    }
 
     pub fn state(&self, frame: u16) -> FrameState {
-        let word = self.0[usize::from(frame / 64)];
+        let word = &self.0[usize::from(frame / 64)];
         let bit = 1 << (frame % 64);
-        match (word.free & bit != 0, word.head & bit != 0) {
+        match (word.free() & bit != 0, word.head() & bit != 0) {
             (true, false) => FrameState::Free,
             (false, true) => FrameState::Head,
             (false, false) => FrameState::Inside,
@@ -69,39 +149,35 @@ impl FrameMap {
     }
 
     /// Makes free frames a grant, or a further part of one that began in an earlier block.
-    pub fn claim(&mut self, frames: Range<u16>, begins_grant: bool) {
-        for (word, mask) in masks(frames.clone()) {
-            self.0[word].free &= !mask;
-        }
-        if begins_grant {
-            self.0[usize::from(frames.start / 64)].head |= 1 << (frames.start % 64);
+    pub fn claim(&self, frames: Range<u16>, begins_grant: bool) {
+        let first = frames.start;
+        for (word, mask) in masks(frames) {
+            let begins = begins_grant && word == usize::from(first / 64);
+            self.0[word].claim(mask, if begins { 1 << (first % 64) } else { 0 });
         }
     }
 
     /// Makes granted or withheld frames free.
-    pub fn release(&mut self, frames: Range<u16>) {
+    pub fn release(&self, frames: Range<u16>) {
         for (word, mask) in masks(frames) {
-            self.0[word].free |= mask;
-            self.0[word].head &= !mask;
+            self.0[word].release(mask);
         }
     }
 
     /// Makes an aligned chunk of free frames a grant of its own; `order` is at most 8.
-    pub fn claim_chunk(&mut self, first: u16, order: u8) {
+    pub fn claim_chunk(&self, first: u16, order: u8) {
         let (words, mask) = chunk(first, order);
-        for word in &mut self.0[words.clone()] {
-            word.free &= !mask;
+        let mut heads = 1 << (first % 64);
+        for word in &self.0[words] {
+            word.claim(mask, heads);
+            heads = 0;
         }
-        self.0[words.start].head |= 1 << (first % 64);
     }
 
     /// Makes an aligned chunk that is a grant of its own free; `order` is at most 8.
-    pub fn release_chunk(&mut self, first: u16, order: u8) {
+    pub fn release_chunk(&self, first: u16, order: u8) {
         let (words, mask) = chunk(first, order);
-        for word in &mut self.0[words.clone()] {
-            word.free |= mask;
-        }
-        self.0[words.start].head &= !(1 << (first % 64));
+        self.0[words].iter().for_each(|word| word.release(mask));
     }
 
     /// Whether the aligned chunk is a grant of its own, as far as the block knows: `false` also where that takes a look
@@ -109,43 +185,34 @@ impl FrameMap {
     pub fn is_granted_chunk(&self, first: u16, order: u8) -> bool {
         let (words, mask) = chunk(first, order);
         let bit = 1 << (first % 64);
-        let starts = self.0[words.start].head & mask == bit && self.0[words.start].free & mask == 0;
+        let starts = self.0[words.start].head() & mask == bit && self.0[words.start].free() & mask == 0;
         let mut others = self.0[words.start + 1..words.end].iter();
         let behind = first + (1 << order);
         starts
-            && others.all(|word| word.free | word.head == 0)
+            && others.all(|word| word.free() | word.head() == 0)
             && behind < BLOCK_FRAMES
             && self.state(behind) != FrameState::Inside
     }
 
     /// The order of the largest aligned run of free frames that holds this aligned free chunk.
-    pub fn order_around(&self, first: u16, mut order: u8) -> u8 {
-        let free = self.0[usize::from(first / 64)].available();
-        while order < WORD_ORDER {
-            let buddy = ones(1 << order) << ((first ^ (1 << order)) % 64 >> order << order);
-            if free & buddy != buddy {
-                return order;
-            }
-            order += 1;
+    pub fn order_around(&self, first: u16) -> u8 {
+        let word = first / 64;
+        let taken = !self.0[usize::from(word)].available();
+        if taken != 0 {
+            return order_within(taken, (first % 64).into());
         }
-        while order < 9 {
-            let (words, _) = chunk((first ^ (1 << order)) >> order << order, order);
-            if self.0[words].iter().any(|word| word.available() != !0) {
-                return order;
-            }
-            order += 1;
-        }
-        order
+        let taken = !u64::from(self.whole_words()) & 0xff;
+        WORD_ORDER + if taken != 0 { order_within(taken, word.into()) } else { 3 }
     }
 
     pub fn all_withheld(&self, frames: Range<u16>) -> bool {
-        masks(frames).all(|(word, mask)| self.0[word].free & self.0[word].head & mask == mask)
+        masks(frames).all(|(word, mask)| self.0[word].free() & self.0[word].head() & mask == mask)
     }
 
     /// How many frames from `first` on are inside a grant, up to the first that is not.
     pub fn inside_from(&self, first: u16) -> u16 {
         for (word, mask) in masks(first..BLOCK_FRAMES) {
-            let others = (self.0[word].free | self.0[word].head) & mask;
+            let others = (self.0[word].free() | self.0[word].head()) & mask;
             if others != 0 {
                 return word as u16 * 64 + others.trailing_zeros() as u16 - first;
             }
@@ -176,7 +243,7 @@ impl FrameMap {
         if whole != 0 {
             return Some(6 + largest_aligned(whole.into(), 3));
         }
-        let mut chunks = self.0.map(Word::available);
+        let mut chunks = self.0.each_ref().map(Word::available);
         let mut largest = None;
         for order in 0..6u8 {
             if chunks.iter().fold(0, |any, word| any | word) == 0 {
@@ -222,6 +289,17 @@ impl FrameMap {
 /// From the starts of the aligned chunks of an order to those of the next order, within one word.
 fn next_order(chunks: u64, order: u8) -> u64 {
     chunks & (chunks >> (1u32 << order)) & CHUNK_STARTS[usize::from(order) + 1]
+}
+
+/// The order of the largest aligned run around a place none of whose places is taken; some other place is. An aligned run
+/// that holds the one but not the other is of at most the order at which their numbers first differ, and the nearest taken
+/// place on either side decides.
+fn order_within(taken: u64, place: u32) -> u8 {
+    let below = taken & ((1 << place) - 1);
+    let above = taken & !((1 << place) - 1);
+    let below = below.checked_ilog2().map_or(WORD_ORDER.into(), |other| (other ^ place).ilog2());
+    let above = if above != 0 { (above.trailing_zeros() ^ place).ilog2() } else { WORD_ORDER.into() };
+    below.min(above) as u8
 }
 
 /// The largest order, at most `limit`, of a chunk among these starts of order 0, of which there is one.
@@ -287,11 +365,17 @@ mod tests {
             .find(|&first| (first..first + (1 << order)).all(|frame| map.state(frame) == FrameState::Free))
     }
 
+    fn copy(map: &FrameMap) -> FrameMap {
+        let new = FrameMap::free();
+        new.copy(map);
+        new
+    }
+
     /// A map that some grants and releases have gone over, and the state each frame should be in.
     fn worked_map() -> impl Strategy<Value = (FrameMap, Vec<FrameState>)> {
         let step = (0..BLOCK_FRAMES, 1..=200u16, any::<bool>(), any::<bool>());
         proptest::collection::vec(step, 0..40).prop_map(|steps| {
-            let mut map = FrameMap::WITHHELD;
+            let map = FrameMap::withheld();
             let mut states = std::vec![FrameState::Withheld; 512];
             for (start, len, claim, begins) in steps {
                 let end = (start + len).min(BLOCK_FRAMES);
@@ -335,7 +419,7 @@ mod tests {
             };
             if is_free(order) {
                 let largest = (order..=9).rev().find(|&order| is_free(order));
-                prop_assert_eq!(Some(map.order_around(first, order)), largest);
+                prop_assert_eq!(Some(map.order_around(first)), largest);
             }
         }
 
@@ -348,9 +432,9 @@ mod tests {
                 && range.end < BLOCK_FRAMES
                 && (first == 511 || map.inside_from(first + 1) == (1 << order) - 1);
             prop_assert_eq!(map.is_granted_chunk(first, order), is_grant);
-            let (mut by_chunk, mut by_range) = (map, map);
+            let (by_chunk, by_range) = (copy(&map), copy(&map));
             by_range.release(range.clone());
-            let free = by_range;
+            let free = copy(&by_range);
             by_range.claim(range.clone(), true);
             by_chunk.release(range.clone());
             by_chunk.claim_chunk(first, order);

@@ -38,6 +38,8 @@ mod add;
 mod allocator;
 mod blocks;
 mod buddy;
+mod bulk;
+mod cache;
 mod carve;
 mod claim;
 mod error;
@@ -54,6 +56,7 @@ mod stats;
 mod walk;
 
 pub use allocator::PageAllocator;
+pub use cache::{CACHE_FRAMES, CpuCache};
 pub use error::{AddError, AllocateError, FreeError, SetupError};
 pub use request::{Grant, Request};
 pub use setup::NodeSetup;

@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn the_smallest_order_that_fits_is_found_until_its_list_is_empty() {
         let mut descriptors = [Block::Quiet; 4];
-        let mut maps = [MaybeUninit::uninit(); 4];
+        let mut maps = [const { MaybeUninit::uninit() }; 4];
         let mut blocks = Blocks::new(&mut descriptors, &mut maps);
         let mut lists = Lists::EMPTY;
         let index = BlockIndex::new;

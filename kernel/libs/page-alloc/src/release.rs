@@ -6,10 +6,10 @@ use units::FrameNumber;
 use crate::MAX_ORDER;
 use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
 use crate::error::FreeError;
-use crate::frame_map::{BLOCK_FRAMES, FrameState};
+use crate::frame_map::{BLOCK_FRAMES, FrameMap, FrameState};
 use crate::node_memory::{Extent, NodeMemory, Piece, edges, whole_blocks};
 
-impl NodeMemory<'_> {
+impl<'m> NodeMemory<'m> {
     /// Takes back a grant that lies in the extent, if `count` frames from `frame` on are exactly that.
     pub fn free(&mut self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         if let Some(order) = chunk_order(frame.0, count)
@@ -17,6 +17,19 @@ impl NodeMemory<'_> {
         {
             return Ok(());
         }
+        self.check_grant(extent, frame, count)?;
+        self.release(extent, frame.0..frame.0 + count);
+        Ok(())
+    }
+
+    /// The frame map that has a frame of a split block which is a grant of its own; else why it is none.
+    pub fn single(&self, extent: Extent, frame: FrameNumber) -> Result<Option<&'m FrameMap>, FreeError> {
+        self.check_grant(extent, frame, 1)?;
+        Ok(self.blocks.map(extent.place(block_of(frame.0))))
+    }
+
+    /// Makes sure that these frames are exactly a grant.
+    fn check_grant(&self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Withheld => return Err(FreeError::NeverAdded(frame)),
@@ -24,11 +37,7 @@ impl NodeMemory<'_> {
             FrameState::Head => {}
         }
         let granted = self.grant_len(extent, frame.0);
-        if granted != count {
-            return Err(FreeError::WrongCount { frame, count, granted });
-        }
-        self.release(extent, frame.0..frame.0 + count);
-        Ok(())
+        if granted == count { Ok(()) } else { Err(FreeError::WrongCount { frame, count, granted }) }
     }
 
     /// Takes back an aligned chunk of one block, if it is a grant and that can be told from the block alone.
@@ -36,11 +45,20 @@ impl NodeMemory<'_> {
         let number = block_of(frame);
         let (place, first) = (extent.place(number), offset_in_block(frame));
         let Block::Split { free, largest, .. } = self.blocks.get(place) else { return false };
-        let Some(map) = self.blocks.map_mut(place).filter(|map| map.is_granted_chunk(first, order)) else {
+        let Some(map) = self.blocks.map(place).filter(|map| map.is_granted_chunk(first, order)) else {
             return false;
         };
-        map.release_chunk(first, order);
-        let around = map.order_around(first, order);
+        if order == 0 {
+            // A cache may be about to take the frame back as well; then one of the two is a double free.
+            let word = map.word_of(frame);
+            if !word.withhold_single(frame) {
+                return false;
+            }
+            word.give_back(1 << (frame % 64));
+        } else {
+            map.release_chunk(first, order);
+        }
+        let around = map.order_around(first);
         let now_free = free + (1 << order);
         self.free += 1 << order;
         if around == BLOCK_ORDER {
@@ -102,7 +120,7 @@ impl NodeMemory<'_> {
     fn set_piece_free(&mut self, extent: Extent, piece: Piece) {
         let place = extent.place(piece.number);
         let free = self.blocks.free_in(place) + piece.len();
-        if let Some(map) = self.blocks.map_mut(place) {
+        if let Some(map) = self.blocks.map(place) {
             map.release(piece.start..piece.end);
         }
         self.settle(extent, piece.number, free);

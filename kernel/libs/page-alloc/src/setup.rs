@@ -5,10 +5,9 @@ use core::mem::MaybeUninit;
 use lock_api::RawMutex;
 use units::NodeId;
 
-use crate::blocks::{Block, Blocks};
+use crate::blocks::{Block, Blocks, MapSlot};
 use crate::carve::Carver;
 use crate::error::SetupError;
-use crate::frame_map::FrameMap;
 use crate::node::Node;
 use crate::node_memory::NodeMemory;
 use crate::span_table::SpanTable;
@@ -52,7 +51,7 @@ pub fn build_node<'m, L: RawMutex>(
     // The order in which `layout_for` counts them.
     let mut cut = || {
         let [node] = carver.uninit::<Node<'m, L>>(1)? else { return None };
-        let maps = carver.uninit::<FrameMap>(blocks)?;
+        let maps = carver.uninit::<MapSlot>(blocks)?;
         let descriptors = carver.filled(blocks, Block::Quiet)?;
         Some((node, Blocks::new(descriptors, maps)))
     };
@@ -61,7 +60,7 @@ pub fn build_node<'m, L: RawMutex>(
 }
 
 fn layout_for<L>(blocks: usize) -> Result<Layout, LayoutError> {
-    let (layout, _) = Layout::new::<Node<'_, L>>().extend(Layout::array::<FrameMap>(blocks)?)?;
+    let (layout, _) = Layout::new::<Node<'_, L>>().extend(Layout::array::<MapSlot>(blocks)?)?;
     let (layout, _) = layout.extend(Layout::array::<Block>(blocks)?)?;
     Ok(layout)
 }

@@ -6,8 +6,10 @@ use crate::node_memory::NodeMemory;
 pub struct NodeStats {
     /// Frames of the node, those in use at boot included.
     pub total: u64,
-    /// Frames that are free.
+    /// Frames that are free, those in caches included.
     pub free: u64,
+    /// Frames that are free and in a CPU's cache.
+    pub cached: u64,
     /// The order of the largest free chunk, at most [`MAX_ORDER`](crate::MAX_ORDER); `None` when nothing is free.
     pub largest_free_order: Option<u8>,
     /// Frames allocated here as was preferred.
@@ -34,17 +36,31 @@ pub(crate) struct Counts {
     pub refused_frees: u64,
 }
 
+/// What a node's caches hold and have handed out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CacheCounts {
+    pub held: u64,
+    pub granted: u64,
+}
+
 impl NodeStats {
-    pub(crate) fn new(total: u64, memory: &NodeMemory<'_>, counts: Counts, foreign: u64) -> Self {
+    pub(crate) fn new(
+        total: u64,
+        memory: &NodeMemory<'_>,
+        counts: Counts,
+        foreign: u64,
+        caches: CacheCounts,
+    ) -> Self {
         let Counts { hit, miss, local, other, refused_frees } = counts;
         Self {
             total,
-            free: memory.free_frames(),
-            largest_free_order: memory.largest_free_order(),
-            hit,
+            free: memory.free_frames() + caches.held,
+            cached: caches.held,
+            largest_free_order: memory.largest_free_order().or((caches.held > 0).then_some(0)),
+            hit: hit + caches.granted,
             miss,
             foreign,
-            local,
+            local: local + caches.granted,
             other,
             refused_frees,
         }

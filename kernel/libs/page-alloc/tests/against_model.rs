@@ -4,7 +4,7 @@ mod model;
 
 use machine::{Machine, node, span};
 use model::Model;
-use page_alloc::{AllocateError, NodeFrames, NodeStats, PageAllocator, Request};
+use page_alloc::{AllocateError, CpuCache, NodeFrames, NodeStats, PageAllocator, Request};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use units::{FrameNumber, FrameRange, NodeId, PhysAddr};
@@ -25,8 +25,16 @@ enum Step {
     Allocate {
         request: Request,
     },
+    /// On this CPU, through its cache, as all frees are.
     Free {
         which: Index,
+        cpu: Index,
+    },
+    /// So many grants of single frames.
+    FreeSingles {
+        first: Index,
+        cpu: Index,
+        times: u8,
     },
     /// Another count than was granted, or another first frame.
     FreeOther {
@@ -42,6 +50,14 @@ enum Step {
     Add {
         start: u64,
         len: u64,
+    },
+    /// So many single frames, from one CPU's cache.
+    AllocateCached {
+        cpu: Index,
+        times: u8,
+    },
+    Drain {
+        cpu: Index,
     },
 }
 
@@ -88,7 +104,11 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
     let frame = || prop_oneof![0..9000u64, HIGH..HIGH + 5000, any::<u64>()];
     prop_oneof![
         5 => request(nodes).prop_map(|request| Step::Allocate { request }),
-        3 => any::<Index>().prop_map(|which| Step::Free { which }),
+        3 => (any::<Index>(), any::<Index>()).prop_map(|(which, cpu)| Step::Free { which, cpu }),
+        2 => (any::<Index>(), any::<Index>(), 1..100u8)
+            .prop_map(|(first, cpu, times)| Step::FreeSingles { first, cpu, times }),
+        3 => (any::<Index>(), 1..150u8).prop_map(|(cpu, times)| Step::AllocateCached { cpu, times }),
+        1 => any::<Index>().prop_map(|cpu| Step::Drain { cpu }),
         1 => (any::<Index>(), 0..3u64, 0..3u64, 0..1100u64)
             .prop_map(|(which, ahead, back, count)| Step::FreeOther { which, ahead, back, count }),
         1 => (frame(), prop_oneof![0..5u64, any::<u64>()])
@@ -125,16 +145,27 @@ struct Pair<'p> {
     pages: &'p PageAllocator<'p>,
     model: Model,
     fallback: &'p [Vec<NodeId>],
+    /// Two for each node.
+    caches: Vec<CpuCache<'p>>,
 }
 
 impl Pair<'_> {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Allocate { request } => self.allocate(request),
-            Step::Free { which } => {
+            Step::Free { which, cpu } => {
                 if let Some((start, count)) = self.some_grant(which) {
-                    self.free(start, count);
+                    self.free_on(cpu.index(self.caches.len()), start, count);
                 }
+            }
+            Step::FreeSingles { first, cpu, times } => self.free_singles(first, cpu, *times),
+            Step::AllocateCached { cpu, times } => {
+                (0..*times).for_each(|_| self.allocate_cached(cpu.index(self.caches.len())));
+            }
+            Step::Drain { cpu } => {
+                let cache = cpu.index(self.caches.len());
+                self.pages.drain(&mut self.caches[cache]);
+                assert!(self.caches[cache].is_empty());
             }
             &Step::FreeOther { ref which, ahead, back, count } => {
                 if let Some((start, granted)) = self.some_grant(which) {
@@ -157,7 +188,14 @@ impl Pair<'_> {
     fn allocate(&mut self, request: &Request) {
         let strict = [request.preferred];
         let order = if request.strict { &strict[..] } else { &self.fallback[request.preferred.index()][..] };
-        match self.pages.allocate(request) {
+        let (pages, caches) = (self.pages, &mut self.caches);
+        let give_back = |node, cached| {
+            let mut of_node: Vec<_> = caches.iter_mut().filter(|cache| cache.node() == node).collect();
+            assert_eq!(of_node.iter().map(|cache| cache.len() as u64).sum::<u64>(), cached);
+            of_node.iter_mut().for_each(|cache| pages.drain(cache));
+            true
+        };
+        match pages.allocate_or(request, give_back) {
             Ok(grant) => {
                 let nearer = order.iter().take_while(|&&node| node != grant.node);
                 assert!(order.contains(&grant.node), "{grant:?} is from a node that {request:?} forbids");
@@ -185,12 +223,45 @@ impl Pair<'_> {
         }
     }
 
-    /// Frees with both, and compares the errors. A refusal changes no free chunk.
+    /// A frame of the CPU's node, if one is free that no other CPU has in its cache.
+    fn allocate_cached(&mut self, cpu: usize) {
+        let node = self.caches[cpu].node();
+        match self.pages.allocate_cached(&mut self.caches[cpu]) {
+            Some(frame) => self.model.grant(&Request::new(1, node), frame.0, node),
+            None => {
+                let stats = self.pages.node_stats(node).unwrap();
+                assert!(self.caches[cpu].is_empty() && stats.free == stats.cached);
+            }
+        }
+    }
+
+    fn free_singles(&mut self, first: &Index, cpu: &Index, times: u8) {
+        let grants = &self.model.grants;
+        let first = first.index(grants.len().max(1));
+        let singles = grants.iter().skip(first).filter(|(_, count)| **count == 1);
+        let singles: Vec<u64> = singles.map(|(start, _)| *start).take(times.into()).collect();
+        let cpu = cpu.index(self.caches.len());
+        for start in singles {
+            self.free_on(cpu, start, 1);
+            // The other CPU of the node knows that it is free, too.
+            self.free_on(cpu ^ 1, start, 1);
+        }
+    }
+
     fn free(&mut self, start: u64, count: u64) {
+        self.free_on(start as usize % self.caches.len(), start, count);
+    }
+
+    /// Frees with both, and compares the errors. A refusal changes no free chunk.
+    fn free_on(&mut self, cpu: usize, start: u64, count: u64) {
         let before = self.free_by_order();
-        let result = self.pages.free(FrameNumber(start), count);
+        let result = self.pages.free_cached(&mut self.caches[cpu], FrameNumber(start), count);
         assert_eq!(result, self.model.free(start, count));
         assert!(result.is_ok() || self.free_by_order() == before);
+        if result.is_err() {
+            assert_eq!(self.pages.free(FrameNumber(start), count), result);
+            assert_eq!(self.model.free(start, count), result);
+        }
     }
 
     fn add_free(&mut self, range: FrameRange) {
@@ -202,7 +273,8 @@ impl Pair<'_> {
     }
 
     /// The model's chunks are the largest there can be: equal ones mean that all that could merge has.
-    fn compare_chunks(&self) {
+    fn compare_chunks(&mut self) {
+        self.caches.iter_mut().for_each(|cache| self.pages.drain(cache));
         for index in 0..self.fallback.len() {
             let by_order = self.model.free_by_order(node(index));
             assert_eq!(self.pages.free_by_order(node(index)), Some(by_order));
@@ -215,7 +287,11 @@ impl Pair<'_> {
     fn compare_counts(&self) {
         for index in 0..self.fallback.len() {
             let stats = self.pages.node_stats(node(index)).unwrap();
-            assert_eq!(NodeStats { largest_free_order: None, ..stats }, self.model.stats[index]);
+            let of_node = self.caches.iter().filter(|cache| cache.node() == node(index));
+            let cached = of_node.map(|cache| cache.len() as u64).sum();
+            assert_eq!(stats.cached, cached);
+            assert_eq!(self.pages.free_by_order(node(index)).unwrap().iter().sum::<u64>(), stats.free);
+            assert_eq!(NodeStats { largest_free_order: None, cached: 0, ..stats }, self.model.stats[index]);
         }
         assert_eq!(self.pages.refused_outside(), self.model.refused_outside);
         let sum = |count: fn(&NodeStats) -> u64| self.model.stats.iter().map(count).sum::<u64>();
@@ -246,8 +322,10 @@ proptest! {
     #[test]
     fn every_outcome_is_what_the_model_allows_and_all_comes_together_again(plan in plans()) {
         let mut machine = Machine::with_nodes(plan.spans.clone(), plan.fallback.clone());
-        let pages = machine.pages();
-        let mut pair = Pair { pages: &pages, model: Model::new(&plan.spans, plan.fallback.len()), fallback: &plan.fallback };
+        let cpus: Vec<NodeId> = (0..2 * plan.fallback.len()).map(|cpu| node(cpu / 2)).collect();
+        let (pages, caches) = machine.pages_and_caches(&cpus);
+        let model = Model::new(&plan.spans, plan.fallback.len());
+        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches };
         pair.boot(&plan.spans, &plan.taken_at_boot);
         for (number, step) in plan.steps.iter().enumerate() {
             pair.step(step);

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
 
-use page_alloc::{NodeFrames, NodeSetup, PageAllocator};
+use page_alloc::{CpuCache, NodeFrames, NodeSetup, PageAllocator};
 use units::{FrameRange, NodeId};
 
 pub fn node(index: usize) -> NodeId {
@@ -20,6 +20,7 @@ pub struct Machine {
     pub fallback: Vec<Vec<NodeId>>,
     table: Block,
     metadata: Vec<Block>,
+    caches: Vec<Block>,
 }
 
 /// Bytes that hold anything but zeros, and where in them the layout's alignment is met.
@@ -53,7 +54,7 @@ impl Machine {
                 Block::new(PageAllocator::<spin::Mutex<()>>::node_layout(&spans, node(index)).unwrap())
             })
             .collect();
-        Self { spans, fallback, table, metadata }
+        Self { spans, fallback, table, metadata, caches: Vec::new() }
     }
 
     /// The allocator, with nothing free yet.
@@ -61,6 +62,19 @@ impl Machine {
         let nodes = self.metadata.iter_mut().zip(&self.fallback);
         let nodes = nodes.map(|(metadata, fallback)| NodeSetup { metadata: metadata.aligned(), fallback });
         PageAllocator::new(&self.spans, self.table.aligned(), nodes).unwrap()
+    }
+
+    /// The allocator, with nothing free yet, and a cache for each CPU, whose node is given.
+    pub fn pages_and_caches(&mut self, cpus: &[NodeId]) -> (PageAllocator<'_>, Vec<CpuCache<'_>>) {
+        let layout = PageAllocator::<spin::Mutex<()>>::cache_layout();
+        self.caches = cpus.iter().map(|_| Block::new(layout)).collect();
+        let nodes = self.metadata.iter_mut().zip(&self.fallback);
+        let nodes = nodes.map(|(metadata, fallback)| NodeSetup { metadata: metadata.aligned(), fallback });
+        let pages = PageAllocator::new(&self.spans, self.table.aligned(), nodes).unwrap();
+        let memory = self.caches.iter_mut().map(Block::aligned);
+        let caches = cpus.iter().zip(memory).map(|(node, memory)| pages.add_cache(*node, memory).unwrap());
+        let caches = caches.collect();
+        (pages, caches)
     }
 
     /// The allocator, with all of each span free.
