@@ -4,12 +4,12 @@ mod threads;
 
 use crate::arch;
 use crate::event_stream;
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::memory::stack::Stack;
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
+use crate::threading::thread::Policy;
 use events::Event;
-use page_alloc::Request;
 use units::{FrameNumber, NodeId};
 
 /// Pairs of each benchmark, after as many to warm up.
@@ -23,38 +23,51 @@ pub fn run(boot_ticks: u64) {
     report("boot.kernel", boot_ticks.saturating_sub(waits), 1);
     report("boot.waits", waits, 1);
     let local = per_cpu::current().preferred_node;
-    for (name, order) in [("page.pair.order0.local", 0), ("page.pair.order3", 3), ("page.pair.order9", 9)] {
-        pairs(name, Request::new(1 << order, local), Zeroed::No);
+    let zeroed = Zeroed::No;
+    single_pairs("page.pair.order0.local", zeroed);
+    for (name, order) in [("page.pair.order3", 3), ("page.pair.order9", 9)] {
+        pairs(name, ThreadRequest { zeroed, ..ThreadRequest::new(1 << order) });
     }
     if let Some(&remote) = numa_topology::get().fallback(local).get(1) {
-        let request = Request { cpu_node: local, ..Request::new(1, remote) };
-        pairs("page.pair.order0.remote", request, Zeroed::No);
+        let policy = Some(Policy::Preferred(remote));
+        pairs("page.pair.order0.remote", ThreadRequest { zeroed, policy, ..ThreadRequest::new(1) });
     }
-    pairs("page.pair.order0.zeroed", Request::new(1, local), Zeroed::Yes);
-    batch(local);
+    single_pairs("page.pair.order0.zeroed", Zeroed::Yes);
+    batch();
     stacks(local);
     threads::run();
 }
 
-fn pairs(name: &str, request: Request, zeroed: Zeroed) {
-    let pair = || {
-        if let Ok(grant) = page_allocator::allocate(&request, zeroed) {
+/// A page for the thread and back, as drivers ask for it.
+fn single_pairs(name: &str, zeroed: Zeroed) {
+    measure(name, || {
+        if let Ok(frame) = page_allocator::allocate_page(zeroed) {
             // What was just granted can be given back.
+            let _ = page_allocator::free(frame, 1);
+        }
+    });
+}
+
+fn pairs(name: &str, request: ThreadRequest) {
+    measure(name, || {
+        if let Ok(grant) = page_allocator::allocate_for_thread(request) {
             let _ = page_allocator::free(grant.frame, grant.count);
         }
-    };
+    });
+}
+
+fn measure(name: &str, pair: impl Fn()) {
     (0..PAIRS).for_each(|_| pair());
     let start = arch::ticks();
     (0..PAIRS).for_each(|_| pair());
     report(name, arch::ticks() - start, PAIRS);
 }
 
-fn batch(node: NodeId) {
-    let request = Request::new(1, node);
+fn batch() {
     let mut frames = alloc::vec![FrameNumber(0); BATCH];
     let start = arch::ticks();
     for frame in &mut frames {
-        *frame = page_allocator::allocate(&request, Zeroed::No).map_or(FrameNumber(0), |grant| grant.frame);
+        *frame = page_allocator::allocate_page(Zeroed::No).unwrap_or(FrameNumber(0));
     }
     let allocated = arch::ticks();
     for frame in &frames {

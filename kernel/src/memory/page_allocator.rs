@@ -1,7 +1,8 @@
 //! The machine's one page allocator: `page-alloc` over the frames of the topology's nodes, each node's metadata in the node's
 //! own memory.
 //!
-//! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off.
+//! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
+//! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
@@ -11,7 +12,9 @@ use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use memory_map::{MemoryMap, Ranges};
-use page_alloc::{AllocateError, FreeError, Grant, NodeFrames, NodeSetup, NodeStats, PageAllocator, Request};
+use page_alloc::{
+    AllocateError, CpuCache, FreeError, Grant, NodeFrames, NodeSetup, NodeStats, PageAllocator, Request,
+};
 use spin::Once;
 use topology::{MAX_RANGES, NumaTopology};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, PhysAddr, PhysRange};
@@ -148,14 +151,69 @@ fn pages() -> &'static Pages {
 pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
     let grant = {
         let _off = PreemptionOff::new();
-        pages().allocate(request)?
+        pages().allocate_or(request, |node, _| give_back_cache(node))?
     };
+    fill(grant, zeroed);
+    Ok(grant)
+}
+
+/// Zeroes what was just handed out, if that is wanted.
+#[inline]
+fn fill(grant: Grant, zeroed: Zeroed) {
     if zeroed == Zeroed::Yes {
         let start = arch::physical_memory(grant.frame.address());
         // SAFETY: the frames were just handed to this call, and are memory.
         unsafe { start.write_bytes(0, (grant.count * FRAME_SIZE) as usize) };
     }
-    Ok(grant)
+}
+
+/// A page from the running CPU's cache; `None` when its node has none left.
+#[inline]
+fn allocate_from_cache() -> Option<Grant> {
+    let _off = PreemptionOff::new();
+    let cache = own_cache()?;
+    let frame = pages().allocate_cached(cache)?;
+    Some(Grant { frame, count: 1, node: cache.node(), fell_back: false })
+}
+
+/// The running CPU's cache. Preemption is off, and nobody calls this again while the cache is in use.
+#[inline]
+fn own_cache() -> Option<&'static mut CpuCache<'static>> {
+    // SAFETY: preemption is off and no interrupt handler has to do with pages, so that nobody else comes in between. The
+    // functions of this module that call this do not call each other while they use it.
+    unsafe { per_cpu::current().page_cache() }
+}
+
+/// Gives the running CPU's cache back if it is of this node; returns whether that has made a difference.
+fn give_back_cache(node: NodeId) -> bool {
+    let Some(cache) = own_cache().filter(|cache| cache.node() == node && !cache.is_empty()) else {
+        return false;
+    };
+    pages().drain(cache);
+    true
+}
+
+/// Gives the running CPU's cache back to its node, before it halts.
+#[inline]
+pub fn drain_cache() {
+    let _off = PreemptionOff::new();
+    if let Some(cache) = own_cache()
+        && !cache.is_empty()
+    {
+        pages().drain(cache);
+    }
+}
+
+/// A cache for a CPU of the node, in a page of the node; `None` when there is no memory.
+pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
+    let layout = Pages::cache_layout();
+    assert!(layout.size() as u64 <= FRAME_SIZE && layout.align() as u64 <= FRAME_SIZE, "a cache fits a page");
+    let frame = allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+    let bytes = arch::physical_memory(frame.address()).cast::<MaybeUninit<u8>>();
+    // SAFETY: the page was just allocated, and stays the cache's for good.
+    let memory = unsafe { core::slice::from_raw_parts_mut(bytes, FRAME_SIZE as usize) };
+    let _off = PreemptionOff::new();
+    pages().add_cache(node, memory).ok()
 }
 
 /// `count` contiguous frames for the running thread: by `policy` if given, else by the thread's policy, else from its
@@ -163,17 +221,41 @@ pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateErro
 ///
 /// # Errors
 /// [`AllocateError`]; nothing was allocated.
+#[inline(never)]
 pub fn allocate_for_thread(request: ThreadRequest) -> Result<Grant, AllocateError> {
+    let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
+    if count == 1
+        && alignment == 1
+        && highest.is_none()
+        && policy.is_none()
+        && per_cpu::current_thread().takes_local_memory()
+        && let Some(grant) = allocate_from_cache()
+    {
+        fill(grant, zeroed);
+        return Ok(grant);
+    }
     let cpu = per_cpu::current();
-    let policy = request.policy.unwrap_or_else(thread_policy);
-    let (preferred, strict) = match policy {
+    let (preferred, strict) = match policy.unwrap_or_else(thread_policy) {
         Policy::Local => (cpu.preferred_node, false),
         Policy::Preferred(node) => (node, false),
         Policy::Strict(node) => (node, true),
     };
-    let ThreadRequest { count, alignment, highest, zeroed, .. } = request;
-    let request = Request { count, alignment, highest, preferred, strict, cpu_node: cpu.node };
-    allocate(&request, zeroed)
+    allocate(&Request { count, alignment, highest, preferred, strict, cpu_node: cpu.node }, zeroed)
+}
+
+/// A page for the running thread, as its policy says; the commonest request, with the fewest questions.
+///
+/// # Errors
+/// [`AllocateError`]; nothing was allocated.
+#[inline(never)]
+pub fn allocate_page(zeroed: Zeroed) -> Result<FrameNumber, AllocateError> {
+    if per_cpu::current_thread().takes_local_memory()
+        && let Some(grant) = allocate_from_cache()
+    {
+        fill(grant, zeroed);
+        return Ok(grant.frame);
+    }
+    allocate_for_thread(ThreadRequest { zeroed, ..ThreadRequest::new(1) }).map(|grant| grant.frame)
 }
 
 /// What the running thread gets where a call says nothing else.
@@ -226,9 +308,13 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
 ///
 /// # Errors
 /// [`FreeError`]; nothing was changed.
+#[inline(never)]
 pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let _off = PreemptionOff::new();
-    pages().free(frame, count)
+    match own_cache() {
+        Some(cache) => pages().free_cached(cache, frame, count),
+        None => pages().free(frame, count),
+    }
 }
 
 /// The node of a frame; `None` for one that is not managed.

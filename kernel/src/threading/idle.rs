@@ -8,6 +8,7 @@ use super::per_cpu::{self, PerCpu};
 use super::scheduler;
 use super::thread::Thread;
 use crate::arch;
+use crate::memory::page_allocator;
 use crate::platform::cpu_topology;
 use core::sync::atomic::{AtomicU64, Ordering};
 use scheduling::WORDS;
@@ -62,6 +63,7 @@ pub fn run(cpu: &'static PerCpu) -> ! {
             scheduler::leave_idle(cpu, thread);
             continue;
         }
+        page_allocator::drain_cache();
         let (word, bit) = (&IDLE[cpu.id.index() / 64], 1 << (cpu.id.index() % 64));
         word.fetch_or(bit, Ordering::SeqCst);
         if cpu.queued() == 0 && !cpu.has_work_left_here() {

@@ -12,6 +12,7 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use page_alloc::CpuCache;
 use units::{ApicId, CpuId, FRAME_SIZE, NodeId, VirtAddr};
 
 /// One CPU's block. Others may read it, queue threads at it and leave it work; the rest is its CPU's own.
@@ -29,6 +30,8 @@ pub struct PerCpu {
     pub must_switch: AtomicBool,
     /// What it runs when nothing else is to be run.
     idle_thread: AtomicPtr<Thread>,
+    /// Free pages of its node; none before there is memory for it.
+    page_cache: UnsafeCell<Option<CpuCache<'static>>>,
     /// Threads that wait for their turn.
     pub run_queue: SpinLock<ThreadList>,
     /// How many they are.
@@ -60,7 +63,8 @@ pub struct PerCpu {
     interrupt_stacks: InterruptStacks,
 }
 
-// SAFETY: what changes is atomic or behind a lock, but for the tables, which only `install` touches, once, on the block's CPU.
+// SAFETY: what changes is atomic or behind a lock, but for the tables, which only `install` touches, once, on the block's CPU,
+// and the page cache, which is for that CPU alone, too.
 unsafe impl Sync for PerCpu {}
 
 /// Something for another CPU to do once.
@@ -92,6 +96,7 @@ impl PerCpu {
             slice: AtomicU32::new(0),
             must_switch: AtomicBool::new(false),
             idle_thread: AtomicPtr::new(core::ptr::null_mut()),
+            page_cache: UnsafeCell::new(None),
             run_queue: SpinLock::new(Rank::RunQueue, ThreadList::new()),
             queued: AtomicU32::new(0),
             id,
@@ -117,9 +122,13 @@ impl PerCpu {
         let interrupt_stacks = allocate_interrupt_stacks(node)?;
         let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
         let block = arch::physical_memory(frame.address()).cast::<Self>();
+        let new = Self {
+            page_cache: UnsafeCell::new(page_allocator::create_cache(node)),
+            ..Self::new(block, id, apic, node, interrupt_stacks)
+        };
         // SAFETY: the page is fresh, large enough, and stays the block's for good.
         let block = unsafe {
-            block.write(Self::new(block, id, apic, node, interrupt_stacks));
+            block.write(new);
             &*block
         };
         block.set_thread(thread);
@@ -171,6 +180,18 @@ impl PerCpu {
     #[inline]
     pub fn set_thread(&self, thread: &'static Thread) {
         self.thread.store(core::ptr::from_ref(thread).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The CPU's cache of free pages, if it has one.
+    ///
+    /// # Safety
+    /// The caller runs on this CPU with preemption off, and nothing that runs there before it is done with the cache asks
+    /// for it, too.
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "the caller sees to it that there is only one")]
+    pub unsafe fn page_cache(&self) -> Option<&mut CpuCache<'static>> {
+        // SAFETY: as the caller says, nobody else has a reference to it.
+        unsafe { (*self.page_cache.get()).as_mut() }
     }
 
     /// What the CPU runs when nothing else is to be run.

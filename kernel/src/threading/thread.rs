@@ -220,6 +220,12 @@ impl Thread {
         unpack(self.policy.load(Ordering::Relaxed))
     }
 
+    /// Whether it has neither a policy nor a preferred node, so that its memory is that of the CPU's node.
+    #[inline]
+    pub fn takes_local_memory(&self) -> bool {
+        self.policy.load(Ordering::Relaxed) == NONE && self.preferred_node.load(Ordering::Relaxed) == NONE
+    }
+
     /// Sets its policy.
     pub fn set_policy(&self, policy: Option<Policy>) {
         self.policy.store(policy.map_or(NONE, pack), Ordering::Relaxed);
