@@ -24,7 +24,7 @@ pub fn run(boot_ticks: u64) {
     report("boot.waits", waits, 1);
     let local = per_cpu::current().preferred_node;
     let zeroed = Zeroed::No;
-    single_pairs("page.pair.order0.local", zeroed);
+    single_pairs("page.pair.order0.local", page_allocator::allocate_page);
     for (name, order) in [("page.pair.order3", 3), ("page.pair.order9", 9)] {
         pairs(name, ThreadRequest { zeroed, ..ThreadRequest::new(1 << order) });
     }
@@ -32,18 +32,18 @@ pub fn run(boot_ticks: u64) {
         let policy = Some(Policy::Preferred(remote));
         pairs("page.pair.order0.remote", ThreadRequest { zeroed, policy, ..ThreadRequest::new(1) });
     }
-    single_pairs("page.pair.order0.zeroed", Zeroed::Yes);
+    single_pairs("page.pair.order0.zeroed", page_allocator::allocate_zeroed_page);
     batch();
     stacks(local);
     threads::run();
 }
 
 /// A page for the thread and back, as drivers ask for it.
-fn single_pairs(name: &str, zeroed: Zeroed) {
+fn single_pairs(name: &str, allocate: impl Fn() -> Option<FrameNumber>) {
     measure(name, || {
-        if let Ok(frame) = page_allocator::allocate_page(zeroed) {
+        if let Some(frame) = allocate() {
             // What was just granted can be given back.
-            let _ = page_allocator::free(frame, 1);
+            let _ = page_allocator::free_page(frame);
         }
     });
 }
@@ -67,11 +67,11 @@ fn batch() {
     let mut frames = alloc::vec![FrameNumber(0); BATCH];
     let start = arch::ticks();
     for frame in &mut frames {
-        *frame = page_allocator::allocate_page(Zeroed::No).unwrap_or(FrameNumber(0));
+        *frame = page_allocator::allocate_page().unwrap_or(FrameNumber(0));
     }
     let allocated = arch::ticks();
     for frame in &frames {
-        let _ = page_allocator::free(*frame, 1);
+        let _ = page_allocator::free_page(*frame);
     }
     let freed = arch::ticks();
     report("page.batch8192.alloc", allocated - start, BATCH as u64);

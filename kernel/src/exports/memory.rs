@@ -23,7 +23,7 @@ fn address_of(grant: Result<Grant, page_alloc::AllocateError>) -> u64 {
 }
 
 pub extern "C" fn allocate_page() -> u64 {
-    page_allocator::allocate_page(Zeroed::Yes).map_or(NO_PAGE, |frame| frame.address().0)
+    page_allocator::allocate_zeroed_page().map_or(NO_PAGE, |frame| frame.address().0)
 }
 
 pub extern "C" fn allocate_page_local() -> u64 {

@@ -243,19 +243,37 @@ pub fn allocate_for_thread(request: ThreadRequest) -> Result<Grant, AllocateErro
     allocate(&Request { count, alignment, highest, preferred, strict, cpu_node: cpu.node }, zeroed)
 }
 
-/// A page for the running thread, as its policy says; the commonest request, with the fewest questions.
-///
-/// # Errors
-/// [`AllocateError`]; nothing was allocated.
+/// A page for the running thread, as its policy says, which holds what was there before: the commonest request, answered from
+/// the CPU's cache if it can be.
 #[inline(never)]
-pub fn allocate_page(zeroed: Zeroed) -> Result<FrameNumber, AllocateError> {
+pub fn allocate_page() -> Option<FrameNumber> {
     if per_cpu::current_thread().takes_local_memory()
-        && let Some(grant) = allocate_from_cache()
+        && let Some(frame) = take_from_cache()
     {
-        fill(grant, zeroed);
-        return Ok(grant.frame);
+        return Some(frame);
     }
-    allocate_for_thread(ThreadRequest { zeroed, ..ThreadRequest::new(1) }).map(|grant| grant.frame)
+    allocate_page_slowly()
+}
+
+#[inline]
+fn take_from_cache() -> Option<FrameNumber> {
+    let _off = PreemptionOff::new();
+    own_cache()?.take()
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_page_slowly() -> Option<FrameNumber> {
+    let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(1) };
+    allocate_for_thread(request).ok().map(|grant| grant.frame)
+}
+
+/// The same, filled with zeros.
+pub fn allocate_zeroed_page() -> Option<FrameNumber> {
+    let frame = allocate_page()?;
+    // SAFETY: the frame was just handed to this call, and is memory.
+    unsafe { arch::physical_memory(frame.address()).write_bytes(0, FRAME_SIZE as usize) };
+    Some(frame)
 }
 
 /// What the running thread gets where a call says nothing else.
@@ -308,13 +326,33 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
 ///
 /// # Errors
 /// [`FreeError`]; nothing was changed.
-#[inline(never)]
 pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let _off = PreemptionOff::new();
     match own_cache() {
         Some(cache) => pages().free_cached(cache, frame, count),
         None => pages().free(frame, count),
     }
+}
+
+/// Takes back a single page; into the CPU's cache if it can be.
+///
+/// # Errors
+/// [`FreeError`]; nothing was changed.
+#[inline(never)]
+pub fn free_page(frame: FrameNumber) -> Result<(), FreeError> {
+    if put_in_cache(frame) { Ok(()) } else { free_page_slowly(frame) }
+}
+
+#[inline]
+fn put_in_cache(frame: FrameNumber) -> bool {
+    let _off = PreemptionOff::new();
+    own_cache().is_some_and(|cache| cache.put(frame))
+}
+
+#[cold]
+#[inline(never)]
+fn free_page_slowly(frame: FrameNumber) -> Result<(), FreeError> {
+    free(frame, 1)
 }
 
 /// The node of a frame; `None` for one that is not managed.

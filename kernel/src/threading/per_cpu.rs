@@ -333,9 +333,10 @@ pub fn begin_no_preemption() {
 /// Ends it; returns whether it was the outermost and another thread's turn has come meanwhile.
 #[inline]
 pub fn end_no_preemption() -> bool {
-    // SAFETY: the field is a 32-bit counter, and was incremented before.
-    let outermost = unsafe { arch::per_cpu_decrement::<{ offset_of!(PerCpu, preemption_off) }>() };
-    outermost && current().must_switch.load(Ordering::Relaxed)
+    const COUNTER: usize = offset_of!(PerCpu, preemption_off);
+    const MUST_SWITCH: usize = offset_of!(PerCpu, must_switch);
+    // SAFETY: the one is a 32-bit counter, and was incremented before; the other is a byte.
+    unsafe { arch::per_cpu_decrement_and_test::<COUNTER, MUST_SWITCH>() }
 }
 
 /// The running CPU and thread, in words, for the log.

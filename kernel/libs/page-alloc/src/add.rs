@@ -11,6 +11,7 @@ impl NodeMemory<'_> {
     /// Above all that was added before there is nothing to look at but the edges, so that a boot that adds memory in
     /// ascending order takes a step for each aligned run of blocks. Below that each block is looked at.
     pub fn add(&mut self, extent: Extent, frames: Range<u64>) -> bool {
+        self.put_kept_back();
         if frames.start < self.added_end && !self.is_withheld(extent, &frames) {
             return false;
         }

@@ -214,7 +214,8 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
                 let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
                 node.free_cached(cache, &self.spans, span, frame)
             }
-            _ => self.free(frame, count),
+            Some(span) => self.node(span.node).ok_or(FreeError::NotMemory(frame))?.free(span, frame, count),
+            None => self.free(frame, count),
         }
     }
 

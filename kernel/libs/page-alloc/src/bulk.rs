@@ -8,7 +8,11 @@ impl<'m> NodeMemory<'m> {
     /// Fills an empty cache with the free frames of a word, those of a block that is split already if there is one.
     /// `false` when none is free.
     pub fn fill(&mut self, cache: &mut CpuCache<'m>) -> bool {
-        let Some(chunk) = self.find_chunk(0) else { return false };
+        let chunk = match self.find_chunk(0) {
+            None if self.put_kept_back() => self.find_chunk(0),
+            found => found,
+        };
+        let Some(chunk) = chunk else { return false };
         let place = chunk.extent.place(chunk.extent.first);
         let free = match chunk.block {
             Block::Free { order, .. } => {

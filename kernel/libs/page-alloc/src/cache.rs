@@ -87,16 +87,19 @@ impl<'m> CpuCache<'m> {
     }
 
     /// The node whose frames it holds.
+    #[inline]
     pub fn node(&self) -> NodeId {
         self.contents.node
     }
 
     /// Frames that it holds.
+    #[inline]
     pub fn len(&self) -> usize {
         self.contents.len()
     }
 
     /// Whether it holds none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -105,41 +108,46 @@ impl<'m> CpuCache<'m> {
         self.len() == CACHE_FRAMES
     }
 
-    /// Hands out a frame, if there is one.
+    /// Hands out a frame that it holds. [`PageAllocator::allocate_cached`](crate::PageAllocator::allocate_cached) also
+    /// fills it first, where it is empty.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<FrameNumber> {
-        let last = self.len().checked_sub(1)?;
-        let frame = self.contents.frames[last % CACHE_FRAMES].load(Relaxed);
-        self.own.words[last % CACHE_FRAMES].grant_withheld(frame);
-        self.contents.len.store(last, Relaxed);
+    pub fn take(&mut self) -> Option<FrameNumber> {
+        let contents = self.contents;
+        let last = contents.len().checked_sub(1)?;
+        let place = last % CACHE_FRAMES;
+        let frame = contents.frames[place].load(Relaxed);
+        self.own.words[place].grant_withheld(frame);
+        contents.len.store(last, Relaxed);
         // Nobody else writes it.
-        self.contents.granted.store(self.contents.granted.load(Relaxed) + 1, Relaxed);
+        contents.granted.store(contents.granted.load(Relaxed) + 1, Relaxed);
         Some(FrameNumber(frame))
     }
 
     /// Takes back a frame that is a grant of its own. `false`, with nothing changed, where that cannot be told without the
-    /// node's lock, or there is no room.
+    /// node's lock, or there is no room: then [`PageAllocator::free_cached`](crate::PageAllocator::free_cached) is asked.
     #[inline]
-    pub(crate) fn put(&mut self, frame: FrameNumber) -> bool {
+    #[must_use = "a frame that was not taken back is still granted"]
+    pub fn put(&mut self, frame: FrameNumber) -> bool {
         let known = &self.own.known[block_of(frame.0) as usize % KNOWN_BLOCKS];
         let word = known.map.word_of(frame.0);
-        known.number == block_of(frame.0) && word.is_single(frame.0) && self.put_in(frame.0, word)
+        known.number == block_of(frame.0) && word.may_be_single(frame.0) && self.put_in(frame.0, word)
     }
 
-    /// The same for a frame whose word is known and says that the frame is a grant of its own.
+    /// The same for a frame whose word is known, and which is free, withheld or a grant of its own.
     #[inline]
     pub(crate) fn put_in(&mut self, frame: u64, word: &'m Word) -> bool {
-        let len = self.len();
-        if len >= CACHE_FRAMES {
-            return false;
-        }
+        let contents = self.contents;
+        let len = contents.len();
+        let Some(slot) = contents.frames.get(len) else { return false };
         // Listed first, so that whoever finds the frame withheld finds it here.
-        self.contents.frames[len].store(frame, Relaxed);
+        let before = slot.load(Relaxed);
+        slot.store(frame, Relaxed);
         if !word.withhold_single(frame) {
+            slot.store(before, Relaxed);
             return false;
         }
         self.own.words[len] = word;
-        self.contents.len.store(len + 1, Relaxed);
+        contents.len.store(len + 1, Relaxed);
         true
     }
 
@@ -190,6 +198,7 @@ impl<'m> Contents<'m> {
         core::iter::successors(first, |cache| cache.next)
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
         self.len.load(Relaxed)
     }

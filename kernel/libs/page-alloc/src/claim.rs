@@ -25,10 +25,24 @@ impl NodeMemory<'_> {
     /// A count that is a power of two, without a limit below the node's end, is answered by the lists alone, yes or
     /// no. For any other request they are asked for a chunk that holds the run with certainty; only where that fails
     /// are the blocks walked.
-    pub fn allocate<'s>(&mut self, needs: &Needs, spans: impl Iterator<Item = &'s Span>) -> Option<u64> {
+    pub fn allocate<'s>(
+        &mut self,
+        needs: &Needs,
+        spans: impl Iterator<Item = &'s Span> + Clone,
+    ) -> Option<u64> {
+        if needs.is_chunk()
+            && let Some(frame) = self.allocate_kept(needs.order, needs.limit)
+        {
+            return Some(frame);
+        }
         if needs.count > self.free {
             return None;
         }
+        self.allocate_listed(needs, spans.clone())
+            .or_else(|| if self.put_kept_back() { self.allocate_listed(needs, spans) } else { None })
+    }
+
+    fn allocate_listed<'s>(&mut self, needs: &Needs, spans: impl Iterator<Item = &'s Span>) -> Option<u64> {
         if let Some(chunk) = self.find_chunk(needs.order)
             && chunk.frame() + needs.count <= needs.limit
         {

@@ -38,15 +38,18 @@ impl Word {
         Self { free: AtomicU64::new(!0), head: AtomicU64::new(!0) }
     }
 
+    #[inline]
     fn free(&self) -> u64 {
         self.free.load(Relaxed)
     }
 
+    #[inline]
     fn head(&self) -> u64 {
         self.head.load(Relaxed)
     }
 
     /// The frames that are free.
+    #[inline]
     pub fn available(&self) -> u64 {
         self.free() & !self.head()
     }
@@ -77,15 +80,16 @@ impl Word {
         self.free.fetch_and(!(1 << (frame % 64)), Relaxed);
     }
 
-    /// Whether the frame is a grant of its own, as far as this word knows: `false` for its last frame.
+    /// Whether the frame may be a grant of its own, as far as this word knows: `false` for its last frame. Where it is free
+    /// or withheld, [`Word::withhold_single`] tells.
     #[inline]
-    pub fn is_single(&self, frame: u64) -> bool {
-        let (free, head) = (self.free(), self.head());
-        let bit = frame % 64;
-        free >> bit & 1 == 0 && (free | head) >> bit & 3 == 3
+    pub fn may_be_single(&self, frame: u64) -> bool {
+        // Neither it nor the frame behind it is inside a grant.
+        (self.free() | self.head()) >> (frame % 64) & 3 == 3
     }
 
-    /// Withholds a frame that is a grant of its own; `false` when somebody else has done so at the same moment.
+    /// Withholds a frame that is a grant of its own; `false`, with nothing changed, where it is free or withheld
+    /// already, also if somebody else has made it so at the same moment.
     #[inline]
     pub fn withhold_single(&self, frame: u64) -> bool {
         let bit = 1 << (frame % 64);
@@ -174,10 +178,34 @@ impl FrameMap {
         }
     }
 
-    /// Makes an aligned chunk that is a grant of its own free; `order` is at most 8.
-    pub fn release_chunk(&self, first: u16, order: u8) {
+    /// Withholds an aligned chunk that is a grant of its own; `order` is at most 8. `false`, with nothing changed, when a cache
+    /// has taken it back at the same moment, which happens to single frames alone.
+    pub fn withhold_chunk(&self, first: u16, order: u8) -> bool {
         let (words, mask) = chunk(first, order);
-        self.0[words].iter().for_each(|word| word.release(mask));
+        for word in &self.0[words] {
+            if word.free.fetch_or(mask, Release) & mask != 0 {
+                return false;
+            }
+            word.head.fetch_or(mask, Relaxed);
+        }
+        true
+    }
+
+    /// Makes an aligned chunk that is withheld a grant of its own; `order` is at most 8.
+    pub fn grant_withheld_chunk(&self, first: u16, order: u8) {
+        let (words, mask) = chunk(first, order);
+        let mut head = 1 << (first % 64);
+        for word in &self.0[words] {
+            word.free.fetch_and(!mask, Relaxed);
+            word.head.fetch_and(!mask | head, Relaxed);
+            head = 0;
+        }
+    }
+
+    /// Makes an aligned chunk that is withheld free; `order` is at most 8.
+    pub fn release_withheld_chunk(&self, first: u16, order: u8) {
+        let (words, mask) = chunk(first, order);
+        self.0[words].iter().for_each(|word| word.give_back(mask));
     }
 
     /// Whether the aligned chunk is a grant of its own, as far as the block knows: `false` also where that takes a look
@@ -201,8 +229,16 @@ impl FrameMap {
         if taken != 0 {
             return order_within(taken, (first % 64).into());
         }
-        let taken = !u64::from(self.whole_words()) & 0xff;
-        WORD_ORDER + if taken != 0 { order_within(taken, word.into()) } else { 3 }
+        let word = usize::from(word);
+        let mut len = 1;
+        while len < WORDS {
+            let buddy = (word ^ len) & !(len - 1);
+            if self.0[buddy..buddy + len].iter().any(|word| word.available() != !0) {
+                break;
+            }
+            len *= 2;
+        }
+        WORD_ORDER + len.ilog2() as u8
     }
 
     pub fn all_withheld(&self, frames: Range<u16>) -> bool {
@@ -264,7 +300,8 @@ impl FrameMap {
             return (chunks != 0).then(|| chunks.trailing_zeros() as u16 * 64);
         }
         self.0.iter().zip(0..).find_map(|(word, position)| {
-            let chunks = (0..order).fold(word.available(), next_order);
+            let free = word.available();
+            let chunks = if free == 0 || free == !0 { free } else { (0..order).fold(free, next_order) };
             (chunks != 0).then(|| position * 64 + chunks.trailing_zeros() as u16)
         })
     }
@@ -439,7 +476,13 @@ mod tests {
             by_chunk.release(range.clone());
             by_chunk.claim_chunk(first, order);
             prop_assert_eq!(states(&by_chunk), states(&by_range));
-            by_chunk.release_chunk(first, order);
+            prop_assert!(by_chunk.withhold_chunk(first, order));
+            prop_assert!(by_chunk.all_withheld(range));
+            prop_assert!(!by_chunk.withhold_chunk(first, order));
+            by_chunk.grant_withheld_chunk(first, order);
+            prop_assert_eq!(states(&by_chunk), states(&by_range));
+            prop_assert!(by_chunk.withhold_chunk(first, order));
+            by_chunk.release_withheld_chunk(first, order);
             prop_assert_eq!(states(&by_chunk), states(&free));
         }
 

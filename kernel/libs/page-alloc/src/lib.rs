@@ -44,6 +44,7 @@ mod carve;
 mod claim;
 mod error;
 mod frame_map;
+mod kept;
 mod lists;
 mod node;
 mod node_memory;

@@ -134,18 +134,13 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     pub fn stats(&self) -> NodeStats {
-        let guarded = self.guarded.lock();
-        NodeStats::new(
-            self.total,
-            &guarded.memory,
-            guarded.counts,
-            self.foreign.0.load(Relaxed),
-            guarded.cache_counts(),
-        )
+        let mut guarded = self.guarded.lock();
+        let (counts, caches) = (guarded.counts, guarded.cache_counts());
+        NodeStats::new(self.total, &mut guarded.memory, counts, self.foreign.0.load(Relaxed), caches)
     }
 
     pub fn free_by_order(&self) -> [u64; crate::ORDERS] {
-        let guarded = self.guarded.lock();
+        let mut guarded = self.guarded.lock();
         let mut frames = guarded.memory.free_by_order();
         frames[0] += guarded.cache_counts().held;
         frames

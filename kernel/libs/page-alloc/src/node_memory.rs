@@ -4,12 +4,15 @@ use core::ops::Range;
 use crate::ORDERS;
 use crate::blocks::{BLOCK_ORDER, Block, BlockIndex, Blocks, block_of, offset_in_block};
 use crate::frame_map::{BLOCK_FRAMES, FrameState};
+use crate::kept::Kept;
 use crate::lists::Lists;
 
 /// A node's blocks and the lists over them. Frames and blocks are absolute numbers throughout.
 pub struct NodeMemory<'m> {
     pub(crate) blocks: Blocks<'m>,
     pub(crate) lists: Lists,
+    pub(crate) kept: Kept,
+    /// Frames that are free, kept ones included.
     pub(crate) free: u64,
     /// No frame from this one on was ever added.
     pub(crate) added_end: u64,
@@ -103,19 +106,21 @@ pub fn whole_blocks(frames: &Range<u64>) -> Range<u64> {
 impl<'m> NodeMemory<'m> {
     /// Memory none of which was added yet.
     pub fn new(blocks: Blocks<'m>) -> Self {
-        Self { blocks, lists: Lists::EMPTY, free: 0, added_end: 0 }
+        Self { blocks, lists: Lists::EMPTY, kept: Kept::NONE, free: 0, added_end: 0 }
     }
 
     pub fn free_frames(&self) -> u64 {
         self.free
     }
 
-    pub fn largest_free_order(&self) -> Option<u8> {
+    pub fn largest_free_order(&mut self) -> Option<u8> {
+        self.put_kept_back();
         self.lists.largest_order()
     }
 
     /// Free frames in chunks of each order. Walks all lists: as many steps as there are blocks with free frames.
-    pub fn free_by_order(&self) -> [u64; ORDERS] {
+    pub fn free_by_order(&mut self) -> [u64; ORDERS] {
+        self.put_kept_back();
         let mut frames = [0; ORDERS];
         for order in 0..ORDERS as u8 {
             let mut next = self.lists.head(order);

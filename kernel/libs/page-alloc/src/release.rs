@@ -13,7 +13,8 @@ impl<'m> NodeMemory<'m> {
     /// Takes back a grant that lies in the extent, if `count` frames from `frame` on are exactly that.
     pub fn free(&mut self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         if let Some(order) = chunk_order(frame.0, count)
-            && self.free_chunk(extent, frame.0, order)
+            && (self.keep(extent, frame.0, order)
+                || (order < BLOCK_ORDER && self.free_chunk(extent, frame.0, order)))
         {
             return Ok(());
         }
@@ -32,6 +33,7 @@ impl<'m> NodeMemory<'m> {
     fn check_grant(&self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
+            FrameState::Withheld if self.kept.holds(frame.0) => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Withheld => return Err(FreeError::NeverAdded(frame)),
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
             FrameState::Head => {}
@@ -42,22 +44,22 @@ impl<'m> NodeMemory<'m> {
 
     /// Takes back an aligned chunk of one block, if it is a grant and that can be told from the block alone.
     fn free_chunk(&mut self, extent: Extent, frame: u64, order: u8) -> bool {
+        let (place, first) = (extent.place(block_of(frame)), offset_in_block(frame));
+        let Some(map) = self.blocks.map(place) else { return false };
+        if !map.is_granted_chunk(first, order) || !map.withhold_chunk(first, order) {
+            return false;
+        }
+        self.release_chunk(extent, frame, order);
+        true
+    }
+
+    /// Makes an aligned chunk of one block free that is withheld.
+    pub(crate) fn release_chunk(&mut self, extent: Extent, frame: u64, order: u8) {
         let number = block_of(frame);
         let (place, first) = (extent.place(number), offset_in_block(frame));
-        let Block::Split { free, largest, .. } = self.blocks.get(place) else { return false };
-        let Some(map) = self.blocks.map(place).filter(|map| map.is_granted_chunk(first, order)) else {
-            return false;
-        };
-        if order == 0 {
-            // A cache may be about to take the frame back as well; then one of the two is a double free.
-            let word = map.word_of(frame);
-            if !word.withhold_single(frame) {
-                return false;
-            }
-            word.give_back(1 << (frame % 64));
-        } else {
-            map.release_chunk(first, order);
-        }
+        let Block::Split { free, largest, .. } = self.blocks.get(place) else { return };
+        let Some(map) = self.blocks.map(place) else { return };
+        map.release_withheld_chunk(first, order);
         let around = map.order_around(first);
         let now_free = free + (1 << order);
         self.free += 1 << order;
@@ -68,7 +70,6 @@ impl<'m> NodeMemory<'m> {
         } else {
             self.relist(place, Some(largest), now_free, Some(largest.max(around)));
         }
-        true
     }
 
     /// Frames in the grant that begins with this frame. A step for each block that it reaches.
@@ -127,9 +128,9 @@ impl<'m> NodeMemory<'m> {
     }
 }
 
-/// The order of a run of frames that is an aligned chunk of a part of a block.
+/// The order of a run of frames that is an aligned chunk of up to a block.
 fn chunk_order(start: u64, count: u64) -> Option<u8> {
-    aligned_order(start, count).filter(|order| *order < BLOCK_ORDER)
+    aligned_order(start, count).filter(|order| *order <= BLOCK_ORDER)
 }
 
 /// The order of a run of frames that is an aligned chunk of whole blocks.

@@ -82,7 +82,7 @@ impl<'m> SpanTable<'m> {
     }
 
     /// The spans of the node whose first one has this index, ascending.
-    pub fn of_node(&self, first: Option<u32>) -> impl Iterator<Item = &Span> {
+    pub fn of_node(&self, first: Option<u32>) -> impl Iterator<Item = &Span> + Clone {
         let mut next = first;
         core::iter::from_fn(move || {
             let span = self.spans.get(next? as usize)?;

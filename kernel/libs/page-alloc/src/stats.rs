@@ -46,7 +46,7 @@ pub(crate) struct CacheCounts {
 impl NodeStats {
     pub(crate) fn new(
         total: u64,
-        memory: &NodeMemory<'_>,
+        memory: &mut NodeMemory<'_>,
         counts: Counts,
         foreign: u64,
         caches: CacheCounts,

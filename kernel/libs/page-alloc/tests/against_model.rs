@@ -147,6 +147,8 @@ struct Pair<'p> {
     fallback: &'p [Vec<NodeId>],
     /// Two for each node.
     caches: Vec<CpuCache<'p>>,
+    /// Whether this step is looked at closely. Not each is, for looking makes the allocator put its memory in order.
+    look: bool,
 }
 
 impl Pair<'_> {
@@ -176,7 +178,9 @@ impl Pair<'_> {
             &Step::FreeAnywhere { frame, count } => self.free(frame, count),
             &Step::Add { start, len } => self.add_free(FrameRange::new(start, start + len)),
         }
-        self.compare_counts();
+        if self.look {
+            self.compare_counts();
+        }
     }
 
     fn some_grant(&self, which: &Index) -> Option<(u64, u64)> {
@@ -254,10 +258,10 @@ impl Pair<'_> {
 
     /// Frees with both, and compares the errors. A refusal changes no free chunk.
     fn free_on(&mut self, cpu: usize, start: u64, count: u64) {
-        let before = self.free_by_order();
+        let before = self.look.then(|| self.free_by_order());
         let result = self.pages.free_cached(&mut self.caches[cpu], FrameNumber(start), count);
         assert_eq!(result, self.model.free(start, count));
-        assert!(result.is_ok() || self.free_by_order() == before);
+        assert!(result.is_ok() || before.is_none_or(|before| self.free_by_order() == before));
         if result.is_err() {
             assert_eq!(self.pages.free(FrameNumber(start), count), result);
             assert_eq!(self.model.free(start, count), result);
@@ -325,9 +329,10 @@ proptest! {
         let cpus: Vec<NodeId> = (0..2 * plan.fallback.len()).map(|cpu| node(cpu / 2)).collect();
         let (pages, caches) = machine.pages_and_caches(&cpus);
         let model = Model::new(&plan.spans, plan.fallback.len());
-        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches };
+        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches, look: true };
         pair.boot(&plan.spans, &plan.taken_at_boot);
         for (number, step) in plan.steps.iter().enumerate() {
+            pair.look = number.is_multiple_of(5);
             pair.step(step);
             if number.is_multiple_of(8) {
                 pair.compare_chunks();

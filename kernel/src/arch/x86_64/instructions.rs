@@ -95,19 +95,28 @@ pub unsafe fn per_cpu_increment<const OFFSET: usize>() {
     unsafe { asm!("inc dword ptr gs:[{}]", const OFFSET, options(nostack)) };
 }
 
-/// Takes 1 from the 32-bit counter at this offset of the running CPU's block, in one instruction, and returns whether it is
-/// 0 then.
+/// Takes 1 from the 32-bit counter at one offset of the running CPU's block, in one instruction, and returns whether it is 0
+/// then and the byte at the other offset is not.
 ///
 /// # Safety
-/// There is such a counter, and it is not 0.
+/// There are such a counter, which is not 0, and such a byte.
 #[inline]
-pub unsafe fn per_cpu_decrement<const OFFSET: usize>() -> bool {
-    let is_zero: u8;
+pub unsafe fn per_cpu_decrement_and_test<const COUNTER: usize, const BYTE: usize>() -> bool {
     // SAFETY: the caller says so.
     unsafe {
-        asm!("dec dword ptr gs:[{}]", "sete {}", const OFFSET, out(reg_byte) is_zero, options(nostack))
-    };
-    is_zero != 0
+        asm!(
+            "dec dword ptr gs:[{counter}]",
+            "jnz 2f",
+            "cmp byte ptr gs:[{byte}], 0",
+            "jne {is_set}",
+            "2:",
+            counter = const COUNTER,
+            byte = const BYTE,
+            is_set = label { return true },
+            options(nostack),
+        );
+    }
+    false
 }
 
 /// Switches interrupts on.
