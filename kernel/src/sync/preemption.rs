@@ -1,9 +1,9 @@
 //! Keeping the running thread on its CPU, with interrupts as they are.
 use super::spin_lock::WhileHeld;
-use crate::threading::{per_cpu, scheduler};
+use crate::threading::per_cpu;
 
-/// While it lives, no other thread gets this CPU; interrupts are still handled. May be nested. Costs two instructions, and
-/// two more to see at the end whether another thread's turn has come meanwhile.
+/// While it lives, no other thread gets this CPU; interrupts are still handled. May be nested. Costs one instruction, and
+/// four at the end to see whether another thread's turn has come meanwhile.
 pub struct PreemptionOff(());
 
 impl PreemptionOff {
@@ -18,9 +18,7 @@ impl PreemptionOff {
 impl Drop for PreemptionOff {
     #[inline]
     fn drop(&mut self) {
-        if per_cpu::end_no_preemption() {
-            scheduler::preempt_if_due();
-        }
+        per_cpu::end_no_preemption();
     }
 }
 

@@ -330,13 +330,13 @@ pub fn begin_no_preemption() {
     unsafe { arch::per_cpu_increment::<{ offset_of!(PerCpu, preemption_off) }>() };
 }
 
-/// Ends it; returns whether it was the outermost and another thread's turn has come meanwhile.
+/// Ends it; when it was the outermost and another thread's turn has come meanwhile, that thread has it now.
 #[inline]
-pub fn end_no_preemption() -> bool {
+pub fn end_no_preemption() {
     const COUNTER: usize = offset_of!(PerCpu, preemption_off);
     const MUST_SWITCH: usize = offset_of!(PerCpu, must_switch);
     // SAFETY: the one is a 32-bit counter, and was incremented before; the other is a byte.
-    unsafe { arch::per_cpu_decrement_and_test::<COUNTER, MUST_SWITCH>() }
+    unsafe { arch::per_cpu_decrement_and_call::<COUNTER, MUST_SWITCH>() };
 }
 
 /// The running CPU and thread, in words, for the log.

@@ -178,9 +178,7 @@ pub fn tick() {
 }
 
 /// At the end of a stretch without preemption: switches if the running thread's turn is over.
-#[cold]
-#[inline(never)]
-pub fn preempt_if_due() {
+pub extern "C" fn preempt_if_due() {
     if InterruptsOff::are_off() {
         // Something that keeps interrupts off is under way around this; the next tick will do.
         return;

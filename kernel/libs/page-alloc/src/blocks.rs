@@ -100,6 +100,7 @@ impl<'m> Blocks<'m> {
         Self { descriptors, maps: unsafe { maps.assume_init_ref() } }
     }
 
+    #[inline]
     pub fn get(&self, place: usize) -> Block {
         self.descriptors[place]
     }
@@ -112,10 +113,12 @@ impl<'m> Blocks<'m> {
         }
     }
 
+    #[inline]
     pub fn set_quiet(&mut self, place: usize) {
         self.descriptors[place] = Block::Quiet;
     }
 
+    #[inline]
     pub fn set_granted(&mut self, place: usize, begins_grant: bool) {
         self.descriptors[place] = if begins_grant { Block::Head } else { Block::Inside };
     }
@@ -146,6 +149,7 @@ impl<'m> Blocks<'m> {
     }
 
     /// The frame map of a split block.
+    #[inline]
     pub fn map(&self, place: usize) -> Option<&'m FrameMap> {
         let Block::Split { .. } = self.descriptors[place] else { return None };
         let slot = self.maps[place].0.get().cast::<FrameMap>();

@@ -1,5 +1,5 @@
 //! Frames for caches, many at a time: withheld from the node's free ones, and given back.
-use crate::blocks::{BLOCK_ORDER, Block, block_of};
+use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
 use crate::cache::CpuCache;
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::{Extent, NodeMemory};
@@ -40,6 +40,7 @@ impl<'m> NodeMemory<'m> {
         let Some(map) = self.blocks.map(place) else { return };
         map.word_of(first).give_back(frames);
         self.free += u64::from(frames.count_ones());
-        self.settle(extent, number, self.blocks.free_in(place) + frames.count_ones() as u16);
+        let now_free = self.blocks.free_in(place) + frames.count_ones() as u16;
+        self.grown(extent, number, now_free, map.largest_order_at(offset_in_block(first)));
     }
 }

@@ -130,20 +130,19 @@ impl<'m> CpuCache<'m> {
     pub fn put(&mut self, frame: FrameNumber) -> bool {
         let known = &self.own.known[block_of(frame.0) as usize % KNOWN_BLOCKS];
         let word = known.map.word_of(frame.0);
-        known.number == block_of(frame.0) && word.may_be_single(frame.0) && self.put_in(frame.0, word)
+        known.number == block_of(frame.0) && word.is_single(frame.0) && self.put_in(frame.0, word)
     }
 
-    /// The same for a frame whose word is known, and which is free, withheld or a grant of its own.
+    /// The same for a frame whose word is known, and says that it is a grant of its own.
     #[inline]
     pub(crate) fn put_in(&mut self, frame: u64, word: &'m Word) -> bool {
         let contents = self.contents;
         let len = contents.len();
         let Some(slot) = contents.frames.get(len) else { return false };
-        // Listed first, so that whoever finds the frame withheld finds it here.
-        let before = slot.load(Relaxed);
+        // Listed first, so that whoever finds the frame withheld finds it here. A frame that was never added is not listed for
+        // a moment: it would be taken for one that was freed.
         slot.store(frame, Relaxed);
         if !word.withhold_single(frame) {
-            slot.store(before, Relaxed);
             return false;
         }
         self.own.words[len] = word;

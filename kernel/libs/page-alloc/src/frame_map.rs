@@ -80,16 +80,17 @@ impl Word {
         self.free.fetch_and(!(1 << (frame % 64)), Relaxed);
     }
 
-    /// Whether the frame may be a grant of its own, as far as this word knows: `false` for its last frame. Where it is free
-    /// or withheld, [`Word::withhold_single`] tells.
+    /// Whether the frame is a grant of its own, as far as this word knows: `false` for its last frame.
     #[inline]
-    pub fn may_be_single(&self, frame: u64) -> bool {
+    pub fn is_single(&self, frame: u64) -> bool {
+        let free = self.free() >> (frame % 64);
+        let head = self.head() >> (frame % 64);
         // Neither it nor the frame behind it is inside a grant.
-        (self.free() | self.head()) >> (frame % 64) & 3 == 3
+        free & 1 == 0 && (free | head) & 3 == 3
     }
 
-    /// Withholds a frame that is a grant of its own; `false`, with nothing changed, where it is free or withheld
-    /// already, also if somebody else has made it so at the same moment.
+    /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else
+    /// has taken it back at the same moment.
     #[inline]
     pub fn withhold_single(&self, frame: u64) -> bool {
         let bit = 1 << (frame % 64);
@@ -169,6 +170,7 @@ impl FrameMap {
     }
 
     /// Makes an aligned chunk of free frames a grant of its own; `order` is at most 8.
+    #[inline]
     pub fn claim_chunk(&self, first: u16, order: u8) {
         let (words, mask) = chunk(first, order);
         let mut heads = 1 << (first % 64);
@@ -180,6 +182,7 @@ impl FrameMap {
 
     /// Withholds an aligned chunk that is a grant of its own; `order` is at most 8. `false`, with nothing changed, when a cache
     /// has taken it back at the same moment, which happens to single frames alone.
+    #[inline]
     pub fn withhold_chunk(&self, first: u16, order: u8) -> bool {
         let (words, mask) = chunk(first, order);
         for word in &self.0[words] {
@@ -192,6 +195,7 @@ impl FrameMap {
     }
 
     /// Makes an aligned chunk that is withheld a grant of its own; `order` is at most 8.
+    #[inline]
     pub fn grant_withheld_chunk(&self, first: u16, order: u8) {
         let (words, mask) = chunk(first, order);
         let mut head = 1 << (first % 64);
@@ -203,6 +207,7 @@ impl FrameMap {
     }
 
     /// Makes an aligned chunk that is withheld free; `order` is at most 8.
+    #[inline]
     pub fn release_withheld_chunk(&self, first: u16, order: u8) {
         let (words, mask) = chunk(first, order);
         self.0[words].iter().for_each(|word| word.give_back(mask));
@@ -210,7 +215,18 @@ impl FrameMap {
 
     /// Whether the aligned chunk is a grant of its own, as far as the block knows: `false` also where that takes a look
     /// at the next block.
+    #[inline]
     pub fn is_granted_chunk(&self, first: u16, order: u8) -> bool {
+        let (word, bit) = (&self.0[usize::from(first / 64) % WORDS], first % 64);
+        let behind = u32::from(bit) + (1 << order);
+        if order < WORD_ORDER && behind < 64 {
+            let (free, head, mask) = (word.free(), word.head(), ones(1 << order) << bit);
+            return free & mask == 0 && head & mask == 1 << bit && (free | head) >> behind & 1 != 0;
+        }
+        self.is_granted_long_chunk(first, order)
+    }
+
+    fn is_granted_long_chunk(&self, first: u16, order: u8) -> bool {
         let (words, mask) = chunk(first, order);
         let bit = 1 << (first % 64);
         let starts = self.0[words.start].head() & mask == bit && self.0[words.start].free() & mask == 0;
@@ -239,6 +255,14 @@ impl FrameMap {
             len *= 2;
         }
         WORD_ORDER + len.ilog2() as u8
+    }
+
+    /// The order of the largest aligned run of free frames that has frames in the word of this frame; some are free there.
+    pub fn largest_order_at(&self, frame: u16) -> u8 {
+        match self.0[usize::from(frame / 64)].available() {
+            u64::MAX => self.order_around(frame),
+            free => largest_aligned(free, WORD_ORDER - 1),
+        }
     }
 
     pub fn all_withheld(&self, frames: Range<u16>) -> bool {
@@ -360,6 +384,7 @@ fn count_chunks(mut chunks: u64, limit: u8, mut report: impl FnMut(u8, u64)) {
 }
 
 /// The words that an aligned chunk of up to 256 frames lies in, and its bits in each.
+#[inline]
 fn chunk(first: u16, order: u8) -> (Range<usize>, u64) {
     let word = usize::from(first / 64) % WORDS;
     if order < WORD_ORDER {
@@ -457,6 +482,15 @@ mod tests {
             if is_free(order) {
                 let largest = (order..=9).rev().find(|&order| is_free(order));
                 prop_assert_eq!(Some(map.order_around(first)), largest);
+            }
+        }
+
+        #[test]
+        fn the_largest_run_in_a_word_is_the_largest_around_its_frames((map, _) in worked_map(), first in 0..512u16) {
+            let first = first / 64 * 64;
+            let free = (first..first + 64).filter(|frame| map.state(*frame) == FrameState::Free);
+            if let Some(largest) = free.map(|frame| map.order_around(frame)).max() {
+                prop_assert_eq!(map.largest_order_at(first), largest);
             }
         }
 

@@ -24,6 +24,7 @@ impl Kept {
 
 impl<'m> NodeMemory<'m> {
     /// Grants the kept chunk of this order, if there is one that ends below the limit.
+    #[inline]
     pub fn allocate_kept(&mut self, order: u8, limit: u64) -> Option<u64> {
         let slot = self.kept.0.get_mut(usize::from(order))?;
         let (frame, extent) = (*slot)?;
@@ -33,15 +34,17 @@ impl<'m> NodeMemory<'m> {
         *slot = None;
         let place = extent.place(block_of(frame));
         self.free -= 1 << order;
-        match self.blocks.map(place).filter(|_| order < BLOCK_ORDER) {
-            Some(map) => map.grant_withheld_chunk(offset_in_block(frame), order),
-            None => self.blocks.set_granted(place, true),
+        if order == BLOCK_ORDER {
+            self.blocks.set_granted(place, true);
+        } else if let Some(map) = self.blocks.map(place) {
+            map.grant_withheld_chunk(offset_in_block(frame), order);
         }
         Some(frame)
     }
 
     /// Keeps an aligned chunk of up to a block that is a grant of its own. `false`, with nothing changed, where that cannot
     /// be told from the block alone, or one is kept already.
+    #[inline]
     pub fn keep(&mut self, extent: Extent, frame: u64, order: u8) -> bool {
         let place = extent.place(block_of(frame));
         match self.kept.0.get(usize::from(order)) {

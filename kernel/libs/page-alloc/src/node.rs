@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, fence};
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
-use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
+use crate::cache::{Contents, CpuCache};
 use crate::error::FreeError;
 use crate::node_memory::NodeMemory;
 use crate::request::{Needs, Request};
@@ -103,20 +103,16 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.guarded.lock().memory.fill(cache)
     }
 
-    /// Takes a single frame of the node back into a cache, which is flushed in part where it is full.
+    /// Takes a single frame of the node back into a cache that has room.
     pub fn free_cached(
         &self,
         cache: &mut CpuCache<'m>,
-        spans: &SpanTable<'_>,
         span: &Span,
         frame: FrameNumber,
     ) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         match guarded.memory.single(span.extent(), frame) {
             Ok(Some(map)) => {
-                if cache.is_full() {
-                    guarded.flush(cache, CACHE_FRAMES / 2, spans);
-                }
                 cache.remember(frame.0, map);
                 if cache.put_in(frame.0, map.word_of(frame.0)) {
                     return Ok(());
@@ -128,9 +124,9 @@ impl<'m, L: RawMutex> Node<'m, L> {
         }
     }
 
-    /// Gives back all that a cache of the node holds.
-    pub fn drain(&self, cache: &mut CpuCache<'m>, spans: &SpanTable<'_>) {
-        self.guarded.lock().flush(cache, cache.len(), spans);
+    /// Gives back the `count` frames that have been in a cache of the node for longest.
+    pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanTable<'_>) {
+        self.guarded.lock().flush(cache, count, spans);
     }
 
     pub fn stats(&self) -> NodeStats {

@@ -55,6 +55,7 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
+    #[inline]
     pub fn of(request: &Request) -> Result<Self, AllocateError> {
         let &Request { count, alignment, highest, .. } = request;
         if !alignment.is_power_of_two() {
@@ -65,7 +66,7 @@ impl Needs {
         }
         let natural = if count.is_power_of_two() && count <= 1 << MAX_ORDER { count } else { 1 };
         let alignment = alignment.max(natural);
-        let order = log2_ceil(count).max(log2_ceil(alignment));
+        let order = log2_ceil(count.max(alignment));
         let limit = highest.map_or(u64::MAX, |last| last.0 / FRAME_SIZE + u64::from(ends_frame(last)));
         Ok(Self { count, alignment, limit, order })
     }

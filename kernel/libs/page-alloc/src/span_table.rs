@@ -2,7 +2,7 @@
 use core::alloc::{Layout, LayoutError};
 use core::mem::MaybeUninit;
 
-use units::{FrameRange, NodeId};
+use units::{FrameNumber, FrameRange, NodeId};
 
 use crate::blocks::block_of;
 use crate::carve::Carver;
@@ -27,6 +27,7 @@ impl Span {
     const EMPTY: Self = Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, place: 0, next: None };
 
     /// The span's blocks.
+    #[inline]
     pub fn extent(&self) -> Extent {
         let first = block_of(self.frames.start.0);
         Extent::new(first..block_of(self.frames.end.0 - 1) + 1, self.place as usize)
@@ -66,12 +67,18 @@ impl<'m> SpanTable<'m> {
 
     /// The span that holds the frame. A step or two, and one more for each doubling of the spans in its granule, which
     /// is a 512th of the address range that has memory.
+    #[inline]
     pub fn find(&self, frame: u64) -> Option<&Span> {
         let granule =
             usize::try_from(frame >> self.granule_log2).ok().filter(|&granule| granule < GRANULES)?;
+        let first = self.guide[granule] as usize;
+        // Most granules are in one span.
+        if let Some(span) = self.spans.get(first).filter(|span| span.frames.contains(FrameNumber(frame))) {
+            return Some(span);
+        }
         // The span that the next granule's frames may be in can begin in this one.
         let end = (self.guide[granule + 1] as usize + 1).min(self.spans.len());
-        let candidates = &self.spans[self.guide[granule] as usize..end];
+        let candidates = &self.spans[first..end];
         let at = candidates.partition_point(|span| span.frames.end.0 <= frame);
         candidates.get(at).filter(|span| span.frames.start.0 <= frame)
     }

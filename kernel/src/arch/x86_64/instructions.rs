@@ -95,28 +95,46 @@ pub unsafe fn per_cpu_increment<const OFFSET: usize>() {
     unsafe { asm!("inc dword ptr gs:[{}]", const OFFSET, options(nostack)) };
 }
 
-/// Takes 1 from the 32-bit counter at one offset of the running CPU's block, in one instruction, and returns whether it is 0
-/// then and the byte at the other offset is not.
+/// Takes 1 from the 32-bit counter at one offset of the running CPU's block; if it is 0 then and the byte at the other offset is
+/// not, calls the scheduler. Unlike a call of its own this one keeps all registers, so that who ends a short stretch with it needs no
+/// stack.
 ///
 /// # Safety
-/// There are such a counter, which is not 0, and such a byte.
+/// There are such a counter, which is not 0, and such a byte. The code may be left for another thread here.
 #[inline]
-pub unsafe fn per_cpu_decrement_and_test<const COUNTER: usize, const BYTE: usize>() -> bool {
-    // SAFETY: the caller says so.
+pub unsafe fn per_cpu_decrement_and_call<const COUNTER: usize, const BYTE: usize>() {
+    // SAFETY: the caller says so; `call_due` changes no register, and the stack below the pointer is nobody's.
     unsafe {
         asm!(
             "dec dword ptr gs:[{counter}]",
             "jnz 2f",
             "cmp byte ptr gs:[{byte}], 0",
-            "jne {is_set}",
+            "je 2f",
+            "call {call}",
             "2:",
             counter = const COUNTER,
             byte = const BYTE,
-            is_set = label { return true },
-            options(nostack),
+            call = sym call_preempt_if_due,
         );
     }
-    false
+}
+
+/// Calls the scheduler with all registers kept that the calling convention would not keep, whatever the stack's alignment.
+#[unsafe(naked)]
+extern "C" fn call_preempt_if_due() {
+    naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "push rax", "push rcx", "push rdx", "push rsi", "push rdi", "push r8", "push r9", "push r10", "push r11",
+        "and rsp, -16",
+        "cld",
+        "call {preempt}",
+        "lea rsp, [rbp - 72]",
+        "pop r11", "pop r10", "pop r9", "pop r8", "pop rdi", "pop rsi", "pop rdx", "pop rcx", "pop rax",
+        "pop rbp",
+        "ret",
+        preempt = sym crate::threading::scheduler::preempt_if_due,
+    )
 }
 
 /// Switches interrupts on.

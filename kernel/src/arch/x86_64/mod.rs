@@ -28,7 +28,7 @@ pub use descriptors::{
 pub use fault::stop_other_cpus;
 pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
-    InterruptsOff, enable_interrupts, halt_forever, idle, invalid_instruction, per_cpu_decrement_and_test,
+    InterruptsOff, enable_interrupts, halt_forever, idle, invalid_instruction, per_cpu_decrement_and_call,
     per_cpu_increment, per_cpu_pointer, per_cpu_word, set_per_cpu_pointer, switch_stack, ticks,
     with_interrupts_on,
 };
