@@ -4,10 +4,13 @@ mod threads;
 
 use crate::arch;
 use crate::event_stream;
+use crate::memory::heap;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::stack::Stack;
+use crate::phases;
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
+use core::alloc::Layout;
 use events::Event;
 use page_alloc::Request;
 use units::{FrameNumber, NodeId};
@@ -17,11 +20,9 @@ const PAIRS: u64 = 1000;
 /// Pages in a row.
 const BATCH: usize = 8192;
 
-/// Runs all benchmarks. `boot_ticks` were spent from the kernel's first instruction until boot was complete.
-pub fn run(boot_ticks: u64) {
-    let waits = arch::waited_ticks();
-    report("boot.kernel", boot_ticks.saturating_sub(waits), 1);
-    report("boot.waits", waits, 1);
+/// Runs all benchmarks.
+pub fn run() {
+    boot();
     let local = per_cpu::current().preferred_node;
     for (name, order) in [("page.pair.order0.local", 0), ("page.pair.order3", 3), ("page.pair.order9", 9)] {
         pairs(name, Request::new(1 << order, local), Zeroed::No);
@@ -32,8 +33,35 @@ pub fn run(boot_ticks: u64) {
     }
     pairs("page.pair.order0.zeroed", Request::new(1, local), Zeroed::Yes);
     batch(local);
+    heap_pair(local);
     stacks(local);
     threads::run();
+}
+
+/// What boot took, from the kernel's first instructions until it was complete: all of the work, each phase of it, and what was
+/// waited because hardware asks for it.
+fn boot() {
+    let phases = phases::all();
+    report("boot.kernel", phases.iter().map(|(_, ticks)| ticks).sum(), 1);
+    for (name, ticks) in phases {
+        report(&alloc::format!("boot.kernel.{}", name.replace(' ', "_")), ticks, 1);
+    }
+    report("boot.waits", arch::waited_ticks(), 1);
+}
+
+/// A block of 64 bytes from a node's heap, and back.
+fn heap_pair(node: NodeId) {
+    let Ok(layout) = Layout::from_size_align(64, 8) else { return };
+    let pair = || {
+        if let Some(block) = heap::allocate(node, layout) {
+            // SAFETY: it was allocated just now, with this layout.
+            unsafe { heap::free(block, layout) };
+        }
+    };
+    (0..PAIRS).for_each(|_| pair());
+    let start = arch::ticks();
+    (0..PAIRS).for_each(|_| pair());
+    report("heap.pair.64", arch::ticks() - start, PAIRS);
 }
 
 fn pairs(name: &str, request: Request, zeroed: Zeroed) {

@@ -12,6 +12,7 @@ use crate::verdict;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use events::Event;
+use scheduling::CpuSet;
 use spin::Once;
 use topology::Cpu;
 use units::{NodeId, PhysAddr};
@@ -50,6 +51,8 @@ pub fn adopt_boot_cpu() -> Stack {
     let cpu = cpu_topology::boot_cpu();
     let boot = || {
         let thread = lifecycle::adopt("boot", cpu.node, Context::running())?;
+        // The story of the boot is told from one place.
+        thread.set_affinity(&CpuSet::from_iter([cpu.id]));
         let block = PerCpu::create(cpu.id, cpu.apic_id, cpu.node, thread)?;
         let idle_stack = Stack::allocate(cpu.node)?;
         // SAFETY: the stack is new, and stays the idle thread's.

@@ -21,6 +21,8 @@ pub enum Rank {
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
+    /// How long boot's phases took.
+    Phases,
     /// The event stream.
     Events,
     /// The console.
