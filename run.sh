@@ -13,6 +13,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="setpriv --pdeathsig KILL"
 soaks=(
     "properties 100000 1000"
     "boots 200 5"
+    "threads 50 1"
 )
 
 usage() {
@@ -25,7 +26,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   check         formatting, lints, the C header against its source, documentation
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
-  soak [NAME]   run the long proofs, or one of them: properties, boots
+  soak [NAME]   run the long proofs, or one of them: properties, boots, threads
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -129,6 +130,7 @@ verb_test() {
     attached cargo test --quiet -- --show-output
     loader_cargo test
     build_images
+    cargo_quietly "the kernel that checks itself" cargo checked-kernel --quiet
     say "Tests that boot QEMU"
     attached cargo test --quiet --package boot
     for soak in "${soaks[@]}"; do
@@ -187,6 +189,11 @@ soak_properties() {
 # So many boots of the two-node machine in a row.
 soak_boots() {
     attached "$root/target/debug/boot" repeat "$1"
+}
+
+# A thousand threads under load, on so many boots.
+soak_threads() {
+    attached "$root/target/debug/boot" repeat "$1" --cmdline load
 }
 
 # ---- the command line --------------------------------------------------------------------------------------------

@@ -30,6 +30,14 @@ pub fn kernel() -> Result<PathBuf> {
     built("x86_64-unknown-none/release/kernel")
 }
 
+/// The same kernel, built to check itself: lock order, arithmetic.
+///
+/// # Errors
+/// It was not built.
+pub fn checked_kernel() -> Result<PathBuf> {
+    built("x86_64-unknown-none/checked/kernel")
+}
+
 /// The program that builds disk images.
 ///
 /// # Errors

@@ -56,9 +56,10 @@ static BOOT: Once<Boot> = Once::new();
 
 /// On the boot loader's stack, until memory is up.
 fn boot(boot_info: &'static mut BootInfo) -> ! {
+    let start_ticks = arch::ticks();
     // From here on a fault is reported, to whoever listens by then.
     per_cpu::init_early();
-    phases::end("start");
+    phases::begin(start_ticks);
     console::init();
     event_stream::init();
     // What was brought along, and what is asked for.

@@ -17,7 +17,12 @@ fn worked() -> u64 {
     arch::ticks().wrapping_sub(arch::waited_ticks())
 }
 
-/// Ends a phase and begins the next; the first call begins the first.
+/// Notes when the first phase began.
+pub fn begin(start_ticks: u64) {
+    let _ = ENDS.lock().try_push(("", start_ticks));
+}
+
+/// Ends a phase and begins the next.
 pub fn end(name: &'static str) {
     // What goes beyond the most is not kept.
     let _ = ENDS.lock().try_push((name, worked()));
