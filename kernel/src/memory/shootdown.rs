@@ -22,7 +22,6 @@
 //! never answer. A CPU that waits for another with interrupts off calls [`answer`] meanwhile.
 use crate::arch::{self, InterruptsOff};
 use crate::platform::cpu_topology;
-use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
@@ -52,7 +51,6 @@ impl CpuState {
 /// Makes all CPUs forget what was taken out of the page tables before the call; returns when all have. The caller holds no
 /// spin lock.
 pub fn forget_everywhere() {
-    let _off = PreemptionOff::new();
     let generation = GENERATION.fetch_add(1, SeqCst) + 1;
     answer();
     // This CPU is among them, for the thread may have moved; where it has not, it has seen the generation.

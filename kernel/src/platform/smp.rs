@@ -87,8 +87,9 @@ pub fn start_other_cpus() {
     let others = || cpu_topology::cpus().iter().filter(|cpu| cpu.id != boot_cpu.id);
     let mut starting = Vec::new();
     for cpu in others() {
-        match (create_block(cpu), Stack::allocate(cpu.node)) {
-            (Some(block), Some(stack)) => {
+        let parts = create_block(cpu).and_then(|block| Some((block, Stack::allocate(cpu.node)?)));
+        match parts {
+            Some((block, stack)) => {
                 let start = StartCpu {
                     apic: cpu.apic_id,
                     stack_top: stack.top,
@@ -96,7 +97,7 @@ pub fn start_other_cpus() {
                 };
                 starting.push((cpu.id, start));
             }
-            _ => {
+            None => {
                 log::error!(target: "cpu", "no memory for CPU {}", cpu.id);
                 report(cpu.id.index(), false);
             }
