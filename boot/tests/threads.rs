@@ -45,6 +45,12 @@ fn a_thousand_threads_on_four_cpus_lose_nothing() {
 }
 
 #[test]
+fn a_thousand_threads_lose_nothing_in_a_hundred_million_instructions() {
+    let run = boot(&Machine::two_nodes().arguments(COUNTING).parameters("load"), Verdict::Success);
+    assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
+}
+
+#[test]
 fn a_thousand_threads_on_one_cpu_lose_nothing() {
     let run = boot(&Machine::without_numa(1, 512).parameters("load"), Verdict::Success);
     assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
