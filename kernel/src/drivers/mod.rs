@@ -4,10 +4,11 @@ mod loader;
 pub mod ramdisk;
 
 use crate::event_stream;
-use crate::threading::per_cpu;
-use crate::threading::thread::DriverName;
+use crate::threading::driver::Driver;
+use crate::threading::{lifecycle, per_cpu};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use core::ffi::c_int;
 use events::{DriverStatus, Event};
 use loader::LoadedImage;
 use ramdisk::Ramdisk;
@@ -39,16 +40,31 @@ pub fn start_all(ramdisk: &Ramdisk) -> usize {
 fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
     let node = per_cpu::current().preferred_node;
     let image = LoadedImage::load(bytes, node).map_err(|error| error.to_string())?;
-    // The name of a driver that runs is needed for good; of one that is refused, a few bytes are lost.
-    let name: &'static DriverName = Box::leak(Box::new(DriverName(name.into())));
-    match per_cpu::current_thread().run_as_driver(name, || image.init()) {
-        0 => Ok(()),
-        code => {
-            // SAFETY: the driver has returned, saying that it does not run; nothing else knows its addresses.
+    // What is known of a driver that runs is needed for good; of one that is refused, a few bytes are lost.
+    let driver: &'static Driver = Box::leak(Box::new(Driver::new(name)));
+    let code = init(driver, &image);
+    match (code, driver.threads()) {
+        (0, _) => Ok(()),
+        (_, 0) => {
+            // SAFETY: the driver has returned, saying that it does not run, and has no thread; nothing else knows its
+            // addresses.
             unsafe { image.unload() };
             Err(alloc::format!("Driver_Init returned {code}"))
         }
+        (_, threads) => Err(alloc::format!(
+            "Driver_Init returned {code}; its memory stays, as {threads} of its threads run on"
+        )),
     }
+}
+
+/// Calls `Driver_Init` on this thread; what that sets for the thread ends with it.
+fn init(driver: &'static Driver, image: &LoadedImage) -> c_int {
+    let thread = per_cpu::current_thread();
+    let cpus = thread.affinity();
+    let code = thread.run_as_driver(driver, || image.init());
+    // It can but succeed: these CPUs were good before.
+    let _ = lifecycle::set_affinity(thread.id, &cpus);
+    code
 }
 
 fn report(name: &str, outcome: Result<(), String>) {
