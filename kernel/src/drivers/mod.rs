@@ -52,7 +52,7 @@ fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
             Err(alloc::format!("Driver_Init returned {code}"))
         }
         (_, threads) => Err(alloc::format!(
-            "Driver_Init returned {code}; its memory stays, as {threads} of its threads run on"
+            "Driver_Init returned {code}; its memory stays, threads that still run in it: {threads}"
         )),
     }
 }
