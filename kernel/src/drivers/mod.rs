@@ -4,14 +4,15 @@ mod loader;
 pub mod ramdisk;
 
 use crate::event_stream;
+use crate::platform::cpu_topology;
 use crate::threading::driver::Driver;
 use crate::threading::{lifecycle, per_cpu};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
-use core::ffi::c_int;
 use events::{DriverStatus, Event};
 use loader::LoadedImage;
 use ramdisk::Ramdisk;
+use scheduling::{CpuSet, WORDS};
 
 /// Where drivers lie in the ramdisk.
 const FOLDER: &str = "drivers/";
@@ -24,6 +25,7 @@ pub fn start_all(ramdisk: &Ramdisk) -> usize {
     for (path, bytes) in ramdisk.files() {
         let Some(name) = path.strip_prefix(FOLDER) else { continue };
         let name = name.strip_suffix(SUFFIX).unwrap_or(name);
+        go_home();
         let outcome = start(name, bytes);
         match &outcome {
             Ok(()) => {
@@ -34,7 +36,19 @@ pub fn start_all(ramdisk: &Ramdisk) -> usize {
         }
         report(name, outcome);
     }
+    go_home();
     running
+}
+
+/// Brings this thread to the boot CPU, and lets it run everywhere from there: in whose memory a driver lies and where it
+/// begins must not depend on where the one before it went.
+fn go_home() {
+    let boot_cpu = CpuSet::from_iter([cpu_topology::boot_cpu().id]);
+    let all_cpus = CpuSet::from_words(&[u64::MAX; WORDS]);
+    for cpus in [boot_cpu, all_cpus] {
+        // The boot CPU runs, so there is nothing to refuse.
+        let _ = lifecycle::set_affinity(per_cpu::current_thread().id, &cpus);
+    }
 }
 
 fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
@@ -42,7 +56,7 @@ fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
     let image = LoadedImage::load(bytes, node).map_err(|error| error.to_string())?;
     // What is known of a driver that runs is needed for good; of one that is refused, a few bytes are lost.
     let driver: &'static Driver = Box::leak(Box::new(Driver::new(name)));
-    let code = init(driver, &image);
+    let code = per_cpu::current_thread().run_as_driver(driver, || image.init());
     match (code, driver.threads()) {
         (0, _) => Ok(()),
         (_, 0) => {
@@ -55,16 +69,6 @@ fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
             "Driver_Init returned {code}; its memory stays, threads that still run in it: {threads}"
         )),
     }
-}
-
-/// Calls `Driver_Init` on this thread; what that sets for the thread ends with it.
-fn init(driver: &'static Driver, image: &LoadedImage) -> c_int {
-    let thread = per_cpu::current_thread();
-    let cpus = thread.affinity();
-    let code = thread.run_as_driver(driver, || image.init());
-    // It can but succeed: these CPUs were good before.
-    let _ = lifecycle::set_affinity(thread.id, &cpus);
-    code
 }
 
 fn report(name: &str, outcome: Result<(), String>) {
