@@ -6,6 +6,7 @@
 //
 // A node without CPUs or memory has the nearest node's: what counts here is never which node it is but how far away.
 #include <proxima.h>
+#include <proxima_freestanding.h>
 
 // As many as the kernel knows at most.
 #define MAX_NODES 128
@@ -14,7 +15,7 @@
 // A node that is smaller may have nothing left after boot, and then has its neighbour's memory.
 #define ENOUGH_MEMORY (8ull << 20)
 
-#define MILLISECOND 1000000ull
+#define MICROSECOND 1000ull
 
 // ---- Logging ----
 
@@ -124,7 +125,7 @@ static void go_to_each_cpu(int node, int *visited) {
         CHECK(Kernel_GetCurrentCpu() == cpu);
         Kernel_YieldThread();
         CHECK(Kernel_GetCurrentCpu() == cpu);
-        Kernel_SleepThread(MILLISECOND);
+        Kernel_SleepThread(10 * MICROSECOND);
         CHECK(Kernel_GetCurrentCpu() == cpu);
         CHECK(Kernel_GetThreadAffinity(self, found, CPU_WORDS) == 0);
         for (int word = 0; word < CPU_WORDS; word++) {
@@ -238,11 +239,8 @@ static int play(void *argument) {
     const Player *player = argument;
     for (int round = 0; round < ROUNDS; round++) {
         while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != round * player->count + player->index) {
-            if (player->index % 2 == 0) {
-                Kernel_YieldThread();
-            } else {
-                Kernel_SleepThread(MILLISECOND / 10);
-            }
+            Kernel_YieldThread();
+            Kernel_SleepThread(10 * MICROSECOND);
         }
         __atomic_fetch_add(&turn, 1, __ATOMIC_RELEASE);
     }
