@@ -145,15 +145,23 @@ verb_check() {
     cd "$root"
     export RUSTDOCFLAGS="-D warnings"
     local kernel=(--package kernel --target x86_64-unknown-none)
+    # Workspaces of their own.
+    local rust_drivers=(ddk/examples/*/Cargo.toml) driver
     say "Formatting"
     cargo fmt --all --check
+    for driver in "${rust_drivers[@]%/*}"; do
+        (cd "$driver" && cargo fmt --check)
+    done
     say "Lints"
     cargo clippy --quiet --all-targets -- -D warnings
     cargo clippy --quiet --package boot --all-targets -- -D warnings
     cargo clippy --quiet --release "${kernel[@]}" -- -D warnings
     loader_cargo clippy --all-targets -- -D warnings
+    for driver in "${rust_drivers[@]%/*}"; do
+        (cd "$driver" && cargo clippy --quiet --release --locked --target-dir "$CARGO_TARGET_DIR/ddk" -- -D warnings)
+    done
     if type -P shellcheck >/dev/null; then
-        shellcheck -x run.sh boot/tools.sh .ci/run
+        shellcheck -x run.sh boot/tools.sh .ci/run ddk/examples/*/build.sh
     fi
     say "The C header against its source"
     cargo run --quiet --package header -- --check

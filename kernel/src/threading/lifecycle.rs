@@ -74,6 +74,8 @@ fn build(
     thread.stack.set(Some(stack));
     thread.start.set(Some(start));
     if node.is_some() {
+        // What the creator's policy says goes before a preferred node, and is about another thread's memory.
+        thread.set_policy(None);
         thread.set_preferred_node(node);
     }
     Ok(thread)
@@ -122,6 +124,8 @@ unsafe extern "C" fn reap(_: *mut core::ffi::c_void) -> i32 {
             // SAFETY: the thread has left it for good.
             unsafe { stack.free() };
         }
+        // Before anybody learns that it has ended: a driver that joins its threads has none left.
+        thread.leave_driver();
         // From here on the thread belongs to whoever joins it.
         let code = thread.exit_code();
         thread.finished.wake_all(|finished| *finished = Some(code));
@@ -158,6 +162,11 @@ pub fn join(id: ThreadId) -> Result<i32, ThreadError> {
     // SAFETY: it has finished, its id is gone from the table, and nobody else joins it.
     unsafe { thread.destroy() };
     Ok(code)
+}
+
+/// Whether a driver created the thread with this id; `false` where there is none.
+pub fn is_drivers_own(id: ThreadId) -> bool {
+    thread_table::lock().find(id).is_some_and(Thread::is_drivers_own)
 }
 
 /// Lets the thread run on these CPUs only, from now on: if it runs or waits elsewhere, it is moved at once.

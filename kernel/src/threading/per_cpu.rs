@@ -329,7 +329,7 @@ pub fn describe_current() -> impl fmt::Display {
         fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
             let thread = self.0.thread();
             write!(out, "CPU {}, thread {} ({})", self.0.id, thread.id.0, thread.name)?;
-            thread.driver().map_or(Ok(()), |driver| write!(out, ", in driver {driver}"))
+            thread.driver_name().map_or(Ok(()), |driver| write!(out, ", in driver {driver}"))
         }
     }
     Place(current())
