@@ -156,6 +156,7 @@ verb_check() {
     cargo clippy --quiet --all-targets -- -D warnings
     cargo clippy --quiet --package boot --all-targets -- -D warnings
     cargo clippy --quiet --release "${kernel[@]}" -- -D warnings
+    cargo clippy --quiet --profile checked "${kernel[@]}" -- -D warnings
     loader_cargo clippy --all-targets -- -D warnings
     for driver in "${rust_drivers[@]%/*}"; do
         (cd "$driver" && cargo clippy --quiet --release --locked --target-dir "$CARGO_TARGET_DIR/ddk" -- -D warnings)

@@ -1,7 +1,7 @@
 //! Where the build leaves what the tests boot.
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::Firmware;
 
@@ -35,7 +35,7 @@ pub fn kernel() -> Result<PathBuf> {
 /// # Errors
 /// It was not built.
 pub fn checked_kernel() -> Result<PathBuf> {
-    built("x86_64-unknown-none/checked/kernel")
+    built("x86_64-unknown-none/checked/kernel").context("it is built by `cargo checked-kernel`")
 }
 
 /// The program that builds disk images.
