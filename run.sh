@@ -119,6 +119,7 @@ verb_image() {
 verb_bench() {
     need_tools machine
     build_images "${drivers[@]}"
+    say "Measuring, on a clock that counts instructions"
     exec "$root/target/debug/boot" bench --firmware "$firmware" -- "${qemu[@]}"
 }
 
