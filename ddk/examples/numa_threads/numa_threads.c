@@ -264,10 +264,10 @@ static void play_together(int nodes) {
     CHECK(turn == ROUNDS * count);
 }
 
-// Driver_Init's own thread runs on the boot CPU, whatever a driver before this one has set.
-static void run_on_boot_cpu(void) {
-    CHECK(Kernel_GetCurrentCpu() == Kernel_GetBspIndex());
+// Driver_Init's own thread stays on the CPU that booted, whatever a driver before this one has set.
+static void stay_on_boot_cpu(void) {
     uint64_t cpus[CPU_WORDS];
+    CHECK(Kernel_GetCurrentCpu() == Kernel_GetBspIndex());
     CHECK(Kernel_GetThreadAffinity(Kernel_GetCurrentThread(), cpus, CPU_WORDS) == 0);
     for (int cpu = 0; cpu < Kernel_GetCpuCount(); cpu++) {
         bool may_run = cpus[cpu / 64] >> cpu % 64 & 1;
@@ -277,7 +277,7 @@ static void run_on_boot_cpu(void) {
 
 int Driver_Init(void) {
     int nodes = Kernel_GetNumaNodeCount();
-    run_on_boot_cpu();
+    stay_on_boot_cpu();
     for (int node = 0; node < nodes; node++) {
         visit_node(node);
     }
