@@ -169,7 +169,7 @@ pub fn is_drivers_own(id: ThreadId) -> bool {
     thread_table::lock().find(id).is_some_and(Thread::is_drivers_own)
 }
 
-/// Lets the thread run on these CPUs only, from now on: if it runs or waits elsewhere, it is moved at once.
+/// Lets the thread run on these CPUs only. When the call returns it runs nowhere else any more.
 ///
 /// # Errors
 /// [`ThreadError`]; nothing is changed.
@@ -186,9 +186,20 @@ pub fn set_affinity(id: ThreadId, cpus: &CpuSet) -> Result<(), ThreadError> {
             move_thread(thread);
         }
     }
-    // Where it was this very thread that must move, it does so now.
+    // Where it was this very thread that must move, it does so now; another is let go by its CPU at the next chance.
     scheduler::yield_now();
+    while is_out_of_place(id, &allowed) {
+        scheduler::yield_now();
+        core::hint::spin_loop();
+    }
     Ok(())
+}
+
+/// Whether the thread still runs on a CPU that is not among these, and nobody has told it anything else meanwhile.
+fn is_out_of_place(id: ThreadId, allowed: &CpuSet) -> bool {
+    let table = thread_table::lock();
+    let thread = table.find(id).filter(|thread| thread.affinity() == *allowed);
+    thread.is_some_and(|thread| thread.context.is_running() && !allowed.contains(thread.cpu()))
 }
 
 /// The CPUs on which the thread may run.

@@ -145,7 +145,7 @@ fn choose_cpu(thread: &'static Thread) -> &'static PerCpu {
 
 /// Where a thread goes that has been nowhere: the least busy CPU of its node, or of the nearest where it may run.
 pub fn place(thread: &'static Thread) -> &'static PerCpu {
-    let node = thread.preferred_node().unwrap_or(per_cpu::current().node);
+    let node = thread.home().unwrap_or(per_cpu::current().node);
     let place = cpu_map().and_then(|map| map.place(node, &thread.affinity(), load));
     // Affinity names an online CPU whenever it is set.
     place.and_then(cpu_topology::block).unwrap_or_else(per_cpu::current)
@@ -170,6 +170,13 @@ pub fn tick() {
         return;
     }
     start_tick();
+    let thread = cpu.thread();
+    if !thread.may_run_on(cpu.id) {
+        // It came here, taken from a queue, just when it was told to run elsewhere.
+        thread.must_move.store(true, Ordering::Relaxed);
+        cpu.must_switch.store(true, Ordering::Relaxed);
+        return;
+    }
     if cpu.queued() == 0 {
         return;
     }

@@ -205,6 +205,15 @@ impl Thread {
         self.exit_code.store(code, Ordering::Relaxed);
     }
 
+    /// The node where it wants its memory, by policy or preference, if it does not take that of the CPU it runs on.
+    pub fn home(&self) -> Option<NodeId> {
+        match self.policy() {
+            Some(Policy::Preferred(node) | Policy::Strict(node)) => Some(node),
+            Some(Policy::Local) => None,
+            None => self.preferred_node(),
+        }
+    }
+
     /// The node it prefers, if it does.
     pub fn preferred_node(&self) -> Option<NodeId> {
         node_from(self.preferred_node.load(Ordering::Relaxed))
