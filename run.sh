@@ -13,6 +13,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="setpriv --pdeathsig KILL"
 soaks=(
     "properties 100000 1000"
     "boots 200 5"
+    "threads 50 1"
 )
 
 usage() {
@@ -25,7 +26,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   check         formatting, lints, the C header against its source, documentation
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
-  soak [NAME]   run the long proofs, or one of them: properties, boots
+  soak [NAME]   run the long proofs, or one of them: properties, boots, threads
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -118,6 +119,7 @@ verb_image() {
 verb_bench() {
     need_tools machine
     build_images "${drivers[@]}"
+    say "Measuring, on a clock that counts instructions"
     exec "$root/target/debug/boot" bench --firmware "$firmware" -- "${qemu[@]}"
 }
 
@@ -129,6 +131,7 @@ verb_test() {
     attached cargo test --quiet -- --show-output
     loader_cargo test
     build_images
+    cargo_quietly "the kernel that checks itself" cargo checked-kernel --quiet
     say "Tests that boot QEMU"
     attached cargo test --quiet --package boot
     for soak in "${soaks[@]}"; do
@@ -143,15 +146,24 @@ verb_check() {
     cd "$root"
     export RUSTDOCFLAGS="-D warnings"
     local kernel=(--package kernel --target x86_64-unknown-none)
+    # Workspaces of their own.
+    local rust_drivers=(ddk/examples/*/Cargo.toml) driver
     say "Formatting"
     cargo fmt --all --check
+    for driver in "${rust_drivers[@]%/*}"; do
+        (cd "$driver" && cargo fmt --check)
+    done
     say "Lints"
     cargo clippy --quiet --all-targets -- -D warnings
     cargo clippy --quiet --package boot --all-targets -- -D warnings
     cargo clippy --quiet --release "${kernel[@]}" -- -D warnings
+    cargo clippy --quiet --profile checked "${kernel[@]}" -- -D warnings
     loader_cargo clippy --all-targets -- -D warnings
+    for driver in "${rust_drivers[@]%/*}"; do
+        (cd "$driver" && cargo clippy --quiet --release --locked --target-dir "$CARGO_TARGET_DIR/ddk" -- -D warnings)
+    done
     if type -P shellcheck >/dev/null; then
-        shellcheck -x run.sh boot/tools.sh .ci/run
+        shellcheck -x run.sh boot/tools.sh .ci/run ddk/examples/*/build.sh
     fi
     say "The C header against its source"
     cargo run --quiet --package header -- --check
@@ -187,6 +199,11 @@ soak_properties() {
 # So many boots of the two-node machine in a row.
 soak_boots() {
     attached "$root/target/debug/boot" repeat "$1"
+}
+
+# A thousand threads under load, on so many boots.
+soak_threads() {
+    attached "$root/target/debug/boot" repeat "$1" --cmdline load
 }
 
 # ---- the command line --------------------------------------------------------------------------------------------

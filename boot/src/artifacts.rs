@@ -1,7 +1,7 @@
 //! Where the build leaves what the tests boot.
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::Firmware;
 
@@ -28,6 +28,14 @@ pub fn image(firmware: Firmware) -> Result<PathBuf> {
 /// It was not built.
 pub fn kernel() -> Result<PathBuf> {
     built("x86_64-unknown-none/release/kernel")
+}
+
+/// The same kernel, built to check itself: lock order, arithmetic.
+///
+/// # Errors
+/// It was not built.
+pub fn checked_kernel() -> Result<PathBuf> {
+    built("x86_64-unknown-none/checked/kernel").context("it is built by `cargo checked-kernel`")
 }
 
 /// The program that builds disk images.

@@ -1,4 +1,4 @@
-//! Compiles drivers written in C, the way the driver kit documents it.
+//! Compiles drivers, the way the driver kit documents it: those in C here, others by their own `build.sh`.
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,25 +26,27 @@ const FLAGS: [&str; 12] = [
     "-Wl,-z,now,-z,separate-code",
 ];
 
-/// Compiles each folder of `ddk/examples` that has C files to `target/drivers/<folder>.so`, where that is older than
-/// its sources or the headers, and removes what has no folder any more.
+/// Compiles each folder of `ddk/examples` that is a driver to `target/drivers/<folder>.so`, where that is older than its
+/// sources or what they include, and removes what has no folder any more.
 ///
 /// # Errors
 /// A compiler that is missing or complains.
 pub fn build_examples() -> Result<Vec<PathBuf>> {
-    let kit = artifacts::workspace().join("ddk");
-    let headers = files(&kit.join("include"), "h")?;
     let out = artifacts::drivers();
     fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
 
     let mut drivers = Vec::new();
-    for folder in entries(&kit.join("examples"))? {
-        let sources = files(&folder, "c")?;
-        let (false, Some(name)) = (sources.is_empty(), folder.file_name()) else { continue };
+    for folder in entries(&artifacts::workspace().join("ddk/examples"))? {
+        let Some(name) = folder.file_name() else { continue };
         let driver = out.join(name).with_added_extension("so");
-        let own_headers = files(&folder, "h")?;
-        if is_stale(&driver, sources.iter().chain(&headers).chain(&own_headers))? {
-            compile(&sources, &driver)?;
+        let script = folder.join("build.sh");
+        let sources = files(&folder, "c")?;
+        if script.is_file() {
+            build_by_script(&script, &folder, &driver)?;
+        } else if !sources.is_empty() {
+            build_from_c(&sources, &folder, &driver)?;
+        } else {
+            continue;
         }
         drivers.push(driver);
     }
@@ -52,6 +54,31 @@ pub fn build_examples() -> Result<Vec<PathBuf>> {
         fs::remove_file(stray).with_context(|| stray.display().to_string())?;
     }
     Ok(drivers)
+}
+
+fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()> {
+    let headers = files(&artifacts::workspace().join("ddk/include"), "h")?;
+    let own_headers = files(folder, "h")?;
+    if is_stale(driver, sources.iter().chain(&headers).chain(&own_headers))? {
+        compile(sources, driver)?;
+    }
+    Ok(())
+}
+
+/// A driver in Rust is a package of its own, which depends on the crate `abi`.
+fn build_by_script(script: &Path, folder: &Path, driver: &Path) -> Result<()> {
+    let workspace = artifacts::workspace();
+    let mut parts = vec![workspace.join("rust-toolchain.toml"), workspace.join("Cargo.toml")];
+    parts.extend(all_files(folder)?);
+    parts.extend(all_files(&workspace.join("ddk/abi"))?);
+    if is_stale(driver, &parts)? {
+        let status = Command::new(script).arg(driver).status();
+        let status = status.with_context(|| script.display().to_string())?;
+        if !status.success() {
+            bail!("{}: {} failed ({status})", driver.display(), script.display());
+        }
+    }
+    Ok(())
 }
 
 /// Compiles one driver from its C files.
@@ -89,6 +116,19 @@ fn modified(file: &Path) -> Result<SystemTime> {
 fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let extension = Some(OsString::from(extension));
     Ok(entries(folder)?.into_iter().filter(|file| file.extension() == extension.as_deref()).collect())
+}
+
+/// The files of a folder and of all folders in it.
+fn all_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in entries(folder)? {
+        if path.is_dir() {
+            files.extend(all_files(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 /// What lies in a folder, sorted; nothing where there is no folder.

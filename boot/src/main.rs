@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let result = match options::parse(lexopt::Parser::from_env()) {
         Ok(Command::Run(boot)) => run(boot),
         Ok(Command::Bench(boot)) => measure(boot),
-        Ok(Command::Repeat(count)) => repeat(count),
+        Ok(Command::Repeat(count, parameters)) => repeat(count, &parameters),
         Ok(Command::Drivers) => compile_drivers(),
         Err(error) => Err(error),
     };
@@ -57,8 +57,8 @@ fn measure(boot: Boot) -> Result<()> {
 }
 
 /// Boots the two-node machine so many times in a row; the first that does not complete ends it.
-fn repeat(count: u32) -> Result<()> {
-    let machine = Machine::two_nodes().parameters("selftest");
+fn repeat(count: u32, parameters: &str) -> Result<()> {
+    let machine = Machine::two_nodes().parameters(parameters);
     for number in 1..=count {
         let run = machine.run(BOOT_LIMIT)?;
         let complete = run.line("boot: complete").is_some();
@@ -68,10 +68,10 @@ fn repeat(count: u32) -> Result<()> {
             bail!("boot {number} of {count}: success reported, and no line says that it is complete");
         }
         if number % 20 == 0 && number < count {
-            eprintln!("soak boots: {number} of {count}");
+            eprintln!("soak: {number} of {count} boots");
         }
     }
-    println!("soak boots: {count} of {count} boots complete");
+    println!("soak: {count} of {count} boots with \"{parameters}\" complete");
     Ok(())
 }
 

@@ -11,8 +11,8 @@ pub enum Command {
     Run(Boot),
     /// Boot once and show the measurements.
     Bench(Boot),
-    /// Boot so many times.
-    Repeat(u32),
+    /// Boot so many times, with these kernel parameters beside `exit`.
+    Repeat(u32, String),
     /// Compile the example drivers.
     Drivers,
 }
@@ -35,7 +35,10 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
     match parser.next()? {
         Some(Value(verb)) if verb == "run" => Ok(Command::Run(boot(parser)?)),
         Some(Value(verb)) if verb == "bench" => Ok(Command::Bench(boot(parser)?)),
-        Some(Value(verb)) if verb == "repeat" => Ok(Command::Repeat(parser.value()?.parse()?)),
+        Some(Value(verb)) if verb == "repeat" => {
+            let count = parser.value()?.parse()?;
+            Ok(Command::Repeat(count, boot(parser)?.parameters))
+        }
         Some(Value(verb)) if verb == "drivers" => Ok(Command::Drivers),
         Some(other) => bail!(other.unexpected()),
         None => bail!("one of run, bench, repeat COUNT and drivers is missing"),

@@ -20,7 +20,7 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
     boot(&Machine::two_nodes().image(image).parameters("selftest"), Verdict::Success)
 });
 
-/// An example, and behind it the drivers of `ddk/tests`.
+/// The drivers of `ddk/tests` between two examples.
 fn compiled(folder: &Path) -> Vec<PathBuf> {
     let kit = artifacts::workspace().join("ddk");
     let mut sources: Vec<PathBuf> = fs::read_dir(kit.join("tests"))
@@ -30,6 +30,7 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .collect();
     sources.sort();
     sources.insert(0, kit.join("examples/numa_probe"));
+    sources.push(kit.join("examples/numa_threads"));
     sources
         .iter()
         .map(|source| {
@@ -104,9 +105,19 @@ fn a_driver_in_c_finds_its_pages_on_each_node() {
 }
 
 #[test]
+fn a_drivers_threads_find_themselves_their_stacks_and_their_pages_on_each_node() {
+    assert_loaded("numa_threads");
+    for node in 0..2 {
+        let found = format!("a thread of node {node} has its stack on node {node}, its page on node {node},");
+        assert!(RUN.lines().any(|line| line.contains(&found)), "{found}\n{}", RUN.serial);
+    }
+}
+
+#[test]
 fn what_a_driver_sets_for_its_thread_ends_with_its_start() {
-    // `bad_arguments` has set a policy and left it; this one expects to start without.
+    // `bad_arguments` has set a policy and affinity and left them; these expect to start without.
     assert_loaded("last_probe");
+    assert_loaded("numa_threads");
 }
 
 #[test]
@@ -153,6 +164,14 @@ fn a_driver_without_an_entry_is_refused() {
 #[test]
 fn a_driver_that_refuses_to_start_is_named_with_its_code() {
     assert_refused("refusing", "-7");
+}
+
+#[test]
+fn a_driver_that_refuses_to_start_stays_in_memory_while_a_thread_of_it_runs() {
+    // Had it not stayed, the thread would have faulted when it woke, and boot not have gone on.
+    assert_refused("left_thread", "-5; its memory stays, threads that still run in it: 1");
+    // Of one without threads nothing stays.
+    assert!(event("refusing").reason.is_some_and(|reason| reason.ends_with("-7")));
 }
 
 #[test]

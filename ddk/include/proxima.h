@@ -21,7 +21,7 @@ extern "C" {
 /* ---- The driver itself ---- */
 
 // Every driver defines this. The kernel calls it once, when the driver is loaded, on a thread that has no
-// preferred node and no policy set; what it sets of these ends with the call.
+// preferred node and no policy set, and whose affinity is the boot CPU; what it sets of these ends with the call.
 //
 // Returns 0 when the driver has started. Anything else, by custom a negative number, refuses: the number goes into
 // the log, the driver's memory is taken back, and boot goes on. Pages and memory that the driver was given, it
@@ -268,6 +268,56 @@ extern bool Kernel_IsCpuOnline(int cpu);
 
 // The index of the CPU that booted the machine. It need not be 0.
 extern int Kernel_GetBspIndex(void);
+
+/* ---- Threads ---- */
+
+// The most bytes of a thread's name; what is longer is cut.
+#define KERNEL_THREAD_NAME_SIZE 32
+
+// What a thread does. Returning is the same as Kernel_ExitThread with the value returned.
+typedef int (*ThreadEntry)(void *argument);
+
+// Creates a thread that calls entry with argument, and lets it run.
+//
+// It prefers node's memory, and begins on a CPU of that node, the least busy one; with -1 it prefers what its
+// creator does. Its stack and its control block are on that node, as far as there is memory, else on the nearest.
+// It may run on every CPU. name ends with a zero byte; null is a thread without a name.
+//
+// Returns its id, above 0, which stays taken until somebody joins the thread. -1: entry is null or not code,
+// name is not mapped, there is no such node, no memory, or too many threads.
+extern int Kernel_CreateThread(const char *name, ThreadEntry entry, void *argument, int node);
+
+// The calling thread's id.
+extern int Kernel_GetCurrentThread(void);
+
+// Ends the calling thread. Never returns. A thread that a driver did not create, such as that of Driver_Init, is
+// not ended so: the call is logged, and the thread sleeps for good.
+extern void Kernel_ExitThread(int code);
+
+// Waits until the thread has ended, and takes its id away. code receives its exit code, unless it is null.
+//
+// Returns 0. -1, at once: no driver created such a thread, somebody joins it or has joined it already, it is the
+// calling thread, or code is misaligned or not mapped.
+extern int Kernel_JoinThread(int thread, int *code);
+
+// Lets the other threads of this CPU have their turn.
+extern void Kernel_YieldThread(void);
+
+// Sleeps at least this long.
+extern void Kernel_SleepThread(uint64_t nanoseconds);
+
+// Lets the thread, the calling one or one that a driver created, run on these CPUs only: CPU n is bit n % 64 of
+// cpus[n / 64], and words says how many elements there are. CPUs that are not online are passed over.
+//
+// Returns 0; the thread leaves any other CPU at once. -1, and nothing is changed: no such thread, none of the CPUs
+// is online, or cpus is null, misaligned or not mapped.
+extern int Kernel_SetThreadAffinity(int thread, const uint64_t *cpus, size_t words);
+
+// Reads on which of the CPUs that are online the thread may run, in the same form. What is left of cpus is zero.
+//
+// Returns 0. -1, and nothing is written: no such thread, a CPU has no place in so few words, or cpus is null,
+// misaligned or not mapped.
+extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 
 /* ---- Log ---- */
 

@@ -13,6 +13,7 @@ mod drivers;
 mod event_stream;
 mod exports;
 mod memory;
+mod phases;
 mod platform;
 mod selftest;
 mod sync;
@@ -49,7 +50,6 @@ entry_point!(boot, config = &BOOT_CONFIG);
 struct Boot {
     parameters: Parameters,
     ramdisk: Ramdisk,
-    start_ticks: u64,
 }
 
 static BOOT: Once<Boot> = Once::new();
@@ -59,25 +59,29 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let start_ticks = arch::ticks();
     // From here on a fault is reported, to whoever listens by then.
     per_cpu::init_early();
+    phases::begin(start_ticks);
     console::init();
     event_stream::init();
     // What was brought along, and what is asked for.
     let ramdisk = Ramdisk::open(ramdisk_bytes(boot_info));
     let parameters = command_line::read(&ramdisk);
+    phases::end("parameters");
     // What the machine is: memory, tables, nodes.
     let map = memory::read_memory_map(&mut boot_info.memory_regions);
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), acpi::Memory { known: &map.known });
     let numa = if parameters.numa_off { NumaMode::Off } else { NumaMode::FromFirmware };
     let topology = numa_topology::init(&tables, &map.ram, numa);
+    phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_allocator::init(&map, topology);
     // The kernel's own page tables, with no more rights than each page needs.
     address_space::init(kernel_file(boot_info), &map, &tables);
     smp::reserve_start_frames();
     numa_topology::send_event();
+    phases::end("memory");
     // The boot CPU moves to its own node.
     let stack = smp::adopt_boot_cpu();
-    BOOT.call_once(|| Boot { parameters, ramdisk, start_ticks });
+    BOOT.call_once(|| Boot { parameters, ramdisk });
     // SAFETY: the stack is new, and nothing of the old one is used afterwards.
     unsafe { arch::switch_stack(stack.top, boot_on_own_node) }
 }
@@ -88,23 +92,26 @@ extern "C" fn boot_on_own_node() -> ! {
     arch::measure_timer();
     scheduler::start_tick();
     arch::enable_interrupts();
-    let Boot { parameters, ramdisk, start_ticks } = BOOT.get().expect("set before this stack was");
+    let Boot { parameters, ramdisk } = BOOT.get().expect("set before this stack was");
     // SAFETY: what is needed of the boot information was read, and the boot loader's stack was left for good.
     unsafe { address_space::leave_boot_loader() };
+    phases::end("own node");
     smp::start_other_cpus();
     scheduler::init();
     lifecycle::start_reaper().expect("memory for a first thread");
+    phases::end("cpus");
     if parameters.selftest {
         selftest::run();
     }
     if parameters.load {
         selftest::run_load();
     }
+    phases::end("tests");
     let drivers = drivers::start_all(ramdisk);
-    let ticks = arch::ticks() - start_ticks;
     log_complete(drivers);
+    phases::end("drivers");
     if parameters.bench {
-        bench::run(ticks);
+        bench::run();
     }
     if let Some(fault) = parameters.fault {
         breakdown::break_down(fault);

@@ -40,6 +40,7 @@ pub fn assert_boots(machine: Machine, expected: &Expected<'_>) {
     assert_pages(&topology);
     assert_cpus(&run, &topology);
     assert_complete(&run, &topology);
+    assert_drivers(&run);
     assert_eq!(run.findings(), [], "findings about sound tables");
 }
 
@@ -98,6 +99,14 @@ pub fn assert_cpus(run: &Run, topology: &Topology) {
     expected.sort_unstable();
     assert_eq!(seen, expected, "(CPU, node)");
     assert!(seen.iter().map(|(index, _)| *index).eq(0..seen.len() as u32), "CPU numbers have a gap");
+}
+
+/// The example drivers look at the machine, and are content with it.
+#[track_caller]
+pub fn assert_drivers(run: &Run) {
+    let drivers = run.drivers();
+    assert!(!drivers.is_empty(), "no driver was started\n{}", run.serial);
+    assert!(drivers.iter().all(|driver| driver.status == "loaded"), "{drivers:?}\n{}", run.serial);
 }
 
 /// The last line counts what is there, each part of the self-test has passed, and nothing follows the exit event.

@@ -9,7 +9,7 @@ pub type DriverExit = unsafe extern "C" fn();
 
 unsafe extern "C" {
     /// Every driver defines this. The kernel calls it once, when the driver is loaded, on a thread that has no
-    /// preferred node and no policy set; what it sets of these ends with the call.
+    /// preferred node and no policy set, and whose affinity is the boot CPU; what it sets of these ends with the call.
     ///
     /// Returns 0 when the driver has started. Anything else, by custom a negative number, refuses: the number goes into
     /// the log, the driver's memory is taken back, and boot goes on. Pages and memory that the driver was given, it

@@ -1,6 +1,6 @@
 // numa_probe: shows what a driver sees of a NUMA machine, and holds the kernel to its word.
 //
-// It calls every function of proxima.h: first to log what the machine is, then to take memory from each node, look at
+// It calls every function of proxima.h but those on threads, which numa_threads shows: first to log what the machine is, then to take memory from each node, look at
 // it and give it back, and last with a few arguments that make no sense. Anything that is not as proxima.h says is
 // logged as an error, and the driver then refuses to start, with the number of errors as its code.
 #include <proxima.h>

@@ -6,11 +6,12 @@ use cbindgen::{
 use std::path::Path;
 
 /// The families in the header's order: a title, and the file of `ddk/abi/src` that defines it.
-const FAMILIES: [(&str, &str); 5] = [
+const FAMILIES: [(&str, &str); 6] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
     ("Memory: pages and the heap", "memory.rs"),
     ("CPUs", "cpu.rs"),
+    ("Threads", "thread.rs"),
     ("Log", "log.rs"),
 ];
 

@@ -138,13 +138,13 @@ fn the_page_on_the_abi_has_every_function_and_field_as_the_header_does() {
 fn the_guides_examples_compile() {
     let guide = document("driver-guide.md");
     let mut blocks = guide.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let (first, second, part) = (blocks.next(), blocks.next(), blocks.next());
+    let (first, second, part, fourth) = (blocks.next(), blocks.next(), blocks.next(), blocks.next());
     let part = part
         .map(|part| format!("#include <proxima.h>\nvoid ask(int node);\nvoid ask(int node) {{\n{part}}}\n"));
     assert_eq!(blocks.next(), None, "a block more than this test knows");
-    let wholes = [first.map(str::to_owned), second.map(str::to_owned), part];
+    let wholes = [first.map(str::to_owned), second.map(str::to_owned), part, fourth.map(str::to_owned)];
     for (index, whole) in wholes.into_iter().enumerate() {
-        let whole = whole.expect("the guide has three blocks of C");
+        let whole = whole.expect("the guide has four blocks of C");
         assert_compiles(compile("cc", &format!("guide-{index}.c"), &C, &whole));
     }
     let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello/hello.c");

@@ -33,6 +33,14 @@ static void *const exports[] = {
     (void *)Kernel_GetCpuInfo,
     (void *)Kernel_IsCpuOnline,
     (void *)Kernel_GetBspIndex,
+    (void *)Kernel_CreateThread,
+    (void *)Kernel_GetCurrentThread,
+    (void *)Kernel_ExitThread,
+    (void *)Kernel_JoinThread,
+    (void *)Kernel_YieldThread,
+    (void *)Kernel_SleepThread,
+    (void *)Kernel_SetThreadAffinity,
+    (void *)Kernel_GetThreadAffinity,
     (void *)Kernel_Log,
 };
 

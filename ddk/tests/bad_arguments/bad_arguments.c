@@ -208,6 +208,108 @@ static void heap(int nodes) {
     Kernel_FreeMemory(&errors);
 }
 
+static int nothing(void *argument) {
+    (void)argument;
+    return 77;
+}
+
+static void new_threads(int nodes) {
+    CHECK(Kernel_CreateThread("null", NULL, NULL, -1) == -1);
+    CHECK(Kernel_CreateThread("data", (ThreadEntry)&errors, NULL, -1) == -1);
+    CHECK(Kernel_CreateThread("not mapped", (ThreadEntry)NOT_MAPPED, NULL, -1) == -1);
+    CHECK(Kernel_CreateThread("not canonical", (ThreadEntry)NOT_CANONICAL, NULL, -1) == -1);
+    CHECK(Kernel_CreateThread(NOT_MAPPED, nothing, NULL, -1) == -1);
+    CHECK(Kernel_CreateThread(NOT_CANONICAL, nothing, NULL, -1) == -1);
+    CHECK(Kernel_CreateThread((char *)UINTPTR_MAX, nothing, NULL, -1) == -1);
+    CHECK(Kernel_CreateThread("no such node", nothing, NULL, nodes) == -1);
+    CHECK(Kernel_CreateThread("no such node", nothing, NULL, -2) == -1);
+    CHECK(Kernel_CreateThread("no such node", nothing, NULL, INT32_MIN) == -1);
+}
+
+static void joins(void) {
+    static const int read_only = 5;
+    int code[2] = {5, 5}, self = Kernel_GetCurrentThread();
+    CHECK(Kernel_JoinThread(0, code) == -1);
+    CHECK(Kernel_JoinThread(-1, code) == -1);
+    CHECK(Kernel_JoinThread(INT32_MIN, code) == -1);
+    CHECK(Kernel_JoinThread(INT32_MAX, code) == -1);
+    CHECK(Kernel_JoinThread(self, code) == -1);
+    // A name of any bytes, and none at all.
+    const char *names[] = {NULL, "", "\n\x1b[31m", "\xff", "a name that is so long that it must be cut somewhere"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int thread = Kernel_CreateThread(names[i], nothing, NULL, -1);
+        CHECK(thread > 0);
+        CHECK(Kernel_JoinThread(thread, MISALIGNED(code)) == -1);
+        CHECK(Kernel_JoinThread(thread, NOT_MAPPED) == -1);
+        CHECK(Kernel_JoinThread(thread, NOT_CANONICAL) == -1);
+        CHECK(Kernel_JoinThread(thread, (int *)&read_only) == -1);
+        CHECK(code[0] == 5 && code[1] == 5);          // not written to
+        CHECK(Kernel_JoinThread(thread, code) == 0);  // and still there
+        CHECK(code[0] == 77 && code[1] == 5);
+        CHECK(Kernel_JoinThread(thread, code) == -1); // twice
+        code[0] = 5;
+    }
+    int thread = Kernel_CreateThread("no code", nothing, NULL, -1);
+    CHECK(Kernel_JoinThread(thread, NULL) == 0);
+}
+
+// The most CPUs that a kernel can have, and some more.
+#define WORDS 32
+
+static void affinities(int cpus) {
+    static const uint64_t read_only[WORDS];
+    uint64_t all[WORDS], found[WORDS], none[WORDS] = {0}, offline[WORDS] = {0};
+    offline[cpus / 64] = 1ull << cpus % 64;
+    offline[WORDS - 1] = UINT64_MAX;
+    int self = Kernel_GetCurrentThread();
+    CHECK(Kernel_GetThreadAffinity(self, all, WORDS) == 0);
+
+    CHECK(Kernel_SetThreadAffinity(self, NULL, 1) == -1);
+    CHECK(Kernel_SetThreadAffinity(self, MISALIGNED(all), 1) == -1);
+    CHECK(Kernel_SetThreadAffinity(self, NOT_MAPPED, 1) == -1);
+    CHECK(Kernel_SetThreadAffinity(self, NOT_CANONICAL, 1) == -1);
+    CHECK(Kernel_SetThreadAffinity(self, NOT_CANONICAL, SIZE_MAX) == -1);
+    CHECK(Kernel_SetThreadAffinity(self, all, 0) == -1);
+    CHECK(Kernel_SetThreadAffinity(self, none, WORDS) == -1);
+    CHECK(Kernel_SetThreadAffinity(self, offline, WORDS) == -1);
+    CHECK(Kernel_SetThreadAffinity(0, all, WORDS) == -1);
+    CHECK(Kernel_SetThreadAffinity(-1, all, WORDS) == -1);
+    CHECK(Kernel_SetThreadAffinity(INT32_MAX, all, WORDS) == -1);
+
+    found[0] = 5;
+    CHECK(Kernel_GetThreadAffinity(self, NULL, 1) == -1);
+    CHECK(Kernel_GetThreadAffinity(self, MISALIGNED(found), 1) == -1);
+    CHECK(Kernel_GetThreadAffinity(self, NOT_MAPPED, 1) == -1);
+    CHECK(Kernel_GetThreadAffinity(self, NOT_CANONICAL, 1) == -1);
+    CHECK(Kernel_GetThreadAffinity(self, (uint64_t *)read_only, WORDS) == -1);
+    CHECK(Kernel_GetThreadAffinity(self, found, 0) == -1);
+    CHECK(Kernel_GetThreadAffinity(self, found, SIZE_MAX) == -1);
+    CHECK(Kernel_GetThreadAffinity(0, found, WORDS) == -1);
+    CHECK(Kernel_GetThreadAffinity(-1, found, WORDS) == -1);
+    CHECK(found[0] == 5); // not written to
+    CHECK(Kernel_GetThreadAffinity(self, found, WORDS) == 0);
+    CHECK(memcmp(all, found, sizeof all) == 0); // as it was
+
+    // Left as it is: it ends with Driver_Init.
+    uint64_t last[WORDS] = {0};
+    last[(cpus - 1) / 64] = 1ull << (cpus - 1) % 64;
+    CHECK(Kernel_SetThreadAffinity(self, last, WORDS) == 0);
+    CHECK(Kernel_GetCurrentCpu() == cpus - 1);
+}
+
+// The first threads there were: the kernel's own, idle ones among them, which have no end and no other place.
+static void kernels_threads(void) {
+    uint64_t cpus[WORDS];
+    memset(cpus, 0xff, sizeof cpus);
+    for (int thread = 1; thread <= Kernel_GetCpuCount(); thread++) {
+        if (thread != Kernel_GetCurrentThread()) {
+            CHECK(Kernel_JoinThread(thread, NULL) == -1);
+            CHECK(Kernel_SetThreadAffinity(thread, cpus, WORDS) == -1);
+            CHECK(Kernel_GetThreadAffinity(thread, cpus, WORDS) == -1);
+        }
+    }
+}
+
 static void log_lines(void) {
     static const char escaped[] = "control characters \n\r\x1b[31m and bytes that are no text \xff\xc0 are escaped";
     Kernel_Log(KERNEL_LOG_INFO, escaped, sizeof escaped - 1);
@@ -215,6 +317,7 @@ static void log_lines(void) {
     Kernel_Log(INT32_MIN, "the lowest level", 16);
     Kernel_Log(KERNEL_LOG_INFO, "", 0);
     Kernel_Log(KERNEL_LOG_INFO, NULL, 10);
+    Kernel_Log(KERNEL_LOG_INFO, (char *)UINTPTR_MAX, 0);
     Kernel_Log(KERNEL_LOG_INFO, NOT_MAPPED, 10);
     Kernel_Log(KERNEL_LOG_INFO, NOT_CANONICAL, 10);
     Kernel_Log(KERNEL_LOG_INFO, NOT_MAPPED, SIZE_MAX);
@@ -231,6 +334,10 @@ int Driver_Init(void) {
     requests(nodes);
     frees();
     heap(nodes);
+    new_threads(nodes);
+    joins();
+    affinities(Kernel_GetCpuCount());
+    kernels_threads();
     log_lines();
     return -errors;
 }

@@ -4,11 +4,14 @@ mod threads;
 
 use crate::arch;
 use crate::event_stream;
+use crate::memory::heap;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::memory::stack::Stack;
+use crate::phases;
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
 use crate::threading::thread::Policy;
+use core::alloc::Layout;
 use events::Event;
 use units::{FrameNumber, NodeId};
 
@@ -17,11 +20,9 @@ const PAIRS: u64 = 1000;
 /// Pages in a row.
 const BATCH: usize = 8192;
 
-/// Runs all benchmarks. `boot_ticks` were spent from the kernel's first instruction until boot was complete.
-pub fn run(boot_ticks: u64) {
-    let waits = arch::waited_ticks();
-    report("boot.kernel", boot_ticks.saturating_sub(waits), 1);
-    report("boot.waits", waits, 1);
+/// Runs all benchmarks.
+pub fn run() {
+    boot();
     let local = per_cpu::current().preferred_node;
     let zeroed = Zeroed::No;
     single_pairs("page.pair.order0.local", page_allocator::allocate_page);
@@ -34,8 +35,31 @@ pub fn run(boot_ticks: u64) {
     }
     single_pairs("page.pair.order0.zeroed", page_allocator::allocate_zeroed_page);
     batch();
+    heap_pair(local);
     stacks(local);
     threads::run();
+}
+
+/// What boot took, from the kernel's first instructions until it was complete: all of the work, each phase of it, and what was
+/// waited because hardware asks for it.
+fn boot() {
+    let phases = phases::all();
+    report("boot.kernel", phases.iter().map(|(_, ticks)| ticks).sum(), 1);
+    for (name, ticks) in phases {
+        report(&alloc::format!("boot.kernel.{}", name.replace(' ', "_")), ticks, 1);
+    }
+    report("boot.waits", arch::waited_ticks(), 1);
+}
+
+/// A block of 64 bytes from a node's heap, and back.
+fn heap_pair(node: NodeId) {
+    let Ok(layout) = Layout::from_size_align(64, 8) else { return };
+    measure("heap.pair.64", || {
+        if let Some(block) = heap::allocate(node, layout) {
+            // SAFETY: it was allocated just now, with this layout.
+            unsafe { heap::free(block, layout) };
+        }
+    });
 }
 
 /// A page for the thread and back, as drivers ask for it.

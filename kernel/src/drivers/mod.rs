@@ -4,13 +4,15 @@ mod loader;
 pub mod ramdisk;
 
 use crate::event_stream;
-use crate::threading::per_cpu;
-use crate::threading::thread::DriverName;
+use crate::platform::cpu_topology;
+use crate::threading::driver::Driver;
+use crate::threading::{lifecycle, per_cpu};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use events::{DriverStatus, Event};
 use loader::LoadedImage;
 use ramdisk::Ramdisk;
+use scheduling::CpuSet;
 
 /// Where drivers lie in the ramdisk.
 const FOLDER: &str = "drivers/";
@@ -23,6 +25,7 @@ pub fn start_all(ramdisk: &Ramdisk) -> usize {
     for (path, bytes) in ramdisk.files() {
         let Some(name) = path.strip_prefix(FOLDER) else { continue };
         let name = name.strip_suffix(SUFFIX).unwrap_or(name);
+        go_home();
         let outcome = start(name, bytes);
         match &outcome {
             Ok(()) => {
@@ -33,21 +36,35 @@ pub fn start_all(ramdisk: &Ramdisk) -> usize {
         }
         report(name, outcome);
     }
+    go_home();
     running
+}
+
+/// Brings this thread to the boot CPU and keeps it there: in whose memory a driver lies and where it begins must not depend on
+/// where the one before it went.
+fn go_home() {
+    let boot_cpu = CpuSet::from_iter([cpu_topology::boot_cpu().id]);
+    // The boot CPU runs, so there is nothing to refuse.
+    let _ = lifecycle::set_affinity(per_cpu::current_thread().id, &boot_cpu);
 }
 
 fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
     let node = per_cpu::current().preferred_node;
     let image = LoadedImage::load(bytes, node).map_err(|error| error.to_string())?;
-    // The name of a driver that runs is needed for good; of one that is refused, a few bytes are lost.
-    let name: &'static DriverName = Box::leak(Box::new(DriverName(name.into())));
-    match per_cpu::current_thread().run_as_driver(name, || image.init()) {
-        0 => Ok(()),
-        code => {
-            // SAFETY: the driver has returned, saying that it does not run; nothing else knows its addresses.
+    // What is known of a driver that runs is needed for good; of one that is refused, a few bytes are lost.
+    let driver: &'static Driver = Box::leak(Box::new(Driver::new(name)));
+    let code = per_cpu::current_thread().run_as_driver(driver, || image.init());
+    match (code, driver.threads()) {
+        (0, _) => Ok(()),
+        (_, 0) => {
+            // SAFETY: the driver has returned, saying that it does not run, and has no thread; nothing else knows its
+            // addresses.
             unsafe { image.unload() };
             Err(alloc::format!("Driver_Init returned {code}"))
         }
+        (_, threads) => Err(alloc::format!(
+            "Driver_Init returned {code}; its memory stays, threads that still run in it: {threads}"
+        )),
     }
 }
 

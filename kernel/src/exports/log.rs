@@ -9,7 +9,7 @@ use core::fmt;
 const LONGEST: usize = 4096;
 
 pub unsafe extern "C" fn log(level: c_int, text: *const c_char, length: usize) {
-    let Some(bytes) = pointer::bytes(text.cast(), length.min(LONGEST)) else { return };
+    let Some(bytes) = pointer::copy::<LONGEST>(text.cast(), length) else { return };
     let level = match level {
         1 => Level::Error,
         2 => Level::Warn,
@@ -17,9 +17,9 @@ pub unsafe extern "C" fn log(level: c_int, text: *const c_char, length: usize) {
         5 => Level::Trace,
         _ => Level::Info,
     };
-    let driver = per_cpu::current_thread().driver().unwrap_or("driver");
+    let driver = per_cpu::current_thread().driver_name().unwrap_or("driver");
     let cut = if length > LONGEST { "..." } else { "" };
-    ::log::log!(target: driver, level, "{}{cut}", Escaped(bytes));
+    ::log::log!(target: driver, level, "{}{cut}", Escaped(&bytes));
 }
 
 /// Text from outside: control characters and what is not UTF-8 are escaped, so that a driver cannot write lines that are not

@@ -12,6 +12,7 @@ use core::alloc::Layout;
 use core::ffi::{c_int, c_void};
 use core::mem::size_of;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
 use page_alloc::Grant;
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, VirtAddr};
 
@@ -87,7 +88,7 @@ pub extern "C" fn free_page(page: u64) -> bool {
 }
 
 pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
-    let driver = per_cpu::current_thread().driver().unwrap_or("the kernel");
+    let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
     if !page.is_multiple_of(FRAME_SIZE) {
         log::warn!(target: "pages", "{driver} freed {page:#x}, which is no page's address; refused");
         return false;
@@ -169,7 +170,7 @@ fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_
 
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
     if !memory.is_null() && release_block(memory).is_none() {
-        let driver = per_cpu::current_thread().driver().unwrap_or("the kernel");
+        let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
         log::warn!(target: "heap", "{driver} freed {memory:p}, which is not a block of the heap in use; refused");
     }
 }
@@ -187,11 +188,12 @@ fn release_block(memory: *mut c_void) -> Option<()> {
     {
         return None;
     }
-    // SAFETY: the mark says that `allocate_block` made this block and that nobody has freed it; it is cleared first, so
-    // that a second call finds none. That the driver has not forged it is the driver's word.
-    unsafe {
-        place.write(BlockHeader { mark: 0, ..header });
-        heap::free(start, layout);
-    }
+    // SAFETY: the header is mapped and aligned; whoever frees a block changes its mark in this way only.
+    let mark = unsafe { AtomicU64::from_ptr(&raw mut (*place).mark) };
+    // Of two threads that free the same block, one clears the mark.
+    mark.compare_exchange(header.mark, 0, Ordering::Relaxed, Ordering::Relaxed).ok()?;
+    // SAFETY: the mark said that `allocate_block` made this block and that nobody has freed it. That the driver has not
+    // forged it is the driver's word.
+    unsafe { heap::free(start, layout) };
     Some(())
 }

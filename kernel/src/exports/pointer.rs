@@ -1,6 +1,7 @@
 //! Pointers that a driver passes: looked up in the page tables before they are followed, so that a wrong one is refused and
 //! does not fault the kernel.
 use crate::arch;
+use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
 use units::{FRAME_SIZE, VirtAddr};
 
@@ -20,11 +21,19 @@ pub fn write<T>(pointer: *mut T, value: T) -> Option<()> {
     Some(())
 }
 
-/// The `length` bytes at `pointer`; `None` where that is null or not all mapped.
-pub fn bytes<'a>(pointer: *const u8, length: usize) -> Option<&'a [u8]> {
+/// A copy of the `length` bytes at `pointer`, of the first `N` if they are more; `None` where that is null or not all
+/// mapped.
+pub fn copy<const N: usize>(pointer: *const u8, length: usize) -> Option<ArrayVec<u8, N>> {
+    let length = length.min(N);
     check(pointer, length, false)?;
-    // SAFETY: all of it is mapped, and the driver that passed it does not run meanwhile.
-    Some(unsafe { core::slice::from_raw_parts(pointer, length) })
+    let mut copy = ArrayVec::new();
+    // SAFETY: all of it is mapped, there is room for it, and then so many bytes are written. A copy does not change when
+    // another thread of the driver writes to what was copied.
+    unsafe {
+        pointer.copy_to(copy.as_mut_ptr(), length);
+        copy.set_len(length);
+    }
+    Some(copy)
 }
 
 /// The elements at `pointer`; `None` where that is null, misaligned or not all mapped, or for writing read-only.
@@ -32,16 +41,19 @@ pub fn check_array<T>(pointer: *const T, length: usize, write: bool) -> Option<(
     check(pointer, length.checked_mul(size_of::<T>())?, write)
 }
 
-/// The text at `pointer`, up to its zero byte or as much as `most` bytes of it; what is not UTF-8 ends it. `None` where it is
-/// not mapped.
-pub fn text<'a>(pointer: *const u8, most: usize) -> Option<&'a str> {
-    let mut length = 0;
-    while length < most && read(pointer.wrapping_add(length))? != 0 {
-        length += 1;
+/// A copy of the text at `pointer`, up to its zero byte or the first `N` bytes of it; what is not UTF-8 ends it. `None` where
+/// it is null or not mapped.
+pub fn text<const N: usize>(pointer: *const u8) -> Option<ArrayString<N>> {
+    const { assert!(N < FRAME_SIZE as usize) };
+    // What lies behind the zero byte need not be mapped: the page's end first.
+    let in_page = (FRAME_SIZE - pointer.addr() as u64 % FRAME_SIZE) as usize;
+    let mut bytes = copy::<N>(pointer, in_page)?;
+    if bytes.len() < N && !bytes.contains(&0) {
+        bytes.extend(copy::<N>(pointer.wrapping_add(in_page), N - in_page)?);
     }
-    let bytes = bytes(pointer, length)?;
-    let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    Some(valid)
+    let text = bytes.split(|&byte| byte == 0).next()?;
+    let valid = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    ArrayString::from(valid).ok()
 }
 
 /// Whether code may be called at `pointer`.
@@ -63,8 +75,10 @@ pub fn check_sized<T>(pointer: *const T, write: bool) -> Option<()> {
         return None;
     }
     check(pointer, size, write)?;
-    let tail = bytes(pointer.cast::<u8>().wrapping_add(size_of::<T>()), size - size_of::<T>())?;
-    tail.iter().all(|&byte| byte == 0).then_some(())
+    let tail = size_of::<T>()..size;
+    // SAFETY: all of it is mapped.
+    let byte = |offset| unsafe { pointer.cast::<u8>().wrapping_add(offset).read() };
+    tail.into_iter().all(|offset| byte(offset) == 0).then_some(())
 }
 
 /// Longest stretch of memory that a driver may point at in one call.
@@ -75,9 +89,10 @@ fn check<T>(pointer: *const T, length: usize, write: bool) -> Option<()> {
     if pointer.is_null() || !start.is_multiple_of(align_of::<T>() as u64) || length > LONGEST {
         return None;
     }
-    let end = start.checked_add(length as u64)?;
+    // Of nothing, too, the place must be mapped.
+    let end = start.checked_add(length.max(1) as u64)?;
     let mut page = start - start % FRAME_SIZE;
-    while page < end.max(start + 1) {
+    while page < end {
         let mapping = arch::access_at(VirtAddr(page))?;
         if write && !mapping.writable {
             return None;

@@ -1,10 +1,10 @@
 //! Threads.
 use super::numa::node_from;
 use super::pointer;
-use crate::threading::lifecycle::{self, ThreadError};
 use crate::threading::thread::{Start, ThreadId};
-use crate::threading::{per_cpu, scheduler, sleep};
+use crate::threading::{lifecycle, per_cpu, scheduler, sleep};
 use abi::{KERNEL_THREAD_NAME_SIZE, ThreadEntry};
+use arrayvec::ArrayString;
 use core::ffi::{c_char, c_int, c_void};
 use scheduling::{CpuSet, WORDS};
 
@@ -13,8 +13,13 @@ const NONE: c_int = -1;
 /// As the thread's creator.
 const INHERIT: c_int = -1;
 
+type Name = ArrayString<KERNEL_THREAD_NAME_SIZE>;
+
+/// The thread that a driver means: the calling one, or one that a driver has created. The kernel's own are not for drivers
+/// to wait for, as they never end, or to move: an idle thread anywhere but on its CPU would be the end of that.
 fn thread_from(thread: c_int) -> Option<ThreadId> {
-    u32::try_from(thread).ok().map(ThreadId)
+    let id = ThreadId(u32::try_from(thread).ok()?);
+    (id == per_cpu::current_thread().id || lifecycle::is_drivers_own(id)).then_some(id)
 }
 
 pub unsafe extern "C" fn create_thread(
@@ -24,10 +29,10 @@ pub unsafe extern "C" fn create_thread(
     node: c_int,
 ) -> c_int {
     let create = || {
-        let name = if name.is_null() { "" } else { pointer::text(name.cast(), KERNEL_THREAD_NAME_SIZE)? };
+        let name = if name.is_null() { Name::new() } else { pointer::text(name.cast())? };
         let entry = entry.filter(|entry| pointer::is_code(*entry as *const ()))?;
         let node = if node == INHERIT { None } else { Some(node_from(node)?) };
-        lifecycle::create(name, Start { entry, argument }, node).ok()
+        lifecycle::create(&name, Start { entry, argument }, node).ok()
     };
     create().map_or(NONE, |id| id.0 as c_int)
 }
@@ -37,10 +42,11 @@ pub extern "C" fn get_current_thread() -> c_int {
 }
 
 pub extern "C" fn exit_thread(code: c_int) {
-    if per_cpu::current_thread().is_drivers_own() {
+    let thread = per_cpu::current_thread();
+    if thread.is_drivers_own() {
         lifecycle::exit(code);
     }
-    let driver = per_cpu::current_thread().driver().unwrap_or("the kernel");
+    let driver = thread.driver_name().unwrap_or("the kernel");
     log::error!(target: "threads", "{driver} ended a thread that is not its own; the thread sleeps for good");
     loop {
         sleep::sleep_ns(u64::MAX);
@@ -81,7 +87,7 @@ pub unsafe extern "C" fn set_thread_affinity(thread: c_int, cpus: *const u64, wo
 
 pub unsafe extern "C" fn get_thread_affinity(thread: c_int, cpus: *mut u64, words: usize) -> c_int {
     let get = || {
-        let set = thread_from(thread).ok_or(ThreadError::Itself).and_then(lifecycle::affinity).ok()?;
+        let set = lifecycle::affinity(thread_from(thread)?).ok()?;
         let has_room = set.words().iter().skip(words).all(|&word| word == 0);
         pointer::check_array(cpus, words, true).filter(|()| has_room)?;
         for index in 0..words {

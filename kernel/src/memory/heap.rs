@@ -17,7 +17,7 @@ use units::{FRAME_SIZE, FrameRange, MAX_NODES, NodeId, VirtAddr};
 /// A heap grows by this many bytes at least.
 const SMALLEST_GROWTH: u64 = 64 * 1024;
 
-/// One node's heap. The lock is the first in the kernel's order: growing takes page tables and pages.
+/// One node's heap. Growing takes page tables and pages under its lock.
 struct NodeHeap {
     heap: Heap,
     /// Bytes of the window that are mapped.

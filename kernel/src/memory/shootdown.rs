@@ -20,9 +20,8 @@
 //! A shootdown costs nothing on CPUs that idle: they are not interrupted, and forget once for however many they slept
 //! through. It waits for CPUs, so its caller holds no spin lock: a CPU that spins on that lock with interrupts off would
 //! never answer. A CPU that waits for another with interrupts off calls [`answer`] meanwhile.
-use crate::arch;
+use crate::arch::{self, InterruptsOff};
 use crate::platform::cpu_topology;
-use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
@@ -52,15 +51,13 @@ impl CpuState {
 /// Makes all CPUs forget what was taken out of the page tables before the call; returns when all have. The caller holds no
 /// spin lock.
 pub fn forget_everywhere() {
-    let _off = PreemptionOff::new();
     let generation = GENERATION.fetch_add(1, SeqCst) + 1;
     answer();
-    let this = per_cpu::current().id;
-    let others = || cpu_topology::blocks().filter(|cpu| cpu.id != this);
-    for cpu in others().filter(|cpu| !cpu.translations.has_seen(generation)) {
+    // This CPU is among them, for the thread may have moved; where it has not, it has seen the generation.
+    for cpu in cpu_topology::blocks().filter(|cpu| !cpu.translations.has_seen(generation)) {
         arch::ask_to_forget(cpu.apic);
     }
-    for cpu in others() {
+    for cpu in cpu_topology::blocks() {
         while !cpu.translations.has_seen(generation) {
             answer();
             core::hint::spin_loop();
@@ -70,6 +67,8 @@ pub fn forget_everywhere() {
 
 /// Forgets this CPU's translations if another CPU has asked for that since it last did.
 pub fn answer() {
+    // The thread must not move to another CPU between forgetting and noting it.
+    let _off = InterruptsOff::new();
     let seen = &per_cpu::current().translations.seen;
     loop {
         let generation = GENERATION.load(SeqCst);
@@ -77,7 +76,6 @@ pub fn answer() {
             return;
         }
         arch::forget_translations();
-        // An interrupt in between may have noted a newer one; the next look mends that.
         seen.store(generation, SeqCst);
     }
 }

@@ -12,6 +12,7 @@ use crate::verdict;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use events::Event;
+use scheduling::CpuSet;
 use spin::Once;
 use topology::Cpu;
 use units::{NodeId, PhysAddr};
@@ -50,6 +51,8 @@ pub fn adopt_boot_cpu() -> Stack {
     let cpu = cpu_topology::boot_cpu();
     let boot = || {
         let thread = lifecycle::adopt("boot", cpu.node, Context::running())?;
+        // The story of the boot is told from one place.
+        thread.set_affinity(&CpuSet::from_iter([cpu.id]));
         let block = PerCpu::create(cpu.id, cpu.apic_id, cpu.node, thread)?;
         let idle_stack = Stack::allocate(cpu.node)?;
         // SAFETY: the stack is new, and stays the idle thread's.
@@ -84,8 +87,9 @@ pub fn start_other_cpus() {
     let others = || cpu_topology::cpus().iter().filter(|cpu| cpu.id != boot_cpu.id);
     let mut starting = Vec::new();
     for cpu in others() {
-        match (create_block(cpu), Stack::allocate(cpu.node)) {
-            (Some(block), Some(stack)) => {
+        let parts = create_block(cpu).and_then(|block| Some((block, Stack::allocate(cpu.node)?)));
+        match parts {
+            Some((block, stack)) => {
                 let start = StartCpu {
                     apic: cpu.apic_id,
                     stack_top: stack.top,
@@ -93,7 +97,7 @@ pub fn start_other_cpus() {
                 };
                 starting.push((cpu.id, start));
             }
-            _ => {
+            None => {
                 log::error!(target: "cpu", "no memory for CPU {}", cpu.id);
                 report(cpu.id.index(), false);
             }

@@ -34,6 +34,7 @@ pub fn run() {
     report("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once());
     report("threads.local", threads::live_on_their_node());
     report("threads.affinity", threads::keep_to_their_affinity());
+    report("threads.preempted", threads::are_preempted());
     report("threads.sleep", threads::sleep_long_enough());
     report("threads.block_and_wake", threads::block_and_wake());
 }

@@ -11,7 +11,7 @@ use crate::threading::{per_cpu, scheduler, sleep};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use scheduling::CpuSet;
 use units::{CpuId, FrameNumber, MAX_NODES, NodeId, VirtAddr};
 
@@ -48,6 +48,9 @@ unsafe extern "C" fn look_around(node: *mut c_void) -> i32 {
         | i32::from(on_wanted) << 3
 }
 
+/// Threads of each node. An idle CPU elsewhere may take one whose own CPU is just busy, but not most of them.
+const LIVES: i32 = 5;
+
 /// A thread for each node is there, stack, control block and all; joined twice it is refused; its pages come back.
 pub fn live_on_their_node() -> Outcome {
     let nodes = numa_topology::get().nodes();
@@ -56,9 +59,21 @@ pub fn live_on_their_node() -> Outcome {
     for node in nodes.iter().filter(|node| page_allocator::node_stats(node.id).free > 64) {
         join(spawn(look_around, node.id.index(), Some(node.id))?)?;
         let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
+        let mut at_home = 0;
+        for _ in 0..LIVES {
+            // Whoever was busy with the thread before is idle by then.
+            sleep::sleep_ns(SLEEP_NS);
+            let report = join(spawn(look_around, node.id.index(), Some(node.id))?)?;
+            ensure!(
+                report & 0b0111 == 0b0111,
+                "a thread of node {} was not all there: {report:#06b}",
+                node.id
+            );
+            at_home += i32::from(report == 0b1111);
+        }
+        ensure!(at_home > LIVES / 2, "of {LIVES} threads of node {}, {at_home} ran there", node.id);
         let thread = spawn(look_around, node.id.index(), Some(node.id))?;
-        let report = join(thread)?;
-        ensure!(report == 0b1111, "a thread of node {} was not all there: {report:#06b}", node.id);
+        join(thread)?;
         ensure!(
             lifecycle::join(thread) == Err(ThreadError::NoSuchThread(thread)),
             "a thread was joined twice"
@@ -92,6 +107,47 @@ pub fn keep_to_their_affinity() -> Outcome {
     for thread in threads? {
         let elsewhere = join(thread)?;
         ensure!(elsewhere == 0, "a pinned thread was {elsewhere} times on another CPU");
+    }
+    Ok(())
+}
+
+static HOGGING: AtomicBool = AtomicBool::new(false);
+static RELEASED: AtomicBool = AtomicBool::new(false);
+
+/// Goes to the CPU of this index; 0, or 1 if it could not.
+fn go_to(cpu: *mut c_void) -> i32 {
+    let here = CpuSet::from_iter([CpuId(cpu.addr() as u32)]);
+    i32::from(lifecycle::set_affinity(per_cpu::current_thread().id, &here).is_err())
+}
+
+/// Keeps a CPU busy without ever giving way, until the other thread of that CPU has had its turn.
+unsafe extern "C" fn hog(cpu: *mut c_void) -> i32 {
+    let failed = go_to(cpu);
+    HOGGING.store(true, Ordering::Relaxed);
+    while !RELEASED.load(Ordering::Relaxed) {
+        core::hint::spin_loop();
+    }
+    failed
+}
+
+/// Comes to the busy CPU, where it goes on only when its turn has come.
+unsafe extern "C" fn release(cpu: *mut c_void) -> i32 {
+    while !HOGGING.load(Ordering::Relaxed) {
+        sleep::sleep_ns(100_000);
+    }
+    let failed = go_to(cpu);
+    RELEASED.store(true, Ordering::Relaxed);
+    failed
+}
+
+/// A thread that never gives way loses its CPU all the same when its turn is over.
+pub fn are_preempted() -> Outcome {
+    for cpu in cpu_topology::online() {
+        [&HOGGING, &RELEASED].iter().for_each(|flag| flag.store(false, Ordering::Relaxed));
+        let threads = [spawn(hog, cpu.id.index(), None)?, spawn(release, cpu.id.index(), None)?];
+        for thread in threads {
+            ensure!(join(thread)? == 0, "a thread could not go to CPU {}", cpu.id);
+        }
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 #[cfg(debug_assertions)]
 use crate::threading::per_cpu;
 
-/// A lock's place in the order: a CPU that holds one takes only those further down this list, and never two of one rank
-/// but where it says so.
+/// A lock's place in the order: a CPU that holds one takes only those further down this list, and never two of one
+/// rank. The page allocator's own locks come after all of these; they are never held together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Rank {
@@ -21,6 +21,8 @@ pub enum Rank {
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
+    /// How long boot's phases took.
+    Phases,
     /// The event stream.
     Events,
     /// The console.

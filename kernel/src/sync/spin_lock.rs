@@ -77,8 +77,7 @@ impl<T, Off> SpinLockGuard<'_, T, Off> {
     #[inline]
     pub fn unlock(self) -> Off {
         let Self { value, _held, _off } = self;
-        drop(value);
-        drop(_held);
+        drop((value, _held));
         _off
     }
 }

@@ -87,7 +87,9 @@ fn set_timer_for_sleepers(cpu: &PerCpu) {
 fn steal(thief: &PerCpu) -> Option<&'static Thread> {
     let victims = scheduler::cpu_map()?.victims(thief.id, thief.node).filter_map(cpu_topology::block);
     let mut busy = victims.filter(|victim| victim.queued() > u32::from(victim.is_idling()));
-    busy.find_map(|victim| victim.take_queued_if(|thread| thread.may_run_on(thief.id)))
+    busy.find_map(|victim| {
+        victim.take_queued_if(|thread| thread.may_run_on(thief.id) && !thread.context.is_running())
+    })
 }
 
 /// Where the boot CPU's idle thread begins; the other CPUs come to [`run`] when they have started.

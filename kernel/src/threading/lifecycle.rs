@@ -74,6 +74,8 @@ fn build(
     thread.stack.set(Some(stack));
     thread.start.set(Some(start));
     if node.is_some() {
+        // What the creator's policy says goes before a preferred node, and is about another thread's memory.
+        thread.set_policy(None);
         thread.set_preferred_node(node);
     }
     Ok(thread)
@@ -122,6 +124,8 @@ unsafe extern "C" fn reap(_: *mut core::ffi::c_void) -> i32 {
             // SAFETY: the thread has left it for good.
             unsafe { stack.free() };
         }
+        // Before anybody learns that it has ended: a driver that joins its threads has none left.
+        thread.leave_driver();
         // From here on the thread belongs to whoever joins it.
         let code = thread.exit_code();
         thread.finished.wake_all(|finished| *finished = Some(code));
@@ -160,7 +164,12 @@ pub fn join(id: ThreadId) -> Result<i32, ThreadError> {
     Ok(code)
 }
 
-/// Lets the thread run on these CPUs only, from now on: if it runs or waits elsewhere, it is moved at once.
+/// Whether a driver created the thread with this id; `false` where there is none.
+pub fn is_drivers_own(id: ThreadId) -> bool {
+    thread_table::lock().find(id).is_some_and(Thread::is_drivers_own)
+}
+
+/// Lets the thread run on these CPUs only. When the call returns it runs nowhere else any more.
 ///
 /// # Errors
 /// [`ThreadError`]; nothing is changed.
@@ -177,9 +186,20 @@ pub fn set_affinity(id: ThreadId, cpus: &CpuSet) -> Result<(), ThreadError> {
             move_thread(thread);
         }
     }
-    // Where it was this very thread that must move, it does so now.
+    // Where it was this very thread that must move, it does so now; another is let go by its CPU at the next chance.
     scheduler::yield_now();
+    while is_out_of_place(id, &allowed) {
+        scheduler::yield_now();
+        core::hint::spin_loop();
+    }
     Ok(())
+}
+
+/// Whether the thread still runs on a CPU that is not among these, and nobody has told it anything else meanwhile.
+fn is_out_of_place(id: ThreadId, allowed: &CpuSet) -> bool {
+    let table = thread_table::lock();
+    let thread = table.find(id).filter(|thread| thread.affinity() == *allowed);
+    thread.is_some_and(|thread| thread.context.is_running() && !allowed.contains(thread.cpu()))
 }
 
 /// The CPUs on which the thread may run.

@@ -1,5 +1,6 @@
 //! What runs: each CPU's own block, threads, and who has his turn.
 
+pub mod driver;
 mod idle;
 pub mod lifecycle;
 pub mod per_cpu;

@@ -221,7 +221,8 @@ impl PerCpu {
         self.queued.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Takes the thread whose turn is next. Interrupts are off.
+    /// Takes the thread whose turn is next: the running thread itself, or one that no CPU is still about to leave. Interrupts
+    /// are off.
     #[inline]
     pub fn take_queued(&self) -> Option<&'static Thread> {
         if self.queued() == 0 {
@@ -229,11 +230,15 @@ impl PerCpu {
         }
         let mut queue = self.run_queue.lock();
         let thread = queue.pop()?;
+        if thread.context.is_running() && !core::ptr::eq(thread, self.thread()) {
+            queue.push(thread);
+            return None;
+        }
         self.queued.fetch_sub(1, Ordering::Relaxed);
         Some(thread)
     }
 
-    /// Takes the first queued thread of which `wanted` holds. Interrupts are off.
+    /// Takes the first queued thread of which `wanted` holds, for another CPU. Interrupts are off.
     pub fn take_queued_if(&self, wanted: impl Fn(&Thread) -> bool) -> Option<&'static Thread> {
         let mut queue = self.run_queue.lock();
         let thread = queue.take(wanted)?;
@@ -346,7 +351,7 @@ pub fn describe_current() -> impl fmt::Display {
         fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
             let thread = self.0.thread();
             write!(out, "CPU {}, thread {} ({})", self.0.id, thread.id.0, thread.name)?;
-            thread.driver().map_or(Ok(()), |driver| write!(out, ", in driver {driver}"))
+            thread.driver_name().map_or(Ok(()), |driver| write!(out, ", in driver {driver}"))
         }
     }
     Place(current())

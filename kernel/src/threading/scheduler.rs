@@ -3,8 +3,8 @@
 //! A CPU runs the threads of its queue in turn, each for a slice of [`SLICE_TICKS`] ticks at most. A thread that blocks is in
 //! no queue until somebody wakes it. All of this happens with interrupts off, for some dozens of instructions each.
 //!
-//! A thread may be queued, and even be picked by another CPU, while its own CPU is still about to leave its stack:
-//! [`arch::switch`] waits for that, some instructions long.
+//! A thread may be queued while its own CPU is still about to leave its stack, for some instructions. Such a thread is passed
+//! over, never waited for: two CPUs that wait for each other to leave would wait for ever.
 use super::idle;
 use super::per_cpu::{self, PerCpu};
 use super::sleep;
@@ -58,6 +58,10 @@ fn give_way(cpu: &'static PerCpu) {
     // One comes and one goes: the count stays.
     let mut queue = cpu.run_queue.lock();
     let Some(next) = queue.pop() else { return };
+    if next.context.is_running() {
+        queue.push(next);
+        return;
+    }
     queue.push(thread);
     drop(queue);
     switch_to(cpu, thread, next);
@@ -97,8 +101,8 @@ fn switch_to(cpu: &'static PerCpu, from: &'static Thread, to: &'static Thread) {
     cpu.set_thread(to);
     to.set_cpu(cpu.id);
     cpu.slice.store(SLICE_TICKS, Ordering::Relaxed);
-    // SAFETY: `from` runs here, interrupts are off, and `to` was taken out of a queue by this CPU alone, or is its idle
-    // thread.
+    // SAFETY: `from` runs here, interrupts are off, and `to` was taken out of a queue by this CPU alone, when no other was
+    // on its stack any more, or is this CPU's idle thread.
     unsafe { arch::switch(&from.context, &to.context) };
 }
 
@@ -141,7 +145,7 @@ fn choose_cpu(thread: &'static Thread) -> &'static PerCpu {
 
 /// Where a thread goes that has been nowhere: the least busy CPU of its node, or of the nearest where it may run.
 pub fn place(thread: &'static Thread) -> &'static PerCpu {
-    let node = thread.preferred_node().unwrap_or(per_cpu::current().node);
+    let node = thread.home().unwrap_or(per_cpu::current().node);
     let place = cpu_map().and_then(|map| map.place(node, &thread.affinity(), load));
     // Affinity names an online CPU whenever it is set.
     place.and_then(cpu_topology::block).unwrap_or_else(per_cpu::current)
@@ -166,6 +170,13 @@ pub fn tick() {
         return;
     }
     start_tick();
+    let thread = cpu.thread();
+    if !thread.may_run_on(cpu.id) {
+        // It came here, taken from a queue, just when it was told to run elsewhere.
+        thread.must_move.store(true, Ordering::Relaxed);
+        cpu.must_switch.store(true, Ordering::Relaxed);
+        return;
+    }
     if cpu.queued() == 0 {
         return;
     }

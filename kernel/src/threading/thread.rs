@@ -1,4 +1,5 @@
 //! Threads: the control block.
+use super::driver::Driver;
 use super::sleep::SleepLink;
 use crate::arch::{self, Context};
 use crate::memory::page_allocator::{self, Zeroed};
@@ -62,7 +63,7 @@ pub struct Thread {
     /// The policy as [`pack`]ed, or [`NONE`] where none was set.
     policy: AtomicI32,
     /// The driver whose code it runs, or null.
-    driver: AtomicPtr<DriverName>,
+    driver: AtomicPtr<Driver>,
     /// Whether that driver created it.
     created_by_driver: AtomicBool,
     /// What it does; the thread itself takes it when it begins.
@@ -84,9 +85,6 @@ pub struct Thread {
 // SAFETY: what changes is atomic or behind a lock, but for `start`, which only the thread itself touches once it runs, and
 // `stack`, which only the reaper touches once it does not.
 unsafe impl Sync for Thread {}
-
-/// The name of a driver whose code a thread runs.
-pub struct DriverName(pub alloc::string::String);
 
 const NONE: i32 = -1;
 const EVERYWHERE: u64 = u64::MAX;
@@ -117,7 +115,7 @@ impl Thread {
     }
 
     /// A new control block in a page of `node`, or of the nearest that has one. It inherits preferred node, policy and driver
-    /// of `creator`. `None`: there is no memory.
+    /// of `creator`; a driver counts it as its own. `None`: there is no memory.
     pub fn create(
         id: ThreadId,
         name: &str,
@@ -137,6 +135,9 @@ impl Thread {
             created_by_driver: AtomicBool::new(creator.driver().is_some()),
             ..Self::first()
         };
+        if let Some(driver) = creator.driver() {
+            driver.add_thread();
+        }
         let place = arch::physical_memory(frame.address()).cast::<Self>();
         // SAFETY: the page is fresh, large enough, and the thread's until `destroy`.
         unsafe {
@@ -204,6 +205,15 @@ impl Thread {
         self.exit_code.store(code, Ordering::Relaxed);
     }
 
+    /// The node where it wants its memory, by policy or preference, if it does not take that of the CPU it runs on.
+    pub fn home(&self) -> Option<NodeId> {
+        match self.policy() {
+            Some(Policy::Preferred(node) | Policy::Strict(node)) => Some(node),
+            Some(Policy::Local) => None,
+            None => self.preferred_node(),
+        }
+    }
+
     /// The node it prefers, if it does.
     pub fn preferred_node(&self) -> Option<NodeId> {
         node_from(self.preferred_node.load(Ordering::Relaxed))
@@ -231,26 +241,38 @@ impl Thread {
         self.policy.store(policy.map_or(NONE, pack), Ordering::Relaxed);
     }
 
-    /// The name of the driver whose code it runs, if it does.
-    pub fn driver(&self) -> Option<&'static str> {
+    /// The driver whose code it runs, if it does.
+    pub fn driver(&self) -> Option<&'static Driver> {
         // SAFETY: what `run_as_driver` stores lives for good.
-        unsafe { self.driver.load(Ordering::Relaxed).as_ref() }.map(|driver| driver.0.as_str())
+        unsafe { self.driver.load(Ordering::Relaxed).as_ref() }
     }
 
-    /// Whether a driver created it, so that it may also end it.
+    /// That driver's name.
+    pub fn driver_name(&self) -> Option<&'static str> {
+        self.driver().map(Driver::name)
+    }
+
+    /// Whether a driver created it: such a thread may end itself, and drivers may wait for it and move it.
     pub fn is_drivers_own(&self) -> bool {
         self.created_by_driver.load(Ordering::Relaxed)
     }
 
-    /// Runs `work` under the driver's name, with no preferred node and no policy; what it sets of them ends with it.
-    pub fn run_as_driver<R>(&self, driver: &'static DriverName, work: impl FnOnce() -> R) -> R {
-        let name_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
+    /// Lets the driver that created it, if one did, know that it has run for the last time.
+    pub fn leave_driver(&self) {
+        if let Some(driver) = self.driver().filter(|_| self.is_drivers_own()) {
+            driver.remove_thread();
+        }
+    }
+
+    /// Runs `work` as the driver's, with no preferred node and no policy; what it sets of them ends with it.
+    pub fn run_as_driver<R>(&self, driver: &'static Driver, work: impl FnOnce() -> R) -> R {
+        let driver_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
         let node_before = self.preferred_node.swap(NONE, Ordering::Relaxed);
         let policy_before = self.policy.swap(NONE, Ordering::Relaxed);
         let result = work();
         self.policy.store(policy_before, Ordering::Relaxed);
         self.preferred_node.store(node_before, Ordering::Relaxed);
-        self.driver.store(name_before, Ordering::Relaxed);
+        self.driver.store(driver_before, Ordering::Relaxed);
         result
     }
 }

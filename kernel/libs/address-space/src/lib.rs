@@ -1,5 +1,5 @@
 //! The arithmetic of the kernel's address space, without any page table: which pages of which sizes cover a range
-//! ([`cover`]), what may be done with each page of the kernel's own image ([`image`]), and where stacks and the guard pages
+//! ([`cover()`]), what may be done with each page of the kernel's own image ([`image`]), and where stacks and the guard pages
 //! under them lie ([`stacks`]).
 #![no_std]
 #![forbid(unsafe_code)]

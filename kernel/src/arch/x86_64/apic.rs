@@ -1,6 +1,7 @@
 //! The local APIC, in xAPIC mode through its page of registers or in x2APIC mode through MSRs (Intel SDM vol. 3 §11).
 //!
 //! x2APIC is used where the CPU has it. TCG has none, so that path is covered by no test.
+use super::InterruptsOff;
 use super::timer::TIMER_VECTOR;
 use crate::memory::address_space::LOCAL_APIC;
 use ::x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
@@ -105,6 +106,8 @@ pub fn send(to: ApicId, message: Message) {
         write_command_x2apic(to.0, message.command());
         return;
     }
+    // The two halves are one command, which an interrupt that sends its own must not part.
+    let _off = InterruptsOff::new();
     write(COMMAND_HIGH, to.0 << 24);
     write(COMMAND_LOW, message.command());
     wait_until_sent();
@@ -128,8 +131,6 @@ pub fn wake_cpu(cpu: ApicId) {
 
 /// Makes a CPU forget the translations that were taken out of the page tables.
 pub fn ask_to_forget(cpu: ApicId) {
-    // The command takes two writes, which no other command may come between.
-    let _off = super::InterruptsOff::new();
     send(cpu, Message::Fixed(SHOOTDOWN_VECTOR));
 }
 

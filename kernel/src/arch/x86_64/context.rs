@@ -47,16 +47,12 @@ impl Context {
 
 /// Goes on with `next`, leaving the running thread `previous` where it is until somebody switches back to it.
 ///
-/// Waits for the short time in which another CPU is still about to leave `next`.
-///
 /// # Safety
-/// `previous` is the running thread's, interrupts are off, and no other CPU is about to switch to `next`. Both live until
-/// they are switched away from and not to be switched to again.
+/// `previous` is the running thread's, interrupts are off, `next` [is not running](Context::is_running), and no other CPU is
+/// about to switch to it. Both live until they are switched away from and not to be switched to again.
 #[inline]
 pub unsafe fn switch(previous: &Context, next: &Context) {
-    while next.running.load(Ordering::Acquire) {
-        core::hint::spin_loop();
-    }
+    debug_assert!(!next.is_running(), "a thread that some CPU has not left yet was switched to");
     next.running.store(true, Ordering::Relaxed);
     // SAFETY: the caller says so.
     unsafe { switch_stacks(previous, next) };

@@ -138,7 +138,7 @@ unsafe fn table_of<'a, E>(
 /// Maps frames with pages of one size, table by table; counts in `mapped` the pages done.
 ///
 /// # Safety
-/// As for [`map`]; the caller alone may touch the tables under `root`.
+/// As for [`map`](super::paging::map); the caller alone may touch the tables under `root`.
 pub unsafe fn map_run(
     root: PhysAddr,
     start: VirtAddr,

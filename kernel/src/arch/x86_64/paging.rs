@@ -133,7 +133,7 @@ impl NewAddressSpace {
     pub unsafe fn enter(self) {
         let (_, flags) = Cr3::read();
         // SAFETY: the caller vouches for the tables. Loading CR3 makes the CPU forget all translations: none was global,
-        // see `protection::init`.
+        // see `enable_protections`.
         unsafe { Cr3::write(PhysFrame::containing_address(::x86_64::PhysAddr::new(self.root.0)), flags) };
     }
 }

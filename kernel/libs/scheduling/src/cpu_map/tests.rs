@@ -23,9 +23,9 @@ fn machine(cpus: &[usize], distances: &[u8]) -> NumaTopology {
     let mut findings = |finding| panic!("the machine is sound: {finding}");
     let ram = [PhysRange::new(0, (cpus.len() as u64) << 20)];
     let inputs = Inputs {
-        srat: find_srat([&srat[..]].into_iter(), &mut findings),
-        madt: find_madt([&madt[..]].into_iter(), &mut findings),
-        slit: find_slit([&slit[..]].into_iter(), &mut findings),
+        srat: find_srat([&srat[..]], &mut findings),
+        madt: find_madt([&madt[..]], &mut findings),
+        slit: find_slit([&slit[..]], &mut findings),
         ram: &ram,
         boot_cpu: Some(ApicId(0)),
         numa: NumaMode::FromFirmware,

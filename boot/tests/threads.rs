@@ -1,0 +1,90 @@
+//! Threads: on machines of every size, under load, and as fast as they are meant to be.
+mod common;
+
+use std::process::Command;
+
+use boot::{Machine, Verdict, artifacts};
+use common::{assert_complete, assert_cpus, boot};
+
+/// The clock counts instructions: one for each, whatever the host does meanwhile.
+const COUNTING: [&str; 4] = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
+
+/// Self-tests a machine with so many CPUs on one node.
+fn self_test_with_cpus(cpus: u32) {
+    let run = boot(&Machine::without_numa(cpus, 1024).parameters("selftest"), Verdict::Success);
+    let topology = run.topology();
+    assert_cpus(&run, &topology);
+    assert_complete(&run, &topology);
+    assert!(run.tests().iter().any(|test| test.name == "threads.affinity"), "{:?}", run.tests());
+}
+
+#[test]
+fn threads_work_on_one_cpu() {
+    self_test_with_cpus(1);
+}
+
+#[test]
+fn threads_work_on_two_cpus() {
+    self_test_with_cpus(2);
+}
+
+#[test]
+fn threads_work_on_16_cpus() {
+    self_test_with_cpus(16);
+}
+
+#[test]
+fn threads_work_on_64_cpus() {
+    self_test_with_cpus(64);
+}
+
+#[test]
+fn a_thousand_threads_on_four_cpus_lose_nothing() {
+    let run = boot(&Machine::two_nodes().parameters("load"), Verdict::Success);
+    assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
+}
+
+#[test]
+fn a_thousand_threads_lose_nothing_in_a_hundred_million_instructions() {
+    let run = boot(&Machine::two_nodes().arguments(COUNTING).parameters("load"), Verdict::Success);
+    assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
+}
+
+#[test]
+fn a_thousand_threads_on_one_cpu_lose_nothing() {
+    let run = boot(&Machine::without_numa(1, 512).parameters("load"), Verdict::Success);
+    assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
+}
+
+#[test]
+fn no_lock_is_taken_out_of_order_in_a_kernel_that_checks_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("checked.img");
+    let built = Command::new(artifacts::image_builder().unwrap())
+        .arg("--kernel")
+        .arg(artifacts::checked_kernel().unwrap())
+        .arg("--bios")
+        .arg(&image)
+        .status()
+        .unwrap();
+    assert!(built.success());
+    boot(&Machine::two_nodes().image(&image).parameters("selftest load"), Verdict::Success);
+}
+
+#[test]
+fn switching_waking_and_booting_stay_within_their_instructions() {
+    let run = boot(&Machine::two_nodes().arguments(COUNTING).parameters("bench"), Verdict::Success);
+    let measured: Vec<boot::event::Bench> = run.events_of("bench");
+    let goals = [
+        ("thread.switch.yield", 120),
+        ("thread.switch.wake", 300),
+        ("boot.kernel", 10_000_000),
+        ("boot.waits", 25_000_000),
+    ];
+    for (name, most) in goals {
+        let bench = measured.iter().find(|bench| bench.name == name);
+        let bench = bench.unwrap_or_else(|| panic!("{name} was not measured\n{}", run.serial));
+        let each = bench.ticks / bench.ops;
+        assert!(each <= most, "{name}: {each} instructions, and {most} are the most");
+    }
+}

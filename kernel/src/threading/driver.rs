@@ -1,0 +1,37 @@
+//! A driver, as the threads that run its code know it.
+use alloc::string::String;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// A driver's name, and how many threads it has. It lives for good.
+pub struct Driver {
+    name: String,
+    threads: AtomicU32,
+}
+
+impl Driver {
+    /// A driver without threads.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), threads: AtomicU32::new(0) }
+    }
+
+    /// What the log calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many threads it has created that have not ended. Once `Driver_Init` has returned, none of the driver's code runs
+    /// where this is 0, nor ever will.
+    pub fn threads(&self) -> u32 {
+        self.threads.load(Ordering::Acquire)
+    }
+
+    /// Counts a thread that it creates.
+    pub fn add_thread(&self) {
+        self.threads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a thread of it that has run for the last time.
+    pub fn remove_thread(&self) {
+        self.threads.fetch_sub(1, Ordering::Release);
+    }
+}
