@@ -1,0 +1,134 @@
+//! What holds of a block's frame map.
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn largest_by_trying(map: &FrameMap) -> Option<u8> {
+    (0..=9u8).rev().find(|&order| find_by_trying(map, order).is_some())
+}
+
+fn find_by_trying(map: &FrameMap, order: u8) -> Option<u16> {
+    (0..BLOCK_FRAMES)
+        .step_by(1 << order)
+        .find(|&first| (first..first + (1 << order)).all(|frame| map.state(frame) == FrameState::Free))
+}
+
+fn copy(map: &FrameMap) -> FrameMap {
+    let new = FrameMap::free();
+    new.copy(map);
+    new
+}
+
+/// A map that some grants and releases have gone over, and the state each frame should be in.
+fn worked_map() -> impl Strategy<Value = (FrameMap, Vec<FrameState>)> {
+    let step = (0..BLOCK_FRAMES, 1..=200u16, any::<bool>(), any::<bool>());
+    proptest::collection::vec(step, 0..40).prop_map(|steps| {
+        let map = FrameMap::withheld();
+        let mut states = std::vec![FrameState::Withheld; 512];
+        for (start, len, claim, begins) in steps {
+            let end = (start + len).min(BLOCK_FRAMES);
+            let range = usize::from(start)..usize::from(end);
+            map.release(start..end);
+            states[range.clone()].fill(FrameState::Free);
+            if claim {
+                map.claim(start..end, begins);
+                states[range.clone()].fill(FrameState::Inside);
+                if begins {
+                    states[range.start] = FrameState::Head;
+                }
+            }
+        }
+        (map, states)
+    })
+}
+
+proptest! {
+    #[test]
+    fn each_frame_is_in_the_state_that_the_last_call_on_it_left((map, states) in worked_map()) {
+        for (frame, &state) in (0..).zip(&states) {
+            prop_assert_eq!(map.state(frame), state);
+        }
+    }
+
+    #[test]
+    fn searches_by_words_agree_with_trying_each_place((map, _) in worked_map()) {
+        prop_assert_eq!(map.largest_order(), largest_by_trying(&map));
+        for order in 0..=8 {
+            prop_assert_eq!(map.find(order), find_by_trying(&map, order));
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_part_of_the_largest_aligned_run_around_it((map, _) in worked_map(), first in 0..512u16, order in 0..9u8) {
+        let first = first >> order << order;
+        let is_free = |order: u8| {
+            let start = first >> order << order;
+            (start..start + (1 << order)).all(|frame| map.state(frame) == FrameState::Free)
+        };
+        if is_free(order) {
+            let largest = (order..=9).rev().find(|&order| is_free(order));
+            prop_assert_eq!(Some(map.order_around(first)), largest);
+        }
+    }
+
+    #[test]
+    fn the_largest_run_in_a_word_is_the_largest_around_its_frames((map, _) in worked_map(), first in 0..512u16) {
+        let first = first / 64 * 64;
+        let free = (first..first + 64).filter(|frame| map.state(*frame) == FrameState::Free);
+        if let Some(largest) = free.map(|frame| map.order_around(frame)).max() {
+            prop_assert_eq!(map.largest_order_at(first), largest);
+        }
+    }
+
+    #[test]
+    fn chunks_are_claimed_told_and_released_as_ranges_are((map, _) in worked_map(), first in 0..512u16, order in 0..9u8) {
+        let first = first >> order << order;
+        let range = first..first + (1 << order);
+        let states = |map: &FrameMap| (0..BLOCK_FRAMES).map(|frame| map.state(frame)).collect::<Vec<_>>();
+        let is_grant = map.state(first) == FrameState::Head
+            && range.end < BLOCK_FRAMES
+            && (first == 511 || map.inside_from(first + 1) == (1 << order) - 1);
+        prop_assert_eq!(map.is_granted_chunk(first, order), is_grant);
+        let (by_chunk, by_range) = (copy(&map), copy(&map));
+        by_range.release(range.clone());
+        let free = copy(&by_range);
+        by_range.claim(range.clone(), true);
+        by_chunk.release(range.clone());
+        by_chunk.claim_chunk(first, order);
+        prop_assert_eq!(states(&by_chunk), states(&by_range));
+        prop_assert!(by_chunk.withhold_chunk(first, order));
+        prop_assert!(by_chunk.all_withheld(range));
+        prop_assert!(!by_chunk.withhold_chunk(first, order));
+        by_chunk.grant_withheld_chunk(first, order);
+        prop_assert_eq!(states(&by_chunk), states(&by_range));
+        prop_assert!(by_chunk.withhold_chunk(first, order));
+        by_chunk.release_withheld_chunk(first, order);
+        prop_assert_eq!(states(&by_chunk), states(&free));
+    }
+
+    #[test]
+    fn runs_and_counts_by_order_hold_exactly_the_free_frames((map, states) in worked_map()) {
+        let free: Vec<u16> = (0..).zip(&states).filter(|s| *s.1 == FrameState::Free).map(|s| s.0).collect();
+        let in_runs: Vec<u16> = map.free_runs().flatten().collect();
+        prop_assert_eq!(&in_runs, &free);
+        let mut by_order = [0; 10];
+        map.count_by_order(&mut by_order);
+        prop_assert_eq!(by_order.iter().sum::<u64>(), free.len() as u64);
+        prop_assert_eq!((0..10u8).rev().find(|&o| by_order[usize::from(o)] > 0), map.largest_order());
+    }
+
+    #[test]
+    fn the_rest_of_a_grant_ends_at_the_first_frame_that_is_not_inside((map, states) in worked_map(), first in 0..512usize) {
+        let inside = states[first..].iter().take_while(|&&state| state == FrameState::Inside).count();
+        prop_assert_eq!(usize::from(map.inside_from(first as u16)), inside);
+    }
+
+    #[test]
+    fn a_range_is_withheld_only_when_each_frame_is((map, states) in worked_map(), a in 0..512usize, b in 1..=512usize) {
+        let (start, end) = (a.min(b - 1), b.max(a + 1));
+        let all = states[start..end].iter().all(|&state| state == FrameState::Withheld);
+        prop_assert_eq!(map.all_withheld(start as u16..end as u16), all);
+    }
+}
