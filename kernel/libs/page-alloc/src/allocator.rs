@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use lock_api::RawMutex;
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId};
 
-use crate::cache::{CACHE_FRAMES, CpuCache};
+use crate::cache::CpuCache;
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
@@ -171,7 +171,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// Hands out a frame of the cache's node to a CPU of that node: from the cache, which is filled where it is empty.
     /// `None` when the node has no other free frame. Counts as [`PageAllocator::allocate`] would.
     ///
-    /// Takes no lock but to fill the cache, once in up to [`CACHE_FRAMES`] calls. The cache must be
+    /// Takes no lock but to fill the cache, once in up to [`CACHE_FRAMES`](crate::CACHE_FRAMES) calls. The cache must be
     /// this allocator's own.
     #[inline]
     pub fn allocate_cached(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
@@ -212,13 +212,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         match self.spans.find(frame.0) {
             Some(span) if count == 1 && span.node == cache.node() => {
                 let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
-                if cache.is_full() {
-                    node.flush(cache, CACHE_FRAMES / 2, &self.spans);
-                    if cache.put(frame) {
-                        return Ok(());
-                    }
-                }
-                node.free_cached(cache, span, frame)
+                node.free_cached(cache, span, frame, &self.spans)
             }
             Some(span) => self.node(span.node).ok_or(FreeError::NotMemory(frame))?.free(span, frame, count),
             None => self.free(frame, count),

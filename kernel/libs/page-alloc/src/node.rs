@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, fence};
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
-use crate::cache::{Contents, CpuCache};
+use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::FreeError;
 use crate::node_memory::NodeMemory;
 use crate::request::{Needs, Request};
@@ -103,16 +103,21 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.guarded.lock().memory.fill(cache)
     }
 
-    /// Takes a single frame of the node back into a cache that has room.
+    /// Takes a single frame of the node back into a cache; one that is full gives half of its frames back first, but for a frame
+    /// that is a grant only: a refusal changes nothing.
     pub fn free_cached(
         &self,
         cache: &mut CpuCache<'m>,
         span: &Span,
         frame: FrameNumber,
+        spans: &SpanTable<'_>,
     ) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         match guarded.memory.single(span.extent(), frame) {
             Ok(Some(map)) => {
+                if cache.is_full() {
+                    guarded.flush(cache, CACHE_FRAMES / 2, spans);
+                }
                 cache.remember(frame.0, map);
                 if cache.put_in(frame.0, map.word_of(frame.0)) {
                     return Ok(());
