@@ -135,10 +135,7 @@ const DEFAULT_ALIGNMENT: usize = 16;
 const LARGEST_ALIGNMENT: usize = 2 << 20;
 
 pub extern "C" fn allocate_memory(size: usize, alignment: usize) -> *mut c_void {
-    let node = match page_allocator::thread_policy() {
-        Policy::Local => per_cpu::current().preferred_node,
-        Policy::Preferred(node) | Policy::Strict(node) => node,
-    };
+    let node = page_allocator::home_node();
     allocate_block(size, alignment, node).unwrap_or(core::ptr::null_mut())
 }
 

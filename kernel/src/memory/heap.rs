@@ -7,8 +7,6 @@ use super::address_space::{HEAP_WINDOW, HEAPS};
 use super::page_allocator::{self, Zeroed};
 use crate::arch::{self, Kind};
 use crate::sync::{PreemptionOff, Rank, SpinLock};
-use crate::threading::per_cpu;
-use crate::threading::thread::Policy;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 use linked_list_allocator::Heap;
@@ -36,10 +34,7 @@ static GLOBAL: NodeHeaps = NodeHeaps;
 // window they lie in.
 unsafe impl GlobalAlloc for NodeHeaps {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let node = match page_allocator::thread_policy() {
-            Policy::Local => per_cpu::current().preferred_node,
-            Policy::Preferred(node) | Policy::Strict(node) => node,
-        };
+        let node = page_allocator::home_node();
         allocate(node, layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 

@@ -276,6 +276,11 @@ pub fn allocate_zeroed_page() -> Option<FrameNumber> {
     Some(frame)
 }
 
+/// The node whose memory the running thread wants where a call says nothing else.
+pub fn home_node() -> NodeId {
+    per_cpu::current_thread().home().unwrap_or(per_cpu::current().preferred_node)
+}
+
 /// What the running thread gets where a call says nothing else.
 pub fn thread_policy() -> Policy {
     let thread = per_cpu::current_thread();

@@ -3,7 +3,7 @@
 //! A thread that exits cannot give back the stack it stands on: the reaper, a thread of the kernel's own, does that, and
 //! then tells whoever joins. Joining gives the control block back, the last of its pages.
 use super::scheduler;
-use super::thread::{Policy, Start, Thread, ThreadId};
+use super::thread::{Start, Thread, ThreadId};
 use super::thread_list::ThreadList;
 use super::{per_cpu, thread_table};
 use crate::arch::{self, Context, InterruptsOff};
@@ -59,10 +59,7 @@ fn build(
     node: Option<NodeId>,
 ) -> Result<&'static Thread, CreateError> {
     let creator = per_cpu::current_thread();
-    let home = node.unwrap_or_else(|| match page_allocator::thread_policy() {
-        Policy::Local => per_cpu::current().node,
-        Policy::Preferred(node) | Policy::Strict(node) => node,
-    });
+    let home = node.unwrap_or_else(page_allocator::home_node);
     let stack = Stack::allocate(home).ok_or(CreateError::NoMemory)?;
     // SAFETY: the stack is new.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
