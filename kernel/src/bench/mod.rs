@@ -67,7 +67,7 @@ fn single_pairs(name: &str, allocate: impl Fn() -> Option<FrameNumber>) {
     measure(name, || {
         if let Some(frame) = allocate() {
             // What was just granted can be given back.
-            let _ = page_allocator::free_page(frame);
+            page_allocator::free_page(frame);
         }
     });
 }
@@ -95,7 +95,7 @@ fn batch() {
     }
     let allocated = arch::ticks();
     for frame in &frames {
-        let _ = page_allocator::free_page(*frame);
+        page_allocator::free_page(*frame);
     }
     let freed = arch::ticks();
     report("page.batch8192.alloc", allocated - start, BATCH as u64);

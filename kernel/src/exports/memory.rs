@@ -84,22 +84,21 @@ fn describe(grant: Grant) -> PageGrant {
 }
 
 pub extern "C" fn free_page(page: u64) -> bool {
-    free_pages(page, 1)
+    page_of(page).is_some_and(page_allocator::free_page)
 }
 
 pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
-    let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
+    page_of(page).is_some_and(|frame| page_allocator::free_or_log(frame, count))
+}
+
+/// The frame that a driver wants to free.
+fn page_of(page: u64) -> Option<FrameNumber> {
     if !page.is_multiple_of(FRAME_SIZE) {
+        let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
         log::warn!(target: "pages", "{driver} freed {page:#x}, which is no page's address; refused");
-        return false;
+        return None;
     }
-    match page_allocator::free(FrameNumber::containing(PhysAddr(page)), count) {
-        Ok(()) => true,
-        Err(error) => {
-            log::warn!(target: "pages", "{driver} freed {count} pages at {page:#x}: {error}; refused");
-            false
-        }
-    }
+    Some(FrameNumber::containing(PhysAddr(page)))
 }
 
 pub extern "C" fn phys_to_virt(address: u64) -> *mut c_void {

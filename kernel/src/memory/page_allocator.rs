@@ -11,6 +11,7 @@ use crate::verdict;
 use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
+use core::num::NonZero;
 use memory_map::{MemoryMap, Ranges};
 use page_alloc::{
     AllocateError, CpuCache, FreeError, Grant, NodeFrames, NodeSetup, NodeStats, PageAllocator, Request,
@@ -171,14 +172,14 @@ fn fill(grant: Grant, zeroed: Zeroed) {
 #[inline]
 fn allocate_from_cache() -> Option<Grant> {
     let _off = PreemptionOff::new();
-    let cache = own_cache()?;
+    let cache = own_cache();
     let frame = pages().allocate_cached(cache)?;
-    Some(Grant { frame, count: 1, node: cache.node(), fell_back: false })
+    Some(Grant { frame, count: 1, node: cache.node()?, fell_back: false })
 }
 
 /// The running CPU's cache. Preemption is off, and nobody calls this again while the cache is in use.
 #[inline]
-fn own_cache() -> Option<&'static mut CpuCache<'static>> {
+fn own_cache() -> &'static mut CpuCache<'static> {
     // SAFETY: preemption is off and no interrupt handler has to do with pages, so that nobody else comes in between. The
     // functions of this module that call this do not call each other while they use it.
     unsafe { per_cpu::current().page_cache() }
@@ -186,20 +187,20 @@ fn own_cache() -> Option<&'static mut CpuCache<'static>> {
 
 /// Gives the running CPU's cache back if it is of this node; returns whether that has made a difference.
 fn give_back_cache(node: NodeId) -> bool {
-    let Some(cache) = own_cache().filter(|cache| cache.node() == node && !cache.is_empty()) else {
-        return false;
-    };
-    pages().drain(cache);
-    true
+    let cache = own_cache();
+    let helps = cache.node() == Some(node) && !cache.is_empty();
+    if helps {
+        pages().drain(cache);
+    }
+    helps
 }
 
 /// Gives the running CPU's cache back to its node, before it halts.
 #[inline]
 pub fn drain_cache() {
     let _off = PreemptionOff::new();
-    if let Some(cache) = own_cache()
-        && !cache.is_empty()
-    {
+    let cache = own_cache();
+    if !cache.is_empty() {
         pages().drain(cache);
     }
 }
@@ -228,7 +229,7 @@ pub fn allocate_for_thread(request: ThreadRequest) -> Result<Grant, AllocateErro
         && alignment == 1
         && highest.is_none()
         && policy.is_none()
-        && per_cpu::current_thread().takes_local_memory()
+        && per_cpu::takes_local_memory()
         && let Some(grant) = allocate_from_cache()
     {
         fill(grant, zeroed);
@@ -245,12 +246,18 @@ pub fn allocate_for_thread(request: ThreadRequest) -> Result<Grant, AllocateErro
 
 /// A page for the running thread, as its policy says, which holds what was there before: the commonest request, answered from
 /// the CPU's cache if it can be.
-#[inline(never)]
+#[inline]
 pub fn allocate_page() -> Option<FrameNumber> {
-    if per_cpu::current_thread().takes_local_memory()
+    allocate_page_number().map(|number| FrameNumber(number.get()))
+}
+
+/// The same in one register: frame 0 is never handed out.
+#[inline(never)]
+fn allocate_page_number() -> Option<NonZero<u64>> {
+    if per_cpu::takes_local_memory()
         && let Some(frame) = take_from_cache()
     {
-        return Some(frame);
+        return NonZero::new(frame.0);
     }
     allocate_page_slowly()
 }
@@ -258,14 +265,14 @@ pub fn allocate_page() -> Option<FrameNumber> {
 #[inline]
 fn take_from_cache() -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
-    own_cache()?.take()
+    own_cache().take()
 }
 
 #[cold]
 #[inline(never)]
-fn allocate_page_slowly() -> Option<FrameNumber> {
+fn allocate_page_slowly() -> Option<NonZero<u64>> {
     let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(1) };
-    allocate_for_thread(request).ok().map(|grant| grant.frame)
+    NonZero::new(allocate_for_thread(request).ok()?.frame.0)
 }
 
 /// The same, filled with zeros.
@@ -283,8 +290,7 @@ pub fn home_node() -> NodeId {
 
 /// What the running thread gets where a call says nothing else.
 pub fn thread_policy() -> Policy {
-    let thread = per_cpu::current_thread();
-    thread.policy().or_else(|| thread.preferred_node().map(Policy::Preferred)).unwrap_or(Policy::Local)
+    per_cpu::current_thread().placement()
 }
 
 /// A request of the running thread.
@@ -333,31 +339,37 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
 /// [`FreeError`]; nothing was changed.
 pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let _off = PreemptionOff::new();
-    match own_cache() {
-        Some(cache) => pages().free_cached(cache, frame, count),
-        None => pages().free(frame, count),
-    }
+    pages().free_cached(own_cache(), frame, count)
 }
 
-/// Takes back a single page; into the CPU's cache if it can be.
-///
-/// # Errors
-/// [`FreeError`]; nothing was changed.
+/// Takes back a single page, into the CPU's cache if it can be. `false`, with nothing changed and the reason in the log, where it
+/// was no page that was granted.
 #[inline(never)]
-pub fn free_page(frame: FrameNumber) -> Result<(), FreeError> {
-    if put_in_cache(frame) { Ok(()) } else { free_page_slowly(frame) }
-}
-
-#[inline]
-fn put_in_cache(frame: FrameNumber) -> bool {
-    let _off = PreemptionOff::new();
-    own_cache().is_some_and(|cache| cache.put(frame))
+pub fn free_page(frame: FrameNumber) -> bool {
+    {
+        let _off = PreemptionOff::new();
+        if own_cache().put(frame) {
+            return true;
+        }
+    }
+    free_page_slowly(frame)
 }
 
 #[cold]
 #[inline(never)]
-fn free_page_slowly(frame: FrameNumber) -> Result<(), FreeError> {
-    free(frame, 1)
+fn free_page_slowly(frame: FrameNumber) -> bool {
+    free_or_log(frame, 1)
+}
+
+/// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.
+pub fn free_or_log(frame: FrameNumber, count: u64) -> bool {
+    let freed = free(frame, count);
+    if let Err(error) = freed {
+        let caller = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
+        let address = frame.address().0;
+        log::warn!(target: "pages", "{caller} freed {count} pages at {address:#x}: {error}; refused");
+    }
+    freed.is_ok()
 }
 
 /// The node of a frame; `None` for one that is not managed.

@@ -31,8 +31,8 @@ pub struct PerCpu {
     pub must_switch: AtomicBool,
     /// What it runs when nothing else is to be run.
     idle_thread: AtomicPtr<Thread>,
-    /// Free pages of its node; none before there is memory for it.
-    page_cache: UnsafeCell<Option<CpuCache<'static>>>,
+    /// Free pages of its node; [`CpuCache::none`] before there is memory for it.
+    page_cache: UnsafeCell<CpuCache<'static>>,
     /// Threads that wait for their turn.
     pub run_queue: SpinLock<ThreadList>,
     /// How many they are.
@@ -101,7 +101,7 @@ impl PerCpu {
             slice: AtomicU32::new(0),
             must_switch: AtomicBool::new(false),
             idle_thread: AtomicPtr::new(core::ptr::null_mut()),
-            page_cache: UnsafeCell::new(None),
+            page_cache: UnsafeCell::new(CpuCache::none()),
             run_queue: SpinLock::new(Rank::RunQueue, ThreadList::new()),
             queued: AtomicU32::new(0),
             id,
@@ -128,7 +128,7 @@ impl PerCpu {
         let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
         let block = arch::physical_memory(frame.address()).cast::<Self>();
         let new = Self {
-            page_cache: UnsafeCell::new(page_allocator::create_cache(node)),
+            page_cache: UnsafeCell::new(page_allocator::create_cache(node).unwrap_or_else(CpuCache::none)),
             ..Self::new(block, id, apic, node, interrupt_stacks)
         };
         // SAFETY: the page is fresh, large enough, and stays the block's for good.
@@ -187,16 +187,16 @@ impl PerCpu {
         self.thread.store(core::ptr::from_ref(thread).cast_mut(), Ordering::Relaxed);
     }
 
-    /// The CPU's cache of free pages, if it has one.
+    /// The CPU's cache of free pages.
     ///
     /// # Safety
     /// The caller runs on this CPU with preemption off, and nothing that runs there before it is done with the cache asks
     /// for it, too.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "the caller sees to it that there is only one")]
-    pub unsafe fn page_cache(&self) -> Option<&mut CpuCache<'static>> {
+    pub unsafe fn page_cache(&self) -> &mut CpuCache<'static> {
         // SAFETY: as the caller says, nobody else has a reference to it.
-        unsafe { (*self.page_cache.get()).as_mut() }
+        unsafe { &mut *self.page_cache.get() }
     }
 
     /// What the CPU runs when nothing else is to be run.
@@ -341,6 +341,13 @@ pub fn current() -> &'static PerCpu {
 pub fn current_thread() -> &'static Thread {
     // SAFETY: the block has a thread, and a thread that runs lives.
     unsafe { &*arch::per_cpu_word::<{ offset_of!(PerCpu, thread) }>().cast::<Thread>() }
+}
+
+/// Whether the running thread takes its memory from the node of the CPU that it runs on.
+#[inline]
+pub fn takes_local_memory() -> bool {
+    // SAFETY: it is the running one.
+    unsafe { current_thread().takes_local_memory() }
 }
 
 /// Begins a stretch in which the running thread keeps its CPU.

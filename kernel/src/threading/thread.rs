@@ -62,6 +62,8 @@ pub struct Thread {
     preferred_node: AtomicI32,
     /// The policy as [`pack`]ed, or [`NONE`] where none was set.
     policy: AtomicI32,
+    /// What these two come to, as [`pack`]ed: the policy or else the preferred node.
+    placement: AtomicI32,
     /// The driver whose code it runs, or null.
     driver: AtomicPtr<Driver>,
     /// Whether that driver created it.
@@ -87,6 +89,8 @@ pub struct Thread {
 unsafe impl Sync for Thread {}
 
 const NONE: i32 = -1;
+/// The local policy as [`pack`]ed.
+const LOCAL: i32 = 0;
 const EVERYWHERE: u64 = u64::MAX;
 
 impl Thread {
@@ -102,6 +106,7 @@ impl Thread {
             affinity: [const { AtomicU64::new(EVERYWHERE) }; WORDS],
             preferred_node: AtomicI32::new(NONE),
             policy: AtomicI32::new(NONE),
+            placement: AtomicI32::new(LOCAL),
             driver: AtomicPtr::new(core::ptr::null_mut()),
             created_by_driver: AtomicBool::new(false),
             start: Cell::new(None),
@@ -131,6 +136,7 @@ impl Thread {
             name: cut_name(name),
             preferred_node: AtomicI32::new(creator.preferred_node.load(Ordering::Relaxed)),
             policy: AtomicI32::new(creator.policy.load(Ordering::Relaxed)),
+            placement: AtomicI32::new(creator.placement.load(Ordering::Relaxed)),
             driver: AtomicPtr::new(creator.driver.load(Ordering::Relaxed)),
             created_by_driver: AtomicBool::new(creator.driver().is_some()),
             ..Self::first()
@@ -207,11 +213,22 @@ impl Thread {
 
     /// The node where it wants its memory, by policy or preference, if it does not take that of the CPU it runs on.
     pub fn home(&self) -> Option<NodeId> {
-        match self.policy() {
-            Some(Policy::Preferred(node) | Policy::Strict(node)) => Some(node),
-            Some(Policy::Local) => None,
-            None => self.preferred_node(),
+        match self.placement() {
+            Policy::Preferred(node) | Policy::Strict(node) => Some(node),
+            Policy::Local => None,
         }
+    }
+
+    /// Where it wants its memory: by its policy, else its preferred node.
+    #[inline]
+    pub fn placement(&self) -> Policy {
+        unpack(self.placement.load(Ordering::Relaxed)).unwrap_or(Policy::Local)
+    }
+
+    /// The same after a change of one of the two.
+    fn place(&self) {
+        let policy = self.policy().or_else(|| self.preferred_node().map(Policy::Preferred));
+        self.placement.store(policy.map_or(LOCAL, pack), Ordering::Relaxed);
     }
 
     /// The node it prefers, if it does.
@@ -222,7 +239,9 @@ impl Thread {
     /// Sets the node it prefers, and returns what it was.
     pub fn set_preferred_node(&self, node: Option<NodeId>) -> Option<NodeId> {
         let new = node.map_or(NONE, |node| node.index() as i32);
-        node_from(self.preferred_node.swap(new, Ordering::Relaxed))
+        let old = node_from(self.preferred_node.swap(new, Ordering::Relaxed));
+        self.place();
+        old
     }
 
     /// Its policy, if one was set.
@@ -230,15 +249,20 @@ impl Thread {
         unpack(self.policy.load(Ordering::Relaxed))
     }
 
-    /// Whether it has neither a policy nor a preferred node, so that its memory is that of the CPU's node.
+    /// Whether its memory is that of the CPU's node.
+    ///
+    /// # Safety
+    /// This is the running thread.
     #[inline]
-    pub fn takes_local_memory(&self) -> bool {
-        self.policy.load(Ordering::Relaxed) == NONE && self.preferred_node.load(Ordering::Relaxed) == NONE
+    pub unsafe fn takes_local_memory(&self) -> bool {
+        // SAFETY: the thread alone writes it once it runs, and others only read it. No atomic load: an instruction less.
+        unsafe { self.placement.as_ptr().read() == LOCAL }
     }
 
     /// Sets its policy.
     pub fn set_policy(&self, policy: Option<Policy>) {
         self.policy.store(policy.map_or(NONE, pack), Ordering::Relaxed);
+        self.place();
     }
 
     /// The driver whose code it runs, if it does.
@@ -269,9 +293,11 @@ impl Thread {
         let driver_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
         let node_before = self.preferred_node.swap(NONE, Ordering::Relaxed);
         let policy_before = self.policy.swap(NONE, Ordering::Relaxed);
+        self.place();
         let result = work();
         self.policy.store(policy_before, Ordering::Relaxed);
         self.preferred_node.store(node_before, Ordering::Relaxed);
+        self.place();
         self.driver.store(driver_before, Ordering::Relaxed);
         result
     }
@@ -295,7 +321,7 @@ fn node_from(value: i32) -> Option<NodeId> {
 /// The kind in bits 8 and up, the node below.
 fn pack(policy: Policy) -> i32 {
     match policy {
-        Policy::Local => 0,
+        Policy::Local => LOCAL,
         Policy::Preferred(node) => 1 << 8 | node.index() as i32,
         Policy::Strict(node) => 2 << 8 | node.index() as i32,
     }

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use lock_api::RawMutex;
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId};
 
-use crate::cache::CpuCache;
+use crate::cache::{Contents, CpuCache};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
@@ -150,9 +150,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         node.free(span, frame, count)
     }
 
-    /// The memory that [`PageAllocator::add_cache`] wants: about 1.5 KiB.
-    pub fn cache_layout() -> Layout {
-        CpuCache::layout().unwrap_or_else(|_| Layout::new::<()>())
+    /// The memory that [`PageAllocator::add_cache`] wants: some 600 bytes.
+    pub const fn cache_layout() -> Layout {
+        Contents::layout()
     }
 
     /// A new cache of the node's frames for one of its CPUs, in memory of the caller's, best of that node.
@@ -181,13 +181,14 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     #[cold]
     #[inline(never)]
     fn fill_and_take(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
-        if self.node(cache.node())?.fill(cache) { cache.take() } else { None }
+        if self.node(cache.node()?)?.fill(cache) { cache.take() } else { None }
     }
 
     /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, half of it
     /// is given back to the node first.
     ///
-    /// Takes no lock as long as there is room and the frame's block is one of the last that the cache had to do with.
+    /// Takes no lock as long as there is room and the frame's block is one of the last that the cache had to do with, but for a
+    /// block's last frame.
     ///
     /// # Errors
     /// See [`FreeError`]: anything else is refused, counted, and changes nothing.
@@ -209,8 +210,11 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         frame: FrameNumber,
         count: u64,
     ) -> Result<(), FreeError> {
+        if count == 1 && cache.put_by_block(frame) {
+            return Ok(());
+        }
         match self.spans.find(frame.0) {
-            Some(span) if count == 1 && span.node == cache.node() => {
+            Some(span) if count == 1 && Some(span.node) == cache.node() => {
                 let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
                 node.free_cached(cache, span, frame, &self.spans)
             }
@@ -222,7 +226,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// Gives all that the cache holds back to its node: for a CPU that is about to halt, or when the node runs dry.
     pub fn drain(&self, cache: &mut CpuCache<'m>) {
         if !cache.is_empty()
-            && let Some(node) = self.node(cache.node())
+            && let Some(node) = cache.node().and_then(|node| self.node(node))
         {
             node.flush(cache, cache.len(), &self.spans);
         }
