@@ -22,7 +22,7 @@ use crate::{NodeStats, ORDERS};
 /// the default, a plain spin lock, does not.
 pub struct PageAllocator<'m, L = spin::Mutex<()>> {
     nodes: [Option<&'m Node<'m, L>>; MAX_NODES],
-    spans: SpanTable<'m>,
+    pub(crate) spans: SpanTable<'m>,
     refused_outside: AtomicU64,
 }
 
@@ -250,7 +250,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.refused_outside.load(Ordering::Relaxed)
     }
 
-    fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
+    pub(crate) fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
         self.nodes[id.index()]
     }
 }

@@ -1,5 +1,6 @@
 //! One node: its lock, what that guards, and the counts that others write.
 use core::mem::MaybeUninit;
+use core::ops::Range;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::{AtomicU64, fence};
 
@@ -7,7 +8,8 @@ use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
 use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
-use crate::error::FreeError;
+use crate::error::{FreeError, RemoveError};
+use crate::frame_map::FrameState;
 use crate::node_memory::NodeMemory;
 use crate::request::{Needs, Request};
 use crate::span_table::{Span, SpanTable};
@@ -85,9 +87,30 @@ impl<'m, L: RawMutex> Node<'m, L> {
 
     /// Makes frames of this span of the node free; `false` when one of them was added before.
     pub fn add(&self, span: &Span, start: FrameNumber, end: FrameNumber) -> bool {
+        let frames = start.0..end.0;
         let mut guarded = self.guarded.lock();
-        let cached = Contents::chain(guarded.caches).any(|cache| cache.lists(start.0..end.0));
-        !cached && guarded.memory.add(span.extent(), start.0..end.0)
+        let add = guarded.memory.may_add(span.extent(), &frames) && !guarded.is_cached(frames.clone());
+        if add {
+            guarded.memory.add(span.extent(), frames);
+        }
+        add
+    }
+
+    /// Withholds free frames of this span of the node; nothing is changed when one of them is not free.
+    pub fn remove(&self, span: &Span, start: FrameNumber, end: FrameNumber) -> Result<(), RemoveError> {
+        let frames = start.0..end.0;
+        let mut guarded = self.guarded.lock();
+        if let Err(frame) = guarded.memory.remove(span.extent(), frames.clone()) {
+            return Err(match guarded.memory.state(span.extent(), frame) {
+                FrameState::Withheld if guarded.is_cached(frame..frame + 1) => {
+                    RemoveError::Cached(FrameNumber(frame))
+                }
+                FrameState::Withheld => RemoveError::NeverAdded(FrameNumber(frame)),
+                _ => RemoveError::InUse(FrameNumber(frame)),
+            });
+        }
+        Contents::chain(guarded.caches).for_each(|cache| cache.forget(frames.clone()));
+        Ok(())
     }
 
     /// A new cache of the node's frames, in this memory; `None` when that is too small.
@@ -153,16 +176,19 @@ impl<'m> Guarded<'m> {
     #[cold]
     fn refuse(&mut self, error: FreeError) -> FreeError {
         self.counts.refused_frees += 1;
-        // Whoever withheld the frame has listed it before.
-        fence(Acquire);
         match error {
-            FreeError::NeverAdded(frame)
-                if Contents::chain(self.caches).any(|cache| cache.lists(frame.0..frame.0 + 1)) =>
-            {
+            FreeError::NeverAdded(frame) if self.is_cached(frame.0..frame.0 + 1) => {
                 FreeError::AlreadyFree(frame)
             }
             _ => error,
         }
+    }
+
+    /// Whether a cache has one of these frames, which were just found to be withheld.
+    fn is_cached(&self, frames: Range<u64>) -> bool {
+        // Whoever withheld a frame for a cache has listed it before.
+        fence(Acquire);
+        Contents::chain(self.caches).any(|cache| cache.lists(frames.clone()))
     }
 
     fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanTable<'_>) {

@@ -14,6 +14,8 @@ pub struct NodeMemory<'m> {
     pub(crate) kept: Kept,
     /// Frames that are free, kept ones included.
     pub(crate) free: u64,
+    /// Frames that were added and not removed again.
+    pub(crate) managed: u64,
     /// No frame from this one on was ever added.
     pub(crate) added_end: u64,
 }
@@ -106,11 +108,15 @@ pub fn whole_blocks(frames: &Range<u64>) -> Range<u64> {
 impl<'m> NodeMemory<'m> {
     /// Memory none of which was added yet.
     pub fn new(blocks: Blocks<'m>) -> Self {
-        Self { blocks, lists: Lists::EMPTY, kept: Kept::NONE, free: 0, added_end: 0 }
+        Self { blocks, lists: Lists::EMPTY, kept: Kept::NONE, free: 0, managed: 0, added_end: 0 }
     }
 
     pub fn free_frames(&self) -> u64 {
         self.free
+    }
+
+    pub fn managed_frames(&self) -> u64 {
+        self.managed
     }
 
     pub fn largest_free_order(&mut self) -> Option<u8> {

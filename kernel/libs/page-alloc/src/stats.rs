@@ -4,8 +4,10 @@ use crate::node_memory::NodeMemory;
 /// A node's numbers at one moment. The allocation counts are in frames, as Linux counts them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NodeStats {
-    /// Frames of the node, those in use at boot included.
+    /// Frames of the node's spans: those in use since boot and those that were removed included.
     pub total: u64,
+    /// Frames that were added and not removed again: the free and the granted ones.
+    pub managed: u64,
     /// Frames that are free, those in caches included.
     pub free: u64,
     /// Frames that are free and in a CPU's cache.
@@ -54,6 +56,7 @@ impl NodeStats {
         let Counts { hit, miss, local, other, refused_frees } = counts;
         Self {
             total,
+            managed: memory.managed_frames(),
             free: memory.free_frames() + caches.held,
             cached: caches.held,
             largest_free_order: memory.largest_free_order().or((caches.held > 0).then_some(0)),

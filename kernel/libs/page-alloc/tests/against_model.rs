@@ -4,7 +4,7 @@ mod model;
 
 use machine::{Machine, node, span};
 use model::Model;
-use page_alloc::{AllocateError, CpuCache, NodeFrames, NodeStats, PageAllocator, Request};
+use page_alloc::{AllocateError, CpuCache, NodeFrames, NodeStats, PageAllocator, RemoveError, Request};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use units::{FrameNumber, FrameRange, NodeId, PhysAddr};
@@ -50,6 +50,20 @@ enum Step {
     Add {
         start: u64,
         len: u64,
+    },
+    Remove {
+        start: u64,
+        len: u64,
+    },
+    /// Part of a run of free frames, or all of it.
+    RemoveFree {
+        which: Index,
+        skip: u64,
+        len: u64,
+    },
+    /// What one of the steps before has removed.
+    AddBack {
+        which: Index,
     },
     /// So many single frames, from one CPU's cache.
     AllocateCached {
@@ -114,6 +128,11 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
         1 => (frame(), prop_oneof![0..5u64, any::<u64>()])
             .prop_map(|(frame, count)| Step::FreeAnywhere { frame, count }),
         1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64).prop_map(|(start, len)| Step::Add { start, len }),
+        1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64)
+            .prop_map(|(start, len)| Step::Remove { start, len }),
+        1 => (any::<Index>(), prop_oneof![Just(0), 0..600u64], prop_oneof![Just(u64::MAX), 1..1500u64])
+            .prop_map(|(which, skip, len)| Step::RemoveFree { which, skip, len }),
+        1 => any::<Index>().prop_map(|which| Step::AddBack { which }),
     ]
 }
 
@@ -147,6 +166,8 @@ struct Pair<'p> {
     fallback: &'p [Vec<NodeId>],
     /// Two for each node.
     caches: Vec<CpuCache<'p>>,
+    /// Ranges that were removed; some may have been added again since.
+    removed: Vec<FrameRange>,
     /// Whether this step is looked at closely. Not each is, for looking makes the allocator put its memory in order.
     look: bool,
 }
@@ -177,6 +198,20 @@ impl Pair<'_> {
             }
             &Step::FreeAnywhere { frame, count } => self.free(frame, count),
             &Step::Add { start, len } => self.add_free(FrameRange::new(start, start + len)),
+            &Step::Remove { start, len } => self.remove_free(FrameRange::new(start, start + len)),
+            &Step::RemoveFree { ref which, skip, len } => {
+                let runs = self.model.free_runs();
+                if let Some(run) = runs.get(which.index(runs.len().max(1))) {
+                    let start = (run.start + skip).min(run.end - 1);
+                    self.remove_free(FrameRange::new(start, start.saturating_add(len).min(run.end)));
+                }
+            }
+            Step::AddBack { which } => {
+                if !self.removed.is_empty() {
+                    let range = self.removed.swap_remove(which.index(self.removed.len()));
+                    self.add_free(range);
+                }
+            }
         }
         if self.look {
             self.compare_counts();
@@ -272,6 +307,20 @@ impl Pair<'_> {
         assert_eq!(self.pages.add_free(range), self.model.add_free(range));
     }
 
+    /// A frame in a cache stands in the way, until it is drained; it and those before it are free for all that.
+    fn remove_free(&mut self, range: FrameRange) {
+        let mut removed = self.pages.remove_free(range);
+        if let Err(RemoveError::Cached(frame)) = removed {
+            assert!(self.model.all_free(range.start.0.max(1)..frame.0 + 1));
+            self.caches.iter_mut().for_each(|cache| self.pages.drain(cache));
+            removed = self.pages.remove_free(range);
+        }
+        assert_eq!(removed, self.model.remove_free(range));
+        if removed.is_ok_and(|count| count > 0) {
+            self.removed.push(range);
+        }
+    }
+
     fn free_by_order(&self) -> Vec<[u64; page_alloc::ORDERS]> {
         (0..self.fallback.len()).map(|index| self.pages.free_by_order(node(index)).unwrap()).collect()
     }
@@ -329,7 +378,7 @@ proptest! {
         let cpus: Vec<NodeId> = (0..2 * plan.fallback.len()).map(|cpu| node(cpu / 2)).collect();
         let (pages, caches) = machine.pages_and_caches(&cpus);
         let model = Model::new(&plan.spans, plan.fallback.len());
-        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches, look: true };
+        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches, removed: Vec::new(), look: true };
         pair.boot(&plan.spans, &plan.taken_at_boot);
         for (number, step) in plan.steps.iter().enumerate() {
             pair.look = number.is_multiple_of(5);

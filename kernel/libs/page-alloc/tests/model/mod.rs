@@ -1,7 +1,7 @@
 //! The plainest allocator there can be: a state for each frame, and every question answered by looking at each one.
 use std::collections::BTreeMap;
 
-use page_alloc::{AddError, FreeError, NodeFrames, NodeStats, ORDERS, Request};
+use page_alloc::{AddError, FreeError, NodeFrames, NodeStats, ORDERS, RemoveError, Request};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,10 +65,55 @@ impl Model {
             }
             part.fill(Frame::Free);
             self.stats[node.index()].free += end - next;
+            self.stats[node.index()].managed += end - next;
             added += end - next;
             next = end;
         }
         Ok(added)
+    }
+
+    pub fn remove_free(&mut self, range: FrameRange) -> Result<u64, RemoveError> {
+        let frames = range.start.0.max(1)..range.end.0;
+        for number in frames.clone() {
+            let frame = FrameNumber(number);
+            let (_, start, _, states) = self.span_of(number).ok_or(RemoveError::NotMemory(frame))?;
+            match states[(number - start) as usize] {
+                Frame::Free => {}
+                Frame::Withheld => return Err(RemoveError::NeverAdded(frame)),
+                Frame::Granted(_) => return Err(RemoveError::InUse(frame)),
+            }
+        }
+        for number in frames.clone() {
+            let Some((node, start, _, states)) = self.span_of(number) else { continue };
+            states[(number - start) as usize] = Frame::Withheld;
+            self.stats[node.index()].free -= 1;
+            self.stats[node.index()].managed -= 1;
+        }
+        Ok(frames.count() as u64)
+    }
+
+    /// The maximal runs of free frames within a span.
+    pub fn free_runs(&self) -> Vec<std::ops::Range<u64>> {
+        let mut runs = Vec::new();
+        for (span, frames) in &self.spans {
+            let mut start = span.frames.start.0;
+            for alike in frames.chunk_by(|one, next| (*one == Frame::Free) == (*next == Frame::Free)) {
+                let end = start + alike.len() as u64;
+                if alike[0] == Frame::Free {
+                    runs.push(start..end);
+                }
+                start = end;
+            }
+        }
+        runs
+    }
+
+    /// Whether all of these frames are free.
+    pub fn all_free(&mut self, mut frames: std::ops::Range<u64>) -> bool {
+        frames.all(|frame| {
+            self.span_of(frame)
+                .is_some_and(|(_, start, _, states)| states[(frame - start) as usize] == Frame::Free)
+        })
     }
 
     /// Whether some run on this node would do.
