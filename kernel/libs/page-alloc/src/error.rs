@@ -66,6 +66,24 @@ pub enum RemoveError {
     NeverAdded(FrameNumber),
 }
 
+/// Why memory that setup did not know was not added. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GrowError {
+    /// There is no frame in it.
+    Empty,
+    /// The memory with this first frame ends above 2^52 bytes, where no x86_64 machine has memory.
+    TooHigh(FrameNumber),
+    /// The allocator knows memory already that holds this frame: [`PageAllocator::add_free`](crate::PageAllocator::add_free)
+    /// adds it.
+    Known(FrameNumber),
+    /// The machine has no such node.
+    NoSuchNode(NodeId),
+    /// The frame is to be free, and is not in the memory.
+    NotInMemory(FrameNumber),
+    /// The memory for the metadata is smaller than `growth_layout` says.
+    MetadataTooSmall(NodeId),
+}
+
 /// Why no allocator could be built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SetupError {
@@ -130,6 +148,19 @@ impl fmt::Display for RemoveError {
     }
 }
 
+impl fmt::Display for GrowError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(out, "there is no frame in the memory"),
+            Self::TooHigh(frame) => write!(out, "the memory at frame {:#x} ends too high", frame.0),
+            Self::Known(frame) => write!(out, "frame {:#x} is known as memory already", frame.0),
+            Self::NoSuchNode(node) => write!(out, "there is no node {node}"),
+            Self::NotInMemory(frame) => write!(out, "frame {:#x} is not in the memory", frame.0),
+            Self::MetadataTooSmall(node) => write!(out, "the metadata memory of node {node} is too small"),
+        }
+    }
+}
+
 impl fmt::Display for SetupError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -146,5 +177,6 @@ impl fmt::Display for SetupError {
 impl Error for AllocateError {}
 impl Error for FreeError {}
 impl Error for AddError {}
+impl Error for GrowError {}
 impl Error for RemoveError {}
 impl Error for SetupError {}

@@ -124,16 +124,15 @@ impl<'m> NodeMemory<'m> {
         self.lists.largest_order()
     }
 
-    /// Free frames in chunks of each order. Walks all lists: as many steps as there are blocks with free frames.
-    pub fn free_by_order(&mut self) -> [u64; ORDERS] {
+    /// Adds its free frames to those in chunks of each order. Walks all lists: as many steps as there are blocks with free frames.
+    pub fn add_free_by_order(&mut self, frames: &mut [u64; ORDERS]) {
         self.put_kept_back();
-        let mut frames = [0; ORDERS];
         for order in 0..ORDERS as u8 {
             let mut next = self.lists.head(order);
             while let Some(index) = next {
                 let block = self.blocks.get(index.place());
                 if let Some(map) = self.blocks.map(index.place()) {
-                    map.count_by_order(&mut frames);
+                    map.count_by_order(frames);
                 }
                 next = match block {
                     Block::Free { order, link, .. } => {
@@ -145,7 +144,6 @@ impl<'m> NodeMemory<'m> {
                 };
             }
         }
-        frames
     }
 
     /// The state of a frame of the extent.

@@ -51,6 +51,14 @@ enum Step {
         start: u64,
         len: u64,
     },
+    /// A new span, of which so many frames at both ends are withheld, behind what is known or anywhere.
+    AddMemory {
+        node: NodeId,
+        start: u64,
+        len: u64,
+        withheld: (u64, u64),
+        behind: bool,
+    },
     Remove {
         start: u64,
         len: u64,
@@ -128,6 +136,14 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
         1 => (frame(), prop_oneof![0..5u64, any::<u64>()])
             .prop_map(|(frame, count)| Step::FreeAnywhere { frame, count }),
         1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64).prop_map(|(start, len)| Step::Add { start, len }),
+        1 => (
+            (0..nodes).prop_map(node),
+            prop_oneof![0..9000u64, HIGH..HIGH + 5000],
+            prop_oneof![0..40u64, 1..3000u64, (1..6u64).prop_map(|blocks| blocks * 512)],
+            prop_oneof![Just((0, 0)), (0..300u64, 0..300u64)],
+            any::<bool>(),
+        )
+            .prop_map(|(node, start, len, withheld, behind)| Step::AddMemory { node, start, len, withheld, behind }),
         1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64)
             .prop_map(|(start, len)| Step::Remove { start, len }),
         1 => (any::<Index>(), prop_oneof![Just(0), 0..600u64], prop_oneof![Just(u64::MAX), 1..1500u64])
@@ -198,6 +214,12 @@ impl Pair<'_> {
             }
             &Step::FreeAnywhere { frame, count } => self.free(frame, count),
             &Step::Add { start, len } => self.add_free(FrameRange::new(start, start + len)),
+            &Step::AddMemory { node, start, len, withheld, behind } => {
+                let next = self.model.borders().into_iter().max().unwrap_or_default();
+                let start = if behind { next + start % 700 * (start % 3) } else { start };
+                let free = FrameRange::new(start + withheld.0, start + len.saturating_sub(withheld.1));
+                self.add_memory(NodeFrames { node, frames: FrameRange::new(start, start + len) }, free);
+            }
             &Step::Remove { start, len } => self.remove_free(FrameRange::new(start, start + len)),
             &Step::RemoveFree { ref which, skip, len } => {
                 let runs = self.model.free_runs();
@@ -307,6 +329,14 @@ impl Pair<'_> {
         assert_eq!(self.pages.add_free(range), self.model.add_free(range));
     }
 
+    fn add_memory(&mut self, memory: NodeFrames, free: FrameRange) {
+        let (pages, expected) = (self.pages, self.model.add_memory(memory, free));
+        match pages.growth_layout(memory) {
+            Ok(layout) => assert_eq!(pages.add_memory(memory, free, machine::leak(layout)), expected),
+            Err(error) => assert_eq!(Err(error), expected),
+        }
+    }
+
     /// A frame in a cache stands in the way, until it is drained; it and those before it are free for all that.
     fn remove_free(&mut self, range: FrameRange) {
         let mut removed = self.pages.remove_free(range);
@@ -387,7 +417,7 @@ proptest! {
                 pair.compare_chunks();
             }
         }
-        for frame in plan.spans.iter().flat_map(|s| [s.frames.start.0, s.frames.end.0, s.frames.end.0 - 1]) {
+        for frame in pair.model.borders() {
             prop_assert_eq!(pages.node_of(FrameNumber(frame)), pair.model.node_of(frame));
         }
         while let Some((&start, &count)) = pair.model.grants.first_key_value() {

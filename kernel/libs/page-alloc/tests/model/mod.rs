@@ -1,7 +1,7 @@
 //! The plainest allocator there can be: a state for each frame, and every question answered by looking at each one.
 use std::collections::BTreeMap;
 
-use page_alloc::{AddError, FreeError, NodeFrames, NodeStats, ORDERS, RemoveError, Request};
+use page_alloc::{AddError, FreeError, GrowError, NodeFrames, NodeStats, ORDERS, RemoveError, Request};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +70,37 @@ impl Model {
             next = end;
         }
         Ok(added)
+    }
+
+    /// The memory becomes a span of its own.
+    pub fn add_memory(&mut self, memory: NodeFrames, free: FrameRange) -> Result<u64, GrowError> {
+        if memory.frames.is_empty() {
+            return Err(GrowError::Empty);
+        }
+        let numbers = memory.frames.start.0..memory.frames.end.0;
+        if let Some(known) = numbers.clone().find(|frame| self.span_of(*frame).is_some()) {
+            return Err(GrowError::Known(FrameNumber(known)));
+        }
+        let mut outside = (free.start.0..free.end.0).filter(|frame| !numbers.contains(frame));
+        if let Some(frame) = outside.next() {
+            return Err(GrowError::NotInMemory(FrameNumber(frame)));
+        }
+        let is_free = |frame| free.contains(FrameNumber(frame)) && frame > 0;
+        let state = |frame| if is_free(frame) { Frame::Free } else { Frame::Withheld };
+        let frames: Vec<Frame> = numbers.map(state).collect();
+        let count = frames.iter().filter(|frame| **frame == Frame::Free).count() as u64;
+        let stats = &mut self.stats[memory.node.index()];
+        stats.total += frames.len() as u64;
+        stats.managed += count;
+        stats.free += count;
+        self.spans.push((memory, frames));
+        Ok(count)
+    }
+
+    /// The first and the last frame of each span, and those next to them.
+    pub fn borders(&self) -> Vec<u64> {
+        let spans = self.spans.iter().map(|(span, _)| (span.frames.start.0, span.frames.end.0));
+        spans.flat_map(|(start, end)| [start.saturating_sub(1), start, end - 1, end]).collect()
     }
 
     pub fn remove_free(&mut self, range: FrameRange) -> Result<u64, RemoveError> {
