@@ -105,8 +105,8 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         Ok(added)
     }
 
-    /// Hands out contiguous frames: of the preferred node, or of the first node in its fallback order that has such a
-    /// run. The frames are as whoever had them last left them.
+    /// Hands out contiguous frames: of the preferred node, or of the first allowed node in its fallback order that has such
+    /// a run. The frames are as whoever had them last left them.
     ///
     /// # Errors
     /// See [`AllocateError`].
@@ -126,21 +126,24 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         mut give_back: impl FnMut(NodeId, u64) -> bool,
     ) -> Result<Grant, AllocateError> {
         let needs = Needs::of(request)?;
-        let &Request { count, preferred, .. } = request;
+        let &Request { count, preferred, nodes, .. } = request;
         let preferred_node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
         let order =
             if request.strict { core::slice::from_ref(&preferred) } else { preferred_node.fallback() };
-        for &id in order {
+        let allowed = order.iter().copied().filter(|id| nodes.contains(*id));
+        let mut wanted = nodes.contains(preferred).then_some(preferred);
+        for id in allowed {
             let Some(node) = self.node(id) else { continue };
-            let allocate = || node.allocate(request, &needs, &self.spans);
+            let wanted = *wanted.get_or_insert(id);
+            let allocate = || node.allocate(request, wanted, &needs, &self.spans);
             let found = allocate().or_else(|cached| match cached {
                 1.. if give_back(id, cached) => allocate(),
                 _ => Err(cached),
             });
             let Ok(frame) = found else { continue };
-            let fell_back = id != preferred;
-            if fell_back {
-                preferred_node.count_foreign(count);
+            let fell_back = id != wanted;
+            if fell_back && let Some(wanted) = self.node(wanted) {
+                wanted.count_foreign(count);
             }
             return Ok(Grant { frame, count, node: id, fell_back });
         }
