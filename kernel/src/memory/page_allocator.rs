@@ -236,9 +236,23 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
         return Ok(grant);
     }
     let cpu = per_cpu::current();
-    let thread = per_cpu::current_thread();
+    let (preferred, strict) = match if let Some(policy) = policy { policy } else { thread_policy() } {
+        Policy::Local => (cpu.preferred_node, false),
+        Policy::Preferred(node) => (node, false),
+        Policy::Strict(node) => (node, true),
+        policy => return allocate_of_several(request, policy),
+    };
+    let request =
+        Request { alignment, highest, strict, cpu_node: cpu.node, ..Request::new(count, preferred) };
+    allocate(&request, zeroed)
+}
+
+/// The same by a policy over several nodes.
+#[inline(never)]
+fn allocate_of_several(request: ThreadRequest<'_>, policy: Policy<'_>) -> Result<Grant, AllocateError> {
+    let ThreadRequest { count, alignment, highest, zeroed, .. } = request;
+    let (cpu, thread) = (per_cpu::current(), per_cpu::current_thread());
     let mut cursor = thread.cursor();
-    let policy = if let Some(policy) = policy { policy } else { thread_policy() };
     let by_policy = policy.request(count, cpu.preferred_node, &mut cursor);
     let grant = allocate(&Request { alignment, highest, cpu_node: cpu.node, ..by_policy }, zeroed)?;
     // A turn in which nothing was granted is not over.

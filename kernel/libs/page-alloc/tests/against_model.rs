@@ -5,7 +5,9 @@ mod model;
 use machine::{Machine, node, span};
 use model::Model;
 use model::policies::{self, Turns, Wish};
-use page_alloc::{AllocateError, CpuCache, Cursor, NodeFrames, NodeStats, PageAllocator, Request};
+use page_alloc::{
+    AllocateError, CpuCache, Cursor, NodeFrames, NodeStats, PageAllocator, RemoveError, Request,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use units::{FrameNumber, FrameRange, NodeId, PhysAddr};
@@ -59,6 +61,28 @@ enum Step {
     Add {
         start: u64,
         len: u64,
+    },
+    /// A new span, of which so many frames at both ends are withheld, behind what is known or anywhere.
+    AddMemory {
+        node: NodeId,
+        start: u64,
+        len: u64,
+        withheld: (u64, u64),
+        behind: bool,
+    },
+    Remove {
+        start: u64,
+        len: u64,
+    },
+    /// Part of a run of free frames, or all of it.
+    RemoveFree {
+        which: Index,
+        skip: u64,
+        len: u64,
+    },
+    /// What one of the steps before has removed.
+    AddBack {
+        which: Index,
     },
     /// So many single frames, from one CPU's cache.
     AllocateCached {
@@ -124,6 +148,19 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
         1 => (frame(), prop_oneof![0..5u64, any::<u64>()])
             .prop_map(|(frame, count)| Step::FreeAnywhere { frame, count }),
         1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64).prop_map(|(start, len)| Step::Add { start, len }),
+        1 => (
+            (0..nodes).prop_map(node),
+            prop_oneof![0..9000u64, HIGH..HIGH + 5000],
+            prop_oneof![0..40u64, 1..3000u64, (1..6u64).prop_map(|blocks| blocks * 512)],
+            prop_oneof![Just((0, 0)), (0..300u64, 0..300u64)],
+            any::<bool>(),
+        )
+            .prop_map(|(node, start, len, withheld, behind)| Step::AddMemory { node, start, len, withheld, behind }),
+        1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64)
+            .prop_map(|(start, len)| Step::Remove { start, len }),
+        1 => (any::<Index>(), prop_oneof![Just(0), 0..600u64], prop_oneof![Just(u64::MAX), 1..1500u64])
+            .prop_map(|(which, skip, len)| Step::RemoveFree { which, skip, len }),
+        1 => any::<Index>().prop_map(|which| Step::AddBack { which }),
     ]
 }
 
@@ -179,6 +216,8 @@ struct Pair<'p> {
     caches: Vec<CpuCache<'p>>,
     /// For each thread, where its interleaving stands.
     turns: [(Cursor, Turns); THREADS],
+    /// Ranges that were removed; some may have been added again since.
+    removed: Vec<FrameRange>,
     /// Whether this step is looked at closely. Not each is, for looking makes the allocator put its memory in order.
     look: bool,
 }
@@ -217,6 +256,26 @@ impl Pair<'_> {
             }
             &Step::FreeAnywhere { frame, count } => self.free(frame, count),
             &Step::Add { start, len } => self.add_free(FrameRange::new(start, start + len)),
+            &Step::AddMemory { node, start, len, withheld, behind } => {
+                let next = self.model.borders().into_iter().max().unwrap_or_default();
+                let start = if behind { next + start % 700 * (start % 3) } else { start };
+                let free = FrameRange::new(start + withheld.0, start + len.saturating_sub(withheld.1));
+                self.add_memory(NodeFrames { node, frames: FrameRange::new(start, start + len) }, free);
+            }
+            &Step::Remove { start, len } => self.remove_free(FrameRange::new(start, start + len)),
+            &Step::RemoveFree { ref which, skip, len } => {
+                let runs = self.model.free_runs();
+                if let Some(run) = runs.get(which.index(runs.len().max(1))) {
+                    let start = (run.start + skip).min(run.end - 1);
+                    self.remove_free(FrameRange::new(start, start.saturating_add(len).min(run.end)));
+                }
+            }
+            Step::AddBack { which } => {
+                if !self.removed.is_empty() {
+                    let range = self.removed.swap_remove(which.index(self.removed.len()));
+                    self.add_free(range);
+                }
+            }
         }
         if self.look {
             self.compare_counts();
@@ -314,6 +373,28 @@ impl Pair<'_> {
         assert_eq!(self.pages.add_free(range), self.model.add_free(range));
     }
 
+    fn add_memory(&mut self, memory: NodeFrames, free: FrameRange) {
+        let (pages, expected) = (self.pages, self.model.add_memory(memory, free));
+        match pages.growth_layout(memory) {
+            Ok(layout) => assert_eq!(pages.add_memory(memory, free, machine::leak(layout)), expected),
+            Err(error) => assert_eq!(Err(error), expected),
+        }
+    }
+
+    /// A frame in a cache stands in the way, until it is drained; it and those before it are free for all that.
+    fn remove_free(&mut self, range: FrameRange) {
+        let mut removed = self.pages.remove_free(range);
+        if let Err(RemoveError::Cached(frame)) = removed {
+            assert!(self.model.all_free(range.start.0.max(1)..frame.0 + 1));
+            self.caches.iter_mut().for_each(|cache| self.pages.drain(cache));
+            removed = self.pages.remove_free(range);
+        }
+        assert_eq!(removed, self.model.remove_free(range));
+        if removed.is_ok_and(|count| count > 0) {
+            self.removed.push(range);
+        }
+    }
+
     fn free_by_order(&self) -> Vec<[u64; page_alloc::ORDERS]> {
         (0..self.fallback.len()).map(|index| self.pages.free_by_order(node(index)).unwrap()).collect()
     }
@@ -371,7 +452,9 @@ proptest! {
         let cpus: Vec<NodeId> = (0..2 * plan.fallback.len()).map(|cpu| node(cpu / 2)).collect();
         let (pages, caches) = machine.pages_and_caches(&cpus);
         let model = Model::new(&plan.spans, plan.fallback.len());
-        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches, turns: [(Cursor::START, Turns::default()), (Cursor::START, Turns::default())], look: true };
+        let turns = [(Cursor::START, Turns::default()), (Cursor::START, Turns::default())];
+        let mut pair =
+            Pair { pages: &pages, model, fallback: &plan.fallback, caches, turns, removed: Vec::new(), look: true };
         pair.boot(&plan.spans, &plan.taken_at_boot);
         for (number, step) in plan.steps.iter().enumerate() {
             pair.look = number.is_multiple_of(5);
@@ -380,7 +463,7 @@ proptest! {
                 pair.compare_chunks();
             }
         }
-        for frame in plan.spans.iter().flat_map(|s| [s.frames.start.0, s.frames.end.0, s.frames.end.0 - 1]) {
+        for frame in pair.model.borders() {
             prop_assert_eq!(pages.node_of(FrameNumber(frame)), pair.model.node_of(frame));
         }
         while let Some((&start, &count)) = pair.model.grants.first_key_value() {

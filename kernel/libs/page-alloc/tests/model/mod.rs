@@ -3,7 +3,7 @@ pub mod policies;
 
 use std::collections::BTreeMap;
 
-use page_alloc::{AddError, FreeError, NodeFrames, NodeStats, ORDERS, Request};
+use page_alloc::{AddError, FreeError, GrowError, NodeFrames, NodeStats, ORDERS, RemoveError, Request};
 use policies::Wish;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr};
 
@@ -68,10 +68,86 @@ impl Model {
             }
             part.fill(Frame::Free);
             self.stats[node.index()].free += end - next;
+            self.stats[node.index()].managed += end - next;
             added += end - next;
             next = end;
         }
         Ok(added)
+    }
+
+    /// The memory becomes a span of its own.
+    pub fn add_memory(&mut self, memory: NodeFrames, free: FrameRange) -> Result<u64, GrowError> {
+        if memory.frames.is_empty() {
+            return Err(GrowError::Empty);
+        }
+        let numbers = memory.frames.start.0..memory.frames.end.0;
+        if let Some(known) = numbers.clone().find(|frame| self.span_of(*frame).is_some()) {
+            return Err(GrowError::Known(FrameNumber(known)));
+        }
+        let mut outside = (free.start.0..free.end.0).filter(|frame| !numbers.contains(frame));
+        if let Some(frame) = outside.next() {
+            return Err(GrowError::NotInMemory(FrameNumber(frame)));
+        }
+        let is_free = |frame| free.contains(FrameNumber(frame)) && frame > 0;
+        let state = |frame| if is_free(frame) { Frame::Free } else { Frame::Withheld };
+        let frames: Vec<Frame> = numbers.map(state).collect();
+        let count = frames.iter().filter(|frame| **frame == Frame::Free).count() as u64;
+        let stats = &mut self.stats[memory.node.index()];
+        stats.total += frames.len() as u64;
+        stats.managed += count;
+        stats.free += count;
+        self.spans.push((memory, frames));
+        Ok(count)
+    }
+
+    /// The first and the last frame of each span, and those next to them.
+    pub fn borders(&self) -> Vec<u64> {
+        let spans = self.spans.iter().map(|(span, _)| (span.frames.start.0, span.frames.end.0));
+        spans.flat_map(|(start, end)| [start.saturating_sub(1), start, end - 1, end]).collect()
+    }
+
+    pub fn remove_free(&mut self, range: FrameRange) -> Result<u64, RemoveError> {
+        let frames = range.start.0.max(1)..range.end.0;
+        for number in frames.clone() {
+            let frame = FrameNumber(number);
+            let (_, start, _, states) = self.span_of(number).ok_or(RemoveError::NotMemory(frame))?;
+            match states[(number - start) as usize] {
+                Frame::Free => {}
+                Frame::Withheld => return Err(RemoveError::NeverAdded(frame)),
+                Frame::Granted(_) => return Err(RemoveError::InUse(frame)),
+            }
+        }
+        for number in frames.clone() {
+            let Some((node, start, _, states)) = self.span_of(number) else { continue };
+            states[(number - start) as usize] = Frame::Withheld;
+            self.stats[node.index()].free -= 1;
+            self.stats[node.index()].managed -= 1;
+        }
+        Ok(frames.count() as u64)
+    }
+
+    /// The maximal runs of free frames within a span.
+    pub fn free_runs(&self) -> Vec<std::ops::Range<u64>> {
+        let mut runs = Vec::new();
+        for (span, frames) in &self.spans {
+            let mut start = span.frames.start.0;
+            for alike in frames.chunk_by(|one, next| (*one == Frame::Free) == (*next == Frame::Free)) {
+                let end = start + alike.len() as u64;
+                if alike[0] == Frame::Free {
+                    runs.push(start..end);
+                }
+                start = end;
+            }
+        }
+        runs
+    }
+
+    /// Whether all of these frames are free.
+    pub fn all_free(&mut self, mut frames: std::ops::Range<u64>) -> bool {
+        frames.all(|frame| {
+            self.span_of(frame)
+                .is_some_and(|(_, start, _, states)| states[(frame - start) as usize] == Frame::Free)
+        })
     }
 
     /// Whether some run on this node would do.
