@@ -7,6 +7,7 @@ mod heaps;
 mod load;
 mod pages;
 mod plan;
+mod recall;
 mod shootdown;
 mod stacks;
 mod threads;
@@ -22,6 +23,8 @@ pub fn run() {
     report("pages.refusals", pages::wrong_frees_are_refused());
     report("pages.fallback", fallback::goes_in_distance_order());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
+    report("pages.recall", recall::reaches_cpus_that_run());
+    report("pages.recall_all", recall::goes_on_when_all_ask_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
     report("heap.local", heaps::come_from_their_node());
     report("stacks.come_and_go", stacks::come_and_go_without_a_trace());

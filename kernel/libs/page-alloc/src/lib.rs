@@ -57,7 +57,7 @@ mod stats;
 mod walk;
 
 pub use allocator::PageAllocator;
-pub use cache::{CACHE_FRAMES, CpuCache};
+pub use cache::{CACHE_FRAMES, CacheView, CpuCache};
 pub use error::{AddError, AllocateError, FreeError, SetupError};
 pub use request::{Grant, Request};
 pub use setup::NodeSetup;

@@ -54,7 +54,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.fallback
     }
 
-    /// Grants frames of this node; without a fit tells how many frames its caches hold.
+    /// Grants frames of this node; without a fit tells how many frames its caches hold, 0 where those would not do either.
     pub fn allocate(
         &self,
         request: &Request,
@@ -64,7 +64,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let mut guarded = self.guarded.lock();
         let Guarded { memory, counts, .. } = &mut *guarded;
         let Some(frame) = memory.allocate(needs, spans.of_node(self.first_span)) else {
-            return Err(guarded.cache_counts().held);
+            let held = guarded.cache_counts().held;
+            return Err(if guarded.memory.free_frames() + held < needs.count { 0 } else { held });
         };
         *(if request.preferred == self.id { &mut counts.hit } else { &mut counts.miss }) += needs.count;
         *(if request.cpu_node == self.id { &mut counts.local } else { &mut counts.other }) += needs.count;
