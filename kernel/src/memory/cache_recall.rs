@@ -13,7 +13,7 @@ use crate::arch;
 use crate::memory::{page_allocator, shootdown};
 use crate::platform::cpu_topology;
 use crate::sync::PreemptionOff;
-use crate::threading::per_cpu::{self, DUE_RECALL, PerCpu};
+use crate::threading::per_cpu::{self, PENDING_RECALL, PerCpu};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use units::NodeId;
 
@@ -81,7 +81,7 @@ fn wait_for(cpu: &PerCpu) {
 
 /// The interrupt by which a CPU is asked; interrupts are off.
 pub fn interrupted() {
-    per_cpu::current().set_due(DUE_RECALL);
+    per_cpu::current().set_pending(PENDING_RECALL);
 }
 
 /// Gives this CPU's cache back if another CPU has asked for it. Called by threads that do not use the cache just now, with no

@@ -244,7 +244,9 @@ pub fn allocate_for_thread(request: ThreadRequest) -> Result<Grant, AllocateErro
         Policy::Preferred(node) => (node, false),
         Policy::Strict(node) => (node, true),
     };
-    allocate(&Request { count, alignment, highest, preferred, strict, cpu_node: cpu.node }, zeroed)
+    let request =
+        Request { alignment, highest, strict, cpu_node: cpu.node, ..Request::new(count, preferred) };
+    allocate(&request, zeroed)
 }
 
 /// A page for the running thread, as its policy says, which holds what was there before: the commonest request, answered from

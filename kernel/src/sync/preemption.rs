@@ -4,7 +4,7 @@ use crate::memory::cache_recall;
 use crate::threading::per_cpu;
 
 /// While it lives, no other thread gets this CPU; interrupts are still handled. May be nested. Costs one instruction, and
-/// four at the end to see whether another thread's turn has come meanwhile.
+/// two at the end, which also see whether another thread's turn has come meanwhile.
 pub struct PreemptionOff(());
 
 impl PreemptionOff {

@@ -23,12 +23,13 @@ pub struct PerCpu {
     this: *const PerCpu,
     /// What it runs.
     thread: AtomicPtr<Thread>,
-    /// How many stretches without preemption are under way.
+    /// How many stretches without preemption are under way, and [`NOTHING_DUE`]: 0 when the last one has ended and something is
+    /// to be done then. Its own CPU alone writes it.
     preemption_off: AtomicU32,
     /// Ticks that are left of the running thread's turn.
     pub slice: AtomicU32,
-    /// What is to be done as soon as preemption is on: the bits [`DUE_SWITCH`] and [`DUE_RECALL`].
-    due: AtomicU8,
+    /// What is to be done as soon as preemption is on: the bits [`PENDING_SWITCH`] and [`PENDING_RECALL`].
+    pending: AtomicU8,
     /// What it runs when nothing else is to be run.
     idle_thread: AtomicPtr<Thread>,
     /// Free pages of its node; none before there is memory for it.
@@ -73,9 +74,13 @@ pub struct PerCpu {
 unsafe impl Sync for PerCpu {}
 
 /// The running thread's turn is over.
-pub const DUE_SWITCH: u8 = 1;
+pub const PENDING_SWITCH: u8 = 1;
 /// Others ask for the CPU's free pages.
-pub const DUE_RECALL: u8 = 2;
+pub const PENDING_RECALL: u8 = 2;
+
+/// Set in the count of stretches without preemption as long as nothing is to be done at their end: one look at the count tells
+/// both.
+const NOTHING_DUE: u32 = 1 << 31;
 
 /// Something for another CPU to do once.
 pub struct Work {
@@ -102,9 +107,9 @@ impl PerCpu {
         Self {
             this,
             thread: AtomicPtr::new(core::ptr::null_mut()),
-            preemption_off: AtomicU32::new(0),
+            preemption_off: AtomicU32::new(NOTHING_DUE),
             slice: AtomicU32::new(0),
-            due: AtomicU8::new(0),
+            pending: AtomicU8::new(0),
             idle_thread: AtomicPtr::new(core::ptr::null_mut()),
             page_cache: UnsafeCell::new(None),
             page_cache_view: None,
@@ -295,20 +300,35 @@ impl PerCpu {
         }
     }
 
-    /// Notes that something is to be done as soon as preemption is on. Any CPU may do so.
-    pub fn set_due(&self, what: u8) {
-        self.due.fetch_or(what, Ordering::Relaxed);
+    /// Notes that something is to be done as soon as preemption is on: an interrupt does, or whoever sends one.
+    pub fn set_pending(&self, what: u8) {
+        self.pending.fetch_or(what, Ordering::Relaxed);
     }
 
-    /// What is to be done, once: the caller does it.
+    /// Whether anything is.
     #[inline]
-    pub fn take_due(&self) -> u8 {
-        if self.due.load(Ordering::Relaxed) == 0 { 0 } else { self.due.swap(0, Ordering::Relaxed) }
+    pub fn has_pending(&self) -> bool {
+        self.pending.load(Ordering::Relaxed) != 0
+    }
+
+    /// What it is; the caller does it.
+    pub fn take_pending(&self) -> u8 {
+        self.pending.swap(0, Ordering::Relaxed)
     }
 
     /// Whether the running thread may lose the CPU.
     pub fn preemption_is_on(&self) -> bool {
-        self.preemption_off.load(Ordering::Relaxed) == 0
+        self.preemption_off.load(Ordering::Relaxed) & !NOTHING_DUE == 0
+    }
+
+    /// Has the scheduler called at the end of the stretch without preemption that is under way, or no longer. Interrupts are off,
+    /// and this is the running CPU's block.
+    pub fn set_due(&self, due: bool) {
+        if due {
+            self.preemption_off.fetch_and(!NOTHING_DUE, Ordering::Relaxed);
+        } else {
+            self.preemption_off.fetch_or(NOTHING_DUE, Ordering::Relaxed);
+        }
     }
 
     /// The ranks of the locks that the CPU holds.
@@ -363,10 +383,8 @@ pub fn begin_no_preemption() {
 /// Ends it; when it was the outermost and something has become due meanwhile, such as another thread's turn, that is done now.
 #[inline]
 pub fn end_no_preemption() {
-    const COUNTER: usize = offset_of!(PerCpu, preemption_off);
-    const DUE: usize = offset_of!(PerCpu, due);
-    // SAFETY: the one is a 32-bit counter, and was incremented before; the other is a byte.
-    unsafe { arch::per_cpu_decrement_and_call::<COUNTER, DUE>() };
+    // SAFETY: the field is a 32-bit counter, and was incremented before.
+    unsafe { arch::per_cpu_decrement_and_call::<{ offset_of!(PerCpu, preemption_off) }>() };
 }
 
 /// The running CPU and thread, in words, for the log.
