@@ -33,7 +33,7 @@ pub struct Contents<'m> {
     next: Option<&'m Contents<'m>>,
     len: AtomicUsize,
     granted: AtomicU64,
-    /// The first `len` are in the cache. The others were, so that each is a frame which was added once.
+    /// The first `len` are in the cache. The others were, so that each is a frame which was added once and not removed.
     frames: [AtomicU64; CACHE_FRAMES],
 }
 
@@ -205,6 +205,17 @@ impl<'m> Contents<'m> {
     /// Frames that it has handed out.
     pub fn granted(&self) -> u64 {
         self.granted.load(Relaxed)
+    }
+
+    /// No longer says that it has held these frames, which it does not hold.
+    pub fn forget(&self, frames: core::ops::Range<u64>) {
+        for slot in &self.frames {
+            let frame = slot.load(Relaxed);
+            if frames.contains(&frame) {
+                // Where the cache's CPU has put another frame there meanwhile, that one stays.
+                let _ = slot.compare_exchange(frame, NO_FRAME, Relaxed, Relaxed);
+            }
+        }
     }
 
     /// Whether it holds, or has held, one of these frames.
