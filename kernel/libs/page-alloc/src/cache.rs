@@ -36,6 +36,27 @@ pub struct CpuCache<'m> {
     known_blocks: [KnownBlock<'m>; KNOWN_BLOCKS],
 }
 
+/// A cache as any CPU may see it, at the moment it looks.
+#[derive(Clone, Copy)]
+pub struct CacheView<'m>(&'m Contents<'m>);
+
+impl CacheView<'_> {
+    /// The node whose frames it holds; `None` for [`CpuCache::none`].
+    pub fn node(&self) -> Option<NodeId> {
+        self.0.node
+    }
+
+    /// Frames that it holds.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What others may see of a cache: a ring of frames. They come and go at its top; at its bottom those are given back that have
 /// been here longest.
 #[repr(align(128))]
@@ -100,6 +121,11 @@ impl<'m> CpuCache<'m> {
             known_words: [NO_MAP.word_of(0); KNOWN_WORDS],
             known_blocks: [KnownBlock { number: NO_FRAME, map: &NO_MAP }; KNOWN_BLOCKS],
         }
+    }
+
+    /// What others may see of it while its CPU uses it.
+    pub fn view(&self) -> CacheView<'m> {
+        CacheView(self.contents)
     }
 
     /// The node whose frames it holds; `None` for [`CpuCache::none`].
