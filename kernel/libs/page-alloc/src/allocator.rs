@@ -179,6 +179,13 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         None
     }
 
+    /// Hands out 2^`order` frames of this node to a CPU of `cpu_node`, if such a chunk was freed there and is kept: what
+    /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit.
+    #[inline]
+    pub fn allocate_kept(&self, node: NodeId, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+        self.node(node)?.allocate_kept(order, cpu_node)
+    }
+
     /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.
     ///
     /// # Errors
@@ -242,6 +249,20 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         count: u64,
     ) -> Result<(), FreeError> {
         if count == 1 && cache.put(frame) { Ok(()) } else { self.free_looked_up(cache, frame, count) }
+    }
+
+    /// What [`PageAllocator::free_cached`] does with 2^`order` frames if their state can be told from few words and there is
+    /// room in the cache, or among what their node keeps. `false`, with nothing changed, otherwise: then `free_cached` decides.
+    #[inline]
+    #[must_use = "frames that were not taken back are still granted"]
+    pub fn free_kept(&self, cache: &mut CpuCache<'m>, frame: FrameNumber, order: u8) -> bool {
+        if order == 0 && cache.put_by_block(frame) {
+            return true;
+        }
+        let Some(span) = self.spans.find(frame.0) else { return false };
+        let Some(node) = self.node(span.node) else { return false };
+        let for_cache = order == 0 && Some(span.node) == cache.node();
+        !for_cache && frame.0.trailing_zeros() >= order.into() && node.keep(span, frame, order)
     }
 
     #[cold]

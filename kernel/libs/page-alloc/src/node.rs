@@ -89,6 +89,25 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
+    /// Grants the kept chunk of this order, if there is one, to a CPU of `cpu_node` that wants it of this node.
+    #[inline]
+    pub fn allocate_kept(&self, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+        let mut guarded = self.guarded.lock();
+        let Guarded { memory, counts, .. } = &mut *guarded;
+        let frame = memory.allocate_kept(order, u64::MAX)?;
+        counts.hit += 1 << order;
+        *(if cpu_node == self.id { &mut counts.local } else { &mut counts.other }) += 1 << order;
+        Some(FrameNumber(frame))
+    }
+
+    /// Takes back and keeps a chunk that begins in this span of the node. `false`, with nothing changed, where it takes more to
+    /// tell whether it is a grant, or one is kept already.
+    #[inline]
+    pub fn keep(&self, span: &Span, frame: FrameNumber, order: u8) -> bool {
+        let mut guarded = self.guarded.lock();
+        guarded.memory_of(span).keep(span.extent(), frame.0, order)
+    }
+
     /// Notes that frames which were to come from here came from another node.
     pub fn count_foreign(&self, frames: u64) {
         self.foreign.0.fetch_add(frames, Relaxed);
