@@ -6,8 +6,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
-use crate::cache::{Contents, CpuCache};
+use crate::blocks::{BLOCK_ORDER, block_of, offset_in_block};
+use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
+use crate::kept::KnownBlock;
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
 use crate::setup::{self, NodeSetup};
@@ -256,13 +258,34 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     #[inline]
     #[must_use = "frames that were not taken back are still granted"]
     pub fn free_kept(&self, cache: &mut CpuCache<'m>, frame: FrameNumber, order: u8) -> bool {
-        if order == 0 && cache.put_by_block(frame) {
-            return true;
+        if frame.0.trailing_zeros() < order.into() {
+            return false;
         }
+        if order >= BLOCK_ORDER {
+            return order == BLOCK_ORDER && self.free_kept_block(frame);
+        }
+        let known = cache.known_block(frame.0);
+        let Some(block) = known.or_else(|| self.look_up_block(cache, frame)) else { return false };
+        if order == 0 && Some(block.span.node) == cache.node() {
+            return cache.put_by_block(frame.0, block);
+        }
+        self.node(block.span.node).is_some_and(|node| node.keep_part(block, frame, order))
+    }
+
+    #[inline]
+    fn free_kept_block(&self, frame: FrameNumber) -> bool {
         let Some(span) = self.spans.find(frame.0) else { return false };
-        let Some(node) = self.node(span.node) else { return false };
-        let for_cache = order == 0 && Some(span.node) == cache.node();
-        !for_cache && frame.0.trailing_zeros() >= order.into() && node.keep(span, frame, order)
+        self.node(span.node).is_some_and(|node| node.keep_block(span, block_of(frame.0)))
+    }
+
+    /// The block that holds the frame, if it is split; remembered from then on.
+    #[cold]
+    #[inline(never)]
+    fn look_up_block(&self, cache: &mut CpuCache<'m>, frame: FrameNumber) -> Option<KnownBlock<'m>> {
+        let span = self.spans.find(frame.0)?;
+        let block = self.node(span.node)?.split_block(span, block_of(frame.0))?;
+        cache.remember(block);
+        Some(block)
     }
 
     #[cold]
@@ -273,8 +296,19 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         frame: FrameNumber,
         count: u64,
     ) -> Result<(), FreeError> {
-        if count == 1 && cache.put_by_block(frame) {
-            return Ok(());
+        if count == 1
+            && let Some(block) = cache.known_block(frame.0)
+            && Some(block.span.node) == cache.node()
+            && block.map.is_granted_chunk(offset_in_block(frame.0), 0)
+        {
+            if cache.is_full()
+                && let Some(node) = self.node(block.span.node)
+            {
+                node.flush(cache, CACHE_FRAMES / 2, &self.spans);
+            }
+            if cache.put_by_block(frame.0, block) {
+                return Ok(());
+            }
         }
         match self.spans.find(frame.0) {
             Some(span) if count == 1 && Some(span.node) == cache.node() => {

@@ -26,7 +26,7 @@ impl<'m> NodeMemory<'m> {
         let word = map.word_of(chunk.frame());
         let frames = word.available();
         cache.fill(chunk.frame() / 64 * 64, frames, word);
-        cache.remember(chunk.frame(), map);
+        cache.remember_word(chunk.frame(), word);
         word.withhold(frames);
         self.free -= u64::from(frames.count_ones());
         self.settle(chunk.extent, chunk.extent.first, free - frames.count_ones() as u16);

@@ -10,6 +10,8 @@ use units::{FrameNumber, NodeId};
 use crate::blocks::{block_of, offset_in_block};
 use crate::carve::Carver;
 use crate::frame_map::{FrameMap, Word};
+use crate::kept::KnownBlock;
+use crate::span_table::Span;
 
 /// Frames that a cache has room for: as many as a word of a frame map knows.
 pub const CACHE_FRAMES: usize = 64;
@@ -17,7 +19,7 @@ pub const CACHE_FRAMES: usize = 64;
 /// Words that a cache remembers, each at the place that its number's low bits give: those of 16 MiB in a row.
 const KNOWN_WORDS: usize = 64;
 
-/// Blocks whose frame maps a cache remembers, likewise.
+/// Blocks whose frame maps a cache remembers, likewise; of any node.
 const KNOWN_BLOCKS: usize = 16;
 
 /// A cache of single frames, for one CPU: whoever has it exclusively. What it holds counts as free.
@@ -73,13 +75,6 @@ pub struct Contents<'m> {
     frames: [AtomicU64; CACHE_FRAMES],
 }
 
-/// A block of the node that is or was split, and its frame map.
-#[derive(Clone, Copy)]
-struct KnownBlock<'m> {
-    number: u64,
-    map: &'m FrameMap,
-}
-
 /// From one frame of the ring to the next, and how many of these the whole ring is. In bytes, so that a number and its place's
 /// address are one instruction apart.
 const STEP: u64 = size_of::<u64>() as u64;
@@ -90,6 +85,9 @@ const NO_FRAME: u64 = u64::MAX;
 
 /// Stands where there is none; each of its frames is withheld.
 static NO_MAP: FrameMap = FrameMap::withheld();
+
+/// Stands where there is no span.
+static NO_SPAN: Span = Span::EMPTY;
 
 /// What a cache has that never has any frame.
 static NO_CONTENTS: Contents<'static> = Contents::empty(None, None);
@@ -119,7 +117,7 @@ impl<'m> CpuCache<'m> {
             words: [NO_MAP.word_of(0); CACHE_FRAMES],
             known_numbers: [NO_FRAME; KNOWN_WORDS],
             known_words: [NO_MAP.word_of(0); KNOWN_WORDS],
-            known_blocks: [KnownBlock { number: NO_FRAME, map: &NO_MAP }; KNOWN_BLOCKS],
+            known_blocks: [KnownBlock { number: NO_FRAME, map: &NO_MAP, span: &NO_SPAN }; KNOWN_BLOCKS],
         }
     }
 
@@ -179,16 +177,18 @@ impl<'m> CpuCache<'m> {
         self.known_numbers[known] == number && word.is_single(frame) && self.put_in(frame, word)
     }
 
-    /// The same, where the frame's block is remembered; the frame's word is from then on, too.
-    #[must_use = "a frame that was not taken back is still granted"]
-    pub(crate) fn put_by_block(&mut self, frame: FrameNumber) -> bool {
-        let FrameNumber(frame) = frame;
-        let KnownBlock { number, map } = self.known_blocks[block_of(frame) as usize % KNOWN_BLOCKS];
-        if number != block_of(frame) {
-            return false;
-        }
-        self.remember_word(frame, map.word_of(frame));
-        map.is_granted_chunk(offset_in_block(frame), 0) && self.put_in(frame, map.word_of(frame))
+    /// The same, where the frame's block is known; the frame's word is remembered from then on.
+    pub(crate) fn put_by_block(&mut self, frame: u64, block: KnownBlock<'m>) -> bool {
+        let word = block.map.word_of(frame);
+        self.remember_word(frame, word);
+        block.map.is_granted_chunk(offset_in_block(frame), 0) && self.put_in(frame, word)
+    }
+
+    /// The block that holds the frame, if it is remembered: of any node.
+    #[inline]
+    pub(crate) fn known_block(&self, frame: u64) -> Option<KnownBlock<'m>> {
+        let known = self.known_blocks[block_of(frame) as usize % KNOWN_BLOCKS];
+        (known.number == block_of(frame)).then_some(known)
     }
 
     /// The same for a frame whose word is known, and says that it is a grant of its own.
@@ -211,14 +211,13 @@ impl<'m> CpuCache<'m> {
         withheld
     }
 
-    /// Remembers the frame map of the block that holds the frame, and the frame's word in it.
-    pub(crate) fn remember(&mut self, frame: u64, map: &'m FrameMap) {
-        let number = block_of(frame);
-        self.known_blocks[number as usize % KNOWN_BLOCKS] = KnownBlock { number, map };
-        self.remember_word(frame, map.word_of(frame));
+    /// Remembers a block, of any node.
+    pub(crate) fn remember(&mut self, block: KnownBlock<'m>) {
+        self.known_blocks[block.number as usize % KNOWN_BLOCKS] = block;
     }
 
-    fn remember_word(&mut self, frame: u64, word: &'m Word) {
+    /// Remembers where the state of the frame is.
+    pub(crate) fn remember_word(&mut self, frame: u64, word: &'m Word) {
         let number = frame / 64;
         let known = number as usize % KNOWN_WORDS;
         self.known_numbers[known] = number;

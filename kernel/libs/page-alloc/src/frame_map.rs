@@ -185,11 +185,12 @@ impl FrameMap {
     /// has taken it back at the same moment, which happens to single frames alone.
     #[inline]
     pub fn withhold_chunk(&self, first: u16, order: u8) -> bool {
+        if order == 0 {
+            return self.word_of(first.into()).withhold_single(first.into());
+        }
         let (words, mask) = chunk(first, order);
         for word in &self.0[words] {
-            if word.free.fetch_or(mask, Release) & mask != 0 {
-                return false;
-            }
+            word.free.fetch_or(mask, Release);
             word.head.fetch_or(mask, Relaxed);
         }
         true
@@ -198,6 +199,9 @@ impl FrameMap {
     /// Makes an aligned chunk that is withheld a grant of its own; `order` is at most 8.
     #[inline]
     pub fn grant_withheld_chunk(&self, first: u16, order: u8) {
+        if order == 0 {
+            return self.word_of(first.into()).grant_withheld(first.into());
+        }
         let (words, mask) = chunk(first, order);
         let mut head = 1 << (first % 64);
         for word in &self.0[words] {

@@ -7,9 +7,11 @@ use core::sync::atomic::{AtomicU64, fence};
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
+use crate::blocks::block_of;
 use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::{FreeError, RemoveError};
 use crate::frame_map::FrameState;
+use crate::kept::KnownBlock;
 use crate::node_memory::NodeMemory;
 use crate::region::{self, Region};
 use crate::request::{Needs, Request};
@@ -100,12 +102,24 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Some(FrameNumber(frame))
     }
 
-    /// Takes back and keeps a chunk that begins in this span of the node. `false`, with nothing changed, where it takes more to
-    /// tell whether it is a grant, or one is kept already.
+    /// Takes back and keeps an aligned chunk of this block of the node. `false`, with nothing changed, where it takes more to tell
+    /// whether it is a grant, or one is kept already.
     #[inline]
-    pub fn keep(&self, span: &Span, frame: FrameNumber, order: u8) -> bool {
+    pub fn keep_part(&self, block: KnownBlock<'m>, frame: FrameNumber, order: u8) -> bool {
+        self.guarded.lock().memory_of(block.span).keep_part(block, frame.0, order)
+    }
+
+    /// The same for a whole block of this span of the node.
+    #[inline]
+    pub fn keep_block(&self, span: &'m Span, number: u64) -> bool {
+        self.guarded.lock().memory_of(span).keep_block(span, number)
+    }
+
+    /// The block of this span of the node, if it is split.
+    pub fn split_block(&self, span: &'m Span, number: u64) -> Option<KnownBlock<'m>> {
         let mut guarded = self.guarded.lock();
-        guarded.memory_of(span).keep(span.extent(), frame.0, order)
+        let map = guarded.memory_of(span).blocks.map(span.extent().place(number))?;
+        Some(KnownBlock { number, map, span })
     }
 
     /// Notes that frames which were to come from here came from another node.
@@ -114,9 +128,9 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Takes a grant back that begins in this span of the node.
-    pub fn free(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    pub fn free(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        let result = guarded.memory_of(span).free(span.extent(), frame, count);
+        let result = guarded.memory_of(span).free(span, frame, count);
         result.map_err(|error| guarded.refuse(error))
     }
 
@@ -190,7 +204,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     pub fn free_cached(
         &self,
         cache: &mut CpuCache<'m>,
-        span: &Span,
+        span: &'m Span,
         frame: FrameNumber,
         spans: &SpanIndex<'_>,
     ) -> Result<(), FreeError> {
@@ -200,7 +214,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
                 if cache.is_full() {
                     guarded.flush(cache, CACHE_FRAMES / 2, spans);
                 }
-                cache.remember(frame.0, map);
+                cache.remember(KnownBlock { number: block_of(frame.0), map, span });
+                cache.remember_word(frame.0, map.word_of(frame.0));
                 if cache.put_in(frame.0, map.word_of(frame.0)) {
                     return Ok(());
                 }
