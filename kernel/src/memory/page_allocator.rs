@@ -25,6 +25,9 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet, Phy
 
 type Pages = PageAllocator<'static>;
 
+/// The order of 2 MiB.
+const BLOCK_ORDER: u8 = 9;
+
 static PAGES: Once<Pages> = Once::new();
 
 /// Whether frames are filled with zeros before they are handed out.
@@ -288,8 +291,12 @@ fn take_from_cache() -> Option<FrameNumber> {
 
 #[inline(never)]
 fn allocate_page_slowly() -> Option<NonZero<u64>> {
-    let found = thread_node().and_then(|node| allocate_quickly(node, 1));
-    if let Some(frame) = found { NonZero::new(frame.0) } else { allocate_page_by_request() }
+    if let Some(node) = per_cpu::current_thread().placement().named_node()
+        && let Some(frame) = allocate_kept(node, 0)
+    {
+        return NonZero::new(frame.0);
+    }
+    allocate_page_by_request()
 }
 
 #[cold]
@@ -326,12 +333,25 @@ fn allocate_pages_slowly(count: u64, node: Option<NodeId>) -> Option<FrameNumber
 /// two from what was freed last.
 #[inline]
 fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
+    let order = order_of(count)?;
+    if order == 0 && node == per_cpu::current().node { allocate_cached() } else { allocate_kept(node, order) }
+}
+
+#[inline(never)]
+fn allocate_cached() -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
-    let cache = own_cache();
-    if count == 1 && cache.node() == Some(node) {
-        return pages().allocate_cached(cache);
+    pages().allocate_cached(own_cache())
+}
+
+/// The chunk of this order that was freed last on the node, if it is kept: but no single page of the CPU's own node.
+#[inline(always)]
+fn allocate_kept(node: NodeId, order: u8) -> Option<FrameNumber> {
+    let _off = PreemptionOff::new();
+    let own = per_cpu::current().node;
+    if order == 0 && node == own {
+        return None;
     }
-    pages().allocate_kept(node, order_of(count)?, per_cpu::current().node)
+    pages().allocate_kept(node, order, own)
 }
 
 /// The order of a number of pages that is a power of two.
@@ -447,19 +467,31 @@ pub fn free_page(frame: FrameNumber) -> bool {
 
 #[inline(never)]
 fn free_page_slowly(frame: FrameNumber) -> bool {
-    free_quickly(frame, 1) || free_or_log(frame, 1)
+    if free_kept(frame, 0) { true } else { free_or_log(frame, 1) }
 }
 
 /// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.
 #[inline(never)]
 pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
-    free_quickly(frame, count) || free_or_log(frame, count)
+    let freed = match order_of(count) {
+        Some(BLOCK_ORDER) => free_kept_block(frame),
+        Some(order) => free_kept(frame, order),
+        None => false,
+    };
+    if freed { true } else { free_or_log(frame, count) }
 }
 
-#[inline]
-fn free_quickly(frame: FrameNumber, count: u64) -> bool {
+/// Takes back a chunk of this order that is kept from then on, if that is quickly done.
+#[inline(always)]
+fn free_kept(frame: FrameNumber, order: u8) -> bool {
     let _off = PreemptionOff::new();
-    order_of(count).is_some_and(|order| pages().free_kept(own_cache(), frame, order))
+    pages().free_kept(own_cache(), frame, order)
+}
+
+#[inline(never)]
+fn free_kept_block(frame: FrameNumber) -> bool {
+    let _off = PreemptionOff::new();
+    pages().free_kept_block(frame)
 }
 
 #[cold]

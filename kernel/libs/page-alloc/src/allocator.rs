@@ -7,9 +7,9 @@ use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
 use crate::blocks::{BLOCK_ORDER, block_of, offset_in_block};
-use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
+use crate::cache::{Contents, CpuCache};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
-use crate::kept::KnownBlock;
+use crate::frame_map::WORD_ORDER;
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
 use crate::setup::{self, NodeSetup};
@@ -183,9 +183,23 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
 
     /// Hands out 2^`order` frames of this node to a CPU of `cpu_node`, if such a chunk was freed there and is kept: what
     /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit.
-    #[inline]
+    #[inline(always)]
     pub fn allocate_kept(&self, node: NodeId, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
-        self.node(node)?.allocate_kept(order, cpu_node)
+        let node = self.node(node)?;
+        if order < WORD_ORDER {
+            node.allocate_kept_part(order, cpu_node)
+        } else {
+            Self::allocate_kept_long(node, order, cpu_node)
+        }
+    }
+
+    #[inline(never)]
+    fn allocate_kept_long(node: &Node<'m, L>, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+        if order == BLOCK_ORDER {
+            node.allocate_kept_block(cpu_node)
+        } else {
+            node.allocate_kept_part(order, cpu_node)
+        }
     }
 
     /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.
@@ -253,39 +267,29 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if count == 1 && cache.put(frame) { Ok(()) } else { self.free_looked_up(cache, frame, count) }
     }
 
-    /// What [`PageAllocator::free_cached`] does with 2^`order` frames if their state can be told from few words and there is
-    /// room in the cache, or among what their node keeps. `false`, with nothing changed, otherwise: then `free_cached` decides.
-    #[inline]
+    /// What [`PageAllocator::free_cached`] does with 2^`order` frames if they are to be kept, and their state can be told from one
+    /// word: another node's frame, or up to 32. `false`, with nothing changed, otherwise: then `free_cached` decides.
+    #[inline(always)]
     #[must_use = "frames that were not taken back are still granted"]
-    pub fn free_kept(&self, cache: &mut CpuCache<'m>, frame: FrameNumber, order: u8) -> bool {
-        if frame.0.trailing_zeros() < order.into() {
+    pub fn free_kept(&self, cache: &CpuCache<'m>, frame: FrameNumber, order: u8) -> bool {
+        let FrameNumber(first) = frame;
+        if order >= WORD_ORDER || first % 64 + (1 << order) >= 64 || first & ((1 << order) - 1) != 0 {
             return false;
         }
-        if order >= BLOCK_ORDER {
-            return order == BLOCK_ORDER && self.free_kept_block(frame);
-        }
-        let known = cache.known_block(frame.0);
-        let Some(block) = known.or_else(|| self.look_up_block(cache, frame)) else { return false };
+        let Some(block) = cache.known_block(first) else { return false };
         if order == 0 && Some(block.span.node) == cache.node() {
-            return cache.put_by_block(frame.0, block);
+            return false;
         }
-        self.node(block.span.node).is_some_and(|node| node.keep_part(block, frame, order))
+        self.node(block.span.node).is_some_and(|node| node.keep_in_word(block, frame, order))
     }
 
+    /// The same for 512 frames.
     #[inline]
-    fn free_kept_block(&self, frame: FrameNumber) -> bool {
+    #[must_use = "frames that were not taken back are still granted"]
+    pub fn free_kept_block(&self, frame: FrameNumber) -> bool {
         let Some(span) = self.spans.find(frame.0) else { return false };
-        self.node(span.node).is_some_and(|node| node.keep_block(span, block_of(frame.0)))
-    }
-
-    /// The block that holds the frame, if it is split; remembered from then on.
-    #[cold]
-    #[inline(never)]
-    fn look_up_block(&self, cache: &mut CpuCache<'m>, frame: FrameNumber) -> Option<KnownBlock<'m>> {
-        let span = self.spans.find(frame.0)?;
-        let block = self.node(span.node)?.split_block(span, block_of(frame.0))?;
-        cache.remember(block);
-        Some(block)
+        offset_in_block(frame.0) == 0
+            && self.node(span.node).is_some_and(|node| node.keep_block(span, block_of(frame.0)))
     }
 
     #[cold]
@@ -296,27 +300,20 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         frame: FrameNumber,
         count: u64,
     ) -> Result<(), FreeError> {
-        if count == 1
-            && let Some(block) = cache.known_block(frame.0)
-            && Some(block.span.node) == cache.node()
-            && block.map.is_granted_chunk(offset_in_block(frame.0), 0)
-        {
-            if cache.is_full()
-                && let Some(node) = self.node(block.span.node)
-            {
-                node.flush(cache, CACHE_FRAMES / 2, &self.spans);
-            }
-            if cache.put_by_block(frame.0, block) {
-                return Ok(());
-            }
+        let Some(span) = self.spans.find(frame.0) else { return self.free(frame, count) };
+        let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
+        let block = cache.known_block(frame.0).or_else(|| {
+            let block = node.split_block(span, block_of(frame.0))?;
+            cache.remember(block);
+            Some(block)
+        });
+        if count != 1 || Some(span.node) != cache.node() {
+            return node.free(span, frame, count);
         }
-        match self.spans.find(frame.0) {
-            Some(span) if count == 1 && Some(span.node) == cache.node() => {
-                let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
-                node.free_cached(cache, span, frame, &self.spans)
-            }
-            Some(span) => self.node(span.node).ok_or(FreeError::NotMemory(frame))?.free(span, frame, count),
-            None => self.free(frame, count),
+        match block {
+            // Where two nodes meet in a block, it may be the other's that is remembered.
+            Some(block) if block.span.node == span.node && cache.put_by_block(frame.0, block) => Ok(()),
+            _ => node.free_cached(cache, span, frame, &self.spans),
         }
     }
 
@@ -351,7 +348,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.refused_outside.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
-        self.nodes[id.index()]
+        // Every index is below that: the remainder saves a comparison.
+        self.nodes[id.index() % MAX_NODES]
     }
 }

@@ -90,6 +90,21 @@ impl Word {
         single >> (frame % 64) & 1 != 0
     }
 
+    /// Whether the chunk from this frame on is a grant of its own. It ends before the word does.
+    #[inline]
+    pub fn is_grant(&self, frame: u64, order: u8) -> bool {
+        if order == 0 {
+            return self.is_single(frame);
+        }
+        let place = frame % 64;
+        let free = self.free();
+        let not_inside = (free | self.head()) >> place;
+        // The bit behind the chunk's.
+        let behind = 1u64 << (1u32 << order);
+        // Of the chunk and the frame behind it, the first and that one alone are not inside; and the first is not free.
+        not_inside & (2 * behind - 1) == behind | 1 && free >> place & 1 == 0
+    }
+
     /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else
     /// has taken it back at the same moment.
     #[inline]
@@ -100,7 +115,7 @@ impl Word {
 }
 
 /// Orders up to this one fit in a word.
-const WORD_ORDER: u8 = 6;
+pub const WORD_ORDER: u8 = 6;
 
 /// The states of a block's frames.
 #[derive(Debug)]
@@ -222,15 +237,13 @@ impl FrameMap {
     /// at the next block.
     #[inline]
     pub fn is_granted_chunk(&self, first: u16, order: u8) -> bool {
-        let (word, bit) = (&self.0[usize::from(first / 64) % WORDS], first % 64);
-        let behind = u32::from(bit) + (1 << order);
-        if order < WORD_ORDER && behind < 64 {
-            let (free, head, mask) = (word.free(), word.head(), ones(1 << order) << bit);
-            return free & mask == 0 && head & mask == 1 << bit && (free | head) >> behind & 1 != 0;
+        if order < WORD_ORDER && first % 64 + (1 << order) < 64 {
+            return self.word_of(first.into()).is_grant(first.into(), order);
         }
         self.is_granted_long_chunk(first, order)
     }
 
+    #[inline(never)]
     fn is_granted_long_chunk(&self, first: u16, order: u8) -> bool {
         let (words, mask) = chunk(first, order);
         let bit = 1 << (first % 64);

@@ -8,19 +8,20 @@ use crate::frame_map::FrameMap;
 use crate::node_memory::{Extent, NodeMemory};
 use crate::span_table::Span;
 
-/// Orders of which one is kept: 0 to 9.
-const KEPT_ORDERS: usize = BLOCK_ORDER as usize + 1;
-
 /// The kept chunks.
-pub struct Kept<'m>([Option<Chunk<'m>>; KEPT_ORDERS]);
+pub struct Kept<'m> {
+    /// Of each order below a block's.
+    parts: [Option<Part<'m>>; BLOCK_ORDER as usize],
+    /// The number of a whole block, and its span.
+    block: Option<(u64, &'m Span)>,
+}
 
 #[derive(Clone, Copy)]
-struct Chunk<'m> {
+struct Part<'m> {
     /// Its first frame.
     frame: u64,
     span: &'m Span,
-    /// Of its block; `None` for a whole block.
-    map: Option<&'m FrameMap>,
+    map: &'m FrameMap,
 }
 
 /// A block that is or was split.
@@ -32,31 +33,55 @@ pub struct KnownBlock<'m> {
 }
 
 impl Kept<'_> {
-    pub const NONE: Self = Self([None; KEPT_ORDERS]);
+    pub const NONE: Self = Self { parts: [None; BLOCK_ORDER as usize], block: None };
 
     /// Whether a kept chunk holds the frame.
     pub fn holds(&self, frame: u64) -> bool {
-        let mut chunks = self.0.iter().zip(0..);
-        chunks.any(|(kept, order)| kept.is_some_and(|kept| frame >> order == kept.frame >> order))
+        let mut parts = self.parts.iter().zip(0..);
+        parts.any(|(kept, order)| kept.is_some_and(|kept| frame >> order == kept.frame >> order))
+            || self.block.is_some_and(|(number, _)| number == block_of(frame))
     }
 }
 
 impl<'m> NodeMemory<'m> {
     /// Grants the kept chunk of this order, if there is one that ends below the limit.
-    #[inline]
     pub fn allocate_kept(&mut self, order: u8, limit: u64) -> Option<u64> {
-        let slot = self.kept.0.get_mut(usize::from(order))?;
-        let Chunk { frame, span, map } = (*slot)?;
-        if frame + (1 << order) > limit {
+        let (first, end) = if order == BLOCK_ORDER {
+            let (number, _) = self.kept.block?;
+            (number << BLOCK_ORDER, (number + 1) << BLOCK_ORDER)
+        } else {
+            let frame = (*self.kept.parts.get(usize::from(order))?)?.frame;
+            (frame, frame + (1 << order))
+        };
+        if end > limit {
             return None;
         }
+        if order == BLOCK_ORDER {
+            self.allocate_kept_block()
+        } else {
+            self.allocate_kept_part(order)
+        };
+        Some(first)
+    }
+
+    /// Grants the kept part of a block of this order, if there is one.
+    #[inline(always)]
+    pub fn allocate_kept_part(&mut self, order: u8) -> Option<u64> {
+        let slot = self.kept.parts.get_mut(usize::from(order))?;
+        let Part { frame, map, .. } = (*slot)?;
         *slot = None;
         self.free -= 1 << order;
-        match map {
-            Some(map) => map.grant_withheld_chunk(offset_in_block(frame), order),
-            None => self.blocks.set_granted(span.extent().place(block_of(frame)), true),
-        }
+        map.grant_withheld_chunk(offset_in_block(frame), order);
         Some(frame)
+    }
+
+    /// Grants the kept whole block, if there is one.
+    #[inline]
+    pub fn allocate_kept_block(&mut self) -> Option<u64> {
+        let (number, span) = self.kept.block.take()?;
+        self.free -= 1 << BLOCK_ORDER;
+        self.blocks.set_granted(span.extent().place(number), true);
+        Some(number << BLOCK_ORDER)
     }
 
     /// Keeps an aligned chunk of up to a block that is a grant of its own. `false`, with nothing changed, where that cannot
@@ -73,15 +98,27 @@ impl<'m> NodeMemory<'m> {
     }
 
     /// The same for a part of a block of which it is known where its frame map is.
-    #[inline]
-    pub fn keep_part(&mut self, block: KnownBlock<'m>, frame: u64, order: u8) -> bool {
-        let first = offset_in_block(frame);
-        let Some(slot @ None) = self.kept.0.get_mut(usize::from(order)) else { return false };
-        if !block.map.is_granted_chunk(first, order) || !block.map.withhold_chunk(first, order) {
+    fn keep_part(&mut self, block: KnownBlock<'m>, frame: u64, order: u8) -> bool {
+        let granted = block.map.is_granted_chunk(offset_in_block(frame), order);
+        granted && self.keep_granted_part(block, frame, order)
+    }
+
+    /// The same for one of up to 32 frames that ends before its word does.
+    #[inline(always)]
+    pub fn keep_in_word(&mut self, block: KnownBlock<'m>, frame: u64, order: u8) -> bool {
+        let granted = block.map.word_of(frame).is_grant(frame, order);
+        granted && self.keep_granted_part(block, frame, order)
+    }
+
+    #[inline(always)]
+    fn keep_granted_part(&mut self, block: KnownBlock<'m>, frame: u64, order: u8) -> bool {
+        let KnownBlock { map, span, .. } = block;
+        let Some(slot @ None) = self.kept.parts.get_mut(usize::from(order)) else { return false };
+        if !map.withhold_chunk(offset_in_block(frame), order) {
             return false;
         }
         self.free += 1 << order;
-        *slot = Some(Chunk { frame, span: block.span, map: Some(block.map) });
+        *slot = Some(Part { frame, span, map });
         true
     }
 
@@ -89,13 +126,12 @@ impl<'m> NodeMemory<'m> {
     #[inline]
     pub fn keep_block(&mut self, span: &'m Span, number: u64) -> bool {
         let extent = span.extent();
-        if self.kept.0[usize::from(BLOCK_ORDER)].is_some() || !self.is_granted_block(extent, number) {
+        if self.kept.block.is_some() || !self.is_granted_block(extent, number) {
             return false;
         }
         self.blocks.set_quiet(extent.place(number));
         self.free += 1 << BLOCK_ORDER;
-        let frame = number << BLOCK_ORDER;
-        self.kept.0[usize::from(BLOCK_ORDER)] = Some(Chunk { frame, span, map: None });
+        self.kept.block = Some((number, span));
         true
     }
 
@@ -103,18 +139,17 @@ impl<'m> NodeMemory<'m> {
     pub fn put_kept_back(&mut self) -> bool {
         let kept = core::mem::replace(&mut self.kept, Kept::NONE);
         let mut any = false;
-        for (Chunk { frame, span, .. }, order) in
-            kept.0.into_iter().zip(0..).filter_map(|(kept, order)| Some((kept?, order)))
+        for (Part { frame, span, .. }, order) in
+            kept.parts.into_iter().zip(0..).filter_map(|(kept, order)| Some((kept?, order)))
         {
             any = true;
-            let extent = span.extent();
-            if order == BLOCK_ORDER {
-                self.release_run(extent, block_of(frame), order);
-            } else {
-                // `release_chunk` counts the frames, which were counted when they came.
-                self.free -= 1 << order;
-                self.release_chunk(extent, frame, order);
-            }
+            // `release_chunk` counts the frames, which were counted when they came.
+            self.free -= 1 << order;
+            self.release_chunk(span.extent(), frame, order);
+        }
+        if let Some((number, span)) = kept.block {
+            any = true;
+            self.release_run(span.extent(), number, BLOCK_ORDER);
         }
         any
     }

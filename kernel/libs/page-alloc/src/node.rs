@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, fence};
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
-use crate::blocks::block_of;
+use crate::blocks::{BLOCK_ORDER, block_of};
 use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::{FreeError, RemoveError};
 use crate::frame_map::FrameState;
@@ -91,22 +91,29 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
-    /// Grants the kept chunk of this order, if there is one, to a CPU of `cpu_node` that wants it of this node.
-    #[inline]
-    pub fn allocate_kept(&self, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+    /// Grants the kept part of a block of this order, if there is one, to a CPU of `cpu_node` that wants it of this node.
+    #[inline(always)]
+    pub fn allocate_kept_part(&self, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
         let mut guarded = self.guarded.lock();
-        let Guarded { memory, counts, .. } = &mut *guarded;
-        let frame = memory.allocate_kept(order, u64::MAX)?;
-        counts.hit += 1 << order;
-        *(if cpu_node == self.id { &mut counts.local } else { &mut counts.other }) += 1 << order;
+        let frame = guarded.memory.allocate_kept_part(order)?;
+        guarded.counts.count_hit(1 << order, cpu_node == self.id);
         Some(FrameNumber(frame))
     }
 
-    /// Takes back and keeps an aligned chunk of this block of the node. `false`, with nothing changed, where it takes more to tell
-    /// whether it is a grant, or one is kept already.
+    /// The same for a whole block.
     #[inline]
-    pub fn keep_part(&self, block: KnownBlock<'m>, frame: FrameNumber, order: u8) -> bool {
-        self.guarded.lock().memory_of(block.span).keep_part(block, frame.0, order)
+    pub fn allocate_kept_block(&self, cpu_node: NodeId) -> Option<FrameNumber> {
+        let mut guarded = self.guarded.lock();
+        let frame = guarded.memory.allocate_kept_block()?;
+        guarded.counts.count_hit(1 << BLOCK_ORDER, cpu_node == self.id);
+        Some(FrameNumber(frame))
+    }
+
+    /// Takes back and keeps an aligned chunk of up to 32 frames of this block of the node, which ends before its word does.
+    /// `false`, with nothing changed, where it is not a grant of its own, or one is kept already.
+    #[inline(always)]
+    pub fn keep_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, order: u8) -> bool {
+        self.guarded.lock().memory_of(block.span).keep_in_word(block, frame.0, order)
     }
 
     /// The same for a whole block of this span of the node.
