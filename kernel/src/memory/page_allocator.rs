@@ -25,8 +25,8 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet, Phy
 
 type Pages = PageAllocator<'static>;
 
-/// The order of 2 MiB.
-const BLOCK_ORDER: u8 = 9;
+/// Pages of 2 MiB.
+const BLOCK_PAGES: u64 = 512;
 
 static PAGES: Once<Pages> = Once::new();
 
@@ -292,7 +292,7 @@ fn take_from_cache() -> Option<FrameNumber> {
 #[inline(never)]
 fn allocate_page_slowly() -> Option<NonZero<u64>> {
     if let Some(node) = per_cpu::current_thread().placement().named_node()
-        && let Some(frame) = allocate_kept(node, 0)
+        && let Some(frame) = allocate_kept(node, 1)
     {
         return NonZero::new(frame.0);
     }
@@ -331,10 +331,13 @@ fn allocate_pages_slowly(count: u64, node: Option<NodeId>) -> Option<FrameNumber
 
 /// Pages of this node from where they are at hand: one of the CPU's own node from its cache, any other number that is a power of
 /// two from what was freed last.
-#[inline]
+#[inline(always)]
 fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
-    let order = order_of(count)?;
-    if order == 0 && node == per_cpu::current().node { allocate_cached() } else { allocate_kept(node, order) }
+    match count {
+        BLOCK_PAGES => allocate_kept_block(node),
+        1 if node == per_cpu::current().node => allocate_cached(),
+        _ => allocate_kept(node, count),
+    }
 }
 
 #[inline(never)]
@@ -343,21 +346,21 @@ fn allocate_cached() -> Option<FrameNumber> {
     pages().allocate_cached(own_cache())
 }
 
-/// The chunk of this order that was freed last on the node, if it is kept: but no single page of the CPU's own node.
+/// So many pages that were freed last on the node, if they are kept: but no single page of the CPU's own node.
 #[inline(always)]
-fn allocate_kept(node: NodeId, order: u8) -> Option<FrameNumber> {
+fn allocate_kept(node: NodeId, count: u64) -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
     let own = per_cpu::current().node;
-    if order == 0 && node == own {
+    if !count.is_power_of_two() || count == 1 && node == own {
         return None;
     }
-    pages().allocate_kept(node, order, own)
+    pages().allocate_kept(node, count, own)
 }
 
-/// The order of a number of pages that is a power of two.
-#[inline]
-fn order_of(count: u64) -> Option<u8> {
-    count.is_power_of_two().then(|| count.trailing_zeros() as u8)
+#[inline(never)]
+fn allocate_kept_block(node: NodeId) -> Option<FrameNumber> {
+    let _off = PreemptionOff::new();
+    pages().allocate_kept_block(node, per_cpu::current().node)
 }
 
 /// The one node that the running thread's memory comes from, if there is one and as long as it has some.
@@ -467,31 +470,32 @@ pub fn free_page(frame: FrameNumber) -> bool {
 
 #[inline(never)]
 fn free_page_slowly(frame: FrameNumber) -> bool {
-    if free_kept(frame, 0) { true } else { free_or_log(frame, 1) }
+    if free_kept(frame, 1) { true } else { free_or_log(frame, 1) }
 }
 
 /// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.
 #[inline(never)]
 pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
-    let freed = match order_of(count) {
-        Some(BLOCK_ORDER) => free_kept_block(frame),
-        Some(order) => free_kept(frame, order),
-        None => false,
-    };
-    if freed { true } else { free_or_log(frame, count) }
-}
-
-/// Takes back a chunk of this order that is kept from then on, if that is quickly done.
-#[inline(always)]
-fn free_kept(frame: FrameNumber, order: u8) -> bool {
-    let _off = PreemptionOff::new();
-    pages().free_kept(own_cache(), frame, order)
+    if count == BLOCK_PAGES {
+        return free_block(frame);
+    }
+    if free_kept(frame, count) { true } else { free_or_log(frame, count) }
 }
 
 #[inline(never)]
-fn free_kept_block(frame: FrameNumber) -> bool {
+fn free_block(frame: FrameNumber) -> bool {
+    let kept = {
+        let _off = PreemptionOff::new();
+        pages().free_kept_block(frame)
+    };
+    if kept { true } else { free_or_log(frame, BLOCK_PAGES) }
+}
+
+/// Takes back pages that are kept from then on, if that is quickly done.
+#[inline(always)]
+fn free_kept(frame: FrameNumber, count: u64) -> bool {
     let _off = PreemptionOff::new();
-    pages().free_kept_block(frame)
+    pages().free_kept(own_cache(), frame, count)
 }
 
 #[cold]

@@ -6,10 +6,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
-use crate::blocks::{BLOCK_ORDER, block_of, offset_in_block};
+use crate::blocks::{block_of, offset_in_block};
 use crate::cache::{Contents, CpuCache};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
-use crate::frame_map::WORD_ORDER;
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
 use crate::setup::{self, NodeSetup};
@@ -181,25 +180,18 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         None
     }
 
-    /// Hands out 2^`order` frames of this node to a CPU of `cpu_node`, if such a chunk was freed there and is kept: what
-    /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit.
+    /// Hands out `count` frames of this node, a power of two, to a CPU of `cpu_node`, if so many were freed there and are kept
+    /// within one word of 64: what [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there
+    /// is no fit.
     #[inline(always)]
-    pub fn allocate_kept(&self, node: NodeId, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
-        let node = self.node(node)?;
-        if order < WORD_ORDER {
-            node.allocate_kept_part(order, cpu_node)
-        } else {
-            Self::allocate_kept_long(node, order, cpu_node)
-        }
+    pub fn allocate_kept(&self, node: NodeId, count: u64, cpu_node: NodeId) -> Option<FrameNumber> {
+        self.node(node)?.allocate_kept_in_word(count, cpu_node)
     }
 
-    #[inline(never)]
-    fn allocate_kept_long(node: &Node<'m, L>, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
-        if order == BLOCK_ORDER {
-            node.allocate_kept_block(cpu_node)
-        } else {
-            node.allocate_kept_part(order, cpu_node)
-        }
+    /// The same for 512 frames.
+    #[inline]
+    pub fn allocate_kept_block(&self, node: NodeId, cpu_node: NodeId) -> Option<FrameNumber> {
+        self.node(node)?.allocate_kept_block(cpu_node)
     }
 
     /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.
@@ -267,27 +259,28 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if count == 1 && cache.put(frame) { Ok(()) } else { self.free_looked_up(cache, frame, count) }
     }
 
-    /// What [`PageAllocator::free_cached`] does with 2^`order` frames if they are to be kept, and their state can be told from one
-    /// word: another node's frame, or up to 32. `false`, with nothing changed, otherwise: then `free_cached` decides.
+    /// What [`PageAllocator::free_cached`] does with `count` frames if they are to be kept, and their state can be told from one
+    /// word: one frame of another node, or a power of two up to 32. `false`, with nothing changed, otherwise: then `free_cached`
+    /// decides.
     #[inline(always)]
     #[must_use = "frames that were not taken back are still granted"]
-    pub fn free_kept(&self, cache: &CpuCache<'m>, frame: FrameNumber, order: u8) -> bool {
+    pub fn free_kept(&self, cache: &CpuCache<'m>, frame: FrameNumber, count: u64) -> bool {
         let FrameNumber(first) = frame;
-        if order >= WORD_ORDER || first % 64 + (1 << order) >= 64 || first & ((1 << order) - 1) != 0 {
+        if !count.is_power_of_two() || count > 32 || first % 64 + count >= 64 || first & (count - 1) != 0 {
             return false;
         }
         let Some(block) = cache.known_block(first) else { return false };
-        if order == 0 && Some(block.span.node) == cache.node() {
+        if count == 1 && Some(block.span.node) == cache.node() {
             return false;
         }
-        self.node(block.span.node).is_some_and(|node| node.keep_in_word(block, frame, order))
+        self.node(block.span.node).is_some_and(|node| node.keep_in_word(block, frame, count))
     }
 
     /// The same for 512 frames.
     #[inline]
     #[must_use = "frames that were not taken back are still granted"]
     pub fn free_kept_block(&self, frame: FrameNumber) -> bool {
-        let Some(span) = self.spans.find(frame.0) else { return false };
+        let Some(span) = self.spans.boot().find(frame.0) else { return false };
         offset_in_block(frame.0) == 0
             && self.node(span.node).is_some_and(|node| node.keep_block(span, block_of(frame.0)))
     }

@@ -90,19 +90,42 @@ impl Word {
         single >> (frame % 64) & 1 != 0
     }
 
-    /// Whether the chunk from this frame on is a grant of its own. It ends before the word does.
+    /// Whether `count` frames from this one on are a grant of their own. They end before the word does.
     #[inline]
-    pub fn is_grant(&self, frame: u64, order: u8) -> bool {
-        if order == 0 {
+    pub fn is_grant(&self, frame: u64, count: u64) -> bool {
+        if count == 1 {
             return self.is_single(frame);
         }
-        let place = frame % 64;
         let free = self.free();
-        let not_inside = (free | self.head()) >> place;
-        // The bit behind the chunk's.
-        let behind = 1u64 << (1u32 << order);
-        // Of the chunk and the frame behind it, the first and that one alone are not inside; and the first is not free.
-        not_inside & (2 * behind - 1) == behind | 1 && free >> place & 1 == 0
+        let not_inside = (free | self.head()) >> (frame % 64);
+        let behind = 1 << (count % 64);
+        // Of these frames and the one behind them, the first and that one alone are not inside; and the first is not free.
+        not_inside & (2 * behind - 1) == behind | 1 && free >> (frame % 64) & 1 == 0
+    }
+
+    /// Withholds `count` frames from this one on, which are a grant of their own and end before the word does; `false`, with
+    /// nothing changed, when a cache has taken a single one back at the same moment.
+    #[inline]
+    pub fn withhold_grant(&self, frame: u64, count: u64) -> bool {
+        if count == 1 {
+            return self.withhold_single(frame);
+        }
+        let frames = ((1 << (count % 64)) - 1) << (frame % 64);
+        self.free.fetch_or(frames, Release);
+        self.head.fetch_or(frames, Relaxed);
+        true
+    }
+
+    /// Makes `count` frames from this one on, which are withheld, a grant of their own. They end before the word does.
+    #[inline]
+    pub fn grant_kept(&self, frame: u64, count: u64) {
+        if count == 1 {
+            return self.grant_withheld(frame);
+        }
+        let first = 1 << (frame % 64);
+        let frames = ((1 << (count % 64)) - 1) << (frame % 64);
+        self.free.fetch_and(!frames, Relaxed);
+        self.head.fetch_and(!frames | first, Relaxed);
     }
 
     /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else
@@ -115,7 +138,7 @@ impl Word {
 }
 
 /// Orders up to this one fit in a word.
-pub const WORD_ORDER: u8 = 6;
+const WORD_ORDER: u8 = 6;
 
 /// The states of a block's frames.
 #[derive(Debug)]
@@ -238,7 +261,7 @@ impl FrameMap {
     #[inline]
     pub fn is_granted_chunk(&self, first: u16, order: u8) -> bool {
         if order < WORD_ORDER && first % 64 + (1 << order) < 64 {
-            return self.word_of(first.into()).is_grant(first.into(), order);
+            return self.word_of(first.into()).is_grant(first.into(), 1 << order);
         }
         self.is_granted_long_chunk(first, order)
     }

@@ -4,7 +4,7 @@
 //! They count as free, but are withheld. Wherever that would make a difference they are put back first: before a request
 //! finds no fit, and before anybody looks at which chunks are free.
 use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
-use crate::frame_map::FrameMap;
+use crate::frame_map::{FrameMap, FrameState};
 use crate::node_memory::{Extent, NodeMemory};
 use crate::span_table::Span;
 
@@ -65,13 +65,25 @@ impl<'m> NodeMemory<'m> {
     }
 
     /// Grants the kept part of a block of this order, if there is one.
-    #[inline(always)]
+    #[inline]
     pub fn allocate_kept_part(&mut self, order: u8) -> Option<u64> {
-        let slot = self.kept.parts.get_mut(usize::from(order))?;
-        let Part { frame, map, .. } = (*slot)?;
-        *slot = None;
+        let Part { frame, map, .. } = self.kept.parts.get_mut(usize::from(order))?.take()?;
         self.free -= 1 << order;
         map.grant_withheld_chunk(offset_in_block(frame), order);
+        Some(frame)
+    }
+
+    /// The same of `count` frames, a power of two up to 32, if they end before their word does.
+    #[inline(always)]
+    pub fn allocate_kept_in_word(&mut self, count: u64) -> Option<u64> {
+        let slot = self.kept.parts.get_mut(count.trailing_zeros() as usize)?;
+        let Part { frame, map, .. } = (*slot)?;
+        if frame % 64 + count >= 64 {
+            return None;
+        }
+        *slot = None;
+        self.free -= count;
+        map.word_of(frame).grant_kept(frame, count);
         Some(frame)
     }
 
@@ -99,25 +111,29 @@ impl<'m> NodeMemory<'m> {
 
     /// The same for a part of a block of which it is known where its frame map is.
     fn keep_part(&mut self, block: KnownBlock<'m>, frame: u64, order: u8) -> bool {
-        let granted = block.map.is_granted_chunk(offset_in_block(frame), order);
-        granted && self.keep_granted_part(block, frame, order)
-    }
-
-    /// The same for one of up to 32 frames that ends before its word does.
-    #[inline(always)]
-    pub fn keep_in_word(&mut self, block: KnownBlock<'m>, frame: u64, order: u8) -> bool {
-        let granted = block.map.word_of(frame).is_grant(frame, order);
-        granted && self.keep_granted_part(block, frame, order)
-    }
-
-    #[inline(always)]
-    fn keep_granted_part(&mut self, block: KnownBlock<'m>, frame: u64, order: u8) -> bool {
         let KnownBlock { map, span, .. } = block;
+        let first = offset_in_block(frame);
         let Some(slot @ None) = self.kept.parts.get_mut(usize::from(order)) else { return false };
-        if !map.withhold_chunk(offset_in_block(frame), order) {
+        if !map.is_granted_chunk(first, order) || !map.withhold_chunk(first, order) {
             return false;
         }
         self.free += 1 << order;
+        *slot = Some(Part { frame, span, map });
+        true
+    }
+
+    /// The same for `count` frames, a power of two up to 32, which end before their word does.
+    #[inline(always)]
+    pub fn keep_in_word(&mut self, block: KnownBlock<'m>, frame: u64, count: u64) -> bool {
+        let KnownBlock { map, span, .. } = block;
+        let word = map.word_of(frame);
+        let Some(slot @ None) = self.kept.parts.get_mut(count.trailing_zeros() as usize) else {
+            return false;
+        };
+        if !word.is_grant(frame, count) || !word.withhold_grant(frame, count) {
+            return false;
+        }
+        self.free += count;
         *slot = Some(Part { frame, span, map });
         true
     }
@@ -161,7 +177,7 @@ impl<'m> NodeMemory<'m> {
             let next = number + 1;
             extent.contains(next)
                 && match self.blocks.map(extent.place(next)) {
-                    Some(map) => map.inside_from(0) > 0,
+                    Some(map) => map.state(0) == FrameState::Inside,
                     None => matches!(self.blocks.get(extent.place(next)), Block::Inside),
                 }
         };

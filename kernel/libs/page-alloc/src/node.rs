@@ -91,12 +91,13 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
-    /// Grants the kept part of a block of this order, if there is one, to a CPU of `cpu_node` that wants it of this node.
+    /// Grants `count` kept frames, a power of two, to a CPU of `cpu_node` that wants them of this node, if so many are kept and end
+    /// before their word does.
     #[inline(always)]
-    pub fn allocate_kept_part(&self, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+    pub fn allocate_kept_in_word(&self, count: u64, cpu_node: NodeId) -> Option<FrameNumber> {
         let mut guarded = self.guarded.lock();
-        let frame = guarded.memory.allocate_kept_part(order)?;
-        guarded.counts.count_hit(1 << order, cpu_node == self.id);
+        let frame = guarded.memory.allocate_kept_in_word(count)?;
+        guarded.counts.count_hit(count, cpu_node == self.id);
         Some(FrameNumber(frame))
     }
 
@@ -109,17 +110,18 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Some(FrameNumber(frame))
     }
 
-    /// Takes back and keeps an aligned chunk of up to 32 frames of this block of the node, which ends before its word does.
-    /// `false`, with nothing changed, where it is not a grant of its own, or one is kept already.
+    /// Takes back and keeps `count` frames of this block of the node, a power of two, which end before their word does. `false`, with
+    /// nothing changed, where they are not a grant of their own, or so many are kept already.
     #[inline(always)]
-    pub fn keep_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, order: u8) -> bool {
-        self.guarded.lock().memory_of(block.span).keep_in_word(block, frame.0, order)
+    pub fn keep_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, count: u64) -> bool {
+        self.guarded.lock().memory_of(block.span).keep_in_word(block, frame.0, count)
     }
 
     /// The same for a whole block of this span of the node.
     #[inline]
     pub fn keep_block(&self, span: &'m Span, number: u64) -> bool {
-        self.guarded.lock().memory_of(span).keep_block(span, number)
+        let mut guarded = self.guarded.lock();
+        span.region == 0 && guarded.memory.keep_block(span, number)
     }
 
     /// The block of this span of the node, if it is split.
