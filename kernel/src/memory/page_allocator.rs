@@ -312,6 +312,9 @@ fn allocate_unzeroed(request: ThreadRequest<'_>) -> Option<FrameNumber> {
 /// `count` contiguous pages for the running thread, as its policy says, which hold what was there before.
 #[inline(never)]
 pub fn allocate_pages(count: u64) -> Option<FrameNumber> {
+    if count == 1 {
+        return allocate_page();
+    }
     let found = thread_node().and_then(|node| allocate_quickly(node, count));
     if found.is_some() { found } else { allocate_pages_slowly(count, None) }
 }
@@ -476,8 +479,10 @@ fn free_page_slowly(frame: FrameNumber) -> bool {
 /// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.
 #[inline(never)]
 pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
-    if count == BLOCK_PAGES {
-        return free_block(frame);
+    match count {
+        1 => return free_page(frame),
+        BLOCK_PAGES => return free_block(frame),
+        _ => {}
     }
     if free_kept(frame, count) { true } else { free_or_log(frame, count) }
 }

@@ -7,7 +7,7 @@ use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
 use crate::blocks::{block_of, offset_in_block};
-use crate::cache::{Contents, CpuCache};
+use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
@@ -303,11 +303,18 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if count != 1 || Some(span.node) != cache.node() {
             return node.free(span, frame, count);
         }
-        match block {
-            // Where two nodes meet in a block, it may be the other's that is remembered.
-            Some(block) if block.span.node == span.node && cache.put_by_block(frame.0, block) => Ok(()),
-            _ => node.free_cached(cache, span, frame, &self.spans),
+        // Where two nodes meet in a block, it may be the other's that is remembered.
+        if let Some(block) = block.filter(|block| block.span.node == span.node)
+            && block.map.is_granted_chunk(offset_in_block(frame.0), 0)
+        {
+            if cache.is_full() {
+                node.flush(cache, CACHE_FRAMES / 2, &self.spans);
+            }
+            if cache.put_by_block(frame.0, block) {
+                return Ok(());
+            }
         }
+        node.free_cached(cache, span, frame, &self.spans)
     }
 
     /// Gives all that the cache holds back to its node: for a CPU that is about to halt, or when the node runs dry.
