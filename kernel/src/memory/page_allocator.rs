@@ -473,7 +473,16 @@ pub fn free_page(frame: FrameNumber) -> bool {
 
 #[inline(never)]
 fn free_page_slowly(frame: FrameNumber) -> bool {
-    if free_kept(frame, 1) { true } else { free_or_log(frame, 1) }
+    if free_kept(frame, 1) { true } else { free_own_page(frame) }
+}
+
+#[inline(never)]
+fn free_own_page(frame: FrameNumber) -> bool {
+    let freed = {
+        let _off = PreemptionOff::new();
+        pages().free_own(own_cache(), frame)
+    };
+    if freed { true } else { free_or_log(frame, 1) }
 }
 
 /// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.

@@ -285,6 +285,23 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             && self.node(span.node).is_some_and(|node| node.keep_block(span, block_of(frame.0)))
     }
 
+    /// The same for a single frame of the cache's own node, whose block was one of the last that the cache had to do with. It is put
+    /// in the cache; where that is full, half of it is given back to the node first.
+    #[must_use = "a frame that was not taken back is still granted"]
+    pub fn free_own(&self, cache: &mut CpuCache<'m>, frame: FrameNumber) -> bool {
+        let Some(block) = cache.known_block(frame.0) else { return false };
+        // Where two nodes meet in a block, it may be the other's that is remembered.
+        if Some(block.span.node) != cache.node() || !block.map.is_granted_chunk(offset_in_block(frame.0), 0) {
+            return false;
+        }
+        if cache.is_full()
+            && let Some(node) = self.node(block.span.node)
+        {
+            node.flush(cache, CACHE_FRAMES / 2, &self.spans);
+        }
+        cache.put_by_block(frame.0, block)
+    }
+
     #[cold]
     #[inline(never)]
     fn free_looked_up(
@@ -295,24 +312,16 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     ) -> Result<(), FreeError> {
         let Some(span) = self.spans.find(frame.0) else { return self.free(frame, count) };
         let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
-        let block = cache.known_block(frame.0).or_else(|| {
-            let block = node.split_block(span, block_of(frame.0))?;
+        if cache.known_block(frame.0).is_none()
+            && let Some(block) = node.split_block(span, block_of(frame.0))
+        {
             cache.remember(block);
-            Some(block)
-        });
+        }
         if count != 1 || Some(span.node) != cache.node() {
             return node.free(span, frame, count);
         }
-        // Where two nodes meet in a block, it may be the other's that is remembered.
-        if let Some(block) = block.filter(|block| block.span.node == span.node)
-            && block.map.is_granted_chunk(offset_in_block(frame.0), 0)
-        {
-            if cache.is_full() {
-                node.flush(cache, CACHE_FRAMES / 2, &self.spans);
-            }
-            if cache.put_by_block(frame.0, block) {
-                return Ok(());
-            }
+        if self.free_own(cache, frame) {
+            return Ok(());
         }
         node.free_cached(cache, span, frame, &self.spans)
     }

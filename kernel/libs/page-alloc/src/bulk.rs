@@ -33,14 +33,38 @@ impl<'m> NodeMemory<'m> {
         true
     }
 
-    /// Makes frames free that a cache had: those of the 64 from `first` on that the bits are set for.
-    pub fn take_back(&mut self, extent: Extent, first: u64, frames: u64) {
-        let number = block_of(first);
-        let place = extent.place(number);
-        let Some(map) = self.blocks.map(place) else { return };
-        map.word_of(first).give_back(frames);
-        self.free += u64::from(frames.count_ones());
-        let now_free = self.blocks.free_in(place) + frames.count_ones() as u16;
-        self.grown(extent, number, now_free, map.largest_order_at(offset_in_block(first)));
+    /// Notes what was taken back of a block.
+    pub fn settle_taken(&mut self, taken: &Taken<'_>) {
+        let &Taken { extent, number, count, around, .. } = taken;
+        self.free += u64::from(count);
+        let free = self.blocks.free_in(extent.place(number)) + count;
+        self.grown(extent, number, free, around);
+    }
+
+    /// The block that holds this frame, which a cache had, when nothing was taken back yet.
+    pub fn taken(&self, extent: Extent, frame: u64) -> Option<Taken<'m>> {
+        let number = block_of(frame);
+        let map = self.blocks.map(extent.place(number))?;
+        Some(Taken { extent, number, map, count: 0, around: 0 })
+    }
+}
+
+/// What a cache gives back of a block.
+pub struct Taken<'m> {
+    extent: Extent,
+    pub number: u64,
+    map: &'m FrameMap,
+    /// Frames.
+    count: u16,
+    /// The order of the largest free chunk that some of them are in.
+    around: u8,
+}
+
+impl Taken<'_> {
+    /// Makes frames of the block free: those of the 64 from `first` on that the bits are set for.
+    pub fn take_back(&mut self, first: u64, frames: u64) {
+        self.map.word_of(first).give_back(frames);
+        self.count += frames.count_ones() as u16;
+        self.around = self.around.max(self.map.largest_order_at(offset_in_block(first)));
     }
 }

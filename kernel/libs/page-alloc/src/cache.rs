@@ -239,7 +239,8 @@ impl<'m> CpuCache<'m> {
         top.store(end, Relaxed);
     }
 
-    /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word together.
+    /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word that lie side by side
+    /// in the cache together, by the first of the word's 64 and their bits.
     pub(crate) fn flush(&mut self, count: usize, mut give_back: impl FnMut(u64, u64)) {
         let ring = &self.contents.frames;
         let mut next = self.bottom;

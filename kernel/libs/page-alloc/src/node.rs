@@ -8,6 +8,7 @@ use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
 use crate::blocks::{BLOCK_ORDER, block_of};
+use crate::bulk::Taken;
 use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::{FreeError, RemoveError};
 use crate::frame_map::FrameState;
@@ -70,7 +71,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         request: &Request,
         wanted: NodeId,
         needs: &Needs,
-        spans: &SpanIndex<'_>,
+        spans: &SpanIndex<'m>,
     ) -> Result<FrameNumber, u64> {
         if self.total.load(Relaxed) == 0 {
             return Err(0);
@@ -215,7 +216,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         cache: &mut CpuCache<'m>,
         span: &'m Span,
         frame: FrameNumber,
-        spans: &SpanIndex<'_>,
+        spans: &SpanIndex<'m>,
     ) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         match guarded.memory_of(span).single(span.extent(), frame) {
@@ -236,7 +237,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Gives back the `count` frames that have been in a cache of the node for longest.
-    pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'_>) {
+    pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'m>) {
         self.guarded.lock().flush(cache, count, spans);
     }
 
@@ -290,13 +291,32 @@ impl<'m> Guarded<'m> {
         Contents::chain(self.caches).any(|cache| cache.lists(frames.clone()))
     }
 
-    fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'_>) {
+    fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'m>) {
+        // Of a block that was begun, and where it is.
+        let mut begun: Option<(&Span, Taken<'m>)> = None;
         cache.flush(count, |first, frames| {
             let frame = first + u64::from(frames.trailing_zeros());
-            if let Some(span) = spans.find(frame) {
-                self.memory_of(span).take_back(span.extent(), first, frames);
+            let same = begun.as_ref().is_some_and(|(span, taken)| {
+                taken.number == block_of(frame) && span.frames.contains(FrameNumber(frame))
+            });
+            if !same {
+                self.settle_taken(begun.take());
+                begun = spans.find(frame).and_then(|span| {
+                    let taken = self.memory_of(span).taken(span.extent(), frame)?;
+                    Some((span, taken))
+                });
+            }
+            if let Some((_, taken)) = &mut begun {
+                taken.take_back(first, frames);
             }
         });
+        self.settle_taken(begun);
+    }
+
+    fn settle_taken(&mut self, taken: Option<(&Span, Taken<'m>)>) {
+        if let Some((span, taken)) = taken {
+            self.memory_of(span).settle_taken(&taken);
+        }
     }
 
     /// Frames in caches; 0 where they and what is free are fewer than so many together.
