@@ -7,7 +7,7 @@ use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
 use crate::blocks::{block_of, offset_in_block};
-use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
+use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
@@ -297,9 +297,10 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if cache.is_full()
             && let Some(node) = self.node(block.span.node)
         {
-            node.flush(cache, CACHE_FRAMES / 2, &self.spans);
+            node.flush(cache, FLUSHED_FRAMES, &self.spans);
         }
-        cache.put_by_block(frame.0, block)
+        cache.remember_word(frame.0, block.map.word_of(frame.0));
+        cache.put_in(frame.0, block.map.word_of(frame.0))
     }
 
     #[cold]

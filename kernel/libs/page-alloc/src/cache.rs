@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use units::{FrameNumber, NodeId};
 
-use crate::blocks::{block_of, offset_in_block};
+use crate::blocks::block_of;
 use crate::carve::Carver;
 use crate::frame_map::{FrameMap, Word};
 use crate::kept::KnownBlock;
@@ -16,8 +16,12 @@ use crate::span_table::Span;
 /// Frames that a cache has room for: as many as a word of a frame map knows.
 pub const CACHE_FRAMES: usize = 64;
 
-/// Words that a cache remembers, each at the place that its number's low bits give: those of 16 MiB in a row.
-const KNOWN_WORDS: usize = 64;
+/// Frames that a full cache gives back at once: most of them, so that whoever only frees does so seldom; and the rest are at hand
+/// for who then allocates.
+pub const FLUSHED_FRAMES: usize = 48;
+
+/// Words that a cache remembers, each at the place that its number's low bits give: those of 32 MiB in a row, as of the blocks.
+const KNOWN_WORDS: usize = 128;
 
 /// Blocks whose frame maps a cache remembers, likewise; of any node.
 const KNOWN_BLOCKS: usize = 16;
@@ -177,13 +181,6 @@ impl<'m> CpuCache<'m> {
         self.known_numbers[known] == number && word.is_single(frame) && self.put_in(frame, word)
     }
 
-    /// The same, where the frame's block is known; the frame's word is remembered from then on.
-    pub(crate) fn put_by_block(&mut self, frame: u64, block: KnownBlock<'m>) -> bool {
-        let word = block.map.word_of(frame);
-        self.remember_word(frame, word);
-        block.map.is_granted_chunk(offset_in_block(frame), 0) && self.put_in(frame, word)
-    }
-
     /// The block that holds the frame, if it is remembered: of any node.
     #[inline]
     pub(crate) fn known_block(&self, frame: u64) -> Option<KnownBlock<'m>> {
@@ -240,24 +237,24 @@ impl<'m> CpuCache<'m> {
     }
 
     /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word that lie side by side
-    /// in the cache together, by the first of the word's 64 and their bits.
+    /// in the ring together, by the first of the word's 64 and their bits.
     pub(crate) fn flush(&mut self, count: usize, mut give_back: impl FnMut(u64, u64)) {
-        let ring = &self.contents.frames;
-        let mut next = self.bottom;
-        let end = next.wrapping_add(count as u64 * STEP);
-        while next != end {
-            let first = ring[place(next)].load(Relaxed);
-            let word = self.words[place(next)];
-            let mut frames = 0;
-            while next != end && ptr::eq(self.words[place(next)], word) {
-                frames |= 1 << (ring[place(next)].load(Relaxed) % 64);
-                next = next.wrapping_add(STEP);
+        let start = place(self.bottom);
+        let before_end = count.min(CACHE_FRAMES - start);
+        for places in [start..start + before_end, 0..count - before_end] {
+            let mut frames = self.contents.frames[places.clone()].iter().zip(&self.words[places]).peekable();
+            while let Some((first, word)) = frames.next() {
+                let first = first.load(Relaxed);
+                let mut bits = 1 << (first % 64);
+                while let Some((frame, _)) = frames.next_if(|(_, other)| ptr::eq(*word, **other)) {
+                    bits |= 1 << (frame.load(Relaxed) % 64);
+                }
+                give_back(first / 64 * 64, bits);
             }
-            give_back(first / 64 * 64, frames);
         }
-        self.bottom = end;
-        self.limit = end.wrapping_add(ALL);
-        self.contents.bottom.store(end, Relaxed);
+        self.bottom = self.bottom.wrapping_add(count as u64 * STEP);
+        self.limit = self.bottom.wrapping_add(ALL);
+        self.contents.bottom.store(self.bottom, Relaxed);
     }
 }
 

@@ -9,7 +9,7 @@ use units::{FrameNumber, NodeId};
 
 use crate::blocks::{BLOCK_ORDER, block_of};
 use crate::bulk::Taken;
-use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
+use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
 use crate::error::{FreeError, RemoveError};
 use crate::frame_map::FrameState;
 use crate::kept::KnownBlock;
@@ -222,7 +222,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         match guarded.memory_of(span).single(span.extent(), frame) {
             Ok(Some(map)) => {
                 if cache.is_full() {
-                    guarded.flush(cache, CACHE_FRAMES / 2, spans);
+                    guarded.flush(cache, FLUSHED_FRAMES, spans);
                 }
                 cache.remember(KnownBlock { number: block_of(frame.0), map, span });
                 cache.remember_word(frame.0, map.word_of(frame.0));
