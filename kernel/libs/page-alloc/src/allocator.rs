@@ -291,7 +291,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     pub fn free_own(&self, cache: &mut CpuCache<'m>, frame: FrameNumber) -> bool {
         let Some(block) = cache.known_block(frame.0) else { return false };
         // Where two nodes meet in a block, it may be the other's that is remembered.
-        if Some(block.span.node) != cache.node() || !block.map.is_granted_chunk(offset_in_block(frame.0), 0) {
+        if Some(block.span.node) != cache.node() || !block.map.is_single(offset_in_block(frame.0)) {
             return false;
         }
         if cache.is_full()

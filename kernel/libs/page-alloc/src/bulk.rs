@@ -44,8 +44,10 @@ impl<'m> NodeMemory<'m> {
     /// The block that holds this frame, which a cache had, when nothing was taken back yet.
     pub fn taken(&self, extent: Extent, frame: u64) -> Option<Taken<'m>> {
         let number = block_of(frame);
+        let Block::Split { free, largest, .. } = self.blocks.get(extent.place(number)) else { return None };
         let map = self.blocks.map(extent.place(number))?;
-        Some(Taken { extent, number, map, count: 0, around: 0 })
+        let around = if free == 0 { 0 } else { largest };
+        Some(Taken { extent, number, map, count: 0, around })
     }
 }
 
@@ -56,15 +58,20 @@ pub struct Taken<'m> {
     map: &'m FrameMap,
     /// Frames.
     count: u16,
-    /// The order of the largest free chunk that some of them are in.
+    /// The order of the largest free chunk that some of them are in, or of another of the block's that is not smaller.
     around: u8,
 }
 
 impl Taken<'_> {
-    /// Makes frames of the block free: those of the 64 from `first` on that the bits are set for.
-    pub fn take_back(&mut self, first: u64, frames: u64) {
-        self.map.word_of(first).give_back(frames);
-        self.count += frames.count_ones() as u16;
-        self.around = self.around.max(self.map.largest_order_at(offset_in_block(first)));
+    /// Makes frames of the block free: `count` of the 64 around `first`, which the bits are set for.
+    #[inline]
+    pub fn take_back(&mut self, first: u64, bits: u64, count: u16) {
+        let word = self.map.word_of(first);
+        word.give_back(bits);
+        self.count += count;
+        // Less than a whole word makes no larger chunk than order 5.
+        if self.around < 5 || word.available() == !0 {
+            self.around = self.around.max(self.map.largest_order_at(offset_in_block(first)));
+        }
     }
 }

@@ -148,6 +148,7 @@ impl<'m> CpuCache<'m> {
         self.len() == 0
     }
 
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.contents.top.load(Relaxed) == self.limit
     }
@@ -214,6 +215,7 @@ impl<'m> CpuCache<'m> {
     }
 
     /// Remembers where the state of the frame is.
+    #[inline]
     pub(crate) fn remember_word(&mut self, frame: u64, word: &'m Word) {
         let number = frame / 64;
         let known = number as usize % KNOWN_WORDS;
@@ -237,19 +239,21 @@ impl<'m> CpuCache<'m> {
     }
 
     /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word that lie side by side
-    /// in the ring together, by the first of the word's 64 and their bits.
-    pub(crate) fn flush(&mut self, count: usize, mut give_back: impl FnMut(u64, u64)) {
+    /// in the ring together, by one of them, their bits in the word, and how many they are.
+    pub(crate) fn flush(&mut self, count: usize, mut give_back: impl FnMut(u64, u64, u16)) {
         let start = place(self.bottom);
         let before_end = count.min(CACHE_FRAMES - start);
         for places in [start..start + before_end, 0..count - before_end] {
-            let mut frames = self.contents.frames[places.clone()].iter().zip(&self.words[places]).peekable();
-            while let Some((first, word)) = frames.next() {
-                let first = first.load(Relaxed);
-                let mut bits = 1 << (first % 64);
-                while let Some((frame, _)) = frames.next_if(|(_, other)| ptr::eq(*word, **other)) {
-                    bits |= 1 << (frame.load(Relaxed) % 64);
+            let (words, frames) = (&self.words[places.clone()], &self.contents.frames[places]);
+            let mut next = 0;
+            while let Some(word) = words.get(next) {
+                let (first, frame) = (next, frames[next].load(Relaxed));
+                let mut bits = 0;
+                while next < words.len() && ptr::eq(words[next], *word) {
+                    bits |= 1 << (frames[next].load(Relaxed) % 64);
+                    next += 1;
                 }
-                give_back(first / 64 * 64, bits);
+                give_back(frame, bits, (next - first) as u16);
             }
         }
         self.bottom = self.bottom.wrapping_add(count as u64 * STEP);

@@ -260,10 +260,26 @@ impl FrameMap {
     /// at the next block.
     #[inline]
     pub fn is_granted_chunk(&self, first: u16, order: u8) -> bool {
+        if order == 0 {
+            return self.is_single(first);
+        }
         if order < WORD_ORDER && first % 64 + (1 << order) < 64 {
             return self.word_of(first.into()).is_grant(first.into(), 1 << order);
         }
         self.is_granted_long_chunk(first, order)
+    }
+
+    /// Whether the frame is a grant of its own, as far as the block knows: `false` for its last frame.
+    #[inline]
+    pub fn is_single(&self, frame: u16) -> bool {
+        let (word, behind) = (self.word_of(frame.into()), frame + 1);
+        if behind % 64 != 0 {
+            return word.is_single(frame.into());
+        }
+        let next = self.word_of(behind.into());
+        word.head() & !word.free() & 1 << 63 != 0
+            && behind < BLOCK_FRAMES
+            && (next.free() | next.head()) & 1 != 0
     }
 
     #[inline(never)]

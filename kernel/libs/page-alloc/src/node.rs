@@ -294,8 +294,7 @@ impl<'m> Guarded<'m> {
     fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'m>) {
         // Of a block that was begun, and where it is.
         let mut begun: Option<(&Span, Taken<'m>)> = None;
-        cache.flush(count, |first, frames| {
-            let frame = first + u64::from(frames.trailing_zeros());
+        cache.flush(count, |frame, bits, count| {
             let same = begun.as_ref().is_some_and(|(span, taken)| {
                 taken.number == block_of(frame) && span.frames.contains(FrameNumber(frame))
             });
@@ -307,7 +306,7 @@ impl<'m> Guarded<'m> {
                 });
             }
             if let Some((_, taken)) = &mut begun {
-                taken.take_back(first, frames);
+                taken.take_back(frame, bits, count);
             }
         });
         self.settle_taken(begun);
