@@ -136,6 +136,11 @@ fn calls_with_bad_arguments_are_refused_and_fault_nothing() {
 }
 
 #[test]
+fn the_kernels_own_pages_are_not_a_drivers_to_free() {
+    assert_loaded("kernel_pages");
+}
+
+#[test]
 fn what_is_not_elf_is_refused() {
     assert_refused("not_elf", "not an ELF file");
     assert_eq!(event("empty").status, "refused");

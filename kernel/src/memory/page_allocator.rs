@@ -315,22 +315,44 @@ impl ThreadRequest {
     }
 }
 
-/// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them.
+/// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them. [`free_for_kernel`] alone takes
+/// them back: no driver can, whatever it frees.
 pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
-    let request = Request { cpu_node: per_cpu::current().node, ..Request::new(count, node) };
-    allocate(&request, zeroed).ok()
+    allocate_sealed(&Request::new(count, node), zeroed)
+}
+
+/// The same, of `node` or not at all.
+pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    allocate_sealed(&Request { strict: true, ..Request::new(count, node) }, zeroed)
+}
+
+fn allocate_sealed(request: &Request, zeroed: Zeroed) -> Option<Grant> {
+    let request = Request { cpu_node: per_cpu::current().node, ..*request };
+    let grant = allocate(&request, zeroed).ok()?;
+    let _off = PreemptionOff::new();
+    // Refused where a driver has guessed the address just now and freed it: then it is not the kernel's.
+    pages().seal(grant.frame, grant.count).ok()?;
+    Some(grant)
 }
 
 /// A frame for the kernel itself, none of whose bytes lies above `highest`.
 pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
-    let cpu_node = per_cpu::current().node;
-    let request = Request { cpu_node, highest: Some(highest), ..Request::new(1, node) };
-    allocate(&request, zeroed).ok().map(|grant| grant.frame)
+    let request = Request { highest: Some(highest), ..Request::new(1, node) };
+    allocate_sealed(&request, zeroed).map(|grant| grant.frame)
 }
 
 /// A frame for a page table, which whoever maps with it fills.
 pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
     allocate_for_kernel(node, 1, Zeroed::No).map(|grant| grant.frame)
+}
+
+/// Takes back what was granted to the kernel itself.
+///
+/// # Errors
+/// [`FreeError`]; nothing was changed.
+pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    let _off = PreemptionOff::new();
+    pages().free_sealed(frame, count)
 }
 
 /// Takes back what one call granted.

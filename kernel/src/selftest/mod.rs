@@ -21,6 +21,7 @@ pub fn run() {
     report("numa.plan", plan::run());
     report("pages.in_range", pages::lie_in_their_nodes_ranges());
     report("pages.refusals", pages::wrong_frees_are_refused());
+    report("pages.kernel", pages::the_kernels_own_are_refused());
     report("pages.fallback", fallback::goes_in_distance_order());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
     report("pages.recall", recall::reaches_cpus_that_run());

@@ -17,7 +17,7 @@ pub enum FrameState {
     Head,
     /// (0, 0): a further frame of the grant that began before it.
     Inside,
-    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache.
+    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache. Also the first frame of a sealed grant.
     Withheld,
 }
 
@@ -87,6 +87,16 @@ impl Word {
         let head = self.head() >> (frame % 64);
         // Neither it nor the frame behind it is inside a grant.
         free & 1 == 0 && (free | head) & 3 == 3
+    }
+
+    /// Makes the first frame of a grant look withheld, or takes that back; `false`, with nothing changed, where it is so already.
+    pub fn set_sealed(&self, frame: u64, sealed: bool) -> bool {
+        let bit = 1 << (frame % 64);
+        if sealed {
+            self.free.fetch_or(bit, Relaxed) & bit == 0
+        } else {
+            self.free.fetch_and(!bit, Relaxed) & bit != 0
+        }
     }
 
     /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else
