@@ -141,6 +141,17 @@ fn the_kernels_own_pages_are_not_a_drivers_to_free() {
 }
 
 #[test]
+fn refused_frees_name_their_driver_once_for_each_kind() {
+    // It has some dozens of them.
+    let told =
+        |kind| RUN.lines().filter(|line| line.contains("kernel_pages freed ") && line.contains(kind)).count();
+    assert_eq!((told("was never handed out"), told("is inside a grant")), (1, 1), "\n{}", RUN.serial);
+    let counted =
+        |line: &str| line.contains("kernel_pages: ") && line.contains("more of its frees were refused");
+    assert!(RUN.lines().any(counted), "\n{}", RUN.serial);
+}
+
+#[test]
 fn what_is_not_elf_is_refused() {
     assert_refused("not_elf", "not an ELF file");
     assert_eq!(event("empty").status, "refused");

@@ -4,6 +4,7 @@ use super::pointer;
 use crate::arch;
 use crate::memory::heap;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::refusals::{self, Kind};
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
 use crate::threading::thread::Policy;
@@ -88,18 +89,12 @@ pub extern "C" fn free_page(page: u64) -> bool {
 }
 
 pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
-    let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
     if !page.is_multiple_of(FRAME_SIZE) {
-        log::warn!(target: "pages", "{driver} freed {page:#x}, which is no page's address; refused");
+        refusals::note("pages", Kind::NotAPage, format_args!("freed {page:#x}, which is no page's address"));
         return false;
     }
-    match page_allocator::free(FrameNumber::containing(PhysAddr(page)), count) {
-        Ok(()) => true,
-        Err(error) => {
-            log::warn!(target: "pages", "{driver} freed {count} pages at {page:#x}: {error}; refused");
-            false
-        }
-    }
+    let frame = FrameNumber::containing(PhysAddr(page));
+    page_allocator::free(frame, count).map_err(|error| refusals::note_pages(frame, count, error)).is_ok()
 }
 
 pub extern "C" fn phys_to_virt(address: u64) -> *mut c_void {
@@ -167,8 +162,8 @@ fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_
 
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
     if !memory.is_null() && release_block(memory).is_none() {
-        let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
-        log::warn!(target: "heap", "{driver} freed {memory:p}, which is not a block of the heap in use; refused");
+        let words = format_args!("freed {memory:p}, which is not a block of the heap in use");
+        refusals::note("heap", Kind::NotABlock, words);
     }
 }
 

@@ -4,6 +4,7 @@ pub mod address_space;
 pub mod cache_recall;
 pub mod heap;
 pub mod page_allocator;
+pub mod refusals;
 pub mod shootdown;
 pub mod stack;
 

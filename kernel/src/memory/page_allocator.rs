@@ -4,7 +4,7 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
-use crate::memory::cache_recall;
+use crate::memory::{cache_recall, refusals};
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
 use crate::threading::thread::Policy;
@@ -351,8 +351,11 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
 /// # Errors
 /// [`FreeError`]; nothing was changed.
 pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
-    let _off = PreemptionOff::new();
-    pages().free_sealed(frame, count)
+    let freed = {
+        let _off = PreemptionOff::new();
+        pages().free_sealed(frame, count)
+    };
+    freed.inspect_err(|error| refusals::note_pages(frame, count, *error))
 }
 
 /// Takes back what one call granted.

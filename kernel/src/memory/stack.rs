@@ -157,7 +157,6 @@ fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
 }
 
 fn give_back(frame: FrameNumber, count: u64) {
-    if let Err(error) = page_allocator::free_for_kernel(frame, count) {
-        log::error!(target: "pages", "{count} pages of a stack are lost: {error}");
-    }
+    // Refused, it is told there, and the pages are lost.
+    let _ = page_allocator::free_for_kernel(frame, count);
 }
