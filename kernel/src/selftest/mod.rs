@@ -7,6 +7,7 @@ mod heaps;
 mod load;
 mod pages;
 mod plan;
+mod policies;
 mod recall;
 mod shootdown;
 mod stacks;
@@ -23,6 +24,10 @@ pub fn run() {
     report("pages.refusals", pages::wrong_frees_are_refused());
     report("pages.kernel", pages::the_kernels_own_are_refused());
     report("pages.fallback", fallback::goes_in_distance_order());
+    report("policies.interleave", policies::interleave_exactly());
+    report("policies.weighted", policies::weigh_exactly());
+    report("policies.set", policies::keep_to_their_set());
+    report("policies.inherited", policies::are_inherited_and_given_back());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
     report("pages.recall", recall::reaches_cpus_that_run());
     report("pages.recall_all", recall::goes_on_when_all_ask_at_once());
