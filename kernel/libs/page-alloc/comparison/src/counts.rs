@@ -34,8 +34,8 @@ pub fn available() -> bool {
 pub fn count<C: Crate>(workload: Workload) -> Result<f64> {
     let times = match workload {
         Workload::Setup => 1,
-        Workload::Batch | Workload::HugeOfNone | Workload::HotPair => 20,
-        _ => 1000,
+        Workload::HugePair => 1000,
+        _ => 20,
     };
     // What twice as many take more is without what surrounds them.
     let (once, twice) = (collected::<C>(workload, times)?, collected::<C>(workload, 2 * times)?);

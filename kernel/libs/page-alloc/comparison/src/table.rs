@@ -33,7 +33,7 @@ pub struct Column {
     abilities: Abilities,
 }
 
-/// What LLFree 0.2 (Rust) took for a workload, as its authors' benchmark counted it on another day and machine.
+/// What LLFree takes for a workload, counted with the same one on another day: the harness does not run it.
 fn llfree_instructions(workload: Workload) -> Option<f64> {
     match workload {
         Workload::HotPair => Some(461.0),
@@ -61,10 +61,9 @@ impl Column {
         if measure.counts {
             column.metadata = Some(metadata::metadata::<C>());
             column.recovered = Some(churn::recovered::<C>());
-            // Filling 16 GiB frame by frame takes callgrind minutes.
-            let counted = |workload| workload != Workload::HugeOfScattered && counts::available();
+            let available = counts::available();
             for (place, workload) in column.instructions.iter_mut().zip(Workload::ALL) {
-                *place = counted(workload).then(|| counts::count::<C>(workload)).transpose()?;
+                *place = available.then(|| counts::count::<C>(workload)).transpose()?;
             }
         }
         if measure.times {
