@@ -140,7 +140,7 @@ fn log_free_pages(topology: &NumaTopology) {
     }
 }
 
-fn pages() -> &'static Pages {
+pub(super) fn pages() -> &'static Pages {
     PAGES.get().expect("the page allocator is up before anything asks for pages")
 }
 
@@ -185,7 +185,7 @@ fn own_cache() -> Option<&'static mut CpuCache<'static>> {
 }
 
 /// Gives the running CPU's cache back if it is of this node; returns whether that has made a difference.
-fn give_back_cache(node: NodeId) -> bool {
+pub(super) fn give_back_cache(node: NodeId) -> bool {
     let Some(cache) = own_cache().filter(|cache| cache.node() == node && !cache.is_empty()) else {
         return false;
     };

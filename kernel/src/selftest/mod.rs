@@ -3,6 +3,7 @@
 mod address_space;
 mod cpus;
 mod fallback;
+mod growth;
 mod heaps;
 mod load;
 mod pages;
@@ -21,6 +22,7 @@ pub fn run() {
     report("pages.in_range", pages::lie_in_their_nodes_ranges());
     report("pages.refusals", pages::wrong_frees_are_refused());
     report("pages.fallback", fallback::goes_in_distance_order());
+    report("pages.growth", growth::memory_leaves_and_comes_back());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
     report("heap.local", heaps::come_from_their_node());

@@ -212,8 +212,14 @@ impl<'m> Guarded<'m> {
     fn memory_of(&mut self, span: &Span) -> &mut NodeMemory<'m> {
         match span.region.checked_sub(1) {
             None => &mut self.memory,
-            Some(place) => &mut self.more[place as usize].memory,
+            Some(place) => self.added_memory(place),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn added_memory(&mut self, place: u32) -> &mut NodeMemory<'m> {
+        &mut self.more[place as usize].memory
     }
 
     /// All of the node's memory.
