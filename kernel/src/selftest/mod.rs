@@ -8,6 +8,7 @@ mod heaps;
 mod load;
 mod pages;
 mod plan;
+mod policies;
 mod shootdown;
 mod stacks;
 mod threads;
@@ -23,6 +24,10 @@ pub fn run() {
     report("pages.refusals", pages::wrong_frees_are_refused());
     report("pages.fallback", fallback::goes_in_distance_order());
     report("pages.growth", growth::memory_leaves_and_comes_back());
+    report("policies.interleave", policies::interleave_exactly());
+    report("policies.weighted", policies::weigh_exactly());
+    report("policies.set", policies::keep_to_their_set());
+    report("policies.inherited", policies::are_inherited_and_given_back());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
     report("heap.local", heaps::come_from_their_node());

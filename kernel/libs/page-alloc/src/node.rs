@@ -61,10 +61,11 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.fallback
     }
 
-    /// Grants frames of this node; without a fit tells how many frames its caches hold.
+    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold.
     pub fn allocate(
         &self,
         request: &Request,
+        wanted: NodeId,
         needs: &Needs,
         spans: &SpanIndex<'_>,
     ) -> Result<FrameNumber, u64> {
@@ -77,7 +78,12 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let Some(frame) = found.or_else(|| region::allocate(more, needs)) else {
             return Err(guarded.cache_counts().held);
         };
-        *(if request.preferred == self.id { &mut counts.hit } else { &mut counts.miss }) += needs.count;
+        if wanted == self.id {
+            counts.hit += needs.count;
+            counts.interleave_hit += if request.interleaved { needs.count } else { 0 };
+        } else {
+            counts.miss += needs.count;
+        }
         *(if request.cpu_node == self.id { &mut counts.local } else { &mut counts.other }) += needs.count;
         Ok(FrameNumber(frame))
     }

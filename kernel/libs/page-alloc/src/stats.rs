@@ -20,6 +20,8 @@ pub struct NodeStats {
     pub miss: u64,
     /// Frames that were to come from here and came from another node.
     pub foreign: u64,
+    /// Frames allocated here as interleaving had chosen; those of `hit` that were asked for in that way.
+    pub interleave_hit: u64,
     /// Frames allocated here by a CPU of this node.
     pub local: u64,
     /// Frames allocated here by a CPU of another node.
@@ -33,6 +35,7 @@ pub struct NodeStats {
 pub(crate) struct Counts {
     pub hit: u64,
     pub miss: u64,
+    pub interleave_hit: u64,
     pub local: u64,
     pub other: u64,
     pub refused_frees: u64,
@@ -71,7 +74,7 @@ impl NodeStats {
         foreign: u64,
         caches: CacheCounts,
     ) -> Self {
-        let Counts { hit, miss, local, other, refused_frees } = counts;
+        let Counts { hit, miss, interleave_hit, local, other, refused_frees } = counts;
         Self {
             total,
             managed: memory.managed,
@@ -81,6 +84,7 @@ impl NodeStats {
             hit: hit + caches.granted,
             miss,
             foreign,
+            interleave_hit,
             local: local + caches.granted,
             other,
             refused_frees,

@@ -1,7 +1,10 @@
 //! The plainest allocator there can be: a state for each frame, and every question answered by looking at each one.
+pub mod policies;
+
 use std::collections::BTreeMap;
 
 use page_alloc::{AddError, FreeError, GrowError, NodeFrames, NodeStats, ORDERS, RemoveError, Request};
+use policies::Wish;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,7 +165,7 @@ impl Model {
     }
 
     /// Takes a grant down, having made sure that it is one that could be given.
-    pub fn grant(&mut self, request: &Request, start: u64, node: NodeId) {
+    pub fn grant(&mut self, request: &Request, wish: &Wish, start: u64, node: NodeId) {
         assert_eq!(start % alignment(request), 0, "alignment of {start} for {request:?}");
         assert_ne!(start, 0, "frame 0 was handed out");
         assert!(below_limit(start + request.count, request.highest), "{start} is too high for {request:?}");
@@ -172,18 +175,20 @@ impl Model {
         assert!(part.iter().all(|&frame| frame == Frame::Free), "{start} for {request:?} was not free");
         part.fill(Frame::Granted(start));
         self.grants.insert(start, request.count);
-        self.count(request, node);
+        self.count(request, wish, node);
     }
 
-    fn count(&mut self, request: &Request, node: NodeId) {
+    fn count(&mut self, request: &Request, wish: &Wish, node: NodeId) {
         let stats = &mut self.stats[node.index()];
         stats.free -= request.count;
         *(if request.cpu_node == node { &mut stats.local } else { &mut stats.other }) += request.count;
-        if request.preferred == node {
+        let wanted = wish.wanted.expect("what is granted was wanted of some node");
+        if wanted == node {
             stats.hit += request.count;
+            stats.interleave_hit += if wish.interleaved { request.count } else { 0 };
         } else {
             stats.miss += request.count;
-            self.stats[request.preferred.index()].foreign += request.count;
+            self.stats[wanted.index()].foreign += request.count;
         }
     }
 
