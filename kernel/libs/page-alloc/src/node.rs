@@ -61,7 +61,9 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.fallback
     }
 
-    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold.
+    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0 where
+    /// those would not do either.
+    #[inline(always)]
     pub fn allocate(
         &self,
         request: &Request,
@@ -76,7 +78,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let Guarded { memory, more, counts, .. } = &mut *guarded;
         let found = memory.allocate(needs, spans.of_node(self.first_span));
         let Some(frame) = found.or_else(|| region::allocate(more, needs)) else {
-            return Err(guarded.cache_counts().held);
+            return Err(guarded.cached_that_may_help(needs.count));
         };
         if wanted == self.id {
             counts.hit += needs.count;
@@ -94,6 +96,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Takes a grant back that begins in this span of the node.
+    #[inline(always)]
     pub fn free(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         let result = guarded.memory_of(span).free(span.extent(), frame, count);
@@ -259,6 +262,14 @@ impl<'m> Guarded<'m> {
                 self.memory_of(span).take_back(span.extent(), first, frames);
             }
         });
+    }
+
+    /// Frames in caches; 0 where they and what is free are fewer than so many together.
+    #[cold]
+    fn cached_that_may_help(&mut self, wanted: u64) -> u64 {
+        let held = self.cache_counts().held;
+        let free: u64 = self.memories().map(|memory| memory.free_frames()).sum();
+        if free + held < wanted { 0 } else { held }
     }
 
     fn cache_counts(&self) -> CacheCounts {
