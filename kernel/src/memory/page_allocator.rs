@@ -144,7 +144,7 @@ fn log_free_pages(topology: &NumaTopology) {
     }
 }
 
-fn pages() -> &'static Pages {
+pub(super) fn pages() -> &'static Pages {
     PAGES.get().expect("the page allocator is up before anything asks for pages")
 }
 
@@ -190,7 +190,7 @@ fn own_cache() -> &'static mut CpuCache<'static> {
 
 /// Has all caches of the node's frames given back, those of other CPUs that run included.
 #[cold]
-fn give_back_caches(node: NodeId) {
+pub(super) fn give_back_caches(node: NodeId) {
     let cache = own_cache();
     if cache.node() == Some(node) {
         pages().drain(cache);

@@ -63,6 +63,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
 
     /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0 where
     /// those would not do either.
+    #[inline(always)]
     pub fn allocate(
         &self,
         request: &Request,
@@ -114,6 +115,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Takes a grant back that begins in this span of the node.
+    #[inline(always)]
     pub fn free(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         let result = guarded.memory_of(span).free(span.extent(), frame, count);
@@ -238,8 +240,14 @@ impl<'m> Guarded<'m> {
     fn memory_of(&mut self, span: &Span) -> &mut NodeMemory<'m> {
         match span.region.checked_sub(1) {
             None => &mut self.memory,
-            Some(place) => &mut self.more[place as usize].memory,
+            Some(place) => self.added_memory(place),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn added_memory(&mut self, place: u32) -> &mut NodeMemory<'m> {
+        &mut self.more[place as usize].memory
     }
 
     /// All of the node's memory.
