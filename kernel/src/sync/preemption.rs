@@ -3,7 +3,7 @@ use super::spin_lock::WhileHeld;
 use crate::threading::per_cpu;
 
 /// While it lives, no other thread gets this CPU; interrupts are still handled. May be nested. Costs one instruction, and
-/// four at the end to see whether another thread's turn has come meanwhile.
+/// two at the end, which also see whether another thread's turn has come meanwhile.
 pub struct PreemptionOff(());
 
 impl PreemptionOff {

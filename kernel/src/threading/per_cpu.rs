@@ -22,7 +22,8 @@ pub struct PerCpu {
     this: *const PerCpu,
     /// What it runs.
     thread: AtomicPtr<Thread>,
-    /// How many stretches without preemption are under way.
+    /// How many stretches without preemption are under way, and [`NOTHING_DUE`]: 0 when the last one has ended and something is
+    /// to be done then. Its own CPU alone writes it.
     preemption_off: AtomicU32,
     /// Ticks that are left of the running thread's turn.
     pub slice: AtomicU32,
@@ -67,6 +68,10 @@ pub struct PerCpu {
 // and the page cache, which is for that CPU alone, too.
 unsafe impl Sync for PerCpu {}
 
+/// Set in the count of stretches without preemption as long as nothing is to be done at their end: one look at the count tells
+/// both.
+const NOTHING_DUE: u32 = 1 << 31;
+
 /// Something for another CPU to do once.
 pub struct Work {
     /// What to do.
@@ -92,7 +97,7 @@ impl PerCpu {
         Self {
             this,
             thread: AtomicPtr::new(core::ptr::null_mut()),
-            preemption_off: AtomicU32::new(0),
+            preemption_off: AtomicU32::new(NOTHING_DUE),
             slice: AtomicU32::new(0),
             must_switch: AtomicBool::new(false),
             idle_thread: AtomicPtr::new(core::ptr::null_mut()),
@@ -283,7 +288,17 @@ impl PerCpu {
 
     /// Whether the running thread may lose the CPU.
     pub fn preemption_is_on(&self) -> bool {
-        self.preemption_off.load(Ordering::Relaxed) == 0
+        self.preemption_off.load(Ordering::Relaxed) & !NOTHING_DUE == 0
+    }
+
+    /// Has the scheduler called at the end of the stretch without preemption that is under way, or no longer. Interrupts are off,
+    /// and this is the running CPU's block.
+    pub fn set_due(&self, due: bool) {
+        if due {
+            self.preemption_off.fetch_and(!NOTHING_DUE, Ordering::Relaxed);
+        } else {
+            self.preemption_off.fetch_or(NOTHING_DUE, Ordering::Relaxed);
+        }
     }
 
     /// The ranks of the locks that the CPU holds.
@@ -338,10 +353,8 @@ pub fn begin_no_preemption() {
 /// Ends it; when it was the outermost and another thread's turn has come meanwhile, that thread has it now.
 #[inline]
 pub fn end_no_preemption() {
-    const COUNTER: usize = offset_of!(PerCpu, preemption_off);
-    const MUST_SWITCH: usize = offset_of!(PerCpu, must_switch);
-    // SAFETY: the one is a 32-bit counter, and was incremented before; the other is a byte.
-    unsafe { arch::per_cpu_decrement_and_call::<COUNTER, MUST_SWITCH>() };
+    // SAFETY: the field is a 32-bit counter, and was incremented before.
+    unsafe { arch::per_cpu_decrement_and_call::<{ offset_of!(PerCpu, preemption_off) }>() };
 }
 
 /// The running CPU and thread, in words, for the log.

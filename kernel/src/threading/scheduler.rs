@@ -198,9 +198,15 @@ pub extern "C" fn preempt_if_due() {
     preempt_at_end_of_interrupt(per_cpu::current());
 }
 
-/// The same at the end of an interrupt, which has interrupted a stretch with interrupts on.
+/// The same at the end of an interrupt, which has interrupted a stretch with interrupts on: whatever sets `must_switch` is an
+/// interrupt, or sends one. Within a stretch without preemption it is put off to the end of that.
 pub fn preempt_at_end_of_interrupt(cpu: &'static PerCpu) {
-    if cpu.must_switch.load(Ordering::Relaxed) && cpu.preemption_is_on() {
+    if !cpu.must_switch.load(Ordering::Relaxed) {
+        return;
+    }
+    let now = cpu.preemption_is_on();
+    cpu.set_due(!now);
+    if now {
         cpu.must_switch.store(false, Ordering::Relaxed);
         // An idle CPU looks for work by itself, and its idle thread is never queued.
         if !cpu.is_idling() {

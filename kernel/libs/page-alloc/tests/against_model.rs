@@ -214,10 +214,10 @@ struct Pair<'p> {
     fallback: &'p [Vec<NodeId>],
     /// Two for each node.
     caches: Vec<CpuCache<'p>>,
-    /// For each thread, where its interleaving stands.
-    turns: [(Cursor, Turns); THREADS],
     /// Ranges that were removed; some may have been added again since.
     removed: Vec<FrameRange>,
+    /// For each thread, where its interleaving stands.
+    turns: [(Cursor, Turns); THREADS],
     /// Whether this step is looked at closely. Not each is, for looking makes the allocator put its memory in order.
     look: bool,
 }
@@ -453,8 +453,8 @@ proptest! {
         let (pages, caches) = machine.pages_and_caches(&cpus);
         let model = Model::new(&plan.spans, plan.fallback.len());
         let turns = [(Cursor::START, Turns::default()), (Cursor::START, Turns::default())];
-        let mut pair =
-            Pair { pages: &pages, model, fallback: &plan.fallback, caches, turns, removed: Vec::new(), look: true };
+        let removed = Vec::new();
+        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches, removed, turns, look: true };
         pair.boot(&plan.spans, &plan.taken_at_boot);
         for (number, step) in plan.steps.iter().enumerate() {
             pair.look = number.is_multiple_of(5);
