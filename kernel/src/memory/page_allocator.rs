@@ -4,6 +4,7 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
+use crate::memory::cache_recall;
 use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
@@ -152,7 +153,10 @@ fn pages() -> &'static Pages {
 pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
     let grant = {
         let _off = PreemptionOff::new();
-        pages().allocate_or(request, |node, _| give_back_cache(node))?
+        pages().allocate_or(request, |node, _| {
+            give_back_caches(node);
+            true
+        })?
     };
     fill(grant, zeroed);
     Ok(grant)
@@ -185,16 +189,16 @@ fn own_cache() -> Option<&'static mut CpuCache<'static>> {
     unsafe { per_cpu::current().page_cache() }
 }
 
-/// Gives the running CPU's cache back if it is of this node; returns whether that has made a difference.
-fn give_back_cache(node: NodeId) -> bool {
-    let Some(cache) = own_cache().filter(|cache| cache.node() == node && !cache.is_empty()) else {
-        return false;
-    };
-    pages().drain(cache);
-    true
+/// Has all caches of the node's frames given back, those of other CPUs that run included.
+#[cold]
+fn give_back_caches(node: NodeId) {
+    if let Some(cache) = own_cache().filter(|cache| cache.node() == node) {
+        pages().drain(cache);
+    }
+    cache_recall::recall(node);
 }
 
-/// Gives the running CPU's cache back to its node, before it halts.
+/// Gives the running CPU's cache back to its node: before it halts, or when the node runs dry.
 #[inline]
 pub fn drain_cache() {
     let _off = PreemptionOff::new();

@@ -8,6 +8,7 @@ mod load;
 mod pages;
 mod plan;
 mod policies;
+mod recall;
 mod shootdown;
 mod stacks;
 mod threads;
@@ -27,6 +28,8 @@ pub fn run() {
     report("policies.set", policies::keep_to_their_set());
     report("policies.inherited", policies::are_inherited_and_given_back());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
+    report("pages.recall", recall::reaches_cpus_that_run());
+    report("pages.recall_all", recall::goes_on_when_all_ask_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
     report("heap.local", heaps::come_from_their_node());
     report("stacks.come_and_go", stacks::come_and_go_without_a_trace());

@@ -114,9 +114,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.allocate_or(request, |_, _| false)
     }
 
-    /// The same, for who has caches: where a node has no such run and its caches hold frames, `give_back` is told the node
-    /// and how many those are, before another node is asked or the request refused. It has caches drained that it can reach,
-    /// and returns whether that has changed anything; then the node is asked again, once.
+    /// The same, for who has caches: where a node has no such run and its caches hold frames that may help, `give_back` is told
+    /// the node and how many those are, before another node is asked or the request refused. It has caches drained that it can
+    /// reach, and returns whether that may have changed anything; then the node is asked again, once.
     ///
     /// # Errors
     /// See [`AllocateError`].
