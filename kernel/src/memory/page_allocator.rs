@@ -238,12 +238,11 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
         return Ok(grant);
     }
     let cpu = per_cpu::current();
-    let (preferred, strict) = match if let Some(policy) = policy { policy } else { thread_policy() } {
-        Policy::Local => (cpu.preferred_node, false),
-        Policy::Preferred(node) => (node, false),
-        Policy::Strict(node) => (node, true),
-        policy => return allocate_of_several(request, policy),
+    let of_one = match &policy {
+        Some(policy) => policy.one_node(cpu.preferred_node),
+        None => thread_policy().one_node(cpu.preferred_node),
     };
+    let Some((preferred, strict)) = of_one else { return allocate_of_several(request) };
     let request =
         Request { alignment, highest, strict, cpu_node: cpu.node, ..Request::new(count, preferred) };
     allocate(&request, zeroed)
@@ -251,8 +250,9 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
 
 /// The same by a policy over several nodes.
 #[inline(never)]
-fn allocate_of_several(request: ThreadRequest<'_>, policy: Policy<'_>) -> Result<Grant, AllocateError> {
-    let ThreadRequest { count, alignment, highest, zeroed, .. } = request;
+fn allocate_of_several(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
+    let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
+    let policy = if let Some(policy) = policy { policy } else { thread_policy() };
     let (cpu, thread) = (per_cpu::current(), per_cpu::current_thread());
     let mut cursor = thread.cursor();
     let by_policy = policy.request(count, cpu.preferred_node, &mut cursor);
