@@ -16,8 +16,12 @@ mod cpus;
 mod distances;
 mod domains;
 mod fallback;
+mod figure;
+mod initiators;
 mod inputs;
 mod memory;
+mod performance;
+mod side_caches;
 mod smallest;
 mod sweep;
 #[cfg(test)]
@@ -26,5 +30,9 @@ mod uncovered;
 mod values;
 
 pub use build::NumaTopology;
+pub use figure::{Figure, LARGEST_FIGURE};
+pub use initiators::Initiator;
 pub use inputs::{Inputs, NumaMode};
-pub use values::{Cpu, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};
+pub use performance::{Performance, Reach};
+pub use side_caches::{MAX_SIDE_CACHES, SideCache};
+pub use values::{Cpu, Limits, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};
