@@ -5,8 +5,9 @@ use crate::event_stream;
 use crate::memory::page_allocator;
 use alloc::vec::Vec;
 use events::Event;
+use parameters::Numa;
 use spin::{Mutex, MutexGuard, Once};
-use topology::{Inputs, Node, NumaMode, NumaTopology};
+use topology::{FakeNodes, Inputs, Node, NumaMode, NumaTopology};
 use units::{NodeId, PhysRange};
 
 /// Where the topology is put together: it is too large for a stack.
@@ -22,11 +23,12 @@ pub fn get() -> &'static NumaTopology {
 }
 
 /// Builds the topology from the tables and says on the log what was found, and what was wrong.
-pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: NumaMode) -> &'static NumaTopology {
+pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: Numa) -> &'static NumaTopology {
     TOPOLOGY.call_once(|| {
         let mut findings = reporter();
         let from_tables = Inputs::from_tables(tables.iter().copied(), &mut findings);
-        let inputs = Inputs { ram, boot_cpu: Some(crate::arch::this_apic_id()), numa, ..from_tables };
+        let inputs =
+            Inputs { ram, boot_cpu: Some(crate::arch::this_apic_id()), numa: mode(numa, ram), ..from_tables };
         // Nobody else asks for it, now or later.
         let topology = MutexGuard::leak(STORAGE.lock());
         topology.rebuild(&inputs, &mut findings);
@@ -34,6 +36,21 @@ pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: NumaMode) -> &'st
         log_topology(topology);
         topology
     })
+}
+
+/// What the parameter asks of the topology, with a warning where it asks for more than there is.
+fn mode(numa: Numa, ram: &[PhysRange]) -> NumaMode {
+    let fake = match numa {
+        Numa::FromFirmware => return NumaMode::FromFirmware,
+        Numa::Off => return NumaMode::Off,
+        Numa::FakeCount(count) => FakeNodes::Count(count),
+        Numa::FakeSizeBytes(size) => FakeNodes::SizeBytes(size),
+    };
+    let (wanted, granted) = (fake.wanted(ram), fake.granted(ram));
+    if wanted > granted as u64 {
+        log::warn!(target: "numa", "numa=fake asks for {wanted} nodes; there is room for {granted}");
+    }
+    NumaMode::Fake(fake)
 }
 
 fn log_topology(topology: &NumaTopology) {

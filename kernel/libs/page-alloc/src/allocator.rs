@@ -3,26 +3,30 @@ use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use lock_api::RawMutex;
-use units::{FrameNumber, FrameRange, MAX_NODES, NodeId};
+use lock_api::{Mutex, RawMutex};
+use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
 use crate::cache::CpuCache;
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
 use crate::setup::{self, NodeSetup};
+use crate::span_index::SpanIndex;
 use crate::span_table::SpanTable;
 use crate::spans::NodeFrames;
 use crate::{NodeStats, ORDERS};
 
 /// Frames of all nodes, handed out and taken back.
 ///
-/// `L` is the kind of lock, one for each node. It is held for a bounded time and never two at once. Code that
-/// interrupts its holder on the same CPU must not call the allocator, unless `L` keeps interrupts off while it is held;
-/// the default, a plain spin lock, does not.
+/// `L` is the kind of lock, one for each node. It is held for a bounded time and never two at once, but for
+/// [`PageAllocator::add_memory`], which holds one of its own and within it the node's. Code that interrupts its holder on
+/// the same CPU must not call the allocator, unless `L` keeps interrupts off while it is held; the default, a plain spin
+/// lock, does not.
 pub struct PageAllocator<'m, L = spin::Mutex<()>> {
     nodes: [Option<&'m Node<'m, L>>; MAX_NODES],
-    spans: SpanTable<'m>,
+    pub(crate) spans: SpanIndex<'m>,
+    /// Held by who adds memory, and within it the lock of the node.
+    pub(crate) growing: Mutex<L, ()>,
     refused_outside: AtomicU64,
 }
 
@@ -63,11 +67,17 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             built[index] = Some(setup::build_node(id, setup, spans, &table)?);
         }
         let named = built.iter().flatten().flat_map(|node: &&Node<'m, L>| node.fallback()).copied();
-        let unknown =
-            named.chain(table.iter().map(|span| span.node)).find(|node| built[node.index()].is_none());
+        let unknown = named
+            .chain(table.spans().iter().map(|span| span.node))
+            .find(|node| built[node.index()].is_none());
         match unknown {
             Some(node) => Err(SetupError::NoSuchNode(node)),
-            None => Ok(Self { nodes: built, spans: table, refused_outside: AtomicU64::new(0) }),
+            None => Ok(Self {
+                nodes: built,
+                spans: SpanIndex::new(table),
+                growing: Mutex::new(()),
+                refused_outside: AtomicU64::new(0),
+            }),
         }
     }
 
@@ -95,8 +105,8 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         Ok(added)
     }
 
-    /// Hands out contiguous frames: of the preferred node, or of the first node in its fallback order that has such a
-    /// run. The frames are as whoever had them last left them.
+    /// Hands out contiguous frames: of the preferred node, or of the first allowed node in its fallback order that has such
+    /// a run. The frames are as whoever had them last left them.
     ///
     /// # Errors
     /// See [`AllocateError`].
@@ -104,9 +114,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.allocate_or(request, |_, _| false)
     }
 
-    /// The same, for who has caches: where a node has no such run and its caches hold frames, `give_back` is told the node
-    /// and how many those are, before another node is asked or the request refused. It has caches drained that it can reach,
-    /// and returns whether that has changed anything; then the node is asked again, once.
+    /// The same, for who has caches: where a node has no such run and its caches hold frames that may help, `give_back` is told
+    /// the node and how many those are, before another node is asked or the request refused. It has caches drained that it can
+    /// reach, and returns whether that may have changed anything; then the node is asked again, once.
     ///
     /// # Errors
     /// See [`AllocateError`].
@@ -116,25 +126,57 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         mut give_back: impl FnMut(NodeId, u64) -> bool,
     ) -> Result<Grant, AllocateError> {
         let needs = Needs::of(request)?;
-        let &Request { count, preferred, .. } = request;
-        let preferred_node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
-        let order =
-            if request.strict { core::slice::from_ref(&preferred) } else { preferred_node.fallback() };
-        for &id in order {
+        let &Request { count, preferred, nodes, .. } = request;
+        let node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
+        let order = if request.strict { core::slice::from_ref(&preferred) } else { node.fallback() };
+        let found = if nodes == NodeSet::ALL {
+            self.allocate_along(request, &needs, preferred, order.iter().copied(), &mut give_back)
+        } else {
+            self.allocate_within(request, &needs, order, &mut give_back)
+        };
+        found.ok_or(AllocateError::NoFit { preferred, count })
+    }
+
+    /// From the first node in this order that has such a run and is one of those that will do.
+    #[inline(never)]
+    fn allocate_within(
+        &self,
+        request: &Request,
+        needs: &Needs,
+        order: &[NodeId],
+        give_back: &mut impl FnMut(NodeId, u64) -> bool,
+    ) -> Option<Grant> {
+        let mut allowed = order.iter().copied().filter(|id| request.nodes.contains(*id)).peekable();
+        let preferred = request.preferred;
+        let wanted = if request.nodes.contains(preferred) { preferred } else { *allowed.peek()? };
+        self.allocate_along(request, needs, wanted, allowed, give_back)
+    }
+
+    /// From the first node in this order that has such a run, where it is wanted of `wanted`.
+    #[inline(always)]
+    fn allocate_along(
+        &self,
+        request: &Request,
+        needs: &Needs,
+        wanted: NodeId,
+        order: impl Iterator<Item = NodeId>,
+        give_back: &mut impl FnMut(NodeId, u64) -> bool,
+    ) -> Option<Grant> {
+        for id in order {
             let Some(node) = self.node(id) else { continue };
-            let allocate = || node.allocate(request, &needs, &self.spans);
+            let allocate = || node.allocate(request, wanted, needs, &self.spans);
             let found = allocate().or_else(|cached| match cached {
                 1.. if give_back(id, cached) => allocate(),
                 _ => Err(cached),
             });
             let Ok(frame) = found else { continue };
-            let fell_back = id != preferred;
-            if fell_back {
-                preferred_node.count_foreign(count);
+            let fell_back = id != wanted;
+            if fell_back && let Some(wanted) = self.node(wanted) {
+                wanted.count_foreign(needs.count);
             }
-            return Ok(Grant { frame, count, node: id, fell_back });
+            return Some(Grant { frame, count: needs.count, node: id, fell_back });
         }
-        Err(AllocateError::NoFit { preferred, count })
+        None
     }
 
     /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.
@@ -250,7 +292,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.refused_outside.load(Ordering::Relaxed)
     }
 
-    fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
+    pub(crate) fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
         self.nodes[id.index()]
     }
 }

@@ -25,6 +25,27 @@ pub struct CpuCache<'m> {
     own: &'m mut Own<'m>,
 }
 
+/// A cache as any CPU may see it, at the moment it looks.
+#[derive(Clone, Copy)]
+pub struct CacheView<'m>(&'m Contents<'m>);
+
+impl CacheView<'_> {
+    /// The node whose frames it holds.
+    pub fn node(&self) -> NodeId {
+        self.0.node
+    }
+
+    /// Frames that it holds.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What others may see of a cache.
 #[repr(align(128))]
 pub struct Contents<'m> {
@@ -33,7 +54,7 @@ pub struct Contents<'m> {
     next: Option<&'m Contents<'m>>,
     len: AtomicUsize,
     granted: AtomicU64,
-    /// The first `len` are in the cache. The others were, so that each is a frame which was added once.
+    /// The first `len` are in the cache. The others were, so that each is a frame which was added once and not removed.
     frames: [AtomicU64; CACHE_FRAMES],
 }
 
@@ -84,6 +105,11 @@ impl<'m> CpuCache<'m> {
             known: [Known { number: NO_FRAME, map: &NO_MAP }; KNOWN_BLOCKS],
         });
         Some(Self { contents, own })
+    }
+
+    /// What others may see of it while its CPU uses it.
+    pub fn view(&self) -> CacheView<'m> {
+        CacheView(self.contents)
     }
 
     /// The node whose frames it holds.
@@ -205,6 +231,17 @@ impl<'m> Contents<'m> {
     /// Frames that it has handed out.
     pub fn granted(&self) -> u64 {
         self.granted.load(Relaxed)
+    }
+
+    /// No longer says that it has held these frames, which it does not hold.
+    pub fn forget(&self, frames: core::ops::Range<u64>) {
+        for slot in &self.frames {
+            let frame = slot.load(Relaxed);
+            if frames.contains(&frame) {
+                // Where the cache's CPU has put another frame there meanwhile, that one stays.
+                let _ = slot.compare_exchange(frame, NO_FRAME, Relaxed, Relaxed);
+            }
+        }
     }
 
     /// Whether it holds, or has held, one of these frames.

@@ -15,6 +15,7 @@ mod build;
 mod cpus;
 mod distances;
 mod domains;
+mod fake;
 mod fallback;
 mod figure;
 mod initiators;
@@ -30,6 +31,7 @@ mod uncovered;
 mod values;
 
 pub use build::NumaTopology;
+pub use fake::{FAKE_NODE_UNIT, FakeNodes};
 pub use figure::{Figure, LARGEST_FIGURE};
 pub use initiators::Initiator;
 pub use inputs::{Inputs, NumaMode};
