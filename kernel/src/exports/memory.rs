@@ -13,7 +13,7 @@ use core::ffi::{c_int, c_void};
 use core::mem::size_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
-use page_alloc::Grant;
+use page_alloc::{Grant, NodeWeights};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, VirtAddr};
 
 /// The ABI's word for no page.
@@ -44,7 +44,8 @@ pub extern "C" fn allocate_pages_from_node(count: u64, node: c_int) -> u64 {
 
 pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut PageGrant) -> bool {
     let allocate = || {
-        let request = read_request(request)?;
+        let mut weights = None;
+        let request = read_request(request, &mut weights)?;
         pointer::check_sized(grant, true)?;
         let size = pointer::read(grant.cast::<u32>())?;
         let granted = page_allocator::allocate_for_thread(request).ok()?;
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut
     allocate().is_some()
 }
 
-fn read_request(request: *const PageRequest) -> Option<ThreadRequest> {
+fn read_request(request: *const PageRequest, weights: &mut Option<NodeWeights>) -> Option<ThreadRequest<'_>> {
     let request = pointer::read_sized(request)?;
     if request.Flags & !PAGE_REQUEST_ZEROED != 0 {
         return None;
@@ -66,7 +67,7 @@ fn read_request(request: *const PageRequest) -> Option<ThreadRequest> {
         count: request.Count,
         alignment: alignment.div_ceil(FRAME_SIZE),
         highest: (request.HighestAddress != 0).then_some(PhysAddr(request.HighestAddress)),
-        policy: if request.Policy.is_null() { None } else { Some(read_policy(request.Policy)?) },
+        policy: if request.Policy.is_null() { None } else { Some(read_policy(request.Policy, weights)?) },
         zeroed: if request.Flags & PAGE_REQUEST_ZEROED != 0 { Zeroed::Yes } else { Zeroed::No },
     })
 }

@@ -4,6 +4,8 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
+use crate::memory::cache_recall;
+use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
 use crate::threading::thread::Policy;
@@ -17,7 +19,7 @@ use page_alloc::{
 };
 use spin::Once;
 use topology::{MAX_RANGES, NumaTopology};
-use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, PhysAddr, PhysRange};
+use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet, PhysAddr, PhysRange};
 
 type Pages = PageAllocator<'static>;
 
@@ -151,7 +153,10 @@ fn pages() -> &'static Pages {
 pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
     let grant = {
         let _off = PreemptionOff::new();
-        pages().allocate_or(request, |node, _| give_back_cache(node))?
+        pages().allocate_or(request, |node, _| {
+            give_back_caches(node);
+            true
+        })?
     };
     fill(grant, zeroed);
     Ok(grant)
@@ -184,16 +189,16 @@ fn own_cache() -> Option<&'static mut CpuCache<'static>> {
     unsafe { per_cpu::current().page_cache() }
 }
 
-/// Gives the running CPU's cache back if it is of this node; returns whether that has made a difference.
-fn give_back_cache(node: NodeId) -> bool {
-    let Some(cache) = own_cache().filter(|cache| cache.node() == node && !cache.is_empty()) else {
-        return false;
-    };
-    pages().drain(cache);
-    true
+/// Has all caches of the node's frames given back, those of other CPUs that run included.
+#[cold]
+fn give_back_caches(node: NodeId) {
+    if let Some(cache) = own_cache().filter(|cache| cache.node() == node) {
+        pages().drain(cache);
+    }
+    cache_recall::recall(node);
 }
 
-/// Gives the running CPU's cache back to its node, before it halts.
+/// Gives the running CPU's cache back to its node: before it halts, or when the node runs dry.
 #[inline]
 pub fn drain_cache() {
     let _off = PreemptionOff::new();
@@ -217,12 +222,12 @@ pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
 }
 
 /// `count` contiguous frames for the running thread: by `policy` if given, else by the thread's policy, else from its
-/// preferred node, else from this CPU's; from the nearest where that has none, unless the policy is strict.
+/// preferred node, else from this CPU's; from the nearest where that has none, unless the policy forbids it.
 ///
 /// # Errors
 /// [`AllocateError`]; nothing was allocated.
 #[inline(never)]
-pub fn allocate_for_thread(request: ThreadRequest) -> Result<Grant, AllocateError> {
+pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
     let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
     if count == 1
         && alignment == 1
@@ -235,12 +240,28 @@ pub fn allocate_for_thread(request: ThreadRequest) -> Result<Grant, AllocateErro
         return Ok(grant);
     }
     let cpu = per_cpu::current();
-    let (preferred, strict) = match policy.unwrap_or_else(thread_policy) {
+    let (preferred, strict) = match if let Some(policy) = policy { policy } else { thread_policy() } {
         Policy::Local => (cpu.preferred_node, false),
         Policy::Preferred(node) => (node, false),
         Policy::Strict(node) => (node, true),
+        policy => return allocate_of_several(request, policy),
     };
-    allocate(&Request { count, alignment, highest, preferred, strict, cpu_node: cpu.node }, zeroed)
+    let request =
+        Request { alignment, highest, strict, cpu_node: cpu.node, ..Request::new(count, preferred) };
+    allocate(&request, zeroed)
+}
+
+/// The same by a policy over several nodes.
+#[inline(never)]
+fn allocate_of_several(request: ThreadRequest<'_>, policy: Policy<'_>) -> Result<Grant, AllocateError> {
+    let ThreadRequest { count, alignment, highest, zeroed, .. } = request;
+    let (cpu, thread) = (per_cpu::current(), per_cpu::current_thread());
+    let mut cursor = thread.cursor();
+    let by_policy = policy.request(count, cpu.preferred_node, &mut cursor);
+    let grant = allocate(&Request { alignment, highest, cpu_node: cpu.node, ..by_policy }, zeroed)?;
+    // A turn in which nothing was granted is not over.
+    thread.set_cursor(cursor);
+    Ok(grant)
 }
 
 /// A page for the running thread, as its policy says, which holds what was there before: the commonest request, answered from
@@ -282,14 +303,14 @@ pub fn home_node() -> NodeId {
 }
 
 /// What the running thread gets where a call says nothing else.
-pub fn thread_policy() -> Policy {
+pub fn thread_policy() -> Policy<'static> {
     let thread = per_cpu::current_thread();
     thread.policy().or_else(|| thread.preferred_node().map(Policy::Preferred)).unwrap_or(Policy::Local)
 }
 
 /// A request of the running thread.
 #[derive(Clone, Copy, Debug)]
-pub struct ThreadRequest {
+pub struct ThreadRequest<'p> {
     /// Frames, contiguous.
     pub count: u64,
     /// The first frame's number is a multiple of this power of two.
@@ -297,12 +318,12 @@ pub struct ThreadRequest {
     /// The last address allowed.
     pub highest: Option<PhysAddr>,
     /// For this call; `None`: the thread's.
-    pub policy: Option<Policy>,
+    pub policy: Option<Policy<'p>>,
     /// Whether they are zeroed.
     pub zeroed: Zeroed,
 }
 
-impl ThreadRequest {
+impl ThreadRequest<'_> {
     /// So many zeroed frames, as the thread's policy says.
     pub const fn new(count: u64) -> Self {
         Self { count, alignment: 1, highest: None, policy: None, zeroed: Zeroed::Yes }
@@ -363,6 +384,13 @@ fn free_page_slowly(frame: FrameNumber) -> Result<(), FreeError> {
 /// The node of a frame; `None` for one that is not managed.
 pub fn node_of(frame: FrameNumber) -> Option<NodeId> {
     pages().node_of(frame)
+}
+
+/// The nodes that have memory.
+pub fn nodes_with_memory() -> NodeSet {
+    static NODES: Once<NodeSet> = Once::new();
+    // Each node's fallback order lists them all.
+    *NODES.call_once(|| numa_topology::get().fallback(NodeId::ZERO).iter().copied().collect())
 }
 
 /// The node's numbers; zeros for a node that is not there.

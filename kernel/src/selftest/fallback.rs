@@ -88,15 +88,20 @@ impl Taken {
 
     /// Takes all that the node has, in the largest blocks first.
     pub fn exhaust(&mut self, node: NodeId) -> Outcome {
+        self.take_all(node);
+        let left = page_allocator::node_stats(node).free;
+        ensure!(left == 0, "node {node} refuses single pages and says that {left} are free");
+        Ok(())
+    }
+
+    /// The same; others may give some back meanwhile.
+    pub fn take_all(&mut self, node: NodeId) {
         for order in (0..=MAX_ORDER).rev() {
             let request = Request { strict: true, ..Request::new(1 << order, node) };
             while let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) {
                 self.keep(grant.frame, grant.count);
             }
         }
-        let left = page_allocator::node_stats(node).free;
-        ensure!(left == 0, "node {node} refuses single pages and says that {left} are free");
-        Ok(())
     }
 
     /// Frees all runs.

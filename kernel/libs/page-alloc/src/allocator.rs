@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use lock_api::{Mutex, RawMutex};
-use units::{FrameNumber, FrameRange, MAX_NODES, NodeId};
+use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
 use crate::cache::CpuCache;
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
@@ -114,9 +114,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.allocate_or(request, |_, _| false)
     }
 
-    /// The same, for who has caches: where a node has no such run and its caches hold frames, `give_back` is told the node
-    /// and how many those are, before another node is asked or the request refused. It has caches drained that it can reach,
-    /// and returns whether that has changed anything; then the node is asked again, once.
+    /// The same, for who has caches: where a node has no such run and its caches hold frames that may help, `give_back` is told
+    /// the node and how many those are, before another node is asked or the request refused. It has caches drained that it can
+    /// reach, and returns whether that may have changed anything; then the node is asked again, once.
     ///
     /// # Errors
     /// See [`AllocateError`].
@@ -127,15 +127,44 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     ) -> Result<Grant, AllocateError> {
         let needs = Needs::of(request)?;
         let &Request { count, preferred, nodes, .. } = request;
-        let preferred_node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
-        let order =
-            if request.strict { core::slice::from_ref(&preferred) } else { preferred_node.fallback() };
-        let allowed = order.iter().copied().filter(|id| nodes.contains(*id));
-        let mut wanted = nodes.contains(preferred).then_some(preferred);
-        for id in allowed {
+        let node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
+        let order = if request.strict { core::slice::from_ref(&preferred) } else { node.fallback() };
+        let found = if nodes == NodeSet::ALL {
+            self.allocate_along(request, &needs, preferred, order.iter().copied(), &mut give_back)
+        } else {
+            self.allocate_within(request, &needs, order, &mut give_back)
+        };
+        found.ok_or(AllocateError::NoFit { preferred, count })
+    }
+
+    /// From the first node in this order that has such a run and is one of those that will do.
+    #[inline(never)]
+    fn allocate_within(
+        &self,
+        request: &Request,
+        needs: &Needs,
+        order: &[NodeId],
+        give_back: &mut impl FnMut(NodeId, u64) -> bool,
+    ) -> Option<Grant> {
+        let mut allowed = order.iter().copied().filter(|id| request.nodes.contains(*id)).peekable();
+        let preferred = request.preferred;
+        let wanted = if request.nodes.contains(preferred) { preferred } else { *allowed.peek()? };
+        self.allocate_along(request, needs, wanted, allowed, give_back)
+    }
+
+    /// From the first node in this order that has such a run, where it is wanted of `wanted`.
+    #[inline(always)]
+    fn allocate_along(
+        &self,
+        request: &Request,
+        needs: &Needs,
+        wanted: NodeId,
+        order: impl Iterator<Item = NodeId>,
+        give_back: &mut impl FnMut(NodeId, u64) -> bool,
+    ) -> Option<Grant> {
+        for id in order {
             let Some(node) = self.node(id) else { continue };
-            let wanted = *wanted.get_or_insert(id);
-            let allocate = || node.allocate(request, wanted, &needs, &self.spans);
+            let allocate = || node.allocate(request, wanted, needs, &self.spans);
             let found = allocate().or_else(|cached| match cached {
                 1.. if give_back(id, cached) => allocate(),
                 _ => Err(cached),
@@ -143,11 +172,11 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             let Ok(frame) = found else { continue };
             let fell_back = id != wanted;
             if fell_back && let Some(wanted) = self.node(wanted) {
-                wanted.count_foreign(count);
+                wanted.count_foreign(needs.count);
             }
-            return Ok(Grant { frame, count, node: id, fell_back });
+            return Some(Grant { frame, count: needs.count, node: id, fell_back });
         }
-        Err(AllocateError::NoFit { preferred, count })
+        None
     }
 
     /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.

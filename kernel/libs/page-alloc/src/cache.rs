@@ -25,6 +25,27 @@ pub struct CpuCache<'m> {
     own: &'m mut Own<'m>,
 }
 
+/// A cache as any CPU may see it, at the moment it looks.
+#[derive(Clone, Copy)]
+pub struct CacheView<'m>(&'m Contents<'m>);
+
+impl CacheView<'_> {
+    /// The node whose frames it holds.
+    pub fn node(&self) -> NodeId {
+        self.0.node
+    }
+
+    /// Frames that it holds.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What others may see of a cache.
 #[repr(align(128))]
 pub struct Contents<'m> {
@@ -84,6 +105,11 @@ impl<'m> CpuCache<'m> {
             known: [Known { number: NO_FRAME, map: &NO_MAP }; KNOWN_BLOCKS],
         });
         Some(Self { contents, own })
+    }
+
+    /// What others may see of it while its CPU uses it.
+    pub fn view(&self) -> CacheView<'m> {
+        CacheView(self.contents)
     }
 
     /// The node whose frames it holds.

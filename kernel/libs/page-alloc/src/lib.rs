@@ -62,7 +62,7 @@ mod stats;
 mod walk;
 
 pub use allocator::PageAllocator;
-pub use cache::{CACHE_FRAMES, CpuCache};
+pub use cache::{CACHE_FRAMES, CacheView, CpuCache};
 pub use error::{AddError, AllocateError, FreeError, GrowError, RemoveError, SetupError};
 pub use policy::{Cursor, NodeWeights, Policy};
 pub use request::{Grant, Request};

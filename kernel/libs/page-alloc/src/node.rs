@@ -61,7 +61,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.fallback
     }
 
-    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold.
+    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0 where
+    /// those would not do either.
     pub fn allocate(
         &self,
         request: &Request,
@@ -76,7 +77,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let Guarded { memory, more, counts, .. } = &mut *guarded;
         let found = memory.allocate(needs, spans.of_node(self.first_span));
         let Some(frame) = found.or_else(|| region::allocate(more, needs)) else {
-            return Err(guarded.cache_counts().held);
+            return Err(guarded.cached_that_may_help(needs.count));
         };
         if wanted == self.id {
             counts.hit += needs.count;
@@ -253,6 +254,14 @@ impl<'m> Guarded<'m> {
                 self.memory_of(span).take_back(span.extent(), first, frames);
             }
         });
+    }
+
+    /// Frames in caches; 0 where they and what is free are fewer than so many together.
+    #[cold]
+    fn cached_that_may_help(&mut self, wanted: u64) -> u64 {
+        let held = self.cache_counts().held;
+        let free: u64 = self.memories().map(|memory| memory.free_frames()).sum();
+        if free + held < wanted { 0 } else { held }
     }
 
     fn cache_counts(&self) -> CacheCounts {
