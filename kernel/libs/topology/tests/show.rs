@@ -159,8 +159,8 @@ fn the_letters_behind_a_short_line_of_an_acpidump_are_no_bytes() {
 fn an_acpidump_without_one_of_its_lines_is_a_table_that_ends_there() {
     let folder = Folder::new("hole");
     let text: String = dump(&srat()).split_inclusive('\n').filter(|line| !line.contains("0080:")).collect();
-    let (rules, _) = events(&[folder.file("dump", text)]);
-    assert_eq!(rules[0], "table.length");
+    let shown = run([folder.file("dump", text)]);
+    assert!(shown.out.contains("claims 264 bytes where 128 could be mapped"), "{}", shown.out);
 }
 
 #[test]
@@ -212,6 +212,15 @@ fn whatever_is_in_a_file_there_is_one_node_and_its_findings() {
     assert_eq!(events(std::slice::from_ref(&dsdt)).0, [""; 0], "a table of something else is nothing wrong");
     let shown = run([OsString::from("--json"), dsdt.into()]);
     assert!(shown.complaints.contains("DSDT is passed over"), "{}", shown.complaints);
+}
+
+#[test]
+fn a_thousand_findings_of_a_rule_are_told_in_seventeen_lines() {
+    let folder = Folder::new("many");
+    let empty = std::iter::repeat_n(memory_affinity(0, 0, ProximityDomain(0)), 1000);
+    let table = TableBuilder::srat(3).entries(empty).entry(&memory_affinity(0, 1 << 20, ProximityDomain(0)));
+    let (rules, _) = events(&[folder.file("a", table.build())]);
+    assert_eq!(rules, ["srat.memory.empty"; 17]);
 }
 
 #[test]

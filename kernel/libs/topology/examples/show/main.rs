@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use acpi_tables::{Finding, Findings, find_madt, find_slit, find_srat};
+use acpi_tables::{Capped, Finding, Findings, find_madt, find_slit, find_srat};
 use tables::Table;
 use topology::{Inputs, NumaTopology};
 
@@ -101,7 +101,9 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexop
 
 fn show(tables: &[Table], json: bool, out: &mut dyn Write, complaints: &mut dyn Write) -> io::Result<()> {
     let mut told = Vec::new();
-    let topology = build(tables, &mut |finding: Finding| told.push(finding));
+    let mut findings = Capped::new(|finding: Finding| told.push(finding));
+    let topology = build(tables, &mut findings);
+    findings.finish();
     if !json {
         return people::show(tables, &told, &topology, out);
     }
