@@ -25,6 +25,7 @@ mod region;
 mod release;
 mod remove;
 mod request;
+mod seal;
 mod setup;
 mod span_index;
 mod span_table;
