@@ -33,6 +33,7 @@ pub fn topology(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> 
             nodes: nodes.iter().map(|node| node_event(topology, node)).collect(),
             distances: nodes.iter().map(|node| row(node.id)).collect(),
             fallback: nodes.iter().map(|node| order(node.id)).collect(),
+            performance: None,
         },
         out,
     )
