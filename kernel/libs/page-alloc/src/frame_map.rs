@@ -83,10 +83,11 @@ impl Word {
     /// Whether the frame is a grant of its own, as far as this word knows: `false` for its last frame.
     #[inline]
     pub fn is_single(&self, frame: u64) -> bool {
-        let free = self.free() >> (frame % 64);
-        let head = self.head() >> (frame % 64);
-        // Neither it nor the frame behind it is inside a grant.
-        free & 1 == 0 && (free | head) & 3 == 3
+        let free = self.free();
+        let not_inside = free | self.head();
+        // Of all 64 frames at once: those that begin grants and have a frame behind them that is not inside one.
+        let single = (not_inside ^ free) & not_inside >> 1;
+        single >> (frame % 64) & 1 != 0
     }
 
     /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else
