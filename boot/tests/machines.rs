@@ -155,3 +155,41 @@ fn memory_on_both_sides_of_the_4_gib_hole() {
     };
     assert_boots(machine, &expected);
 }
+
+#[test]
+fn latency_and_bandwidth_of_an_hmat_are_in_the_event() {
+    let value = |from: u32, to: u32, kind: &str, value: &str| {
+        [
+            "-numa".to_owned(),
+            format!("hmat-lb,initiator={from},target={to},hierarchy=memory,data-type={kind},{value}"),
+        ]
+    };
+    let machine = Machine::two_nodes()
+        .arguments(["-machine", "hmat=on"])
+        .arguments(value(0, 0, "read-latency", "latency=100"))
+        .arguments(value(0, 1, "read-latency", "latency=130"))
+        .arguments(value(1, 1, "read-latency", "latency=90"))
+        .arguments(value(0, 0, "access-bandwidth", "bandwidth=10G"))
+        .arguments(value(1, 0, "access-bandwidth", "bandwidth=5G"))
+        .arguments(value(1, 1, "access-bandwidth", "bandwidth=20G"))
+        .arguments([
+            "-numa",
+            "hmat-cache,node-id=1,size=1M,level=1,associativity=direct,policy=write-back,line=64",
+        ]);
+    let run = boot(&machine, Verdict::Success);
+    let topology = run.events.iter().find(|event| event["event"] == "topology").unwrap();
+    let expected = serde_json::json!({
+        "initiators": [0, 1],
+        "read_latency_ps": [[100_000, 130_000], [null, 90_000]],
+        "write_latency_ps": [[null, null], [null, null]],
+        "read_bandwidth_mbps": [[10_240, null], [5_120, 20_480]],
+        "write_bandwidth_mbps": [[10_240, null], [5_120, 20_480]],
+        "attached": [0, 1],
+        "side_caches": [{
+            "node": 1, "level": 1, "levels": 1, "size": 1 << 20, "line_size": 64, "associativity": 1, "write_policy": 1,
+        }],
+    });
+    assert_eq!(topology["performance"], expected);
+    assert!(run.line("numa: read latency (ns) from domain 0: 100 130").is_some(), "{}", run.serial);
+    assert_eq!(run.findings(), []);
+}

@@ -5,6 +5,7 @@ pub mod cache_recall;
 pub mod growth;
 pub mod heap;
 pub mod page_allocator;
+pub mod refusals;
 pub mod shootdown;
 pub mod stack;
 

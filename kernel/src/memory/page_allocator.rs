@@ -4,7 +4,7 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
-use crate::memory::cache_recall;
+use crate::memory::{cache_recall, refusals};
 use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
@@ -400,27 +400,55 @@ impl ThreadRequest<'_> {
     }
 }
 
-/// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them.
+/// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them. [`free_for_kernel`] alone takes
+/// them back: no driver can, whatever it frees.
 pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
     if let Some(frame) = allocate_quickly(node, count) {
         let grant = Grant { frame, count, node, fell_back: false };
         fill(grant, zeroed);
-        return Some(grant);
+        return seal(grant);
     }
-    let request = Request { cpu_node: per_cpu::current().node, ..Request::new(count, node) };
-    allocate(&request, zeroed).ok()
+    allocate_sealed(&Request::new(count, node), zeroed)
+}
+
+/// The same, of `node` or not at all.
+pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    allocate_sealed(&Request { strict: true, ..Request::new(count, node) }, zeroed)
+}
+
+fn allocate_sealed(request: &Request, zeroed: Zeroed) -> Option<Grant> {
+    let request = Request { cpu_node: per_cpu::current().node, ..*request };
+    seal(allocate(&request, zeroed).ok()?)
+}
+
+/// Makes a grant the kernel's. `None` where a driver has guessed the address just now and freed it: then it is not.
+fn seal(grant: Grant) -> Option<Grant> {
+    let _off = PreemptionOff::new();
+    pages().seal(grant.frame, grant.count).ok()?;
+    Some(grant)
 }
 
 /// A frame for the kernel itself, none of whose bytes lies above `highest`.
 pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
-    let cpu_node = per_cpu::current().node;
-    let request = Request { cpu_node, highest: Some(highest), ..Request::new(1, node) };
-    allocate(&request, zeroed).ok().map(|grant| grant.frame)
+    let request = Request { highest: Some(highest), ..Request::new(1, node) };
+    allocate_sealed(&request, zeroed).map(|grant| grant.frame)
 }
 
 /// A frame for a page table, which whoever maps with it fills.
 pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
     allocate_for_kernel(node, 1, Zeroed::No).map(|grant| grant.frame)
+}
+
+/// Takes back what was granted to the kernel itself.
+///
+/// # Errors
+/// [`FreeError`]; nothing was changed.
+pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    let freed = {
+        let _off = PreemptionOff::new();
+        pages().free_sealed(frame, count)
+    };
+    freed.inspect_err(|error| refusals::note_pages(frame, count, *error))
 }
 
 /// Takes back what one call granted.
@@ -465,13 +493,7 @@ fn free_quickly(frame: FrameNumber, count: u64) -> bool {
 #[cold]
 #[inline(never)]
 fn free_or_log(frame: FrameNumber, count: u64) -> bool {
-    let freed = free(frame, count);
-    if let Err(error) = freed {
-        let caller = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
-        let address = frame.address().0;
-        log::warn!(target: "pages", "{caller} freed {count} pages at {address:#x}: {error}; refused");
-    }
-    freed.is_ok()
+    free(frame, count).map_err(|error| refusals::note_pages(frame, count, error)).is_ok()
 }
 
 /// The node of a frame; `None` for one that is not managed.

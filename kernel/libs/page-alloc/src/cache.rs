@@ -316,6 +316,12 @@ impl<'m> Contents<'m> {
         }
     }
 
+    /// Whether it holds the frame.
+    pub fn holds(&self, frame: u64) -> bool {
+        let held = self.frames.get(..self.len()).unwrap_or(&self.frames);
+        held.iter().any(|held| held.load(Relaxed) == frame)
+    }
+
     /// Whether it holds, or has held, one of these frames.
     pub fn lists(&self, frames: core::ops::Range<u64>) -> bool {
         self.frames.iter().any(|frame| frames.contains(&frame.load(Relaxed)))

@@ -171,7 +171,14 @@ fn counts_whose_lists_do_not_fit_cost_the_matrix_alone() {
 fn values_that_a_matrix_lacks_are_unspecified() {
     let bytes = latency_and_bandwidth(0, 1, &[0, 1], &[0, 1], &[7, 8, 9]);
     let table = TableBuilder::hmat(2).entry(&bytes[..]).entry(&attachment(D0, None)).build();
-    let (found, told) = read(&table, |entries| (entries.len(), values(&matrix(entries))));
+    let (found, told) = read(&table, |entries| {
+        let matrix = matrix(entries);
+        let rows = matrix.rows().map(|(from, row)| (from.0, row.map(|(to, value)| (to.0, value)).collect()));
+        let known = MatrixValue::Known;
+        let expected = [(0, [(0, known(7)), (1, known(8))].to_vec()), (1, [(0, known(9))].to_vec())];
+        assert_eq!(rows.collect::<Vec<(_, Vec<_>)>>(), expected);
+        (entries.len(), values(&matrix))
+    });
     let known = MatrixValue::Known;
     assert_eq!(found, (2, [known(7), known(8), known(9), MatrixValue::Unspecified].to_vec()));
     assert_eq!(told, [(FIRST, "hmat.matrix.size", Mended)]);

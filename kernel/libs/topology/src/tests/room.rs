@@ -1,5 +1,6 @@
 //! More domains and ranges than there is room for: what is kept, in whatever order they come, and that no RAM is lost.
 use acpi_tables::builder::TableBuilder;
+use std::boxed::Box;
 use std::vec::Vec;
 use units::{MAX_NODES, PhysRange};
 
@@ -10,7 +11,7 @@ use crate::{MAX_RANGES, NumaTopology};
 fn both_ways(
     entries: &[acpi_tables::wire::SratMemoryAffinity],
     ram: &[(u64, u64)],
-) -> (NumaTopology, Vec<Told>) {
+) -> (Box<NumaTopology>, Vec<Told>) {
     let build = |entries: Vec<_>| {
         let machine =
             Machine { srat: Some(TableBuilder::srat(3).entries(entries).build()), ..Machine::default() };
