@@ -15,6 +15,7 @@ use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::num::NonZero;
+use core::sync::atomic::{AtomicU64, Ordering};
 use memory_map::{MemoryMap, Ranges};
 use page_alloc::{
     AllocateError, CpuCache, FreeError, Grant, NodeFrames, NodeSetup, NodeStats, PageAllocator, Request,
@@ -26,6 +27,8 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet, Phy
 type Pages = PageAllocator<'static>;
 
 static PAGES: Once<Pages> = Once::new();
+
+static INIT_TICKS: AtomicU64 = AtomicU64::new(0);
 
 /// Whether frames are filled with zeros before they are handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +49,18 @@ type Spans = ArrayVec<NodeFrames, { MAX_RANGES + memory_map::MAX_RANGES }>;
 /// # Panics
 /// When there is not enough memory for the metadata.
 pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
+    let start = arch::ticks();
+    set_up(map, topology);
+    INIT_TICKS.store(arch::ticks() - start, Ordering::Relaxed);
+    log_free_pages(topology);
+}
+
+/// What [`init`] took, its log lines left out; for the benchmarks.
+pub fn init_ticks() -> u64 {
+    INIT_TICKS.load(Ordering::Relaxed)
+}
+
+fn set_up(map: &MemoryMap, topology: &'static NumaTopology) {
     let spans = spans(&map.ram, topology);
     let mut free = map.free.clone();
     let table_layout = Pages::table_layout(&spans).expect("a topology's ranges are in order");
@@ -72,7 +87,6 @@ pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
         }
     }
     PAGES.call_once(|| pages);
-    log_free_pages(topology);
 }
 
 /// A frame belongs to the node of its first byte.

@@ -2,7 +2,7 @@
 
 mod address_space;
 mod cpus;
-mod fallback;
+pub mod fallback;
 mod growth;
 mod heaps;
 mod load;
