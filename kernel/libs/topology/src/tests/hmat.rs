@@ -286,19 +286,21 @@ fn as_many_nodes_as_there_are_reach_each_other_and_devices_beyond_them_are_left_
 
 /// Structures of all types, with domains that are nodes, slots, a device or nobody, and few distinct values.
 fn structures() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    let domain = || prop::sample::select(&[0_u32, 1, 5, 8, 9, 77][..]);
+    let domain = || prop::sample::select(&[0_u32, 0, 1, 8, 5, 9, 77][..]);
     let value = prop::sample::select(&[0_u16, 1, 2, 0xfffe, 0xffff][..]);
-    let lists = (prop::collection::vec(domain(), 0..4), prop::collection::vec(domain(), 0..4));
-    let matrix = (0..7_u8, 0..64_u8, 0..3_u64, lists, prop::collection::vec(value, 9));
+    let lists = (prop::collection::vec(domain(), 1..4), prop::collection::vec(domain(), 1..4));
+    let data_type = prop::sample::select(&[0_u8, 0, 1, 1, 4, 4, 5, 6][..]);
+    let flags = prop::sample::select(&[0_u8, 0, 0, 0x10, 0x20, 1][..]);
+    let matrix = (data_type, flags, 0..4_u64, lists, prop::collection::vec(value, 9));
     let matrix = matrix.prop_map(|(data_type, flags, unit, (from, to), values)| {
         let mut bytes = latency_and_bandwidth(data_type, unit, &from, &to, &values[..from.len() * to.len()]);
-        bytes[8] = flags & 0x31;
+        bytes[8] = flags;
         bytes
     });
     let attached = (domain(), domain()).prop_map(|(memory, initiator)| attach(memory, initiator));
     let cached = (domain(), 1..4_u64, 0..3_u8, 0..3_u8)
         .prop_map(|(domain, size, levels, level)| cache(domain, size, levels, level));
-    prop::collection::vec(prop_oneof![3 => matrix, 1 => attached, 1 => cached], 0..10)
+    prop::collection::vec(prop_oneof![3 => matrix, 1 => attached, 1 => cached], 0..16)
 }
 
 proptest! {
