@@ -48,7 +48,7 @@ pub fn recall(node: NodeId) {
     let this = per_cpu::current();
     let caches_of_node = || {
         let others = cpu_topology::blocks().filter(|cpu| cpu.id != this.id);
-        others.filter_map(|cpu| Some((cpu, cpu.page_cache_view.filter(|cache| cache.node() == node)?)))
+        others.filter_map(|cpu| Some((cpu, cpu.page_cache_view.filter(|cache| cache.node() == Some(node))?)))
     };
     for (cpu, _) in caches_of_node().filter(|(_, cache)| !cache.is_empty()) {
         ask(cpu);

@@ -2,8 +2,10 @@
 
 pub mod address_space;
 pub mod cache_recall;
+pub mod growth;
 pub mod heap;
 pub mod page_allocator;
+pub mod refusals;
 pub mod shootdown;
 pub mod stack;
 

@@ -4,15 +4,17 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
-use crate::memory::cache_recall;
+use crate::memory::{cache_recall, refusals};
 use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
+use crate::threading::policy::Packed;
 use crate::threading::thread::Policy;
 use crate::verdict;
 use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
+use core::num::NonZero;
 use memory_map::{MemoryMap, Ranges};
 use page_alloc::{
     AllocateError, CpuCache, FreeError, Grant, NodeFrames, NodeSetup, NodeStats, PageAllocator, Request,
@@ -142,7 +144,7 @@ fn log_free_pages(topology: &NumaTopology) {
     }
 }
 
-fn pages() -> &'static Pages {
+pub(super) fn pages() -> &'static Pages {
     PAGES.get().expect("the page allocator is up before anything asks for pages")
 }
 
@@ -166,24 +168,21 @@ pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateErro
 #[inline]
 fn fill(grant: Grant, zeroed: Zeroed) {
     if zeroed == Zeroed::Yes {
-        let start = arch::physical_memory(grant.frame.address());
-        // SAFETY: the frames were just handed to this call, and are memory.
-        unsafe { start.write_bytes(0, (grant.count * FRAME_SIZE) as usize) };
+        zero(grant.frame, grant.count);
     }
 }
 
-/// A page from the running CPU's cache; `None` when its node has none left.
+/// Fills frames with zeros that were just handed out.
 #[inline]
-fn allocate_from_cache() -> Option<Grant> {
-    let _off = PreemptionOff::new();
-    let cache = own_cache()?;
-    let frame = pages().allocate_cached(cache)?;
-    Some(Grant { frame, count: 1, node: cache.node(), fell_back: false })
+fn zero(frame: FrameNumber, count: u64) {
+    let start = arch::physical_memory(frame.address());
+    // SAFETY: the frames were just handed to the caller, and are memory.
+    unsafe { start.write_bytes(0, (count * FRAME_SIZE) as usize) };
 }
 
 /// The running CPU's cache. Preemption is off, and nobody calls this again while the cache is in use.
 #[inline]
-fn own_cache() -> Option<&'static mut CpuCache<'static>> {
+fn own_cache() -> &'static mut CpuCache<'static> {
     // SAFETY: preemption is off and no interrupt handler has to do with pages, so that nobody else comes in between. The
     // functions of this module that call this do not call each other while they use it.
     unsafe { per_cpu::current().page_cache() }
@@ -191,8 +190,9 @@ fn own_cache() -> Option<&'static mut CpuCache<'static>> {
 
 /// Has all caches of the node's frames given back, those of other CPUs that run included.
 #[cold]
-fn give_back_caches(node: NodeId) {
-    if let Some(cache) = own_cache().filter(|cache| cache.node() == node) {
+pub(super) fn give_back_caches(node: NodeId) {
+    let cache = own_cache();
+    if cache.node() == Some(node) {
         pages().drain(cache);
     }
     cache_recall::recall(node);
@@ -202,9 +202,8 @@ fn give_back_caches(node: NodeId) {
 #[inline]
 pub fn drain_cache() {
     let _off = PreemptionOff::new();
-    if let Some(cache) = own_cache()
-        && !cache.is_empty()
-    {
+    let cache = own_cache();
+    if !cache.is_empty() {
         pages().drain(cache);
     }
 }
@@ -229,23 +228,21 @@ pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
 #[inline(never)]
 pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
     let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
-    if count == 1
-        && alignment == 1
+    if alignment == 1
         && highest.is_none()
-        && policy.is_none()
-        && per_cpu::current_thread().takes_local_memory()
-        && let Some(grant) = allocate_from_cache()
+        && let Some(node) = policy.map_or_else(thread_node, named_node)
+        && let Some(frame) = allocate_quickly(node, count)
     {
+        let grant = Grant { frame, count, node, fell_back: false };
         fill(grant, zeroed);
         return Ok(grant);
     }
     let cpu = per_cpu::current();
-    let (preferred, strict) = match if let Some(policy) = policy { policy } else { thread_policy() } {
-        Policy::Local => (cpu.preferred_node, false),
-        Policy::Preferred(node) => (node, false),
-        Policy::Strict(node) => (node, true),
-        policy => return allocate_of_several(request, policy),
+    let of_one = match &policy {
+        Some(policy) => policy.one_node(cpu.preferred_node),
+        None => thread_policy().one_node(cpu.preferred_node),
     };
+    let Some((preferred, strict)) = of_one else { return allocate_of_several(request) };
     let request =
         Request { alignment, highest, strict, cpu_node: cpu.node, ..Request::new(count, preferred) };
     allocate(&request, zeroed)
@@ -253,8 +250,9 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
 
 /// The same by a policy over several nodes.
 #[inline(never)]
-fn allocate_of_several(request: ThreadRequest<'_>, policy: Policy<'_>) -> Result<Grant, AllocateError> {
-    let ThreadRequest { count, alignment, highest, zeroed, .. } = request;
+fn allocate_of_several(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
+    let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
+    let policy = if let Some(policy) = policy { policy } else { thread_policy() };
     let (cpu, thread) = (per_cpu::current(), per_cpu::current_thread());
     let mut cursor = thread.cursor();
     let by_policy = policy.request(count, cpu.preferred_node, &mut cursor);
@@ -266,12 +264,18 @@ fn allocate_of_several(request: ThreadRequest<'_>, policy: Policy<'_>) -> Result
 
 /// A page for the running thread, as its policy says, which holds what was there before: the commonest request, answered from
 /// the CPU's cache if it can be.
-#[inline(never)]
+#[inline]
 pub fn allocate_page() -> Option<FrameNumber> {
-    if per_cpu::current_thread().takes_local_memory()
+    allocate_page_number().map(|number| FrameNumber(number.get()))
+}
+
+/// The same in one register: frame 0 is never handed out.
+#[inline(never)]
+fn allocate_page_number() -> Option<NonZero<u64>> {
+    if per_cpu::takes_local_memory()
         && let Some(frame) = take_from_cache()
     {
-        return Some(frame);
+        return NonZero::new(frame.0);
     }
     allocate_page_slowly()
 }
@@ -279,22 +283,88 @@ pub fn allocate_page() -> Option<FrameNumber> {
 #[inline]
 fn take_from_cache() -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
-    own_cache()?.take()
+    own_cache().take()
+}
+
+#[inline(never)]
+fn allocate_page_slowly() -> Option<NonZero<u64>> {
+    let found = thread_node().and_then(|node| allocate_quickly(node, 1));
+    if let Some(frame) = found { NonZero::new(frame.0) } else { allocate_page_by_request() }
 }
 
 #[cold]
 #[inline(never)]
-fn allocate_page_slowly() -> Option<FrameNumber> {
-    let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(1) };
-    allocate_for_thread(request).ok().map(|grant| grant.frame)
+fn allocate_page_by_request() -> Option<NonZero<u64>> {
+    NonZero::new(allocate_unzeroed(ThreadRequest::new(1))?.0)
 }
 
-/// The same, filled with zeros.
+fn allocate_unzeroed(request: ThreadRequest<'_>) -> Option<FrameNumber> {
+    allocate_for_thread(ThreadRequest { zeroed: Zeroed::No, ..request }).ok().map(|grant| grant.frame)
+}
+
+/// `count` contiguous pages for the running thread, as its policy says, which hold what was there before.
+#[inline(never)]
+pub fn allocate_pages(count: u64) -> Option<FrameNumber> {
+    let found = thread_node().and_then(|node| allocate_quickly(node, count));
+    if found.is_some() { found } else { allocate_pages_slowly(count, None) }
+}
+
+/// The same of this node, else of the nearest to it.
+#[inline(never)]
+pub fn allocate_pages_from(node: NodeId, count: u64) -> Option<FrameNumber> {
+    let found = allocate_quickly(node, count);
+    if found.is_some() { found } else { allocate_pages_slowly(count, Some(node)) }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_pages_slowly(count: u64, node: Option<NodeId>) -> Option<FrameNumber> {
+    allocate_unzeroed(ThreadRequest { policy: node.map(Policy::Preferred), ..ThreadRequest::new(count) })
+}
+
+/// Pages of this node from where they are at hand: one of the CPU's own node from its cache, any other number that is a power of
+/// two from what was freed last.
+#[inline]
+fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
+    let _off = PreemptionOff::new();
+    let cache = own_cache();
+    if count == 1 && cache.node() == Some(node) {
+        return pages().allocate_cached(cache);
+    }
+    pages().allocate_kept(node, order_of(count)?, per_cpu::current().node)
+}
+
+/// The order of a number of pages that is a power of two.
+#[inline]
+fn order_of(count: u64) -> Option<u8> {
+    count.is_power_of_two().then(|| count.trailing_zeros() as u8)
+}
+
+/// The one node that the running thread's memory comes from, if there is one and as long as it has some.
+#[inline]
+fn thread_node() -> Option<NodeId> {
+    let placement = per_cpu::current_thread().placement();
+    if placement == Packed::LOCAL { Some(per_cpu::current().preferred_node) } else { placement.named_node() }
+}
+
+/// The same by this policy.
+#[inline]
+fn named_node(policy: Policy<'_>) -> Option<NodeId> {
+    match policy {
+        Policy::Local => Some(per_cpu::current().preferred_node),
+        Policy::Preferred(node) | Policy::Strict(node) => Some(node),
+        _ => None,
+    }
+}
+
+/// A page for the running thread, as its policy says, filled with zeros.
 pub fn allocate_zeroed_page() -> Option<FrameNumber> {
-    let frame = allocate_page()?;
-    // SAFETY: the frame was just handed to this call, and is memory.
-    unsafe { arch::physical_memory(frame.address()).write_bytes(0, FRAME_SIZE as usize) };
-    Some(frame)
+    allocate_page().inspect(|frame| zero(*frame, 1))
+}
+
+/// `count` contiguous pages of this node, else of the nearest to it, filled with zeros.
+pub fn allocate_zeroed_pages_from(node: NodeId, count: u64) -> Option<FrameNumber> {
+    allocate_pages_from(node, count).inspect(|frame| zero(*frame, count))
 }
 
 /// The node whose memory the running thread wants where a call says nothing else.
@@ -330,22 +400,55 @@ impl ThreadRequest<'_> {
     }
 }
 
-/// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them.
+/// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them. [`free_for_kernel`] alone takes
+/// them back: no driver can, whatever it frees.
 pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
-    let request = Request { cpu_node: per_cpu::current().node, ..Request::new(count, node) };
-    allocate(&request, zeroed).ok()
+    if let Some(frame) = allocate_quickly(node, count) {
+        let grant = Grant { frame, count, node, fell_back: false };
+        fill(grant, zeroed);
+        return seal(grant);
+    }
+    allocate_sealed(&Request::new(count, node), zeroed)
+}
+
+/// The same, of `node` or not at all.
+pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    allocate_sealed(&Request { strict: true, ..Request::new(count, node) }, zeroed)
+}
+
+fn allocate_sealed(request: &Request, zeroed: Zeroed) -> Option<Grant> {
+    let request = Request { cpu_node: per_cpu::current().node, ..*request };
+    seal(allocate(&request, zeroed).ok()?)
+}
+
+/// Makes a grant the kernel's. `None` where a driver has guessed the address just now and freed it: then it is not.
+fn seal(grant: Grant) -> Option<Grant> {
+    let _off = PreemptionOff::new();
+    pages().seal(grant.frame, grant.count).ok()?;
+    Some(grant)
 }
 
 /// A frame for the kernel itself, none of whose bytes lies above `highest`.
 pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
-    let cpu_node = per_cpu::current().node;
-    let request = Request { cpu_node, highest: Some(highest), ..Request::new(1, node) };
-    allocate(&request, zeroed).ok().map(|grant| grant.frame)
+    let request = Request { highest: Some(highest), ..Request::new(1, node) };
+    allocate_sealed(&request, zeroed).map(|grant| grant.frame)
 }
 
 /// A frame for a page table, which whoever maps with it fills.
 pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
     allocate_for_kernel(node, 1, Zeroed::No).map(|grant| grant.frame)
+}
+
+/// Takes back what was granted to the kernel itself.
+///
+/// # Errors
+/// [`FreeError`]; nothing was changed.
+pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    let freed = {
+        let _off = PreemptionOff::new();
+        pages().free_sealed(frame, count)
+    };
+    freed.inspect_err(|error| refusals::note_pages(frame, count, *error))
 }
 
 /// Takes back what one call granted.
@@ -354,31 +457,43 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
 /// [`FreeError`]; nothing was changed.
 pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let _off = PreemptionOff::new();
-    match own_cache() {
-        Some(cache) => pages().free_cached(cache, frame, count),
-        None => pages().free(frame, count),
-    }
+    pages().free_cached(own_cache(), frame, count)
 }
 
-/// Takes back a single page; into the CPU's cache if it can be.
-///
-/// # Errors
-/// [`FreeError`]; nothing was changed.
+/// Takes back a single page, into the CPU's cache if it can be. `false`, with nothing changed and the reason in the log, where it
+/// was no page that was granted.
 #[inline(never)]
-pub fn free_page(frame: FrameNumber) -> Result<(), FreeError> {
-    if put_in_cache(frame) { Ok(()) } else { free_page_slowly(frame) }
+pub fn free_page(frame: FrameNumber) -> bool {
+    {
+        let _off = PreemptionOff::new();
+        if own_cache().put(frame) {
+            return true;
+        }
+    }
+    free_page_slowly(frame)
+}
+
+#[inline(never)]
+fn free_page_slowly(frame: FrameNumber) -> bool {
+    free_quickly(frame, 1) || free_or_log(frame, 1)
+}
+
+/// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.
+#[inline(never)]
+pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
+    free_quickly(frame, count) || free_or_log(frame, count)
 }
 
 #[inline]
-fn put_in_cache(frame: FrameNumber) -> bool {
+fn free_quickly(frame: FrameNumber, count: u64) -> bool {
     let _off = PreemptionOff::new();
-    own_cache().is_some_and(|cache| cache.put(frame))
+    order_of(count).is_some_and(|order| pages().free_kept(own_cache(), frame, order))
 }
 
 #[cold]
 #[inline(never)]
-fn free_page_slowly(frame: FrameNumber) -> Result<(), FreeError> {
-    free(frame, 1)
+fn free_or_log(frame: FrameNumber, count: u64) -> bool {
+    free(frame, count).map_err(|error| refusals::note_pages(frame, count, error)).is_ok()
 }
 
 /// The node of a frame; `None` for one that is not managed.

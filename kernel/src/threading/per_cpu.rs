@@ -32,8 +32,8 @@ pub struct PerCpu {
     pending: AtomicU8,
     /// What it runs when nothing else is to be run.
     idle_thread: AtomicPtr<Thread>,
-    /// Free pages of its node; none before there is memory for it.
-    page_cache: UnsafeCell<Option<CpuCache<'static>>>,
+    /// Free pages of its node; [`CpuCache::none`] before there is memory for it.
+    page_cache: UnsafeCell<CpuCache<'static>>,
     /// What the others may see of them.
     pub page_cache_view: Option<CacheView<'static>>,
     /// Threads that wait for their turn.
@@ -111,7 +111,7 @@ impl PerCpu {
             slice: AtomicU32::new(0),
             pending: AtomicU8::new(0),
             idle_thread: AtomicPtr::new(core::ptr::null_mut()),
-            page_cache: UnsafeCell::new(None),
+            page_cache: UnsafeCell::new(CpuCache::none()),
             page_cache_view: None,
             run_queue: SpinLock::new(Rank::RunQueue, ThreadList::new()),
             queued: AtomicU32::new(0),
@@ -142,7 +142,7 @@ impl PerCpu {
         let cache = page_allocator::create_cache(node);
         let new = Self {
             page_cache_view: cache.as_ref().map(CpuCache::view),
-            page_cache: UnsafeCell::new(cache),
+            page_cache: UnsafeCell::new(cache.unwrap_or_else(CpuCache::none)),
             ..Self::new(block, id, apic, node, interrupt_stacks)
         };
         // SAFETY: the page is fresh, large enough, and stays the block's for good.
@@ -201,16 +201,16 @@ impl PerCpu {
         self.thread.store(core::ptr::from_ref(thread).cast_mut(), Ordering::Relaxed);
     }
 
-    /// The CPU's cache of free pages, if it has one.
+    /// The CPU's cache of free pages.
     ///
     /// # Safety
     /// The caller runs on this CPU with preemption off, and nothing that runs there before it is done with the cache asks
     /// for it, too.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "the caller sees to it that there is only one")]
-    pub unsafe fn page_cache(&self) -> Option<&mut CpuCache<'static>> {
+    pub unsafe fn page_cache(&self) -> &mut CpuCache<'static> {
         // SAFETY: as the caller says, nobody else has a reference to it.
-        unsafe { (*self.page_cache.get()).as_mut() }
+        unsafe { &mut *self.page_cache.get() }
     }
 
     /// What the CPU runs when nothing else is to be run.
@@ -371,6 +371,13 @@ pub fn current() -> &'static PerCpu {
 pub fn current_thread() -> &'static Thread {
     // SAFETY: the block has a thread, and a thread that runs lives.
     unsafe { &*arch::per_cpu_word::<{ offset_of!(PerCpu, thread) }>().cast::<Thread>() }
+}
+
+/// Whether the running thread takes its memory from the node of the CPU that it runs on.
+#[inline]
+pub fn takes_local_memory() -> bool {
+    // SAFETY: it is the running one.
+    unsafe { current_thread().takes_local_memory() }
 }
 
 /// Begins a stretch in which the running thread keeps its CPU.

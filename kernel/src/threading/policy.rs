@@ -30,6 +30,19 @@ const WEIGHTED: i32 = 5;
 impl Packed {
     /// Where none was set.
     pub const NONE: Self = Self(-1);
+    /// The node of the CPU.
+    pub const LOCAL: Self = Self::new(LOCAL, NodeId::ZERO);
+
+    /// This node, else the nearest.
+    pub const fn preferred(node: NodeId) -> Self {
+        Self::new(PREFERRED, node)
+    }
+
+    /// The node, where it names one.
+    #[inline]
+    pub fn named_node(self) -> Option<NodeId> {
+        if matches!(self.kind(), PREFERRED | STRICT) { self.node() } else { None }
+    }
 
     /// The kind in bits 8 and up, the node below.
     const fn new(kind: i32, node: NodeId) -> Self {

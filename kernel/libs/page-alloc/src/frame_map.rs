@@ -17,7 +17,7 @@ pub enum FrameState {
     Head,
     /// (0, 0): a further frame of the grant that began before it.
     Inside,
-    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache.
+    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache. Also the first frame of a sealed grant.
     Withheld,
 }
 
@@ -83,10 +83,21 @@ impl Word {
     /// Whether the frame is a grant of its own, as far as this word knows: `false` for its last frame.
     #[inline]
     pub fn is_single(&self, frame: u64) -> bool {
-        let free = self.free() >> (frame % 64);
-        let head = self.head() >> (frame % 64);
-        // Neither it nor the frame behind it is inside a grant.
-        free & 1 == 0 && (free | head) & 3 == 3
+        let free = self.free();
+        let not_inside = free | self.head();
+        // Of all 64 frames at once: those that begin grants and have a frame behind them that is not inside one.
+        let single = (not_inside ^ free) & not_inside >> 1;
+        single >> (frame % 64) & 1 != 0
+    }
+
+    /// Makes the first frame of a grant look withheld, or takes that back; `false`, with nothing changed, where it is so already.
+    pub fn set_sealed(&self, frame: u64, sealed: bool) -> bool {
+        let bit = 1 << (frame % 64);
+        if sealed {
+            self.free.fetch_or(bit, Relaxed) & bit == 0
+        } else {
+            self.free.fetch_and(!bit, Relaxed) & bit != 0
+        }
     }
 
     /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else

@@ -54,6 +54,7 @@ mod region;
 mod release;
 mod remove;
 mod request;
+mod seal;
 mod setup;
 mod span_index;
 mod span_table;

@@ -63,6 +63,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
 
     /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0 where
     /// those would not do either.
+    #[inline(always)]
     pub fn allocate(
         &self,
         request: &Request,
@@ -89,16 +90,53 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
+    /// Grants the kept chunk of this order, if there is one, to a CPU of `cpu_node` that wants it of this node.
+    #[inline]
+    pub fn allocate_kept(&self, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+        let mut guarded = self.guarded.lock();
+        let Guarded { memory, counts, .. } = &mut *guarded;
+        let frame = memory.allocate_kept(order, u64::MAX)?;
+        counts.hit += 1 << order;
+        *(if cpu_node == self.id { &mut counts.local } else { &mut counts.other }) += 1 << order;
+        Some(FrameNumber(frame))
+    }
+
+    /// Takes back and keeps a chunk that begins in this span of the node. `false`, with nothing changed, where it takes more to
+    /// tell whether it is a grant, or one is kept already.
+    #[inline]
+    pub fn keep(&self, span: &Span, frame: FrameNumber, order: u8) -> bool {
+        let mut guarded = self.guarded.lock();
+        guarded.memory_of(span).keep(span.extent(), frame.0, order)
+    }
+
     /// Notes that frames which were to come from here came from another node.
     pub fn count_foreign(&self, frames: u64) {
         self.foreign.0.fetch_add(frames, Relaxed);
     }
 
     /// Takes a grant back that begins in this span of the node.
+    #[inline(always)]
     pub fn free(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         let result = guarded.memory_of(span).free(span.extent(), frame, count);
         result.map_err(|error| guarded.refuse(error))
+    }
+
+    /// Seals a grant that begins in this span of the node.
+    pub fn seal(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        self.guarded.lock().memory_of(span).seal(span.extent(), frame, count)
+    }
+
+    /// Takes a sealed grant back that begins in this span of the node.
+    pub fn free_sealed(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        let mut guarded = self.guarded.lock();
+        let cached = Contents::chain(guarded.caches).any(|cache| cache.holds(frame.0));
+        let freed = if cached {
+            Err(FreeError::AlreadyFree(frame))
+        } else {
+            guarded.memory_of(span).free_sealed(span.extent(), frame, count)
+        };
+        freed.map_err(|error| guarded.refuse(error))
     }
 
     /// Makes frames of this span of the node free; `false` when one of them was added before.
@@ -219,8 +257,14 @@ impl<'m> Guarded<'m> {
     fn memory_of(&mut self, span: &Span) -> &mut NodeMemory<'m> {
         match span.region.checked_sub(1) {
             None => &mut self.memory,
-            Some(place) => &mut self.more[place as usize].memory,
+            Some(place) => self.added_memory(place),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn added_memory(&mut self, place: u32) -> &mut NodeMemory<'m> {
+        &mut self.more[place as usize].memory
     }
 
     /// All of the node's memory.

@@ -292,7 +292,8 @@ impl Pair<'_> {
         let order = &wish.order;
         let (pages, caches) = (self.pages, &mut self.caches);
         let give_back = |node, cached| {
-            let mut of_node: Vec<_> = caches.iter_mut().filter(|cache| cache.node() == node).collect();
+            let mut of_node: Vec<_> =
+                caches.iter_mut().filter(|cache| cache.node().unwrap() == node).collect();
             assert_eq!(of_node.iter().map(|cache| cache.len() as u64).sum::<u64>(), cached);
             of_node.iter_mut().for_each(|cache| pages.drain(cache));
             true
@@ -327,7 +328,7 @@ impl Pair<'_> {
 
     /// A frame of the CPU's node, if one is free that no other CPU has in its cache.
     fn allocate_cached(&mut self, cpu: usize) {
-        let node = self.caches[cpu].node();
+        let node = self.caches[cpu].node().unwrap();
         match self.pages.allocate_cached(&mut self.caches[cpu]) {
             Some(frame) => {
                 let wish = Wish::new(node, vec![node]);
@@ -414,7 +415,7 @@ impl Pair<'_> {
     fn compare_counts(&self) {
         for index in 0..self.fallback.len() {
             let stats = self.pages.node_stats(node(index)).unwrap();
-            let of_node = self.caches.iter().filter(|cache| cache.node() == node(index));
+            let of_node = self.caches.iter().filter(|cache| cache.node().unwrap() == node(index));
             let cached = of_node.map(|cache| cache.len() as u64).sum();
             assert_eq!(stats.cached, cached);
             assert_eq!(self.pages.free_by_order(node(index)).unwrap().iter().sum::<u64>(), stats.free);

@@ -102,7 +102,8 @@ pub unsafe fn per_cpu_increment<const OFFSET: usize>() {
 /// There is such a counter, which is not 0. The code may be left for another thread here.
 #[inline]
 pub unsafe fn per_cpu_decrement_and_call<const OFFSET: usize>() {
-    // SAFETY: the caller says so; `call_due` changes no register, and the stack below the pointer is nobody's.
+    // SAFETY: the caller says so; what is called changes no register and takes any alignment of the stack. That it pushes is no more
+    // than what interrupts do at any place: the target has no red zone.
     unsafe {
         asm!(
             "dec dword ptr gs:[{counter}]",
@@ -111,6 +112,7 @@ pub unsafe fn per_cpu_decrement_and_call<const OFFSET: usize>() {
             "2:",
             counter = const OFFSET,
             call = sym call_preempt_if_due,
+            options(nostack),
         );
     }
 }
