@@ -318,8 +318,10 @@ impl<'m> Contents<'m> {
 
     /// Whether it holds the frame.
     pub fn holds(&self, frame: u64) -> bool {
-        let held = self.frames.get(..self.len()).unwrap_or(&self.frames);
-        held.iter().any(|held| held.load(Relaxed) == frame)
+        let bottom = self.bottom.load(Relaxed);
+        let mut places =
+            (0..self.len().min(CACHE_FRAMES) as u64).map(|n| place(bottom.wrapping_add(n * STEP)));
+        places.any(|place| self.frames[place].load(Relaxed) == frame)
     }
 
     /// Whether it holds, or has held, one of these frames.

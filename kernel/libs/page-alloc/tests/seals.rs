@@ -103,3 +103,20 @@ fn what_is_outside_memory_is_neither_sealed_nor_freed() {
     assert_eq!(pages.seal(outside, 1), Err(FreeError::NotMemory(outside)));
     assert_eq!(pages.free_sealed(outside, 1), Err(FreeError::NotMemory(outside)));
 }
+
+#[test]
+fn what_a_cache_has_held_before_it_was_emptied_is_freed_as_sealed() {
+    let mut machine = machine();
+    let (pages, mut caches) = machine.pages_and_caches(&[node(0)]);
+    pages.add_free(FREE).unwrap();
+    let cache = &mut caches[0];
+    for _ in 0..3 {
+        let frame = pages.allocate_cached(cache).unwrap();
+        pages.seal(frame, 1).unwrap();
+        assert_eq!(pages.free_sealed(frame, 1), Ok(()));
+        let kept = pages.allocate_cached(cache).unwrap();
+        pages.free_cached(cache, kept, 1).unwrap();
+        assert_eq!(pages.free_sealed(kept, 1), Err(FreeError::AlreadyFree(kept)));
+        pages.drain(cache);
+    }
+}
