@@ -29,19 +29,11 @@ impl<'m> Carver<'m> {
 
     /// As [`Carver::uninit`], each value set.
     pub fn filled<T: Copy>(&mut self, len: usize, value: T) -> Option<&'m mut [T]> {
-        let memory = self.uninit(len)?;
-        // A memory of 1 TiB has half a million descriptors.
-        let (eights, others) = memory.as_chunks_mut::<8>();
-        for slots in eights {
-            for slot in slots {
-                slot.write(value);
-            }
-        }
-        for slot in others {
-            slot.write(value);
-        }
-        // SAFETY: the loops have just written each of these.
-        Some(unsafe { memory.assume_init_mut() })
+        let uninit = self.uninit(len)?;
+        // One value into each slot of a slice is what the compiler makes wide stores of.
+        uninit.fill(MaybeUninit::new(value));
+        // SAFETY: each element has just been written.
+        Some(unsafe { uninit.assume_init_mut() })
     }
 }
 

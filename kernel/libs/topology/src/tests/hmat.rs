@@ -4,6 +4,7 @@ use acpi_tables::DeviceHandle;
 use acpi_tables::builder::{
     TableBuilder, attachment, generic_initiator, latency_and_bandwidth, msct_domains, side_cache,
 };
+use proptest::prelude::*;
 use std::boxed::Box;
 use std::vec::Vec;
 use units::{MAX_NODES, NodeId, PhysAddr, ProximityDomain};
@@ -281,6 +282,50 @@ fn as_many_nodes_as_there_are_reach_each_other_and_devices_beyond_them_are_left_
     let performance = topology.performance().expect("an HMAT");
     let last = performance.between(node(127), node(127)).map(|reach| reach.read_latency_ps);
     assert_eq!(last, Some(Known(nodes * nodes)));
+}
+
+/// Structures of all types, with domains that are nodes, slots, a device or nobody, and few distinct values.
+fn structures() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let domain = || prop::sample::select(&[0_u32, 0, 1, 8, 5, 9, 77][..]);
+    let value = prop::sample::select(&[0_u16, 1, 2, 0xfffe, 0xffff][..]);
+    let lists = (prop::collection::vec(domain(), 1..4), prop::collection::vec(domain(), 1..4));
+    let data_type = prop::sample::select(&[0_u8, 0, 1, 1, 4, 4, 5, 6][..]);
+    let flags = prop::sample::select(&[0_u8, 0, 0, 0x10, 0x20, 1][..]);
+    let matrix = (data_type, flags, 0..4_u64, lists, prop::collection::vec(value, 9));
+    let matrix = matrix.prop_map(|(data_type, flags, unit, (from, to), values)| {
+        let mut bytes = latency_and_bandwidth(data_type, unit, &from, &to, &values[..from.len() * to.len()]);
+        bytes[8] = flags;
+        bytes
+    });
+    let attached = (domain(), domain()).prop_map(|(memory, initiator)| attach(memory, initiator));
+    let cached = (domain(), 1..4_u64, 0..3_u8, 0..3_u8)
+        .prop_map(|(domain, size, levels, level)| cache(domain, size, levels, level));
+    prop::collection::vec(prop_oneof![3 => matrix, 1 => attached, 1 => cached], 0..16)
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_structures_changes_nothing(structures in structures(), turn in 0..10_usize) {
+        let (topology, _) = build(&structures);
+        let mut permuted = structures;
+        permuted.reverse();
+        let turn = turn % permuted.len().max(1);
+        permuted.rotate_left(turn);
+        prop_assert_eq!(topology, build(&permuted).0);
+    }
+
+    #[test]
+    fn any_bytes_behind_an_hmats_header_give_a_topology_that_holds(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        length in 0..100_u8,
+        kind in 0..4_u8,
+    ) {
+        let mut bytes = bytes;
+        bytes.splice(0..0, [kind, 0, 0, 0, length, 0, 0, 0]);
+        let (topology, told) = build(&[bytes]);
+        prop_assert_eq!(topology.node_count(), 3);
+        prop_assert!(told.len() <= 300);
+    }
 }
 
 #[test]
