@@ -14,6 +14,8 @@ soaks=(
     "properties 100000 1000"
     "boots 200 5"
     "threads 50 1"
+    "loom 3 1"
+    "pages-host 1000000000 10000000"
 )
 
 usage() {
@@ -26,7 +28,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   check         formatting, lints, the C header against its source, documentation
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
-  soak [NAME]   run the long proofs, or one of them: properties, boots, threads
+  soak [NAME]   run the long proofs, or one of them: properties, boots, threads, loom, pages-host
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -204,6 +206,25 @@ soak_boots() {
 # A thousand threads under load, on so many boots.
 soak_threads() {
     attached "$root/target/debug/boot" repeat "$1" --cmdline load
+}
+
+# What the page allocator does without a lock, in every interleaving that has no more than so many preemptions; with 3 or
+# more, in all that two CPUs can have.
+soak_loom() {
+    local loom=(env RUSTFLAGS="--cfg loom" cargo test --quiet --release --target-dir target/loom --package page-alloc
+        --test loom --)
+    if (($1 < 3)); then
+        LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}"
+    else
+        attached "${loom[@]}" --skip three_cpus
+        LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}" three_cpus
+    fi
+    echo "soak loom: up to $1 preemptions"
+}
+
+# So many operations on the page allocator by two threads of the host.
+soak_pages-host() {
+    attached cargo run --quiet --release --package page-alloc --example soak "$1"
 }
 
 # ---- the command line --------------------------------------------------------------------------------------------

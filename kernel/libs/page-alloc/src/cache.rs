@@ -3,10 +3,10 @@ use core::alloc::{Layout, LayoutError};
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicU64, AtomicUsize};
 
 use units::{FrameNumber, NodeId};
 
+use crate::atomic::{AtomicU64, AtomicUsize};
 use crate::blocks::block_of;
 use crate::carve::Carver;
 use crate::frame_map::{FrameMap, Word};

@@ -31,11 +31,12 @@
 //! How it is built, what each path costs and why: `docs/page-allocator.md`.
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, loom))]
 extern crate std;
 
 mod add;
 mod allocator;
+mod atomic;
 mod blocks;
 mod buddy;
 mod bulk;
@@ -57,6 +58,8 @@ mod stats;
 mod walk;
 
 pub use allocator::PageAllocator;
+#[cfg(loom)]
+pub use atomic::ModelLock;
 pub use cache::{CACHE_FRAMES, CpuCache};
 pub use error::{AddError, AllocateError, FreeError, SetupError};
 pub use request::{Grant, Request};

@@ -1,11 +1,11 @@
 //! One node: its lock, what that guards, and the counts that others write.
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
-use core::sync::atomic::{AtomicU64, fence};
 
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
+use crate::atomic::{AtomicU64, fence};
 use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::FreeError;
 use crate::node_memory::NodeMemory;
