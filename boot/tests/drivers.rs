@@ -136,6 +136,11 @@ fn calls_with_bad_arguments_are_refused_and_fault_nothing() {
 }
 
 #[test]
+fn pages_by_turns_by_weight_and_of_a_set_come_from_the_nodes_that_they_should() {
+    assert_loaded("policies");
+}
+
+#[test]
 fn what_is_not_elf_is_refused() {
     assert_refused("not_elf", "not an ELF file");
     assert_eq!(event("empty").status, "refused");

@@ -42,13 +42,13 @@ extern void Driver_Exit(void);
 // NumaPolicy.Kind: Node, and no other.
 #define NUMA_POLICY_STRICT 2
 
-// NumaPolicy.Kind: the nearest of Nodes, and no other. This kernel refuses it.
+// NumaPolicy.Kind: the nearest of Nodes, and no other.
 #define NUMA_POLICY_SET 3
 
-// NumaPolicy.Kind: each of Nodes in turn. This kernel refuses it.
+// NumaPolicy.Kind: each of Nodes in turn, ascending; else the nearest to the one whose turn it is.
 #define NUMA_POLICY_INTERLEAVE 4
 
-// NumaPolicy.Kind: each of Nodes in turn, as often as its weight says. This kernel refuses it.
+// NumaPolicy.Kind: the same, each node as often in a row as its weight says.
 #define NUMA_POLICY_WEIGHTED 5
 
 // One node.
@@ -77,7 +77,7 @@ typedef struct {
     uint32_t Reserved;
     // The nodes of a set, interleaved or weighted policy: bit n of word n/64 is node n.
     uint64_t Nodes[2];
-    // The weights of a weighted policy, one for each node of the machine. Else null.
+    // The weights of a weighted policy, one for each node of the machine; a node of weight 0 has no turn. Else null.
     const uint8_t *Weights;
 } NumaPolicy;
 
@@ -120,18 +120,22 @@ extern int Kernel_SetPreferredNumaNode(int node);
 // The calling thread's preferred node; -1: none.
 extern int Kernel_GetPreferredNumaNode(void);
 
-// Sets the calling thread's policy, which goes before its preferred node.
+// Sets the calling thread's policy, which goes before its preferred node. Turns begin at the lowest node.
+//
+// Nodes without memory have no part in a policy of several, nor have those of weight 0. The weights are copied.
 //
 // Returns 0. -1, and nothing is changed: policy is null, misaligned or not mapped, its Size is too small or
-// its tail is not zero, its Kind is unknown or one that this kernel refuses, its Node is no node, or
-// Reserved is not zero.
+// its tail is not zero, its Kind is unknown, its Node is no node, Reserved is not zero, Nodes has a bit for
+// a node that the machine does not have or none for one that has a part, or Weights is null or not mapped.
 extern int Kernel_SetNumaPolicy(const NumaPolicy *policy);
 
-// Reads the calling thread's policy. The driver sets policy->Size first.
+// Reads the calling thread's policy. The driver sets policy->Size and policy->Weights first.
 //
 // A thread that has set none is answered by what it gets: preferred with its preferred node, or local without
-// one. Returns 0. -1, and nothing is written: policy is null, misaligned or not mapped, its Size is too small
-// or its tail is not zero.
+// one. Nodes are those that have a part in the policy. The weights of a weighted one are written to Weights, a
+// byte for each node of the machine, unless that is null; of any other it becomes null. Returns 0. -1, and nothing
+// is written: policy is null, misaligned or not mapped, its Size is too small or its tail is not zero, or the
+// weights cannot be written.
 extern int Kernel_GetNumaPolicy(NumaPolicy *policy);
 
 /* ---- Memory: pages and the heap ---- */

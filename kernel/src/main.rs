@@ -29,7 +29,6 @@ use parameters::Parameters;
 use platform::{acpi, cpu_topology, numa_topology, smp};
 use spin::Once;
 use threading::{lifecycle, per_cpu, scheduler};
-use topology::NumaMode;
 use units::{PhysRange, VirtAddr};
 
 /// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
@@ -69,8 +68,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // What the machine is: memory, tables, nodes.
     let map = memory::read_memory_map(&mut boot_info.memory_regions);
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), acpi::Memory { known: &map.known });
-    let numa = if parameters.numa_off { NumaMode::Off } else { NumaMode::FromFirmware };
-    let topology = numa_topology::init(&tables, &map.ram, numa);
+    let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
     phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_allocator::init(&map, topology);

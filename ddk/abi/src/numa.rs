@@ -8,11 +8,11 @@ pub const NUMA_POLICY_LOCAL: u32 = 0;
 pub const NUMA_POLICY_PREFERRED: u32 = 1;
 /// `NumaPolicy.Kind`: `Node`, and no other.
 pub const NUMA_POLICY_STRICT: u32 = 2;
-/// `NumaPolicy.Kind`: the nearest of `Nodes`, and no other. This kernel refuses it.
+/// `NumaPolicy.Kind`: the nearest of `Nodes`, and no other.
 pub const NUMA_POLICY_SET: u32 = 3;
-/// `NumaPolicy.Kind`: each of `Nodes` in turn. This kernel refuses it.
+/// `NumaPolicy.Kind`: each of `Nodes` in turn, ascending; else the nearest to the one whose turn it is.
 pub const NUMA_POLICY_INTERLEAVE: u32 = 4;
-/// `NumaPolicy.Kind`: each of `Nodes` in turn, as often as its weight says. This kernel refuses it.
+/// `NumaPolicy.Kind`: the same, each node as often in a row as its weight says.
 pub const NUMA_POLICY_WEIGHTED: u32 = 5;
 
 /// One node.
@@ -45,7 +45,7 @@ pub struct NumaPolicy {
     pub Reserved: u32,
     /// The nodes of a set, interleaved or weighted policy: bit n of word n/64 is node n.
     pub Nodes: [u64; 2],
-    /// The weights of a weighted policy, one for each node of the machine. Else null.
+    /// The weights of a weighted policy, one for each node of the machine; a node of weight 0 has no turn. Else null.
     pub Weights: *const u8,
 }
 
@@ -66,6 +66,24 @@ impl NumaPolicy {
     #[must_use]
     pub const fn strict(node: i32) -> Self {
         Self::of(NUMA_POLICY_STRICT, node)
+    }
+
+    /// The nearest of these nodes, and no other; bit n of word n/64 is node n.
+    #[must_use]
+    pub const fn set(nodes: [u64; 2]) -> Self {
+        Self { Nodes: nodes, ..Self::of(NUMA_POLICY_SET, 0) }
+    }
+
+    /// These nodes in turn; bit n of word n/64 is node n.
+    #[must_use]
+    pub const fn interleave(nodes: [u64; 2]) -> Self {
+        Self { Nodes: nodes, ..Self::of(NUMA_POLICY_INTERLEAVE, 0) }
+    }
+
+    /// These nodes in turn, each as often in a row as its weight says: one byte for each node of the machine.
+    #[must_use]
+    pub const fn weighted(nodes: [u64; 2], weights: *const u8) -> Self {
+        Self { Nodes: nodes, Weights: weights, ..Self::of(NUMA_POLICY_WEIGHTED, 0) }
     }
 
     const fn of(kind: u32, node: i32) -> Self {
@@ -120,18 +138,22 @@ unsafe extern "C" {
     /// The calling thread's preferred node; -1: none.
     pub fn Kernel_GetPreferredNumaNode() -> c_int;
 
-    /// Sets the calling thread's policy, which goes before its preferred node.
+    /// Sets the calling thread's policy, which goes before its preferred node. Turns begin at the lowest node.
+    ///
+    /// Nodes without memory have no part in a policy of several, nor have those of weight 0. The weights are copied.
     ///
     /// Returns 0. -1, and nothing is changed: `policy` is null, misaligned or not mapped, its `Size` is too small or
-    /// its tail is not zero, its `Kind` is unknown or one that this kernel refuses, its `Node` is no node, or
-    /// `Reserved` is not zero.
+    /// its tail is not zero, its `Kind` is unknown, its `Node` is no node, `Reserved` is not zero, `Nodes` has a bit for
+    /// a node that the machine does not have or none for one that has a part, or `Weights` is null or not mapped.
     pub fn Kernel_SetNumaPolicy(policy: *const NumaPolicy) -> c_int;
 
-    /// Reads the calling thread's policy. The driver sets `policy->Size` first.
+    /// Reads the calling thread's policy. The driver sets `policy->Size` and `policy->Weights` first.
     ///
     /// A thread that has set none is answered by what it gets: preferred with its preferred node, or local without
-    /// one. Returns 0. -1, and nothing is written: `policy` is null, misaligned or not mapped, its `Size` is too small
-    /// or its tail is not zero.
+    /// one. `Nodes` are those that have a part in the policy. The weights of a weighted one are written to `Weights`, a
+    /// byte for each node of the machine, unless that is null; of any other it becomes null. Returns 0. -1, and nothing
+    /// is written: `policy` is null, misaligned or not mapped, its `Size` is too small or its tail is not zero, or the
+    /// weights cannot be written.
     pub fn Kernel_GetNumaPolicy(policy: *mut NumaPolicy) -> c_int;
 }
 

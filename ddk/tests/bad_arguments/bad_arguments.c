@@ -76,7 +76,8 @@ static void preferences(int nodes) {
 }
 
 static void policies(int nodes) {
-    NumaPolicy bad[5];
+    static const uint8_t no_weights[128];
+    NumaPolicy bad[15];
     bad[0] = policy_of(99, 0);
     bad[1] = policy_of(NUMA_POLICY_STRICT, nodes);
     bad[2] = policy_of(NUMA_POLICY_PREFERRED, -1);
@@ -84,6 +85,22 @@ static void policies(int nodes) {
     bad[3].Size = sizeof bad[3] - 1;
     bad[4] = policy_of(NUMA_POLICY_LOCAL, 0);
     bad[4].Reserved = 1;
+    bad[5] = policy_of(NUMA_POLICY_SET, 0); // no node
+    bad[6] = policy_of(NUMA_POLICY_INTERLEAVE, 0);
+    bad[7] = policy_of(NUMA_POLICY_WEIGHTED, 0);
+    bad[7].Weights = no_weights;
+    for (int i = 8; i < 15; i++) {
+        bad[i] = policy_of(NUMA_POLICY_WEIGHTED, 0);
+        bad[i].Nodes[0] = 1;
+    }
+    bad[8].Kind = NUMA_POLICY_SET;
+    bad[8].Nodes[nodes / 64] |= 1ull << nodes % 64; // a node that is not there, beside one that is
+    bad[9].Kind = NUMA_POLICY_INTERLEAVE;
+    bad[9].Nodes[1] = 1ull << 63;
+    const uint8_t *weights[5] = {NULL, NOT_MAPPED, NOT_CANONICAL, no_weights, (uint8_t *)UINTPTR_MAX};
+    for (int i = 0; i < 5; i++) {
+        bad[10 + i].Weights = weights[i];
+    }
 
     NumaPolicy preferred = policy_of(NUMA_POLICY_PREFERRED, nodes - 1);
     CHECK(Kernel_SetNumaPolicy(&preferred) == 0);
@@ -102,6 +119,19 @@ static void policies(int nodes) {
     CHECK(Kernel_GetNumaPolicy(NULL) == -1);
     CHECK(Kernel_GetNumaPolicy(MISALIGNED(bad)) == -1);
     CHECK(Kernel_GetNumaPolicy(NOT_MAPPED) == -1);
+
+    // Weights that cannot be written, and then nothing is.
+    static const uint8_t ones[128] = {1};
+    NumaPolicy weighted = policy_of(NUMA_POLICY_WEIGHTED, 0);
+    weighted.Nodes[0] = 1;
+    weighted.Weights = ones;
+    CHECK(Kernel_SetNumaPolicy(&weighted) == 0);
+    found.Weights = NOT_MAPPED;
+    CHECK(Kernel_GetNumaPolicy(&found) == -1);
+    found.Weights = ones;
+    CHECK(Kernel_GetNumaPolicy(&found) == -1);
+    CHECK(found.Kind == NUMA_POLICY_PREFERRED && found.Weights == ones);
+    CHECK(Kernel_SetNumaPolicy(&preferred) == 0);
 }
 
 // A structure from the future: longer, and taken as long as what is new in it is zero.
@@ -141,10 +171,12 @@ static void allocations(int nodes) {
 }
 
 static void requests(int nodes) {
-    NumaPolicy nowhere = policy_of(NUMA_POLICY_STRICT, nodes);
+    NumaPolicy nowhere = policy_of(NUMA_POLICY_STRICT, nodes), empty = policy_of(NUMA_POLICY_SET, 0);
+    NumaPolicy weightless = policy_of(NUMA_POLICY_WEIGHTED, 0);
+    weightless.Nodes[0] = 1;
     PageGrant grant[2] = {{.Size = sizeof *grant}, {.Size = sizeof *grant}};
     const PageRequest good = {.Size = sizeof good, .Count = 1};
-    PageRequest bad[9];
+    PageRequest bad[11];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         bad[i] = good;
     }
@@ -157,6 +189,8 @@ static void requests(int nodes) {
     bad[6].Policy = &nowhere;
     bad[7].Policy = NOT_MAPPED;
     bad[8].Policy = NOT_CANONICAL;
+    bad[9].Policy = &empty;
+    bad[10].Policy = &weightless;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK(!Kernel_AllocatePages(&bad[i], grant));
     }

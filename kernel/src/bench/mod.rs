@@ -5,12 +5,11 @@ mod threads;
 use crate::arch;
 use crate::event_stream;
 use crate::memory::heap;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::page_allocator;
 use crate::memory::stack::Stack;
 use crate::phases;
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
-use crate::threading::thread::Policy;
 use core::alloc::Layout;
 use events::Event;
 use units::{FrameNumber, NodeId};
@@ -24,14 +23,14 @@ const BATCH: usize = 8192;
 pub fn run() {
     boot();
     let local = per_cpu::current().preferred_node;
-    let zeroed = Zeroed::No;
     single_pairs("page.pair.order0.local", page_allocator::allocate_page);
     for (name, order) in [("page.pair.order3", 3), ("page.pair.order9", 9)] {
-        pairs(name, ThreadRequest { zeroed, ..ThreadRequest::new(1 << order) });
+        pairs(name, 1 << order);
     }
     if let Some(&remote) = numa_topology::get().fallback(local).get(1) {
-        let policy = Some(Policy::Preferred(remote));
-        pairs("page.pair.order0.remote", ThreadRequest { zeroed, policy, ..ThreadRequest::new(1) });
+        let before = per_cpu::current_thread().set_preferred_node(Some(remote));
+        single_pairs("page.pair.order0.remote", page_allocator::allocate_page);
+        per_cpu::current_thread().set_preferred_node(before);
     }
     single_pairs("page.pair.order0.zeroed", page_allocator::allocate_zeroed_page);
     batch();
@@ -67,15 +66,16 @@ fn single_pairs(name: &str, allocate: impl Fn() -> Option<FrameNumber>) {
     measure(name, || {
         if let Some(frame) = allocate() {
             // What was just granted can be given back.
-            let _ = page_allocator::free_page(frame);
+            page_allocator::free_page(frame);
         }
     });
 }
 
-fn pairs(name: &str, request: ThreadRequest) {
+/// Several pages likewise.
+fn pairs(name: &str, count: u64) {
     measure(name, || {
-        if let Ok(grant) = page_allocator::allocate_for_thread(request) {
-            let _ = page_allocator::free(grant.frame, grant.count);
+        if let Some(frame) = page_allocator::allocate_pages(count) {
+            page_allocator::free_pages(frame, count);
         }
     });
 }
@@ -95,7 +95,7 @@ fn batch() {
     }
     let allocated = arch::ticks();
     for frame in &frames {
-        let _ = page_allocator::free_page(*frame);
+        page_allocator::free_page(*frame);
     }
     let freed = arch::ticks();
     report("page.batch8192.alloc", allocated - start, BATCH as u64);

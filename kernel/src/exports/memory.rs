@@ -6,30 +6,28 @@ use crate::memory::heap;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
-use crate::threading::thread::Policy;
 use abi::{PAGE_REQUEST_ZEROED, PageGrant, PageRequest};
 use core::alloc::Layout;
 use core::ffi::{c_int, c_void};
 use core::mem::size_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
-use page_alloc::Grant;
+use page_alloc::{Grant, NodeWeights};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, VirtAddr};
 
 /// The ABI's word for no page.
 const NO_PAGE: u64 = 0;
 
-fn address_of(grant: Result<Grant, page_alloc::AllocateError>) -> u64 {
-    grant.map_or(NO_PAGE, |grant| grant.frame.address().0)
+fn address_of(frame: Option<FrameNumber>) -> u64 {
+    frame.map_or(NO_PAGE, |frame| frame.address().0)
 }
 
 pub extern "C" fn allocate_page() -> u64 {
-    page_allocator::allocate_zeroed_page().map_or(NO_PAGE, |frame| frame.address().0)
+    address_of(page_allocator::allocate_zeroed_page())
 }
 
 pub extern "C" fn allocate_page_local() -> u64 {
-    let request = ThreadRequest { policy: Some(Policy::Local), ..ThreadRequest::new(1) };
-    address_of(page_allocator::allocate_for_thread(request))
+    address_of(page_allocator::allocate_zeroed_pages_from(per_cpu::current().preferred_node, 1))
 }
 
 pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
@@ -37,14 +35,13 @@ pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
 }
 
 pub extern "C" fn allocate_pages_from_node(count: u64, node: c_int) -> u64 {
-    let Some(node) = node_from(node) else { return NO_PAGE };
-    let request = ThreadRequest { policy: Some(Policy::Preferred(node)), ..ThreadRequest::new(count) };
-    address_of(page_allocator::allocate_for_thread(request))
+    address_of(node_from(node).and_then(|node| page_allocator::allocate_zeroed_pages_from(node, count)))
 }
 
 pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut PageGrant) -> bool {
     let allocate = || {
-        let request = read_request(request)?;
+        let mut weights = None;
+        let request = read_request(request, &mut weights)?;
         pointer::check_sized(grant, true)?;
         let size = pointer::read(grant.cast::<u32>())?;
         let granted = page_allocator::allocate_for_thread(request).ok()?;
@@ -53,7 +50,7 @@ pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut
     allocate().is_some()
 }
 
-fn read_request(request: *const PageRequest) -> Option<ThreadRequest> {
+fn read_request(request: *const PageRequest, weights: &mut Option<NodeWeights>) -> Option<ThreadRequest<'_>> {
     let request = pointer::read_sized(request)?;
     if request.Flags & !PAGE_REQUEST_ZEROED != 0 {
         return None;
@@ -66,7 +63,7 @@ fn read_request(request: *const PageRequest) -> Option<ThreadRequest> {
         count: request.Count,
         alignment: alignment.div_ceil(FRAME_SIZE),
         highest: (request.HighestAddress != 0).then_some(PhysAddr(request.HighestAddress)),
-        policy: if request.Policy.is_null() { None } else { Some(read_policy(request.Policy)?) },
+        policy: if request.Policy.is_null() { None } else { Some(read_policy(request.Policy, weights)?) },
         zeroed: if request.Flags & PAGE_REQUEST_ZEROED != 0 { Zeroed::Yes } else { Zeroed::No },
     })
 }
@@ -84,22 +81,21 @@ fn describe(grant: Grant) -> PageGrant {
 }
 
 pub extern "C" fn free_page(page: u64) -> bool {
-    free_pages(page, 1)
+    page_of(page).is_some_and(page_allocator::free_page)
 }
 
 pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
-    let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
+    page_of(page).is_some_and(|frame| page_allocator::free_pages(frame, count))
+}
+
+/// The frame that a driver wants to free.
+fn page_of(page: u64) -> Option<FrameNumber> {
     if !page.is_multiple_of(FRAME_SIZE) {
+        let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
         log::warn!(target: "pages", "{driver} freed {page:#x}, which is no page's address; refused");
-        return false;
+        return None;
     }
-    match page_allocator::free(FrameNumber::containing(PhysAddr(page)), count) {
-        Ok(()) => true,
-        Err(error) => {
-            log::warn!(target: "pages", "{driver} freed {count} pages at {page:#x}: {error}; refused");
-            false
-        }
-    }
+    Some(FrameNumber::containing(PhysAddr(page)))
 }
 
 pub extern "C" fn phys_to_virt(address: u64) -> *mut c_void {

@@ -4,9 +4,13 @@ use crate::memory::page_allocator;
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threading::per_cpu;
 use crate::threading::thread::Policy;
-use abi::{NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_STRICT, NumaNodeInfo, NumaPolicy};
+use abi::{
+    NUMA_POLICY_INTERLEAVE, NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_SET, NUMA_POLICY_STRICT,
+    NUMA_POLICY_WEIGHTED, NumaNodeInfo, NumaPolicy,
+};
 use core::ffi::c_int;
-use units::{CpuId, FrameNumber, NodeId, PhysAddr};
+use page_alloc::NodeWeights;
+use units::{CpuId, FrameNumber, MAX_NODES, NodeId, NodeSet, PhysAddr};
 
 /// No node, no CPU, not understood.
 const NONE: c_int = -1;
@@ -83,27 +87,44 @@ pub extern "C" fn get_preferred_numa_node() -> c_int {
 }
 
 pub unsafe extern "C" fn set_numa_policy(policy: *const NumaPolicy) -> c_int {
-    let Some(policy) = read_policy(policy) else { return NONE };
+    let mut weights = None;
+    let Some(policy) = read_policy(policy, &mut weights) else { return NONE };
     per_cpu::current_thread().set_policy(Some(policy));
     0
 }
 
 pub unsafe extern "C" fn get_numa_policy(policy: *mut NumaPolicy) -> c_int {
-    let answer = match page_allocator::thread_policy() {
-        Policy::Local => NumaPolicy::local(),
-        Policy::Preferred(node) => NumaPolicy::preferred(node.index() as i32),
-        Policy::Strict(node) => NumaPolicy::strict(node.index() as i32),
-    };
-    let write = || {
+    let answer = || {
         pointer::check_sized(policy, true)?;
-        let size = pointer::read(policy.cast::<u32>())?;
-        pointer::write(policy, NumaPolicy { Size: size, ..answer })
+        let asked: NumaPolicy = pointer::read(policy)?;
+        let answer = match page_allocator::thread_policy() {
+            Policy::Local => NumaPolicy::local(),
+            Policy::Preferred(node) => NumaPolicy::preferred(node.index() as i32),
+            Policy::Strict(node) => NumaPolicy::strict(node.index() as i32),
+            Policy::Set(nodes) => NumaPolicy::set(nodes.words()),
+            Policy::Interleave(nodes) => NumaPolicy::interleave(nodes.words()),
+            Policy::Weighted(nodes, weights) => {
+                write_weights(weights, asked.Weights.cast_mut())?;
+                NumaPolicy::weighted(nodes.words(), asked.Weights)
+            }
+        };
+        pointer::write(policy, NumaPolicy { Size: asked.Size, ..answer })
     };
-    write().map_or(NONE, |()| 0)
+    answer().map_or(NONE, |()| 0)
 }
 
-/// The policy that a driver describes; `None`: not understood. Sets, interleaving and weights are not there yet.
-pub fn read_policy(policy: *const NumaPolicy) -> Option<Policy> {
+/// The weights of the machine's nodes to where the driver wants them, if it does.
+fn write_weights(weights: &NodeWeights, to: *mut u8) -> Option<()> {
+    let nodes = numa_topology::get().nodes();
+    if to.is_null() {
+        return Some(());
+    }
+    pointer::check_array(to, nodes.len(), true)?;
+    nodes.iter().try_for_each(|node| pointer::write(to.wrapping_add(node.id.index()), weights.of(node.id)))
+}
+
+/// The policy that a driver describes, its weights in `weights` where it has some; `None`: not understood.
+pub fn read_policy(policy: *const NumaPolicy, weights: &mut Option<NodeWeights>) -> Option<Policy<'_>> {
     let policy = pointer::read_sized(policy)?;
     if policy.Reserved != 0 {
         return None;
@@ -112,6 +133,23 @@ pub fn read_policy(policy: *const NumaPolicy) -> Option<Policy> {
         NUMA_POLICY_LOCAL => Some(Policy::Local),
         NUMA_POLICY_PREFERRED => node_from(policy.Node).map(Policy::Preferred),
         NUMA_POLICY_STRICT => node_from(policy.Node).map(Policy::Strict),
+        NUMA_POLICY_SET => nodes_from(policy.Nodes).map(Policy::Set),
+        NUMA_POLICY_INTERLEAVE => nodes_from(policy.Nodes).map(Policy::Interleave),
+        NUMA_POLICY_WEIGHTED => {
+            let given = pointer::copy::<MAX_NODES>(policy.Weights, numa_topology::get().node_count())?;
+            let weights = weights.insert(NodeWeights::from_iter(given));
+            let nodes = nodes_from(policy.Nodes)?.intersection(weights.nodes());
+            (!nodes.is_empty()).then_some(Policy::Weighted(nodes, weights))
+        }
         _ => None,
     }
+}
+
+/// Those nodes that a driver means which have memory; `None`: there is none such, or one that the machine does not have.
+fn nodes_from(words: [u64; 2]) -> Option<NodeSet> {
+    let nodes = NodeSet::from_words(words);
+    let count = numa_topology::get().node_count();
+    let with_memory = nodes.intersection(page_allocator::nodes_with_memory());
+    let all_there = nodes.iter().all(|node| node.index() < count);
+    (all_there && !with_memory.is_empty()).then_some(with_memory)
 }

@@ -1,6 +1,8 @@
 //! Memory: what there is, who hands it out, and where it is mapped.
 
 pub mod address_space;
+pub mod cache_recall;
+pub mod growth;
 pub mod heap;
 pub mod page_allocator;
 pub mod shootdown;

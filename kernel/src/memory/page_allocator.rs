@@ -4,20 +4,24 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
+use crate::memory::cache_recall;
+use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
+use crate::threading::policy::Packed;
 use crate::threading::thread::Policy;
 use crate::verdict;
 use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
+use core::num::NonZero;
 use memory_map::{MemoryMap, Ranges};
 use page_alloc::{
     AllocateError, CpuCache, FreeError, Grant, NodeFrames, NodeSetup, NodeStats, PageAllocator, Request,
 };
 use spin::Once;
 use topology::{MAX_RANGES, NumaTopology};
-use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, PhysAddr, PhysRange};
+use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet, PhysAddr, PhysRange};
 
 type Pages = PageAllocator<'static>;
 
@@ -140,7 +144,7 @@ fn log_free_pages(topology: &NumaTopology) {
     }
 }
 
-fn pages() -> &'static Pages {
+pub(super) fn pages() -> &'static Pages {
     PAGES.get().expect("the page allocator is up before anything asks for pages")
 }
 
@@ -151,7 +155,10 @@ fn pages() -> &'static Pages {
 pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
     let grant = {
         let _off = PreemptionOff::new();
-        pages().allocate_or(request, |node, _| give_back_cache(node))?
+        pages().allocate_or(request, |node, _| {
+            give_back_caches(node);
+            true
+        })?
     };
     fill(grant, zeroed);
     Ok(grant)
@@ -161,45 +168,42 @@ pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateErro
 #[inline]
 fn fill(grant: Grant, zeroed: Zeroed) {
     if zeroed == Zeroed::Yes {
-        let start = arch::physical_memory(grant.frame.address());
-        // SAFETY: the frames were just handed to this call, and are memory.
-        unsafe { start.write_bytes(0, (grant.count * FRAME_SIZE) as usize) };
+        zero(grant.frame, grant.count);
     }
 }
 
-/// A page from the running CPU's cache; `None` when its node has none left.
+/// Fills frames with zeros that were just handed out.
 #[inline]
-fn allocate_from_cache() -> Option<Grant> {
-    let _off = PreemptionOff::new();
-    let cache = own_cache()?;
-    let frame = pages().allocate_cached(cache)?;
-    Some(Grant { frame, count: 1, node: cache.node(), fell_back: false })
+fn zero(frame: FrameNumber, count: u64) {
+    let start = arch::physical_memory(frame.address());
+    // SAFETY: the frames were just handed to the caller, and are memory.
+    unsafe { start.write_bytes(0, (count * FRAME_SIZE) as usize) };
 }
 
 /// The running CPU's cache. Preemption is off, and nobody calls this again while the cache is in use.
 #[inline]
-fn own_cache() -> Option<&'static mut CpuCache<'static>> {
+fn own_cache() -> &'static mut CpuCache<'static> {
     // SAFETY: preemption is off and no interrupt handler has to do with pages, so that nobody else comes in between. The
     // functions of this module that call this do not call each other while they use it.
     unsafe { per_cpu::current().page_cache() }
 }
 
-/// Gives the running CPU's cache back if it is of this node; returns whether that has made a difference.
-fn give_back_cache(node: NodeId) -> bool {
-    let Some(cache) = own_cache().filter(|cache| cache.node() == node && !cache.is_empty()) else {
-        return false;
-    };
-    pages().drain(cache);
-    true
+/// Has all caches of the node's frames given back, those of other CPUs that run included.
+#[cold]
+pub(super) fn give_back_caches(node: NodeId) {
+    let cache = own_cache();
+    if cache.node() == Some(node) {
+        pages().drain(cache);
+    }
+    cache_recall::recall(node);
 }
 
-/// Gives the running CPU's cache back to its node, before it halts.
+/// Gives the running CPU's cache back to its node: before it halts, or when the node runs dry.
 #[inline]
 pub fn drain_cache() {
     let _off = PreemptionOff::new();
-    if let Some(cache) = own_cache()
-        && !cache.is_empty()
-    {
+    let cache = own_cache();
+    if !cache.is_empty() {
         pages().drain(cache);
     }
 }
@@ -217,40 +221,61 @@ pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
 }
 
 /// `count` contiguous frames for the running thread: by `policy` if given, else by the thread's policy, else from its
-/// preferred node, else from this CPU's; from the nearest where that has none, unless the policy is strict.
+/// preferred node, else from this CPU's; from the nearest where that has none, unless the policy forbids it.
 ///
 /// # Errors
 /// [`AllocateError`]; nothing was allocated.
 #[inline(never)]
-pub fn allocate_for_thread(request: ThreadRequest) -> Result<Grant, AllocateError> {
+pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
     let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
-    if count == 1
-        && alignment == 1
+    if alignment == 1
         && highest.is_none()
-        && policy.is_none()
-        && per_cpu::current_thread().takes_local_memory()
-        && let Some(grant) = allocate_from_cache()
+        && let Some(node) = policy.map_or_else(thread_node, named_node)
+        && let Some(frame) = allocate_quickly(node, count)
     {
+        let grant = Grant { frame, count, node, fell_back: false };
         fill(grant, zeroed);
         return Ok(grant);
     }
     let cpu = per_cpu::current();
-    let (preferred, strict) = match policy.unwrap_or_else(thread_policy) {
+    let (preferred, strict) = match if let Some(policy) = policy { policy } else { thread_policy() } {
         Policy::Local => (cpu.preferred_node, false),
         Policy::Preferred(node) => (node, false),
         Policy::Strict(node) => (node, true),
+        policy => return allocate_of_several(request, policy),
     };
-    allocate(&Request { count, alignment, highest, preferred, strict, cpu_node: cpu.node }, zeroed)
+    let request =
+        Request { alignment, highest, strict, cpu_node: cpu.node, ..Request::new(count, preferred) };
+    allocate(&request, zeroed)
+}
+
+/// The same by a policy over several nodes.
+#[inline(never)]
+fn allocate_of_several(request: ThreadRequest<'_>, policy: Policy<'_>) -> Result<Grant, AllocateError> {
+    let ThreadRequest { count, alignment, highest, zeroed, .. } = request;
+    let (cpu, thread) = (per_cpu::current(), per_cpu::current_thread());
+    let mut cursor = thread.cursor();
+    let by_policy = policy.request(count, cpu.preferred_node, &mut cursor);
+    let grant = allocate(&Request { alignment, highest, cpu_node: cpu.node, ..by_policy }, zeroed)?;
+    // A turn in which nothing was granted is not over.
+    thread.set_cursor(cursor);
+    Ok(grant)
 }
 
 /// A page for the running thread, as its policy says, which holds what was there before: the commonest request, answered from
 /// the CPU's cache if it can be.
-#[inline(never)]
+#[inline]
 pub fn allocate_page() -> Option<FrameNumber> {
-    if per_cpu::current_thread().takes_local_memory()
+    allocate_page_number().map(|number| FrameNumber(number.get()))
+}
+
+/// The same in one register: frame 0 is never handed out.
+#[inline(never)]
+fn allocate_page_number() -> Option<NonZero<u64>> {
+    if per_cpu::takes_local_memory()
         && let Some(frame) = take_from_cache()
     {
-        return Some(frame);
+        return NonZero::new(frame.0);
     }
     allocate_page_slowly()
 }
@@ -258,22 +283,88 @@ pub fn allocate_page() -> Option<FrameNumber> {
 #[inline]
 fn take_from_cache() -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
-    own_cache()?.take()
+    own_cache().take()
+}
+
+#[inline(never)]
+fn allocate_page_slowly() -> Option<NonZero<u64>> {
+    let found = thread_node().and_then(|node| allocate_quickly(node, 1));
+    if let Some(frame) = found { NonZero::new(frame.0) } else { allocate_page_by_request() }
 }
 
 #[cold]
 #[inline(never)]
-fn allocate_page_slowly() -> Option<FrameNumber> {
-    let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(1) };
-    allocate_for_thread(request).ok().map(|grant| grant.frame)
+fn allocate_page_by_request() -> Option<NonZero<u64>> {
+    NonZero::new(allocate_unzeroed(ThreadRequest::new(1))?.0)
 }
 
-/// The same, filled with zeros.
+fn allocate_unzeroed(request: ThreadRequest<'_>) -> Option<FrameNumber> {
+    allocate_for_thread(ThreadRequest { zeroed: Zeroed::No, ..request }).ok().map(|grant| grant.frame)
+}
+
+/// `count` contiguous pages for the running thread, as its policy says, which hold what was there before.
+#[inline(never)]
+pub fn allocate_pages(count: u64) -> Option<FrameNumber> {
+    let found = thread_node().and_then(|node| allocate_quickly(node, count));
+    if found.is_some() { found } else { allocate_pages_slowly(count, None) }
+}
+
+/// The same of this node, else of the nearest to it.
+#[inline(never)]
+pub fn allocate_pages_from(node: NodeId, count: u64) -> Option<FrameNumber> {
+    let found = allocate_quickly(node, count);
+    if found.is_some() { found } else { allocate_pages_slowly(count, Some(node)) }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_pages_slowly(count: u64, node: Option<NodeId>) -> Option<FrameNumber> {
+    allocate_unzeroed(ThreadRequest { policy: node.map(Policy::Preferred), ..ThreadRequest::new(count) })
+}
+
+/// Pages of this node from where they are at hand: one of the CPU's own node from its cache, any other number that is a power of
+/// two from what was freed last.
+#[inline]
+fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
+    let _off = PreemptionOff::new();
+    let cache = own_cache();
+    if count == 1 && cache.node() == Some(node) {
+        return pages().allocate_cached(cache);
+    }
+    pages().allocate_kept(node, order_of(count)?, per_cpu::current().node)
+}
+
+/// The order of a number of pages that is a power of two.
+#[inline]
+fn order_of(count: u64) -> Option<u8> {
+    count.is_power_of_two().then(|| count.trailing_zeros() as u8)
+}
+
+/// The one node that the running thread's memory comes from, if there is one and as long as it has some.
+#[inline]
+fn thread_node() -> Option<NodeId> {
+    let placement = per_cpu::current_thread().placement();
+    if placement == Packed::LOCAL { Some(per_cpu::current().preferred_node) } else { placement.named_node() }
+}
+
+/// The same by this policy.
+#[inline]
+fn named_node(policy: Policy<'_>) -> Option<NodeId> {
+    match policy {
+        Policy::Local => Some(per_cpu::current().preferred_node),
+        Policy::Preferred(node) | Policy::Strict(node) => Some(node),
+        _ => None,
+    }
+}
+
+/// A page for the running thread, as its policy says, filled with zeros.
 pub fn allocate_zeroed_page() -> Option<FrameNumber> {
-    let frame = allocate_page()?;
-    // SAFETY: the frame was just handed to this call, and is memory.
-    unsafe { arch::physical_memory(frame.address()).write_bytes(0, FRAME_SIZE as usize) };
-    Some(frame)
+    allocate_page().inspect(|frame| zero(*frame, 1))
+}
+
+/// `count` contiguous pages of this node, else of the nearest to it, filled with zeros.
+pub fn allocate_zeroed_pages_from(node: NodeId, count: u64) -> Option<FrameNumber> {
+    allocate_pages_from(node, count).inspect(|frame| zero(*frame, count))
 }
 
 /// The node whose memory the running thread wants where a call says nothing else.
@@ -282,14 +373,14 @@ pub fn home_node() -> NodeId {
 }
 
 /// What the running thread gets where a call says nothing else.
-pub fn thread_policy() -> Policy {
+pub fn thread_policy() -> Policy<'static> {
     let thread = per_cpu::current_thread();
     thread.policy().or_else(|| thread.preferred_node().map(Policy::Preferred)).unwrap_or(Policy::Local)
 }
 
 /// A request of the running thread.
 #[derive(Clone, Copy, Debug)]
-pub struct ThreadRequest {
+pub struct ThreadRequest<'p> {
     /// Frames, contiguous.
     pub count: u64,
     /// The first frame's number is a multiple of this power of two.
@@ -297,12 +388,12 @@ pub struct ThreadRequest {
     /// The last address allowed.
     pub highest: Option<PhysAddr>,
     /// For this call; `None`: the thread's.
-    pub policy: Option<Policy>,
+    pub policy: Option<Policy<'p>>,
     /// Whether they are zeroed.
     pub zeroed: Zeroed,
 }
 
-impl ThreadRequest {
+impl ThreadRequest<'_> {
     /// So many zeroed frames, as the thread's policy says.
     pub const fn new(count: u64) -> Self {
         Self { count, alignment: 1, highest: None, policy: None, zeroed: Zeroed::Yes }
@@ -311,6 +402,11 @@ impl ThreadRequest {
 
 /// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them.
 pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    if let Some(frame) = allocate_quickly(node, count) {
+        let grant = Grant { frame, count, node, fell_back: false };
+        fill(grant, zeroed);
+        return Some(grant);
+    }
     let request = Request { cpu_node: per_cpu::current().node, ..Request::new(count, node) };
     allocate(&request, zeroed).ok()
 }
@@ -333,36 +429,61 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
 /// [`FreeError`]; nothing was changed.
 pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let _off = PreemptionOff::new();
-    match own_cache() {
-        Some(cache) => pages().free_cached(cache, frame, count),
-        None => pages().free(frame, count),
-    }
+    pages().free_cached(own_cache(), frame, count)
 }
 
-/// Takes back a single page; into the CPU's cache if it can be.
-///
-/// # Errors
-/// [`FreeError`]; nothing was changed.
+/// Takes back a single page, into the CPU's cache if it can be. `false`, with nothing changed and the reason in the log, where it
+/// was no page that was granted.
 #[inline(never)]
-pub fn free_page(frame: FrameNumber) -> Result<(), FreeError> {
-    if put_in_cache(frame) { Ok(()) } else { free_page_slowly(frame) }
+pub fn free_page(frame: FrameNumber) -> bool {
+    {
+        let _off = PreemptionOff::new();
+        if own_cache().put(frame) {
+            return true;
+        }
+    }
+    free_page_slowly(frame)
+}
+
+#[inline(never)]
+fn free_page_slowly(frame: FrameNumber) -> bool {
+    free_quickly(frame, 1) || free_or_log(frame, 1)
+}
+
+/// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.
+#[inline(never)]
+pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
+    free_quickly(frame, count) || free_or_log(frame, count)
 }
 
 #[inline]
-fn put_in_cache(frame: FrameNumber) -> bool {
+fn free_quickly(frame: FrameNumber, count: u64) -> bool {
     let _off = PreemptionOff::new();
-    own_cache().is_some_and(|cache| cache.put(frame))
+    order_of(count).is_some_and(|order| pages().free_kept(own_cache(), frame, order))
 }
 
 #[cold]
 #[inline(never)]
-fn free_page_slowly(frame: FrameNumber) -> Result<(), FreeError> {
-    free(frame, 1)
+fn free_or_log(frame: FrameNumber, count: u64) -> bool {
+    let freed = free(frame, count);
+    if let Err(error) = freed {
+        let caller = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
+        let address = frame.address().0;
+        log::warn!(target: "pages", "{caller} freed {count} pages at {address:#x}: {error}; refused");
+    }
+    freed.is_ok()
 }
 
 /// The node of a frame; `None` for one that is not managed.
 pub fn node_of(frame: FrameNumber) -> Option<NodeId> {
     pages().node_of(frame)
+}
+
+/// The nodes that have memory.
+pub fn nodes_with_memory() -> NodeSet {
+    static NODES: Once<NodeSet> = Once::new();
+    // Each node's fallback order lists them all.
+    *NODES.call_once(|| numa_topology::get().fallback(NodeId::ZERO).iter().copied().collect())
 }
 
 /// The node's numbers; zeros for a node that is not there.

@@ -21,6 +21,7 @@
 //! through. It waits for CPUs, so its caller holds no spin lock: a CPU that spins on that lock with interrupts off would
 //! never answer. A CPU that waits for another with interrupts off calls [`answer`] meanwhile.
 use crate::arch::{self, InterruptsOff};
+use crate::memory::cache_recall;
 use crate::platform::cpu_topology;
 use crate::threading::per_cpu;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -60,6 +61,7 @@ pub fn forget_everywhere() {
     for cpu in cpu_topology::blocks() {
         while !cpu.translations.has_seen(generation) {
             answer();
+            cache_recall::answer();
             core::hint::spin_loop();
         }
     }

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use arrayvec::ArrayString;
 use core::fmt::Write;
 use events::Event;
+use parameters::Numa;
 use spin::Once;
-use topology::{Inputs, Node, NumaMode, NumaTopology};
+use topology::{FakeNodes, Inputs, Node, NumaMode, NumaTopology};
 use units::{NodeId, PhysRange};
 
 static TOPOLOGY: Once<NumaTopology> = Once::new();
@@ -21,7 +22,7 @@ pub fn get() -> &'static NumaTopology {
 }
 
 /// Builds the topology from the tables and says on the log what was found, and what was wrong.
-pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: NumaMode) -> &'static NumaTopology {
+pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: Numa) -> &'static NumaTopology {
     let each_table = || tables.iter().copied();
     let topology = TOPOLOGY.call_once(|| {
         let mut report = report_finding;
@@ -31,12 +32,27 @@ pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: NumaMode) -> &'st
             madt: find_madt(each_table(), &mut report),
             ram,
             boot_cpu: Some(crate::arch::this_apic_id()),
-            numa,
+            numa: mode(numa, ram),
         };
         NumaTopology::build(&inputs, &mut report)
     });
     log_topology(topology);
     topology
+}
+
+/// What the parameter asks of the topology, with a warning where it asks for more than there is.
+fn mode(numa: Numa, ram: &[PhysRange]) -> NumaMode {
+    let fake = match numa {
+        Numa::FromFirmware => return NumaMode::FromFirmware,
+        Numa::Off => return NumaMode::Off,
+        Numa::FakeCount(count) => FakeNodes::Count(count),
+        Numa::FakeSizeBytes(size) => FakeNodes::SizeBytes(size),
+    };
+    let (wanted, granted) = (fake.wanted(ram), fake.granted(ram));
+    if wanted > granted as u64 {
+        log::warn!(target: "numa", "numa=fake asks for {wanted} nodes; there is room for {granted}");
+    }
+    NumaMode::Fake(fake)
 }
 
 /// Longest prose of a finding; what is longer is cut.

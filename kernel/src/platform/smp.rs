@@ -2,6 +2,7 @@
 use super::cpu_topology;
 use crate::arch::{self, Context, StartCpu, StartFrames};
 use crate::event_stream;
+use crate::memory::cache_recall;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::shootdown;
 use crate::memory::stack::Stack;
@@ -167,8 +168,9 @@ pub fn run_on_each_cpu(work: fn(&PerCpu)) {
     }
     work(this);
     while order.done.load(Ordering::Acquire) < others.len() {
-        // One of them may be waiting for this CPU to forget a translation.
+        // One of them may be waiting for this CPU to forget a translation, or to give its pages back.
         shootdown::answer();
+        cache_recall::answer();
         core::hint::spin_loop();
     }
 }

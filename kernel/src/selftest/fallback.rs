@@ -32,11 +32,15 @@ pub fn goes_in_distance_order() -> Outcome {
 
 fn follow(node: NodeId, order: &[NodeId], taken: &mut Taken) -> Outcome {
     for (place, &next) in order.iter().enumerate() {
+        // A node whose memory is all in use gives nothing, so the page may come from a later one.
+        let expected =
+            order[place..].iter().find(|node| page_allocator::node_stats(**node).free > 0).copied();
+        if expected.is_none() {
+            break;
+        }
         let grant = page_allocator::allocate(&Request::new(1, node), Zeroed::No);
         let grant = grant.map_err(|error| alloc::format!("asked for node {node}: {error}"))?;
         taken.keep(grant.frame, 1);
-        // A node whose memory is all in use gives nothing, so the page may come from a later one.
-        let expected = order[place..].iter().find(|node| was_not_empty(**node, taken)).copied();
         ensure!(
             Some(grant.node) == expected,
             "asked for node {node}, a page came from node {} and not from {expected:?}",
@@ -51,12 +55,6 @@ fn follow(node: NodeId, order: &[NodeId], taken: &mut Taken) -> Outcome {
         return Err(alloc::format!("all nodes are empty, and still a page came from node {}", grant.node));
     }
     Ok(())
-}
-
-/// Whether the node had a page to give when the last one was taken.
-fn was_not_empty(node: NodeId, taken: &Taken) -> bool {
-    let last = page_allocator::node_of(taken.last);
-    page_allocator::node_stats(node).free > 0 || last == Some(node)
 }
 
 /// Runs of pages that the test holds. The list of them is kept in the pages themselves, for the heap would take pages, too.
@@ -90,15 +88,20 @@ impl Taken {
 
     /// Takes all that the node has, in the largest blocks first.
     pub fn exhaust(&mut self, node: NodeId) -> Outcome {
+        self.take_all(node);
+        let left = page_allocator::node_stats(node).free;
+        ensure!(left == 0, "node {node} refuses single pages and says that {left} are free");
+        Ok(())
+    }
+
+    /// The same; others may give some back meanwhile.
+    pub fn take_all(&mut self, node: NodeId) {
         for order in (0..=MAX_ORDER).rev() {
             let request = Request { strict: true, ..Request::new(1 << order, node) };
             while let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) {
                 self.keep(grant.frame, grant.count);
             }
         }
-        let left = page_allocator::node_stats(node).free;
-        ensure!(left == 0, "node {node} refuses single pages and says that {left} are free");
-        Ok(())
     }
 
     /// Frees all runs.

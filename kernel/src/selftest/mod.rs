@@ -3,10 +3,13 @@
 mod address_space;
 mod cpus;
 mod fallback;
+mod growth;
 mod heaps;
 mod load;
 mod pages;
 mod plan;
+mod policies;
+mod recall;
 mod shootdown;
 mod stacks;
 mod threads;
@@ -21,7 +24,14 @@ pub fn run() {
     report("pages.in_range", pages::lie_in_their_nodes_ranges());
     report("pages.refusals", pages::wrong_frees_are_refused());
     report("pages.fallback", fallback::goes_in_distance_order());
+    report("pages.growth", growth::memory_leaves_and_comes_back());
+    report("policies.interleave", policies::interleave_exactly());
+    report("policies.weighted", policies::weigh_exactly());
+    report("policies.set", policies::keep_to_their_set());
+    report("policies.inherited", policies::are_inherited_and_given_back());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
+    report("pages.recall", recall::reaches_cpus_that_run());
+    report("pages.recall_all", recall::goes_on_when_all_ask_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
     report("heap.local", heaps::come_from_their_node());
     report("stacks.come_and_go", stacks::come_and_go_without_a_trace());

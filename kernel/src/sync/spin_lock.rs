@@ -8,6 +8,12 @@ use core::ops::{Deref, DerefMut};
 pub trait WhileHeld {
     /// Switches it off.
     fn begin() -> Self;
+
+    /// What is done, again and again, while the lock is another CPU's.
+    #[inline]
+    fn wait() {
+        core::hint::spin_loop();
+    }
 }
 
 impl WhileHeld for InterruptsOff {
@@ -42,7 +48,13 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
     pub fn lock(&self) -> SpinLockGuard<'_, T, Off> {
         let off = Off::begin();
         let held = Held::begin(self.rank);
-        SpinLockGuard { value: self.value.lock(), _held: held, _off: off }
+        let value = loop {
+            match self.value.try_lock() {
+                Some(value) => break value,
+                None => Off::wait(),
+            }
+        };
+        SpinLockGuard { value, _held: held, _off: off }
     }
 
     /// Takes the lock if it is free.

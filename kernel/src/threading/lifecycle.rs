@@ -2,10 +2,11 @@
 //!
 //! A thread that exits cannot give back the stack it stands on: the reaper, a thread of the kernel's own, does that, and
 //! then tells whoever joins. Joining gives the control block back, the last of its pages.
+use super::per_cpu::{self, PENDING_SWITCH};
 use super::scheduler;
 use super::thread::{Start, Thread, ThreadId};
 use super::thread_list::ThreadList;
-use super::{per_cpu, thread_table};
+use super::thread_table;
 use crate::arch::{self, Context, InterruptsOff};
 use crate::memory::page_allocator;
 use crate::memory::stack::Stack;
@@ -225,7 +226,7 @@ fn move_thread(thread: &'static Thread) {
             scheduler::enqueue(thread, scheduler::place(thread));
         }
         None => {
-            cpu.must_switch.store(true, Ordering::Relaxed);
+            cpu.set_pending(PENDING_SWITCH);
             cpu.wake_up();
         }
     }

@@ -4,6 +4,7 @@ pub mod driver;
 mod idle;
 pub mod lifecycle;
 pub mod per_cpu;
+pub mod policy;
 pub mod scheduler;
 pub mod sleep;
 pub mod thread;

@@ -3,6 +3,7 @@ use super::sleep::Sleepers;
 use super::thread::Thread;
 use super::thread_list::ThreadList;
 use crate::arch::{self, CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks};
+use crate::memory::cache_recall;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::shootdown;
 use crate::memory::stack::Stack;
@@ -11,8 +12,8 @@ use arrayvec::ArrayVec;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::{offset_of, size_of};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use page_alloc::CpuCache;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use page_alloc::{CacheView, CpuCache};
 use units::{ApicId, CpuId, FRAME_SIZE, NodeId, VirtAddr};
 
 /// One CPU's block. Others may read it, queue threads at it and leave it work; the rest is its CPU's own.
@@ -22,16 +23,19 @@ pub struct PerCpu {
     this: *const PerCpu,
     /// What it runs.
     thread: AtomicPtr<Thread>,
-    /// How many stretches without preemption are under way.
+    /// How many stretches without preemption are under way, and [`NOTHING_DUE`]: 0 when the last one has ended and something is
+    /// to be done then. Its own CPU alone writes it.
     preemption_off: AtomicU32,
     /// Ticks that are left of the running thread's turn.
     pub slice: AtomicU32,
-    /// Whether the running thread's turn is over.
-    pub must_switch: AtomicBool,
+    /// What is to be done as soon as preemption is on: the bits [`PENDING_SWITCH`] and [`PENDING_RECALL`].
+    pending: AtomicU8,
     /// What it runs when nothing else is to be run.
     idle_thread: AtomicPtr<Thread>,
-    /// Free pages of its node; none before there is memory for it.
-    page_cache: UnsafeCell<Option<CpuCache<'static>>>,
+    /// Free pages of its node; [`CpuCache::none`] before there is memory for it.
+    page_cache: UnsafeCell<CpuCache<'static>>,
+    /// What the others may see of them.
+    pub page_cache_view: Option<CacheView<'static>>,
     /// Threads that wait for their turn.
     pub run_queue: SpinLock<ThreadList>,
     /// How many they are.
@@ -55,6 +59,8 @@ pub struct PerCpu {
     /// The ranks of the locks that it holds: bit n for rank n. Kept in builds with debug assertions.
     #[cfg(debug_assertions)]
     locks_held: AtomicU32,
+    /// Whether others have asked for its free pages.
+    pub cache_recall: cache_recall::CpuState,
     /// What it remembers of the page tables.
     pub translations: shootdown::CpuState,
     /// Its descriptor tables, which the CPU itself holds on to.
@@ -66,6 +72,15 @@ pub struct PerCpu {
 // SAFETY: what changes is atomic or behind a lock, but for the tables, which only `install` touches, once, on the block's CPU,
 // and the page cache, which is for that CPU alone, too.
 unsafe impl Sync for PerCpu {}
+
+/// The running thread's turn is over.
+pub const PENDING_SWITCH: u8 = 1;
+/// Others ask for the CPU's free pages.
+pub const PENDING_RECALL: u8 = 2;
+
+/// Set in the count of stretches without preemption as long as nothing is to be done at their end: one look at the count tells
+/// both.
+const NOTHING_DUE: u32 = 1 << 31;
 
 /// Something for another CPU to do once.
 pub struct Work {
@@ -92,11 +107,12 @@ impl PerCpu {
         Self {
             this,
             thread: AtomicPtr::new(core::ptr::null_mut()),
-            preemption_off: AtomicU32::new(0),
+            preemption_off: AtomicU32::new(NOTHING_DUE),
             slice: AtomicU32::new(0),
-            must_switch: AtomicBool::new(false),
+            pending: AtomicU8::new(0),
             idle_thread: AtomicPtr::new(core::ptr::null_mut()),
-            page_cache: UnsafeCell::new(None),
+            page_cache: UnsafeCell::new(CpuCache::none()),
+            page_cache_view: None,
             run_queue: SpinLock::new(Rank::RunQueue, ThreadList::new()),
             queued: AtomicU32::new(0),
             id,
@@ -109,6 +125,7 @@ impl PerCpu {
             work: AtomicPtr::new(core::ptr::null_mut()),
             #[cfg(debug_assertions)]
             locks_held: AtomicU32::new(0),
+            cache_recall: cache_recall::CpuState::new(),
             translations: shootdown::CpuState::new(),
             tables: UnsafeCell::new(CpuTables::new()),
             interrupt_stacks,
@@ -122,8 +139,10 @@ impl PerCpu {
         let interrupt_stacks = allocate_interrupt_stacks(node)?;
         let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
         let block = arch::physical_memory(frame.address()).cast::<Self>();
+        let cache = page_allocator::create_cache(node);
         let new = Self {
-            page_cache: UnsafeCell::new(page_allocator::create_cache(node)),
+            page_cache_view: cache.as_ref().map(CpuCache::view),
+            page_cache: UnsafeCell::new(cache.unwrap_or_else(CpuCache::none)),
             ..Self::new(block, id, apic, node, interrupt_stacks)
         };
         // SAFETY: the page is fresh, large enough, and stays the block's for good.
@@ -182,16 +201,16 @@ impl PerCpu {
         self.thread.store(core::ptr::from_ref(thread).cast_mut(), Ordering::Relaxed);
     }
 
-    /// The CPU's cache of free pages, if it has one.
+    /// The CPU's cache of free pages.
     ///
     /// # Safety
     /// The caller runs on this CPU with preemption off, and nothing that runs there before it is done with the cache asks
     /// for it, too.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "the caller sees to it that there is only one")]
-    pub unsafe fn page_cache(&self) -> Option<&mut CpuCache<'static>> {
+    pub unsafe fn page_cache(&self) -> &mut CpuCache<'static> {
         // SAFETY: as the caller says, nobody else has a reference to it.
-        unsafe { (*self.page_cache.get()).as_mut() }
+        unsafe { &mut *self.page_cache.get() }
     }
 
     /// What the CPU runs when nothing else is to be run.
@@ -281,9 +300,35 @@ impl PerCpu {
         }
     }
 
+    /// Notes that something is to be done as soon as preemption is on: an interrupt does, or whoever sends one.
+    pub fn set_pending(&self, what: u8) {
+        self.pending.fetch_or(what, Ordering::Relaxed);
+    }
+
+    /// Whether anything is.
+    #[inline]
+    pub fn has_pending(&self) -> bool {
+        self.pending.load(Ordering::Relaxed) != 0
+    }
+
+    /// What it is; the caller does it.
+    pub fn take_pending(&self) -> u8 {
+        self.pending.swap(0, Ordering::Relaxed)
+    }
+
     /// Whether the running thread may lose the CPU.
     pub fn preemption_is_on(&self) -> bool {
-        self.preemption_off.load(Ordering::Relaxed) == 0
+        self.preemption_off.load(Ordering::Relaxed) & !NOTHING_DUE == 0
+    }
+
+    /// Has the scheduler called at the end of the stretch without preemption that is under way, or no longer. Interrupts are off,
+    /// and this is the running CPU's block.
+    pub fn set_due(&self, due: bool) {
+        if due {
+            self.preemption_off.fetch_and(!NOTHING_DUE, Ordering::Relaxed);
+        } else {
+            self.preemption_off.fetch_or(NOTHING_DUE, Ordering::Relaxed);
+        }
     }
 
     /// The ranks of the locks that the CPU holds.
@@ -328,6 +373,13 @@ pub fn current_thread() -> &'static Thread {
     unsafe { &*arch::per_cpu_word::<{ offset_of!(PerCpu, thread) }>().cast::<Thread>() }
 }
 
+/// Whether the running thread takes its memory from the node of the CPU that it runs on.
+#[inline]
+pub fn takes_local_memory() -> bool {
+    // SAFETY: it is the running one.
+    unsafe { current_thread().takes_local_memory() }
+}
+
 /// Begins a stretch in which the running thread keeps its CPU.
 #[inline]
 pub fn begin_no_preemption() {
@@ -335,13 +387,11 @@ pub fn begin_no_preemption() {
     unsafe { arch::per_cpu_increment::<{ offset_of!(PerCpu, preemption_off) }>() };
 }
 
-/// Ends it; when it was the outermost and another thread's turn has come meanwhile, that thread has it now.
+/// Ends it; when it was the outermost and something has become due meanwhile, such as another thread's turn, that is done now.
 #[inline]
 pub fn end_no_preemption() {
-    const COUNTER: usize = offset_of!(PerCpu, preemption_off);
-    const MUST_SWITCH: usize = offset_of!(PerCpu, must_switch);
-    // SAFETY: the one is a 32-bit counter, and was incremented before; the other is a byte.
-    unsafe { arch::per_cpu_decrement_and_call::<COUNTER, MUST_SWITCH>() };
+    // SAFETY: the field is a 32-bit counter, and was incremented before.
+    unsafe { arch::per_cpu_decrement_and_call::<{ offset_of!(PerCpu, preemption_off) }>() };
 }
 
 /// The running CPU and thread, in words, for the log.

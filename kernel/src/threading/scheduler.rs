@@ -6,10 +6,11 @@
 //! A thread may be queued while its own CPU is still about to leave its stack, for some instructions. Such a thread is passed
 //! over, never waited for: two CPUs that wait for each other to leave would wait for ever.
 use super::idle;
-use super::per_cpu::{self, PerCpu};
+use super::per_cpu::{self, PENDING_RECALL, PENDING_SWITCH, PerCpu};
 use super::sleep;
 use super::thread::Thread;
 use crate::arch::{self, InterruptsOff};
+use crate::memory::cache_recall;
 use crate::platform::{cpu_topology, numa_topology};
 use crate::sync::SpinLockGuard;
 use core::sync::atomic::Ordering;
@@ -174,7 +175,7 @@ pub fn tick() {
     if !thread.may_run_on(cpu.id) {
         // It came here, taken from a queue, just when it was told to run elsewhere.
         thread.must_move.store(true, Ordering::Relaxed);
-        cpu.must_switch.store(true, Ordering::Relaxed);
+        cpu.set_pending(PENDING_SWITCH);
         return;
     }
     if cpu.queued() == 0 {
@@ -183,12 +184,13 @@ pub fn tick() {
     let left = cpu.slice.load(Ordering::Relaxed).saturating_sub(1);
     cpu.slice.store(left, Ordering::Relaxed);
     if left == 0 {
-        cpu.must_switch.store(true, Ordering::Relaxed);
+        cpu.set_pending(PENDING_SWITCH);
     }
     idle::offer_work(cpu);
 }
 
-/// At the end of a stretch without preemption: switches if the running thread's turn is over.
+/// At the end of a stretch without preemption: gives pages back that others have asked for, and switches if the running thread's
+/// turn is over.
 pub extern "C" fn preempt_if_due() {
     if InterruptsOff::are_off() {
         // Something that keeps interrupts off is under way around this; the next tick will do.
@@ -198,13 +200,23 @@ pub extern "C" fn preempt_if_due() {
     preempt_at_end_of_interrupt(per_cpu::current());
 }
 
-/// The same at the end of an interrupt, which has interrupted a stretch with interrupts on.
+/// The same at the end of an interrupt, which has interrupted a stretch with interrupts on: whatever leaves something
+/// pending is an interrupt, or sends one. Within a stretch without preemption it is put off to the end of that.
 pub fn preempt_at_end_of_interrupt(cpu: &'static PerCpu) {
-    if cpu.must_switch.load(Ordering::Relaxed) && cpu.preemption_is_on() {
-        cpu.must_switch.store(false, Ordering::Relaxed);
-        // An idle CPU looks for work by itself, and its idle thread is never queued.
-        if !cpu.is_idling() {
-            give_way(cpu);
-        }
+    if !cpu.has_pending() {
+        return;
+    }
+    let now = cpu.preemption_is_on();
+    cpu.set_due(!now);
+    if !now {
+        return;
+    }
+    let pending = cpu.take_pending();
+    if pending & PENDING_RECALL != 0 {
+        cache_recall::answer();
+    }
+    // An idle CPU looks for work by itself, and its idle thread is never queued.
+    if pending & PENDING_SWITCH != 0 && !cpu.is_idling() {
+        give_way(cpu);
     }
 }

@@ -1,13 +1,18 @@
 //! Threads: the control block.
 use super::driver::Driver;
+use super::per_cpu;
+use super::policy::{Packed, PolicyGuard, PolicyNodes};
 use super::sleep::SleepLink;
 use crate::arch::{self, Context};
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::stack::Stack;
+use crate::platform::numa_topology;
 use crate::sync::WaitQueue;
 use arrayvec::ArrayString;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use page_alloc::Cursor;
+pub use page_alloc::Policy;
 use scheduling::{CpuSet, WORDS};
 use units::{CpuId, FRAME_SIZE, FrameNumber, NodeId};
 
@@ -17,17 +22,6 @@ pub struct ThreadId(pub u32);
 
 /// A thread's name; a longer one is cut.
 pub type Name = ArrayString<32>;
-
-/// Where a thread wants its memory from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Policy {
-    /// The node of the CPU it runs on, else the nearest.
-    Local,
-    /// This node, else the nearest to it.
-    Preferred(NodeId),
-    /// This node or nothing.
-    Strict(NodeId),
-}
 
 /// What a thread does.
 #[derive(Clone, Copy)]
@@ -60,8 +54,12 @@ pub struct Thread {
     affinity: [AtomicU64; WORDS],
     /// The preferred node's index, or [`NONE`].
     preferred_node: AtomicI32,
-    /// The policy as [`pack`]ed, or [`NONE`] where none was set.
+    /// The policy, [`Packed`].
     policy: AtomicI32,
+    /// What of the policy does not fit there.
+    policy_nodes: PolicyNodes,
+    /// What policy and preferred node come to, [`Packed`].
+    placement: AtomicI32,
     /// The driver whose code it runs, or null.
     driver: AtomicPtr<Driver>,
     /// Whether that driver created it.
@@ -101,7 +99,9 @@ impl Thread {
             name: Name::new_const(),
             affinity: [const { AtomicU64::new(EVERYWHERE) }; WORDS],
             preferred_node: AtomicI32::new(NONE),
-            policy: AtomicI32::new(NONE),
+            policy: AtomicI32::new(Packed::NONE.0),
+            policy_nodes: PolicyNodes::new(),
+            placement: AtomicI32::new(Packed::LOCAL.0),
             driver: AtomicPtr::new(core::ptr::null_mut()),
             created_by_driver: AtomicBool::new(false),
             start: Cell::new(None),
@@ -125,12 +125,15 @@ impl Thread {
     ) -> Option<&'static Self> {
         const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
         let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+        let (policy, policy_nodes) = creator.packed_policy();
         let thread = Self {
             context,
             id,
             name: cut_name(name),
             preferred_node: AtomicI32::new(creator.preferred_node.load(Ordering::Relaxed)),
-            policy: AtomicI32::new(creator.policy.load(Ordering::Relaxed)),
+            policy: AtomicI32::new(policy.0),
+            policy_nodes: policy_nodes.copy_for(policy),
+            placement: AtomicI32::new(creator.placement.load(Ordering::Relaxed)),
             driver: AtomicPtr::new(creator.driver.load(Ordering::Relaxed)),
             created_by_driver: AtomicBool::new(creator.driver().is_some()),
             ..Self::first()
@@ -205,11 +208,16 @@ impl Thread {
         self.exit_code.store(code, Ordering::Relaxed);
     }
 
-    /// The node where it wants its memory, by policy or preference, if it does not take that of the CPU it runs on.
+    /// The node where it wants its memory, by policy or preference, if it does not take that of the CPU it runs on: of a set
+    /// the nearest to the running CPU; none where nodes come in turn.
     pub fn home(&self) -> Option<NodeId> {
         match self.policy() {
             Some(Policy::Preferred(node) | Policy::Strict(node)) => Some(node),
-            Some(Policy::Local) => None,
+            Some(Policy::Set(nodes)) => {
+                let order = numa_topology::get().fallback(per_cpu::current().preferred_node);
+                order.iter().copied().find(|node| nodes.contains(*node))
+            }
+            Some(Policy::Local | Policy::Interleave(_) | Policy::Weighted(..)) => None,
             None => self.preferred_node(),
         }
     }
@@ -222,23 +230,65 @@ impl Thread {
     /// Sets the node it prefers, and returns what it was.
     pub fn set_preferred_node(&self, node: Option<NodeId>) -> Option<NodeId> {
         let new = node.map_or(NONE, |node| node.index() as i32);
-        node_from(self.preferred_node.swap(new, Ordering::Relaxed))
+        let old = node_from(self.preferred_node.swap(new, Ordering::Relaxed));
+        self.place();
+        old
     }
 
     /// Its policy, if one was set.
-    pub fn policy(&self) -> Option<Policy> {
-        unpack(self.policy.load(Ordering::Relaxed))
+    pub fn policy(&self) -> Option<Policy<'_>> {
+        let (packed, nodes) = self.packed_policy();
+        nodes.unpack(packed)
     }
 
-    /// Whether it has neither a policy nor a preferred node, so that its memory is that of the CPU's node.
+    /// The same, as it is kept.
+    pub fn packed_policy(&self) -> (Packed, &PolicyNodes) {
+        (Packed(self.policy.load(Ordering::Relaxed)), &self.policy_nodes)
+    }
+
+    /// Where its turns stand, when it takes memory of several nodes in turn.
     #[inline]
-    pub fn takes_local_memory(&self) -> bool {
-        self.policy.load(Ordering::Relaxed) == NONE && self.preferred_node.load(Ordering::Relaxed) == NONE
+    pub fn cursor(&self) -> Cursor {
+        self.policy_nodes.cursor()
     }
 
-    /// Sets its policy.
-    pub fn set_policy(&self, policy: Option<Policy>) {
-        self.policy.store(policy.map_or(NONE, pack), Ordering::Relaxed);
+    /// Notes where its turns stand.
+    #[inline]
+    pub fn set_cursor(&self, cursor: Cursor) {
+        self.policy_nodes.set_cursor(cursor);
+    }
+
+    /// Whether its memory is that of the CPU's node.
+    ///
+    /// # Safety
+    /// This is the running thread.
+    #[inline]
+    pub unsafe fn takes_local_memory(&self) -> bool {
+        // SAFETY: the thread alone writes it once it runs, and others only read it. No atomic load: an instruction less.
+        unsafe { self.placement.as_ptr().read() == Packed::LOCAL.0 }
+    }
+
+    /// Where it wants its memory: its policy, or else its preferred node.
+    #[inline]
+    pub fn placement(&self) -> Packed {
+        Packed(self.placement.load(Ordering::Relaxed))
+    }
+
+    /// Notes that after a change of one of the two.
+    fn place(&self) {
+        let placement = match (Packed(self.policy.load(Ordering::Relaxed)), self.preferred_node()) {
+            (Packed::NONE, None) => Packed::LOCAL,
+            (Packed::NONE, Some(node)) => Packed::preferred(node),
+            (policy, _) => policy,
+        };
+        self.placement.store(placement.0, Ordering::Relaxed);
+    }
+
+    /// Sets its policy: the thread's own affair, or that of whoever creates it.
+    pub fn set_policy(&self, policy: Option<Policy<'_>>) {
+        let packed = policy.map_or(Packed::NONE, |policy| self.policy_nodes.pack(policy));
+        self.policy.store(packed.0, Ordering::Relaxed);
+        self.place();
     }
 
     /// The driver whose code it runs, if it does.
@@ -268,10 +318,11 @@ impl Thread {
     pub fn run_as_driver<R>(&self, driver: &'static Driver, work: impl FnOnce() -> R) -> R {
         let driver_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
         let node_before = self.preferred_node.swap(NONE, Ordering::Relaxed);
-        let policy_before = self.policy.swap(NONE, Ordering::Relaxed);
+        let policy_before = PolicyGuard::new(self, None);
         let result = work();
-        self.policy.store(policy_before, Ordering::Relaxed);
+        drop(policy_before);
         self.preferred_node.store(node_before, Ordering::Relaxed);
+        self.place();
         self.driver.store(driver_before, Ordering::Relaxed);
         result
     }
@@ -290,23 +341,4 @@ fn cut_name(name: &str) -> Name {
 
 fn node_from(value: i32) -> Option<NodeId> {
     usize::try_from(value).ok().and_then(NodeId::new)
-}
-
-/// The kind in bits 8 and up, the node below.
-fn pack(policy: Policy) -> i32 {
-    match policy {
-        Policy::Local => 0,
-        Policy::Preferred(node) => 1 << 8 | node.index() as i32,
-        Policy::Strict(node) => 2 << 8 | node.index() as i32,
-    }
-}
-
-fn unpack(packed: i32) -> Option<Policy> {
-    let node = node_from(packed & 0xff)?;
-    match packed >> 8 {
-        0 => Some(Policy::Local),
-        1 => Some(Policy::Preferred(node)),
-        2 => Some(Policy::Strict(node)),
-        _ => None,
-    }
 }

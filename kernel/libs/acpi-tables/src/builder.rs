@@ -3,16 +3,24 @@
 //! [`TableBuilder`] puts entries behind a header and sets length and checksum; the functions beside it make sound, enabled
 //! entries whose fields a test then changes. A table that lies about itself is a sound one with bytes changed, and
 //! [`seal`]ed again if its checksum is to hold.
+mod hmat;
+mod root;
+
+pub use hmat::{attachment, latency_and_bandwidth, msct_domains, side_cache};
+pub use root::{extended_rsdp, rsdp};
+
 use alloc::vec::Vec;
 
 use units::{ApicId, ProximityDomain};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use crate::Signature;
+use crate::find::sum_of;
 use crate::wire::{
-    MadtHeader, MadtLocalApic, MadtLocalX2Apic, SdtHeader, SlitHeader, SratHeader, SratMemoryAffinity,
-    SratProcessorAffinity, SratX2ApicAffinity, madt_entry_type, srat_entry_type,
+    HmatHeader, MadtHeader, MadtLocalApic, MadtLocalX2Apic, MsctHeader, SdtHeader, SlitHeader,
+    SratGenericAffinity, SratHeader, SratMemoryAffinity, SratProcessorAffinity, SratX2ApicAffinity,
+    madt_entry_type, srat_entry_type,
 };
+use crate::{DeviceHandle, Signature};
 
 /// A table in the making.
 #[derive(Clone, Debug)]
@@ -49,6 +57,40 @@ impl TableBuilder {
         Self(header.as_bytes().to_vec()).entry(matrix)
     }
 
+    /// An HMAT without structures.
+    #[must_use]
+    pub fn hmat(revision: u8) -> Self {
+        let header = HmatHeader { header: header(Signature::HMAT, revision), reserved: 0.into() };
+        Self(header.as_bytes().to_vec())
+    }
+
+    /// An MSCT without entries, for so many proximity and clock domains and memory up to this address.
+    #[must_use]
+    pub fn msct(domains: u32, clock_domains: u32, max_address: u64) -> Self {
+        let header = MsctHeader {
+            header: header(Signature::MSCT, 1),
+            offset_to_domains: (size_of::<MsctHeader>() as u32).into(),
+            maximum_domains: domains.wrapping_sub(1).into(),
+            maximum_clock_domains: clock_domains.wrapping_sub(1).into(),
+            maximum_address: max_address.into(),
+        };
+        Self(header.as_bytes().to_vec())
+    }
+
+    /// An RSDT with tables at these addresses.
+    #[must_use]
+    pub fn rsdt(addresses: &[u32]) -> Self {
+        let table = Self(header(Signature::RSDT, 1).as_bytes().to_vec());
+        table.entries(addresses.iter().map(|address| address.to_le_bytes()))
+    }
+
+    /// An XSDT with tables at these addresses.
+    #[must_use]
+    pub fn xsdt(addresses: &[u64]) -> Self {
+        let table = Self(header(Signature::XSDT, 1).as_bytes().to_vec());
+        table.entries(addresses.iter().map(|address| address.to_le_bytes()))
+    }
+
     /// Adds an entry, or any bytes.
     #[must_use]
     pub fn entry(mut self, entry: &(impl IntoBytes + Immutable + ?Sized)) -> Self {
@@ -74,7 +116,7 @@ impl TableBuilder {
 
 /// Sets the checksum over all these bytes.
 pub fn seal(table: &mut [u8]) {
-    let sum = table.iter().fold(0, |sum: u8, &byte| sum.wrapping_add(byte));
+    let sum = sum_of(table);
     if let Some(checksum) = table.get_mut(9) {
         *checksum = checksum.wrapping_sub(sum);
     }
@@ -128,6 +170,36 @@ pub fn memory_affinity(base: u64, length: u64, domain: ProximityDomain) -> SratM
     entry.range_length = length.into();
     entry.flags = SratMemoryAffinity::ENABLED.into();
     entry
+}
+
+/// An enabled SRAT entry of type 5.
+#[must_use]
+pub fn generic_initiator(handle: DeviceHandle, domain: ProximityDomain) -> SratGenericAffinity {
+    let mut entry = SratGenericAffinity::new_zeroed();
+    entry.entry_type = srat_entry_type::GENERIC_INITIATOR_AFFINITY;
+    entry.length = size_of::<SratGenericAffinity>() as u8;
+    entry.proximity_domain = domain.0.into();
+    entry.flags = SratGenericAffinity::ENABLED.into();
+    match handle {
+        DeviceHandle::Acpi { hid, uid } => {
+            entry.device_handle_type = SratGenericAffinity::ACPI_HANDLE;
+            entry.device_handle[..8].copy_from_slice(&hid);
+            entry.device_handle[8..12].copy_from_slice(&uid.to_le_bytes());
+        }
+        DeviceHandle::Pci { segment, bus, device, function } => {
+            entry.device_handle_type = SratGenericAffinity::PCI_HANDLE;
+            entry.device_handle[..2].copy_from_slice(&segment.to_le_bytes());
+            entry.device_handle[2..4].copy_from_slice(&[bus, device << 3 | function & 7]);
+        }
+    }
+    entry
+}
+
+/// An enabled SRAT entry of type 6.
+#[must_use]
+pub fn generic_port(handle: DeviceHandle, domain: ProximityDomain) -> SratGenericAffinity {
+    let entry_type = srat_entry_type::GENERIC_PORT_AFFINITY;
+    SratGenericAffinity { entry_type, ..generic_initiator(handle, domain) }
 }
 
 /// A MADT entry of type 0, enabled.

@@ -1,8 +1,8 @@
 //! Picks a table out of all that the machine has, and checks what holds for any table: length and checksum.
 use zerocopy::FromBytes;
 
-use crate::wire::{MadtHeader, SdtHeader, SlitHeader, SratHeader};
-use crate::{Finding, Findings, Madt, Signature, Slit, Srat, What};
+use crate::wire::{HmatHeader, MadtHeader, MsctHeader, SdtHeader, SlitHeader, SratHeader};
+use crate::{Finding, Findings, Hmat, Madt, Msct, Signature, Slit, Srat, What};
 
 /// Where in a table its length and its checksum lie (ACPI 6.5 §5.2.6).
 const LENGTH_OFFSET: u32 = 4;
@@ -34,6 +34,22 @@ pub fn find_madt<'a>(
     find(tables, Signature::MADT, size_of::<MadtHeader>(), findings).and_then(Madt::new)
 }
 
+/// The machine's HMAT; as [`find_srat`].
+pub fn find_hmat<'a>(
+    tables: impl IntoIterator<Item = &'a [u8]>,
+    findings: &mut dyn Findings,
+) -> Option<Hmat<'a>> {
+    find(tables, Signature::HMAT, size_of::<HmatHeader>(), findings).and_then(Hmat::new)
+}
+
+/// The machine's MSCT; as [`find_srat`].
+pub fn find_msct<'a>(
+    tables: impl IntoIterator<Item = &'a [u8]>,
+    findings: &mut dyn Findings,
+) -> Option<Msct<'a>> {
+    find(tables, Signature::MSCT, size_of::<MsctHeader>(), findings).and_then(Msct::new)
+}
+
 /// The first table with this signature that holds `needed` bytes of header; those behind it are told of.
 fn find<'a>(
     tables: impl IntoIterator<Item = &'a [u8]>,
@@ -53,7 +69,7 @@ fn find<'a>(
 }
 
 /// The bytes that are the table's own; `None` when it cannot be read at all.
-fn checked<'a>(
+pub(crate) fn checked<'a>(
     bytes: &'a [u8],
     signature: Signature,
     needed: usize,
@@ -71,9 +87,14 @@ fn checked<'a>(
         findings.report(Finding::new(signature, LENGTH_OFFSET, What::TableCut { length, mapped }));
         return Some(bytes);
     };
-    let sum = table.iter().fold(0, |sum: u8, &byte| sum.wrapping_add(byte));
+    let sum = sum_of(table);
     if sum != 0 {
         findings.report(Finding::new(signature, CHECKSUM_OFFSET, What::TableChecksum { sum }));
     }
     Some(table)
+}
+
+/// What the bytes add up to; 0 where a checksum among them is right.
+pub(crate) fn sum_of(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, &byte| sum.wrapping_add(byte))
 }

@@ -1,7 +1,8 @@
-//! Firmware's tables of locality, from bytes to checked values: SRAT, SLIT and MADT (ACPI 6.5 §5.2).
+//! Firmware's tables of locality, from bytes to checked values: SRAT, SLIT, MADT, HMAT and MSCT (ACPI 6.5 §5.2).
 //!
-//! [`find_srat`], [`find_slit`] and [`find_madt`] pick a table out of all that the machine has and check its length and
-//! its checksum; [`Srat::entries`], [`Madt::cpus`] and [`Slit::distance`] read it. Nothing here allocates, copies a table
+//! [`read_tables`] leads from the root pointer to all tables. [`find_srat`] and its companions pick one out of them and
+//! check its length and its checksum; [`Srat::entries`], [`Madt::cpus`], [`Slit::distance`], [`Hmat::entries`] and
+//! [`Msct::domains`] read it. Nothing here allocates, copies a table
 //! or trusts a byte of it: a wrong entry is passed over by itself, a table is refused only when it cannot be read at
 //! all, and everything that was not as it should be is told to the caller's [`Findings`].
 //!
@@ -14,10 +15,14 @@ extern crate alloc;
 
 #[cfg(any(test, feature = "builder"))]
 pub mod builder;
+mod cap;
 mod entry;
 mod find;
 mod finding;
+mod hmat;
 mod madt;
+mod msct;
+mod root;
 mod rule;
 mod signature;
 mod slit;
@@ -27,11 +32,17 @@ mod tests;
 mod what;
 pub mod wire;
 
-pub use find::{find_madt, find_slit, find_srat};
+pub use cap::Capped;
+pub use find::{find_hmat, find_madt, find_msct, find_slit, find_srat};
 pub use finding::{Action, Finding, Findings};
+pub use hmat::{
+    Attachment, Direction, Hmat, HmatEntry, HmatReader, Matrix, MatrixValue, Quantity, SideCache,
+};
 pub use madt::{Madt, MadtCpu, MadtReader};
+pub use msct::{Msct, MsctDomains};
+pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, read_tables};
 pub use rule::Rule;
 pub use signature::Signature;
 pub use slit::Slit;
-pub use srat::{Srat, SratCpu, SratEntry, SratMemory, SratReader};
-pub use what::What;
+pub use srat::{DeviceHandle, Srat, SratCpu, SratDevice, SratEntry, SratMemory, SratReader};
+pub use what::{HmatFault, RootFault, What};

@@ -55,7 +55,7 @@ impl<'a> Madt<'a> {
         let mut entries = self.all_entries();
         let mut address = u64::from(self.local_apic_address);
         while let Some(entry) = entries.next(&mut unheard) {
-            if entry.kind == madt_entry_type::LOCAL_APIC_ADDRESS_OVERRIDE
+            if entry.kind_byte() == madt_entry_type::LOCAL_APIC_ADDRESS_OVERRIDE
                 && let Some(found) = entry.read::<MadtLocalApicAddressOverride>(&mut unheard)
             {
                 address = found.local_apic_address.get();
@@ -91,7 +91,7 @@ impl MadtReader<'_> {
     /// The next CPU that can be read; `None` at the table's end.
     pub fn next(&mut self, findings: &mut dyn Findings) -> Option<MadtCpu> {
         while let Some(entry) = self.entries.next(findings) {
-            let cpu = match entry.kind {
+            let cpu = match entry.kind_byte() {
                 madt_entry_type::LOCAL_APIC => local_apic(entry, findings),
                 madt_entry_type::LOCAL_X2APIC => local_x2apic(entry, findings),
                 _ => None,

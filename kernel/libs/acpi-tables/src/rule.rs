@@ -36,6 +36,8 @@ rules! {
     SratEntryLength = "srat.entry.length",
     /// An SRAT entry is of a type that the specification does not know.
     SratEntryType = "srat.entry.type",
+    /// A device is named in a way that the specification does not know.
+    SratDeviceHandle = "srat.device.handle",
     /// A domain of more than 8 bits in a revision that has 8.
     SratDomainWide = "srat.domain.wide",
     /// Two entries place one CPU in two domains.
@@ -79,12 +81,57 @@ rules! {
     /// The CPU that runs the kernel is not among the enabled ones.
     MadtCpuBoot = "madt.cpu.boot",
 
+    /// An HMAT structure's length does not fit what it holds or the table.
+    HmatEntryLength = "hmat.entry.length",
+    /// An HMAT structure is of a type that the specification does not know.
+    HmatEntryType = "hmat.entry.type",
+    /// A matrix of a kind that the specification does not know.
+    HmatMatrixKind = "hmat.matrix.kind",
+    /// A matrix or its lists go past the structure.
+    HmatMatrixSize = "hmat.matrix.size",
+    /// A matrix without a unit.
+    HmatUnit = "hmat.unit",
+    /// A value that is more than the kernel keeps.
+    HmatValue = "hmat.value",
+    /// Two values for one thing.
+    HmatConflict = "hmat.conflict",
+    /// A domain that the SRAT does not know.
+    HmatDomain = "hmat.domain",
+    /// A side cache at a level that there is not, or two at one.
+    HmatCache = "hmat.cache",
+
+    /// An MSCT entry's length does not fit its structure or the table.
+    MsctEntryLength = "msct.entry.length",
+    /// The MSCT has no domains where it says, or a range of none.
+    MsctDomains = "msct.domains",
+
+    /// The root pointer does not lie in memory.
+    RsdpMemory = "rsdp.memory",
+    /// The root pointer does not start with its signature.
+    RsdpSignature = "rsdp.signature",
+    /// The root pointer's bytes do not add up to 0.
+    RsdpChecksum = "rsdp.checksum",
+    /// The root pointer's length is not one that its revision has.
+    RsdpLength = "rsdp.length",
+    /// The root pointer has a revision that never was.
+    RsdpRevision = "rsdp.revision",
+    /// The root pointer leads to no root table.
+    RsdpRoot = "rsdp.root",
+    /// A root table's length is not that of whole entries.
+    RootLength = "root.length",
+    /// A root table's entry leads to no table.
+    RootEntry = "root.entry",
+
     /// More proximity domains than the kernel keeps apart.
     DomainsFull = "domains.full",
     /// More CPUs than the kernel has room for.
     CpusFull = "cpus.full",
     /// More memory ranges than the kernel has room for.
     RangesFull = "ranges.full",
+    /// More side caches than the kernel has room for.
+    CachesFull = "caches.full",
+    /// More tables than the kernel looks at.
+    TablesFull = "tables.full",
 }
 
 #[cfg(test)]

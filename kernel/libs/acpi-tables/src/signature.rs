@@ -12,6 +12,17 @@ impl Signature {
     pub const SLIT: Self = Self(*b"SLIT");
     /// Multiple APIC Description Table: the CPUs (§5.2.12).
     pub const MADT: Self = Self(*b"APIC");
+    /// Heterogeneous Memory Attribute Table: latency and bandwidth between proximity domains (§5.2.28).
+    pub const HMAT: Self = Self(*b"HMAT");
+    /// Maximum System Characteristics Table: how many domains and addresses there may ever be (§5.2.19).
+    pub const MSCT: Self = Self(*b"MSCT");
+    /// Root System Description Table: addresses of tables in 32 bits (§5.2.7).
+    pub const RSDT: Self = Self(*b"RSDT");
+    /// Extended System Description Table: addresses of tables in 64 bits (§5.2.8).
+    pub const XSDT: Self = Self(*b"XSDT");
+    /// Not a table but what leads to all: the Root System Description Pointer, whose own signature has eight letters
+    /// (§5.2.5).
+    pub const RSDP: Self = Self(*b"RSDP");
     /// Not a table of firmware's but the boot loader's memory map, where a finding is about that.
     pub const MEMORY_MAP: Self = Self(*b"MMAP");
 }

@@ -6,7 +6,8 @@ use zerocopy::FromBytes;
 
 use crate::entry::{Entries, Entry};
 use crate::wire::{
-    SratHeader, SratMemoryAffinity, SratProcessorAffinity, SratX2ApicAffinity, srat_entry_type,
+    SratGenericAffinity, SratHeader, SratMemoryAffinity, SratProcessorAffinity, SratX2ApicAffinity,
+    srat_entry_type,
 };
 use crate::{Findings, Signature, What};
 
@@ -24,7 +25,11 @@ pub enum SratEntry {
     Cpu(SratCpu),
     /// Type 1.
     Memory(SratMemory),
-    /// A type that says nothing of x86 CPUs and memory.
+    /// Type 5: a device that reads and writes memory by itself.
+    GenericInitiator(SratDevice),
+    /// Type 6: where such a device may be found, as a CXL host bridge.
+    GenericPort(SratDevice),
+    /// Types 3, 4 and 7, of Arm and RISC-V machines (`wire::srat_entry_type` names them), and those that there are not.
     Other {
         /// The entry's type.
         kind: u8,
@@ -65,6 +70,61 @@ pub struct SratMemory {
     pub offset: u32,
 }
 
+/// A device's proximity domain (ACPI 6.5 §5.2.16.6 and §5.2.16.7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SratDevice {
+    /// Which device; `None` where firmware wrote a kind of handle that there is not.
+    pub handle: Option<DeviceHandle>,
+    /// Where it belongs.
+    pub domain: ProximityDomain,
+    /// Whether the entry counts at all.
+    pub enabled: bool,
+    /// Whether the device takes part in all that the architecture asks of a memory access.
+    pub architectural_transactions: bool,
+    /// Bytes from the table's start to the entry.
+    pub offset: u32,
+}
+
+/// What a device is found by (ACPI 6.5 §5.2.16.6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeviceHandle {
+    /// A device of the ACPI namespace.
+    Acpi {
+        /// Its `_HID`; not always text.
+        hid: [u8; 8],
+        /// Its `_UID`.
+        uid: u32,
+    },
+    /// A PCI function.
+    Pci {
+        /// The segment group.
+        segment: u16,
+        /// The bus.
+        bus: u8,
+        /// The device, 0 to 31.
+        device: u8,
+        /// The function, 0 to 7.
+        function: u8,
+    },
+}
+
+impl DeviceHandle {
+    fn read(kind: u8, bytes: [u8; 16]) -> Option<Self> {
+        match (kind, bytes) {
+            (SratGenericAffinity::ACPI_HANDLE, [hid @ .., a, b, c, d, _, _, _, _]) => {
+                Some(Self::Acpi { hid, uid: u32::from_le_bytes([a, b, c, d]) })
+            }
+            (SratGenericAffinity::PCI_HANDLE, [a, b, bus, place, ..]) => Some(Self::Pci {
+                segment: u16::from_le_bytes([a, b]),
+                bus,
+                device: place >> 3,
+                function: place & 7,
+            }),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> Srat<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let (header, _) = SratHeader::ref_from_prefix(bytes).ok()?;
@@ -102,10 +162,14 @@ impl SratReader<'_> {
     /// The next entry that can be read; `None` at the table's end.
     pub fn next(&mut self, findings: &mut dyn Findings) -> Option<SratEntry> {
         while let Some(entry) = self.entries.next(findings) {
-            let value = match entry.kind {
+            let value = match entry.kind_byte() {
                 srat_entry_type::PROCESSOR_LOCAL_APIC_AFFINITY => self.local_apic(entry, findings),
                 srat_entry_type::MEMORY_AFFINITY => self.memory(entry, findings),
                 srat_entry_type::PROCESSOR_X2APIC_AFFINITY => x2apic(entry, findings),
+                srat_entry_type::GENERIC_INITIATOR_AFFINITY => {
+                    device(entry, findings).map(SratEntry::GenericInitiator)
+                }
+                srat_entry_type::GENERIC_PORT_AFFINITY => device(entry, findings).map(SratEntry::GenericPort),
                 kind => Some(other(kind, entry, findings)),
             };
             if value.is_some() {
@@ -172,9 +236,26 @@ fn x2apic(entry: Entry<'_>, findings: &mut dyn Findings) -> Option<SratEntry> {
     }))
 }
 
+fn device(entry: Entry<'_>, findings: &mut dyn Findings) -> Option<SratDevice> {
+    let device: &SratGenericAffinity = entry.read(findings)?;
+    let has = |flag| device.flags.get() & flag != 0;
+    let enabled = has(SratGenericAffinity::ENABLED);
+    let handle = DeviceHandle::read(device.device_handle_type, device.device_handle);
+    if handle.is_none() && enabled {
+        entry.report(What::DeviceHandle { kind: device.device_handle_type }, findings);
+    }
+    Some(SratDevice {
+        handle,
+        domain: ProximityDomain(device.proximity_domain.get()),
+        enabled,
+        architectural_transactions: has(SratGenericAffinity::ARCHITECTURAL_TRANSACTIONS),
+        offset: entry.offset,
+    })
+}
+
 fn other(kind: u8, entry: Entry<'_>, findings: &mut dyn Findings) -> SratEntry {
     if kind > srat_entry_type::RINTC_AFFINITY {
-        entry.report(What::EntryTypeUnknown { kind }, findings);
+        entry.report(What::EntryTypeUnknown { kind: kind.into() }, findings);
     }
     SratEntry::Other { kind, offset: entry.offset }
 }

@@ -1,7 +1,11 @@
 //! Tests of the tables' readers: a module a table, and properties that hold for any bytes.
 mod any_bytes;
+mod cap;
 mod find;
+mod hmat;
 mod madt;
+mod msct;
+mod root;
 mod slit;
 mod srat;
 

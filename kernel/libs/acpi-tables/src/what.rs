@@ -5,46 +5,169 @@ use units::{ApicId, NodeId, PhysRange, ProximityDomain};
 
 use crate::{Action, Rule, Signature};
 
+mod hmat;
+mod root;
+
+pub use hmat::HmatFault;
+pub use root::RootFault;
+
 /// What a [`Finding`](crate::Finding) found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each variant's sentence, below, says what its fields are")]
 pub enum What {
-    TableShort { length: u64, needed: u32 },
-    TableCut { length: u32, mapped: u64 },
-    TableChecksum { sum: u8 },
+    TableShort {
+        length: u64,
+        needed: u32,
+    },
+    TableCut {
+        length: u32,
+        mapped: u64,
+    },
+    TableChecksum {
+        sum: u8,
+    },
     TableDuplicate,
-    EntryWithoutLength { kind: u8, length: u8 },
-    EntryShort { kind: u8, length: u8, needed: u8 },
-    EntryLong { kind: u8, length: u8, needed: u8 },
-    EntryPastEnd { kind: u8, length: u8, left: u32 },
+    EntryWithoutLength {
+        kind: u16,
+        length: u32,
+    },
+    EntryShort {
+        kind: u16,
+        length: u32,
+        needed: u32,
+    },
+    EntryLong {
+        kind: u16,
+        length: u32,
+        needed: u32,
+    },
+    EntryPastEnd {
+        kind: u16,
+        length: u32,
+        left: u32,
+    },
     EntryHeaderCut,
-    EntryTypeUnknown { kind: u8 },
-    DomainWide { written: ProximityDomain, used: ProximityDomain },
-    CpuInTwoDomains { apic_id: ApicId, used: ProximityDomain, other: ProximityDomain },
-    CpuUnknown { apic_id: ApicId, domain: ProximityDomain },
-    CpuMissing { apic_id: ApicId, node: NodeId, neighbour: Option<ApicId> },
-    MemoryEmpty { base: u64, domain: ProximityDomain },
-    MemoryWraps { base: u64, length: u64, domain: ProximityDomain },
-    MemoryUnaligned { base: u64, length: u64, used: PhysRange },
-    MemoryNoRam { range: PhysRange, domain: ProximityDomain },
-    MemoryOverlap { range: PhysRange, domain: ProximityDomain },
-    MemoryConflict { range: PhysRange, domain: ProximityDomain, other: ProximityDomain },
-    MemoryUncovered { range: PhysRange, ram: u64, node: NodeId },
+    EntryTypeUnknown {
+        kind: u16,
+    },
+    DeviceHandle {
+        kind: u8,
+    },
+    DomainWide {
+        written: ProximityDomain,
+        used: ProximityDomain,
+    },
+    CpuInTwoDomains {
+        apic_id: ApicId,
+        used: ProximityDomain,
+        other: ProximityDomain,
+    },
+    CpuUnknown {
+        apic_id: ApicId,
+        domain: ProximityDomain,
+    },
+    CpuMissing {
+        apic_id: ApicId,
+        node: NodeId,
+        neighbour: Option<ApicId>,
+    },
+    MemoryEmpty {
+        base: u64,
+        domain: ProximityDomain,
+    },
+    MemoryWraps {
+        base: u64,
+        length: u64,
+        domain: ProximityDomain,
+    },
+    MemoryUnaligned {
+        base: u64,
+        length: u64,
+        used: PhysRange,
+    },
+    MemoryNoRam {
+        range: PhysRange,
+        domain: ProximityDomain,
+    },
+    MemoryOverlap {
+        range: PhysRange,
+        domain: ProximityDomain,
+    },
+    MemoryConflict {
+        range: PhysRange,
+        domain: ProximityDomain,
+        other: ProximityDomain,
+    },
+    MemoryUncovered {
+        range: PhysRange,
+        ram: u64,
+        node: NodeId,
+    },
     SratEmpty,
     SlitWithoutLocalities,
-    SlitShort { localities: u64, have: u64 },
-    SlitLong { localities: u64, have: u64 },
-    SlitDomain { domain: ProximityDomain, localities: u64 },
-    SlitDiagonal { domain: ProximityDomain, distance: u8 },
-    SlitDistance { from: ProximityDomain, to: ProximityDomain, distance: u8, count: u32 },
-    CpuBroadcast { apic_id: ApicId },
-    CpuDuplicate { apic_id: ApicId },
-    BootCpuMissing { apic_id: ApicId },
-    DomainsFull { domain: ProximityDomain, limit: usize },
-    CpusFull { apic_id: ApicId, limit: usize },
-    RangesFull { range: PhysRange, limit: usize },
-    RamRangesFull { limit: usize },
+    SlitShort {
+        localities: u64,
+        have: u64,
+    },
+    SlitLong {
+        localities: u64,
+        have: u64,
+    },
+    SlitDomain {
+        domain: ProximityDomain,
+        localities: u64,
+    },
+    SlitDiagonal {
+        domain: ProximityDomain,
+        distance: u8,
+    },
+    SlitDistance {
+        from: ProximityDomain,
+        to: ProximityDomain,
+        distance: u8,
+        count: u32,
+    },
+    CpuBroadcast {
+        apic_id: ApicId,
+    },
+    CpuDuplicate {
+        apic_id: ApicId,
+    },
+    BootCpuMissing {
+        apic_id: ApicId,
+    },
+    DomainsFull {
+        domain: ProximityDomain,
+        limit: usize,
+    },
+    CpusFull {
+        apic_id: ApicId,
+        limit: usize,
+    },
+    RangesFull {
+        range: PhysRange,
+        limit: usize,
+    },
+    RamRangesFull {
+        limit: usize,
+    },
+    MsctWithoutDomains {
+        offset: u32,
+        length: u32,
+    },
+    MsctRange {
+        first: ProximityDomain,
+        last: ProximityDomain,
+    },
+    Hmat(HmatFault),
+    Root(RootFault),
+    /// What [`Capped`](crate::Capped) counted in place of telling it.
+    More {
+        rule: Rule,
+        action: Action,
+        count: u32,
+    },
 }
 
 impl What {
@@ -54,6 +177,8 @@ impl What {
         use Action::{Dropped, Mended, Refused};
         let entry_length = match table {
             Signature::MADT => Rule::MadtEntryLength,
+            Signature::HMAT => Rule::HmatEntryLength,
+            Signature::MSCT => Rule::MsctEntryLength,
             _ => Rule::SratEntryLength,
         };
         match self {
@@ -66,7 +191,11 @@ impl What {
             | Self::EntryShort { .. }
             | Self::EntryPastEnd { .. }
             | Self::EntryHeaderCut => (entry_length, Dropped),
-            Self::EntryTypeUnknown { .. } => (Rule::SratEntryType, Dropped),
+            Self::EntryTypeUnknown { .. } => match table {
+                Signature::HMAT => (Rule::HmatEntryType, Dropped),
+                _ => (Rule::SratEntryType, Dropped),
+            },
+            Self::DeviceHandle { .. } => (Rule::SratDeviceHandle, Mended),
             Self::DomainWide { .. } => (Rule::SratDomainWide, Mended),
             Self::CpuInTwoDomains { .. } => (Rule::SratCpuDuplicate, Dropped),
             Self::CpuUnknown { .. } => (Rule::SratCpuUnknown, Dropped),
@@ -91,6 +220,10 @@ impl What {
             Self::CpusFull { .. } => (Rule::CpusFull, Dropped),
             Self::RangesFull { .. } => (Rule::RangesFull, Dropped),
             Self::RamRangesFull { .. } => (Rule::RangesFull, Mended),
+            Self::MsctWithoutDomains { .. } | Self::MsctRange { .. } => (Rule::MsctDomains, Dropped),
+            Self::Hmat(fault) => fault.verdict(),
+            Self::Root(fault) => fault.verdict(),
+            Self::More { rule, action, .. } => (*rule, *action),
         }
     }
 }
@@ -134,6 +267,12 @@ impl fmt::Display for What {
             }
             Self::EntryHeaderCut => write!(out, "the table ends with half an entry's header"),
             Self::EntryTypeUnknown { kind } => write!(out, "there is no entry type {kind}; it is left out"),
+            Self::DeviceHandle { kind } => {
+                write!(
+                    out,
+                    "there is no kind {kind} of device handle; the device's domain is used without it"
+                )
+            }
             Self::DomainWide { written, used } => {
                 write!(out, "domain {written} in a revision with 8-bit domains; {used} is used")
             }
@@ -229,6 +368,15 @@ impl fmt::Display for What {
             Self::RamRangesFull { limit } => {
                 write!(out, "there is room for {limit} memory ranges; the last takes in all further RAM")
             }
+            Self::MsctWithoutDomains { offset, length } => {
+                write!(out, "the domains' limits are to be at {offset:#x} of a table of {length} bytes")
+            }
+            Self::MsctRange { first, last } => {
+                write!(out, "the domains from {first} to {last} are none; the entry is left out")
+            }
+            Self::Hmat(fault) => fault.fmt(out),
+            Self::Root(fault) => fault.fmt(out),
+            Self::More { count, .. } => write!(out, "and {count} more of this rule"),
         }
     }
 }

@@ -4,6 +4,16 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+mod hmat;
+mod msct;
+mod root;
+
+pub use hmat::{
+    HmatHeader, HmatLatencyAndBandwidth, HmatProximityDomainAttributes, HmatSideCache, hmat_structure_type,
+};
+pub use msct::{MsctHeader, MsctProximityDomains};
+pub use root::{ExtendedRsdp, Rsdp};
+
 /// Entry types of the SRAT (ACPI 6.5 §5.2.16).
 pub mod srat_entry_type {
     /// Processor Local APIC/SAPIC Affinity.
@@ -152,6 +162,41 @@ pub struct SratX2ApicAffinity {
     pub reserved2: U32,
 }
 
+/// SRAT types 5 and 6: a device that reaches memory by itself, or a port behind which such a device may be found
+/// (ACPI 6.5 §5.2.16.6 and §5.2.16.7).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SratGenericAffinity {
+    /// 5 or 6.
+    pub entry_type: u8,
+    /// 32.
+    pub length: u8,
+    /// Reserved.
+    pub reserved1: u8,
+    /// How `device_handle` is to be read: [`SratGenericAffinity::ACPI_HANDLE`] or [`SratGenericAffinity::PCI_HANDLE`].
+    pub device_handle_type: u8,
+    /// The proximity domain.
+    pub proximity_domain: U32,
+    /// The device: `_HID` in 8 bytes and `_UID` in 4, or PCI segment in 2, bus in 1, device and function in 1; the rest is
+    /// reserved.
+    pub device_handle: [u8; 16],
+    /// [`SratGenericAffinity::ENABLED`] and [`SratGenericAffinity::ARCHITECTURAL_TRANSACTIONS`].
+    pub flags: U32,
+    /// Reserved.
+    pub reserved2: U32,
+}
+
+impl SratGenericAffinity {
+    /// In `device_handle_type`: a device of the ACPI namespace.
+    pub const ACPI_HANDLE: u8 = 0;
+    /// In `device_handle_type`: a PCI function.
+    pub const PCI_HANDLE: u8 = 1;
+    /// In `flags`: the entry counts; without it all of it is to be ignored.
+    pub const ENABLED: u32 = 1 << 0;
+    /// In `flags`: the device takes part in all that the architecture asks of a memory access.
+    pub const ARCHITECTURAL_TRANSACTIONS: u32 = 1 << 1;
+}
+
 /// What a SLIT starts with; n² bytes of distances follow, a row for each locality (ACPI 6.5 §5.2.17).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -235,6 +280,7 @@ const _: () = {
     assert!(size_of::<SratProcessorAffinity>() == 16);
     assert!(size_of::<SratMemoryAffinity>() == 40);
     assert!(size_of::<SratX2ApicAffinity>() == 24);
+    assert!(size_of::<SratGenericAffinity>() == 32);
     assert!(size_of::<SlitHeader>() == 44);
     assert!(size_of::<MadtHeader>() == 44);
     assert!(size_of::<MadtLocalApic>() == 8);

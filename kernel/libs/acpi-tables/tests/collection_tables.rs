@@ -3,7 +3,10 @@ mod collection;
 
 use std::collections::BTreeSet;
 
-use acpi_tables::{Finding, Madt, Slit, Srat, SratEntry, SratMemory, find_madt, find_slit, find_srat};
+use acpi_tables::{
+    Finding, Hmat, HmatEntry, Madt, MatrixValue, Quantity, Slit, Srat, SratEntry, SratMemory, find_hmat,
+    find_madt, find_slit, find_srat,
+};
 use collection::Table;
 use units::ProximityDomain;
 
@@ -33,6 +36,7 @@ fn each_table_holds_what_the_index_says() {
             "SRAT" => check_srat(find_srat([&table.bytes[..]], &mut findings).unwrap(), table, &mut findings),
             "SLIT" => check_slit(find_slit([&table.bytes[..]], &mut findings).unwrap(), table),
             "APIC" => check_madt(find_madt([&table.bytes[..]], &mut findings).unwrap(), table, &mut findings),
+            "HMAT" => check_hmat(find_hmat([&table.bytes[..]], &mut findings).unwrap(), table, &mut findings),
             _ => continue,
         }
         assert_eq!(told, expected_findings(table), "{}", table.file);
@@ -93,4 +97,31 @@ fn check_madt(madt: Madt<'_>, table: &Table, findings: &mut impl FnMut(Finding))
     assert_eq!(count(|cpu| cpu.enabled), table.number("enabled_cpus"), "{}", table.file);
     assert_eq!(count(|cpu| !cpu.x2apic), table.number("lapic"), "{}", table.file);
     assert_eq!(count(|cpu| cpu.x2apic), table.number("x2apic"), "{}", table.file);
+}
+
+fn check_hmat(hmat: Hmat<'_>, table: &Table, findings: &mut impl FnMut(Finding)) {
+    let entries: Vec<_> = hmat.entries(findings).collect();
+    let count =
+        |is: fn(&HmatEntry<'_>) -> bool| Some(entries.iter().filter(|entry| is(entry)).count() as u64);
+    assert_eq!(Some(hmat.revision().into()), table.number("rev"), "{}", table.file);
+    assert_eq!(
+        count(|entry| matches!(entry, HmatEntry::Attachment(_))),
+        table.number("mpda"),
+        "{}",
+        table.file
+    );
+    assert_eq!(count(|entry| matches!(entry, HmatEntry::Matrix(_))), table.number("sllbi"), "{}", table.file);
+    assert_eq!(
+        count(|entry| matches!(entry, HmatEntry::SideCache(_))),
+        table.number("msci"),
+        "{}",
+        table.file
+    );
+    for entry in &entries {
+        let HmatEntry::Matrix(matrix) = entry else { continue };
+        let MatrixValue::Known(value) = matrix.value(0, 0) else { panic!("{}: no first value", table.file) };
+        // Any machine's memory is nearer than 10 µs and faster than 10 MB/s.
+        let sound = if matrix.quantity == Quantity::Latency { 1000..10_000_000 } else { 10..10_000_000 };
+        assert!(sound.contains(&value), "{}: {value}", table.file);
+    }
 }

@@ -10,7 +10,7 @@ use std::{env, mem, thread};
 
 use machine::{Machine, node, span};
 use page_alloc::{CpuCache, Grant, NodeStats, PageAllocator, Request};
-use units::{FrameRange, NodeId};
+use units::{FrameNumber, FrameRange, NodeId, NodeSet};
 
 const CPUS: u32 = 2;
 const NODES: usize = 4;
@@ -45,6 +45,8 @@ impl Shared<'_> {
 struct Cpu<'s, 'p> {
     shared: &'s Shared<'p>,
     cache: CpuCache<'p>,
+    /// The cache's, and the CPU's.
+    node: NodeId,
     me: u32,
     dice: u64,
     held: Vec<Grant>,
@@ -53,7 +55,8 @@ struct Cpu<'s, 'p> {
 
 impl<'s, 'p> Cpu<'s, 'p> {
     fn new(shared: &'s Shared<'p>, cache: CpuCache<'p>, me: u32) -> Self {
-        Self { shared, cache, me, dice: 0x9e37_79b9_7f4a_7c15 >> me, held: Vec::new(), granted: 0 }
+        let node = cache.node().expect("made for a node");
+        Self { shared, cache, node, me, dice: 0x9e37_79b9_7f4a_7c15 >> me, held: Vec::new(), granted: 0 }
     }
 
     /// A number that looks random (xorshift64).
@@ -87,10 +90,7 @@ impl<'s, 'p> Cpu<'s, 'p> {
             return;
         };
         assert_eq!(self.shared.pages.node_of(grant.frame), Some(grant.node));
-        assert_eq!(
-            self.shared.pages.node_of(units::FrameNumber(grant.frame.0 + grant.count - 1)),
-            Some(grant.node)
-        );
+        assert_eq!(self.shared.pages.node_of(FrameNumber(grant.frame.0 + grant.count - 1)), Some(grant.node));
         assert_eq!(grant.frame.0 % grant.count, 0);
         self.shared.pass(&grant, 0, self.me);
         self.granted += grant.count;
@@ -99,21 +99,29 @@ impl<'s, 'p> Cpu<'s, 'p> {
 
     fn cached(&mut self) -> Option<Grant> {
         let frame = self.shared.pages.allocate_cached(&mut self.cache)?;
-        Some(Grant { frame, count: 1, node: self.cache.node(), fell_back: false })
+        Some(Grant { frame, count: 1, node: self.node, fell_back: false })
     }
 
+    /// By one of the policies: strict, preferred, or any of some nodes.
     fn asked_for(&mut self, order: u32) -> Option<Grant> {
-        let preferred = node(self.roll(NODES as u64) as usize);
-        let strict = self.roll(2) == 0;
-        let request = Request { strict, cpu_node: self.cache.node(), ..Request::new(1 << order, preferred) };
+        let preferred = self.roll(NODES as u64) as usize;
+        let strict = self.roll(4) == 0;
+        let nodes = if strict || self.roll(2) == 0 { NodeSet::ALL } else { self.some_nodes() };
+        let order_of_nodes = FALLBACK[preferred].iter().copied().map(node);
+        let first = order_of_nodes.into_iter().find(|node| nodes.contains(*node));
+        let request =
+            Request { strict, nodes, cpu_node: self.node, ..Request::new(1 << order, node(preferred)) };
         let (pages, cache) = (self.shared.pages, &mut self.cache);
         let grant = pages.allocate_or(&request, |dry, _| give_back(pages, cache, dry)).ok()?;
-        assert!(
-            grant.count == 1 << order && grant.fell_back == (grant.node != preferred),
-            "{grant:?} for {request:?}"
-        );
-        assert!(!strict || grant.node == preferred, "{grant:?} for {request:?}");
+        assert!(grant.count == 1 << order && nodes.contains(grant.node), "{grant:?} for {request:?}");
+        assert!(grant.fell_back != (Some(grant.node) == first), "{grant:?} for {request:?}");
+        assert!(!(strict && grant.fell_back), "{grant:?} for {request:?}");
         Some(grant)
+    }
+
+    /// One node at least.
+    fn some_nodes(&mut self) -> NodeSet {
+        NodeSet::from_words([1 + self.roll((1 << NODES) - 1), 0])
     }
 
     fn give_back(&mut self) {
@@ -149,7 +157,7 @@ impl<'s, 'p> Cpu<'s, 'p> {
 
 /// Drains the CPU's cache where the node is its own.
 fn give_back<'p>(pages: &PageAllocator<'p>, cache: &mut CpuCache<'p>, dry: NodeId) -> bool {
-    let helps = dry == cache.node() && !cache.is_empty();
+    let helps = Some(dry) == cache.node() && !cache.is_empty();
     if helps {
         pages.drain(cache);
     }

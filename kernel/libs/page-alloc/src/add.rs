@@ -6,15 +6,18 @@ use crate::frame_map::FrameMap;
 use crate::node_memory::{Extent, NodeMemory, edges, pieces};
 
 impl NodeMemory<'_> {
-    /// Makes withheld frames of the extent free; `false`, with nothing changed, when one of them is not withheld.
+    /// Whether all of these frames of the extent are withheld.
     ///
-    /// Above all that was added before there is nothing to look at but the edges, so that a boot that adds memory in
-    /// ascending order takes a step for each aligned run of blocks. Below that each block is looked at.
-    pub fn add(&mut self, extent: Extent, frames: Range<u64>) -> bool {
+    /// Above all that was added before there is nothing to look at, so that a boot that adds memory in ascending order
+    /// takes a step for each aligned run of blocks. Below that each block is looked at.
+    pub fn may_add(&mut self, extent: Extent, frames: &Range<u64>) -> bool {
         self.put_kept_back();
-        if frames.start < self.added_end && !self.is_withheld(extent, &frames) {
-            return false;
-        }
+        frames.start >= self.added_end || self.is_withheld(extent, frames)
+    }
+
+    /// Makes withheld frames of the extent free.
+    pub fn add(&mut self, extent: Extent, frames: Range<u64>) {
+        self.managed += frames.end - frames.start;
         for piece in edges(&frames) {
             let place = extent.place(piece.number);
             if self.blocks.map(place).is_none() {
@@ -23,7 +26,6 @@ impl NodeMemory<'_> {
         }
         self.added_end = self.added_end.max(frames.end);
         self.set_free(extent, frames);
-        true
     }
 
     fn is_withheld(&self, extent: Extent, frames: &Range<u64>) -> bool {

@@ -3,27 +3,31 @@ use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
-use lock_api::RawMutex;
-use units::{FrameNumber, FrameRange, MAX_NODES, NodeId};
+use lock_api::{Mutex, RawMutex};
+use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
 use crate::atomic::AtomicU64;
-use crate::cache::CpuCache;
+use crate::cache::{Contents, CpuCache};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
 use crate::setup::{self, NodeSetup};
+use crate::span_index::SpanIndex;
 use crate::span_table::SpanTable;
 use crate::spans::NodeFrames;
 use crate::{NodeStats, ORDERS};
 
 /// Frames of all nodes, handed out and taken back.
 ///
-/// `L` is the kind of lock, one for each node. It is held for a bounded time and never two at once. Code that
-/// interrupts its holder on the same CPU must not call the allocator, unless `L` keeps interrupts off while it is held;
-/// the default, a plain spin lock, does not.
+/// `L` is the kind of lock, one for each node. It is held for a bounded time and never two at once, but for
+/// [`PageAllocator::add_memory`], which holds one of its own and within it the node's. Code that interrupts its holder on
+/// the same CPU must not call the allocator, unless `L` keeps interrupts off while it is held; the default, a plain spin
+/// lock, does not.
 pub struct PageAllocator<'m, L = spin::Mutex<()>> {
     nodes: [Option<&'m Node<'m, L>>; MAX_NODES],
-    spans: SpanTable<'m>,
+    pub(crate) spans: SpanIndex<'m>,
+    /// Held by who adds memory, and within it the lock of the node.
+    pub(crate) growing: Mutex<L, ()>,
     refused_outside: AtomicU64,
 }
 
@@ -64,11 +68,17 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             built[index] = Some(setup::build_node(id, setup, spans, &table)?);
         }
         let named = built.iter().flatten().flat_map(|node: &&Node<'m, L>| node.fallback()).copied();
-        let unknown =
-            named.chain(table.iter().map(|span| span.node)).find(|node| built[node.index()].is_none());
+        let unknown = named
+            .chain(table.spans().iter().map(|span| span.node))
+            .find(|node| built[node.index()].is_none());
         match unknown {
             Some(node) => Err(SetupError::NoSuchNode(node)),
-            None => Ok(Self { nodes: built, spans: table, refused_outside: AtomicU64::new(0) }),
+            None => Ok(Self {
+                nodes: built,
+                spans: SpanIndex::new(table),
+                growing: Mutex::new(()),
+                refused_outside: AtomicU64::new(0),
+            }),
         }
     }
 
@@ -96,8 +106,8 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         Ok(added)
     }
 
-    /// Hands out contiguous frames: of the preferred node, or of the first node in its fallback order that has such a
-    /// run. The frames are as whoever had them last left them.
+    /// Hands out contiguous frames: of the preferred node, or of the first allowed node in its fallback order that has such
+    /// a run. The frames are as whoever had them last left them.
     ///
     /// # Errors
     /// See [`AllocateError`].
@@ -105,9 +115,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.allocate_or(request, |_, _| false)
     }
 
-    /// The same, for who has caches: where a node has no such run and its caches hold frames, `give_back` is told the node
-    /// and how many those are, before another node is asked or the request refused. It has caches drained that it can reach,
-    /// and returns whether that has changed anything; then the node is asked again, once.
+    /// The same, for who has caches: where a node has no such run and its caches hold frames that may help, `give_back` is told
+    /// the node and how many those are, before another node is asked or the request refused. It has caches drained that it can
+    /// reach, and returns whether that may have changed anything; then the node is asked again, once.
     ///
     /// # Errors
     /// See [`AllocateError`].
@@ -117,25 +127,64 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         mut give_back: impl FnMut(NodeId, u64) -> bool,
     ) -> Result<Grant, AllocateError> {
         let needs = Needs::of(request)?;
-        let &Request { count, preferred, .. } = request;
-        let preferred_node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
-        let order =
-            if request.strict { core::slice::from_ref(&preferred) } else { preferred_node.fallback() };
-        for &id in order {
+        let &Request { count, preferred, nodes, .. } = request;
+        let node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
+        let order = if request.strict { core::slice::from_ref(&preferred) } else { node.fallback() };
+        let found = if nodes == NodeSet::ALL {
+            self.allocate_along(request, &needs, preferred, order.iter().copied(), &mut give_back)
+        } else {
+            self.allocate_within(request, &needs, order, &mut give_back)
+        };
+        found.ok_or(AllocateError::NoFit { preferred, count })
+    }
+
+    /// From the first node in this order that has such a run and is one of those that will do.
+    #[inline(never)]
+    fn allocate_within(
+        &self,
+        request: &Request,
+        needs: &Needs,
+        order: &[NodeId],
+        give_back: &mut impl FnMut(NodeId, u64) -> bool,
+    ) -> Option<Grant> {
+        let mut allowed = order.iter().copied().filter(|id| request.nodes.contains(*id)).peekable();
+        let preferred = request.preferred;
+        let wanted = if request.nodes.contains(preferred) { preferred } else { *allowed.peek()? };
+        self.allocate_along(request, needs, wanted, allowed, give_back)
+    }
+
+    /// From the first node in this order that has such a run, where it is wanted of `wanted`.
+    #[inline(always)]
+    fn allocate_along(
+        &self,
+        request: &Request,
+        needs: &Needs,
+        wanted: NodeId,
+        order: impl Iterator<Item = NodeId>,
+        give_back: &mut impl FnMut(NodeId, u64) -> bool,
+    ) -> Option<Grant> {
+        for id in order {
             let Some(node) = self.node(id) else { continue };
-            let allocate = || node.allocate(request, &needs, &self.spans);
+            let allocate = || node.allocate(request, wanted, needs, &self.spans);
             let found = allocate().or_else(|cached| match cached {
                 1.. if give_back(id, cached) => allocate(),
                 _ => Err(cached),
             });
             let Ok(frame) = found else { continue };
-            let fell_back = id != preferred;
-            if fell_back {
-                preferred_node.count_foreign(count);
+            let fell_back = id != wanted;
+            if fell_back && let Some(wanted) = self.node(wanted) {
+                wanted.count_foreign(needs.count);
             }
-            return Ok(Grant { frame, count, node: id, fell_back });
+            return Some(Grant { frame, count: needs.count, node: id, fell_back });
         }
-        Err(AllocateError::NoFit { preferred, count })
+        None
+    }
+
+    /// Hands out 2^`order` frames of this node to a CPU of `cpu_node`, if such a chunk was freed there and is kept: what
+    /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit.
+    #[inline]
+    pub fn allocate_kept(&self, node: NodeId, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+        self.node(node)?.allocate_kept(order, cpu_node)
     }
 
     /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.
@@ -151,9 +200,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         node.free(span, frame, count)
     }
 
-    /// The memory that [`PageAllocator::add_cache`] wants: about 1.5 KiB.
-    pub fn cache_layout() -> Layout {
-        CpuCache::layout().unwrap_or_else(|_| Layout::new::<()>())
+    /// The memory that [`PageAllocator::add_cache`] wants: some 600 bytes.
+    pub const fn cache_layout() -> Layout {
+        Contents::layout()
     }
 
     /// A new cache of the node's frames for one of its CPUs, in memory of the caller's, best of that node.
@@ -182,13 +231,14 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     #[cold]
     #[inline(never)]
     fn fill_and_take(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
-        if self.node(cache.node())?.fill(cache) { cache.take() } else { None }
+        if self.node(cache.node()?)?.fill(cache) { cache.take() } else { None }
     }
 
     /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, half of it
     /// is given back to the node first.
     ///
-    /// Takes no lock as long as there is room and the frame's block is one of the last that the cache had to do with.
+    /// Takes no lock as long as there is room and the frame's block is one of the last that the cache had to do with, but for a
+    /// block's last frame.
     ///
     /// # Errors
     /// See [`FreeError`]: anything else is refused, counted, and changes nothing.
@@ -202,6 +252,20 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if count == 1 && cache.put(frame) { Ok(()) } else { self.free_looked_up(cache, frame, count) }
     }
 
+    /// What [`PageAllocator::free_cached`] does with 2^`order` frames if their state can be told from few words and there is
+    /// room in the cache, or among what their node keeps. `false`, with nothing changed, otherwise: then `free_cached` decides.
+    #[inline]
+    #[must_use = "frames that were not taken back are still granted"]
+    pub fn free_kept(&self, cache: &mut CpuCache<'m>, frame: FrameNumber, order: u8) -> bool {
+        if order == 0 && cache.put_by_block(frame) {
+            return true;
+        }
+        let Some(span) = self.spans.find(frame.0) else { return false };
+        let Some(node) = self.node(span.node) else { return false };
+        let for_cache = order == 0 && Some(span.node) == cache.node();
+        !for_cache && frame.0.trailing_zeros() >= order.into() && node.keep(span, frame, order)
+    }
+
     #[cold]
     #[inline(never)]
     fn free_looked_up(
@@ -210,8 +274,11 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         frame: FrameNumber,
         count: u64,
     ) -> Result<(), FreeError> {
+        if count == 1 && cache.put_by_block(frame) {
+            return Ok(());
+        }
         match self.spans.find(frame.0) {
-            Some(span) if count == 1 && span.node == cache.node() => {
+            Some(span) if count == 1 && Some(span.node) == cache.node() => {
                 let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
                 node.free_cached(cache, span, frame, &self.spans)
             }
@@ -223,7 +290,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// Gives all that the cache holds back to its node: for a CPU that is about to halt, or when the node runs dry.
     pub fn drain(&self, cache: &mut CpuCache<'m>) {
         if !cache.is_empty()
-            && let Some(node) = self.node(cache.node())
+            && let Some(node) = cache.node().and_then(|node| self.node(node))
         {
             node.flush(cache, cache.len(), &self.spans);
         }
@@ -251,7 +318,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.refused_outside.load(Ordering::Relaxed)
     }
 
-    fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
+    pub(crate) fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
         self.nodes[id.index()]
     }
 }

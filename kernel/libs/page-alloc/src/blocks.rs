@@ -44,7 +44,8 @@ pub struct Link {
 /// What is known of a block without its frame map.
 #[derive(Clone, Copy, Debug)]
 pub enum Block {
-    /// Nothing: a larger free run whose first block speaks for it holds this block, or no frame of it was added.
+    /// Nothing: a larger free run whose first block speaks for it holds this block, or no frame of it was added or all of it
+    /// was removed.
     Quiet,
     /// The first block of a free run of 2^(`order` - 9) blocks, aligned to its size.
     Free { order: u8, number: u32, link: Link },
@@ -85,7 +86,7 @@ unsafe impl Sync for MapSlot {}
 
 /// A node's blocks. A frame map is initialised from the first time on that its block was split; what keeps that true
 /// is that [`Blocks::split`] alone makes a block `Split`. From then on the map may be read without the lock. Where the
-/// block is no longer split, it says that all frames are free.
+/// block is no longer split, it says that all frames are free or withheld.
 pub struct Blocks<'m> {
     descriptors: &'m mut [Block],
     maps: &'m [MapSlot],

@@ -1,20 +1,23 @@
 //! A CPU's cache: single frames of its own node that it hands out and takes back without the node's lock.
-use core::alloc::{Layout, LayoutError};
+use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
 use units::{FrameNumber, NodeId};
 
-use crate::atomic::{AtomicU64, AtomicUsize};
-use crate::blocks::block_of;
+use crate::atomic::AtomicU64;
+use crate::blocks::{block_of, offset_in_block};
 use crate::carve::Carver;
 use crate::frame_map::{FrameMap, Word};
 
 /// Frames that a cache has room for: as many as a word of a frame map knows.
 pub const CACHE_FRAMES: usize = 64;
 
-/// Blocks whose frame maps a cache remembers, each at the place that its number's low bits give.
+/// Words that a cache remembers, each at the place that its number's low bits give: those of 16 MiB in a row.
+const KNOWN_WORDS: usize = 64;
+
+/// Blocks whose frame maps a cache remembers, likewise.
 const KNOWN_BLOCKS: usize = 16;
 
 /// A cache of single frames, for one CPU: whoever has it exclusively. What it holds counts as free.
@@ -22,45 +25,79 @@ const KNOWN_BLOCKS: usize = 16;
 /// Dropped, it keeps what it holds; [`PageAllocator::drain`](crate::PageAllocator::drain) gives that back.
 pub struct CpuCache<'m> {
     pub(crate) contents: &'m Contents<'m>,
-    own: &'m mut Own<'m>,
+    /// What the top of `contents` is when it is empty, and when it is full.
+    bottom: u64,
+    limit: u64,
+    /// For each of the frames in it the word that has its state.
+    words: [&'m Word; CACHE_FRAMES],
+    /// The words remembered: their numbers, which are those of their frames without the low six bits, and where they are.
+    known_numbers: [u64; KNOWN_WORDS],
+    known_words: [&'m Word; KNOWN_WORDS],
+    known_blocks: [KnownBlock<'m>; KNOWN_BLOCKS],
 }
 
-/// What others may see of a cache.
+/// A cache as any CPU may see it, at the moment it looks.
+#[derive(Clone, Copy)]
+pub struct CacheView<'m>(&'m Contents<'m>);
+
+impl CacheView<'_> {
+    /// The node whose frames it holds; `None` for [`CpuCache::none`].
+    pub fn node(&self) -> Option<NodeId> {
+        self.0.node
+    }
+
+    /// Frames that it holds.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What others may see of a cache: a ring of frames. They come and go at its top; at its bottom those are given back that have
+/// been here longest.
 #[repr(align(128))]
 pub struct Contents<'m> {
-    node: NodeId,
+    /// Whose frames it has; `None` for a cache that never has any.
+    node: Option<NodeId>,
     /// The node's next cache.
     next: Option<&'m Contents<'m>>,
-    len: AtomicUsize,
+    /// The frames from `bottom` to below `top` are in the cache; in units of [`STEP`], from which [`place`] makes a place in the ring.
+    top: AtomicU64,
+    bottom: AtomicU64,
     granted: AtomicU64,
-    /// The first `len` are in the cache. The others were, so that each is a frame which was added once.
+    /// Those not in the cache were, so that each is a frame which was added once and not removed.
     frames: [AtomicU64; CACHE_FRAMES],
-}
-
-/// What its CPU alone needs.
-pub struct Own<'m> {
-    /// For each frame the word that has its state.
-    words: [&'m Word; CACHE_FRAMES],
-    known: [Known<'m>; KNOWN_BLOCKS],
 }
 
 /// A block of the node that is or was split, and its frame map.
 #[derive(Clone, Copy)]
-struct Known<'m> {
+struct KnownBlock<'m> {
     number: u64,
     map: &'m FrameMap,
 }
 
-/// Stands where there is no frame, and no block.
+/// From one frame of the ring to the next, and how many of these the whole ring is. In bytes, so that a number and its place's
+/// address are one instruction apart.
+const STEP: u64 = size_of::<u64>() as u64;
+const ALL: u64 = CACHE_FRAMES as u64 * STEP;
+
+/// Stands where there is no frame, no word and no block.
 const NO_FRAME: u64 = u64::MAX;
 
 /// Stands where there is none; each of its frames is withheld.
 static NO_MAP: FrameMap = FrameMap::withheld();
 
+/// What a cache has that never has any frame.
+static NO_CONTENTS: Contents<'static> = Contents::empty(None, None);
+
 impl<'m> CpuCache<'m> {
-    pub(crate) fn layout() -> Result<Layout, LayoutError> {
-        let (layout, _) = Layout::new::<Contents<'m>>().extend(Layout::new::<Own<'m>>())?;
-        Ok(layout)
+    /// A cache that has no frames and takes none, for a CPU that has no other: what is asked of it goes to the nodes.
+    pub const fn none() -> Self {
+        Self::over(&NO_CONTENTS, 0)
     }
 
     /// An empty cache of the node, to stand in front of the node's other caches.
@@ -69,26 +106,31 @@ impl<'m> CpuCache<'m> {
         next: Option<&'m Contents<'m>>,
         memory: &'m mut [MaybeUninit<u8>],
     ) -> Option<Self> {
-        let mut carver = Carver::new(memory);
-        let [contents] = carver.uninit::<Contents<'m>>(1)? else { return None };
-        let [own] = carver.uninit::<Own<'m>>(1)? else { return None };
-        let contents = contents.write(Contents {
-            node,
-            next,
-            len: AtomicUsize::new(0),
-            granted: AtomicU64::new(0),
-            frames: [const { AtomicU64::new(NO_FRAME) }; CACHE_FRAMES],
-        });
-        let own = own.write(Own {
-            words: [NO_MAP.word_of(0); CACHE_FRAMES],
-            known: [Known { number: NO_FRAME, map: &NO_MAP }; KNOWN_BLOCKS],
-        });
-        Some(Self { contents, own })
+        let [contents] = Carver::new(memory).uninit::<Contents<'m>>(1)? else { return None };
+        let contents = contents.write(Contents::empty(Some(node), next));
+        Some(Self::over(contents, ALL))
     }
 
-    /// The node whose frames it holds.
+    const fn over(contents: &'m Contents<'m>, limit: u64) -> Self {
+        Self {
+            contents,
+            bottom: 0,
+            limit,
+            words: [NO_MAP.word_of(0); CACHE_FRAMES],
+            known_numbers: [NO_FRAME; KNOWN_WORDS],
+            known_words: [NO_MAP.word_of(0); KNOWN_WORDS],
+            known_blocks: [KnownBlock { number: NO_FRAME, map: &NO_MAP }; KNOWN_BLOCKS],
+        }
+    }
+
+    /// What others may see of it while its CPU uses it.
+    pub fn view(&self) -> CacheView<'m> {
+        CacheView(self.contents)
+    }
+
+    /// The node whose frames it holds; `None` for [`CpuCache::none`].
     #[inline]
-    pub fn node(&self) -> NodeId {
+    pub fn node(&self) -> Option<NodeId> {
         self.contents.node
     }
 
@@ -105,7 +147,7 @@ impl<'m> CpuCache<'m> {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.len() == CACHE_FRAMES
+        self.contents.top.load(Relaxed) == self.limit
     }
 
     /// Hands out a frame that it holds. [`PageAllocator::allocate_cached`](crate::PageAllocator::allocate_cached) also
@@ -113,85 +155,141 @@ impl<'m> CpuCache<'m> {
     #[inline]
     pub fn take(&mut self) -> Option<FrameNumber> {
         let contents = self.contents;
-        let last = contents.len().checked_sub(1)?;
-        let place = last % CACHE_FRAMES;
+        let top = contents.top.load(Relaxed);
+        if top == self.bottom {
+            return None;
+        }
+        let place = place(top.wrapping_sub(STEP));
         let frame = contents.frames[place].load(Relaxed);
-        self.own.words[place].grant_withheld(frame);
-        contents.len.store(last, Relaxed);
-        // Nobody else writes it.
-        contents.granted.store(contents.granted.load(Relaxed) + 1, Relaxed);
+        self.words[place].grant_withheld(frame);
+        add(&contents.top, STEP.wrapping_neg());
+        add(&contents.granted, 1);
         Some(FrameNumber(frame))
     }
 
-    /// Takes back a frame that is a grant of its own. `false`, with nothing changed, where that cannot be told without the
-    /// node's lock, or there is no room: then [`PageAllocator::free_cached`](crate::PageAllocator::free_cached) is asked.
+    /// Takes back a frame that is a grant of its own. `false`, with nothing changed, where that cannot be told from a word that
+    /// is remembered, or there is no room: then [`PageAllocator::free_cached`](crate::PageAllocator::free_cached) is asked.
     #[inline]
     #[must_use = "a frame that was not taken back is still granted"]
     pub fn put(&mut self, frame: FrameNumber) -> bool {
-        let known = &self.own.known[block_of(frame.0) as usize % KNOWN_BLOCKS];
-        let word = known.map.word_of(frame.0);
-        known.number == block_of(frame.0) && word.is_single(frame.0) && self.put_in(frame.0, word)
+        let FrameNumber(frame) = frame;
+        let number = frame / 64;
+        let known = number as usize % KNOWN_WORDS;
+        let word = self.known_words[known];
+        self.known_numbers[known] == number && word.is_single(frame) && self.put_in(frame, word)
+    }
+
+    /// The same, where the frame's block is remembered; the frame's word is from then on, too.
+    #[must_use = "a frame that was not taken back is still granted"]
+    pub(crate) fn put_by_block(&mut self, frame: FrameNumber) -> bool {
+        let FrameNumber(frame) = frame;
+        let KnownBlock { number, map } = self.known_blocks[block_of(frame) as usize % KNOWN_BLOCKS];
+        if number != block_of(frame) {
+            return false;
+        }
+        self.remember_word(frame, map.word_of(frame));
+        map.is_granted_chunk(offset_in_block(frame), 0) && self.put_in(frame, map.word_of(frame))
     }
 
     /// The same for a frame whose word is known, and says that it is a grant of its own.
     #[inline]
     pub(crate) fn put_in(&mut self, frame: u64, word: &'m Word) -> bool {
         let contents = self.contents;
-        let len = contents.len();
-        let Some(slot) = contents.frames.get(len) else { return false };
-        // Listed first, so that whoever finds the frame withheld finds it here. A frame that was never added is not listed for
-        // a moment: it would be taken for one that was freed.
-        slot.store(frame, Relaxed);
-        if !word.withhold_single(frame) {
+        let top = contents.top.load(Relaxed);
+        if top == self.limit {
             return false;
         }
-        self.own.words[len] = word;
-        contents.len.store(len + 1, Relaxed);
-        true
+        let place = place(top);
+        // Listed first, so that whoever finds the frame withheld finds it here. A frame that was never added is not listed for
+        // a moment: it would be taken for one that was freed.
+        contents.frames[place].store(frame, Relaxed);
+        self.words[place] = word;
+        let withheld = word.withhold_single(frame);
+        if withheld {
+            add(&contents.top, STEP);
+        }
+        withheld
     }
 
-    /// Remembers the frame map of the block that holds the frame.
+    /// Remembers the frame map of the block that holds the frame, and the frame's word in it.
     pub(crate) fn remember(&mut self, frame: u64, map: &'m FrameMap) {
         let number = block_of(frame);
-        self.own.known[number as usize % KNOWN_BLOCKS] = Known { number, map };
+        self.known_blocks[number as usize % KNOWN_BLOCKS] = KnownBlock { number, map };
+        self.remember_word(frame, map.word_of(frame));
+    }
+
+    fn remember_word(&mut self, frame: u64, word: &'m Word) {
+        let number = frame / 64;
+        let known = number as usize % KNOWN_WORDS;
+        self.known_numbers[known] = number;
+        self.known_words[known] = word;
     }
 
     /// Fills the cache, which is empty, with withheld frames: those of the word that the bits are set for. The lowest will
     /// be handed out first.
     pub(crate) fn fill(&mut self, first: u64, mut frames: u64, word: &'m Word) {
-        let len = frames.count_ones() as usize;
-        for place in (0..len).rev() {
-            self.contents.frames[place].store(first + u64::from(frames.trailing_zeros()), Relaxed);
-            self.own.words[place] = word;
+        let Contents { top, frames: ring, .. } = self.contents;
+        let end = top.load(Relaxed).wrapping_add(u64::from(frames.count_ones()) * STEP);
+        let mut next = end;
+        while frames != 0 {
+            next = next.wrapping_sub(STEP);
+            ring[place(next)].store(first + u64::from(frames.trailing_zeros()), Relaxed);
+            self.words[place(next)] = word;
             frames &= frames - 1;
         }
-        self.contents.len.store(len, Relaxed);
+        top.store(end, Relaxed);
     }
 
     /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word together.
     pub(crate) fn flush(&mut self, count: usize, mut give_back: impl FnMut(u64, u64)) {
-        let len = self.len();
-        let mut place = 0;
-        while place < count {
-            let first = self.contents.frames[place].load(Relaxed);
-            let word = self.own.words[place];
+        let ring = &self.contents.frames;
+        let mut next = self.bottom;
+        let end = next.wrapping_add(count as u64 * STEP);
+        while next != end {
+            let first = ring[place(next)].load(Relaxed);
+            let word = self.words[place(next)];
             let mut frames = 0;
-            while place < count && ptr::eq(self.own.words[place], word) {
-                frames |= 1 << (self.contents.frames[place].load(Relaxed) % 64);
-                place += 1;
+            while next != end && ptr::eq(self.words[place(next)], word) {
+                frames |= 1 << (ring[place(next)].load(Relaxed) % 64);
+                next = next.wrapping_add(STEP);
             }
             give_back(first / 64 * 64, frames);
         }
-        for place in count..len {
-            let frame = self.contents.frames[place].load(Relaxed);
-            self.contents.frames[place - count].store(frame, Relaxed);
-            self.own.words[place - count] = self.own.words[place];
-        }
-        self.contents.len.store(len - count, Relaxed);
+        self.bottom = end;
+        self.limit = end.wrapping_add(ALL);
+        self.contents.bottom.store(end, Relaxed);
     }
 }
 
+/// Where in the ring a frame is.
+#[inline]
+fn place(number: u64) -> usize {
+    (number / STEP) as usize % CACHE_FRAMES
+}
+
+/// Adds to a number that nobody else writes.
+#[inline]
+fn add(number: &AtomicU64, more: u64) {
+    number.store(number.load(Relaxed).wrapping_add(more), Relaxed);
+}
+
 impl<'m> Contents<'m> {
+    const fn empty(node: Option<NodeId>, next: Option<&'m Self>) -> Self {
+        Self {
+            node,
+            next,
+            top: AtomicU64::new(0),
+            bottom: AtomicU64::new(0),
+            granted: AtomicU64::new(0),
+            frames: [const { AtomicU64::new(NO_FRAME) }; CACHE_FRAMES],
+        }
+    }
+
+    /// Memory for it.
+    pub const fn layout() -> Layout {
+        Layout::new::<Self>()
+    }
+
     /// This cache and the node's further ones.
     pub fn chain(first: Option<&'m Self>) -> impl Iterator<Item = &'m Self> {
         core::iter::successors(first, |cache| cache.next)
@@ -199,12 +297,23 @@ impl<'m> Contents<'m> {
 
     #[inline]
     pub fn len(&self) -> usize {
-        self.len.load(Relaxed)
+        (self.top.load(Relaxed).wrapping_sub(self.bottom.load(Relaxed)) / STEP) as usize
     }
 
     /// Frames that it has handed out.
     pub fn granted(&self) -> u64 {
         self.granted.load(Relaxed)
+    }
+
+    /// No longer says that it has held these frames, which it does not hold.
+    pub fn forget(&self, frames: core::ops::Range<u64>) {
+        for slot in &self.frames {
+            let frame = slot.load(Relaxed);
+            if frames.contains(&frame) {
+                // Where the cache's CPU has put another frame there meanwhile, that one stays.
+                let _ = slot.compare_exchange(frame, NO_FRAME, Relaxed, Relaxed);
+            }
+        }
     }
 
     /// Whether it holds, or has held, one of these frames.

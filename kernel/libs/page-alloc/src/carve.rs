@@ -1,4 +1,5 @@
 //! Cutting typed values out of the raw memory that the caller hands over.
+use core::iter;
 use core::mem::{MaybeUninit, take};
 use core::slice;
 
@@ -29,13 +30,19 @@ impl<'m> Carver<'m> {
 
     /// As [`Carver::uninit`], each value set.
     pub fn filled<T: Copy>(&mut self, len: usize, value: T) -> Option<&'m mut [T]> {
-        let uninit = self.uninit(len)?;
-        for slot in uninit.iter_mut() {
-            slot.write(value);
-        }
-        // SAFETY: the loop has just written each element.
-        Some(unsafe { uninit.assume_init_mut() })
+        Some(fill(self.uninit(len)?, iter::repeat_n(value, len)))
     }
+}
+
+/// Puts the values, as many as there is room for, at the start of the memory, and returns that part of it.
+pub fn fill<T>(memory: &mut [MaybeUninit<T>], values: impl Iterator<Item = T>) -> &mut [T] {
+    let mut written = 0;
+    for (slot, value) in memory.iter_mut().zip(values) {
+        slot.write(value);
+        written += 1;
+    }
+    // SAFETY: the loop has just written each of these.
+    unsafe { memory[..written].assume_init_mut() }
 }
 
 #[cfg(test)]

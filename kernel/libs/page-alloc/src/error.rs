@@ -29,7 +29,7 @@ pub enum FreeError {
     NotMemory(FrameNumber),
     /// The frame is free.
     AlreadyFree(FrameNumber),
-    /// The frame was never handed to the allocator: the kernel took it at boot, say.
+    /// The frame was never handed to the allocator, or was removed since: the kernel took it at boot, say.
     NeverAdded(FrameNumber),
     /// The frame is granted, but it is not the first of its grant.
     InsideGrant(FrameNumber),
@@ -51,6 +51,37 @@ pub enum AddError {
     NotMemory(FrameNumber),
     /// Some frame of this node's part of the range, which begins here, was added before.
     AlreadyAdded(FrameNumber),
+}
+
+/// Why frames were not taken away. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RemoveError {
+    /// The frame is in no node's memory.
+    NotMemory(FrameNumber),
+    /// The frame, the lowest that is not free, is granted.
+    InUse(FrameNumber),
+    /// The frame, the lowest that is not free for all, is in a CPU's cache, which can be drained.
+    Cached(FrameNumber),
+    /// The frame, the lowest that is not free, was never handed to the allocator, or was removed before.
+    NeverAdded(FrameNumber),
+}
+
+/// Why memory that setup did not know was not added. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GrowError {
+    /// There is no frame in it.
+    Empty,
+    /// The memory with this first frame ends above 2^52 bytes, where no x86_64 machine has memory.
+    TooHigh(FrameNumber),
+    /// The allocator knows memory already that holds this frame: [`PageAllocator::add_free`](crate::PageAllocator::add_free)
+    /// adds it.
+    Known(FrameNumber),
+    /// The machine has no such node.
+    NoSuchNode(NodeId),
+    /// The frame is to be free, and is not in the memory.
+    NotInMemory(FrameNumber),
+    /// The memory for the metadata is smaller than `growth_layout` says.
+    MetadataTooSmall(NodeId),
 }
 
 /// Why no allocator could be built.
@@ -106,6 +137,30 @@ impl fmt::Display for AddError {
     }
 }
 
+impl fmt::Display for RemoveError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotMemory(frame) => write!(out, "frame {:#x} is in no node's memory", frame.0),
+            Self::InUse(frame) => write!(out, "frame {:#x} is in use", frame.0),
+            Self::Cached(frame) => write!(out, "frame {:#x} is in a CPU's cache", frame.0),
+            Self::NeverAdded(frame) => write!(out, "frame {:#x} is not the allocator's", frame.0),
+        }
+    }
+}
+
+impl fmt::Display for GrowError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(out, "there is no frame in the memory"),
+            Self::TooHigh(frame) => write!(out, "the memory at frame {:#x} ends too high", frame.0),
+            Self::Known(frame) => write!(out, "frame {:#x} is known as memory already", frame.0),
+            Self::NoSuchNode(node) => write!(out, "there is no node {node}"),
+            Self::NotInMemory(frame) => write!(out, "frame {:#x} is not in the memory", frame.0),
+            Self::MetadataTooSmall(node) => write!(out, "the metadata memory of node {node} is too small"),
+        }
+    }
+}
+
 impl fmt::Display for SetupError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -122,4 +177,6 @@ impl fmt::Display for SetupError {
 impl Error for AllocateError {}
 impl Error for FreeError {}
 impl Error for AddError {}
+impl Error for GrowError {}
+impl Error for RemoveError {}
 impl Error for SetupError {}

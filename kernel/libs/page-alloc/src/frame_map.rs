@@ -18,7 +18,7 @@ pub enum FrameState {
     Head,
     /// (0, 0): a further frame of the grant that began before it.
     Inside,
-    /// (1, 1): never added: a hole, another node's, or taken at boot.
+    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache.
     Withheld,
 }
 
@@ -65,7 +65,7 @@ impl Word {
         self.head.fetch_and(!frames, Relaxed);
     }
 
-    /// Withholds free frames, for a cache.
+    /// Withholds free frames: for a cache, or for good.
     pub fn withhold(&self, frames: u64) {
         self.head.fetch_or(frames, Relaxed);
     }
@@ -84,10 +84,11 @@ impl Word {
     /// Whether the frame is a grant of its own, as far as this word knows: `false` for its last frame.
     #[inline]
     pub fn is_single(&self, frame: u64) -> bool {
-        let free = self.free() >> (frame % 64);
-        let head = self.head() >> (frame % 64);
-        // Neither it nor the frame behind it is inside a grant.
-        free & 1 == 0 && (free | head) & 3 == 3
+        let free = self.free();
+        let not_inside = free | self.head();
+        // Of all 64 frames at once: those that begin grants and have a frame behind them that is not inside one.
+        let single = (not_inside ^ free) & not_inside >> 1;
+        single >> (frame % 64) & 1 != 0
     }
 
     /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else
@@ -264,6 +265,19 @@ impl FrameMap {
             u64::MAX => self.order_around(frame),
             free => largest_aligned(free, WORD_ORDER - 1),
         }
+    }
+
+    /// Withholds free frames.
+    pub fn withhold(&self, frames: Range<u16>) {
+        masks(frames).for_each(|(word, mask)| self.0[word].withhold(mask));
+    }
+
+    /// The lowest of the frames that is not free.
+    pub fn first_not_free(&self, frames: Range<u16>) -> Option<u16> {
+        masks(frames).find_map(|(word, mask)| {
+            let others = mask & !self.0[word].available();
+            (others != 0).then(|| word as u16 * 64 + others.trailing_zeros() as u16)
+        })
     }
 
     pub fn all_withheld(&self, frames: Range<u16>) -> bool {

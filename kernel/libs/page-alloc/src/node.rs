@@ -1,5 +1,6 @@
 //! One node: its lock, what that guards, and the counts that others write.
 use core::mem::MaybeUninit;
+use core::ops::Range;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use lock_api::{Mutex, RawMutex};
@@ -7,11 +8,14 @@ use units::{FrameNumber, NodeId};
 
 use crate::atomic::{AtomicU64, fence};
 use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
-use crate::error::FreeError;
+use crate::error::{FreeError, RemoveError};
+use crate::frame_map::FrameState;
 use crate::node_memory::NodeMemory;
+use crate::region::{self, Region};
 use crate::request::{Needs, Request};
+use crate::span_index::SpanIndex;
 use crate::span_table::{Span, SpanTable};
-use crate::stats::{CacheCounts, Counts, NodeStats};
+use crate::stats::{CacheCounts, Counts, FreeSums, NodeStats};
 
 /// A node, at the start of its own metadata. Two cache lines apart from anything else, since processors fetch lines in
 /// pairs.
@@ -20,13 +24,16 @@ pub struct Node<'m, L> {
     guarded: Mutex<L, Guarded<'m>>,
     id: NodeId,
     fallback: &'m [NodeId],
-    total: u64,
+    /// Frames of its spans. Written by who holds the lock.
+    total: AtomicU64,
     first_span: Option<u32>,
     foreign: Remote,
 }
 
 struct Guarded<'m> {
     memory: NodeMemory<'m>,
+    /// Memory that was added after setup, in the order of their numbers from 1 on.
+    more: &'m mut [Region<'m>],
     counts: Counts,
     /// The first of the caches of the node's frames.
     caches: Option<&'m Contents<'m>>,
@@ -40,10 +47,10 @@ impl<'m, L: RawMutex> Node<'m, L> {
     pub fn new(id: NodeId, memory: NodeMemory<'m>, fallback: &'m [NodeId], spans: &SpanTable<'_>) -> Self {
         let first_span = spans.first_of(id);
         Self {
-            guarded: Mutex::new(Guarded { memory, counts: Counts::default(), caches: None }),
+            guarded: Mutex::new(Guarded { memory, counts: Counts::default(), more: &mut [], caches: None }),
             id,
             fallback,
-            total: spans.of_node(first_span).map(|span| span.frames.len_frames()).sum(),
+            total: AtomicU64::new(spans.of_node(first_span).map(|span| span.frames.len_frames()).sum()),
             first_span,
             foreign: Remote(AtomicU64::new(0)),
         }
@@ -54,21 +61,52 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.fallback
     }
 
-    /// Grants frames of this node; without a fit tells how many frames its caches hold.
+    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0 where
+    /// those would not do either.
+    #[inline(always)]
     pub fn allocate(
         &self,
         request: &Request,
+        wanted: NodeId,
         needs: &Needs,
-        spans: &SpanTable<'_>,
+        spans: &SpanIndex<'_>,
     ) -> Result<FrameNumber, u64> {
+        if self.total.load(Relaxed) == 0 {
+            return Err(0);
+        }
         let mut guarded = self.guarded.lock();
-        let Guarded { memory, counts, .. } = &mut *guarded;
-        let Some(frame) = memory.allocate(needs, spans.of_node(self.first_span)) else {
-            return Err(guarded.cache_counts().held);
+        let Guarded { memory, more, counts, .. } = &mut *guarded;
+        let found = memory.allocate(needs, spans.of_node(self.first_span));
+        let Some(frame) = found.or_else(|| region::allocate(more, needs)) else {
+            return Err(guarded.cached_that_may_help(needs.count));
         };
-        *(if request.preferred == self.id { &mut counts.hit } else { &mut counts.miss }) += needs.count;
+        if wanted == self.id {
+            counts.hit += needs.count;
+            counts.interleave_hit += if request.interleaved { needs.count } else { 0 };
+        } else {
+            counts.miss += needs.count;
+        }
         *(if request.cpu_node == self.id { &mut counts.local } else { &mut counts.other }) += needs.count;
         Ok(FrameNumber(frame))
+    }
+
+    /// Grants the kept chunk of this order, if there is one, to a CPU of `cpu_node` that wants it of this node.
+    #[inline]
+    pub fn allocate_kept(&self, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+        let mut guarded = self.guarded.lock();
+        let Guarded { memory, counts, .. } = &mut *guarded;
+        let frame = memory.allocate_kept(order, u64::MAX)?;
+        counts.hit += 1 << order;
+        *(if cpu_node == self.id { &mut counts.local } else { &mut counts.other }) += 1 << order;
+        Some(FrameNumber(frame))
+    }
+
+    /// Takes back and keeps a chunk that begins in this span of the node. `false`, with nothing changed, where it takes more to
+    /// tell whether it is a grant, or one is kept already.
+    #[inline]
+    pub fn keep(&self, span: &Span, frame: FrameNumber, order: u8) -> bool {
+        let mut guarded = self.guarded.lock();
+        guarded.memory_of(span).keep(span.extent(), frame.0, order)
     }
 
     /// Notes that frames which were to come from here came from another node.
@@ -77,17 +115,61 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Takes a grant back that begins in this span of the node.
+    #[inline(always)]
     pub fn free(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        let result = guarded.memory.free(span.extent(), frame, count);
+        let result = guarded.memory_of(span).free(span.extent(), frame, count);
         result.map_err(|error| guarded.refuse(error))
     }
 
     /// Makes frames of this span of the node free; `false` when one of them was added before.
     pub fn add(&self, span: &Span, start: FrameNumber, end: FrameNumber) -> bool {
+        let frames = start.0..end.0;
         let mut guarded = self.guarded.lock();
-        let cached = Contents::chain(guarded.caches).any(|cache| cache.lists(start.0..end.0));
-        !cached && guarded.memory.add(span.extent(), start.0..end.0)
+        let add =
+            guarded.memory_of(span).may_add(span.extent(), &frames) && !guarded.is_cached(frames.clone());
+        if add {
+            guarded.memory_of(span).add(span.extent(), frames);
+        }
+        add
+    }
+
+    /// Withholds free frames of this span of the node; nothing is changed when one of them is not free.
+    pub fn remove(&self, span: &Span, start: FrameNumber, end: FrameNumber) -> Result<(), RemoveError> {
+        let frames = start.0..end.0;
+        let mut guarded = self.guarded.lock();
+        if let Err(frame) = guarded.memory_of(span).remove(span.extent(), frames.clone()) {
+            return Err(match guarded.memory_of(span).state(span.extent(), frame) {
+                FrameState::Withheld if guarded.is_cached(frame..frame + 1) => {
+                    RemoveError::Cached(FrameNumber(frame))
+                }
+                FrameState::Withheld => RemoveError::NeverAdded(FrameNumber(frame)),
+                _ => RemoveError::InUse(FrameNumber(frame)),
+            });
+        }
+        Contents::chain(guarded.caches).for_each(|cache| cache.forget(frames.clone()));
+        Ok(())
+    }
+
+    /// How many regions the node has besides the one of setup.
+    pub fn added_regions(&self) -> usize {
+        self.guarded.lock().more.len()
+    }
+
+    /// Takes a region in as the last of `slots`, to which the others move, and publishes where its frames are found before
+    /// any of them can be granted. The number of slots is the region's own.
+    pub fn take_in(
+        &self,
+        region: Region<'m>,
+        slots: &'m mut [MaybeUninit<Region<'m>>],
+        publish: impl FnOnce(),
+    ) {
+        let mut guarded = self.guarded.lock();
+        let frames = region.span.frames.len_frames();
+        let regions = core::mem::take(&mut guarded.more);
+        guarded.more = region::moved(regions, region, slots);
+        self.total.fetch_add(frames, Relaxed);
+        publish();
     }
 
     /// A new cache of the node's frames, in this memory; `None` when that is too small.
@@ -100,7 +182,9 @@ impl<'m, L: RawMutex> Node<'m, L> {
 
     /// Fills an empty cache of the node; `false` when no frame is free.
     pub fn fill(&self, cache: &mut CpuCache<'m>) -> bool {
-        self.guarded.lock().memory.fill(cache)
+        let mut guarded = self.guarded.lock();
+        let Guarded { memory, more, .. } = &mut *guarded;
+        memory.fill(cache) || more.iter_mut().any(|region| region.memory.fill(cache))
     }
 
     /// Takes a single frame of the node back into a cache; one that is full gives half of its frames back first, but for a frame
@@ -110,10 +194,10 @@ impl<'m, L: RawMutex> Node<'m, L> {
         cache: &mut CpuCache<'m>,
         span: &Span,
         frame: FrameNumber,
-        spans: &SpanTable<'_>,
+        spans: &SpanIndex<'_>,
     ) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        match guarded.memory.single(span.extent(), frame) {
+        match guarded.memory_of(span).single(span.extent(), frame) {
             Ok(Some(map)) => {
                 if cache.is_full() {
                     guarded.flush(cache, CACHE_FRAMES / 2, spans);
@@ -130,48 +214,81 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Gives back the `count` frames that have been in a cache of the node for longest.
-    pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanTable<'_>) {
+    pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'_>) {
         self.guarded.lock().flush(cache, count, spans);
     }
 
     pub fn stats(&self) -> NodeStats {
         let mut guarded = self.guarded.lock();
         let (counts, caches) = (guarded.counts, guarded.cache_counts());
-        NodeStats::new(self.total, &mut guarded.memory, counts, self.foreign.0.load(Relaxed), caches)
+        let sums = FreeSums::of(guarded.memories());
+        NodeStats::new(self.total.load(Relaxed), sums, counts, self.foreign.0.load(Relaxed), caches)
     }
 
     pub fn free_by_order(&self) -> [u64; crate::ORDERS] {
         let mut guarded = self.guarded.lock();
-        let mut frames = guarded.memory.free_by_order();
+        let mut frames = [0; crate::ORDERS];
+        guarded.memories().for_each(|memory| memory.add_free_by_order(&mut frames));
         frames[0] += guarded.cache_counts().held;
         frames
     }
 }
 
 impl<'m> Guarded<'m> {
+    /// The memory that has this span of the node.
+    #[inline]
+    fn memory_of(&mut self, span: &Span) -> &mut NodeMemory<'m> {
+        match span.region.checked_sub(1) {
+            None => &mut self.memory,
+            Some(place) => self.added_memory(place),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn added_memory(&mut self, place: u32) -> &mut NodeMemory<'m> {
+        &mut self.more[place as usize].memory
+    }
+
+    /// All of the node's memory.
+    fn memories(&mut self) -> impl Iterator<Item = &mut NodeMemory<'m>> {
+        core::iter::once(&mut self.memory).chain(self.more.iter_mut().map(|region| &mut region.memory))
+    }
+
     /// Counts a free that is refused. A frame that is withheld because a cache has it was freed before.
     #[cold]
     fn refuse(&mut self, error: FreeError) -> FreeError {
         self.counts.refused_frees += 1;
-        // Whoever withheld the frame has listed it before.
-        fence(Acquire);
         match error {
-            FreeError::NeverAdded(frame)
-                if Contents::chain(self.caches).any(|cache| cache.lists(frame.0..frame.0 + 1)) =>
-            {
+            FreeError::NeverAdded(frame) if self.is_cached(frame.0..frame.0 + 1) => {
                 FreeError::AlreadyFree(frame)
             }
             _ => error,
         }
     }
 
-    fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanTable<'_>) {
+    /// Whether a cache has one of these frames, which were just found to be withheld.
+    fn is_cached(&self, frames: Range<u64>) -> bool {
+        // Whoever withheld a frame for a cache has listed it before.
+        fence(Acquire);
+        Contents::chain(self.caches).any(|cache| cache.lists(frames.clone()))
+    }
+
+    fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'_>) {
         cache.flush(count, |first, frames| {
             let frame = first + u64::from(frames.trailing_zeros());
             if let Some(span) = spans.find(frame) {
-                self.memory.take_back(span.extent(), first, frames);
+                self.memory_of(span).take_back(span.extent(), first, frames);
             }
         });
+    }
+
+    /// Frames in caches; 0 where they and what is free are fewer than so many together.
+    #[cold]
+    fn cached_that_may_help(&mut self, wanted: u64) -> u64 {
+        let held = self.cache_counts().held;
+        let free: u64 = self.memories().map(|memory| memory.free_frames()).sum();
+        if free + held < wanted { 0 } else { held }
     }
 
     fn cache_counts(&self) -> CacheCounts {

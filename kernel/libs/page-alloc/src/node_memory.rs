@@ -14,6 +14,8 @@ pub struct NodeMemory<'m> {
     pub(crate) kept: Kept,
     /// Frames that are free, kept ones included.
     pub(crate) free: u64,
+    /// Frames that were added and not removed again.
+    pub(crate) managed: u64,
     /// No frame from this one on was ever added.
     pub(crate) added_end: u64,
 }
@@ -106,11 +108,15 @@ pub fn whole_blocks(frames: &Range<u64>) -> Range<u64> {
 impl<'m> NodeMemory<'m> {
     /// Memory none of which was added yet.
     pub fn new(blocks: Blocks<'m>) -> Self {
-        Self { blocks, lists: Lists::EMPTY, kept: Kept::NONE, free: 0, added_end: 0 }
+        Self { blocks, lists: Lists::EMPTY, kept: Kept::NONE, free: 0, managed: 0, added_end: 0 }
     }
 
     pub fn free_frames(&self) -> u64 {
         self.free
+    }
+
+    pub fn managed_frames(&self) -> u64 {
+        self.managed
     }
 
     pub fn largest_free_order(&mut self) -> Option<u8> {
@@ -118,16 +124,15 @@ impl<'m> NodeMemory<'m> {
         self.lists.largest_order()
     }
 
-    /// Free frames in chunks of each order. Walks all lists: as many steps as there are blocks with free frames.
-    pub fn free_by_order(&mut self) -> [u64; ORDERS] {
+    /// Adds its free frames to those in chunks of each order. Walks all lists: as many steps as there are blocks with free frames.
+    pub fn add_free_by_order(&mut self, frames: &mut [u64; ORDERS]) {
         self.put_kept_back();
-        let mut frames = [0; ORDERS];
         for order in 0..ORDERS as u8 {
             let mut next = self.lists.head(order);
             while let Some(index) = next {
                 let block = self.blocks.get(index.place());
                 if let Some(map) = self.blocks.map(index.place()) {
-                    map.count_by_order(&mut frames);
+                    map.count_by_order(frames);
                 }
                 next = match block {
                     Block::Free { order, link, .. } => {
@@ -139,7 +144,6 @@ impl<'m> NodeMemory<'m> {
                 };
             }
         }
-        frames
     }
 
     /// The state of a frame of the extent.

@@ -1,5 +1,5 @@
 //! What is asked for, and what was granted.
-use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
+use units::{FRAME_SIZE, FrameNumber, NodeId, NodeSet, PhysAddr};
 
 use crate::MAX_ORDER;
 use crate::error::AllocateError;
@@ -17,6 +17,11 @@ pub struct Request {
     pub preferred: NodeId,
     /// Whether no other node will do. Otherwise the preferred node's fallback order is followed.
     pub strict: bool,
+    /// The only nodes that will do; [`NodeSet::ALL`] where any will. Where the preferred node is not among them, the first in
+    /// its fallback order that is stands for it.
+    pub nodes: NodeSet,
+    /// Whether the preferred node was chosen by turns, for the count `interleave_hit` alone.
+    pub interleaved: bool,
     /// The node of the CPU that asks, for the counts `local` and `other` alone.
     pub cpu_node: NodeId,
 }
@@ -25,7 +30,16 @@ impl Request {
     /// `count` frames anywhere on this node or else on its fallbacks, asked for by a CPU of this node.
     #[must_use]
     pub const fn new(count: u64, preferred: NodeId) -> Self {
-        Self { count, alignment: 1, highest: None, preferred, strict: false, cpu_node: preferred }
+        Self {
+            count,
+            alignment: 1,
+            highest: None,
+            preferred,
+            strict: false,
+            nodes: NodeSet::ALL,
+            interleaved: false,
+            cpu_node: preferred,
+        }
     }
 }
 
@@ -38,7 +52,7 @@ pub struct Grant {
     pub count: u64,
     /// The node that all of them are of.
     pub node: NodeId,
-    /// Whether that is another node than the preferred one.
+    /// Whether that is another node than the preferred one, or the one that stands for it.
     pub fell_back: bool,
 }
 

@@ -19,12 +19,20 @@ pub struct Span {
     pub frames: FrameRange,
     pub node: NodeId,
     place: u32,
-    /// The node's next span, as an index into the table.
+    /// The node's next span, as an index into the table. Spans that were added after setup have none.
     next: Option<u32>,
+    /// Which of the node's regions has its blocks: 0 is the one of setup, the k-th span that was added since has region k.
+    pub region: u32,
 }
 
 impl Span {
-    const EMPTY: Self = Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, place: 0, next: None };
+    const EMPTY: Self =
+        Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, place: 0, next: None, region: 0 };
+
+    /// A span that is added after setup, and has all blocks of this region.
+    pub const fn added(memory: NodeFrames, region: u32) -> Self {
+        Self { frames: memory.frames, node: memory.node, place: 0, next: None, region }
+    }
 
     /// The span's blocks.
     #[inline]
@@ -51,18 +59,32 @@ impl<'m> SpanTable<'m> {
     /// The table of the caller's spans, which are left as they are.
     pub fn new(spans: &[NodeFrames], memory: &'m mut [MaybeUninit<u8>]) -> Result<Self, SetupError> {
         let mut count = 0;
-        let mut frames_end = 1;
         for span in merged(spans) {
+            span?;
             count += 1;
-            frames_end = span?.frames.end.0;
         }
-        let granule_log2 = (frames_end - 1).checked_ilog2().map_or(0, |log2| (log2 + 1).saturating_sub(9));
         let mut carver = Carver::new(memory);
         let table = carver.filled(count, Span::EMPTY).ok_or(SetupError::TableTooSmall)?;
-        let guide = carver.filled(GRANULES + 1, count as u32).ok_or(SetupError::TableTooSmall)?;
         fill_table(table, spans);
-        fill_guide(guide, table, granule_log2);
-        Ok(Self { spans: table, guide, granule_log2 })
+        Self::over(table, &mut carver).ok_or(SetupError::TableTooSmall)
+    }
+
+    /// The table of these spans, ascending, and one more, which overlaps none of them.
+    pub fn extended(spans: &[Span], added: Span, carver: &mut Carver<'m>) -> Option<Self> {
+        let table = carver.filled(spans.len() + 1, added)?;
+        let (below, above) =
+            spans.split_at(spans.partition_point(|span| span.frames.end <= added.frames.start));
+        table[..below.len()].copy_from_slice(below);
+        table[below.len() + 1..].copy_from_slice(above);
+        Self::over(table, carver)
+    }
+
+    fn over(spans: &'m [Span], carver: &mut Carver<'m>) -> Option<Self> {
+        let frames_end = spans.last().map_or(1, |span| span.frames.end.0);
+        let granule_log2 = (frames_end - 1).checked_ilog2().map_or(0, |log2| (log2 + 1).saturating_sub(9));
+        let guide = carver.filled(GRANULES + 1, spans.len() as u32)?;
+        fill_guide(guide, spans, granule_log2);
+        Some(Self { spans, guide, granule_log2 })
     }
 
     /// The span that holds the frame. A step or two, and one more for each doubling of the spans in its granule, which
@@ -84,8 +106,8 @@ impl<'m> SpanTable<'m> {
     }
 
     /// All spans, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = &Span> {
-        self.spans.iter()
+    pub fn spans(&self) -> &'m [Span] {
+        self.spans
     }
 
     /// The spans of the node whose first one has this index, ascending.
@@ -109,7 +131,7 @@ fn fill_table(table: &mut [Span], spans: &[NodeFrames]) {
     let mut last_of = [None::<u32>; units::MAX_NODES];
     for (index, span) in merged(spans).flatten().enumerate() {
         let node = span.node.index();
-        table[index] = Span { frames: span.frames, node: span.node, place: blocks_of[node], next: None };
+        table[index] = Span { frames: span.frames, node: span.node, place: blocks_of[node], ..Span::EMPTY };
         blocks_of[node] += span.block_count() as u32;
         if let Some(last) = last_of[node].replace(index as u32) {
             table[last as usize].next = Some(index as u32);

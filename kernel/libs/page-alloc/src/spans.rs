@@ -5,7 +5,7 @@ use crate::blocks::block_of;
 use crate::error::SetupError;
 
 /// The first frame number at 2^52 bytes, the most that x86_64 can address (Intel SDM vol. 3 §4.1.4).
-const FRAMES_END: u64 = 1 << 40;
+pub(crate) const FRAMES_END: u64 = 1 << 40;
 
 /// A run of RAM frames of one node, those that are in use at boot included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

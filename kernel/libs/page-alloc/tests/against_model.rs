@@ -4,7 +4,10 @@ mod model;
 
 use machine::{Machine, node, span};
 use model::Model;
-use page_alloc::{AllocateError, CpuCache, NodeFrames, NodeStats, PageAllocator, Request};
+use model::policies::{self, Turns, Wish};
+use page_alloc::{
+    AllocateError, CpuCache, Cursor, NodeFrames, NodeStats, PageAllocator, RemoveError, Request,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use units::{FrameNumber, FrameRange, NodeId, PhysAddr};
@@ -24,6 +27,14 @@ struct Plan {
 enum Step {
     Allocate {
         request: Request,
+    },
+    /// By a policy, for one of the threads, on a CPU of this node.
+    AllocateBy {
+        policy: policies::Plan,
+        count: u64,
+        thread: usize,
+        cpu_node: NodeId,
+        times: u8,
     },
     /// On this CPU, through its cache, as all frees are.
     Free {
@@ -50,6 +61,28 @@ enum Step {
     Add {
         start: u64,
         len: u64,
+    },
+    /// A new span, of which so many frames at both ends are withheld, behind what is known or anywhere.
+    AddMemory {
+        node: NodeId,
+        start: u64,
+        len: u64,
+        withheld: (u64, u64),
+        behind: bool,
+    },
+    Remove {
+        start: u64,
+        len: u64,
+    },
+    /// Part of a run of free frames, or all of it.
+    RemoveFree {
+        which: Index,
+        skip: u64,
+        len: u64,
+    },
+    /// What one of the steps before has removed.
+    AddBack {
+        which: Index,
     },
     /// So many single frames, from one CPU's cache.
     AllocateCached {
@@ -104,6 +137,7 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
     let frame = || prop_oneof![0..9000u64, HIGH..HIGH + 5000, any::<u64>()];
     prop_oneof![
         5 => request(nodes).prop_map(|request| Step::Allocate { request }),
+        3 => by_policy(nodes),
         3 => (any::<Index>(), any::<Index>()).prop_map(|(which, cpu)| Step::Free { which, cpu }),
         2 => (any::<Index>(), any::<Index>(), 1..100u8)
             .prop_map(|(first, cpu, times)| Step::FreeSingles { first, cpu, times }),
@@ -114,6 +148,19 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
         1 => (frame(), prop_oneof![0..5u64, any::<u64>()])
             .prop_map(|(frame, count)| Step::FreeAnywhere { frame, count }),
         1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64).prop_map(|(start, len)| Step::Add { start, len }),
+        1 => (
+            (0..nodes).prop_map(node),
+            prop_oneof![0..9000u64, HIGH..HIGH + 5000],
+            prop_oneof![0..40u64, 1..3000u64, (1..6u64).prop_map(|blocks| blocks * 512)],
+            prop_oneof![Just((0, 0)), (0..300u64, 0..300u64)],
+            any::<bool>(),
+        )
+            .prop_map(|(node, start, len, withheld, behind)| Step::AddMemory { node, start, len, withheld, behind }),
+        1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64)
+            .prop_map(|(start, len)| Step::Remove { start, len }),
+        1 => (any::<Index>(), prop_oneof![Just(0), 0..600u64], prop_oneof![Just(u64::MAX), 1..1500u64])
+            .prop_map(|(which, skip, len)| Step::RemoveFree { which, skip, len }),
+        1 => any::<Index>().prop_map(|which| Step::AddBack { which }),
     ]
 }
 
@@ -128,17 +175,37 @@ fn request(nodes: usize) -> impl Strategy<Value = Request> {
     let highest =
         prop_oneof![3 => Just(None), 1 => (0..9000u64 * 4096).prop_map(|last| Some(PhysAddr(last)))];
     let node_id = || (0..nodes).prop_map(node);
-    (count, alignment, highest, node_id(), any::<bool>(), node_id()).prop_map(
-        |(count, alignment, highest, preferred, strict, cpu_node)| Request {
+    let choice = (node_id(), any::<bool>(), policies::sets(nodes), any::<bool>(), node_id());
+    (count, alignment, highest, choice).prop_map(
+        |(count, alignment, highest, (preferred, strict, nodes, interleaved, cpu_node))| Request {
             count,
             alignment,
             highest,
             preferred,
             strict,
+            nodes,
+            interleaved,
             cpu_node,
         },
     )
 }
+
+fn by_policy(nodes: usize) -> impl Strategy<Value = Step> {
+    let count = prop_oneof![3 => Just(1), 1 => 1..20u64, 1 => 1..3000u64];
+    let of_what = (policies::policies(nodes), count);
+    (of_what, 0..THREADS, (0..nodes).prop_map(node), 1..40u8).prop_map(
+        |((policy, count), thread, cpu_node, times)| Step::AllocateBy {
+            policy,
+            count,
+            thread,
+            cpu_node,
+            times,
+        },
+    )
+}
+
+/// Threads that each interleave by themselves.
+const THREADS: usize = 2;
 
 /// Both allocators, which must agree.
 struct Pair<'p> {
@@ -147,6 +214,10 @@ struct Pair<'p> {
     fallback: &'p [Vec<NodeId>],
     /// Two for each node.
     caches: Vec<CpuCache<'p>>,
+    /// Ranges that were removed; some may have been added again since.
+    removed: Vec<FrameRange>,
+    /// For each thread, where its interleaving stands.
+    turns: [(Cursor, Turns); THREADS],
     /// Whether this step is looked at closely. Not each is, for looking makes the allocator put its memory in order.
     look: bool,
 }
@@ -154,7 +225,15 @@ struct Pair<'p> {
 impl Pair<'_> {
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Allocate { request } => self.allocate(request),
+            Step::Allocate { request } => self.allocate(request, &Wish::of(request, self.fallback)),
+            &Step::AllocateBy { ref policy, count, thread, cpu_node, times } => {
+                for _ in 0..times {
+                    let (cursor, turns) = &mut self.turns[thread];
+                    let wish = policy.wish(cpu_node, turns, self.fallback);
+                    let request = policy.with(|policy| policy.request(count, cpu_node, cursor));
+                    self.allocate(&request, &wish);
+                }
+            }
             Step::Free { which, cpu } => {
                 if let Some((start, count)) = self.some_grant(which) {
                     self.free_on(cpu.index(self.caches.len()), start, count);
@@ -177,6 +256,26 @@ impl Pair<'_> {
             }
             &Step::FreeAnywhere { frame, count } => self.free(frame, count),
             &Step::Add { start, len } => self.add_free(FrameRange::new(start, start + len)),
+            &Step::AddMemory { node, start, len, withheld, behind } => {
+                let next = self.model.borders().into_iter().max().unwrap_or_default();
+                let start = if behind { next + start % 700 * (start % 3) } else { start };
+                let free = FrameRange::new(start + withheld.0, start + len.saturating_sub(withheld.1));
+                self.add_memory(NodeFrames { node, frames: FrameRange::new(start, start + len) }, free);
+            }
+            &Step::Remove { start, len } => self.remove_free(FrameRange::new(start, start + len)),
+            &Step::RemoveFree { ref which, skip, len } => {
+                let runs = self.model.free_runs();
+                if let Some(run) = runs.get(which.index(runs.len().max(1))) {
+                    let start = (run.start + skip).min(run.end - 1);
+                    self.remove_free(FrameRange::new(start, start.saturating_add(len).min(run.end)));
+                }
+            }
+            Step::AddBack { which } => {
+                if !self.removed.is_empty() {
+                    let range = self.removed.swap_remove(which.index(self.removed.len()));
+                    self.add_free(range);
+                }
+            }
         }
         if self.look {
             self.compare_counts();
@@ -189,12 +288,12 @@ impl Pair<'_> {
         Some((start, count))
     }
 
-    fn allocate(&mut self, request: &Request) {
-        let strict = [request.preferred];
-        let order = if request.strict { &strict[..] } else { &self.fallback[request.preferred.index()][..] };
+    fn allocate(&mut self, request: &Request, wish: &Wish) {
+        let order = &wish.order;
         let (pages, caches) = (self.pages, &mut self.caches);
         let give_back = |node, cached| {
-            let mut of_node: Vec<_> = caches.iter_mut().filter(|cache| cache.node() == node).collect();
+            let mut of_node: Vec<_> =
+                caches.iter_mut().filter(|cache| cache.node().unwrap() == node).collect();
             assert_eq!(of_node.iter().map(|cache| cache.len() as u64).sum::<u64>(), cached);
             of_node.iter_mut().for_each(|cache| pages.drain(cache));
             true
@@ -207,8 +306,8 @@ impl Pair<'_> {
                     assert!(!self.model.fits(node, request), "{request:?} fits on {node}, got {grant:?}");
                 }
                 assert_eq!(grant.count, request.count);
-                assert_eq!(grant.fell_back, grant.node != request.preferred);
-                self.model.grant(request, grant.frame.0, grant.node);
+                assert_eq!(grant.fell_back, Some(grant.node) != wish.wanted);
+                self.model.grant(request, wish, grant.frame.0, grant.node);
             }
             Err(AllocateError::NoFrames) => assert_eq!(request.count, 0),
             Err(AllocateError::BadAlignment(alignment)) => {
@@ -229,9 +328,12 @@ impl Pair<'_> {
 
     /// A frame of the CPU's node, if one is free that no other CPU has in its cache.
     fn allocate_cached(&mut self, cpu: usize) {
-        let node = self.caches[cpu].node();
+        let node = self.caches[cpu].node().unwrap();
         match self.pages.allocate_cached(&mut self.caches[cpu]) {
-            Some(frame) => self.model.grant(&Request::new(1, node), frame.0, node),
+            Some(frame) => {
+                let wish = Wish::new(node, vec![node]);
+                self.model.grant(&Request::new(1, node), &wish, frame.0, node);
+            }
             None => {
                 let stats = self.pages.node_stats(node).unwrap();
                 assert!(self.caches[cpu].is_empty() && stats.free == stats.cached);
@@ -272,6 +374,28 @@ impl Pair<'_> {
         assert_eq!(self.pages.add_free(range), self.model.add_free(range));
     }
 
+    fn add_memory(&mut self, memory: NodeFrames, free: FrameRange) {
+        let (pages, expected) = (self.pages, self.model.add_memory(memory, free));
+        match pages.growth_layout(memory) {
+            Ok(layout) => assert_eq!(pages.add_memory(memory, free, machine::leak(layout)), expected),
+            Err(error) => assert_eq!(Err(error), expected),
+        }
+    }
+
+    /// A frame in a cache stands in the way, until it is drained; it and those before it are free for all that.
+    fn remove_free(&mut self, range: FrameRange) {
+        let mut removed = self.pages.remove_free(range);
+        if let Err(RemoveError::Cached(frame)) = removed {
+            assert!(self.model.all_free(range.start.0.max(1)..frame.0 + 1));
+            self.caches.iter_mut().for_each(|cache| self.pages.drain(cache));
+            removed = self.pages.remove_free(range);
+        }
+        assert_eq!(removed, self.model.remove_free(range));
+        if removed.is_ok_and(|count| count > 0) {
+            self.removed.push(range);
+        }
+    }
+
     fn free_by_order(&self) -> Vec<[u64; page_alloc::ORDERS]> {
         (0..self.fallback.len()).map(|index| self.pages.free_by_order(node(index)).unwrap()).collect()
     }
@@ -291,7 +415,7 @@ impl Pair<'_> {
     fn compare_counts(&self) {
         for index in 0..self.fallback.len() {
             let stats = self.pages.node_stats(node(index)).unwrap();
-            let of_node = self.caches.iter().filter(|cache| cache.node() == node(index));
+            let of_node = self.caches.iter().filter(|cache| cache.node().unwrap() == node(index));
             let cached = of_node.map(|cache| cache.len() as u64).sum();
             assert_eq!(stats.cached, cached);
             assert_eq!(self.pages.free_by_order(node(index)).unwrap().iter().sum::<u64>(), stats.free);
@@ -329,7 +453,9 @@ proptest! {
         let cpus: Vec<NodeId> = (0..2 * plan.fallback.len()).map(|cpu| node(cpu / 2)).collect();
         let (pages, caches) = machine.pages_and_caches(&cpus);
         let model = Model::new(&plan.spans, plan.fallback.len());
-        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches, look: true };
+        let turns = [(Cursor::START, Turns::default()), (Cursor::START, Turns::default())];
+        let removed = Vec::new();
+        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches, removed, turns, look: true };
         pair.boot(&plan.spans, &plan.taken_at_boot);
         for (number, step) in plan.steps.iter().enumerate() {
             pair.look = number.is_multiple_of(5);
@@ -338,7 +464,7 @@ proptest! {
                 pair.compare_chunks();
             }
         }
-        for frame in plan.spans.iter().flat_map(|s| [s.frames.start.0, s.frames.end.0, s.frames.end.0 - 1]) {
+        for frame in pair.model.borders() {
             prop_assert_eq!(pages.node_of(FrameNumber(frame)), pair.model.node_of(frame));
         }
         while let Some((&start, &count)) = pair.model.grants.first_key_value() {

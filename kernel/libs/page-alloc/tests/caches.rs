@@ -2,8 +2,8 @@
 mod machine;
 
 use machine::{Machine, node, span};
-use page_alloc::{CACHE_FRAMES, FreeError};
-use units::FrameRange;
+use page_alloc::{CACHE_FRAMES, CpuCache, FreeError, Request};
+use units::{FrameNumber, FrameRange};
 
 #[test]
 fn a_free_that_is_refused_leaves_a_full_cache_as_it_was() {
@@ -23,4 +23,56 @@ fn a_free_that_is_refused_leaves_a_full_cache_as_it_was() {
 
     pages.free_cached(cache, *last, 1).unwrap();
     assert_eq!(cache.len(), CACHE_FRAMES / 2 + 1);
+}
+
+#[test]
+fn a_cache_of_no_node_leaves_all_to_the_nodes() {
+    let mut machine = Machine::new(&[span(0, 0, 1024)], &[&[0]]);
+    let pages = machine.pages_all_free();
+    let mut none = CpuCache::none();
+    assert_eq!(pages.allocate_cached(&mut none), None);
+    let frame = pages.allocate(&Request::new(1, node(0))).unwrap().frame;
+    pages.free_cached(&mut none, frame, 1).unwrap();
+    assert_eq!(pages.free_cached(&mut none, frame, 1), Err(FreeError::AlreadyFree(frame)));
+    pages.drain(&mut none);
+    assert_eq!((none.node(), none.len()), (None, 0));
+    assert_eq!(pages.node_stats(node(0)).unwrap().free, 1023);
+}
+
+#[test]
+fn what_was_freed_last_is_handed_out_first_wherever_the_ring_begins() {
+    let mut machine = Machine::new(&[span(0, 0, 4096)], &[&[0]]);
+    let (pages, mut caches) = machine.pages_and_caches(&[node(0)]);
+    pages.add_free(FrameRange::new(512, 4096)).unwrap();
+    let cache = &mut caches[0];
+    let frames: Vec<_> = (0..5 * CACHE_FRAMES).map(|_| pages.allocate_cached(cache).unwrap()).collect();
+    pages.drain(cache);
+    for frame in &frames {
+        pages.free_cached(cache, *frame, 1).unwrap();
+        assert_eq!(pages.allocate_cached(cache), Some(*frame));
+        pages.free_cached(cache, *frame, 1).unwrap();
+    }
+    let kept = cache.len();
+    let again: Vec<_> = (0..kept).map(|_| cache.take().unwrap()).collect();
+    assert!(again.iter().eq(frames.iter().rev().take(kept)), "{again:?}");
+    assert_eq!(cache.take(), None);
+}
+
+#[test]
+fn a_word_s_last_frame_is_put_by_its_block_and_a_grant_s_first_is_not() {
+    let mut machine = Machine::new(&[span(0, 0, 4096)], &[&[0]]);
+    let (pages, mut caches) = machine.pages_and_caches(&[node(0)]);
+    pages.add_free(FrameRange::new(512, 1024)).unwrap();
+    let cache = &mut caches[0];
+    let frames: Vec<_> = (0..CACHE_FRAMES).map(|_| pages.allocate_cached(cache).unwrap()).collect();
+    let (last, two) = (frames[CACHE_FRAMES - 1], pages.allocate(&Request::new(2, node(0))).unwrap());
+    assert_eq!((last, two.frame), (FrameNumber(575), FrameNumber(576)));
+    assert!(!cache.put(last));
+    assert_eq!(
+        pages.free_cached(cache, two.frame, 1),
+        Err(FreeError::WrongCount { frame: two.frame, count: 1, granted: 2 })
+    );
+    pages.free_cached(cache, last, 1).unwrap();
+    assert_eq!(cache.len(), 1);
+    assert_eq!(pages.free_cached(cache, last, 1), Err(FreeError::AlreadyFree(last)));
 }

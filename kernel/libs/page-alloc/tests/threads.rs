@@ -53,7 +53,7 @@ fn work<'p>(shared: &Shared<'p>, me: u32, cache: &mut CpuCache<'p>) -> u64 {
     for _ in 0..ROUNDS {
         if dice.roll(2) == 0 {
             let count = [1, 1, 1, 2, 8, 512, 1 + dice.roll(20), 1 + dice.roll(1200)][dice.roll(8) as usize];
-            let cpu_node = cache.node();
+            let cpu_node = cache.node().unwrap();
             let request = Request { cpu_node, ..Request::new(count, node(dice.roll(2) as usize)) };
             if let Some(grant) = allocate(shared, &request, cache) {
                 shared.owners.pass(&grant, 0, me);
@@ -81,7 +81,7 @@ fn work<'p>(shared: &Shared<'p>, me: u32, cache: &mut CpuCache<'p>) -> u64 {
 /// From the cache if it is asked for a single frame of its node, else from the lists; what other threads have in their
 /// caches stays there.
 fn allocate<'p>(shared: &Shared<'p>, request: &Request, cache: &mut CpuCache<'p>) -> Option<Grant> {
-    let node = cache.node();
+    let node = cache.node().unwrap();
     if request.count == 1
         && request.preferred == node
         && let Some(frame) = shared.pages.allocate_cached(cache)

@@ -7,8 +7,8 @@
 /// What the parameters ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Parameters {
-    /// `numa=off`: treat the machine as one node, whatever firmware says.
-    pub numa_off: bool,
+    /// `numa=off`, `numa=fake=N` or `numa=fake=SIZE`: what is a node.
+    pub numa: Numa,
     /// `log=LEVEL`: how much is logged.
     pub log: LogLevel,
     /// `selftest`: prove on this machine that memory is where it should be.
@@ -21,6 +21,21 @@ pub struct Parameters {
     pub exit: bool,
     /// `fault=KIND`: break down on purpose when boot is complete, so that a test can watch how.
     pub fault: Option<Fault>,
+}
+
+/// What is a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Numa {
+    /// What firmware says.
+    #[default]
+    FromFirmware,
+    /// `off`: the machine, whatever firmware says.
+    Off,
+    /// `fake=N`: an equal share of the machine, whatever firmware says; so many of them, at least 1.
+    FakeCount(u64),
+    /// `fake=SIZE`, a number and one of the letters K, M, G and T, large or small: likewise, of about so many bytes each,
+    /// at least 1.
+    FakeSizeBytes(u64),
 }
 
 /// How much is logged; each level includes those before it.
@@ -74,13 +89,37 @@ impl Parameters {
                 "exit" => self.exit = true,
                 _ => return None,
             },
-            Some(("numa", "off")) => self.numa_off = true,
+            Some(("numa", nodes)) => self.numa = Numa::from_word(nodes)?,
             Some(("log", level)) => self.log = LogLevel::from_word(level)?,
             Some(("fault", kind)) => self.fault = Some(Fault::from_word(kind)?),
             Some(_) => return None,
         }
         Some(())
     }
+}
+
+impl Numa {
+    fn from_word(word: &str) -> Option<Self> {
+        if word == "off" {
+            return Some(Self::Off);
+        }
+        let number = word.strip_prefix("fake=")?;
+        let shift = match number.bytes().next_back()?.to_ascii_uppercase() {
+            b'K' => 10,
+            b'M' => 20,
+            b'G' => 30,
+            b'T' => 40,
+            _ => return Some(Self::FakeCount(positive(number)?)),
+        };
+        let size = positive(&number[..number.len() - 1])?;
+        size.checked_mul(1 << shift).map(Self::FakeSizeBytes)
+    }
+}
+
+/// A number above 0, of digits alone.
+fn positive(word: &str) -> Option<u64> {
+    let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+    word.parse().ok().filter(|&number| digits && number > 0)
 }
 
 impl LogLevel {
@@ -130,7 +169,7 @@ mod tests {
         let (parameters, unknown) = parse("numa=off log=trace selftest load bench exit fault=page");
         assert!(unknown.is_empty());
         let expected = Parameters {
-            numa_off: true,
+            numa: Numa::Off,
             log: LogLevel::Trace,
             selftest: true,
             load: true,
@@ -146,6 +185,32 @@ mod tests {
         let (parameters, unknown) = parse("selftest=1 colour exit log=loud numa= fault=fire =");
         assert_eq!(unknown, ["selftest=1", "colour", "log=loud", "numa=", "fault=fire", "="]);
         assert_eq!(parameters, Parameters { exit: true, ..Parameters::default() });
+    }
+
+    #[test]
+    fn fake_nodes_are_asked_for_by_number_or_by_size() {
+        for (line, numa) in [
+            ("numa=fake=4", Numa::FakeCount(4)),
+            ("numa=fake=18446744073709551615", Numa::FakeCount(u64::MAX)),
+            ("numa=fake=64K", Numa::FakeSizeBytes(64 << 10)),
+            ("numa=fake=128m", Numa::FakeSizeBytes(128 << 20)),
+            ("numa=fake=1G", Numa::FakeSizeBytes(1 << 30)),
+            ("numa=fake=2t", Numa::FakeSizeBytes(2 << 40)),
+            ("numa=off numa=fake=2", Numa::FakeCount(2)),
+            ("numa=fake=2 numa=off", Numa::Off),
+        ] {
+            assert_eq!(parse(line), (Parameters { numa, ..Parameters::default() }, Vec::new()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_fake_nodes_that_means_nothing_is_handed_back() {
+        let words = "numa=fake numa=fake= numa=fake=0 numa=fake=0M numa=fake=M numa=fake=-1 numa=fake=+1 numa=fake=4U \
+                     numa=fake=0x4 numa=fake=1.5G numa=fake=\u{b9} numa=fake=18446744073709551616 numa=fake=16777216T \
+                     numa=fake=4=4 numa=fake=1Mi numa=on";
+        let (parameters, unknown) = parse(words);
+        assert_eq!(unknown, words.split(' ').collect::<Vec<_>>());
+        assert_eq!(parameters, Parameters::default());
     }
 
     #[test]

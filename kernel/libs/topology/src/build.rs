@@ -6,6 +6,7 @@ use units::{ApicId, MAX_NODES, NodeId, PhysAddr, PhysRange, ProximityDomain};
 use crate::cpus::{AbsentCpus, Cpus, Home, Homes, Others};
 use crate::distances::Distances;
 use crate::domains::Domains;
+use crate::fake::Cuts;
 use crate::fallback::Fallback;
 use crate::memory::{Claim, Claims};
 use crate::sweep::sweep;
@@ -51,16 +52,19 @@ impl NumaTopology {
         self.ranges.clear();
         self.source = match (inputs.numa, &inputs.srat) {
             (NumaMode::Off, _) => Source::Off,
+            (NumaMode::Fake(_), _) => Source::Fake,
             (NumaMode::FromFirmware, Some(srat)) if self.read_srat(srat, inputs, &absent, findings) => {
                 Source::Srat
             }
             (NumaMode::FromFirmware, _) => Source::None,
         };
-        if self.source != Source::Srat {
-            self.make_one_node(inputs.ram, findings);
+        match inputs.numa {
+            _ if self.source == Source::Srat => {}
+            NumaMode::Fake(fake) => self.make_nodes(fake.granted(inputs.ram), inputs.ram, findings),
+            _ => self.make_nodes(1, inputs.ram, findings),
         }
         self.count();
-        // Domain 0 of a machine that is one node by decree is not the SLIT's.
+        // Domain 0 of a machine whose nodes are by decree is not the SLIT's.
         let slit = inputs.slit.as_ref().filter(|_| self.source == Source::Srat);
         self.distances.read(&self.nodes, slit, findings);
         self.fallback.read(&self.nodes, &self.distances);
@@ -123,11 +127,13 @@ impl NumaTopology {
         }
     }
 
-    /// One node with all the RAM there is; all CPUs are on it already.
-    fn make_one_node(&mut self, ram: &[PhysRange], findings: &mut dyn Findings) {
-        self.nodes.push(node(NodeId::ZERO, ProximityDomain(0)));
-        for &range in ram.iter().filter(|range| !range.is_empty()) {
-            let range = MemoryRange { range, node: NodeId::ZERO, hot_pluggable: false };
+    /// So many nodes with all the RAM there is, and all CPUs; one, but where nodes are made up.
+    fn make_nodes(&mut self, count: usize, ram: &[PhysRange], findings: &mut dyn Findings) {
+        let ids = (0..count).filter_map(NodeId::new);
+        self.nodes.extend(ids.map(|id| node(id, ProximityDomain(id.index() as u32))));
+        let cuts = Cuts::new(ram, count);
+        for (index, range) in ram.iter().flat_map(|&range| cuts.parts(range)) {
+            let range = MemoryRange { range, node: self.nodes[index].id, hot_pluggable: false };
             if self.ranges.try_push(range).is_ok() {
                 continue;
             }
@@ -138,6 +144,7 @@ impl NumaTopology {
             let what = What::RamRangesFull { limit: MAX_RANGES };
             findings.report(Finding::new(Signature::MEMORY_MAP, 0, what));
         }
+        self.cpus.deal_out(&self.nodes);
     }
 
     /// Adds up each node's CPUs and memory.

@@ -3,7 +3,8 @@ use acpi_tables::{Finding, Findings, Madt, Signature, Srat, SratCpu, SratEntry, 
 use arrayvec::ArrayVec;
 use units::{ApicId, CpuId, NodeId, ProximityDomain};
 
-use crate::{Cpu, Inputs, MAX_CPUS};
+use crate::fake::node_of_cpu;
+use crate::{Cpu, Inputs, MAX_CPUS, Node};
 
 /// The CPUs by id, and their ids by APIC id.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -120,6 +121,14 @@ impl Cpus {
     /// Where the APIC id is, or would be, in `by_apic_id`.
     fn place(&self, apic_id: ApicId) -> Result<usize, usize> {
         self.by_apic_id.binary_search_by_key(&apic_id, |&index| self.list[usize::from(index)].apic_id)
+    }
+
+    /// Gives each of these nodes its share of the CPUs.
+    pub fn deal_out(&mut self, nodes: &[Node]) {
+        for (place, index) in self.by_apic_id.iter().enumerate() {
+            self.list[usize::from(*index)].node =
+                nodes[node_of_cpu(place, self.by_apic_id.len(), nodes.len())].id;
+        }
     }
 
     /// Gives each CPU without a home the node of the CPU with a home whose APIC id is next below its own, else next

@@ -2,6 +2,8 @@
 use acpi_tables::{Madt, Slit, Srat};
 use units::{ApicId, PhysRange};
 
+use crate::FakeNodes;
+
 /// All that is known of the machine. Whatever is left out is done without.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inputs<'a> {
@@ -29,4 +31,6 @@ pub enum NumaMode {
     FromFirmware,
     /// One node, whatever firmware says.
     Off,
+    /// So many nodes, whatever firmware says.
+    Fake(FakeNodes),
 }

@@ -15,6 +15,7 @@ mod build;
 mod cpus;
 mod distances;
 mod domains;
+mod fake;
 mod fallback;
 mod inputs;
 mod memory;
@@ -26,5 +27,6 @@ mod uncovered;
 mod values;
 
 pub use build::NumaTopology;
+pub use fake::{FAKE_NODE_UNIT, FakeNodes};
 pub use inputs::{Inputs, NumaMode};
 pub use values::{Cpu, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};

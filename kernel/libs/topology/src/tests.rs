@@ -1,6 +1,7 @@
 //! Tests of the topology: a module a family of rules, and properties that hold for any machine and any bytes.
 mod cpus;
 mod distances;
+mod fake;
 mod machine;
 mod memory;
 mod model;

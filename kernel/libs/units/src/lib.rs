@@ -7,6 +7,8 @@
 
 mod address;
 mod id;
+mod node_set;
 
 pub use address::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, PhysRange, VirtAddr};
 pub use id::{ApicId, CpuId, MAX_NODES, NodeId, ProximityDomain};
+pub use node_set::NodeSet;

@@ -12,6 +12,8 @@ use units::{ApicId, FrameNumber, PhysAddr};
 pub const WAKE_VECTOR: u8 = 0xf0;
 /// The vector that makes a CPU forget translations.
 pub const SHOOTDOWN_VECTOR: u8 = 0xf1;
+/// The vector that asks a CPU for its free pages.
+pub const RECALL_VECTOR: u8 = 0xf2;
 /// The vector of an interrupt that went away before it was taken; needs no end-of-interrupt.
 pub const SPURIOUS_VECTOR: u8 = 0xff;
 
@@ -132,6 +134,11 @@ pub fn wake_cpu(cpu: ApicId) {
 /// Makes a CPU forget the translations that were taken out of the page tables.
 pub fn ask_to_forget(cpu: ApicId) {
     send(cpu, Message::Fixed(SHOOTDOWN_VECTOR));
+}
+
+/// Asks a CPU to give its free pages back.
+pub fn ask_for_pages(cpu: ApicId) {
+    send(cpu, Message::Fixed(RECALL_VECTOR));
 }
 
 /// Tells the APIC that the interrupt in service has been handled.

@@ -95,26 +95,24 @@ pub unsafe fn per_cpu_increment<const OFFSET: usize>() {
     unsafe { asm!("inc dword ptr gs:[{}]", const OFFSET, options(nostack)) };
 }
 
-/// Takes 1 from the 32-bit counter at one offset of the running CPU's block; if it is 0 then and the byte at the other offset is
-/// not, calls the scheduler. Unlike a call of its own this one keeps all registers, so that who ends a short stretch with it needs no
-/// stack.
+/// Takes 1 from the 32-bit counter at this offset of the running CPU's block; if it is 0 then, calls the scheduler. Unlike a call
+/// of its own this one keeps all registers, so that who ends a short stretch with it needs no stack.
 ///
 /// # Safety
-/// There are such a counter, which is not 0, and such a byte. The code may be left for another thread here.
+/// There is such a counter, which is not 0. The code may be left for another thread here.
 #[inline]
-pub unsafe fn per_cpu_decrement_and_call<const COUNTER: usize, const BYTE: usize>() {
-    // SAFETY: the caller says so; `call_due` changes no register, and the stack below the pointer is nobody's.
+pub unsafe fn per_cpu_decrement_and_call<const OFFSET: usize>() {
+    // SAFETY: the caller says so; what is called changes no register and takes any alignment of the stack. That it pushes is no more
+    // than what interrupts do at any place: the target has no red zone.
     unsafe {
         asm!(
             "dec dword ptr gs:[{counter}]",
             "jnz 2f",
-            "cmp byte ptr gs:[{byte}], 0",
-            "je 2f",
             "call {call}",
             "2:",
-            counter = const COUNTER,
-            byte = const BYTE,
+            counter = const OFFSET,
             call = sym call_preempt_if_due,
+            options(nostack),
         );
     }
 }

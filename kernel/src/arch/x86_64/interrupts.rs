@@ -4,7 +4,7 @@
 //! common path that saves the registers and calls [`dispatch`] (Intel SDM vol. 3 §6.12 to §6.15).
 use super::descriptors::InterruptStack;
 use super::{apic, fault, timer};
-use crate::memory::shootdown;
+use crate::memory::{cache_recall, shootdown};
 use crate::threading::{per_cpu, scheduler};
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
@@ -163,6 +163,7 @@ fn interrupt(vector: u8) {
         // A CPU that halted looks what is to be done when it goes on.
         apic::WAKE_VECTOR => {}
         apic::SHOOTDOWN_VECTOR => shootdown::answer(),
+        apic::RECALL_VECTOR => cache_recall::interrupted(),
         _ => log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for"),
     }
     scheduler::preempt_at_end_of_interrupt(cpu);

@@ -18,7 +18,8 @@ mod time;
 mod timer;
 
 pub use apic::{
-    ask_to_forget, frame as apic_frame, init_this_cpu as init_apic, this_cpu as this_apic_id, wake_cpu,
+    ask_for_pages, ask_to_forget, frame as apic_frame, init_this_cpu as init_apic, this_cpu as this_apic_id,
+    wake_cpu,
 };
 pub use context::{Context, switch};
 pub use debug_exit::{ExitStatus, exit_emulator};

@@ -4,8 +4,11 @@ use proptest::prelude::*;
 use units::{ApicId, ProximityDomain};
 
 use super::with_findings;
-use crate::builder::{TableBuilder, local_apic, local_apic_affinity, memory_affinity, x2apic_affinity};
-use crate::{Finding, find_madt, find_slit, find_srat};
+use crate::builder::{
+    TableBuilder, attachment, latency_and_bandwidth, local_apic, local_apic_affinity, memory_affinity,
+    msct_domains, side_cache, x2apic_affinity,
+};
+use crate::{Finding, HmatEntry, find_hmat, find_madt, find_msct, find_slit, find_srat};
 
 /// Reads the bytes as each of the tables; gives how much was read and how much told.
 fn read_all(bytes: &[u8]) -> (usize, usize) {
@@ -28,12 +31,26 @@ fn read_all(bytes: &[u8]) -> (usize, usize) {
             assert!(slit.distance(from, to).is_some() == (slit.offset(from, to) != 0));
         }
     }
+    if let Some(hmat) = find_hmat([bytes], &mut findings) {
+        for entry in hmat.entries(&mut findings) {
+            count += 1;
+            if let HmatEntry::Matrix(matrix) = entry {
+                let size = 4 * (matrix.initiators().len() + matrix.targets().len());
+                assert!(size <= bytes.len());
+                let _ = matrix.value(matrix.initiators().len(), matrix.targets().len());
+            }
+        }
+    }
+    if let Some(msct) = find_msct([bytes], &mut findings) {
+        count += msct.domains(&mut findings).count();
+    }
     (count, told)
 }
 
 /// Tables with a signature and a header's worth of bytes, and then anything; the length sometimes true.
 fn tables() -> impl Strategy<Value = Vec<u8>> {
-    let signature = prop_oneof![Just(*b"SRAT"), Just(*b"SLIT"), Just(*b"APIC")];
+    let signature =
+        prop_oneof![Just(*b"SRAT"), Just(*b"SLIT"), Just(*b"APIC"), Just(*b"HMAT"), Just(*b"MSCT")];
     (signature, any::<bool>(), prop::collection::vec(any::<u8>(), 0..600)).prop_map(
         |(signature, true_length, mut bytes)| {
             bytes.splice(0..bytes.len().min(4), signature);
@@ -67,11 +84,25 @@ proptest! {
 
     #[test]
     fn any_entries_are_read_in_bounded_steps(entries in entries(), revision in 0..4_u8) {
-        for table in [TableBuilder::srat(revision), TableBuilder::madt()] {
+        for table in [TableBuilder::srat(revision), TableBuilder::madt(), TableBuilder::msct(1, 1, 0)] {
             let table = table.entry(&entries[..]).build();
             let (count, told) = read_all(&table);
             prop_assert!(count + told <= table.len());
         }
+    }
+
+    #[test]
+    fn any_structures_of_an_hmat_are_read_in_bounded_steps(
+        structures in prop::collection::vec((0..4_u8, prop::collection::vec(any::<u8>(), 0..80)), 0..12),
+        revision in 0..3_u8,
+    ) {
+        let structures = structures.into_iter().flat_map(|(kind, rest)| {
+            let length = rest.len() as u8 + 8;
+            [kind, 0, 0, 0, length, 0, 0, 0].into_iter().chain(rest)
+        });
+        let table = TableBuilder::hmat(revision).entries(structures).build();
+        let (count, told) = read_all(&table);
+        prop_assert!(count + told <= table.len());
     }
 
     #[test]
@@ -102,7 +133,7 @@ proptest! {
         let read = entries.iter().map(|entry| match *entry {
             crate::SratEntry::Cpu(cpu) => (u64::from(cpu.apic_id.0), 0, cpu.domain.0, cpu.enabled),
             crate::SratEntry::Memory(memory) => (memory.base, memory.length, memory.domain.0, memory.enabled),
-            crate::SratEntry::Other { .. } => (0, 0, 0, false),
+            _ => (0, 0, 0, false),
         });
         let written = cpus.iter().map(|&(id, domain, _)| (u64::from(id), 0, domain, true))
             .chain(cpus.iter().map(|&(_, domain, id)| (u64::from(id), 0, domain, true)))
@@ -119,7 +150,13 @@ fn every_flipped_bit_of_a_table_is_lived_with() {
         .build();
     let slit = TableBuilder::slit(2, &[10, 20, 20, 10]).build();
     let madt = TableBuilder::madt().entry(&local_apic(0, 0)).entry(&local_apic(1, 1)).build();
-    for table in [srat, slit, madt] {
+    let hmat = TableBuilder::hmat(2)
+        .entry(&attachment(ProximityDomain(0), Some(ProximityDomain(0))))
+        .entry(&latency_and_bandwidth(0, 100, &[0, 1], &[0, 1], &[1, 2, 3, 4])[..])
+        .entry(&side_cache(ProximityDomain(0), 1 << 20, [1, 1, 1, 1], 64, &[1, 2])[..])
+        .build();
+    let msct = TableBuilder::msct(2, 1, u64::MAX).entry(&msct_domains(0, 1, 64, 1 << 40)).build();
+    for table in [srat, slit, madt, hmat, msct] {
         for bit in 32..table.len() * 8 {
             let mut flipped = table.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);

@@ -99,3 +99,18 @@ fn a_length_that_cuts_an_entry_costs_that_entry() {
     assert_eq!(told, [(64, "srat.entry.length", crate::Action::Dropped)]);
     assert_eq!(entries.map(|entries| entries.len()), Some(1));
 }
+
+#[test]
+fn names_of_any_bytes_are_no_matter() {
+    let read_with = |name: u8| {
+        let mut table = srat();
+        table[10..36].fill(name);
+        seal(&mut table);
+        read(&[&table])
+    };
+    let expected = read_with(b'A');
+    assert_eq!(expected.1, []);
+    for name in [0, 0x1b, 0x80, 0xff] {
+        assert_eq!(read_with(name), expected, "OEM and creator of bytes {name:#x}");
+    }
+}

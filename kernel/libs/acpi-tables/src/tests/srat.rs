@@ -5,9 +5,11 @@ use zerocopy::IntoBytes;
 
 use super::{Told, with_findings};
 use crate::Action::{Dropped, Mended};
-use crate::builder::{TableBuilder, local_apic_affinity, memory_affinity, x2apic_affinity};
-use crate::wire::SratMemoryAffinity;
-use crate::{SratCpu, SratEntry, SratMemory, find_srat};
+use crate::builder::{
+    TableBuilder, generic_initiator, generic_port, local_apic_affinity, memory_affinity, x2apic_affinity,
+};
+use crate::wire::{SratGenericAffinity, SratMemoryAffinity};
+use crate::{DeviceHandle, SratCpu, SratDevice, SratEntry, SratMemory, find_srat};
 
 fn read(table: &[u8]) -> (Vec<SratEntry>, Vec<Told>) {
     with_findings(|findings| {
@@ -55,7 +57,7 @@ fn entries_without_the_enabled_flag_say_so() {
     let enabled = |entry: &SratEntry| match entry {
         SratEntry::Cpu(cpu) => cpu.enabled,
         SratEntry::Memory(memory) => memory.enabled,
-        SratEntry::Other { .. } => true,
+        _ => true,
     };
     assert_eq!(entries.iter().map(enabled).collect::<Vec<_>>(), [false; 3]);
 }
@@ -71,7 +73,7 @@ fn revision_1_has_domains_of_8_bits_but_for_x2apics() {
     let domains = entries.iter().filter_map(|entry| match entry {
         SratEntry::Cpu(cpu) => Some(cpu.domain.0),
         SratEntry::Memory(memory) => Some(memory.domain.0),
-        SratEntry::Other { .. } => None,
+        _ => None,
     });
     assert_eq!(domains.collect::<Vec<_>>(), [0xff, 2, 0x103]);
     assert_eq!(told, [(48, "srat.domain.wide", Mended), (64, "srat.domain.wide", Mended)]);
@@ -88,13 +90,61 @@ fn a_wide_domain_of_a_disabled_entry_is_nobodys_concern() {
 fn types_of_other_machines_are_passed_over_by_their_length_and_unknown_ones_told() {
     let other = |kind: u8| [kind, 7, 0, 0, 0, 0, 0];
     let table = TableBuilder::srat(3)
-        .entries((3..=8).map(other))
+        .entries([3, 4, 7, 8].map(other))
         .entry(&local_apic_affinity(1, ProximityDomain(0)))
         .build();
     let (entries, told) = read(&table);
-    let others = (0..6).map(|n| SratEntry::Other { kind: n + 3, offset: 48 + 7 * u32::from(n) });
-    assert_eq!(entries, others.chain([cpu(1, 0, 90)]).collect::<Vec<_>>());
-    assert_eq!(told, [(83, "srat.entry.type", Dropped)]);
+    let others = (0..).zip([3, 4, 7, 8]).map(|(n, kind)| SratEntry::Other { kind, offset: 48 + 7 * n });
+    assert_eq!(entries, others.chain([cpu(1, 0, 76)]).collect::<Vec<_>>());
+    assert_eq!(told, [(69, "srat.entry.type", Dropped)]);
+}
+
+#[test]
+fn generic_initiators_and_ports_are_read_with_both_kinds_of_handle() {
+    let acpi = DeviceHandle::Acpi { hid: *b"ACPI0016", uid: 0x0403_0201 };
+    let pci = DeviceHandle::Pci { segment: 0x1234, bus: 0xfe, device: 31, function: 5 };
+    let mut off = generic_port(pci, ProximityDomain(3));
+    off.flags = SratGenericAffinity::ARCHITECTURAL_TRANSACTIONS.into();
+    let entry = generic_initiator(pci, ProximityDomain(u32::MAX));
+    assert_eq!(entry.as_bytes()[8..12], [0x34, 0x12, 0xfe, 0xfd], "segment, bus, device and function");
+    let table = TableBuilder::srat(3)
+        .entry(&entry)
+        .entry(&generic_port(acpi, ProximityDomain(2)))
+        .entry(&off)
+        .build();
+    let device = |handle, domain, offset| SratDevice {
+        handle: Some(handle),
+        domain: ProximityDomain(domain),
+        enabled: true,
+        architectural_transactions: false,
+        offset,
+    };
+    let off = SratDevice { enabled: false, architectural_transactions: true, ..device(pci, 3, 112) };
+    let expected = [
+        SratEntry::GenericInitiator(device(pci, u32::MAX, 48)),
+        SratEntry::GenericPort(device(acpi, 2, 80)),
+        SratEntry::GenericPort(off),
+    ];
+    assert_eq!(read(&table), (expected.to_vec(), Vec::new()));
+}
+
+#[test]
+fn a_device_with_a_handle_of_an_unknown_kind_keeps_its_domain() {
+    let mut entry = generic_initiator(DeviceHandle::Acpi { hid: [0; 8], uid: 0 }, ProximityDomain(5));
+    entry.device_handle_type = 2;
+    let mut off = entry;
+    off.flags = 0.into();
+    let (entries, told) = read(&TableBuilder::srat(3).entry(&entry).entry(&off).build());
+    assert!(matches!(
+        entries[0],
+        SratEntry::GenericInitiator(SratDevice {
+            handle: None,
+            domain: ProximityDomain(5),
+            enabled: true,
+            ..
+        })
+    ));
+    assert_eq!((entries.len(), told), (2, [(48, "srat.device.handle", Mended)].to_vec()));
 }
 
 #[test]
@@ -112,10 +162,13 @@ fn after_a_length_under_2_the_rest_is_unread_and_what_came_before_stands() {
 #[test]
 fn an_entry_shorter_than_its_structure_costs_itself_alone() {
     let next = x2apic_affinity(ApicId(2), ProximityDomain(0));
+    let handle = DeviceHandle::Acpi { hid: [0; 8], uid: 0 };
     for (entry, size) in [
         (local_apic_affinity(1, ProximityDomain(0)).as_bytes(), 16),
         (memory_affinity(0, 0x1000, ProximityDomain(0)).as_bytes(), 40),
         (x2apic_affinity(ApicId(1), ProximityDomain(0)).as_bytes(), 24),
+        (generic_initiator(handle, ProximityDomain(0)).as_bytes(), 32),
+        (generic_port(handle, ProximityDomain(0)).as_bytes(), 32),
     ] {
         for length in 2..size {
             let mut short = entry[..length].to_vec();

@@ -28,11 +28,6 @@ struct Modelled {
 #[repr(transparent)]
 pub struct AtomicU64(u64);
 
-/// A `usize`.
-#[derive(Debug)]
-#[repr(transparent)]
-pub struct AtomicUsize(AtomicU64);
-
 impl AtomicU64 {
     pub const fn new(value: u64) -> Self {
         Self(value)
@@ -59,6 +54,10 @@ impl AtomicU64 {
         self.modelled().value.store(value, order);
     }
 
+    pub fn compare_exchange(&self, old: u64, new: u64, taken: Ordering, not: Ordering) -> Result<u64, u64> {
+        self.modelled().value.compare_exchange(old, new, taken, not)
+    }
+
     pub fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
         self.modelled().value.fetch_or(bits, order)
     }
@@ -76,20 +75,6 @@ impl Drop for AtomicU64 {
     /// Another value will have this address.
     fn drop(&mut self) {
         BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner).remove(&ptr::from_ref(self).addr());
-    }
-}
-
-impl AtomicUsize {
-    pub const fn new(value: usize) -> Self {
-        Self(AtomicU64::new(value as u64))
-    }
-
-    pub fn load(&self, order: Ordering) -> usize {
-        self.0.load(order) as usize
-    }
-
-    pub fn store(&self, value: usize, order: Ordering) {
-        self.0.store(value as u64, order);
     }
 }
 

@@ -14,6 +14,11 @@ pub fn span(index: usize, start: u64, end: u64) -> NodeFrames {
     NodeFrames { node: node(index), frames: FrameRange::new(start, end) }
 }
 
+/// Memory of just this layout, for as long as the test runs.
+pub fn leak(layout: Layout) -> &'static mut [MaybeUninit<u8>] {
+    Box::leak(Box::new(Block::new(layout))).aligned()
+}
+
 /// Spans and fallback orders, and the memory that an allocator over them needs.
 pub struct Machine {
     pub spans: Vec<NodeFrames>,

@@ -1,7 +1,10 @@
 //! The plainest allocator there can be: a state for each frame, and every question answered by looking at each one.
+pub mod policies;
+
 use std::collections::BTreeMap;
 
-use page_alloc::{AddError, FreeError, NodeFrames, NodeStats, ORDERS, Request};
+use page_alloc::{AddError, FreeError, GrowError, NodeFrames, NodeStats, ORDERS, RemoveError, Request};
+use policies::Wish;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,10 +68,86 @@ impl Model {
             }
             part.fill(Frame::Free);
             self.stats[node.index()].free += end - next;
+            self.stats[node.index()].managed += end - next;
             added += end - next;
             next = end;
         }
         Ok(added)
+    }
+
+    /// The memory becomes a span of its own.
+    pub fn add_memory(&mut self, memory: NodeFrames, free: FrameRange) -> Result<u64, GrowError> {
+        if memory.frames.is_empty() {
+            return Err(GrowError::Empty);
+        }
+        let numbers = memory.frames.start.0..memory.frames.end.0;
+        if let Some(known) = numbers.clone().find(|frame| self.span_of(*frame).is_some()) {
+            return Err(GrowError::Known(FrameNumber(known)));
+        }
+        let mut outside = (free.start.0..free.end.0).filter(|frame| !numbers.contains(frame));
+        if let Some(frame) = outside.next() {
+            return Err(GrowError::NotInMemory(FrameNumber(frame)));
+        }
+        let is_free = |frame| free.contains(FrameNumber(frame)) && frame > 0;
+        let state = |frame| if is_free(frame) { Frame::Free } else { Frame::Withheld };
+        let frames: Vec<Frame> = numbers.map(state).collect();
+        let count = frames.iter().filter(|frame| **frame == Frame::Free).count() as u64;
+        let stats = &mut self.stats[memory.node.index()];
+        stats.total += frames.len() as u64;
+        stats.managed += count;
+        stats.free += count;
+        self.spans.push((memory, frames));
+        Ok(count)
+    }
+
+    /// The first and the last frame of each span, and those next to them.
+    pub fn borders(&self) -> Vec<u64> {
+        let spans = self.spans.iter().map(|(span, _)| (span.frames.start.0, span.frames.end.0));
+        spans.flat_map(|(start, end)| [start.saturating_sub(1), start, end - 1, end]).collect()
+    }
+
+    pub fn remove_free(&mut self, range: FrameRange) -> Result<u64, RemoveError> {
+        let frames = range.start.0.max(1)..range.end.0;
+        for number in frames.clone() {
+            let frame = FrameNumber(number);
+            let (_, start, _, states) = self.span_of(number).ok_or(RemoveError::NotMemory(frame))?;
+            match states[(number - start) as usize] {
+                Frame::Free => {}
+                Frame::Withheld => return Err(RemoveError::NeverAdded(frame)),
+                Frame::Granted(_) => return Err(RemoveError::InUse(frame)),
+            }
+        }
+        for number in frames.clone() {
+            let Some((node, start, _, states)) = self.span_of(number) else { continue };
+            states[(number - start) as usize] = Frame::Withheld;
+            self.stats[node.index()].free -= 1;
+            self.stats[node.index()].managed -= 1;
+        }
+        Ok(frames.count() as u64)
+    }
+
+    /// The maximal runs of free frames within a span.
+    pub fn free_runs(&self) -> Vec<std::ops::Range<u64>> {
+        let mut runs = Vec::new();
+        for (span, frames) in &self.spans {
+            let mut start = span.frames.start.0;
+            for alike in frames.chunk_by(|one, next| (*one == Frame::Free) == (*next == Frame::Free)) {
+                let end = start + alike.len() as u64;
+                if alike[0] == Frame::Free {
+                    runs.push(start..end);
+                }
+                start = end;
+            }
+        }
+        runs
+    }
+
+    /// Whether all of these frames are free.
+    pub fn all_free(&mut self, mut frames: std::ops::Range<u64>) -> bool {
+        frames.all(|frame| {
+            self.span_of(frame)
+                .is_some_and(|(_, start, _, states)| states[(frame - start) as usize] == Frame::Free)
+        })
     }
 
     /// Whether some run on this node would do.
@@ -86,7 +165,7 @@ impl Model {
     }
 
     /// Takes a grant down, having made sure that it is one that could be given.
-    pub fn grant(&mut self, request: &Request, start: u64, node: NodeId) {
+    pub fn grant(&mut self, request: &Request, wish: &Wish, start: u64, node: NodeId) {
         assert_eq!(start % alignment(request), 0, "alignment of {start} for {request:?}");
         assert_ne!(start, 0, "frame 0 was handed out");
         assert!(below_limit(start + request.count, request.highest), "{start} is too high for {request:?}");
@@ -96,18 +175,20 @@ impl Model {
         assert!(part.iter().all(|&frame| frame == Frame::Free), "{start} for {request:?} was not free");
         part.fill(Frame::Granted(start));
         self.grants.insert(start, request.count);
-        self.count(request, node);
+        self.count(request, wish, node);
     }
 
-    fn count(&mut self, request: &Request, node: NodeId) {
+    fn count(&mut self, request: &Request, wish: &Wish, node: NodeId) {
         let stats = &mut self.stats[node.index()];
         stats.free -= request.count;
         *(if request.cpu_node == node { &mut stats.local } else { &mut stats.other }) += request.count;
-        if request.preferred == node {
+        let wanted = wish.wanted.expect("what is granted was wanted of some node");
+        if wanted == node {
             stats.hit += request.count;
+            stats.interleave_hit += if wish.interleaved { request.count } else { 0 };
         } else {
             stats.miss += request.count;
-            self.stats[request.preferred.index()].foreign += request.count;
+            self.stats[wanted.index()].foreign += request.count;
         }
     }
 

@@ -1,0 +1,137 @@
+//! A node that runs dry is given what running CPUs keep of it in their caches, also when CPUs ask each other.
+use super::fallback::Taken;
+use super::{Outcome, ensure};
+use crate::arch;
+use crate::memory::{cache_recall, page_allocator, shootdown};
+use crate::platform::{cpu_topology, numa_topology, smp};
+use crate::sync::PreemptionOff;
+use crate::threading::per_cpu::{self, PerCpu};
+use crate::threading::thread::Start;
+use crate::threading::{lifecycle, sleep};
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use scheduling::CpuSet;
+use units::CpuId;
+
+static READY: AtomicBool = AtomicBool::new(false);
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// A thread on another CPU runs on with a node's pages in its cache; the boot CPU takes every page of the node, and gets those,
+/// too. Asking once more interrupts nobody.
+pub fn reaches_cpus_that_run() -> Outcome {
+    let boot_cpu = per_cpu::current();
+    let keeps_pages = |cpu: &&PerCpu| cpu.id != boot_cpu.id && cpu.page_cache_view.is_some();
+    for node in numa_topology::get().nodes() {
+        let of_node = |cpu: &&PerCpu| cpu.node == node.id && page_allocator::node_stats(node.id).free > 64;
+        if let Some(cpu) = cpu_topology::online().filter(keeps_pages).find(of_node) {
+            exhaust_beside(cpu)?;
+        }
+    }
+    Ok(())
+}
+
+fn exhaust_beside(cpu: &PerCpu) -> Outcome {
+    [&READY, &STOP].iter().for_each(|flag| flag.store(false, SeqCst));
+    let start =
+        Start { entry: run_with_pages_kept, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
+    let thread =
+        lifecycle::create("selftest", start, Some(cpu.node)).map_err(|_| "no thread could be made")?;
+    while !READY.load(SeqCst) {
+        sleep::sleep_ns(1_000_000);
+    }
+    let outcome = exhaust_twice(cpu);
+    STOP.store(true, SeqCst);
+    lifecycle::join(thread).map_err(|_| "the thread was lost")?;
+    outcome
+}
+
+fn exhaust_twice(cpu: &PerCpu) -> Outcome {
+    let kept = cpu.page_cache_view.map_or(0, |cache| cache.len());
+    ensure!(kept > 0, "CPU {} runs, and its cache is empty", cpu.id);
+    let asked_before = cpu.cache_recall.interrupts();
+    let mut taken = Taken::new();
+    let outcome = taken.exhaust(cpu.node);
+    let asked = cpu.cache_recall.interrupts() - asked_before;
+    let again = taken.exhaust(cpu.node);
+    let asked_again = cpu.cache_recall.interrupts() - asked_before - asked;
+    taken.give_back()?;
+    outcome.and(again)?;
+    ensure!(
+        asked > 0,
+        "the node was dry, and CPU {} was not asked for the {kept} pages that it kept",
+        cpu.id
+    );
+    ensure!(asked_again == 0, "CPU {} was interrupted {asked_again} times for an empty cache", cpu.id);
+    Ok(())
+}
+
+/// Goes to the CPU, fills its cache, and runs until told to stop, half of the time with preemption off.
+unsafe extern "C" fn run_with_pages_kept(cpu: *mut c_void) -> i32 {
+    let there = CpuSet::from_iter([CpuId(cpu.addr() as u32)]);
+    let moved = lifecycle::set_affinity(per_cpu::current_thread().id, &there).is_ok();
+    keep_pages();
+    READY.store(true, SeqCst);
+    while !STOP.load(SeqCst) {
+        {
+            let _off = PreemptionOff::new();
+            (0..1000).for_each(|_| core::hint::spin_loop());
+        }
+        (0..1000).for_each(|_| core::hint::spin_loop());
+    }
+    i32::from(!moved)
+}
+
+/// Leaves some pages in this CPU's cache.
+fn keep_pages() {
+    if let Some(frame) = page_allocator::allocate_page() {
+        // It was granted just now.
+        let _ = page_allocator::free_page(frame);
+    }
+}
+
+/// CPUs that keep pages; that have taken all they could get; that know that somebody has looked what is left.
+static KEEPING: AtomicUsize = AtomicUsize::new(0);
+static DONE: AtomicUsize = AtomicUsize::new(0);
+static LOOKED: AtomicUsize = AtomicUsize::new(0);
+/// What was free when all had taken all they could.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
+/// Pages that could not be given back.
+static LOST: AtomicUsize = AtomicUsize::new(0);
+
+/// All CPUs keep pages and at once take those of all nodes but their own, so that they ask each other for what they keep: none
+/// waits for ever, and nothing is left.
+pub fn goes_on_when_all_ask_at_once() -> Outcome {
+    [&KEEPING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
+    smp::run_on_each_cpu(|cpu| arch::with_interrupts_on(|| keep_and_take(cpu)));
+    let (left, lost) = (LEFT.load(SeqCst), LOST.load(SeqCst));
+    ensure!(left == 0, "all CPUs had been refused pages, and {left} were free");
+    ensure!(lost == 0, "{lost} CPUs could not give their pages back");
+    Ok(())
+}
+
+fn keep_and_take(cpu: &PerCpu) {
+    keep_pages();
+    meet(&KEEPING);
+    let alone = cpu_topology::online().all(|other| other.node == cpu.node);
+    let mut taken = Taken::new();
+    for node in numa_topology::get().nodes().iter().filter(|node| alone || node.id != cpu.node) {
+        taken.take_all(node.id);
+    }
+    meet(&DONE);
+    if cpu.id == cpu_topology::boot_cpu().id {
+        let free = |node: &topology::Node| page_allocator::node_stats(node.id).free as usize;
+        LEFT.store(numa_topology::get().nodes().iter().map(free).sum(), SeqCst);
+    }
+    meet(&LOOKED);
+    LOST.fetch_add(usize::from(taken.give_back().is_err()), SeqCst);
+}
+
+/// Waits until all CPUs are here.
+fn meet(here: &AtomicUsize) {
+    here.fetch_add(1, SeqCst);
+    while here.load(SeqCst) < cpu_topology::online().count() {
+        shootdown::answer();
+        cache_recall::answer();
+        core::hint::spin_loop();
+    }
+}
