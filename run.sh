@@ -16,6 +16,8 @@ soaks=(
     "threads 50 1"
     "loom 3 1"
     "pages-host 1000000000 10000000"
+    "pages 100000000 300000"
+    "fail-allocation 100000 8"
 )
 
 usage() {
@@ -28,7 +30,8 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   check         formatting, lints, the C header against its source, documentation
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
-  soak [NAME]   run the long proofs, or one of them: properties, boots, threads, loom, pages-host
+  soak [NAME]   run the long proofs, or one of them: properties, boots, threads, loom, pages-host,
+                pages, fail-allocation
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -225,6 +228,16 @@ soak_loom() {
 # So many operations on the page allocator by two threads of the host.
 soak_pages-host() {
     attached cargo run --quiet --release --package page-alloc --example soak "$1"
+}
+
+# So many operations on the page allocator by eight CPUs on four nodes.
+soak_pages() {
+    attached "$root/target/debug/boot" stress-pages "$1"
+}
+
+# Boots, at most so many, each with another allocation made to fail.
+soak_fail-allocation() {
+    attached "$root/target/debug/boot" fail-allocation "$1"
 }
 
 # ---- the command line --------------------------------------------------------------------------------------------
