@@ -45,21 +45,33 @@ fn run(boot: Boot) -> Result<()> {
     judge(machine.arguments(boot.qemu).attach(&events)?)
 }
 
-/// Boots the two-node machine on a clock that counts instructions, and shows what it measured.
+/// Boots the two-node machine on a clock that counts instructions, then two with more memory, and shows what they measured. With
+/// arguments for QEMU, which may make it any machine, the first alone.
 fn measure(boot: Boot) -> Result<()> {
-    let counting = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
-    let machine = Machine::two_nodes().firmware(boot.firmware).parameters("bench");
-    let run = machine.arguments(counting).arguments(boot.qemu).run(bench::LIMIT)?;
-    if run.verdict != Verdict::Success {
-        eprint!("{}{}", run.serial, run.complaints);
+    let of_one_size = !boot.qemu.is_empty();
+    let mut measured = measure_one(Machine::two_nodes().arguments(boot.qemu), boot.firmware)?;
+    if !of_one_size {
+        for (size, node_mib) in [("16GiB", 8 << 10), ("1TiB", 512 << 10)] {
+            let larger = measure_one(Machine::two_nodes_of(node_mib), boot.firmware)?;
+            measured.extend(larger.into_iter().filter_map(|bench| bench::of_larger_machine(bench, size)));
+        }
     }
-    let measured: Vec<boot::event::Bench> = run.events_of("bench");
     if measured.is_empty() {
         println!("The kernel measured nothing.");
     } else {
         print!("{}", bench::table(&measured));
     }
-    judge(run.verdict)
+    Ok(())
+}
+
+fn measure_one(machine: Machine, firmware: boot::Firmware) -> Result<Vec<boot::event::Bench>> {
+    let counting = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
+    let run = machine.firmware(firmware).parameters("bench").arguments(counting).run(bench::LIMIT)?;
+    if run.verdict != Verdict::Success {
+        eprint!("{}{}", run.serial, run.complaints);
+    }
+    judge(run.verdict)?;
+    Ok(run.events_of("bench"))
 }
 
 /// Boots the two-node machine so many times in a row; the first that does not complete ends it.

@@ -2,5 +2,7 @@
 
 pub mod acpi;
 pub mod cpu_topology;
+mod findings;
 pub mod numa_topology;
+mod performance;
 pub mod smp;

@@ -1,17 +1,18 @@
 //! The machine's one [`NumaTopology`]: built from firmware's tables, told to both serial ports, then read by all.
+use super::findings::reporter;
+use super::performance;
 use crate::event_stream;
 use crate::memory::page_allocator;
-use acpi_tables::{Finding, find_madt, find_slit, find_srat};
 use alloc::vec::Vec;
-use arrayvec::ArrayString;
-use core::fmt::Write;
 use events::Event;
 use parameters::Numa;
-use spin::Once;
+use spin::{Mutex, MutexGuard, Once};
 use topology::{FakeNodes, Inputs, Node, NumaMode, NumaTopology};
 use units::{NodeId, PhysRange};
 
-static TOPOLOGY: Once<NumaTopology> = Once::new();
+/// Where the topology is put together: it is too large for a stack.
+static STORAGE: Mutex<NumaTopology> = Mutex::new(NumaTopology::EMPTY);
+static TOPOLOGY: Once<&'static NumaTopology> = Once::new();
 
 /// The topology.
 ///
@@ -23,21 +24,18 @@ pub fn get() -> &'static NumaTopology {
 
 /// Builds the topology from the tables and says on the log what was found, and what was wrong.
 pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: Numa) -> &'static NumaTopology {
-    let each_table = || tables.iter().copied();
-    let topology = TOPOLOGY.call_once(|| {
-        let mut report = report_finding;
-        let inputs = Inputs {
-            srat: find_srat(each_table(), &mut report),
-            slit: find_slit(each_table(), &mut report),
-            madt: find_madt(each_table(), &mut report),
-            ram,
-            boot_cpu: Some(crate::arch::this_apic_id()),
-            numa: mode(numa, ram),
-        };
-        NumaTopology::build(&inputs, &mut report)
-    });
-    log_topology(topology);
-    topology
+    TOPOLOGY.call_once(|| {
+        let mut findings = reporter();
+        let from_tables = Inputs::from_tables(tables.iter().copied(), &mut findings);
+        let inputs =
+            Inputs { ram, boot_cpu: Some(crate::arch::this_apic_id()), numa: mode(numa, ram), ..from_tables };
+        // Nobody else asks for it, now or later.
+        let topology = MutexGuard::leak(STORAGE.lock());
+        topology.rebuild(&inputs, &mut findings);
+        findings.finish();
+        log_topology(topology);
+        topology
+    })
 }
 
 /// What the parameter asks of the topology, with a warning where it asks for more than there is.
@@ -53,37 +51,6 @@ fn mode(numa: Numa, ram: &[PhysRange]) -> NumaMode {
         log::warn!(target: "numa", "numa=fake asks for {wanted} nodes; there is room for {granted}");
     }
     NumaMode::Fake(fake)
-}
-
-/// Longest prose of a finding; what is longer is cut.
-const WORDS: usize = 256;
-
-fn report_finding(finding: Finding) {
-    let table: ArrayString<32> = cut(&finding.table);
-    let what: ArrayString<WORDS> = cut(&finding);
-    let (rule, action) = (finding.rule.id(), finding.action.as_str());
-    log::warn!(target: "acpi", "{table} at {:#x}: {what} [{rule}, {action}]", finding.offset);
-    event_stream::send(&Event::Finding {
-        table: table.as_str().into(),
-        offset: finding.offset,
-        rule: rule.into(),
-        action: action.into(),
-        what: what.as_str().into(),
-    });
-}
-
-/// As much of the value's words as has room.
-fn cut<const N: usize>(value: &impl core::fmt::Display) -> ArrayString<N> {
-    struct Cut<const N: usize>(ArrayString<N>);
-    impl<const N: usize> Write for Cut<N> {
-        fn write_str(&mut self, text: &str) -> core::fmt::Result {
-            text.chars().try_for_each(|letter| self.0.try_push(letter)).map_err(|_| core::fmt::Error)
-        }
-    }
-    let mut words = Cut(ArrayString::new());
-    // An error says that the room is full.
-    let _ = write!(words, "{value}");
-    words.0
 }
 
 fn log_topology(topology: &NumaTopology) {
@@ -102,6 +69,7 @@ fn log_topology(topology: &NumaTopology) {
     for from in topology.nodes() {
         log::info!(target: "numa", "distances {}:{}", from.id, DistanceRow(topology, from.id));
     }
+    performance::log_performance(topology);
 }
 
 /// `CPUs 0-1,4`, or `no CPUs`.
@@ -156,6 +124,7 @@ pub fn send_event() {
             .iter()
             .map(|node| topology.fallback(node.id).iter().map(|to| to.index() as u32).collect())
             .collect(),
+        performance: topology.performance().map(|known| performance::event(topology, known)),
     });
 }
 

@@ -2,7 +2,7 @@
 
 mod address_space;
 mod cpus;
-mod fallback;
+pub mod fallback;
 mod growth;
 mod heaps;
 mod load;
@@ -24,6 +24,7 @@ pub fn run() {
     report("numa.plan", plan::run());
     report("pages.in_range", pages::lie_in_their_nodes_ranges());
     report("pages.refusals", pages::wrong_frees_are_refused());
+    report("pages.kernel", pages::the_kernels_own_are_refused());
     report("pages.fallback", fallback::goes_in_distance_order());
     report("pages.growth", growth::memory_leaves_and_comes_back());
     report("policies.interleave", policies::interleave_exactly());

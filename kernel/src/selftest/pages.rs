@@ -31,7 +31,8 @@ pub fn lie_in_their_nodes_ranges() -> Outcome {
 pub fn wrong_frees_are_refused() -> Outcome {
     let node = per_cpu::current().preferred_node;
     let before = page_allocator::node_stats(node).free;
-    let grant = page_allocator::allocate_for_kernel(node, 4, Zeroed::No).ok_or("no four pages to be had")?;
+    let grant = page_allocator::allocate(&Request::new(4, node), Zeroed::No);
+    let grant = grant.map_err(|_| "no four pages to be had")?;
     let start = grant.frame;
     let inside = FrameNumber(start.0 + 1);
     ensure!(
@@ -56,6 +57,24 @@ pub fn wrong_frees_are_refused() -> Outcome {
     ensure!(grant.fell_back || after == before, "{before} pages were free, now {after}");
     let nothing = page_allocator::allocate(&Request::new(0, node), Zeroed::No);
     ensure!(nothing == Err(AllocateError::NoFrames), "no pages at all were granted");
+    Ok(())
+}
+
+/// Nobody but the kernel takes back what it allocated for itself: not a page, not a run of pages, not a part of one.
+pub fn the_kernels_own_are_refused() -> Outcome {
+    let node = per_cpu::current().preferred_node;
+    for count in [1, 16, 512, 700] {
+        let before = state(node);
+        let Some(grant) = page_allocator::allocate_for_kernel_on(node, count, Zeroed::No) else { continue };
+        for tried in [1, count] {
+            let freed = page_allocator::free(grant.frame, tried);
+            ensure!(freed.is_err(), "{tried} of {count} pages of the kernel's own were freed");
+        }
+        let freed = page_allocator::free_for_kernel(grant.frame, count);
+        ensure!(freed.is_ok(), "{count} pages of the kernel's own could not be freed: {freed:?}");
+        let after = state(node);
+        ensure!(after == before, "with {count} pages, node {node} had {before:?}, and now has {after:?}");
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod entry;
 mod find;
 mod finding;
 mod hmat;
+mod known_memory;
 mod madt;
 mod msct;
 mod root;
@@ -38,6 +39,7 @@ pub use finding::{Action, Finding, Findings};
 pub use hmat::{
     Attachment, Direction, Hmat, HmatEntry, HmatReader, Matrix, MatrixValue, Quantity, SideCache,
 };
+pub use known_memory::KnownMemory;
 pub use madt::{Madt, MadtCpu, MadtReader};
 pub use msct::{Msct, MsctDomains};
 pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, read_tables};

@@ -11,5 +11,5 @@ extern crate alloc;
 mod event;
 mod line;
 
-pub use event::{DriverStatus, Event, MemoryRange, Node};
+pub use event::{DriverStatus, Event, MemoryRange, Node, Performance, SideCache};
 pub use line::{LineError, write_line};

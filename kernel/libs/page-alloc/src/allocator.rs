@@ -128,44 +128,14 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     ) -> Result<Grant, AllocateError> {
         let needs = Needs::of(request)?;
         let &Request { count, preferred, nodes, .. } = request;
-        let node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
-        let order = if request.strict { core::slice::from_ref(&preferred) } else { node.fallback() };
-        let found = if nodes == NodeSet::ALL {
-            self.allocate_along(request, &needs, preferred, order.iter().copied(), &mut give_back)
-        } else {
-            self.allocate_within(request, &needs, order, &mut give_back)
-        };
-        found.ok_or(AllocateError::NoFit { preferred, count })
-    }
-
-    /// From the first node in this order that has such a run and is one of those that will do.
-    #[inline(never)]
-    fn allocate_within(
-        &self,
-        request: &Request,
-        needs: &Needs,
-        order: &[NodeId],
-        give_back: &mut impl FnMut(NodeId, u64) -> bool,
-    ) -> Option<Grant> {
-        let mut allowed = order.iter().copied().filter(|id| request.nodes.contains(*id)).peekable();
-        let preferred = request.preferred;
-        let wanted = if request.nodes.contains(preferred) { preferred } else { *allowed.peek()? };
-        self.allocate_along(request, needs, wanted, allowed, give_back)
-    }
-
-    /// From the first node in this order that has such a run, where it is wanted of `wanted`.
-    #[inline(always)]
-    fn allocate_along(
-        &self,
-        request: &Request,
-        needs: &Needs,
-        wanted: NodeId,
-        order: impl Iterator<Item = NodeId>,
-        give_back: &mut impl FnMut(NodeId, u64) -> bool,
-    ) -> Option<Grant> {
-        for id in order {
-            let Some(node) = self.node(id) else { continue };
-            let allocate = || node.allocate(request, wanted, needs, &self.spans);
+        let preferred_node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
+        let order =
+            if request.strict { core::slice::from_ref(&preferred) } else { preferred_node.fallback() };
+        let any = nodes == NodeSet::ALL;
+        let wanted = if any { preferred } else { first_allowed(preferred, order, nodes) };
+        for &id in order {
+            let Some(node) = self.node(id).filter(|_| any || nodes.contains(id)) else { continue };
+            let allocate = || node.allocate(request, wanted, &needs, &self.spans);
             let found = allocate().or_else(|cached| match cached {
                 1.. if give_back(id, cached) => allocate(),
                 _ => Err(cached),
@@ -173,11 +143,11 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             let Ok(frame) = found else { continue };
             let fell_back = id != wanted;
             if fell_back && let Some(wanted) = self.node(wanted) {
-                wanted.count_foreign(needs.count);
+                wanted.count_foreign(count);
             }
-            return Some(Grant { frame, count: needs.count, node: id, fell_back });
+            return Ok(Grant { frame, count, node: id, fell_back });
         }
-        None
+        Err(AllocateError::NoFit { preferred, count })
     }
 
     /// Hands out 2^`order` frames of this node to a CPU of `cpu_node`, if such a chunk was freed there and is kept: what
@@ -321,4 +291,11 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     pub(crate) fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
         self.nodes[id.index()]
     }
+}
+
+/// The preferred node if it is allowed, else the first of its order that is.
+#[cold]
+fn first_allowed(preferred: NodeId, order: &[NodeId], nodes: NodeSet) -> NodeId {
+    let mut choices = core::iter::once(preferred).chain(order.iter().copied());
+    choices.find(|id| nodes.contains(*id)).unwrap_or(preferred)
 }

@@ -316,6 +316,14 @@ impl<'m> Contents<'m> {
         }
     }
 
+    /// Whether it holds the frame.
+    pub fn holds(&self, frame: u64) -> bool {
+        let bottom = self.bottom.load(Relaxed);
+        let mut places =
+            (0..self.len().min(CACHE_FRAMES) as u64).map(|n| place(bottom.wrapping_add(n * STEP)));
+        places.any(|place| self.frames[place].load(Relaxed) == frame)
+    }
+
     /// Whether it holds, or has held, one of these frames.
     pub fn lists(&self, frames: core::ops::Range<u64>) -> bool {
         self.frames.iter().any(|frame| frames.contains(&frame.load(Relaxed)))

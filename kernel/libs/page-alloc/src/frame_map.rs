@@ -18,7 +18,7 @@ pub enum FrameState {
     Head,
     /// (0, 0): a further frame of the grant that began before it.
     Inside,
-    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache.
+    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache. Also the first frame of a sealed grant.
     Withheld,
 }
 
@@ -89,6 +89,16 @@ impl Word {
         // Of all 64 frames at once: those that begin grants and have a frame behind them that is not inside one.
         let single = (not_inside ^ free) & not_inside >> 1;
         single >> (frame % 64) & 1 != 0
+    }
+
+    /// Makes the first frame of a grant look withheld, or takes that back; `false`, with nothing changed, where it is so already.
+    pub fn set_sealed(&self, frame: u64, sealed: bool) -> bool {
+        let bit = 1 << (frame % 64);
+        if sealed {
+            self.free.fetch_or(bit, Relaxed) & bit == 0
+        } else {
+            self.free.fetch_and(!bit, Relaxed) & bit != 0
+        }
     }
 
     /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else

@@ -122,6 +122,23 @@ impl<'m, L: RawMutex> Node<'m, L> {
         result.map_err(|error| guarded.refuse(error))
     }
 
+    /// Seals a grant that begins in this span of the node.
+    pub fn seal(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        self.guarded.lock().memory_of(span).seal(span.extent(), frame, count)
+    }
+
+    /// Takes a sealed grant back that begins in this span of the node.
+    pub fn free_sealed(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        let mut guarded = self.guarded.lock();
+        let cached = Contents::chain(guarded.caches).any(|cache| cache.holds(frame.0));
+        let freed = if cached {
+            Err(FreeError::AlreadyFree(frame))
+        } else {
+            guarded.memory_of(span).free_sealed(span.extent(), frame, count)
+        };
+        freed.map_err(|error| guarded.refuse(error))
+    }
+
     /// Makes frames of this span of the node free; `false` when one of them was added before.
     pub fn add(&self, span: &Span, start: FrameNumber, end: FrameNumber) -> bool {
         let frames = start.0..end.0;
@@ -286,7 +303,10 @@ impl<'m> Guarded<'m> {
     /// Frames in caches; 0 where they and what is free are fewer than so many together.
     #[cold]
     fn cached_that_may_help(&mut self, wanted: u64) -> u64 {
-        let held = self.cache_counts().held;
+        let held = Contents::chain(self.caches).map(|cache| cache.len() as u64).sum();
+        if held == 0 {
+            return 0;
+        }
         let free: u64 = self.memories().map(|memory| memory.free_frames()).sum();
         if free + held < wanted { 0 } else { held }
     }

@@ -17,8 +17,12 @@ mod distances;
 mod domains;
 mod fake;
 mod fallback;
+mod figure;
+mod initiators;
 mod inputs;
 mod memory;
+mod performance;
+mod side_caches;
 mod smallest;
 mod sweep;
 #[cfg(test)]
@@ -28,5 +32,9 @@ mod values;
 
 pub use build::NumaTopology;
 pub use fake::{FAKE_NODE_UNIT, FakeNodes};
+pub use figure::{Figure, LARGEST_FIGURE};
+pub use initiators::Initiator;
 pub use inputs::{Inputs, NumaMode};
-pub use values::{Cpu, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};
+pub use performance::{Performance, Reach};
+pub use side_caches::{MAX_SIDE_CACHES, SideCache};
+pub use values::{Cpu, Limits, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};
