@@ -2,6 +2,7 @@
 
 pub mod address_space;
 pub mod cache_recall;
+pub mod fail_allocation;
 pub mod growth;
 pub mod heap;
 pub mod page_allocator;

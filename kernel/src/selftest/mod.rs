@@ -12,6 +12,7 @@ mod policies;
 mod recall;
 mod shootdown;
 mod stacks;
+mod stress_pages;
 mod threads;
 
 use crate::event_stream;
@@ -56,6 +57,11 @@ pub fn run() {
 pub fn run_load() {
     report("threads.load", load::loses_nothing());
     page_counts::log_table();
+}
+
+/// Has all CPUs allocate and free pages at random, so many times together.
+pub fn stress_pages(operations: u64) {
+    report("pages.stress", stress_pages::loses_nothing(operations));
 }
 
 /// What a test found wrong, in words.

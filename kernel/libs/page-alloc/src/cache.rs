@@ -2,11 +2,11 @@
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
 use units::{FrameNumber, NodeId};
 
+use crate::atomic::AtomicU64;
 use crate::blocks::{block_of, offset_in_block};
 use crate::carve::Carver;
 use crate::frame_map::{FrameMap, Word};
