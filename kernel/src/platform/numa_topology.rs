@@ -4,6 +4,7 @@ use super::performance;
 use crate::event_stream;
 use crate::memory::page_allocator;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use events::Event;
 use parameters::Numa;
 use spin::{Mutex, MutexGuard, Once};
@@ -69,7 +70,10 @@ fn log_topology(topology: &NumaTopology) {
     for from in topology.nodes() {
         log::info!(target: "numa", "distances {}:{}", from.id, DistanceRow(topology, from.id));
     }
-    performance::log_performance(topology);
+    let Ok(()) = topology.describe_performance(|line| {
+        log::info!(target: "numa", "{line}");
+        Ok::<_, Infallible>(())
+    });
 }
 
 /// `CPUs 0-1,4`, or `no CPUs`.

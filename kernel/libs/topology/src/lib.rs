@@ -22,6 +22,7 @@ mod initiators;
 mod inputs;
 mod memory;
 mod performance;
+mod performance_words;
 mod side_caches;
 mod smallest;
 mod sweep;

@@ -11,7 +11,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use acpi_tables::builder::{TableBuilder, local_apic, memory_affinity, x2apic_affinity};
+use acpi_tables::builder::{
+    TableBuilder, attachment, latency_and_bandwidth, local_apic, memory_affinity, side_cache, x2apic_affinity,
+};
 use acpi_tables::wire::SratMemoryAffinity;
 use serde_json::{Value, json};
 use units::{ApicId, ProximityDomain};
@@ -293,5 +295,35 @@ fn every_machine_of_the_collection_is_shown_in_both_ways() {
         assert_eq!(events(&files), events(&[folder.file(&format!("{name}.txt"), text)]), "{name}");
         assert_eq!(run(&files).status, 0, "{name}");
         files.iter().for_each(|file| drop(events(std::slice::from_ref(file))));
+    }
+}
+
+#[test]
+fn an_hmat_shows_in_the_event_and_to_people() {
+    let folder = Folder::new("hmat");
+    let latency = latency_and_bandwidth(1, 100, &[0, 7], &[0, 7], &[1000, 1300, 0, 0xffff]);
+    let cache = side_cache(ProximityDomain(7), 1 << 20, [1, 1, 1, 1], 64, &[]);
+    let hmat = TableBuilder::hmat(2).entry(&attachment(ProximityDomain(7), Some(ProximityDomain(0))));
+    let hmat = hmat.entry(&latency[..]).entry(&cache[..]).build();
+    let files = [folder.file("SRAT", srat()), folder.file("HMAT", hmat)];
+
+    let (rules, topology) = events(&files);
+    assert!(rules.is_empty(), "{rules:?}");
+    let performance = &topology["performance"];
+    assert_eq!(performance["initiators"], json!([0, 7]));
+    assert_eq!(performance["read_latency_ps"], json!([[100_000, 130_000], [null, -1]]));
+    assert_eq!(performance["write_bandwidth_mbps"], json!([[null, null], [null, null]]));
+    assert_eq!(performance["attached"], json!([null, 0]));
+    assert_eq!(performance["side_caches"][0]["size"], json!(1 << 20));
+    assert!(events(&files[..1]).1.get("performance").is_none(), "without an HMAT there is no such field");
+
+    let shown = run(&files).out;
+    for line in [
+        "read latency (ns) from domain 0: 100 130",
+        "read latency (ns) from domain 7: ? -",
+        "memory of node 1 is attached to domain 0",
+        "node 1 has a side cache of 1024 KiB, level 1 of 1, direct mapped, write-back, lines of 64 bytes",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
     }
 }

@@ -5,6 +5,8 @@ use acpi_tables::Finding;
 use events::{Event, LineError, MemoryRange, Node};
 use topology::NumaTopology;
 
+use super::performance;
+
 /// No event is longer: 128 nodes with their distances and 1024 CPUs take some 200 KiB.
 const LONGEST: usize = 1 << 24;
 
@@ -33,7 +35,7 @@ pub fn topology(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> 
             nodes: nodes.iter().map(|node| node_event(topology, node)).collect(),
             distances: nodes.iter().map(|node| row(node.id)).collect(),
             fallback: nodes.iter().map(|node| order(node.id)).collect(),
-            performance: None,
+            performance: topology.performance().map(|known| performance::event(topology, known)),
         },
         out,
     )

@@ -20,6 +20,7 @@ pub fn show(
     show_findings(findings, out)?;
     show_nodes(topology, out)?;
     show_distances(topology, out)?;
+    show_performance(topology, out)?;
     show_tree(topology, out)
 }
 
@@ -73,6 +74,14 @@ fn show_distances(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// In the words of the kernel's log, where there is an HMAT.
+fn show_performance(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+    if topology.performance().is_some() {
+        writeln!(out, "\nLatency and bandwidth, from the HMAT\n")?;
+    }
+    topology.describe_performance(|line| writeln!(out, "  {line}"))
 }
 
 fn show_tree(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
