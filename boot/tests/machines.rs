@@ -141,6 +141,36 @@ fn cpus_dealt_out_in_turn_are_each_on_its_node() {
 }
 
 #[test]
+fn as_many_nodes_as_there_can_be() {
+    // QEMU has no more than the kernel: 128.
+    let nodes = (0..128).map(|id| Node::new((id < 8).then_some(id), 16));
+    let run = boot(&Machine::with_nodes(nodes).parameters("selftest"), Verdict::Success);
+    let topology = run.topology();
+    assert_eq!(topology.nodes.len(), 128);
+    let memory = |node: &boot::event::Node| node.memory.iter().map(|range| range.length).sum::<u64>();
+    assert!(topology.nodes[1..].iter().all(|node| memory(node) == 16 * MIB), "{:?}", topology.nodes);
+    assert_eq!(topology.fallback[127][..3], [127, 0, 1]);
+    assert_cpus(&run, &topology);
+    assert_complete(&run, &topology);
+}
+
+#[test]
+fn a_tebibyte() {
+    // q35 has 2 GiB below 4 GiB; with this much, all else is above the hole at the end of the first tebibyte.
+    let first = (1 << 40, (512 << 30) - 2 * GIB);
+    let expected = Expected {
+        source: "srat",
+        nodes: &[
+            N(0, &[0, 1], &[(0, 640 * KIB), (MIB, 2 * GIB - MIB), first]),
+            N(1, &[2, 3], &[((1 << 40) + (510 << 30), 512 << 30)]),
+        ],
+        distances: &[&[10, 20], &[20, 10]],
+        fallback: &[&[0, 1], &[1, 0]],
+    };
+    assert_boots(Machine::two_nodes_of(512 << 10), &expected);
+}
+
+#[test]
 fn memory_on_both_sides_of_the_4_gib_hole() {
     // With this much, q35 has 2 GiB below the hole: node 0 goes on behind it.
     let machine = Machine::with_nodes([Node::new(0..2, 3072), Node::new(2..4, 3072)]);

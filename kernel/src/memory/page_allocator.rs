@@ -4,7 +4,7 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
-use crate::memory::{cache_recall, refusals};
+use crate::memory::{cache_recall, fail_allocation, refusals};
 use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
@@ -15,6 +15,7 @@ use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::num::NonZero;
+use core::sync::atomic::{AtomicU64, Ordering};
 use memory_map::{MemoryMap, Ranges};
 use page_alloc::{
     AllocateError, CpuCache, FreeError, Grant, NodeFrames, NodeSetup, NodeStats, PageAllocator, Request,
@@ -26,6 +27,8 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet, Phy
 type Pages = PageAllocator<'static>;
 
 static PAGES: Once<Pages> = Once::new();
+
+static INIT_TICKS: AtomicU64 = AtomicU64::new(0);
 
 /// Whether frames are filled with zeros before they are handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +49,18 @@ type Spans = ArrayVec<NodeFrames, { MAX_RANGES + memory_map::MAX_RANGES }>;
 /// # Panics
 /// When there is not enough memory for the metadata.
 pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
+    let start = arch::ticks();
+    set_up(map, topology);
+    INIT_TICKS.store(arch::ticks() - start, Ordering::Relaxed);
+    log_free_pages(topology);
+}
+
+/// What [`init`] took, its log lines left out; for the benchmarks.
+pub fn init_ticks() -> u64 {
+    INIT_TICKS.load(Ordering::Relaxed)
+}
+
+fn set_up(map: &MemoryMap, topology: &'static NumaTopology) {
     let spans = spans(&map.ram, topology);
     let mut free = map.free.clone();
     let table_layout = Pages::table_layout(&spans).expect("a topology's ranges are in order");
@@ -72,7 +87,6 @@ pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
         }
     }
     PAGES.call_once(|| pages);
-    log_free_pages(topology);
 }
 
 /// A frame belongs to the node of its first byte.
@@ -153,15 +167,29 @@ pub(super) fn pages() -> &'static Pages {
 /// # Errors
 /// [`AllocateError`]; nothing was allocated.
 pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
+    if fail_allocation::is_on() && fail_allocation::is_due(request) {
+        return Err(AllocateError::NoFit { preferred: request.preferred, count: request.count });
+    }
     let grant = {
         let _off = PreemptionOff::new();
-        pages().allocate_or(request, |node, _| {
+        let granted = pages().allocate_or(request, |node, _| {
             give_back_caches(node);
             true
-        })?
+        });
+        granted.inspect(|grant| count(grant, request.cpu_node))?
     };
     fill(grant, zeroed);
     Ok(grant)
+}
+
+/// Counts a grant for the running CPU.
+#[inline]
+fn count(grant: &Grant, cpu_node: NodeId) {
+    let counts = &per_cpu::current().page_counts;
+    counts.note(grant.count, grant.node == cpu_node);
+    if grant.fell_back {
+        counts.note_miss(grant.count);
+    }
 }
 
 /// Zeroes what was just handed out, if that is wanted.
@@ -208,8 +236,11 @@ pub fn drain_cache() {
     }
 }
 
-/// A cache for a CPU of the node, in a page of the node; `None` when there is no memory.
+/// A cache for a CPU of the node, in a page of the node; `None` when there is no memory, or all allocations are to be counted.
 pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
+    if fail_allocation::is_on() {
+        return None;
+    }
     let layout = Pages::cache_layout();
     assert!(layout.size() as u64 <= FRAME_SIZE && layout.align() as u64 <= FRAME_SIZE, "a cache fits a page");
     let frame = allocate_for_kernel(node, 1, Zeroed::No)?.frame;
@@ -331,7 +362,12 @@ fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
     if count == 1 && cache.node() == Some(node) {
         return pages().allocate_cached(cache);
     }
-    pages().allocate_kept(node, order_of(count)?, per_cpu::current().node)
+    let cpu = per_cpu::current();
+    let frame = pages().allocate_kept(node, order_of(count)?, cpu.node);
+    if frame.is_some() {
+        cpu.page_counts.note(count, node == cpu.node);
+    }
+    frame
 }
 
 /// The order of a number of pages that is a power of two.

@@ -2,11 +2,11 @@
 use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
-use core::sync::atomic::{AtomicU64, fence};
 
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
+use crate::atomic::{AtomicU64, fence};
 use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::{FreeError, RemoveError};
 use crate::frame_map::FrameState;
@@ -303,7 +303,10 @@ impl<'m> Guarded<'m> {
     /// Frames in caches; 0 where they and what is free are fewer than so many together.
     #[cold]
     fn cached_that_may_help(&mut self, wanted: u64) -> u64 {
-        let held = self.cache_counts().held;
+        let held = Contents::chain(self.caches).map(|cache| cache.len() as u64).sum();
+        if held == 0 {
+            return 0;
+        }
         let free: u64 = self.memories().map(|memory| memory.free_frames()).sum();
         if free + held < wanted { 0 } else { held }
     }

@@ -35,6 +35,23 @@ fn removed_frames_are_granted_to_nobody_until_they_are_added_again() {
 }
 
 #[test]
+fn blocks_that_were_removed_piece_by_piece_can_be_added_whole_and_not_twice() {
+    let mut machine = Machine::new(&[span(0, 0, 4096)], &[&[0]]);
+    let pages = machine.pages_all_free();
+    let whole = pages.free_by_order(node(0));
+    for piece in [FrameRange::new(1024, 1600), FrameRange::new(1600, 2100), FrameRange::new(2100, 2560)] {
+        pages.remove_free(piece).unwrap();
+    }
+
+    assert_eq!(pages.add_free(FrameRange::new(1024, 2560)), Ok(1536));
+
+    for piece in [FrameRange::new(1100, 1200), FrameRange::new(1600, 1700), FrameRange::new(2048, 2560)] {
+        assert_eq!(pages.add_free(piece), Err(AddError::AlreadyAdded(piece.start)));
+    }
+    assert_eq!(pages.free_by_order(node(0)), whole);
+}
+
+#[test]
 fn a_frame_in_use_refuses_all_of_a_range_over_two_nodes() {
     let mut machine = Machine::new(&[span(0, 0, 2048), span(1, 2048, 4096)], &[&[0], &[1]]);
     let pages = machine.pages_all_free();
