@@ -14,6 +14,10 @@ soaks=(
     "properties 100000 1000"
     "boots 200 5"
     "threads 50 1"
+    "loom 3 1"
+    "pages-host 1000000000 10000000"
+    "pages 100000000 300000"
+    "fail-allocation 100000 8"
 )
 
 usage() {
@@ -26,13 +30,15 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   check         formatting, lints, the C header against its source, documentation
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
-  soak [NAME]   run the long proofs, or one of them: properties, boots, threads
+  compare       measure the page allocator side by side with other crates' (-- --help says more)
+  soak [NAME]   run the long proofs, or one of them: properties, boots, threads, loom, pages-host,
+                pages, fail-allocation
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
   --cmdline "WORDS"      kernel parameters in place of "selftest"; "exit" is added
   --drivers FILE...      load these drivers beside the examples (also of bench and image)
-  -- ARGUMENT...         for QEMU, as they are (also of bench)
+  -- ARGUMENT...         for QEMU, as they are (also of bench); for the comparison
 END
 }
 
@@ -82,6 +88,12 @@ loader_cargo() {
         --target-dir target/image-builder "${@:2}"
 }
 
+# The page allocator beside other crates: a workspace of its own, as nothing else needs those.
+comparison=kernel/libs/page-alloc/comparison
+comparison_cargo() {
+    cargo "$1" --manifest-path "$comparison/Cargo.toml" --locked --target-dir target/comparison "${@:2}"
+}
+
 build_runner() {
     announce_unless_built debug/boot "Building what starts QEMU"
     cargo_quietly "what starts QEMU" cargo build --quiet --package boot
@@ -108,7 +120,7 @@ build_images() {
 verb_boot() {
     need_tools machine
     build_images "${drivers[@]}"
-    exec "$root/target/debug/boot" run --firmware "$firmware" --cmdline "$cmdline" -- "${qemu[@]}"
+    exec "$root/target/debug/boot" run --firmware "$firmware" --cmdline "$cmdline" -- "${behind[@]}"
 }
 
 verb_image() {
@@ -120,7 +132,14 @@ verb_bench() {
     need_tools machine
     build_images "${drivers[@]}"
     say "Measuring, on a clock that counts instructions"
-    exec "$root/target/debug/boot" bench --firmware "$firmware" -- "${qemu[@]}"
+    exec "$root/target/debug/boot" bench --firmware "$firmware" -- "${behind[@]}"
+}
+
+verb_compare() {
+    need_tools
+    announce_unless_built comparison/release/comparison "Building the comparison"
+    cargo_quietly "the comparison" comparison_cargo build --quiet --release
+    exec "$root/target/comparison/release/comparison" "${behind[@]}"
 }
 
 verb_test() {
@@ -150,6 +169,7 @@ verb_check() {
     local rust_drivers=(ddk/examples/*/Cargo.toml) driver
     say "Formatting"
     cargo fmt --all --check
+    cargo fmt --manifest-path "$comparison/Cargo.toml" --check
     for driver in "${rust_drivers[@]%/*}"; do
         (cd "$driver" && cargo fmt --check)
     done
@@ -162,6 +182,7 @@ verb_check() {
     for driver in "${rust_drivers[@]%/*}"; do
         (cd "$driver" && cargo clippy --quiet --release --locked --target-dir "$CARGO_TARGET_DIR/ddk" -- -D warnings)
     done
+    comparison_cargo clippy --quiet --all-targets -- -D warnings
     if type -P shellcheck >/dev/null; then
         shellcheck -x run.sh boot/tools.sh .ci/run ddk/examples/*/build.sh
     fi
@@ -206,6 +227,35 @@ soak_threads() {
     attached "$root/target/debug/boot" repeat "$1" --cmdline load
 }
 
+# What the page allocator does without a lock, in every interleaving that has no more than so many preemptions; with 3 or
+# more, in all that two CPUs can have.
+soak_loom() {
+    local loom=(env RUSTFLAGS="--cfg loom" cargo test --quiet --release --target-dir target/loom --package page-alloc
+        --test loom --)
+    if (($1 < 3)); then
+        LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}"
+    else
+        attached "${loom[@]}" --skip three_cpus
+        LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}" three_cpus
+    fi
+    echo "soak loom: up to $1 preemptions"
+}
+
+# So many operations on the page allocator by two threads of the host.
+soak_pages-host() {
+    attached cargo run --quiet --release --package page-alloc --example soak "$1"
+}
+
+# So many operations on the page allocator by eight CPUs on four nodes.
+soak_pages() {
+    attached "$root/target/debug/boot" stress-pages "$1"
+}
+
+# Boots, at most so many, each with another allocation made to fail.
+soak_fail-allocation() {
+    attached "$root/target/debug/boot" fail-allocation "$1"
+}
+
 # ---- the command line --------------------------------------------------------------------------------------------
 
 # only VERB...: refuses the option $option for all other verbs.
@@ -217,11 +267,12 @@ verb=boot
 firmware=bios
 cmdline=selftest
 drivers=()
-qemu=()
+# What stands behind `--`.
+behind=()
 soak_name=
 
 case ${1-} in
-boot | test | check | image | bench | soak)
+boot | test | check | image | bench | compare | soak)
     verb=$1
     shift
     ;;
@@ -261,8 +312,8 @@ while (($# > 0)); do
         done
         ;;
     --)
-        only boot bench
-        qemu=("$@")
+        only boot bench compare
+        behind=("$@")
         break
         ;;
     *) fail "$option: no such verb or option (see --help)" ;;

@@ -22,6 +22,18 @@ const LINUX: [(&str, f64); 10] = [
     ("boot.kernel", 1.6e9),
 ];
 
+/// What of a larger machine's measurements tells something new: how costs grow with memory. The size comes behind a name that
+/// has none.
+pub fn of_larger_machine(bench: Bench, size: &str) -> Option<Bench> {
+    match bench.name.as_str() {
+        name if name.starts_with("page.init.") => Some(bench),
+        name @ ("boot.kernel" | "page.exhausted.strict") => {
+            Some(Bench { name: format!("{name}.{size}"), ..bench })
+        }
+        _ => None,
+    }
+}
+
 /// Over the names.
 const HEADING: &str = "instructions for one";
 
@@ -65,6 +77,17 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_larger_machine_stays_what_grows_with_memory() {
+        let name = |name: &str| {
+            let bench = of_larger_machine(Bench { name: name.into(), ticks: 1, ops: 1 }, "16GiB");
+            bench.map(|bench| bench.name)
+        };
+        assert_eq!(name("boot.kernel").as_deref(), Some("boot.kernel.16GiB"));
+        assert_eq!(name("page.init.16GiB.per_gib").as_deref(), Some("page.init.16GiB.per_gib"));
+        assert_eq!(name("boot.kernel.memory"), None);
+    }
 
     #[test]
     fn a_known_measurement_stands_beside_linux_and_another_alone() {

@@ -106,6 +106,16 @@ impl Machine {
             .distances(&[&[10, 20], &[20, 10]])
     }
 
+    /// The same with so much memory on each node. The host keeps what the guest touches of it.
+    #[must_use]
+    pub fn two_nodes_of(memory_mib: u64) -> Self {
+        Self::with_nodes([Node::new(0..2, memory_mib), Node::new(2..4, memory_mib)])
+            .sockets(2)
+            .distances(&[&[10, 20], &[20, 10]])
+            // 4 TiB of addresses: those of QEMU's plain CPU end at 1 TiB.
+            .arguments(["-cpu", "max,phys-bits=42"])
+    }
+
     /// Deals the CPUs out to so many sockets, of one thread a core.
     #[must_use]
     pub fn sockets(self, sockets: u32) -> Self {

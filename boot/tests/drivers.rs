@@ -136,6 +136,22 @@ fn calls_with_bad_arguments_are_refused_and_fault_nothing() {
 }
 
 #[test]
+fn the_kernels_own_pages_are_not_a_drivers_to_free() {
+    assert_loaded("kernel_pages");
+}
+
+#[test]
+fn refused_frees_name_their_driver_once_for_each_kind() {
+    // It has some dozens of them.
+    let told =
+        |kind| RUN.lines().filter(|line| line.contains("kernel_pages freed ") && line.contains(kind)).count();
+    assert_eq!((told("was never handed out"), told("is inside a grant")), (1, 1), "\n{}", RUN.serial);
+    let counted =
+        |line: &str| line.contains("kernel_pages: ") && line.contains("more of its frees were refused");
+    assert!(RUN.lines().any(counted), "\n{}", RUN.serial);
+}
+
+#[test]
 fn pages_by_turns_by_weight_and_of_a_set_come_from_the_nodes_that_they_should() {
     assert_loaded("policies");
 }

@@ -141,6 +141,36 @@ fn cpus_dealt_out_in_turn_are_each_on_its_node() {
 }
 
 #[test]
+fn as_many_nodes_as_there_can_be() {
+    // QEMU has no more than the kernel: 128.
+    let nodes = (0..128).map(|id| Node::new((id < 8).then_some(id), 16));
+    let run = boot(&Machine::with_nodes(nodes).parameters("selftest"), Verdict::Success);
+    let topology = run.topology();
+    assert_eq!(topology.nodes.len(), 128);
+    let memory = |node: &boot::event::Node| node.memory.iter().map(|range| range.length).sum::<u64>();
+    assert!(topology.nodes[1..].iter().all(|node| memory(node) == 16 * MIB), "{:?}", topology.nodes);
+    assert_eq!(topology.fallback[127][..3], [127, 0, 1]);
+    assert_cpus(&run, &topology);
+    assert_complete(&run, &topology);
+}
+
+#[test]
+fn a_tebibyte() {
+    // q35 has 2 GiB below 4 GiB; with this much, all else is above the hole at the end of the first tebibyte.
+    let first = (1 << 40, (512 << 30) - 2 * GIB);
+    let expected = Expected {
+        source: "srat",
+        nodes: &[
+            N(0, &[0, 1], &[(0, 640 * KIB), (MIB, 2 * GIB - MIB), first]),
+            N(1, &[2, 3], &[((1 << 40) + (510 << 30), 512 << 30)]),
+        ],
+        distances: &[&[10, 20], &[20, 10]],
+        fallback: &[&[0, 1], &[1, 0]],
+    };
+    assert_boots(Machine::two_nodes_of(512 << 10), &expected);
+}
+
+#[test]
 fn memory_on_both_sides_of_the_4_gib_hole() {
     // With this much, q35 has 2 GiB below the hole: node 0 goes on behind it.
     let machine = Machine::with_nodes([Node::new(0..2, 3072), Node::new(2..4, 3072)]);
@@ -154,4 +184,42 @@ fn memory_on_both_sides_of_the_4_gib_hole() {
         fallback: &[&[0, 1], &[1, 0]],
     };
     assert_boots(machine, &expected);
+}
+
+#[test]
+fn latency_and_bandwidth_of_an_hmat_are_in_the_event() {
+    let value = |from: u32, to: u32, kind: &str, value: &str| {
+        [
+            "-numa".to_owned(),
+            format!("hmat-lb,initiator={from},target={to},hierarchy=memory,data-type={kind},{value}"),
+        ]
+    };
+    let machine = Machine::two_nodes()
+        .arguments(["-machine", "hmat=on"])
+        .arguments(value(0, 0, "read-latency", "latency=100"))
+        .arguments(value(0, 1, "read-latency", "latency=130"))
+        .arguments(value(1, 1, "read-latency", "latency=90"))
+        .arguments(value(0, 0, "access-bandwidth", "bandwidth=10G"))
+        .arguments(value(1, 0, "access-bandwidth", "bandwidth=5G"))
+        .arguments(value(1, 1, "access-bandwidth", "bandwidth=20G"))
+        .arguments([
+            "-numa",
+            "hmat-cache,node-id=1,size=1M,level=1,associativity=direct,policy=write-back,line=64",
+        ]);
+    let run = boot(&machine, Verdict::Success);
+    let topology = run.events.iter().find(|event| event["event"] == "topology").unwrap();
+    let expected = serde_json::json!({
+        "initiators": [0, 1],
+        "read_latency_ps": [[100_000, 130_000], [null, 90_000]],
+        "write_latency_ps": [[null, null], [null, null]],
+        "read_bandwidth_mbps": [[10_240, null], [5_120, 20_480]],
+        "write_bandwidth_mbps": [[10_240, null], [5_120, 20_480]],
+        "attached": [0, 1],
+        "side_caches": [{
+            "node": 1, "level": 1, "levels": 1, "size": 1 << 20, "line_size": 64, "associativity": 1, "write_policy": 1,
+        }],
+    });
+    assert_eq!(topology["performance"], expected);
+    assert!(run.line("numa: read latency (ns) from domain 0: 100 130").is_some(), "{}", run.serial);
+    assert_eq!(run.findings(), []);
 }

@@ -94,7 +94,7 @@ static void policies(int nodes) {
         bad[i].Nodes[0] = 1;
     }
     bad[8].Kind = NUMA_POLICY_SET;
-    bad[8].Nodes[nodes / 64] |= 1ull << nodes % 64; // a node that is not there, beside one that is
+    bad[8].Nodes[nodes % 128 / 64] |= 1ull << nodes % 64; // a node that is not there, beside one that is
     bad[9].Kind = NUMA_POLICY_INTERLEAVE;
     bad[9].Nodes[1] = 1ull << 63;
     const uint8_t *weights[5] = {NULL, NOT_MAPPED, NOT_CANONICAL, no_weights, (uint8_t *)UINTPTR_MAX};

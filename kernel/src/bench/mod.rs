@@ -1,5 +1,6 @@
 //! Benchmarks, run by the parameter `bench`: each a `bench` event and a line. Ticks are instructions when the emulator counts
 //! those, and then the same in every run.
+mod memory;
 mod threads;
 
 use crate::arch;
@@ -34,6 +35,8 @@ pub fn run() {
     }
     single_pairs("page.pair.order0.zeroed", page_allocator::allocate_zeroed_page);
     batch();
+    memory::exhausted(local);
+    memory::setup();
     heap_pair(local);
     stacks(local);
     threads::run();

@@ -149,7 +149,7 @@ impl LoadedImage {
         // SAFETY: the caller says that nobody uses the pages; one that was not mapped yet stays so.
         unsafe { address_space::unmap(self.page_address(0), self.frames.len() as u64) };
         for frame in self.frames.iter().flatten() {
-            if let Err(error) = page_allocator::free(*frame, 1) {
+            if let Err(error) = page_allocator::free_for_kernel(*frame, 1) {
                 log::error!(target: "drivers", "a page of an unloaded driver is lost: {error}");
             }
         }

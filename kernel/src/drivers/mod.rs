@@ -54,6 +54,10 @@ fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
     // What is known of a driver that runs is needed for good; of one that is refused, a few bytes are lost.
     let driver: &'static Driver = Box::leak(Box::new(Driver::new(name)));
     let code = per_cpu::current_thread().run_as_driver(driver, || image.init());
+    let untold = driver.refusals.untold();
+    if untold > 0 {
+        log::warn!(target: "pages", "{name}: {untold} more of its frees were refused");
+    }
     match (code, driver.threads()) {
         (0, _) => Ok(()),
         (_, 0) => {

@@ -4,6 +4,7 @@ use super::pointer;
 use crate::arch;
 use crate::memory::heap;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::refusals::{self, Kind};
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
 use abi::{PAGE_REQUEST_ZEROED, PageGrant, PageRequest};
@@ -91,8 +92,7 @@ pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
 /// The frame that a driver wants to free.
 fn page_of(page: u64) -> Option<FrameNumber> {
     if !page.is_multiple_of(FRAME_SIZE) {
-        let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
-        log::warn!(target: "pages", "{driver} freed {page:#x}, which is no page's address; refused");
+        refusals::note("pages", Kind::NotAPage, format_args!("freed {page:#x}, which is no page's address"));
         return None;
     }
     Some(FrameNumber::containing(PhysAddr(page)))
@@ -163,8 +163,8 @@ fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_
 
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
     if !memory.is_null() && release_block(memory).is_none() {
-        let driver = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
-        log::warn!(target: "heap", "{driver} freed {memory:p}, which is not a block of the heap in use; refused");
+        let words = format_args!("freed {memory:p}, which is not a block of the heap in use");
+        refusals::note("heap", Kind::NotABlock, words);
     }
 }
 

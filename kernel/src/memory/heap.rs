@@ -128,7 +128,7 @@ fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
         unsafe { arch::map(page, FrameRange::new(frame.0, frame.0 + 1), Kind::Data, &mut table_frames) };
     if mapped.is_err() {
         // The frame came from this very call, so it can be given back.
-        let _ = page_allocator::free(frame, 1);
+        let _ = page_allocator::free_for_kernel(frame, 1);
     }
     mapped.ok()
 }

@@ -4,7 +4,7 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
-use crate::memory::cache_recall;
+use crate::memory::{cache_recall, fail_allocation, refusals};
 use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
@@ -15,6 +15,7 @@ use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::num::NonZero;
+use core::sync::atomic::{AtomicU64, Ordering};
 use memory_map::{MemoryMap, Ranges};
 use page_alloc::{
     AllocateError, CpuCache, FreeError, Grant, NodeFrames, NodeSetup, NodeStats, PageAllocator, Request,
@@ -29,6 +30,8 @@ type Pages = PageAllocator<'static>;
 const BLOCK_PAGES: u64 = 512;
 
 static PAGES: Once<Pages> = Once::new();
+
+static INIT_TICKS: AtomicU64 = AtomicU64::new(0);
 
 /// Whether frames are filled with zeros before they are handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +52,18 @@ type Spans = ArrayVec<NodeFrames, { MAX_RANGES + memory_map::MAX_RANGES }>;
 /// # Panics
 /// When there is not enough memory for the metadata.
 pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
+    let start = arch::ticks();
+    set_up(map, topology);
+    INIT_TICKS.store(arch::ticks() - start, Ordering::Relaxed);
+    log_free_pages(topology);
+}
+
+/// What [`init`] took, its log lines left out; for the benchmarks.
+pub fn init_ticks() -> u64 {
+    INIT_TICKS.load(Ordering::Relaxed)
+}
+
+fn set_up(map: &MemoryMap, topology: &'static NumaTopology) {
     let spans = spans(&map.ram, topology);
     let mut free = map.free.clone();
     let table_layout = Pages::table_layout(&spans).expect("a topology's ranges are in order");
@@ -75,7 +90,6 @@ pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
         }
     }
     PAGES.call_once(|| pages);
-    log_free_pages(topology);
 }
 
 /// A frame belongs to the node of its first byte.
@@ -147,7 +161,7 @@ fn log_free_pages(topology: &NumaTopology) {
     }
 }
 
-fn pages() -> &'static Pages {
+pub(super) fn pages() -> &'static Pages {
     PAGES.get().expect("the page allocator is up before anything asks for pages")
 }
 
@@ -156,15 +170,29 @@ fn pages() -> &'static Pages {
 /// # Errors
 /// [`AllocateError`]; nothing was allocated.
 pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
+    if fail_allocation::is_on() && fail_allocation::is_due(request) {
+        return Err(AllocateError::NoFit { preferred: request.preferred, count: request.count });
+    }
     let grant = {
         let _off = PreemptionOff::new();
-        pages().allocate_or(request, |node, _| {
+        let granted = pages().allocate_or(request, |node, _| {
             give_back_caches(node);
             true
-        })?
+        });
+        granted.inspect(|grant| count(grant, request.cpu_node))?
     };
     fill(grant, zeroed);
     Ok(grant)
+}
+
+/// Counts a grant for the running CPU.
+#[inline]
+fn count(grant: &Grant, cpu_node: NodeId) {
+    let counts = &per_cpu::current().page_counts;
+    counts.note(grant.count, grant.node == cpu_node);
+    if grant.fell_back {
+        counts.note_miss(grant.count);
+    }
 }
 
 /// Zeroes what was just handed out, if that is wanted.
@@ -193,7 +221,7 @@ fn own_cache() -> &'static mut CpuCache<'static> {
 
 /// Has all caches of the node's frames given back, those of other CPUs that run included.
 #[cold]
-fn give_back_caches(node: NodeId) {
+pub(super) fn give_back_caches(node: NodeId) {
     let cache = own_cache();
     if cache.node() == Some(node) {
         pages().drain(cache);
@@ -211,8 +239,11 @@ pub fn drain_cache() {
     }
 }
 
-/// A cache for a CPU of the node, in a page of the node; `None` when there is no memory.
+/// A cache for a CPU of the node, in a page of the node; `None` when there is no memory, or all allocations are to be counted.
 pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
+    if fail_allocation::is_on() {
+        return None;
+    }
     let layout = Pages::cache_layout();
     assert!(layout.size() as u64 <= FRAME_SIZE && layout.align() as u64 <= FRAME_SIZE, "a cache fits a page");
     let frame = allocate_for_kernel(node, 1, Zeroed::No)?.frame;
@@ -241,12 +272,11 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
         return Ok(grant);
     }
     let cpu = per_cpu::current();
-    let (preferred, strict) = match if let Some(policy) = policy { policy } else { thread_policy() } {
-        Policy::Local => (cpu.preferred_node, false),
-        Policy::Preferred(node) => (node, false),
-        Policy::Strict(node) => (node, true),
-        policy => return allocate_of_several(request, policy),
+    let of_one = match &policy {
+        Some(policy) => policy.one_node(cpu.preferred_node),
+        None => thread_policy().one_node(cpu.preferred_node),
     };
+    let Some((preferred, strict)) = of_one else { return allocate_of_several(request) };
     let request =
         Request { alignment, highest, strict, cpu_node: cpu.node, ..Request::new(count, preferred) };
     allocate(&request, zeroed)
@@ -254,8 +284,9 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
 
 /// The same by a policy over several nodes.
 #[inline(never)]
-fn allocate_of_several(request: ThreadRequest<'_>, policy: Policy<'_>) -> Result<Grant, AllocateError> {
-    let ThreadRequest { count, alignment, highest, zeroed, .. } = request;
+fn allocate_of_several(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
+    let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
+    let policy = if let Some(policy) = policy { policy } else { thread_policy() };
     let (cpu, thread) = (per_cpu::current(), per_cpu::current_thread());
     let mut cursor = thread.cursor();
     let by_policy = policy.request(count, cpu.preferred_node, &mut cursor);
@@ -353,17 +384,24 @@ fn allocate_cached() -> Option<FrameNumber> {
 #[inline(always)]
 fn allocate_kept(node: NodeId, count: u64) -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
-    let own = per_cpu::current().node;
-    if !count.is_power_of_two() || count == 1 && node == own {
+    let cpu = per_cpu::current();
+    let local = node == cpu.node;
+    if !count.is_power_of_two() || count == 1 && local {
         return None;
     }
-    pages().allocate_kept(node, count, own)
+    let frame = pages().allocate_kept(node, count, local)?;
+    cpu.page_counts.note(count, local);
+    Some(frame)
 }
 
 #[inline(never)]
 fn allocate_kept_block(node: NodeId) -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
-    pages().allocate_kept_block(node, per_cpu::current().node)
+    let cpu = per_cpu::current();
+    let local = node == cpu.node;
+    let frame = pages().allocate_kept_block(node, local)?;
+    cpu.page_counts.note(BLOCK_PAGES, local);
+    Some(frame)
 }
 
 /// The one node that the running thread's memory comes from, if there is one and as long as it has some.
@@ -426,27 +464,55 @@ impl ThreadRequest<'_> {
     }
 }
 
-/// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them.
+/// `count` contiguous frames for the kernel itself, of `node` or the nearest to it that has them. [`free_for_kernel`] alone takes
+/// them back: no driver can, whatever it frees.
 pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
     if let Some(frame) = allocate_quickly(node, count) {
         let grant = Grant { frame, count, node, fell_back: false };
         fill(grant, zeroed);
-        return Some(grant);
+        return seal(grant);
     }
-    let request = Request { cpu_node: per_cpu::current().node, ..Request::new(count, node) };
-    allocate(&request, zeroed).ok()
+    allocate_sealed(&Request::new(count, node), zeroed)
+}
+
+/// The same, of `node` or not at all.
+pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    allocate_sealed(&Request { strict: true, ..Request::new(count, node) }, zeroed)
+}
+
+fn allocate_sealed(request: &Request, zeroed: Zeroed) -> Option<Grant> {
+    let request = Request { cpu_node: per_cpu::current().node, ..*request };
+    seal(allocate(&request, zeroed).ok()?)
+}
+
+/// Makes a grant the kernel's. `None` where a driver has guessed the address just now and freed it: then it is not.
+fn seal(grant: Grant) -> Option<Grant> {
+    let _off = PreemptionOff::new();
+    pages().seal(grant.frame, grant.count).ok()?;
+    Some(grant)
 }
 
 /// A frame for the kernel itself, none of whose bytes lies above `highest`.
 pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
-    let cpu_node = per_cpu::current().node;
-    let request = Request { cpu_node, highest: Some(highest), ..Request::new(1, node) };
-    allocate(&request, zeroed).ok().map(|grant| grant.frame)
+    let request = Request { highest: Some(highest), ..Request::new(1, node) };
+    allocate_sealed(&request, zeroed).map(|grant| grant.frame)
 }
 
 /// A frame for a page table, which whoever maps with it fills.
 pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
     allocate_for_kernel(node, 1, Zeroed::No).map(|grant| grant.frame)
+}
+
+/// Takes back what was granted to the kernel itself.
+///
+/// # Errors
+/// [`FreeError`]; nothing was changed.
+pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    let freed = {
+        let _off = PreemptionOff::new();
+        pages().free_sealed(frame, count)
+    };
+    freed.inspect_err(|error| refusals::note_pages(frame, count, *error))
 }
 
 /// Takes back what one call granted.
@@ -515,13 +581,7 @@ fn free_kept(frame: FrameNumber, count: u64) -> bool {
 #[cold]
 #[inline(never)]
 fn free_or_log(frame: FrameNumber, count: u64) -> bool {
-    let freed = free(frame, count);
-    if let Err(error) = freed {
-        let caller = per_cpu::current_thread().driver_name().unwrap_or("the kernel");
-        let address = frame.address().0;
-        log::warn!(target: "pages", "{caller} freed {count} pages at {address:#x}: {error}; refused");
-    }
-    freed.is_ok()
+    free(frame, count).map_err(|error| refusals::note_pages(frame, count, error)).is_ok()
 }
 
 /// The node of a frame; `None` for one that is not managed.

@@ -9,7 +9,6 @@ use crate::sync::{PreemptionOff, Rank, SpinLock};
 use ::address_space::stacks::Slot;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
-use page_alloc::Request;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, VirtAddr};
 
 /// Pages in a thread's stack, and the most that any has.
@@ -112,8 +111,7 @@ pub fn guard_under(address: VirtAddr) -> Option<VirtAddr> {
 
 /// One grant of the node itself: the fewest steps, as long as it has such a piece.
 fn map_in_one_piece(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
-    let request = Request { strict: true, ..Request::new(pages, node) };
-    let start = page_allocator::allocate(&request, Zeroed::No).ok()?.frame;
+    let start = page_allocator::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
     if map(bottom, FrameRange::new(start.0, start.0 + pages), node).is_none() {
         give_back(start, pages);
         return None;
@@ -159,7 +157,6 @@ fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
 }
 
 fn give_back(frame: FrameNumber, count: u64) {
-    if let Err(error) = page_allocator::free(frame, count) {
-        log::error!(target: "pages", "{count} pages of a stack are lost: {error}");
-    }
+    // Refused, it is told there, and the pages are lost.
+    let _ = page_allocator::free_for_kernel(frame, count);
 }

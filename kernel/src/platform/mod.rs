@@ -2,5 +2,6 @@
 
 pub mod acpi;
 pub mod cpu_topology;
+mod findings;
 pub mod numa_topology;
 pub mod smp;

@@ -16,7 +16,7 @@ pub fn run() -> Outcome {
         if let Some(page) = page_allocator::allocate_for_kernel(node.id, 1, Zeroed::Yes) {
             let address = page.frame.address().0;
             log::info!(target: PLAIN, "[NUMA Test] Allocated page 0x{address:x} from node {}", node.id);
-            let freed = page_allocator::free(page.frame, page.count);
+            let freed = page_allocator::free_for_kernel(page.frame, page.count);
             ensure!(freed.is_ok(), "page {address:#x} could not be freed: {freed:?}");
         }
     }

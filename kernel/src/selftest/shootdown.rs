@@ -35,8 +35,8 @@ impl Swap {
     fn end(self) -> Outcome {
         // SAFETY: nobody reads the page any more.
         unsafe { address_space::unmap(SELFTEST, 1) };
-        super::pages::give_back(self.old, 1)?;
-        super::pages::give_back(self.new, 1)
+        give_back(self.old)?;
+        give_back(self.new)
     }
 }
 
@@ -46,6 +46,12 @@ fn frame_with(mark: u64) -> Result<FrameNumber, alloc::string::String> {
     // SAFETY: the frame was just allocated for this.
     unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().write_volatile(mark) };
     Ok(grant.frame)
+}
+
+fn give_back(frame: FrameNumber) -> Outcome {
+    let freed = page_allocator::free_for_kernel(frame, 1);
+    ensure!(freed.is_ok(), "a page at {} could not be freed: {freed:?}", frame.address());
+    Ok(())
 }
 
 fn map(page: VirtAddr, frame: FrameNumber) {
@@ -147,7 +153,7 @@ fn map_and_unmap(cpu: &PerCpu) {
         STALE.fetch_add(usize::from(read(page) != round), SeqCst);
         // SAFETY: the page is this CPU's alone.
         unsafe { address_space::unmap(page, 1) };
-        STALE.fetch_add(usize::from(page_allocator::free(frame, 1).is_err()), SeqCst);
+        STALE.fetch_add(usize::from(page_allocator::free_for_kernel(frame, 1).is_err()), SeqCst);
         shootdown::answer();
     }
 }

@@ -1,4 +1,5 @@
 //! A driver, as the threads that run its code know it.
+use crate::memory::refusals::Refusals;
 use alloc::string::String;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,12 +7,14 @@ use core::sync::atomic::{AtomicU32, Ordering};
 pub struct Driver {
     name: String,
     threads: AtomicU32,
+    /// What it freed and was refused.
+    pub refusals: Refusals,
 }
 
 impl Driver {
     /// A driver without threads.
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), threads: AtomicU32::new(0) }
+        Self { name: name.into(), threads: AtomicU32::new(0), refusals: Refusals::new() }
     }
 
     /// What the log calls it.

@@ -157,7 +157,7 @@ impl Thread {
         let address = arch::translate(units::VirtAddr(core::ptr::from_ref(self).addr() as u64));
         if let Some(address) = address {
             // It was granted as one page, by `create`.
-            let _ = page_allocator::free(FrameNumber::containing(address), 1);
+            let _ = page_allocator::free_for_kernel(FrameNumber::containing(address), 1);
         }
     }
 

@@ -294,15 +294,29 @@ impl Matrix<'_> {
         self.targets.iter().map(|domain| ProximityDomain(domain.get()))
     }
 
+    /// The values that the table has, by the initiator of their row; each with its target.
+    pub fn rows(
+        &self,
+    ) -> impl Iterator<Item = (ProximityDomain, impl Iterator<Item = (ProximityDomain, MatrixValue)>)> {
+        let columns = self.targets.len().max(1);
+        self.initiators().zip(self.values.chunks(columns)).map(|(from, row)| {
+            (from, self.targets().zip(row).map(|(to, written)| (to, self.meaning(written.get()))))
+        })
+    }
+
     /// What is written in this row and column, counted from 0.
     #[must_use]
     pub fn value(&self, row: usize, column: usize) -> MatrixValue {
         let index = row.checked_mul(self.targets.len()).and_then(|start| start.checked_add(column));
         let written = index.filter(|_| column < self.targets.len()).and_then(|index| self.values.get(index));
-        match written.map(|written| written.get()) {
-            None | Some(0) => MatrixValue::Unspecified,
-            Some(u16::MAX) => MatrixValue::Unreachable,
-            Some(written) => MatrixValue::Known(u128::from(written) * u128::from(self.unit)),
+        written.map_or(MatrixValue::Unspecified, |written| self.meaning(written.get()))
+    }
+
+    fn meaning(&self, written: u16) -> MatrixValue {
+        match written {
+            0 => MatrixValue::Unspecified,
+            u16::MAX => MatrixValue::Unreachable,
+            _ => MatrixValue::Known(u128::from(written) * u128::from(self.unit)),
         }
     }
 }

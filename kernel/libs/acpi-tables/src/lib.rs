@@ -16,10 +16,12 @@ extern crate alloc;
 #[cfg(any(test, feature = "builder"))]
 pub mod builder;
 mod cap;
+mod device_handle;
 mod entry;
 mod find;
 mod finding;
 mod hmat;
+mod known_memory;
 mod madt;
 mod msct;
 mod root;
@@ -33,16 +35,18 @@ mod what;
 pub mod wire;
 
 pub use cap::Capped;
+pub use device_handle::DeviceHandle;
 pub use find::{find_hmat, find_madt, find_msct, find_slit, find_srat};
 pub use finding::{Action, Finding, Findings};
 pub use hmat::{
     Attachment, Direction, Hmat, HmatEntry, HmatReader, Matrix, MatrixValue, Quantity, SideCache,
 };
+pub use known_memory::KnownMemory;
 pub use madt::{Madt, MadtCpu, MadtReader};
 pub use msct::{Msct, MsctDomains};
 pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, read_tables};
 pub use rule::Rule;
 pub use signature::Signature;
 pub use slit::Slit;
-pub use srat::{DeviceHandle, Srat, SratCpu, SratDevice, SratEntry, SratMemory, SratReader};
+pub use srat::{Srat, SratCpu, SratDevice, SratEntry, SratMemory, SratReader};
 pub use what::{HmatFault, RootFault, What};

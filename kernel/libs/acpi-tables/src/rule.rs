@@ -31,6 +31,8 @@ rules! {
     TableChecksum = "table.checksum",
     /// There is another table of this signature.
     TableDuplicate = "table.duplicate",
+    /// What should be a table starts with no signature.
+    TableSignature = "table.signature",
 
     /// An SRAT entry's length does not fit its structure or the table.
     SratEntryLength = "srat.entry.length",

@@ -28,6 +28,7 @@ pub enum What {
         sum: u8,
     },
     TableDuplicate,
+    TableWithoutSignature,
     EntryWithoutLength {
         kind: u16,
         length: u32,
@@ -186,6 +187,7 @@ impl What {
             Self::TableCut { .. } => (Rule::TableLength, Mended),
             Self::TableChecksum { .. } => (Rule::TableChecksum, Mended),
             Self::TableDuplicate => (Rule::TableDuplicate, Refused),
+            Self::TableWithoutSignature => (Rule::TableSignature, Refused),
             Self::EntryLong { .. } => (entry_length, Mended),
             Self::EntryWithoutLength { .. }
             | Self::EntryShort { .. }
@@ -250,6 +252,7 @@ impl fmt::Display for What {
                 write!(out, "the table's bytes add up to {sum:#04x} and not to 0; it is used all the same")
             }
             Self::TableDuplicate => write!(out, "there is a second table of this kind; the first is used"),
+            Self::TableWithoutSignature => write!(out, "the bytes do not start with a table's signature"),
             Self::EntryWithoutLength { kind, length } => {
                 write!(out, "an entry of type {kind} has length {length}; the table is not read any further")
             }

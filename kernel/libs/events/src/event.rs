@@ -18,6 +18,9 @@ pub enum Event<'a> {
         distances: Vec<Vec<u8>>,
         /// For each node, every node that has memory, nearest first.
         fallback: Vec<Vec<u32>>,
+        /// Latency and bandwidth, where firmware tells them; left out otherwise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        performance: Option<Performance>,
     },
     /// A CPU that firmware lists as enabled, the boot CPU included.
     Cpu {
@@ -122,6 +125,45 @@ pub struct MemoryRange {
     /// `true` for memory that may be plugged in later; left out otherwise.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub hotplug: bool,
+}
+
+/// Latency and bandwidth in the topology event. Rows are by initiator, columns by node; a value is a number, `null` where
+/// firmware does not say, or -1 where it says that there is no way.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Performance {
+    /// The initiators' proximity domains, ascending.
+    pub initiators: Vec<u32>,
+    /// Latency of reads in picoseconds.
+    pub read_latency_ps: Vec<Vec<Option<i32>>>,
+    /// Latency of writes in picoseconds.
+    pub write_latency_ps: Vec<Vec<Option<i32>>>,
+    /// Bandwidth of reads in MB/s.
+    pub read_bandwidth_mbps: Vec<Vec<Option<i32>>>,
+    /// Bandwidth of writes in MB/s.
+    pub write_bandwidth_mbps: Vec<Vec<Option<i32>>>,
+    /// For each node the proximity domain of the initiator that its memory is attached to.
+    pub attached: Vec<Option<u32>>,
+    /// The caches in front of memory, by node and level.
+    pub side_caches: Vec<SideCache>,
+}
+
+/// A cache in front of a node's memory.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SideCache {
+    /// The node.
+    pub node: u32,
+    /// Which level, from 1.
+    pub level: u8,
+    /// How many levels there are.
+    pub levels: u8,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes in a line.
+    pub line_size: u16,
+    /// 0 none, 1 direct mapped, 2 complex indexing.
+    pub associativity: u8,
+    /// 0 none, 1 write-back, 2 write-through.
+    pub write_policy: u8,
 }
 
 /// What became of a driver.

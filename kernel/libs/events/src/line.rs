@@ -24,7 +24,7 @@ pub fn write_line<'b>(event: &Event<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DriverStatus, MemoryRange, Node};
+    use crate::{DriverStatus, MemoryRange, Node, Performance, SideCache};
     use alloc::vec;
 
     fn line_of(event: &Event<'_>) -> alloc::string::String {
@@ -56,6 +56,7 @@ mod tests {
             }],
             distances: vec![vec![10]],
             fallback: vec![vec![0]],
+            performance: None,
         };
         assert_eq!(
             line_of(&event),
@@ -66,6 +67,45 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn performance_has_words_of_its_own_behind_the_others() {
+        let event = Event::Topology {
+            source: "srat".into(),
+            nodes: vec![],
+            distances: vec![],
+            fallback: vec![],
+            performance: Some(Performance {
+                initiators: vec![0],
+                read_latency_ps: vec![vec![Some(100_000), None, Some(-1)]],
+                write_latency_ps: vec![],
+                read_bandwidth_mbps: vec![],
+                write_bandwidth_mbps: vec![],
+                attached: vec![Some(0), None],
+                side_caches: vec![SideCache {
+                    node: 0,
+                    level: 1,
+                    levels: 2,
+                    size: 10_240,
+                    line_size: 64,
+                    associativity: 1,
+                    write_policy: 2,
+                }],
+            }),
+        };
+        assert_eq!(
+            line_of(&event),
+            concat!(
+                r#"{"event":"topology","source":"srat","nodes":[],"distances":[],"fallback":[],"#,
+                r#""performance":{"initiators":[0],"read_latency_ps":[[100000,null,-1]],"#,
+                r#""write_latency_ps":[],"read_bandwidth_mbps":[],"write_bandwidth_mbps":[],"attached":[0,null],"#,
+                r#""side_caches":[{"node":0,"level":1,"levels":2,"size":10240,"line_size":64,"associativity":1,"#,
+                r#""write_policy":2}]}}"#,
+                "\n"
+            )
+        );
+        assert_eq!(serde_json::from_str::<Event<'_>>(&line_of(&event)).expect("valid JSON"), event);
     }
 
     #[test]

@@ -3,7 +3,7 @@ use core::ops::Range;
 
 use crate::blocks::Block;
 use crate::frame_map::FrameMap;
-use crate::node_memory::{Extent, NodeMemory, edges, pieces};
+use crate::node_memory::{Extent, NodeMemory, edges, pieces, whole_blocks};
 
 impl NodeMemory<'_> {
     /// Whether all of these frames of the extent are withheld.
@@ -22,6 +22,12 @@ impl NodeMemory<'_> {
             let place = extent.place(piece.number);
             if self.blocks.map(place).is_none() {
                 self.blocks.split(place, piece.number, &FrameMap::withheld());
+            }
+        }
+        if frames.start < self.added_end {
+            // Blocks that were withheld piece by piece are still split.
+            for number in whole_blocks(&frames) {
+                self.blocks.set_quiet(extent.place(number));
             }
         }
         self.added_end = self.added_end.max(frames.end);

@@ -1,11 +1,12 @@
 //! The allocator over all nodes: what its users call.
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
+use crate::atomic::AtomicU64;
 use crate::blocks::{block_of, offset_in_block};
 use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
@@ -128,44 +129,14 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     ) -> Result<Grant, AllocateError> {
         let needs = Needs::of(request)?;
         let &Request { count, preferred, nodes, .. } = request;
-        let node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
-        let order = if request.strict { core::slice::from_ref(&preferred) } else { node.fallback() };
-        let found = if nodes == NodeSet::ALL {
-            self.allocate_along(request, &needs, preferred, order.iter().copied(), &mut give_back)
-        } else {
-            self.allocate_within(request, &needs, order, &mut give_back)
-        };
-        found.ok_or(AllocateError::NoFit { preferred, count })
-    }
-
-    /// From the first node in this order that has such a run and is one of those that will do.
-    #[inline(never)]
-    fn allocate_within(
-        &self,
-        request: &Request,
-        needs: &Needs,
-        order: &[NodeId],
-        give_back: &mut impl FnMut(NodeId, u64) -> bool,
-    ) -> Option<Grant> {
-        let mut allowed = order.iter().copied().filter(|id| request.nodes.contains(*id)).peekable();
-        let preferred = request.preferred;
-        let wanted = if request.nodes.contains(preferred) { preferred } else { *allowed.peek()? };
-        self.allocate_along(request, needs, wanted, allowed, give_back)
-    }
-
-    /// From the first node in this order that has such a run, where it is wanted of `wanted`.
-    #[inline(always)]
-    fn allocate_along(
-        &self,
-        request: &Request,
-        needs: &Needs,
-        wanted: NodeId,
-        order: impl Iterator<Item = NodeId>,
-        give_back: &mut impl FnMut(NodeId, u64) -> bool,
-    ) -> Option<Grant> {
-        for id in order {
-            let Some(node) = self.node(id) else { continue };
-            let allocate = || node.allocate(request, wanted, needs, &self.spans);
+        let preferred_node = self.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
+        let order =
+            if request.strict { core::slice::from_ref(&preferred) } else { preferred_node.fallback() };
+        let any = nodes == NodeSet::ALL;
+        let wanted = if any { preferred } else { first_allowed(preferred, order, nodes) };
+        for &id in order {
+            let Some(node) = self.node(id).filter(|_| any || nodes.contains(id)) else { continue };
+            let allocate = || node.allocate(request, wanted, &needs, &self.spans);
             let found = allocate().or_else(|cached| match cached {
                 1.. if give_back(id, cached) => allocate(),
                 _ => Err(cached),
@@ -173,25 +144,25 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             let Ok(frame) = found else { continue };
             let fell_back = id != wanted;
             if fell_back && let Some(wanted) = self.node(wanted) {
-                wanted.count_foreign(needs.count);
+                wanted.count_foreign(count);
             }
-            return Some(Grant { frame, count: needs.count, node: id, fell_back });
+            return Ok(Grant { frame, count, node: id, fell_back });
         }
-        None
+        Err(AllocateError::NoFit { preferred, count })
     }
 
-    /// Hands out `count` frames of this node, a power of two, to a CPU of `cpu_node`, if so many were freed there and are kept
-    /// within one word of 64: what [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there
-    /// is no fit.
+    /// Hands out `count` frames of this node, a power of two, if so many were freed there and are kept within one word of 64: what
+    /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit. `local`: whether
+    /// the CPU that asks is of the node.
     #[inline(always)]
-    pub fn allocate_kept(&self, node: NodeId, count: u64, cpu_node: NodeId) -> Option<FrameNumber> {
-        self.node(node)?.allocate_kept_in_word(count, cpu_node)
+    pub fn allocate_kept(&self, node: NodeId, count: u64, local: bool) -> Option<FrameNumber> {
+        self.node(node)?.allocate_kept_in_word(count, local)
     }
 
     /// The same for 512 frames.
     #[inline]
-    pub fn allocate_kept_block(&self, node: NodeId, cpu_node: NodeId) -> Option<FrameNumber> {
-        self.node(node)?.allocate_kept_block(cpu_node)
+    pub fn allocate_kept_block(&self, node: NodeId, local: bool) -> Option<FrameNumber> {
+        self.node(node)?.allocate_kept_block(local)
     }
 
     /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.
@@ -363,4 +334,11 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         // Every index is below that: the remainder saves a comparison.
         self.nodes[id.index() % MAX_NODES]
     }
+}
+
+/// The preferred node if it is allowed, else the first of its order that is.
+#[cold]
+fn first_allowed(preferred: NodeId, order: &[NodeId], nodes: NodeSet) -> NodeId {
+    let mut choices = core::iter::once(preferred).chain(order.iter().copied());
+    choices.find(|id| nodes.contains(*id)).unwrap_or(preferred)
 }

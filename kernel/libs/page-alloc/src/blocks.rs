@@ -53,6 +53,8 @@ pub enum Block {
     Split { free: u16, largest: u8, number: u32, link: Link },
     /// Granted whole, and the grant begins here.
     Head,
+    /// The same, and the grant is sealed.
+    SealedHead,
     /// Granted whole, and the grant began before.
     Inside,
 }
@@ -122,6 +124,18 @@ impl<'m> Blocks<'m> {
     #[inline]
     pub fn set_granted(&mut self, place: usize, begins_grant: bool) {
         self.descriptors[place] = if begins_grant { Block::Head } else { Block::Inside };
+    }
+
+    /// Seals a grant that begins with this block, which is granted whole, or unseals it; `false`, with nothing changed, where it
+    /// is so already or no such grant begins here.
+    pub fn set_sealed(&mut self, place: usize, sealed: bool) -> bool {
+        let (from, to) =
+            if sealed { (Block::Head, Block::SealedHead) } else { (Block::SealedHead, Block::Head) };
+        let is_from = core::mem::discriminant(&self.descriptors[place]) == core::mem::discriminant(&from);
+        if is_from {
+            self.descriptors[place] = to;
+        }
+        is_from
     }
 
     /// Makes the block the first of a free run. It is on no list yet.

@@ -2,11 +2,11 @@
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
 use units::{FrameNumber, NodeId};
 
+use crate::atomic::AtomicU64;
 use crate::blocks::block_of;
 use crate::carve::Carver;
 use crate::frame_map::{FrameMap, Word};
@@ -60,6 +60,11 @@ impl CacheView<'_> {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Frames that it has handed out since it was made.
+    pub fn granted(&self) -> u64 {
+        self.0.granted()
     }
 }
 
@@ -315,6 +320,14 @@ impl<'m> Contents<'m> {
                 let _ = slot.compare_exchange(frame, NO_FRAME, Relaxed, Relaxed);
             }
         }
+    }
+
+    /// Whether it holds the frame.
+    pub fn holds(&self, frame: u64) -> bool {
+        let bottom = self.bottom.load(Relaxed);
+        let mut places =
+            (0..self.len().min(CACHE_FRAMES) as u64).map(|n| place(bottom.wrapping_add(n * STEP)));
+        places.any(|place| self.frames[place].load(Relaxed) == frame)
     }
 
     /// Whether it holds, or has held, one of these frames.

@@ -1,5 +1,4 @@
 //! Cutting typed values out of the raw memory that the caller hands over.
-use core::iter;
 use core::mem::{MaybeUninit, take};
 use core::slice;
 
@@ -30,7 +29,11 @@ impl<'m> Carver<'m> {
 
     /// As [`Carver::uninit`], each value set.
     pub fn filled<T: Copy>(&mut self, len: usize, value: T) -> Option<&'m mut [T]> {
-        Some(fill(self.uninit(len)?, iter::repeat_n(value, len)))
+        let uninit = self.uninit(len)?;
+        // One value into each slot of a slice is what the compiler makes wide stores of.
+        uninit.fill(MaybeUninit::new(value));
+        // SAFETY: each element has just been written.
+        Some(unsafe { uninit.assume_init_mut() })
     }
 }
 

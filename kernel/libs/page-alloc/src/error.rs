@@ -29,8 +29,10 @@ pub enum FreeError {
     NotMemory(FrameNumber),
     /// The frame is free.
     AlreadyFree(FrameNumber),
-    /// The frame was never handed to the allocator, or was removed since: the kernel took it at boot, say.
+    /// The frame was never handed to the allocator, or was removed since: the kernel took it at boot, say. Or it begins a sealed grant.
     NeverAdded(FrameNumber),
+    /// The frame begins a grant that is not sealed, and was to be freed as one that is.
+    NotSealed(FrameNumber),
     /// The frame is granted, but it is not the first of its grant.
     InsideGrant(FrameNumber),
     /// The frame is the first of a grant of another count.
@@ -120,6 +122,7 @@ impl fmt::Display for FreeError {
             Self::NotMemory(frame) => write!(out, "frame {:#x} is not memory", frame.0),
             Self::AlreadyFree(frame) => write!(out, "frame {:#x} is free already", frame.0),
             Self::NeverAdded(frame) => write!(out, "frame {:#x} was never handed out", frame.0),
+            Self::NotSealed(frame) => write!(out, "frame {:#x} begins a grant that is not sealed", frame.0),
             Self::InsideGrant(frame) => write!(out, "frame {:#x} is inside a grant, not its first", frame.0),
             Self::WrongCount { frame, count, granted } => {
                 write!(out, "frame {:#x} begins a grant of {granted} frames, not of {count}", frame.0)

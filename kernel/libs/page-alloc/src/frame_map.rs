@@ -1,7 +1,8 @@
 //! The 512 frames of a block that is not whole: two bits each.
 use core::ops::Range;
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, Release};
+
+use crate::atomic::AtomicU64;
 
 /// Frames in a block: 2 MiB, what a large page maps.
 pub const BLOCK_FRAMES: u16 = 1 << 9;
@@ -17,7 +18,7 @@ pub enum FrameState {
     Head,
     /// (0, 0): a further frame of the grant that began before it.
     Inside,
-    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache.
+    /// (1, 1): never added (a hole, another node's, or taken at boot), or removed, or in a cache. Also the first frame of a sealed grant.
     Withheld,
 }
 
@@ -126,6 +127,16 @@ impl Word {
         let frames = ((1 << (count % 64)) - 1) << (frame % 64);
         self.free.fetch_and(!frames, Relaxed);
         self.head.fetch_and(!frames | first, Relaxed);
+    }
+
+    /// Makes the first frame of a grant look withheld, or takes that back; `false`, with nothing changed, where it is so already.
+    pub fn set_sealed(&self, frame: u64, sealed: bool) -> bool {
+        let bit = 1 << (frame % 64);
+        if sealed {
+            self.free.fetch_or(bit, Relaxed) & bit == 0
+        } else {
+            self.free.fetch_and(!bit, Relaxed) & bit != 0
+        }
     }
 
     /// Withholds a frame that is a grant of its own; `false`, with nothing changed, when somebody else

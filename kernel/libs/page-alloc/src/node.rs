@@ -2,11 +2,11 @@
 use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
-use core::sync::atomic::{AtomicU64, fence};
 
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
+use crate::atomic::{AtomicU64, fence};
 use crate::blocks::{BLOCK_ORDER, block_of};
 use crate::bulk::Taken;
 use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
@@ -66,6 +66,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
 
     /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0 where
     /// those would not do either.
+    #[inline(always)]
     pub fn allocate(
         &self,
         request: &Request,
@@ -92,22 +93,22 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
-    /// Grants `count` kept frames, a power of two, to a CPU of `cpu_node` that wants them of this node, if so many are kept and end
-    /// before their word does.
+    /// Grants `count` kept frames, a power of two, that are wanted of this node, if so many are kept and end before their word does.
+    /// `local`: to a CPU of this node.
     #[inline(always)]
-    pub fn allocate_kept_in_word(&self, count: u64, cpu_node: NodeId) -> Option<FrameNumber> {
+    pub fn allocate_kept_in_word(&self, count: u64, local: bool) -> Option<FrameNumber> {
         let mut guarded = self.guarded.lock();
         let frame = guarded.memory.allocate_kept_in_word(count)?;
-        guarded.counts.count_hit(count, cpu_node == self.id);
+        guarded.counts.count_hit(count, local);
         Some(FrameNumber(frame))
     }
 
     /// The same for a whole block.
     #[inline]
-    pub fn allocate_kept_block(&self, cpu_node: NodeId) -> Option<FrameNumber> {
+    pub fn allocate_kept_block(&self, local: bool) -> Option<FrameNumber> {
         let mut guarded = self.guarded.lock();
         let frame = guarded.memory.allocate_kept_block()?;
-        guarded.counts.count_hit(1 << BLOCK_ORDER, cpu_node == self.id);
+        guarded.counts.count_hit(1 << BLOCK_ORDER, local);
         Some(FrameNumber(frame))
     }
 
@@ -138,10 +139,28 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Takes a grant back that begins in this span of the node.
+    #[inline(always)]
     pub fn free(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         let result = guarded.memory_of(span).free(span, frame, count);
         result.map_err(|error| guarded.refuse(error))
+    }
+
+    /// Seals a grant that begins in this span of the node.
+    pub fn seal(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        self.guarded.lock().memory_of(span).seal(span.extent(), frame, count)
+    }
+
+    /// Takes a sealed grant back that begins in this span of the node.
+    pub fn free_sealed(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        let mut guarded = self.guarded.lock();
+        let cached = Contents::chain(guarded.caches).any(|cache| cache.holds(frame.0));
+        let freed = if cached {
+            Err(FreeError::AlreadyFree(frame))
+        } else {
+            guarded.memory_of(span).free_sealed(span, frame, count)
+        };
+        freed.map_err(|error| guarded.refuse(error))
     }
 
     /// Makes frames of this span of the node free; `false` when one of them was added before.
@@ -263,8 +282,14 @@ impl<'m> Guarded<'m> {
     fn memory_of(&mut self, span: &Span) -> &mut NodeMemory<'m> {
         match span.region.checked_sub(1) {
             None => &mut self.memory,
-            Some(place) => &mut self.more[place as usize].memory,
+            Some(place) => self.added_memory(place),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn added_memory(&mut self, place: u32) -> &mut NodeMemory<'m> {
+        &mut self.more[place as usize].memory
     }
 
     /// All of the node's memory.
@@ -321,7 +346,10 @@ impl<'m> Guarded<'m> {
     /// Frames in caches; 0 where they and what is free are fewer than so many together.
     #[cold]
     fn cached_that_may_help(&mut self, wanted: u64) -> u64 {
-        let held = self.cache_counts().held;
+        let held = Contents::chain(self.caches).map(|cache| cache.len() as u64).sum();
+        if held == 0 {
+            return 0;
+        }
         let free: u64 = self.memories().map(|memory| memory.free_frames()).sum();
         if free + held < wanted { 0 } else { held }
     }

@@ -155,7 +155,8 @@ impl<'m> NodeMemory<'m> {
         }
         match self.blocks.get(place) {
             Block::Head if offset_in_block(frame) == 0 => FrameState::Head,
-            Block::Head | Block::Inside => FrameState::Inside,
+            Block::SealedHead if offset_in_block(frame) == 0 => FrameState::Withheld,
+            Block::Head | Block::SealedHead | Block::Inside => FrameState::Inside,
             _ if self.free_run_over(extent, number).is_some() => FrameState::Free,
             _ => FrameState::Withheld,
         }

@@ -25,6 +25,18 @@ pub enum Policy<'w> {
 }
 
 impl Policy<'_> {
+    /// For a thread on a CPU of `node`, the one node that it names first whatever came before, and whether no other will do;
+    /// `None` where it is about several nodes.
+    #[inline]
+    pub fn one_node(&self, node: NodeId) -> Option<(NodeId, bool)> {
+        match *self {
+            Self::Local => Some((node, false)),
+            Self::Preferred(preferred) => Some((preferred, false)),
+            Self::Strict(only) => Some((only, true)),
+            Self::Set(_) | Self::Interleave(_) | Self::Weighted(..) => None,
+        }
+    }
+
     /// The request for `count` frames of a thread on a CPU of `node`, whose turns have come to `cursor`. The cursor moves on
     /// where there are turns; whose request is refused may put it back.
     ///
@@ -36,10 +48,11 @@ impl Policy<'_> {
             Some(preferred) => Request { preferred, interleaved: true, ..request },
             None => Request { nodes: NodeSet::EMPTY, ..request },
         };
+        if let Some((preferred, strict)) = self.one_node(node) {
+            return Request { preferred, strict, ..request };
+        }
         match *self {
-            Self::Local => request,
-            Self::Preferred(preferred) => Request { preferred, ..request },
-            Self::Strict(preferred) => Request { preferred, strict: true, ..request },
+            Self::Local | Self::Preferred(_) | Self::Strict(_) => request,
             Self::Set(nodes) => Request { nodes, ..request },
             Self::Interleave(nodes) => in_turn(cursor.next(nodes)),
             Self::Weighted(nodes, weights) => in_turn(cursor.next_weighted(nodes, weights)),

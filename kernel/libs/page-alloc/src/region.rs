@@ -64,11 +64,8 @@ pub fn moved<'m>(
 }
 
 /// Grants a run that meets the needs, of the first region that has one.
-pub fn allocate(regions: &mut [Region<'_>], needs: &Needs) -> Option<u64> {
-    regions.iter_mut().find_map(|region| allocate_in(region, needs))
-}
-
+#[cold]
 #[inline(never)]
-fn allocate_in(region: &mut Region<'_>, needs: &Needs) -> Option<u64> {
-    region.memory.allocate(needs, core::iter::once(&region.span))
+pub fn allocate(regions: &mut [Region<'_>], needs: &Needs) -> Option<u64> {
+    regions.iter_mut().find_map(|region| region.memory.allocate(needs, core::iter::once(&region.span)))
 }

@@ -32,7 +32,12 @@ impl<'m> NodeMemory<'m> {
     }
 
     /// Makes sure that these frames are exactly a grant.
-    fn check_grant(&self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    pub(crate) fn check_grant(
+        &self,
+        extent: Extent,
+        frame: FrameNumber,
+        count: u64,
+    ) -> Result<(), FreeError> {
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Withheld if self.kept.holds(frame.0) => return Err(FreeError::AlreadyFree(frame)),
@@ -42,6 +47,16 @@ impl<'m> NodeMemory<'m> {
         }
         let granted = self.grant_len(extent, frame.0);
         if granted == count { Ok(()) } else { Err(FreeError::WrongCount { frame, count, granted }) }
+    }
+
+    /// Whether these frames are a grant and an aligned chunk of one block, which alone tells so; a quicker look than
+    /// [`NodeMemory::check_grant`].
+    pub(crate) fn is_chunk_grant(&self, extent: Extent, frame: u64, count: u64) -> bool {
+        let map = self.blocks.map(extent.place(block_of(frame)));
+        match (chunk_order(frame, count), map) {
+            (Some(order @ 0..BLOCK_ORDER), Some(map)) => map.is_granted_chunk(offset_in_block(frame), order),
+            _ => false,
+        }
     }
 
     /// Takes back an aligned chunk of one block, if it is a grant and that can be told from the block alone.

@@ -27,6 +27,7 @@ impl<'m> SpanIndex<'m> {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn find_added(&self, frame: u64) -> Option<&'m Span> {
         self.added()?.find(frame)

@@ -35,6 +35,23 @@ fn removed_frames_are_granted_to_nobody_until_they_are_added_again() {
 }
 
 #[test]
+fn blocks_that_were_removed_piece_by_piece_can_be_added_whole_and_not_twice() {
+    let mut machine = Machine::new(&[span(0, 0, 4096)], &[&[0]]);
+    let pages = machine.pages_all_free();
+    let whole = pages.free_by_order(node(0));
+    for piece in [FrameRange::new(1024, 1600), FrameRange::new(1600, 2100), FrameRange::new(2100, 2560)] {
+        pages.remove_free(piece).unwrap();
+    }
+
+    assert_eq!(pages.add_free(FrameRange::new(1024, 2560)), Ok(1536));
+
+    for piece in [FrameRange::new(1100, 1200), FrameRange::new(1600, 1700), FrameRange::new(2048, 2560)] {
+        assert_eq!(pages.add_free(piece), Err(AddError::AlreadyAdded(piece.start)));
+    }
+    assert_eq!(pages.free_by_order(node(0)), whole);
+}
+
+#[test]
 fn a_frame_in_use_refuses_all_of_a_range_over_two_nodes() {
     let mut machine = Machine::new(&[span(0, 0, 2048), span(1, 2048, 4096)], &[&[0], &[1]]);
     let pages = machine.pages_all_free();
@@ -193,4 +210,52 @@ fn frames_of_memory_that_is_just_being_added_are_known_to_whoever_gets_them() {
     });
     let stats = pages.node_stats(node(0)).unwrap();
     assert_eq!((stats.total, stats.free), (64 + 40 * ADDED, 64 + 40 * ADDED));
+}
+
+#[test]
+fn what_is_removed_while_others_allocate_and_free_is_nobody_s() {
+    const FRAMES: u64 = 4096;
+    let mut machine = Machine::new(&[span(0, 0, FRAMES)], &[&[0]]);
+    let (pages, caches) = machine.pages_and_caches(&[node(0), node(0)]);
+    pages.add_free(FrameRange::new(0, FRAMES)).unwrap();
+    let taken: Vec<_> = (0..FRAMES).map(|_| AtomicBool::new(false)).collect();
+    let mark = |frame: u64, is_taken| {
+        assert_eq!(taken[frame as usize].swap(is_taken, Ordering::Relaxed), !is_taken, "frame {frame}");
+    };
+    let done = AtomicBool::new(false);
+    let removed = thread::scope(|scope| {
+        for mut cache in caches {
+            scope.spawn({
+                let (pages, done) = (&pages, &done);
+                move || {
+                    while !done.load(Ordering::Relaxed) {
+                        let frames: Vec<_> =
+                            (0..150).map_while(|_| pages.allocate_cached(&mut cache)).collect();
+                        frames.iter().for_each(|frame| mark(frame.0, true));
+                        for frame in frames {
+                            mark(frame.0, false);
+                            pages.free_cached(&mut cache, frame, 1).unwrap();
+                        }
+                    }
+                    pages.drain(&mut cache);
+                }
+            });
+        }
+        let mut removed = 0;
+        for step in 0..20_000u64 {
+            let start = step * 1237 % (FRAMES - 700);
+            let range = FrameRange::new(start, start + 1 + step % 700);
+            if let Ok(frames) = pages.remove_free(range) {
+                removed += u64::from(frames > 0);
+                (start.max(1)..range.end.0).for_each(|frame| mark(frame, true));
+                (start.max(1)..range.end.0).for_each(|frame| mark(frame, false));
+                assert_eq!(pages.add_free(range), Ok(frames));
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        removed
+    });
+    assert!(removed > 0);
+    assert_eq!(pages.node_stats(node(0)).unwrap().free, FRAMES - 1);
+    assert_eq!(pages.free_by_order(node(0)).unwrap()[11], 2048);
 }

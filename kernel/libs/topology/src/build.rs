@@ -1,5 +1,5 @@
 //! The topology itself: how it is put together, and what can be asked of it.
-use acpi_tables::{Finding, Findings, Signature, Srat, SratEntry, What};
+use acpi_tables::{Finding, Findings, Msct, Signature, Srat, SratEntry, What};
 use arrayvec::ArrayVec;
 use units::{ApicId, MAX_NODES, NodeId, PhysAddr, PhysRange, ProximityDomain};
 
@@ -8,12 +8,13 @@ use crate::distances::Distances;
 use crate::domains::Domains;
 use crate::fake::Cuts;
 use crate::fallback::Fallback;
+use crate::initiators::Named;
 use crate::memory::{Claim, Claims};
 use crate::sweep::sweep;
 use crate::uncovered::{cover, hull_of};
-use crate::{Cpu, Inputs, MAX_RANGES, MemoryRange, Node, NumaMode, Source};
+use crate::{Cpu, Inputs, Limits, MAX_RANGES, MemoryRange, Node, NumaMode, Performance, Source};
 
-/// A machine's nodes, with their CPUs, memory and distances. About 90 KiB, most of it never touched; a kernel keeps it
+/// A machine's nodes, with their CPUs, memory and distances. About 360 KiB, most of it never touched; a kernel keeps it
 /// in a static and fills it with [`NumaTopology::rebuild`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NumaTopology {
@@ -23,6 +24,8 @@ pub struct NumaTopology {
     ranges: ArrayVec<MemoryRange, MAX_RANGES>,
     distances: Distances,
     fallback: Fallback,
+    performance: Performance,
+    limits: Option<Limits>,
 }
 
 impl NumaTopology {
@@ -34,6 +37,8 @@ impl NumaTopology {
         ranges: ArrayVec::new_const(),
         distances: Distances::EMPTY,
         fallback: Fallback::EMPTY,
+        performance: Performance::EMPTY,
+        limits: None,
     };
 
     /// The topology of the machine that `inputs` describe; what was not as it should be goes to `findings`.
@@ -47,13 +52,16 @@ impl NumaTopology {
     /// [`NumaTopology::build`] in place. Takes some 60 KiB of stack.
     pub fn rebuild(&mut self, inputs: &Inputs<'_>, findings: &mut dyn Findings) {
         let mut absent = AbsentCpus::new();
+        let mut named = Named::new();
         self.cpus.read(inputs, &mut absent, findings);
         self.nodes.clear();
         self.ranges.clear();
         self.source = match (inputs.numa, &inputs.srat) {
             (NumaMode::Off, _) => Source::Off,
             (NumaMode::Fake(_), _) => Source::Fake,
-            (NumaMode::FromFirmware, Some(srat)) if self.read_srat(srat, inputs, &absent, findings) => {
+            (NumaMode::FromFirmware, Some(srat))
+                if self.read_srat(srat, inputs, &absent, &mut named, findings) =>
+            {
                 Source::Srat
             }
             (NumaMode::FromFirmware, _) => Source::None,
@@ -68,6 +76,9 @@ impl NumaTopology {
         let slit = inputs.slit.as_ref().filter(|_| self.source == Source::Srat);
         self.distances.read(&self.nodes, slit, findings);
         self.fallback.read(&self.nodes, &self.distances);
+        let hmat = inputs.hmat.as_ref().filter(|_| self.source == Source::Srat);
+        self.performance.read(&self.nodes, &named, hmat, findings);
+        self.limits = inputs.msct.as_ref().map(|msct| read_limits(msct, findings));
     }
 
     /// Nodes as the SRAT has them; false, and nothing changed, where no entry of it is of use.
@@ -76,6 +87,7 @@ impl NumaTopology {
         srat: &Srat<'_>,
         inputs: &Inputs<'_>,
         absent: &AbsentCpus,
+        named: &mut Named,
         findings: &mut dyn Findings,
     ) -> bool {
         let others = Others { absent, all_known: inputs.madt.is_some() };
@@ -84,6 +96,7 @@ impl NumaTopology {
         let mut claims = Claims::new(inputs.ram);
         let mut reader = srat.reader();
         while let Some(entry) = reader.next(findings) {
+            named.take(&entry);
             match entry {
                 SratEntry::Cpu(cpu) if cpu.enabled => homes.take(cpu, &self.cpus, others, findings),
                 SratEntry::Memory(memory) if memory.enabled => claims.take(memory, findings),
@@ -233,6 +246,28 @@ impl NumaTopology {
     #[must_use]
     pub fn fallback(&self, node: NodeId) -> &[NodeId] {
         self.fallback.of(node.index())
+    }
+
+    /// Latency and bandwidth, as the HMAT has them; `None` without one.
+    #[must_use]
+    pub fn performance(&self) -> Option<&Performance> {
+        Some(&self.performance).filter(|performance| performance.is_known())
+    }
+
+    /// What the machine can ever have, as the MSCT says; `None` without one.
+    #[must_use]
+    pub const fn limits(&self) -> Option<Limits> {
+        self.limits
+    }
+}
+
+/// The machine's limits. Those of single domains are read for what is wrong with them, and not kept.
+fn read_limits(msct: &Msct<'_>, findings: &mut dyn Findings) -> Limits {
+    msct.domains(findings).for_each(drop);
+    Limits {
+        domains: msct.max_domains(),
+        clock_domains: msct.max_clock_domains(),
+        address: PhysAddr(msct.max_address()),
     }
 }
 

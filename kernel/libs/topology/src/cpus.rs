@@ -90,14 +90,19 @@ impl Cpus {
         let _ = self.add(apic_id, None);
     }
 
-    /// Takes the CPUs that the SRAT names, by APIC id so that the order of its entries says nothing.
+    /// Takes the CPUs that the SRAT names, by APIC id so that the order of its entries says nothing; of too many the lowest.
     fn read_srat(&mut self, srat: &Srat<'_>, findings: &mut dyn Findings) {
         // What the table got wrong is told when it is read for its domains.
         let mut unheard = |_: Finding| {};
-        for entry in srat.entries(&mut unheard) {
-            if let SratEntry::Cpu(SratCpu { apic_id, enabled: true, offset, .. }) = entry
-                && let Err(Refusal::Full) = self.add(apic_id, None)
-            {
+        let mut is_full = false;
+        for SratCpu { apic_id, .. } in enabled(srat, &mut unheard) {
+            if let Err(Refusal::Full) = self.add(apic_id, None) {
+                is_full = true;
+                self.exchange_highest(apic_id);
+            }
+        }
+        for SratCpu { apic_id, offset, .. } in enabled(srat, &mut unheard).take_while(|_| is_full) {
+            if self.place(apic_id).is_err() {
                 let what = What::CpusFull { apic_id, limit: MAX_CPUS };
                 findings.report(Finding::new(Signature::SRAT, offset, what));
             }
@@ -106,6 +111,16 @@ impl Cpus {
         for (index, (cpu, place)) in self.list.iter_mut().zip(&mut self.by_apic_id).enumerate() {
             cpu.id = CpuId(index as u32);
             *place = index as u16;
+        }
+    }
+
+    /// Puts a new CPU in the place of the one with the highest APIC id, if its own is lower.
+    fn exchange_highest(&mut self, apic_id: ApicId) {
+        let (Err(place), Some(&highest)) = (self.place(apic_id), self.by_apic_id.last()) else { return };
+        if place < self.by_apic_id.len() {
+            self.by_apic_id.pop();
+            self.list[usize::from(highest)].apic_id = apic_id;
+            self.by_apic_id.insert(place, highest);
         }
     }
 
@@ -148,6 +163,14 @@ impl Cpus {
             findings.report(Finding::new(Signature::SRAT, 0, what));
         }
     }
+}
+
+/// The CPUs that the SRAT places, in its order.
+fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item = SratCpu> {
+    srat.entries(findings).filter_map(|entry| match entry {
+        SratEntry::Cpu(cpu) if cpu.enabled => Some(cpu),
+        _ => None,
+    })
 }
 
 /// The APIC ids of CPUs that may come later: the MADT lists them, not enabled. Those that there is no room for are

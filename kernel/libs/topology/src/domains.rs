@@ -27,6 +27,12 @@ impl Domains {
         self.0.binary_search(&domain).ok().and_then(NodeId::new)
     }
 
+    /// Whether the domain was inserted for all that is known: what there was no room for may have been.
+    pub fn may_have(&self, domain: ProximityDomain) -> bool {
+        let forgotten = self.0.is_full() && self.0.last().is_some_and(|&last| last < domain);
+        forgotten || self.index(domain).is_some()
+    }
+
     /// The domains, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = ProximityDomain> {
         self.0.iter().copied()

@@ -17,16 +17,27 @@ mod distances;
 mod domains;
 mod fake;
 mod fallback;
+mod figure;
+mod initiators;
 mod inputs;
+mod measure;
 mod memory;
+mod performance;
+mod side_caches;
 mod smallest;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod uncovered;
 mod values;
+mod words;
 
 pub use build::NumaTopology;
 pub use fake::{FAKE_NODE_UNIT, FakeNodes};
+pub use figure::{Figure, LARGEST_FIGURE};
+pub use initiators::Initiator;
 pub use inputs::{Inputs, NumaMode};
-pub use values::{Cpu, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};
+pub use measure::Measure;
+pub use performance::{Performance, Reach};
+pub use side_caches::{MAX_SIDE_CACHES, SideCache};
+pub use values::{Cpu, Limits, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};

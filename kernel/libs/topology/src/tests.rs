@@ -2,6 +2,7 @@
 mod cpus;
 mod distances;
 mod fake;
+mod hmat;
 mod machine;
 mod memory;
 mod model;

@@ -1,5 +1,5 @@
 //! The values a topology consists of, and how many of each there is room for.
-use units::{ApicId, CpuId, NodeId, PhysRange, ProximityDomain};
+use units::{ApicId, CpuId, NodeId, PhysAddr, PhysRange, ProximityDomain};
 
 /// The most CPUs that a topology holds.
 pub const MAX_CPUS: usize = 1024;
@@ -71,4 +71,15 @@ pub struct MemoryRange {
     pub node: NodeId,
     /// Whether memory may come and go here. With a memory map, only its RAM is listed.
     pub hot_pluggable: bool,
+}
+
+/// What firmware says the machine can ever have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Proximity domains.
+    pub domains: u64,
+    /// Clock domains.
+    pub clock_domains: u64,
+    /// The highest physical address of memory.
+    pub address: PhysAddr,
 }

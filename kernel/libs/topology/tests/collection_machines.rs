@@ -4,9 +4,9 @@ mod collection;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acpi_tables::{Finding, find_madt, find_slit, find_srat};
+use acpi_tables::Finding;
 use collection::Table;
-use topology::{Inputs, NumaTopology, Source};
+use topology::{Figure, Inputs, NumaTopology, Source};
 use units::{NodeId, PhysAddr};
 
 /// What the odd machines' findings are, by rule id; the others have none.
@@ -46,12 +46,7 @@ fn each_machine_has_the_nodes_cpus_memory_and_distances_that_the_index_speaks_of
             told.insert(finding.rule.id());
         };
         let bytes = || tables.iter().map(|table| &table.bytes[..]);
-        let inputs = Inputs {
-            srat: find_srat(bytes(), &mut findings),
-            slit: find_slit(bytes(), &mut findings),
-            madt: find_madt(bytes(), &mut findings),
-            ..Inputs::default()
-        };
+        let inputs = Inputs::from_tables(bytes(), &mut findings);
         let topology = NumaTopology::build(&inputs, &mut findings);
         let expected = ODD.iter().find(|(odd, _)| odd == machine).map_or(&[][..], |(_, rules)| rules);
         assert_eq!(told, expected.iter().copied().collect(), "{machine}");
@@ -115,13 +110,9 @@ fn known_machines_have_the_topology_they_were_started_with() {
     let build = |machine: &str| {
         let bytes = || machines[machine].iter().map(|table| &table.bytes[..]);
         let mut unheard = |_: Finding| {};
-        let inputs = Inputs {
-            srat: find_srat(bytes(), &mut unheard),
-            slit: find_slit(bytes(), &mut unheard),
-            madt: find_madt(bytes(), &mut unheard),
-            ..Inputs::default()
-        };
-        NumaTopology::build(&inputs, &mut unheard)
+        let inputs = Inputs::from_tables(bytes(), &mut unheard);
+        // A test's stack has no room for many of them.
+        Box::new(NumaTopology::build(&inputs, &mut unheard))
     };
     let node = |index| NodeId::new(index).unwrap();
 
@@ -144,4 +135,44 @@ fn known_machines_have_the_topology_they_were_started_with() {
     let hot: Vec<_> =
         slots.ranges().iter().filter(|range| range.hot_pluggable).map(|range| range.node).collect();
     assert_eq!(hot, [node(2)], "without a memory map slots are listed");
+}
+
+/// Machines with an HMAT have the latencies and bandwidths that QEMU was told.
+#[test]
+fn known_machines_are_as_fast_as_they_were_said_to_be() {
+    let machines = machines();
+    if machines.is_empty() {
+        return;
+    }
+    let reaches = |machine: &str| {
+        let bytes = || machines[machine].iter().map(|table| &table.bytes[..]);
+        let mut findings = |finding: Finding| panic!("{machine}: {finding}");
+        let inputs = Inputs::from_tables(bytes(), &mut findings);
+        let topology = NumaTopology::build(&inputs, &mut findings);
+        let performance = topology.performance().expect("an HMAT");
+        let nodes = || topology.nodes().iter().map(|node| node.id);
+        let pairs = nodes().flat_map(|from| nodes().map(move |to| (from, to)));
+        let known = |figure| if let Figure::Known(value) = figure { value } else { 0 };
+        let reaches = pairs.filter_map(|(from, to)| performance.between(from, to)).map(|reach| {
+            let latency = (known(reach.read_latency_ps), known(reach.write_latency_ps));
+            (latency, (known(reach.read_bandwidth_mbps), known(reach.write_bandwidth_mbps)))
+        });
+        let attached = nodes().map(|node| performance.attached_initiator(node).map(|domain| domain.0));
+        let caches = performance.side_caches().iter().map(|cache| (cache.node.index(), cache.size));
+        (reaches.collect::<Vec<_>>(), attached.collect::<Vec<_>>(), caches.collect::<Vec<_>>())
+    };
+    let home = ((10_000, 10_000), (10_240, 10_240));
+    let away = ((20_000, 20_000), (5_120, 5_120));
+    let two =
+        ([home, away, away, home].to_vec(), [Some(0), Some(1)].to_vec(), [(0, 10_240), (1, 10_240)].to_vec());
+    assert_eq!(reaches("gen__q35_hmat_2node"), two);
+
+    let (four, attached, _) = reaches("gen__q35_hmat_4node_rw");
+    assert_eq!(four[0], ((100_000, 120_000), (100 << 10, 80 << 10)));
+    assert_eq!(four[3], ((190_000, 210_000), (40 << 10, 20 << 10)));
+    assert_eq!(attached, [Some(0), Some(1), Some(2), Some(3)]);
+
+    let (rows, attached, _) = reaches("gen__q35_hmat_cpuless_target");
+    assert_eq!(rows, [((5_000, 5_000), (200, 200)), ((10_000, 10_000), (100, 100))]);
+    assert_eq!(attached, [Some(0), Some(0)]);
 }

@@ -1,5 +1,6 @@
 //! HMAT structures: the values of sound ones, and what wrong ones cost.
 use alloc::vec::Vec;
+use proptest::prelude::*;
 use units::ProximityDomain;
 use zerocopy::IntoBytes;
 
@@ -171,7 +172,14 @@ fn counts_whose_lists_do_not_fit_cost_the_matrix_alone() {
 fn values_that_a_matrix_lacks_are_unspecified() {
     let bytes = latency_and_bandwidth(0, 1, &[0, 1], &[0, 1], &[7, 8, 9]);
     let table = TableBuilder::hmat(2).entry(&bytes[..]).entry(&attachment(D0, None)).build();
-    let (found, told) = read(&table, |entries| (entries.len(), values(&matrix(entries))));
+    let (found, told) = read(&table, |entries| {
+        let matrix = matrix(entries);
+        let rows = matrix.rows().map(|(from, row)| (from.0, row.map(|(to, value)| (to.0, value)).collect()));
+        let known = MatrixValue::Known;
+        let expected = [(0, [(0, known(7)), (1, known(8))].to_vec()), (1, [(0, known(9))].to_vec())];
+        assert_eq!(rows.collect::<Vec<(_, Vec<_>)>>(), expected);
+        (entries.len(), values(&matrix))
+    });
     let known = MatrixValue::Known;
     assert_eq!(found, (2, [known(7), known(8), known(9), MatrixValue::Unspecified].to_vec()));
     assert_eq!(told, [(FIRST, "hmat.matrix.size", Mended)]);
@@ -199,6 +207,34 @@ fn handles_that_a_side_cache_lacks_cost_themselves_alone() {
         _ => panic!("{entries:?}"),
     });
     assert_eq!((handles, told), ([5].to_vec(), [(FIRST, "hmat.entry.length", Mended)].to_vec()));
+}
+
+proptest! {
+    #[test]
+    fn matrices_written_are_matrices_read(
+        data_type in 0..6_u8,
+        unit in 1..=u64::MAX,
+        initiators in prop::collection::vec(any::<u32>(), 0..6),
+        targets in prop::collection::vec(any::<u32>(), 0..6),
+        seed in any::<u16>(),
+    ) {
+        let cells = initiators.len() * targets.len();
+        let written: Vec<u16> = (0..cells as u16).map(|n| n.wrapping_mul(seed)).collect();
+        let bytes = latency_and_bandwidth(data_type, unit, &initiators, &targets, &written);
+        let expected: Vec<_> = written.iter().map(|&written| match written {
+            0 => MatrixValue::Unspecified,
+            0xffff => MatrixValue::Unreachable,
+            written => MatrixValue::Known(u128::from(written) * u128::from(unit)),
+        }).collect();
+        let (_, told) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
+            let matrix = matrix(entries);
+            assert!(matrix.initiators().eq(initiators.iter().copied().map(ProximityDomain)));
+            assert!(matrix.targets().eq(targets.iter().copied().map(ProximityDomain)));
+            assert_eq!(values(&matrix), expected);
+            assert!(matrix.rows().flat_map(|(_, row)| row.map(|(_, value)| value)).eq(expected));
+        });
+        prop_assert_eq!(told, []);
+    }
 }
 
 /// One sound structure of each type.

@@ -29,6 +29,7 @@ fn machine(cpus: &[usize], distances: &[u8]) -> NumaTopology {
         ram: &ram,
         boot_cpu: Some(ApicId(0)),
         numa: NumaMode::FromFirmware,
+        ..Inputs::default()
     };
     NumaTopology::build(&inputs, &mut findings)
 }

@@ -1,13 +1,14 @@
 //! Distances and the fallback order that follows from them.
 use acpi_tables::Action::Mended;
 use acpi_tables::builder::TableBuilder;
+use std::boxed::Box;
 use std::vec::Vec;
 
 use super::machine::*;
 use crate::NumaTopology;
 
 /// Nodes with memory in these domains, with this SLIT.
-fn read(domains: &[u32], slit: Option<(u64, &[u8])>) -> (NumaTopology, Vec<Told>) {
+fn read(domains: &[u32], slit: Option<(u64, &[u8])>) -> (Box<NumaTopology>, Vec<Told>) {
     let ranges = domains.iter().zip(0..).map(|(&domain, n)| memory(n * MIB, MIB, domain));
     let srat = TableBuilder::srat(3).entries(ranges).build();
     let slit = slit.map(|(localities, matrix)| TableBuilder::slit(localities, matrix).build());

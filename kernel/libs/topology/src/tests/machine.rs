@@ -3,11 +3,12 @@ use acpi_tables::builder::{
     TableBuilder, local_apic, local_apic_affinity, local_x2apic, memory_affinity, x2apic_affinity,
 };
 use acpi_tables::wire::{MadtLocalX2Apic, SratMemoryAffinity, SratX2ApicAffinity};
-use acpi_tables::{Action, Finding, find_madt, find_slit, find_srat};
+use acpi_tables::{Action, Finding, find_hmat, find_madt, find_msct, find_slit, find_srat};
+use std::boxed::Box;
 use std::vec::Vec;
 use units::{ApicId, NodeId, PhysAddr, PhysRange, ProximityDomain};
 
-use crate::{Inputs, NumaMode, NumaTopology};
+use crate::{Inputs, NumaMode, NumaTopology, Performance};
 
 pub const MIB: u64 = 1 << 20;
 
@@ -20,6 +21,8 @@ pub struct Machine {
     pub srat: Option<Vec<u8>>,
     pub slit: Option<Vec<u8>>,
     pub madt: Option<Vec<u8>>,
+    pub hmat: Option<Vec<u8>>,
+    pub msct: Option<Vec<u8>>,
     pub ram: Vec<PhysRange>,
     pub boot_cpu: Option<ApicId>,
     pub numa: NumaMode,
@@ -52,18 +55,21 @@ impl Machine {
     }
 
     /// The topology, and what was told on the way, tables included.
-    pub fn build(&self) -> (NumaTopology, Vec<Told>) {
+    pub fn build(&self) -> (Box<NumaTopology>, Vec<Told>) {
         let mut told = Vec::new();
         let mut findings = |finding: Finding| told.push((finding.offset, finding.rule.id(), finding.action));
         let inputs = Inputs {
             srat: find_srat(self.srat.as_deref(), &mut findings),
             slit: find_slit(self.slit.as_deref(), &mut findings),
             madt: find_madt(self.madt.as_deref(), &mut findings),
+            hmat: find_hmat(self.hmat.as_deref(), &mut findings),
+            msct: find_msct(self.msct.as_deref(), &mut findings),
             ram: &self.ram,
             boot_cpu: self.boot_cpu,
             numa: self.numa,
         };
-        let topology = NumaTopology::build(&inputs, &mut findings);
+        let mut topology = Box::new(NumaTopology::EMPTY);
+        topology.rebuild(&inputs, &mut findings);
         (topology, told)
     }
 }
@@ -148,6 +154,27 @@ pub fn check(topology: &NumaTopology, ram: &[PhysRange]) {
         assert_eq!((cpu.id.index(), topology.node_of_cpu(cpu.apic_id)), (index, Some(cpu.node)));
     }
     ram.iter().for_each(|ram| check_owners(topology, *ram));
+    if let Some(performance) = topology.performance() {
+        check_performance(topology, performance);
+    }
+}
+
+fn check_performance(topology: &NumaTopology, performance: &Performance) {
+    let initiators = performance.initiators();
+    assert!(initiators.windows(2).all(|pair| pair[0].domain < pair[1].domain), "initiators ascend");
+    for node in topology.nodes() {
+        let initiates = initiators.iter().any(|initiator| initiator.node == Some(node.id));
+        assert!(initiates || node.cpu_count == 0, "a node with CPUs is an initiator");
+        let attached = performance.attached_initiator(node.id);
+        assert!(attached.is_none_or(|domain| initiators.iter().any(|initiator| initiator.domain == domain)));
+        for (index, initiator) in initiators.iter().enumerate() {
+            assert!(performance.reach(index, node.id).is_some());
+            assert!(initiator.node.is_none_or(|from| performance.between(from, node.id).is_some()));
+        }
+    }
+    let caches = performance.side_caches();
+    assert!(caches.windows(2).all(|pair| (pair[0].node, pair[0].level) < (pair[1].node, pair[1].level)));
+    assert!(caches.iter().all(|cache| topology.node(cache.node).is_some()));
 }
 
 /// Every frame of RAM, touched ones included, is one node's, and every byte of RAM is in a range.

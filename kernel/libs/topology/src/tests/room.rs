@@ -1,16 +1,17 @@
 //! More domains and ranges than there is room for: what is kept, in whatever order they come, and that no RAM is lost.
 use acpi_tables::builder::TableBuilder;
+use std::boxed::Box;
 use std::vec::Vec;
 use units::{MAX_NODES, PhysRange};
 
 use super::machine::*;
-use crate::{MAX_RANGES, NumaTopology};
+use crate::{MAX_CPUS, MAX_RANGES, NumaTopology};
 
 /// The machine that these entries describe, in their order and the other way round; both give the same.
 fn both_ways(
     entries: &[acpi_tables::wire::SratMemoryAffinity],
     ram: &[(u64, u64)],
-) -> (NumaTopology, Vec<Told>) {
+) -> (Box<NumaTopology>, Vec<Told>) {
     let build = |entries: Vec<_>| {
         let machine =
             Machine { srat: Some(TableBuilder::srat(3).entries(entries).build()), ..Machine::default() };
@@ -48,6 +49,23 @@ fn a_cpu_of_a_domain_without_room_is_as_one_that_is_missing() {
     let (topology, told) = Machine::of(srat, cpus([0, 1])).build();
     assert_eq!(placed(&topology), [(0, 5), (1, 5)]);
     assert_eq!(told.iter().map(|told| told.1).collect::<Vec<_>>(), ["domains.full", "srat.cpu.missing"]);
+}
+
+#[test]
+fn of_too_many_cpus_in_an_srat_without_a_madt_the_lowest_are_kept_in_whatever_order_they_come() {
+    // Each third CPU is placed twice, and more of them than there is room for.
+    let ids =
+        || (0..MAX_CPUS as u32 + 9).flat_map(|id| std::iter::repeat_n(id, 1 + usize::from(id % 3 == 0)));
+    let build = |ids: Vec<u32>| {
+        let srat = TableBuilder::srat(3).entries(ids.iter().map(|&id| cpu(id, id % 2)));
+        Machine { srat: Some(srat.build()), ..Machine::default() }.build()
+    };
+    let (topology, told) = build(ids().collect());
+    let (turned, told_turned) = build(ids().rev().collect());
+    assert!(topology == turned);
+    assert!(placed(&topology).into_iter().eq((0..MAX_CPUS).map(|id| (id as u32, id % 2))));
+    assert_eq!((count(&told, "cpus.full"), told.len()), (12, 12));
+    assert_eq!((count(&told_turned, "cpus.full"), told_turned.len()), (12, 12));
 }
 
 #[test]

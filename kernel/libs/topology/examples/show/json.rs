@@ -1,0 +1,26 @@
+//! For programs: the lines that the kernel writes to its second serial port.
+use std::io::{self, Write};
+
+use acpi_tables::Finding;
+use events::{Event, FindingWords, LineError};
+use topology::NumaTopology;
+
+/// No event is longer: 128 nodes with their distances, latency and bandwidth and 1024 CPUs take some 700 KiB.
+const LONGEST: usize = 1 << 24;
+
+/// The findings, then the topology.
+pub fn show(findings: &[Finding], topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+    findings.iter().try_for_each(|finding| write(&FindingWords::new(finding).event(), out))?;
+    write(&Event::of_tables(topology), out)
+}
+
+fn write(event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 12];
+    loop {
+        match events::write_line(event, &mut buffer) {
+            Ok(line) => return out.write_all(line),
+            Err(LineError::BufferTooShort(size)) if size < LONGEST => buffer.resize(size * 4, 0),
+            Err(error) => return Err(io::Error::other(format!("{error:?}"))),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The example `show`: whatever its files hold, it shows one machine, and says what was wrong with them.
+#[path = "../../../acpi-tables/tests/collection/mod.rs"]
+#[allow(dead_code, reason = "only the tables' bytes and names are asked for")]
+mod collection;
+mod performance;
+#[path = "../../examples/show/main.rs"]
+#[allow(dead_code, reason = "a test runs the program, not its `main`")]
+mod show;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use acpi_tables::builder::{TableBuilder, local_apic, memory_affinity, x2apic_affinity};
+use acpi_tables::wire::SratMemoryAffinity;
+use serde_json::{Value, json};
+use units::{ApicId, ProximityDomain};
+
+/// A folder that goes with its test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("show-{test}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What the program did.
+struct Shown {
+    status: u8,
+    out: String,
+    complaints: String,
+}
+
+fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Shown {
+    let (mut out, mut complaints) = (Vec::new(), Vec::new());
+    let status = show::run(arguments.into_iter().map(Into::into), &mut out, &mut complaints).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Shown { status, out: text(out), complaints: text(complaints) }
+}
+
+/// The findings' rules and the topology that the program writes of these files, each event as the contract has it.
+fn events(files: &[PathBuf]) -> (Vec<String>, Value) {
+    let shown = run([OsString::from("--json")].into_iter().chain(files.iter().map(OsString::from)));
+    assert_eq!(shown.status, 0, "{}", shown.complaints);
+    events_of(&shown)
+}
+
+fn events_of(shown: &Shown) -> (Vec<String>, Value) {
+    let mut events: Vec<Value> =
+        shown.out.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect();
+    let topology = events.pop().expect("a topology at least");
+    assert_eq!(topology["event"], "topology");
+    assert!(!topology["nodes"].as_array().unwrap().is_empty());
+    assert!(events.iter().all(|event| event["event"] == "finding"), "findings come first");
+    let rules = events.iter().map(|event| event["rule"].as_str().unwrap().to_string()).collect();
+    (rules, topology)
+}
+
+fn srat() -> Vec<u8> {
+    let memory = |base: u64, domain| memory_affinity(base << 20, 256 << 20, ProximityDomain(domain));
+    let mut slot = memory(512, 7);
+    slot.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::HOT_PLUGGABLE).into();
+    TableBuilder::srat(3)
+        .entries((0..4).map(|id| x2apic_affinity(ApicId(id), ProximityDomain(id / 2 * 7))))
+        .entry(&memory(0, 0))
+        .entry(&memory(256, 7))
+        .entry(&slot)
+        .build()
+}
+
+fn slit() -> Vec<u8> {
+    let mut matrix = [20; 64];
+    (0..8).for_each(|n| matrix[n * 9] = 10);
+    matrix[7] = 31;
+    TableBuilder::slit(8, &matrix).build()
+}
+
+/// Of four CPUs the third is first.
+fn madt() -> Vec<u8> {
+    TableBuilder::madt().entries([2, 0, 1, 3].map(|id| local_apic(id, id))).build()
+}
+
+/// The text that acpidump makes of a table.
+fn dump(table: &[u8]) -> String {
+    let mut text = format!("{} @ 0x000000007FFE2A3C\n", String::from_utf8_lossy(&table[..4]));
+    for (index, line) in table.chunks(16).enumerate() {
+        let bytes: String = line.iter().map(|byte| format!("{byte:02X} ")).collect();
+        let letter = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' };
+        let letters: String = line.iter().map(letter).collect();
+        text += &format!("    {:04X}: {bytes:<48} {letters}\n", index * 16);
+    }
+    text + "\n"
+}
+
+#[test]
+fn the_topology_event_is_that_of_the_contract_with_slots_marked_and_no_pages() {
+    let folder = Folder::new("contract");
+    let files = [folder.file("a", madt()), folder.file("b", srat()), folder.file("c", slit())];
+    let (rules, topology) = events(&files);
+    assert_eq!(rules, [""; 0]);
+    let memory = |base: u64| json!({"base": base << 20, "length": 256 << 20});
+    let slot = json!({"base": 512 << 20, "length": 256 << 20, "hotplug": true});
+    let node = |id: u32, domain: u32, cpus: [u32; 2], memory: Value| json!({"id": id, "domain": domain, "cpus": cpus, "memory": memory, "pages_total": 0, "pages_free": 0});
+    assert_eq!(
+        topology,
+        json!({
+            "event": "topology",
+            "source": "srat",
+            "nodes": [node(0, 0, [1, 2], json!([memory(0)])), node(1, 7, [0, 3], json!([memory(256), slot]))],
+            "distances": [[10, 31], [20, 10]],
+            "fallback": [[0, 1], [1, 0]],
+        })
+    );
+}
+
+#[test]
+fn the_order_of_the_files_and_an_acpidump_of_them_all_change_nothing() {
+    let folder = Folder::new("order");
+    let files = [folder.file("a", madt()), folder.file("b", srat()), folder.file("c", slit())];
+    let expected = events(&files);
+    let [a, b, c] = files;
+    assert_eq!(events(&[c.clone(), b.clone(), a.clone()]), expected);
+    assert_eq!(events(&[b, a, c]), expected);
+    let text = dump(&slit()) + &dump(&srat()) + &dump(&madt());
+    assert_eq!(events(&[folder.file("dump", &text)]), expected);
+    assert_eq!(events(&[folder.file("dos", text.replace('\n', "\r\n"))]), expected);
+}
+
+#[test]
+fn the_letters_behind_a_short_line_of_an_acpidump_are_no_bytes() {
+    let folder = Folder::new("letters");
+    let mut table = madt();
+    // The last line has two bytes and their letters, which read as one more byte.
+    table.truncate(48);
+    table.extend(*b"AB");
+    let json = |file: PathBuf| run([OsString::from("--json"), file.into()]).out;
+    let raw = json(folder.file("raw", &table));
+    assert_eq!(json(folder.file("dump", dump(&table))), raw);
+    assert!(raw.contains("claims 76 bytes where 50 could be mapped"), "{raw}");
+}
+
+#[test]
+fn an_acpidump_without_one_of_its_lines_is_a_table_that_ends_there() {
+    let folder = Folder::new("hole");
+    let text: String = dump(&srat()).split_inclusive('\n').filter(|line| !line.contains("0080:")).collect();
+    let shown = run([folder.file("dump", text)]);
+    assert!(shown.out.contains("claims 264 bytes where 128 could be mapped"), "{}", shown.out);
+}
+
+#[test]
+fn any_subset_of_the_tables_will_do() {
+    let folder = Folder::new("subset");
+    let [madt, srat, slit] = [folder.file("a", madt()), folder.file("b", srat()), folder.file("c", slit())];
+    let (rules, topology) = events(std::slice::from_ref(&srat));
+    assert_eq!((rules, &topology["nodes"][1]["cpus"]), (vec![], &json!([2, 3])));
+    let (rules, topology) = events(&[srat, slit.clone()]);
+    assert_eq!((rules, &topology["distances"][0][1]), (vec![], &json!(31)));
+    let (rules, topology) = events(&[madt]);
+    assert_eq!((rules, &topology["nodes"][0]["cpus"]), (vec![], &json!([0, 1, 2, 3])));
+    let (rules, topology) = events(&[slit]);
+    assert_eq!(
+        (rules, &topology["source"], &topology["distances"]),
+        (vec![], &json!("none"), &json!([[10]]))
+    );
+}
+
+#[test]
+fn whatever_is_in_a_file_there_is_one_node_and_its_findings() {
+    let folder = Folder::new("any");
+    let other = |signature: &[u8; 4]| {
+        let mut table = madt();
+        table[..4].copy_from_slice(signature);
+        table
+    };
+    for (name, bytes, rule) in [
+        ("empty", Vec::new(), "table.length"),
+        ("letter", b"S".to_vec(), "table.length"),
+        ("signature", b"SRAT".to_vec(), "table.length"),
+        ("cut", b"DSDT and no more".to_vec(), "table.length"),
+        ("noise", vec![0xa5; 1000], "table.signature"),
+        ("zeros", vec![0; 1000], "table.signature"),
+        ("prose", b"It is a truth universally acknowledged, that a single man".to_vec(), "table.signature"),
+        ("heading", b"SRAT @ 0x0\n".to_vec(), "table.length"),
+        ("heading-and-noise", b"SRAT @ 0x0\n zzz: \n 0000: GG\n-1: 00\n :\n".to_vec(), "table.length"),
+        ("empty-srat", TableBuilder::srat(3).build(), "srat.empty"),
+    ] {
+        let file = folder.file(name, bytes);
+        let (rules, topology) = events(std::slice::from_ref(&file));
+        assert_eq!(rules, [rule], "{name}");
+        assert_eq!(topology["nodes"].as_array().map(Vec::len), Some(1), "{name}");
+        let shown = run([file]);
+        assert_eq!(shown.status, 0);
+        assert!(shown.out.contains(&format!("[{rule}, refused]")), "{name}:\n{}", shown.out);
+    }
+    let dsdt = folder.file("dsdt", other(b"DSDT"));
+    assert_eq!(events(std::slice::from_ref(&dsdt)).0, [""; 0], "a table of something else is nothing wrong");
+    let shown = run([OsString::from("--json"), dsdt.into()]);
+    assert!(shown.complaints.contains("DSDT is passed over"), "{}", shown.complaints);
+}
+
+#[test]
+fn a_thousand_findings_of_a_rule_are_told_in_seventeen_lines() {
+    let folder = Folder::new("many");
+    let empty = std::iter::repeat_n(memory_affinity(0, 0, ProximityDomain(0)), 1000);
+    let table = TableBuilder::srat(3).entries(empty).entry(&memory_affinity(0, 1 << 20, ProximityDomain(0)));
+    let (rules, _) = events(&[folder.file("a", table.build())]);
+    assert_eq!(rules, ["srat.memory.empty"; 17]);
+}
+
+#[test]
+fn of_two_tables_of_a_kind_the_first_is_used() {
+    let folder = Folder::new("two");
+    let small = TableBuilder::madt().entry(&local_apic(0, 0)).build();
+    let (small, large) = (folder.file("small", small), folder.file("large", madt()));
+    for (files, cpus) in [([small.clone(), large.clone()], 1), ([large, small], 4)] {
+        let (rules, topology) = events(&files);
+        assert_eq!(rules, ["table.duplicate"]);
+        assert_eq!(topology["nodes"][0]["cpus"].as_array().map(Vec::len), Some(cpus));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_the_others_are_shown() {
+    let folder = Folder::new("missing");
+    let missing = folder.0.join("nowhere");
+    for unreadable in [missing, folder.0.clone()] {
+        let shown =
+            run([OsString::from("--json"), unreadable.clone().into(), folder.file("a", srat()).into()]);
+        assert_eq!(shown.status, 1);
+        assert!(shown.complaints.contains(&unreadable.display().to_string()), "{}", shown.complaints);
+        assert_eq!(events_of(&shown).1["source"], "srat");
+    }
+}
+
+#[test]
+fn people_see_tables_findings_nodes_distances_and_a_tree() {
+    let folder = Folder::new("people");
+    let mut table = srat();
+    table[9] ^= 1;
+    let shown = run([folder.file("a", table), folder.file("c", slit())]);
+    assert_eq!((shown.status, &shown.complaints[..]), (0, ""));
+    for line in [
+        "SRAT at 0x9: the table's bytes add up to ",
+        "Nodes, from the SRAT",
+        "     1           7       512 MiB          0x10000000  2-3\n",
+        "     0  10  31\n     1  20  10\n",
+        "  ├─ node 0 (proximity domain 0)\n  │  ├─ CPU 0-1 (APIC 0-1)\n",
+        "     ├─ [mem 0x0000000020000000-0x000000002fffffff] 256 MiB, hot-pluggable\n     └─ memory from node 1 0\n",
+    ] {
+        assert!(shown.out.contains(line), "{line:?} is not in\n{}", shown.out);
+    }
+}
+
+#[test]
+fn options_are_explained() {
+    assert_eq!(run(["--help"]).status, 0);
+    let nothing = run([""; 0]);
+    assert_eq!((nothing.status, &nothing.out), (0, &run(["--help"]).out));
+    assert!(nothing.out.starts_with("usage: "));
+    let unknown = run(["--jsno", "a"]);
+    assert_eq!((unknown.status, &unknown.out[..]), (2, ""));
+    assert!(unknown.complaints.contains("--jsno"));
+}
+
+/// Each machine of the collection, raw and as a dump, alone by each of its tables and with all of them.
+#[test]
+fn every_machine_of_the_collection_is_shown_in_both_ways() {
+    let folder = Folder::new("collection");
+    let mut machines = BTreeMap::<_, Vec<_>>::new();
+    for table in collection::read() {
+        let name = table.file.split(&format!("__{}", table.signature)).next().unwrap().to_string();
+        machines.entry(name).or_default().push((folder.file(&table.file, &table.bytes), table.bytes));
+    }
+    for (name, tables) in machines {
+        let files: Vec<PathBuf> = tables.iter().map(|(file, _)| file.clone()).collect();
+        let text: String = tables.iter().map(|(_, bytes)| dump(bytes)).collect();
+        assert_eq!(events(&files), events(&[folder.file(&format!("{name}.txt"), text)]), "{name}");
+        assert_eq!(run(&files).status, 0, "{name}");
+        files.iter().for_each(|file| drop(events(std::slice::from_ref(file))));
+    }
+}

@@ -1,0 +1,45 @@
+//! What must not grow with memory: setting the page allocator up, by the GiB, and the answer that a node has no page.
+use super::{measure, report};
+use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::platform::numa_topology;
+use crate::selftest::fallback::Taken;
+use crate::threading::thread::Policy;
+use alloc::format;
+use alloc::string::String;
+use units::NodeId;
+
+const MIB_IN_GIB: u64 = 1 << 10;
+const MIB_IN_TIB: u64 = 1 << 20;
+
+/// What the page allocator took to be set up on this machine, which is in the name.
+pub fn setup() {
+    let bytes: u64 = numa_topology::get().nodes().iter().map(|node| node.memory_size).sum();
+    let mib = (bytes + (1 << 19)) >> 20;
+    let name = format!("page.init.{}", size(mib));
+    report(&name, page_allocator::init_ticks(), 1);
+    if mib >= MIB_IN_GIB {
+        report(&format!("{name}.per_gib"), page_allocator::init_ticks(), mib / MIB_IN_GIB);
+    }
+}
+
+fn size(mib: u64) -> String {
+    match mib {
+        _ if mib.is_multiple_of(MIB_IN_TIB) => format!("{}TiB", mib / MIB_IN_TIB),
+        _ if mib.is_multiple_of(MIB_IN_GIB) => format!("{}GiB", mib / MIB_IN_GIB),
+        _ => format!("{mib}MiB"),
+    }
+}
+
+/// A request to a node that has no page left, and to no other.
+pub fn exhausted(node: NodeId) {
+    let mut taken = Taken::new();
+    taken.take_all(node);
+    let policy = Some(Policy::Strict(node));
+    let request = ThreadRequest { zeroed: Zeroed::No, policy, ..ThreadRequest::new(1) };
+    measure("page.exhausted.strict", || {
+        let _ = page_allocator::allocate_for_thread(request);
+    });
+    if let Err(error) = taken.give_back() {
+        log::error!(target: "bench", "{error}");
+    }
+}

@@ -1,0 +1,14 @@
+//! Tells on both serial ports what was wrong in firmware's tables.
+use crate::event_stream;
+use acpi_tables::{Capped, Finding};
+use events::FindingWords;
+
+/// Takes findings and reports each, but of a rule's many only the first ones and how many more there were.
+pub fn reporter() -> Capped<fn(Finding)> {
+    Capped::new(report)
+}
+
+fn report(finding: Finding) {
+    log::warn!(target: "acpi", "{}", finding.in_full());
+    event_stream::send(&FindingWords::new(&finding).event());
+}

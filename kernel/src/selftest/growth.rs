@@ -1,0 +1,58 @@
+//! Memory is taken away from a node and comes back, as when a module is pulled and plugged in again.
+use super::pages::{give_back, state};
+use super::{Outcome, ensure};
+use crate::memory::growth;
+use crate::memory::page_allocator::{self, Zeroed};
+use crate::platform::numa_topology;
+use page_alloc::{AddError, FreeError, Grant, RemoveError, Request};
+use units::{FrameRange, NodeId};
+
+/// 16 MiB.
+const FRAMES: u64 = 4096;
+
+/// 16 MiB of each node that has as much in a piece are not taken away while they are in use; once free they are, and nobody is
+/// granted them; added again, the node is as it was.
+pub fn memory_leaves_and_comes_back() -> Outcome {
+    for node in numa_topology::get().nodes() {
+        let before = state(node.id);
+        let Some(grant) = sixteen_mib(node.id) else { continue };
+        let range = FrameRange::new(grant.frame.0, grant.frame.0 + FRAMES);
+        let refused = growth::remove(range);
+        ensure!(refused == Err(RemoveError::InUse(range.start)), "memory in use was taken away: {refused:?}");
+        give_back(grant.frame, FRAMES)?;
+
+        let removed = growth::remove(range);
+        ensure!(removed == Ok(FRAMES), "free memory of node {} was not taken away: {removed:?}", node.id);
+        let outcome = is_gone(node.id, range, before.0);
+        let added = growth::add(range);
+        ensure!(added == Ok(FRAMES), "node {} did not get its memory back: {added:?}", node.id);
+        outcome?;
+        let again = growth::add(range);
+        ensure!(again == Err(AddError::AlreadyAdded(range.start)), "memory was added twice: {again:?}");
+        let after = state(node.id);
+        ensure!(after == before, "node {} had {before:?}, and now has {after:?}", node.id);
+    }
+    Ok(())
+}
+
+fn sixteen_mib(node: NodeId) -> Option<Grant> {
+    let request = Request { strict: true, ..Request::new(FRAMES, node) };
+    page_allocator::allocate(&request, Zeroed::No).ok()
+}
+
+/// The node has lost just this range, of which nothing is granted, taken back or taken away a second time.
+fn is_gone(node: NodeId, range: FrameRange, free_before: u64) -> Outcome {
+    let (free, first) = (page_allocator::node_stats(node).free, range.start);
+    ensure!(free == free_before - FRAMES, "of {free_before} free pages {free} are left");
+    ensure!(page_allocator::node_of(first) == Some(node), "{} is no longer node {node}'s", first.address());
+    let freed = page_allocator::free(first, 1);
+    ensure!(freed == Err(FreeError::NeverAdded(first)), "a page that was taken away was freed: {freed:?}");
+    let again = growth::remove(range);
+    ensure!(again == Err(RemoveError::NeverAdded(first)), "memory was taken away twice: {again:?}");
+    if let Some(other) = sixteen_mib(node) {
+        give_back(other.frame, FRAMES)?;
+        let common = FrameRange::new(other.frame.0, other.frame.0 + FRAMES).intersection(range);
+        ensure!(common.is_empty(), "memory that was taken away was granted");
+    }
+    Ok(())
+}
