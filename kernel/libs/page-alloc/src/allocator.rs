@@ -151,7 +151,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         Err(AllocateError::NoFit { preferred, count })
     }
 
-    /// Hands out `count` frames of this node, a power of two, if so many were freed there and are kept within one word of 64: what
+    /// Hands out `count` frames of this node, if so many were freed there and are kept within one word of 64: what
     /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit. `local`: whether
     /// the CPU that asks is of the node.
     #[inline(always)]
@@ -237,7 +237,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     #[must_use = "frames that were not taken back are still granted"]
     pub fn free_kept(&self, cache: &CpuCache<'m>, frame: FrameNumber, count: u64) -> bool {
         let FrameNumber(first) = frame;
-        if !count.is_power_of_two() || count > 32 || first % 64 + count >= 64 || first & (count - 1) != 0 {
+        // A power of two, or 0, of which none is kept; and aligned to itself.
+        let below = count.wrapping_sub(1);
+        if count > 32 || count & below != 0 || first & below != 0 || first % 64 + count >= 64 {
             return false;
         }
         let Some(block) = cache.known_block(first) else { return false };

@@ -93,7 +93,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
-    /// Grants `count` kept frames, a power of two, that are wanted of this node, if so many are kept and end before their word does.
+    /// Grants `count` kept frames that are wanted of this node, if so many are kept and end before their word does.
     /// `local`: to a CPU of this node.
     #[inline(always)]
     pub fn allocate_kept_in_word(&self, count: u64, local: bool) -> Option<FrameNumber> {
@@ -113,17 +113,16 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Takes back and keeps `count` frames of this block of the node, a power of two, which end before their word does. `false`, with
-    /// nothing changed, where they are not a grant of their own, or so many are kept already.
+    /// nothing changed, where they are not a grant of their own, so many are kept already, or the block was added after setup.
     #[inline(always)]
     pub fn keep_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, count: u64) -> bool {
-        self.guarded.lock().memory_of(block.span).keep_in_word(block, frame.0, count)
+        block.span.region == 0 && self.guarded.lock().memory.keep_in_word(block, frame.0, count)
     }
 
     /// The same for a whole block of this span of the node.
     #[inline]
     pub fn keep_block(&self, span: &'m Span, number: u64) -> bool {
-        let mut guarded = self.guarded.lock();
-        span.region == 0 && guarded.memory.keep_block(span, number)
+        span.region == 0 && self.guarded.lock().memory.keep_block(span, number)
     }
 
     /// The block of this span of the node, if it is split.
