@@ -212,7 +212,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if self.node(cache.node()?)?.fill(cache) { cache.take() } else { None }
     }
 
-    /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, half of it
+    /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, most of it
     /// is given back to the node first.
     ///
     /// Takes no lock as long as there is room and the frame's block is one of the last that the cache had to do with, but for a
@@ -258,8 +258,8 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             && self.node(span.node).is_some_and(|node| node.keep_block(span, block_of(frame.0)))
     }
 
-    /// The same for a single frame of the cache's own node, whose block was one of the last that the cache had to do with. It is put
-    /// in the cache; where that is full, half of it is given back to the node first.
+    /// The same for a single frame of the cache's own node, whose block was one of the last that the cache had to do with. It
+    /// is put in the cache; where that is full, most of it is given back to the node first.
     #[must_use = "a frame that was not taken back is still granted"]
     pub fn free_own(&self, cache: &mut CpuCache<'m>, frame: FrameNumber) -> bool {
         let Some(block) = cache.known_block(frame.0) else { return false };

@@ -64,8 +64,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.fallback
     }
 
-    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0 where
-    /// those would not do either.
+    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0
+    /// where those would not do either.
     #[inline(always)]
     pub fn allocate(
         &self,
@@ -112,8 +112,9 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Some(FrameNumber(frame))
     }
 
-    /// Takes back and keeps `count` frames of this block of the node, a power of two, which end before their word does. `false`, with
-    /// nothing changed, where they are not a grant of their own, so many are kept already, or the block was added after setup.
+    /// Takes back and keeps `count` frames of this block of the node, a power of two, which end before their word does.
+    /// `false`, with nothing changed, where they are not a grant of their own, so many are kept already, or the block was added
+    /// after setup.
     #[inline(always)]
     pub fn keep_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, count: u64) -> bool {
         block.span.region == 0 && self.guarded.lock().memory.keep_in_word(block, frame.0, count)
@@ -227,7 +228,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         memory.fill(cache) || more.iter_mut().any(|region| region.memory.fill(cache))
     }
 
-    /// Takes a single frame of the node back into a cache; one that is full gives half of its frames back first, but for a frame
+    /// Takes a single frame of the node back into a cache; one that is full gives most of its frames back first, but for a frame
     /// that is a grant only: a refusal changes nothing.
     pub fn free_cached(
         &self,
