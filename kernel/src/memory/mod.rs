@@ -6,6 +6,7 @@ pub mod fail_allocation;
 pub mod growth;
 pub mod heap;
 pub mod page_allocator;
+pub mod page_counts;
 pub mod refusals;
 pub mod shootdown;
 pub mod stack;

@@ -172,13 +172,24 @@ pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateErro
     }
     let grant = {
         let _off = PreemptionOff::new();
-        pages().allocate_or(request, |node, _| {
+        let granted = pages().allocate_or(request, |node, _| {
             give_back_caches(node);
             true
-        })?
+        });
+        granted.inspect(|grant| count(grant, request.cpu_node))?
     };
     fill(grant, zeroed);
     Ok(grant)
+}
+
+/// Counts a grant for the running CPU.
+#[inline]
+fn count(grant: &Grant, cpu_node: NodeId) {
+    let counts = &per_cpu::current().page_counts;
+    counts.note(grant.count, grant.node == cpu_node);
+    if grant.fell_back {
+        counts.note_miss(grant.count);
+    }
 }
 
 /// Zeroes what was just handed out, if that is wanted.
@@ -351,7 +362,12 @@ fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
     if count == 1 && cache.node() == Some(node) {
         return pages().allocate_cached(cache);
     }
-    pages().allocate_kept(node, order_of(count)?, per_cpu::current().node)
+    let cpu = per_cpu::current();
+    let frame = pages().allocate_kept(node, order_of(count)?, cpu.node);
+    if frame.is_some() {
+        cpu.page_counts.note(count, node == cpu.node);
+    }
+    frame
 }
 
 /// The order of a number of pages that is a power of two.

@@ -55,6 +55,11 @@ impl CacheView<'_> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Frames that it has handed out since it was made.
+    pub fn granted(&self) -> u64 {
+        self.0.granted()
+    }
 }
 
 /// What others may see of a cache: a ring of frames. They come and go at its top; at its bottom those are given back that have
