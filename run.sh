@@ -14,6 +14,7 @@ soaks=(
     "properties 100000 1000"
     "boots 200 5"
     "threads 50 1"
+    "shapes 50 12"
 )
 
 usage() {
@@ -27,7 +28,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
   compare       measure the page allocator side by side with other crates' (-- --help says more)
-  soak [NAME]   run the long proofs, or one of them: properties, boots, threads
+  soak [NAME]   run the long proofs, or one of them: properties, boots, threads, shapes
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -220,6 +221,16 @@ soak_boots() {
 # A thousand threads under load, on so many boots.
 soak_threads() {
     attached "$root/target/debug/boot" repeat "$1" --cmdline load
+}
+
+# So many of the fifty shapes of machine, evenly spaced, each with exactly the topology that it was built with.
+soak_shapes() {
+    long_proof shapes shapes_are_understood_as_they_are_described "$1"
+}
+
+# long_proof PROGRAM TEST COUNT: a test that is left out of `cargo test`, on so many of its cases.
+long_proof() {
+    PROXIMA_CASES=$3 attached cargo test --quiet --package boot --test "$1" -- --ignored --nocapture --exact "$2"
 }
 
 # ---- the command line --------------------------------------------------------------------------------------------
