@@ -14,6 +14,10 @@ soaks=(
     "properties 100000 1000"
     "boots 200 5"
     "threads 50 1"
+    "loom 3 1"
+    "pages-host 1000000000 10000000"
+    "pages 100000000 300000"
+    "fail-allocation 100000 8"
     "shapes 50 12"
 )
 
@@ -28,7 +32,8 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
   compare       measure the page allocator side by side with other crates' (-- --help says more)
-  soak [NAME]   run the long proofs, or one of them: properties, boots, threads, shapes
+  soak [NAME]   run the long proofs, or one of them: properties, boots, threads, loom, pages-host,
+                pages, fail-allocation, shapes
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -221,6 +226,35 @@ soak_boots() {
 # A thousand threads under load, on so many boots.
 soak_threads() {
     attached "$root/target/debug/boot" repeat "$1" --cmdline load
+}
+
+# What the page allocator does without a lock, in every interleaving that has no more than so many preemptions; with 3 or
+# more, in all that two CPUs can have.
+soak_loom() {
+    local loom=(env RUSTFLAGS="--cfg loom" cargo test --quiet --release --target-dir target/loom --package page-alloc
+        --test loom --)
+    if (($1 < 3)); then
+        LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}"
+    else
+        attached "${loom[@]}" --skip three_cpus
+        LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}" three_cpus
+    fi
+    echo "soak loom: up to $1 preemptions"
+}
+
+# So many operations on the page allocator by two threads of the host.
+soak_pages-host() {
+    attached cargo run --quiet --release --package page-alloc --example soak "$1"
+}
+
+# So many operations on the page allocator by eight CPUs on four nodes.
+soak_pages() {
+    attached "$root/target/debug/boot" stress-pages "$1"
+}
+
+# Boots, at most so many, each with another allocation made to fail.
+soak_fail-allocation() {
+    attached "$root/target/debug/boot" fail-allocation "$1"
 }
 
 # So many of the fifty shapes of machine, evenly spaced, each with exactly the topology that it was built with.

@@ -2,24 +2,30 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod fail_allocation;
 mod options;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use boot::{Machine, Verdict, artifacts, driver};
+use boot::{Machine, Node, Verdict, artifacts, driver};
 
 use options::{Boot, Command};
 
 /// How long one of many boots may take, on a machine that has other work.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
+/// How long each operation on pages may take, at the worst.
+const STRESS_LIMIT_EACH: Duration = Duration::from_micros(200);
+
 fn main() -> ExitCode {
     let result = match options::parse(lexopt::Parser::from_env()) {
         Ok(Command::Run(boot)) => run(boot),
         Ok(Command::Bench(boot)) => measure(boot),
         Ok(Command::Repeat(count, parameters)) => repeat(count, &parameters),
+        Ok(Command::StressPages(operations)) => stress_pages(operations),
+        Ok(Command::FailAllocation(boots)) => fail_allocation::soak(boots),
         Ok(Command::Drivers) => compile_drivers(),
         Err(error) => Err(error),
     };
@@ -84,6 +90,21 @@ fn repeat(count: u32, parameters: &str) -> Result<()> {
         }
     }
     println!("soak: {count} of {count} boots with \"{parameters}\" complete");
+    Ok(())
+}
+
+/// Has eight CPUs on four nodes allocate and free pages so many times.
+fn stress_pages(operations: u64) -> Result<()> {
+    let nodes = (0..4).map(|node| Node::new(2 * node..2 * node + 2, 128));
+    let machine = Machine::with_nodes(nodes).sockets(4).parameters(&format!("stress-pages={operations}"));
+    let run = machine.run(BOOT_LIMIT + STRESS_LIMIT_EACH * u32::try_from(operations)?)?;
+    let done = run.line("selftest: 8 CPUs did");
+    if run.verdict != Verdict::Success || done.is_none() {
+        eprint!("{}{}", run.serial, run.complaints);
+        judge(run.verdict)?;
+        bail!("success reported, and no line says how much was done");
+    }
+    println!("soak: {}", done.unwrap_or_default());
     Ok(())
 }
 

@@ -13,6 +13,10 @@ pub enum Command {
     Bench(Boot),
     /// Boot so many times, with these kernel parameters beside `exit`.
     Repeat(u32, String),
+    /// Have eight CPUs on four nodes allocate and free pages so many times.
+    StressPages(u64),
+    /// Boot so many times, each time with another allocation made to fail.
+    FailAllocation(u64),
     /// Compile the example drivers.
     Drivers,
 }
@@ -39,9 +43,15 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
             let count = parser.value()?.parse()?;
             Ok(Command::Repeat(count, boot(parser)?.parameters))
         }
+        Some(Value(verb)) if verb == "stress-pages" => Ok(Command::StressPages(parser.value()?.parse()?)),
+        Some(Value(verb)) if verb == "fail-allocation" => {
+            Ok(Command::FailAllocation(parser.value()?.parse()?))
+        }
         Some(Value(verb)) if verb == "drivers" => Ok(Command::Drivers),
         Some(other) => bail!(other.unexpected()),
-        None => bail!("one of run, bench, repeat COUNT and drivers is missing"),
+        None => bail!(
+            "one of run, bench, repeat COUNT, stress-pages COUNT, fail-allocation COUNT and drivers is missing"
+        ),
     }
 }
 

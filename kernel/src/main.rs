@@ -24,7 +24,7 @@ use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
 use drivers::ramdisk::Ramdisk;
 use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
-use memory::page_allocator;
+use memory::{fail_allocation, page_allocator};
 use parameters::Parameters;
 use platform::{acpi, cpu_topology, numa_topology, smp};
 use spin::Once;
@@ -72,6 +72,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_allocator::init(&map, topology);
+    fail_allocation::init(parameters.fail_allocation);
     // The kernel's own page tables, with no more rights than each page needs.
     address_space::init(kernel_file(boot_info), &map, &tables);
     smp::reserve_start_frames();
@@ -104,10 +105,14 @@ extern "C" fn boot_on_own_node() -> ! {
     if parameters.load {
         selftest::run_load();
     }
+    if let Some(operations) = parameters.stress_pages {
+        selftest::stress_pages(operations);
+    }
     phases::end("tests");
     let drivers = drivers::start_all(ramdisk);
     log_complete(drivers);
     phases::end("drivers");
+    fail_allocation::report();
     if parameters.bench {
         bench::run();
     }

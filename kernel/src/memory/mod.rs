@@ -2,9 +2,11 @@
 
 pub mod address_space;
 pub mod cache_recall;
+pub mod fail_allocation;
 pub mod growth;
 pub mod heap;
 pub mod page_allocator;
+pub mod page_counts;
 pub mod refusals;
 pub mod shootdown;
 pub mod stack;

@@ -4,7 +4,7 @@
 //! No interrupt handler allocates, so the allocator's locks are taken with interrupts as they are, and preemption off. Single
 //! pages of a CPU's own node come from its cache and go back there, without a lock.
 use crate::arch;
-use crate::memory::{cache_recall, refusals};
+use crate::memory::{cache_recall, fail_allocation, refusals};
 use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
@@ -167,15 +167,29 @@ pub(super) fn pages() -> &'static Pages {
 /// # Errors
 /// [`AllocateError`]; nothing was allocated.
 pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
+    if fail_allocation::is_on() && fail_allocation::is_due(request) {
+        return Err(AllocateError::NoFit { preferred: request.preferred, count: request.count });
+    }
     let grant = {
         let _off = PreemptionOff::new();
-        pages().allocate_or(request, |node, _| {
+        let granted = pages().allocate_or(request, |node, _| {
             give_back_caches(node);
             true
-        })?
+        });
+        granted.inspect(|grant| count(grant, request.cpu_node))?
     };
     fill(grant, zeroed);
     Ok(grant)
+}
+
+/// Counts a grant for the running CPU.
+#[inline]
+fn count(grant: &Grant, cpu_node: NodeId) {
+    let counts = &per_cpu::current().page_counts;
+    counts.note(grant.count, grant.node == cpu_node);
+    if grant.fell_back {
+        counts.note_miss(grant.count);
+    }
 }
 
 /// Zeroes what was just handed out, if that is wanted.
@@ -222,8 +236,11 @@ pub fn drain_cache() {
     }
 }
 
-/// A cache for a CPU of the node, in a page of the node; `None` when there is no memory.
+/// A cache for a CPU of the node, in a page of the node; `None` when there is no memory, or all allocations are to be counted.
 pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
+    if fail_allocation::is_on() {
+        return None;
+    }
     let layout = Pages::cache_layout();
     assert!(layout.size() as u64 <= FRAME_SIZE && layout.align() as u64 <= FRAME_SIZE, "a cache fits a page");
     let frame = allocate_for_kernel(node, 1, Zeroed::No)?.frame;
@@ -345,7 +362,12 @@ fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
     if count == 1 && cache.node() == Some(node) {
         return pages().allocate_cached(cache);
     }
-    pages().allocate_kept(node, order_of(count)?, per_cpu::current().node)
+    let cpu = per_cpu::current();
+    let frame = pages().allocate_kept(node, order_of(count)?, cpu.node);
+    if frame.is_some() {
+        cpu.page_counts.note(count, node == cpu.node);
+    }
+    frame
 }
 
 /// The order of a number of pages that is a power of two.

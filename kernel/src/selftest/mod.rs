@@ -12,9 +12,11 @@ mod policies;
 mod recall;
 mod shootdown;
 mod stacks;
+mod stress_pages;
 mod threads;
 
 use crate::event_stream;
+use crate::memory::page_counts;
 use crate::verdict;
 use events::Event;
 
@@ -31,6 +33,7 @@ pub fn run() {
     report("policies.set", policies::keep_to_their_set());
     report("policies.inherited", policies::are_inherited_and_given_back());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
+    report("pages.counts", pages::are_counted_alike_by_cpus_and_nodes());
     report("pages.recall", recall::reaches_cpus_that_run());
     report("pages.recall_all", recall::goes_on_when_all_ask_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
@@ -53,6 +56,12 @@ pub fn run() {
 /// Puts the scheduler under load, for a long time.
 pub fn run_load() {
     report("threads.load", load::loses_nothing());
+    page_counts::log_table();
+}
+
+/// Has all CPUs allocate and free pages at random, so many times together.
+pub fn stress_pages(operations: u64) {
+    report("pages.stress", stress_pages::loses_nothing(operations));
 }
 
 /// What a test found wrong, in words.

@@ -1,8 +1,10 @@
 //! Pages lie in their node's ranges, and what must not be freed is not.
 use super::{Outcome, ensure};
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::page_counts;
 use crate::platform::numa_topology;
 use crate::threading::per_cpu;
+use crate::threading::thread::Policy;
 use page_alloc::{AllocateError, FreeError, Request};
 use units::{FrameNumber, NodeId};
 
@@ -74,6 +76,28 @@ pub fn the_kernels_own_are_refused() -> Outcome {
         ensure!(freed.is_ok(), "{count} pages of the kernel's own could not be freed: {freed:?}");
         let after = state(node);
         ensure!(after == before, "with {count} pages, node {node} had {before:?}, and now has {after:?}");
+    }
+    Ok(())
+}
+
+/// What the CPUs say that they have allocated is in sum what the nodes say, before and after more was.
+pub fn are_counted_alike_by_cpus_and_nodes() -> Outcome {
+    let nodes = numa_topology::get().nodes();
+    for count in [1, 1, 3, 8] {
+        let (cpus, of_nodes) = page_counts::sums();
+        ensure!(cpus == of_nodes, "the CPUs have allocated {cpus:?}, and the nodes granted {of_nodes:?}");
+        for node in nodes {
+            for policy in [Policy::Local, Policy::Preferred(node.id)] {
+                let request = ThreadRequest { policy: Some(policy), ..ThreadRequest::new(count) };
+                let Ok(grant) = page_allocator::allocate_for_thread(request) else { continue };
+                give_back(grant.frame, count)?;
+            }
+        }
+        let after = page_counts::sums().0;
+        let more = after.hit + after.miss - cpus.hit - cpus.miss;
+        let expected = 2 * count * nodes.len() as u64;
+        ensure!(more == expected, "{expected} pages were allocated, and {more} counted");
+        ensure!(after.hit + after.miss == after.local + after.other, "{after:?} do not agree");
     }
     Ok(())
 }

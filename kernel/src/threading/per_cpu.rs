@@ -5,6 +5,7 @@ use super::thread_list::ThreadList;
 use crate::arch::{self, CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks};
 use crate::memory::cache_recall;
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::page_counts::CpuCounts;
 use crate::memory::shootdown;
 use crate::memory::stack::Stack;
 use crate::sync::{Rank, SpinLock};
@@ -59,6 +60,8 @@ pub struct PerCpu {
     /// The ranks of the locks that it holds: bit n for rank n. Kept in builds with debug assertions.
     #[cfg(debug_assertions)]
     locks_held: AtomicU32,
+    /// The pages that it has allocated otherwise than from its cache.
+    pub page_counts: CpuCounts,
     /// Whether others have asked for its free pages.
     pub cache_recall: cache_recall::CpuState,
     /// What it remembers of the page tables.
@@ -125,6 +128,7 @@ impl PerCpu {
             work: AtomicPtr::new(core::ptr::null_mut()),
             #[cfg(debug_assertions)]
             locks_held: AtomicU32::new(0),
+            page_counts: CpuCounts::new(),
             cache_recall: cache_recall::CpuState::new(),
             translations: shootdown::CpuState::new(),
             tables: UnsafeCell::new(CpuTables::new()),
@@ -357,6 +361,11 @@ pub fn init_early() {
         arch::set_per_cpu_pointer((&raw const EARLY).cast());
         CpuTables::load(EARLY.tables.get(), &arch::early_interrupt_stacks());
     }
+}
+
+/// The block that the boot CPU had until there was memory of its node.
+pub fn early() -> &'static PerCpu {
+    &EARLY
 }
 
 /// The running CPU's block. Where preemption is on, the thread may be on another one a moment later.

@@ -1,11 +1,12 @@
 //! The allocator over all nodes: what its users call.
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
+use crate::atomic::AtomicU64;
 use crate::cache::{Contents, CpuCache};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;

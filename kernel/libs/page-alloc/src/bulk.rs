@@ -8,6 +8,9 @@ impl<'m> NodeMemory<'m> {
     /// Fills an empty cache with the free frames of a word, those of a block that is split already if there is one.
     /// `false` when none is free.
     pub fn fill(&mut self, cache: &mut CpuCache<'m>) -> bool {
+        if self.free == 0 {
+            return false;
+        }
         let chunk = match self.find_chunk(0) {
             None if self.put_kept_back() => self.find_chunk(0),
             found => found,

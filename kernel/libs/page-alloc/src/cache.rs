@@ -2,11 +2,11 @@
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
 use units::{FrameNumber, NodeId};
 
+use crate::atomic::AtomicU64;
 use crate::blocks::{block_of, offset_in_block};
 use crate::carve::Carver;
 use crate::frame_map::{FrameMap, Word};
@@ -54,6 +54,11 @@ impl CacheView<'_> {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Frames that it has handed out since it was made.
+    pub fn granted(&self) -> u64 {
+        self.0.granted()
     }
 }
 

@@ -1,7 +1,8 @@
 //! The 512 frames of a block that is not whole: two bits each.
 use core::ops::Range;
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, Release};
+
+use crate::atomic::AtomicU64;
 
 /// Frames in a block: 2 MiB, what a large page maps.
 pub const BLOCK_FRAMES: u16 = 1 << 9;

@@ -2,11 +2,12 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, loom))]
 extern crate std;
 
 mod add;
 mod allocator;
+mod atomic;
 mod blocks;
 mod buddy;
 mod bulk;
@@ -34,6 +35,8 @@ mod stats;
 mod walk;
 
 pub use allocator::PageAllocator;
+#[cfg(loom)]
+pub use atomic::ModelLock;
 pub use cache::{CACHE_FRAMES, CacheView, CpuCache};
 pub use error::{AddError, AllocateError, FreeError, GrowError, RemoveError, SetupError};
 pub use policy::{Cursor, NodeWeights, Policy};

@@ -2,11 +2,11 @@
 use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
-use core::sync::atomic::{AtomicU64, fence};
 
 use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
+use crate::atomic::{AtomicU64, fence};
 use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
 use crate::error::{FreeError, RemoveError};
 use crate::frame_map::FrameState;

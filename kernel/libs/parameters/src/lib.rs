@@ -15,6 +15,10 @@ pub struct Parameters {
     pub selftest: bool,
     /// `load`: put the scheduler under load, which takes a while.
     pub load: bool,
+    /// `stress-pages=COUNT`: so many random allocations and frees of pages by all CPUs at once.
+    pub stress_pages: Option<u64>,
+    /// `fail-allocation=K`: the K-th allocation of pages fails, counted from 1.
+    pub fail_allocation: Option<u64>,
     /// `bench`: run the benchmarks.
     pub bench: bool,
     /// `exit`: report the verdict and stop the machine when all that was asked for is done.
@@ -91,6 +95,8 @@ impl Parameters {
             },
             Some(("numa", nodes)) => self.numa = Numa::from_word(nodes)?,
             Some(("log", level)) => self.log = LogLevel::from_word(level)?,
+            Some(("stress-pages", count)) => self.stress_pages = Some(positive(count)?),
+            Some(("fail-allocation", which)) => self.fail_allocation = Some(positive(which)?),
             Some(("fault", kind)) => self.fault = Some(Fault::from_word(kind)?),
             Some(_) => return None,
         }
@@ -166,13 +172,16 @@ mod tests {
 
     #[test]
     fn every_known_word_is_understood() {
-        let (parameters, unknown) = parse("numa=off log=trace selftest load bench exit fault=page");
+        let (parameters, unknown) =
+            parse("numa=off log=trace selftest load stress-pages=9 fail-allocation=7 bench exit fault=page");
         assert!(unknown.is_empty());
         let expected = Parameters {
             numa: Numa::Off,
             log: LogLevel::Trace,
             selftest: true,
             load: true,
+            stress_pages: Some(9),
+            fail_allocation: Some(7),
             bench: true,
             exit: true,
             fault: Some(Fault::Page),
@@ -182,8 +191,12 @@ mod tests {
 
     #[test]
     fn unknown_words_and_values_are_handed_back_and_change_nothing() {
-        let (parameters, unknown) = parse("selftest=1 colour exit log=loud numa= fault=fire =");
-        assert_eq!(unknown, ["selftest=1", "colour", "log=loud", "numa=", "fault=fire", "="]);
+        let (parameters, unknown) =
+            parse("selftest=1 colour exit log=loud numa= fault=fire fail-allocation=0 =");
+        assert_eq!(
+            unknown,
+            ["selftest=1", "colour", "log=loud", "numa=", "fault=fire", "fail-allocation=0", "=",]
+        );
         assert_eq!(parameters, Parameters { exit: true, ..Parameters::default() });
     }
 

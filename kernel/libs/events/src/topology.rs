@@ -1,0 +1,101 @@
+//! A topology as its event, the kernel's and the host tool's alike.
+use alloc::vec::Vec;
+
+use topology::{Figure, Measure, NumaTopology};
+use units::NodeId;
+
+use crate::{Event, MemoryRange, Node, Performance, SideCache};
+
+/// The frames of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PageCounts {
+    /// Usable ones, with those that the kernel itself took.
+    pub total: u64,
+    /// Free ones.
+    pub free: u64,
+}
+
+impl Event<'static> {
+    /// The topology event of the machine that this runs on, with the frames of each node.
+    #[must_use]
+    pub fn of_machine(topology: &NumaTopology, pages_of: impl Fn(NodeId) -> PageCounts) -> Self {
+        // With a memory map a range is listed for its RAM, which is there.
+        of(topology, pages_of, false)
+    }
+
+    /// The topology event of a machine that is known by its tables alone: no frame is counted, and what is hot-pluggable
+    /// is marked, for there may be no memory.
+    #[must_use]
+    pub fn of_tables(topology: &NumaTopology) -> Self {
+        of(topology, |_| PageCounts::default(), true)
+    }
+}
+
+fn of(
+    topology: &NumaTopology,
+    pages_of: impl Fn(NodeId) -> PageCounts,
+    marks_hotplug: bool,
+) -> Event<'static> {
+    let nodes = topology.nodes();
+    let fallback = |from| topology.fallback(from).iter().map(|&to| number(to)).collect();
+    Event::Topology {
+        source: topology.source().as_str().into(),
+        nodes: nodes.iter().map(|node| node_of(topology, node, pages_of(node.id), marks_hotplug)).collect(),
+        distances: nodes.iter().map(|node| topology.distances_from(node.id).collect()).collect(),
+        fallback: nodes.iter().map(|node| fallback(node.id)).collect(),
+        performance: topology.performance().map(|known| performance_of(topology, known)),
+    }
+}
+
+fn node_of(topology: &NumaTopology, node: &topology::Node, pages: PageCounts, marks_hotplug: bool) -> Node {
+    let range = |range: &topology::MemoryRange| MemoryRange {
+        base: range.range.start.0,
+        length: range.range.len_bytes(),
+        hotplug: marks_hotplug && range.hot_pluggable,
+    };
+    Node {
+        id: number(node.id),
+        domain: node.domain.0,
+        cpus: topology.cpus().iter().filter(|cpu| cpu.node == node.id).map(|cpu| cpu.id.0).collect(),
+        memory: topology.ranges_of(node.id).map(range).collect(),
+        pages_total: pages.total,
+        pages_free: pages.free,
+    }
+}
+
+fn performance_of(topology: &NumaTopology, performance: &topology::Performance) -> Performance {
+    let initiators = performance.initiators();
+    let matrix = |measure| -> Vec<Vec<_>> {
+        let row = |index| performance.figures(index, measure).map(value).collect();
+        (0..initiators.len()).map(row).collect()
+    };
+    let attached = |node| performance.attached_initiator(node).map(|domain| domain.0);
+    Performance {
+        initiators: initiators.iter().map(|initiator| initiator.domain.0).collect(),
+        read_latency_ps: matrix(Measure::ReadLatency),
+        write_latency_ps: matrix(Measure::WriteLatency),
+        read_bandwidth_mbps: matrix(Measure::ReadBandwidth),
+        write_bandwidth_mbps: matrix(Measure::WriteBandwidth),
+        attached: topology.nodes().iter().map(|node| attached(node.id)).collect(),
+        side_caches: performance.side_caches().iter().map(cache_of).collect(),
+    }
+}
+
+fn value(figure: Figure) -> Option<i32> {
+    match figure {
+        Figure::Unspecified => None,
+        Figure::Unreachable => Some(-1),
+        // At most 30 bits.
+        Figure::Known(value) => Some(value as i32),
+    }
+}
+
+fn cache_of(cache: &topology::SideCache) -> SideCache {
+    let &topology::SideCache { node, level, size, levels, associativity, write_policy, line_size } = cache;
+    SideCache { node: number(node), level, levels, size, line_size, associativity, write_policy }
+}
+
+fn number(node: NodeId) -> u32 {
+    // At most 128 nodes.
+    node.index() as u32
+}

@@ -1,0 +1,122 @@
+//! Atomics as large as the machine's and with constant constructors, which loom's are not: each knows only what it holds at
+//! first, and loom's atomic for it is found by its address.
+use core::cell::RefCell;
+use core::ptr;
+use core::sync::atomic::Ordering;
+use std::boxed::Box;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lock_api::{GuardNoSend, RawMutex};
+
+loom::lazy_static! {
+    /// Those of one run of a model, made when they are first asked for.
+    static ref BY_ADDRESS: Mutex<HashMap<usize, Arc<Modelled>>> = Mutex::new(HashMap::new());
+    static ref LOCKS: Mutex<HashMap<usize, &'static loom::sync::Mutex<()>>> = Mutex::new(HashMap::new());
+}
+
+/// What loom knows of an atomic.
+struct Modelled {
+    value: loom::sync::atomic::AtomicU64,
+    /// Written at each load of the value. loom tries the two orders of two steps only where they touch the same thing, one of
+    /// them writes, and there is no step on it in between; a thread's load would hide another's from the write that follows.
+    turn: loom::sync::atomic::AtomicU64,
+}
+
+/// A `u64`.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct AtomicU64(u64);
+
+impl AtomicU64 {
+    pub const fn new(value: u64) -> Self {
+        Self(value)
+    }
+
+    fn modelled(&self) -> Arc<Modelled> {
+        // loom runs its threads in turn, and none of them stops in here: a panic alone, of the model, poisons the lock.
+        let mut known = BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner);
+        let modelled = known.entry(ptr::from_ref(self).addr());
+        let new = || Modelled {
+            value: loom::sync::atomic::AtomicU64::new(self.0),
+            turn: loom::sync::atomic::AtomicU64::new(0),
+        };
+        modelled.or_insert_with(|| Arc::new(new())).clone()
+    }
+
+    pub fn load(&self, order: Ordering) -> u64 {
+        let modelled = self.modelled();
+        modelled.turn.swap(0, Ordering::Relaxed);
+        modelled.value.load(order)
+    }
+
+    pub fn store(&self, value: u64, order: Ordering) {
+        self.modelled().value.store(value, order);
+    }
+
+    pub fn compare_exchange(&self, old: u64, new: u64, taken: Ordering, not: Ordering) -> Result<u64, u64> {
+        self.modelled().value.compare_exchange(old, new, taken, not)
+    }
+
+    pub fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+        self.modelled().value.fetch_or(bits, order)
+    }
+
+    pub fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        self.modelled().value.fetch_and(bits, order)
+    }
+
+    pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        self.modelled().value.fetch_add(value, order)
+    }
+}
+
+impl Drop for AtomicU64 {
+    /// Another value will have this address.
+    fn drop(&mut self) {
+        BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner).remove(&ptr::from_ref(self).addr());
+    }
+}
+
+/// A lock for models: who waits for it is not run, where one that spins would be for ever.
+pub struct ModelLock {
+    /// So that it has an address of its own.
+    _place: u64,
+}
+
+std::thread_local! {
+    /// The locks that are held in this run of a model, by address. loom runs all of a model's threads on one of the host's.
+    static HELD: RefCell<HashMap<usize, loom::sync::MutexGuard<'static, ()>>> = RefCell::default();
+}
+
+impl ModelLock {
+    fn modelled(&self) -> &'static loom::sync::Mutex<()> {
+        let mut known = LOCKS.lock().unwrap_or_else(PoisonError::into_inner);
+        // Never freed, which is some bytes a run.
+        known
+            .entry(ptr::from_ref(self).addr())
+            .or_insert_with(|| Box::leak(Box::new(loom::sync::Mutex::new(()))))
+    }
+}
+
+// SAFETY: loom's mutex is held from `lock` to `unlock`.
+unsafe impl RawMutex for ModelLock {
+    const INIT: Self = Self { _place: 0 };
+
+    type GuardMarker = GuardNoSend;
+
+    fn lock(&self) {
+        let guard = self.modelled().lock().unwrap_or_else(PoisonError::into_inner);
+        HELD.with_borrow_mut(|held| held.insert(ptr::from_ref(self).addr(), guard));
+    }
+
+    fn try_lock(&self) -> bool {
+        unimplemented!("the allocator waits for its locks")
+    }
+
+    unsafe fn unlock(&self) {
+        // Let go of outside, where another thread may be run.
+        let guard = HELD.with_borrow_mut(|held| held.remove(&ptr::from_ref(self).addr()));
+        drop(guard);
+    }
+}

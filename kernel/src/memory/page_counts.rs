@@ -1,0 +1,110 @@
+//! What each CPU has allocated, in numastat's terms: beside what the allocator counts for each node, with which it agrees in sum.
+use super::page_allocator;
+use crate::platform::{cpu_topology, numa_topology};
+use crate::threading::per_cpu::{self, PerCpu};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Pages that a CPU did not take from its cache, which counts for itself. The CPU alone writes them, with preemption off.
+pub struct CpuCounts {
+    /// Of this CPU's node, and of others.
+    by_distance: [AtomicU64; 2],
+    /// Those of another node than they were wanted of.
+    miss: AtomicU64,
+}
+
+impl CpuCounts {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { by_distance: [const { AtomicU64::new(0) }; 2], miss: AtomicU64::new(0) }
+    }
+
+    /// Counts pages that were granted: whether by this CPU's node.
+    #[inline]
+    pub fn note(&self, pages: u64, local: bool) {
+        add(&self.by_distance[usize::from(!local)], pages);
+    }
+
+    /// Counts pages, which are noted, as those of another node than they were wanted of.
+    #[cold]
+    pub fn note_miss(&self, pages: u64) {
+        add(&self.miss, pages);
+    }
+
+    fn read(&self) -> Counts {
+        let [local, other] = self.by_distance.each_ref().map(|counter| counter.load(Relaxed));
+        let miss = self.miss.load(Relaxed);
+        Counts { hit: local + other - miss, miss, local, other }
+    }
+}
+
+/// Nobody else writes it.
+#[inline]
+fn add(counter: &AtomicU64, pages: u64) {
+    counter.store(counter.load(Relaxed) + pages, Relaxed);
+}
+
+/// Pages allocated, by whomever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// From the node that they were wanted of.
+    pub hit: u64,
+    /// From another node than that.
+    pub miss: u64,
+    /// From the node of the CPU that asked.
+    pub local: u64,
+    /// From another node than that.
+    pub other: u64,
+}
+
+impl Counts {
+    /// Both together.
+    pub const fn plus(self, more: Self) -> Self {
+        Self {
+            hit: self.hit + more.hit,
+            miss: self.miss + more.miss,
+            local: self.local + more.local,
+            other: self.other + more.other,
+        }
+    }
+}
+
+/// What the CPU has allocated since boot.
+pub fn of_cpu(cpu: &PerCpu) -> Counts {
+    // What its cache hands out is of the CPU's own node, and was wanted of it.
+    let cached = cpu.page_cache_view.map_or(0, |cache| cache.granted());
+    let counts = cpu.page_counts.read().plus(Counts { hit: cached, local: cached, ..Counts::default() });
+    // Before it had a block of its own, the boot CPU counted elsewhere.
+    let is_boot_cpu = cpu.id == cpu_topology::boot_cpu().id;
+    if is_boot_cpu { counts.plus(per_cpu::early().page_counts.read()) } else { counts }
+}
+
+/// What all CPUs have allocated, as the CPUs say and as the nodes do; while no CPU allocates, the two are the same.
+pub fn sums() -> (Counts, Counts) {
+    let cpus = cpu_topology::blocks().map(of_cpu).fold(Counts::default(), Counts::plus);
+    let nodes = numa_topology::get().nodes().iter().map(|node| {
+        let stats = page_allocator::node_stats(node.id);
+        Counts { hit: stats.hit, miss: stats.miss, local: stats.local, other: stats.other }
+    });
+    (cpus, nodes.fold(Counts::default(), Counts::plus))
+}
+
+/// Logs a line for each CPU and one for each node.
+pub fn log_table() {
+    for cpu in cpu_topology::blocks() {
+        let Counts { hit, miss, local, other } = of_cpu(cpu);
+        let (recalls, id) = (cpu.cache_recall.interrupts(), cpu.id);
+        log::info!(
+            target: "pages",
+            "CPU {id}: hit {hit}, miss {miss}, local {local}, other {other}, asked for its cache {recalls}"
+        );
+    }
+    for node in numa_topology::get().nodes() {
+        let stats = page_allocator::node_stats(node.id);
+        log::info!(
+            target: "pages",
+            "node {}: hit {}, miss {}, foreign {}, interleave_hit {}, local {}, other {}, refused frees {}",
+            node.id, stats.hit, stats.miss, stats.foreign, stats.interleave_hit, stats.local, stats.other,
+            stats.refused_frees
+        );
+    }
+}
