@@ -40,8 +40,7 @@ impl<'m> NodeMemory<'m> {
     pub fn settle_taken(&mut self, taken: &Taken<'_>) {
         let &Taken { extent, number, count, around, .. } = taken;
         self.free += u64::from(count);
-        let free = self.blocks.free_in(extent.place(number)) + count;
-        self.grown(extent, number, free, around);
+        self.grown(extent, number, count, around);
     }
 
     /// The block that holds this frame, which a cache had, when nothing was taken back yet.
@@ -72,9 +71,10 @@ impl Taken<'_> {
         let word = self.map.word_of(first);
         word.give_back(bits);
         self.count += count;
+        let free = word.available();
         // Less than a whole word makes no larger chunk than order 5.
-        if self.around < 5 || word.available() == !0 {
-            self.around = self.around.max(self.map.largest_order_at(offset_in_block(first)));
+        if self.around < 5 || free == !0 {
+            self.around = self.around.max(self.map.largest_order_at(offset_in_block(first), free));
         }
     }
 }

@@ -256,6 +256,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Gives back the `count` frames that have been in a cache of the node for longest.
+    #[inline]
     pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'m>) {
         self.guarded.lock().flush(cache, count, spans);
     }
