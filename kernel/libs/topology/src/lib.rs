@@ -8,7 +8,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "invariants"))]
 extern crate std;
 
 mod build;
@@ -20,7 +20,12 @@ mod fallback;
 mod figure;
 mod initiators;
 mod inputs;
+<<<<<<< HEAD
 mod measure;
+=======
+#[cfg(any(test, feature = "invariants"))]
+pub mod invariants;
+>>>>>>> heads/fuzz
 mod memory;
 mod performance;
 mod side_caches;
