@@ -19,6 +19,7 @@ soaks=(
     "pages 100000000 300000"
     "fail-allocation 100000 8"
     "shapes 50 12"
+    "flips 64 8"
 )
 
 usage() {
@@ -33,7 +34,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   bench         run the benchmarks and show them as a table
   compare       measure the page allocator side by side with other crates' (-- --help says more)
   soak [NAME]   run the long proofs, or one of them: properties, boots, threads, loom, pages-host,
-                pages, fail-allocation, shapes
+                pages, fail-allocation, shapes, flips
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -260,6 +261,11 @@ soak_fail-allocation() {
 # So many of the fifty shapes of machine, evenly spaced, each with exactly the topology that it was built with.
 soak_shapes() {
     long_proof shapes shapes_are_understood_as_they_are_described "$1"
+}
+
+# So many single bits of SRAT and SLIT flipped, one a boot.
+soak_flips() {
+    long_proof tables flips::no_single_bit_costs_memory_or_cpus "$1"
 }
 
 # long_proof PROGRAM TEST COUNT: a test that is left out of `cargo test`, on so many of its cases.
