@@ -20,6 +20,7 @@ soaks=(
     "fail-allocation 100000 8"
     "shapes 50 12"
     "flips 64 8"
+    "oracle 10 1"
 )
 
 usage() {
@@ -34,7 +35,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   bench         run the benchmarks and show them as a table
   compare       measure the page allocator side by side with other crates' (-- --help says more)
   soak [NAME]   run the long proofs, or one of them: properties, boots, threads, loom, pages-host,
-                pages, fail-allocation, shapes, flips
+                pages, fail-allocation, shapes, flips, oracle
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -186,7 +187,7 @@ verb_check() {
     done
     comparison_cargo clippy --quiet --all-targets -- -D warnings
     if type -P shellcheck >/dev/null; then
-        shellcheck -x run.sh boot/tools.sh .ci/run ddk/examples/*/build.sh
+        shellcheck -x run.sh boot/tools.sh boot/oracle.sh .ci/run ddk/examples/*/build.sh
     fi
     say "The C header against its source"
     cargo run --quiet --package header -- --check
@@ -266,6 +267,17 @@ soak_shapes() {
 # So many single bits of SRAT and SLIT flipped, one a boot.
 soak_flips() {
     long_proof tables flips::no_single_bit_costs_memory_or_cpus "$1"
+}
+
+# On so many of those shapes, Linux sees what Proxima sees.
+soak_oracle() {
+    local status=0
+    "$root/boot/oracle.sh" || status=$?
+    case $status in
+    0) long_proof shapes linux_sees_the_same "$1" ;;
+    2) echo "soak oracle: skipped, as there is no Linux to ask" ;;
+    *) fail "boot/oracle.sh could not pack what it fetched" ;;
+    esac
 }
 
 # long_proof PROGRAM TEST COUNT: a test that is left out of `cargo test`, on so many of its cases.
