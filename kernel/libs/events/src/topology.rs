@@ -99,3 +99,52 @@ fn number(node: NodeId) -> u32 {
     // At most 128 nodes.
     node.index() as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use acpi_tables::builder::{TableBuilder, memory_affinity, x2apic_affinity};
+    use acpi_tables::wire::SratMemoryAffinity;
+    use topology::Inputs;
+    use units::{ApicId, PhysRange, ProximityDomain};
+
+    const SIZE: u64 = 1 << 20;
+
+    /// A CPU and some memory in domain 3, and a slot in domain 5.
+    fn srat() -> alloc::vec::Vec<u8> {
+        let mut slot = memory_affinity(SIZE, SIZE, ProximityDomain(5));
+        slot.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::HOT_PLUGGABLE).into();
+        TableBuilder::srat(3)
+            .entry(&x2apic_affinity(ApicId(0), ProximityDomain(3)))
+            .entries([memory_affinity(0, SIZE, ProximityDomain(3)), slot])
+            .build()
+    }
+
+    fn nodes(event: Event<'_>) -> Vec<Node> {
+        let Event::Topology { nodes, .. } = event else { panic!("another event") };
+        nodes
+    }
+
+    #[test]
+    fn of_tables_alone_slots_are_marked_and_no_pages_counted() {
+        let srat = srat();
+        let inputs = Inputs::from_tables([&srat[..]], &mut |_| {});
+        let nodes = nodes(Event::of_tables(&NumaTopology::build(&inputs, &mut |_| {})));
+        let memory = |base, hotplug| alloc::vec![MemoryRange { base, length: SIZE, hotplug }];
+        assert_eq!([&nodes[0].memory, &nodes[1].memory], [&memory(0, false), &memory(SIZE, true)]);
+        assert!(nodes.iter().all(|node| (node.pages_total, node.pages_free) == (0, 0)));
+        assert_eq!((nodes[0].domain, &nodes[0].cpus[..], &nodes[1].cpus[..]), (3, &[0][..], &[][..]));
+    }
+
+    #[test]
+    fn on_the_machine_itself_no_range_is_marked_and_pages_are_those_of_their_node() {
+        let (srat, ram) = (srat(), [PhysRange::new(0, 2 * SIZE)]);
+        let inputs = Inputs { ram: &ram, ..Inputs::from_tables([&srat[..]], &mut |_| {}) };
+        let topology = NumaTopology::build(&inputs, &mut |_| {});
+        let pages = |node: NodeId| PageCounts { total: 256 + node.index() as u64, free: 1 };
+        let nodes = nodes(Event::of_machine(&topology, pages));
+        assert_eq!(nodes[1].memory, [MemoryRange { base: SIZE, length: SIZE, hotplug: false }]);
+        let counts: Vec<_> = nodes.iter().map(|node| (node.pages_total, node.pages_free)).collect();
+        assert_eq!(counts, [(256, 1), (257, 1)]);
+    }
+}
