@@ -335,15 +335,12 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.refused_outside.load(Ordering::Relaxed)
     }
 
-<<<<<<< HEAD
-    #[inline]
-=======
     #[cold]
     pub(crate) fn count_outside(&self) {
         self.refused_outside.fetch_add(1, Ordering::Relaxed);
     }
 
->>>>>>> heads/review4
+    #[inline]
     pub(crate) fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
         // Every index is below that: the remainder saves a comparison.
         self.nodes[id.index() % MAX_NODES]

@@ -20,12 +20,9 @@ mod fallback;
 mod figure;
 mod initiators;
 mod inputs;
-<<<<<<< HEAD
-mod measure;
-=======
 #[cfg(any(test, feature = "invariants"))]
 pub mod invariants;
->>>>>>> heads/fuzz
+mod measure;
 mod memory;
 mod performance;
 mod side_caches;
