@@ -295,9 +295,7 @@ impl FrameMap {
             return word.is_single(frame.into());
         }
         let (next, free) = (self.word_of(behind.into()), word.free());
-        word.head() & !free & 1 << 63 != 0
-            && behind < BLOCK_FRAMES
-            && (next.free() | next.head()) & 1 != 0
+        word.head() & !free & 1 << 63 != 0 && behind < BLOCK_FRAMES && (next.free() | next.head()) & 1 != 0
     }
 
     #[inline(never)]
