@@ -23,6 +23,7 @@ soaks=(
     "pages-host 1000000000 10000000"
     "pages 100000000 300000"
     "fail-allocation 100000 8"
+    "shapes 50 12"
 )
 
 usage() {
@@ -36,8 +37,8 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
   compare       measure the page allocator side by side with other crates' (-- --help says more)
-  soak [NAME]   run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads, loom, pages-host,
-                pages, fail-allocation
+  soak [NAME]   run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads, loom,
+                pages-host, pages, fail-allocation, shapes
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -310,6 +311,16 @@ soak_pages() {
 # Boots, at most so many, each with another allocation made to fail.
 soak_fail-allocation() {
     attached "$root/target/debug/boot" fail-allocation "$1"
+}
+
+# So many of the fifty shapes of machine, evenly spaced, each with exactly the topology that it was built with.
+soak_shapes() {
+    long_proof shapes shapes_are_understood_as_they_are_described "$1"
+}
+
+# long_proof PROGRAM TEST COUNT: a test that is left out of `cargo test`, on so many of its cases.
+long_proof() {
+    PROXIMA_CASES=$3 attached cargo test --quiet --package boot --test "$1" -- --ignored --nocapture --exact "$2"
 }
 
 # ---- the command line --------------------------------------------------------------------------------------------

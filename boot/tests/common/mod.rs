@@ -1,6 +1,8 @@
 //! What tests that boot machines share: the boot itself, and the comparison with what is expected.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod many;
+
 use std::time::Duration;
 
 use boot::event::{Cpu, Memory, Node, Topology};
@@ -63,7 +65,8 @@ impl Expected<'_> {
     }
 }
 
-fn without_pages(mut topology: Topology) -> Topology {
+/// The topology with its page counts, which have rules instead of values, set to 0.
+pub fn without_pages(mut topology: Topology) -> Topology {
     for node in &mut topology.nodes {
         (node.pages_total, node.pages_free) = (0, 0);
     }

@@ -26,6 +26,9 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet, Phy
 
 type Pages = PageAllocator<'static>;
 
+/// Pages of 2 MiB.
+const BLOCK_PAGES: u64 = 512;
+
 static PAGES: Once<Pages> = Once::new();
 
 static INIT_TICKS: AtomicU64 = AtomicU64::new(0);
@@ -319,8 +322,12 @@ fn take_from_cache() -> Option<FrameNumber> {
 
 #[inline(never)]
 fn allocate_page_slowly() -> Option<NonZero<u64>> {
-    let found = thread_node().and_then(|node| allocate_quickly(node, 1));
-    if let Some(frame) = found { NonZero::new(frame.0) } else { allocate_page_by_request() }
+    if let Some(node) = per_cpu::current_thread().placement().named_node()
+        && let Some(frame) = allocate_kept(node, 1)
+    {
+        return NonZero::new(frame.0);
+    }
+    allocate_page_by_request()
 }
 
 #[cold]
@@ -336,6 +343,9 @@ fn allocate_unzeroed(request: ThreadRequest<'_>) -> Option<FrameNumber> {
 /// `count` contiguous pages for the running thread, as its policy says, which hold what was there before.
 #[inline(never)]
 pub fn allocate_pages(count: u64) -> Option<FrameNumber> {
+    if count == 1 {
+        return allocate_page();
+    }
     let found = thread_node().and_then(|node| allocate_quickly(node, count));
     if found.is_some() { found } else { allocate_pages_slowly(count, None) }
 }
@@ -355,25 +365,43 @@ fn allocate_pages_slowly(count: u64, node: Option<NodeId>) -> Option<FrameNumber
 
 /// Pages of this node from where they are at hand: one of the CPU's own node from its cache, any other number that is a power of
 /// two from what was freed last.
-#[inline]
+#[inline(always)]
 fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
-    let _off = PreemptionOff::new();
-    let cache = own_cache();
-    if count == 1 && cache.node() == Some(node) {
-        return pages().allocate_cached(cache);
+    match count {
+        BLOCK_PAGES => allocate_kept_block(node),
+        1 if node == per_cpu::current().node => allocate_cached(),
+        _ => allocate_kept(node, count),
     }
-    let cpu = per_cpu::current();
-    let frame = pages().allocate_kept(node, order_of(count)?, cpu.node);
-    if frame.is_some() {
-        cpu.page_counts.note(count, node == cpu.node);
-    }
-    frame
 }
 
-/// The order of a number of pages that is a power of two.
-#[inline]
-fn order_of(count: u64) -> Option<u8> {
-    count.is_power_of_two().then(|| count.trailing_zeros() as u8)
+#[inline(never)]
+fn allocate_cached() -> Option<FrameNumber> {
+    let _off = PreemptionOff::new();
+    pages().allocate_cached(own_cache())
+}
+
+/// So many pages that were freed last on the node, if they are kept: but no single page of the CPU's own node.
+#[inline(always)]
+fn allocate_kept(node: NodeId, count: u64) -> Option<FrameNumber> {
+    let _off = PreemptionOff::new();
+    let cpu = per_cpu::current();
+    let local = node == cpu.node;
+    if !count.is_power_of_two() || count == 1 && local {
+        return None;
+    }
+    let frame = pages().allocate_kept(node, count, local)?;
+    cpu.page_counts.note(count, local);
+    Some(frame)
+}
+
+#[inline(never)]
+fn allocate_kept_block(node: NodeId) -> Option<FrameNumber> {
+    let _off = PreemptionOff::new();
+    let cpu = per_cpu::current();
+    let local = node == cpu.node;
+    let frame = pages().allocate_kept_block(node, local)?;
+    cpu.page_counts.note(BLOCK_PAGES, local);
+    Some(frame)
 }
 
 /// The one node that the running thread's memory comes from, if there is one and as long as it has some.
@@ -511,19 +539,43 @@ pub fn free_page(frame: FrameNumber) -> bool {
 
 #[inline(never)]
 fn free_page_slowly(frame: FrameNumber) -> bool {
-    free_quickly(frame, 1) || free_or_log(frame, 1)
+    if free_kept(frame, 1) { true } else { free_own_page(frame) }
+}
+
+#[inline(never)]
+fn free_own_page(frame: FrameNumber) -> bool {
+    let freed = {
+        let _off = PreemptionOff::new();
+        pages().free_own(own_cache(), frame)
+    };
+    if freed { true } else { free_or_log(frame, 1) }
 }
 
 /// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.
 #[inline(never)]
 pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
-    free_quickly(frame, count) || free_or_log(frame, count)
+    match count {
+        1 => return free_page(frame),
+        BLOCK_PAGES => return free_block(frame),
+        _ => {}
+    }
+    if free_kept(frame, count) { true } else { free_or_log(frame, count) }
 }
 
-#[inline]
-fn free_quickly(frame: FrameNumber, count: u64) -> bool {
+#[inline(never)]
+fn free_block(frame: FrameNumber) -> bool {
+    let kept = {
+        let _off = PreemptionOff::new();
+        pages().free_kept_block(frame)
+    };
+    if kept { true } else { free_or_log(frame, BLOCK_PAGES) }
+}
+
+/// Takes back pages that are kept from then on, if that is quickly done.
+#[inline(always)]
+fn free_kept(frame: FrameNumber, count: u64) -> bool {
     let _off = PreemptionOff::new();
-    order_of(count).is_some_and(|order| pages().free_kept(own_cache(), frame, order))
+    pages().free_kept(own_cache(), frame, count)
 }
 
 #[cold]

@@ -4,5 +4,4 @@ pub mod acpi;
 pub mod cpu_topology;
 mod findings;
 pub mod numa_topology;
-mod performance;
 pub mod smp;

@@ -1,14 +1,14 @@
 //! The machine's one [`NumaTopology`]: built from firmware's tables, told to both serial ports, then read by all.
 use super::findings::reporter;
-use super::performance;
 use crate::event_stream;
 use crate::memory::page_allocator;
-use alloc::vec::Vec;
-use events::Event;
+use core::fmt::{self, Display};
+use events::{Event, PageCounts};
+use page_alloc::NodeStats;
 use parameters::Numa;
 use spin::{Mutex, MutexGuard, Once};
-use topology::{FakeNodes, Inputs, Node, NumaMode, NumaTopology};
-use units::{NodeId, PhysRange};
+use topology::{FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
+use units::PhysRange;
 
 /// Where the topology is put together: it is too large for a stack.
 static STORAGE: Mutex<NumaTopology> = Mutex::new(NumaTopology::EMPTY);
@@ -59,90 +59,53 @@ fn log_topology(topology: &NumaTopology) {
     log::info!(target: "numa", "Found {count} NUMA node{plural}");
     for node in topology.nodes() {
         let mib = (node.memory_size + (1 << 19)) >> 20;
-        let cpus = CpuList(topology, node.id);
+        let cpus = cpus_of(topology, node);
         log::info!(target: "numa", "node {} (proximity domain {}): {mib} MiB, {cpus}", node.id, node.domain);
         for range in topology.ranges_of(node.id) {
-            let (start, last) = (range.range.start.0, range.range.end.0 - 1);
-            log::info!(target: "numa", "  [mem {start:#018x}-{last:#018x}]");
+            log::info!(target: "numa", "  {range}");
         }
     }
     for from in topology.nodes() {
-        log::info!(target: "numa", "distances {}:{}", from.id, DistanceRow(topology, from.id));
+        log::info!(target: "numa", "distances {}:{}", from.id, row(topology.distances_from(from.id)));
     }
-    performance::log_performance(topology);
+    log_performance(topology);
 }
 
 /// `CPUs 0-1,4`, or `no CPUs`.
-struct CpuList<'a>(&'a NumaTopology, NodeId);
-
-impl core::fmt::Display for CpuList<'_> {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self(topology, node) = self;
-        let mut cpus = topology.cpus().iter().filter(|cpu| cpu.node == *node).map(|cpu| cpu.id.0).peekable();
-        if cpus.peek().is_none() {
-            return out.write_str("no CPUs");
-        }
-        out.write_str("CPUs ")?;
-        let mut separator = "";
-        while let Some(first) = cpus.next() {
-            let mut last = first;
-            while let Some(next) = cpus.next_if_eq(&(last + 1)) {
-                last = next;
-            }
-            write!(out, "{separator}{first}")?;
-            if last > first {
-                write!(out, "-{last}")?;
-            }
-            separator = ",";
-        }
-        Ok(())
-    }
+fn cpus_of(topology: &NumaTopology, node: &Node) -> impl Display {
+    fmt::from_fn(move |out| match node.cpu_count {
+        0 => out.write_str("no CPUs"),
+        _ => write!(out, "CPUs {}", topology.cpu_list(node.id)),
+    })
 }
 
-/// The distances from a node to each, each behind a space.
-struct DistanceRow<'a>(&'a NumaTopology, NodeId);
-
-impl core::fmt::Display for DistanceRow<'_> {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        distances(self.0, self.1).try_for_each(|distance| write!(out, " {distance}"))
+/// Says what is known of latency and bandwidth, if anything is.
+fn log_performance(topology: &NumaTopology) {
+    let Some(performance) = topology.performance() else { return };
+    for measure in Measure::ALL {
+        let initiators = performance.initiators().iter().enumerate();
+        for (index, initiator) in initiators.filter(|(index, _)| performance.knows(*index, measure)) {
+            let figures = row(performance.figures(index, measure).map(|figure| measure.words(figure)));
+            log::info!(target: "numa", "{} from domain {}:{figures}", measure.name(), initiator.domain);
+        }
     }
+    for node in topology.nodes() {
+        if let Some(domain) = performance.attached_initiator(node.id) {
+            log::info!(target: "numa", "memory of node {} is attached to domain {domain}", node.id);
+        }
+    }
+    performance.side_caches().iter().for_each(|cache| log::info!(target: "numa", "{cache}"));
 }
 
-fn distances(topology: &NumaTopology, from: NodeId) -> impl Iterator<Item = u8> {
-    topology.nodes().iter().filter_map(move |to| topology.distance(from, to.id))
+/// Values, each behind a space.
+fn row<T: Display>(values: impl Iterator<Item = T> + Clone) -> impl Display {
+    fmt::from_fn(move |out| values.clone().try_for_each(|value| write!(out, " {value}")))
 }
 
 /// Sends the topology event, with the page allocator's counts.
 pub fn send_event() {
-    let topology = get();
-    event_stream::send_long(&Event::Topology {
-        source: topology.source().as_str().into(),
-        nodes: topology.nodes().iter().map(|node| node_event(topology, node)).collect(),
-        distances: topology.nodes().iter().map(|node| distances(topology, node.id).collect()).collect(),
-        fallback: topology
-            .nodes()
-            .iter()
-            .map(|node| topology.fallback(node.id).iter().map(|to| to.index() as u32).collect())
-            .collect(),
-        performance: topology.performance().map(|known| performance::event(topology, known)),
-    });
-}
-
-fn node_event(topology: &NumaTopology, node: &Node) -> events::Node {
-    let pages = page_allocator::node_stats(node.id);
-    events::Node {
-        id: node.id.index() as u32,
-        domain: node.domain.0,
-        cpus: topology.cpus().iter().filter(|cpu| cpu.node == node.id).map(|cpu| cpu.id.0).collect(),
-        memory: topology
-            .ranges_of(node.id)
-            .map(|range| events::MemoryRange {
-                base: range.range.start.0,
-                length: range.range.len_bytes(),
-                hotplug: false,
-            })
-            .collect::<Vec<_>>(),
-        pages_total: pages.total,
-        pages_free: pages.free,
-    }
+    event_stream::send_long(&Event::of_machine(get(), |node| {
+        let NodeStats { total, free, .. } = page_allocator::node_stats(node);
+        PageCounts { total, free }
+    }));
 }

@@ -41,7 +41,7 @@ impl Packed {
     /// The node, where it names one.
     #[inline]
     pub fn named_node(self) -> Option<NodeId> {
-        if matches!(self.kind(), PREFERRED | STRICT) { self.node() } else { None }
+        if (PREFERRED..=STRICT).contains(&self.kind()) { self.node() } else { None }
     }
 
     /// The kind in bits 8 and up, the node below.

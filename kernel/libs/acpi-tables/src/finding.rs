@@ -50,6 +50,15 @@ impl Finding {
         let (rule, action) = what.verdict(table);
         Self { table, offset, rule, action, what }
     }
+
+    /// The finding as one line with all of it: `SRAT at 0x68: what was wrong [rule, action]`.
+    #[must_use]
+    pub fn in_full(&self) -> impl fmt::Display {
+        let Self { table, offset, rule, action, .. } = *self;
+        fmt::from_fn(move |out| {
+            write!(out, "{table} at {offset:#x}: {self} [{}, {}]", rule.id(), action.as_str())
+        })
+    }
 }
 
 impl fmt::Display for Finding {

@@ -16,6 +16,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "builder"))]
 pub mod builder;
 mod cap;
+mod device_handle;
 mod entry;
 mod find;
 mod finding;
@@ -34,6 +35,7 @@ mod what;
 pub mod wire;
 
 pub use cap::Capped;
+pub use device_handle::DeviceHandle;
 pub use find::{find_hmat, find_madt, find_msct, find_slit, find_srat};
 pub use finding::{Action, Finding, Findings};
 pub use hmat::{
@@ -42,9 +44,9 @@ pub use hmat::{
 pub use known_memory::KnownMemory;
 pub use madt::{Madt, MadtCpu, MadtReader};
 pub use msct::{Msct, MsctDomains};
-pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, read_tables};
+pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, read_table, read_tables};
 pub use rule::Rule;
 pub use signature::Signature;
 pub use slit::Slit;
-pub use srat::{DeviceHandle, Srat, SratCpu, SratDevice, SratEntry, SratMemory, SratReader};
+pub use srat::{Srat, SratCpu, SratDevice, SratEntry, SratMemory, SratReader};
 pub use what::{HmatFault, RootFault, What};

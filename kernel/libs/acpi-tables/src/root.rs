@@ -136,7 +136,7 @@ impl<'a> RootTable<'a> {
             fault(RootFault::TableNull { table: signature });
             return None;
         }
-        let Some(bytes) = table_at(PhysAddr(address), memory) else {
+        let Some(bytes) = read_table(PhysAddr(address), memory) else {
             fault(RootFault::TableOutside { table: signature, address });
             return None;
         };
@@ -178,7 +178,7 @@ impl<'a> RootTable<'a> {
                 fault(offset, RootFault::TooMany { limit: MAX_TABLES });
                 break;
             }
-            match table_at(PhysAddr(address), memory) {
+            match read_table(PhysAddr(address), memory) {
                 Some(table) => {
                     take(table);
                     taken += 1;
@@ -192,8 +192,9 @@ impl<'a> RootTable<'a> {
     }
 }
 
-/// As many of the table's bytes as its header says and memory has; `None` where not even the header is in memory.
-fn table_at<'a>(address: PhysAddr, memory: &dyn PhysicalMemory<'a>) -> Option<&'a [u8]> {
+/// As many of the bytes of the table at this address as its header says and memory has; `None` where not even the header
+/// is in memory.
+pub fn read_table<'a>(address: PhysAddr, memory: &dyn PhysicalMemory<'a>) -> Option<&'a [u8]> {
     let header = memory.bytes(address, size_of::<SdtHeader>());
     let length = SdtHeader::ref_from_bytes(header).ok()?.length.get() as usize;
     // A length below the header's own is for whoever reads the table to complain of, in the bytes of the header.

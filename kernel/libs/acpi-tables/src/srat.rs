@@ -9,7 +9,7 @@ use crate::wire::{
     SratGenericAffinity, SratHeader, SratMemoryAffinity, SratProcessorAffinity, SratX2ApicAffinity,
     srat_entry_type,
 };
-use crate::{Findings, Signature, What};
+use crate::{DeviceHandle, Findings, Signature, What};
 
 /// An SRAT that can be read; made by [`find_srat`](crate::find_srat).
 #[derive(Clone, Copy, Debug)]
@@ -83,46 +83,6 @@ pub struct SratDevice {
     pub architectural_transactions: bool,
     /// Bytes from the table's start to the entry.
     pub offset: u32,
-}
-
-/// What a device is found by (ACPI 6.5 §5.2.16.6).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DeviceHandle {
-    /// A device of the ACPI namespace.
-    Acpi {
-        /// Its `_HID`; not always text.
-        hid: [u8; 8],
-        /// Its `_UID`.
-        uid: u32,
-    },
-    /// A PCI function.
-    Pci {
-        /// The segment group.
-        segment: u16,
-        /// The bus.
-        bus: u8,
-        /// The device, 0 to 31.
-        device: u8,
-        /// The function, 0 to 7.
-        function: u8,
-    },
-}
-
-impl DeviceHandle {
-    fn read(kind: u8, bytes: [u8; 16]) -> Option<Self> {
-        match (kind, bytes) {
-            (SratGenericAffinity::ACPI_HANDLE, [hid @ .., a, b, c, d, _, _, _, _]) => {
-                Some(Self::Acpi { hid, uid: u32::from_le_bytes([a, b, c, d]) })
-            }
-            (SratGenericAffinity::PCI_HANDLE, [a, b, bus, place, ..]) => Some(Self::Pci {
-                segment: u16::from_le_bytes([a, b]),
-                bus,
-                device: place >> 3,
-                function: place & 7,
-            }),
-            _ => None,
-        }
-    }
 }
 
 impl<'a> Srat<'a> {

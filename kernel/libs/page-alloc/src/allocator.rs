@@ -7,7 +7,8 @@ use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 
 use crate::atomic::AtomicU64;
-use crate::cache::{Contents, CpuCache};
+use crate::blocks::{block_of, offset_in_block};
+use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
 use crate::error::{AddError, AllocateError, FreeError, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
@@ -150,11 +151,18 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         Err(AllocateError::NoFit { preferred, count })
     }
 
-    /// Hands out 2^`order` frames of this node to a CPU of `cpu_node`, if such a chunk was freed there and is kept: what
-    /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit.
+    /// Hands out `count` frames of this node, a power of two, if so many were freed there and are kept within one word of 64: what
+    /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit. `local`: whether
+    /// the CPU that asks is of the node.
+    #[inline(always)]
+    pub fn allocate_kept(&self, node: NodeId, count: u64, local: bool) -> Option<FrameNumber> {
+        self.node(node)?.allocate_kept_in_word(count, local)
+    }
+
+    /// The same for 512 frames.
     #[inline]
-    pub fn allocate_kept(&self, node: NodeId, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
-        self.node(node)?.allocate_kept(order, cpu_node)
+    pub fn allocate_kept_block(&self, node: NodeId, local: bool) -> Option<FrameNumber> {
+        self.node(node)?.allocate_kept_block(local)
     }
 
     /// Takes back what one call of [`PageAllocator::allocate`] granted, to the node that it came from.
@@ -222,18 +230,48 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if count == 1 && cache.put(frame) { Ok(()) } else { self.free_looked_up(cache, frame, count) }
     }
 
-    /// What [`PageAllocator::free_cached`] does with 2^`order` frames if their state can be told from few words and there is
-    /// room in the cache, or among what their node keeps. `false`, with nothing changed, otherwise: then `free_cached` decides.
+    /// What [`PageAllocator::free_cached`] does with `count` frames if they are to be kept, and their state can be told from one
+    /// word: one frame of another node, or a power of two up to 32. `false`, with nothing changed, otherwise: then `free_cached`
+    /// decides.
+    #[inline(always)]
+    #[must_use = "frames that were not taken back are still granted"]
+    pub fn free_kept(&self, cache: &CpuCache<'m>, frame: FrameNumber, count: u64) -> bool {
+        let FrameNumber(first) = frame;
+        if !count.is_power_of_two() || count > 32 || first % 64 + count >= 64 || first & (count - 1) != 0 {
+            return false;
+        }
+        let Some(block) = cache.known_block(first) else { return false };
+        if count == 1 && Some(block.span.node) == cache.node() {
+            return false;
+        }
+        self.node(block.span.node).is_some_and(|node| node.keep_in_word(block, frame, count))
+    }
+
+    /// The same for 512 frames.
     #[inline]
     #[must_use = "frames that were not taken back are still granted"]
-    pub fn free_kept(&self, cache: &mut CpuCache<'m>, frame: FrameNumber, order: u8) -> bool {
-        if order == 0 && cache.put_by_block(frame) {
-            return true;
+    pub fn free_kept_block(&self, frame: FrameNumber) -> bool {
+        let Some(span) = self.spans.boot().find(frame.0) else { return false };
+        offset_in_block(frame.0) == 0
+            && self.node(span.node).is_some_and(|node| node.keep_block(span, block_of(frame.0)))
+    }
+
+    /// The same for a single frame of the cache's own node, whose block was one of the last that the cache had to do with. It is put
+    /// in the cache; where that is full, half of it is given back to the node first.
+    #[must_use = "a frame that was not taken back is still granted"]
+    pub fn free_own(&self, cache: &mut CpuCache<'m>, frame: FrameNumber) -> bool {
+        let Some(block) = cache.known_block(frame.0) else { return false };
+        // Where two nodes meet in a block, it may be the other's that is remembered.
+        if Some(block.span.node) != cache.node() || !block.map.is_single(offset_in_block(frame.0)) {
+            return false;
         }
-        let Some(span) = self.spans.find(frame.0) else { return false };
-        let Some(node) = self.node(span.node) else { return false };
-        let for_cache = order == 0 && Some(span.node) == cache.node();
-        !for_cache && frame.0.trailing_zeros() >= order.into() && node.keep(span, frame, order)
+        if cache.is_full()
+            && let Some(node) = self.node(block.span.node)
+        {
+            node.flush(cache, FLUSHED_FRAMES, &self.spans);
+        }
+        cache.remember_word(frame.0, block.map.word_of(frame.0));
+        cache.put_in(frame.0, block.map.word_of(frame.0))
     }
 
     #[cold]
@@ -244,17 +282,20 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         frame: FrameNumber,
         count: u64,
     ) -> Result<(), FreeError> {
-        if count == 1 && cache.put_by_block(frame) {
+        let Some(span) = self.spans.find(frame.0) else { return self.free(frame, count) };
+        let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
+        if cache.known_block(frame.0).is_none()
+            && let Some(block) = node.split_block(span, block_of(frame.0))
+        {
+            cache.remember(block);
+        }
+        if count != 1 || Some(span.node) != cache.node() {
+            return node.free(span, frame, count);
+        }
+        if self.free_own(cache, frame) {
             return Ok(());
         }
-        match self.spans.find(frame.0) {
-            Some(span) if count == 1 && Some(span.node) == cache.node() => {
-                let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
-                node.free_cached(cache, span, frame, &self.spans)
-            }
-            Some(span) => self.node(span.node).ok_or(FreeError::NotMemory(frame))?.free(span, frame, count),
-            None => self.free(frame, count),
-        }
+        node.free_cached(cache, span, frame, &self.spans)
     }
 
     /// Gives all that the cache holds back to its node: for a CPU that is about to halt, or when the node runs dry.
@@ -288,8 +329,10 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.refused_outside.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn node(&self, id: NodeId) -> Option<&'m Node<'m, L>> {
-        self.nodes[id.index()]
+        // Every index is below that: the remainder saves a comparison.
+        self.nodes[id.index() % MAX_NODES]
     }
 }
 

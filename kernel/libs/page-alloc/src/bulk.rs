@@ -29,21 +29,52 @@ impl<'m> NodeMemory<'m> {
         let word = map.word_of(chunk.frame());
         let frames = word.available();
         cache.fill(chunk.frame() / 64 * 64, frames, word);
-        cache.remember(chunk.frame(), map);
+        cache.remember_word(chunk.frame(), word);
         word.withhold(frames);
         self.free -= u64::from(frames.count_ones());
         self.settle(chunk.extent, chunk.extent.first, free - frames.count_ones() as u16);
         true
     }
 
-    /// Makes frames free that a cache had: those of the 64 from `first` on that the bits are set for.
-    pub fn take_back(&mut self, extent: Extent, first: u64, frames: u64) {
-        let number = block_of(first);
-        let place = extent.place(number);
-        let Some(map) = self.blocks.map(place) else { return };
-        map.word_of(first).give_back(frames);
-        self.free += u64::from(frames.count_ones());
-        let now_free = self.blocks.free_in(place) + frames.count_ones() as u16;
-        self.grown(extent, number, now_free, map.largest_order_at(offset_in_block(first)));
+    /// Notes what was taken back of a block.
+    pub fn settle_taken(&mut self, taken: &Taken<'_>) {
+        let &Taken { extent, number, count, around, .. } = taken;
+        self.free += u64::from(count);
+        let free = self.blocks.free_in(extent.place(number)) + count;
+        self.grown(extent, number, free, around);
+    }
+
+    /// The block that holds this frame, which a cache had, when nothing was taken back yet.
+    pub fn taken(&self, extent: Extent, frame: u64) -> Option<Taken<'m>> {
+        let number = block_of(frame);
+        let Block::Split { free, largest, .. } = self.blocks.get(extent.place(number)) else { return None };
+        let map = self.blocks.map(extent.place(number))?;
+        let around = if free == 0 { 0 } else { largest };
+        Some(Taken { extent, number, map, count: 0, around })
+    }
+}
+
+/// What a cache gives back of a block.
+pub struct Taken<'m> {
+    extent: Extent,
+    pub number: u64,
+    map: &'m FrameMap,
+    /// Frames.
+    count: u16,
+    /// The order of the largest free chunk that some of them are in, or of another of the block's that is not smaller.
+    around: u8,
+}
+
+impl Taken<'_> {
+    /// Makes frames of the block free: `count` of the 64 around `first`, which the bits are set for.
+    #[inline]
+    pub fn take_back(&mut self, first: u64, bits: u64, count: u16) {
+        let word = self.map.word_of(first);
+        word.give_back(bits);
+        self.count += count;
+        // Less than a whole word makes no larger chunk than order 5.
+        if self.around < 5 || word.available() == !0 {
+            self.around = self.around.max(self.map.largest_order_at(offset_in_block(first)));
+        }
     }
 }

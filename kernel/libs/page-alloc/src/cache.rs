@@ -7,17 +7,23 @@ use core::sync::atomic::Ordering::Relaxed;
 use units::{FrameNumber, NodeId};
 
 use crate::atomic::AtomicU64;
-use crate::blocks::{block_of, offset_in_block};
+use crate::blocks::block_of;
 use crate::carve::Carver;
 use crate::frame_map::{FrameMap, Word};
+use crate::kept::KnownBlock;
+use crate::span_table::Span;
 
 /// Frames that a cache has room for: as many as a word of a frame map knows.
 pub const CACHE_FRAMES: usize = 64;
 
-/// Words that a cache remembers, each at the place that its number's low bits give: those of 16 MiB in a row.
-const KNOWN_WORDS: usize = 64;
+/// Frames that a full cache gives back at once: most of them, so that whoever only frees does so seldom; and the rest are at hand
+/// for who then allocates.
+pub const FLUSHED_FRAMES: usize = 48;
 
-/// Blocks whose frame maps a cache remembers, likewise.
+/// Words that a cache remembers, each at the place that its number's low bits give: those of 32 MiB in a row, as of the blocks.
+const KNOWN_WORDS: usize = 128;
+
+/// Blocks whose frame maps a cache remembers, likewise; of any node.
 const KNOWN_BLOCKS: usize = 16;
 
 /// A cache of single frames, for one CPU: whoever has it exclusively. What it holds counts as free.
@@ -78,13 +84,6 @@ pub struct Contents<'m> {
     frames: [AtomicU64; CACHE_FRAMES],
 }
 
-/// A block of the node that is or was split, and its frame map.
-#[derive(Clone, Copy)]
-struct KnownBlock<'m> {
-    number: u64,
-    map: &'m FrameMap,
-}
-
 /// From one frame of the ring to the next, and how many of these the whole ring is. In bytes, so that a number and its place's
 /// address are one instruction apart.
 const STEP: u64 = size_of::<u64>() as u64;
@@ -95,6 +94,9 @@ const NO_FRAME: u64 = u64::MAX;
 
 /// Stands where there is none; each of its frames is withheld.
 static NO_MAP: FrameMap = FrameMap::withheld();
+
+/// Stands where there is no span.
+static NO_SPAN: Span = Span::EMPTY;
 
 /// What a cache has that never has any frame.
 static NO_CONTENTS: Contents<'static> = Contents::empty(None, None);
@@ -124,7 +126,7 @@ impl<'m> CpuCache<'m> {
             words: [NO_MAP.word_of(0); CACHE_FRAMES],
             known_numbers: [NO_FRAME; KNOWN_WORDS],
             known_words: [NO_MAP.word_of(0); KNOWN_WORDS],
-            known_blocks: [KnownBlock { number: NO_FRAME, map: &NO_MAP }; KNOWN_BLOCKS],
+            known_blocks: [KnownBlock { number: NO_FRAME, map: &NO_MAP, span: &NO_SPAN }; KNOWN_BLOCKS],
         }
     }
 
@@ -151,6 +153,7 @@ impl<'m> CpuCache<'m> {
         self.len() == 0
     }
 
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.contents.top.load(Relaxed) == self.limit
     }
@@ -184,16 +187,11 @@ impl<'m> CpuCache<'m> {
         self.known_numbers[known] == number && word.is_single(frame) && self.put_in(frame, word)
     }
 
-    /// The same, where the frame's block is remembered; the frame's word is from then on, too.
-    #[must_use = "a frame that was not taken back is still granted"]
-    pub(crate) fn put_by_block(&mut self, frame: FrameNumber) -> bool {
-        let FrameNumber(frame) = frame;
-        let KnownBlock { number, map } = self.known_blocks[block_of(frame) as usize % KNOWN_BLOCKS];
-        if number != block_of(frame) {
-            return false;
-        }
-        self.remember_word(frame, map.word_of(frame));
-        map.is_granted_chunk(offset_in_block(frame), 0) && self.put_in(frame, map.word_of(frame))
+    /// The block that holds the frame, if it is remembered: of any node.
+    #[inline]
+    pub(crate) fn known_block(&self, frame: u64) -> Option<KnownBlock<'m>> {
+        let known = self.known_blocks[block_of(frame) as usize % KNOWN_BLOCKS];
+        (known.number == block_of(frame)).then_some(known)
     }
 
     /// The same for a frame whose word is known, and says that it is a grant of its own.
@@ -216,14 +214,14 @@ impl<'m> CpuCache<'m> {
         withheld
     }
 
-    /// Remembers the frame map of the block that holds the frame, and the frame's word in it.
-    pub(crate) fn remember(&mut self, frame: u64, map: &'m FrameMap) {
-        let number = block_of(frame);
-        self.known_blocks[number as usize % KNOWN_BLOCKS] = KnownBlock { number, map };
-        self.remember_word(frame, map.word_of(frame));
+    /// Remembers a block, of any node.
+    pub(crate) fn remember(&mut self, block: KnownBlock<'m>) {
+        self.known_blocks[block.number as usize % KNOWN_BLOCKS] = block;
     }
 
-    fn remember_word(&mut self, frame: u64, word: &'m Word) {
+    /// Remembers where the state of the frame is.
+    #[inline]
+    pub(crate) fn remember_word(&mut self, frame: u64, word: &'m Word) {
         let number = frame / 64;
         let known = number as usize % KNOWN_WORDS;
         self.known_numbers[known] = number;
@@ -245,24 +243,27 @@ impl<'m> CpuCache<'m> {
         top.store(end, Relaxed);
     }
 
-    /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word together.
-    pub(crate) fn flush(&mut self, count: usize, mut give_back: impl FnMut(u64, u64)) {
-        let ring = &self.contents.frames;
-        let mut next = self.bottom;
-        let end = next.wrapping_add(count as u64 * STEP);
-        while next != end {
-            let first = ring[place(next)].load(Relaxed);
-            let word = self.words[place(next)];
-            let mut frames = 0;
-            while next != end && ptr::eq(self.words[place(next)], word) {
-                frames |= 1 << (ring[place(next)].load(Relaxed) % 64);
-                next = next.wrapping_add(STEP);
+    /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word that lie side by side
+    /// in the ring together, by one of them, their bits in the word, and how many they are.
+    pub(crate) fn flush(&mut self, count: usize, mut give_back: impl FnMut(u64, u64, u16)) {
+        let start = place(self.bottom);
+        let before_end = count.min(CACHE_FRAMES - start);
+        for places in [start..start + before_end, 0..count - before_end] {
+            let (words, frames) = (&self.words[places.clone()], &self.contents.frames[places]);
+            let mut next = 0;
+            while let Some(word) = words.get(next) {
+                let (first, frame) = (next, frames[next].load(Relaxed));
+                let mut bits = 0;
+                while next < words.len() && ptr::eq(words[next], *word) {
+                    bits |= 1 << (frames[next].load(Relaxed) % 64);
+                    next += 1;
+                }
+                give_back(frame, bits, (next - first) as u16);
             }
-            give_back(first / 64 * 64, frames);
         }
-        self.bottom = end;
-        self.limit = end.wrapping_add(ALL);
-        self.contents.bottom.store(end, Relaxed);
+        self.bottom = self.bottom.wrapping_add(count as u64 * STEP);
+        self.limit = self.bottom.wrapping_add(ALL);
+        self.contents.bottom.store(self.bottom, Relaxed);
     }
 }
 

@@ -91,6 +91,44 @@ impl Word {
         single >> (frame % 64) & 1 != 0
     }
 
+    /// Whether `count` frames from this one on are a grant of their own. They end before the word does.
+    #[inline]
+    pub fn is_grant(&self, frame: u64, count: u64) -> bool {
+        if count == 1 {
+            return self.is_single(frame);
+        }
+        let free = self.free();
+        let not_inside = (free | self.head()) >> (frame % 64);
+        let behind = 1 << (count % 64);
+        // Of these frames and the one behind them, the first and that one alone are not inside; and the first is not free.
+        not_inside & (2 * behind - 1) == behind | 1 && free >> (frame % 64) & 1 == 0
+    }
+
+    /// Withholds `count` frames from this one on, which are a grant of their own and end before the word does; `false`, with
+    /// nothing changed, when a cache has taken a single one back at the same moment.
+    #[inline]
+    pub fn withhold_grant(&self, frame: u64, count: u64) -> bool {
+        if count == 1 {
+            return self.withhold_single(frame);
+        }
+        let frames = ((1 << (count % 64)) - 1) << (frame % 64);
+        self.free.fetch_or(frames, Release);
+        self.head.fetch_or(frames, Relaxed);
+        true
+    }
+
+    /// Makes `count` frames from this one on, which are withheld, a grant of their own. They end before the word does.
+    #[inline]
+    pub fn grant_kept(&self, frame: u64, count: u64) {
+        if count == 1 {
+            return self.grant_withheld(frame);
+        }
+        let first = 1 << (frame % 64);
+        let frames = ((1 << (count % 64)) - 1) << (frame % 64);
+        self.free.fetch_and(!frames, Relaxed);
+        self.head.fetch_and(!frames | first, Relaxed);
+    }
+
     /// Makes the first frame of a grant look withheld, or takes that back; `false`, with nothing changed, where it is so already.
     pub fn set_sealed(&self, frame: u64, sealed: bool) -> bool {
         let bit = 1 << (frame % 64);
@@ -196,11 +234,12 @@ impl FrameMap {
     /// has taken it back at the same moment, which happens to single frames alone.
     #[inline]
     pub fn withhold_chunk(&self, first: u16, order: u8) -> bool {
+        if order == 0 {
+            return self.word_of(first.into()).withhold_single(first.into());
+        }
         let (words, mask) = chunk(first, order);
         for word in &self.0[words] {
-            if word.free.fetch_or(mask, Release) & mask != 0 {
-                return false;
-            }
+            word.free.fetch_or(mask, Release);
             word.head.fetch_or(mask, Relaxed);
         }
         true
@@ -209,6 +248,9 @@ impl FrameMap {
     /// Makes an aligned chunk that is withheld a grant of its own; `order` is at most 8.
     #[inline]
     pub fn grant_withheld_chunk(&self, first: u16, order: u8) {
+        if order == 0 {
+            return self.word_of(first.into()).grant_withheld(first.into());
+        }
         let (words, mask) = chunk(first, order);
         let mut head = 1 << (first % 64);
         for word in &self.0[words] {
@@ -229,15 +271,29 @@ impl FrameMap {
     /// at the next block.
     #[inline]
     pub fn is_granted_chunk(&self, first: u16, order: u8) -> bool {
-        let (word, bit) = (&self.0[usize::from(first / 64) % WORDS], first % 64);
-        let behind = u32::from(bit) + (1 << order);
-        if order < WORD_ORDER && behind < 64 {
-            let (free, head, mask) = (word.free(), word.head(), ones(1 << order) << bit);
-            return free & mask == 0 && head & mask == 1 << bit && (free | head) >> behind & 1 != 0;
+        if order == 0 {
+            return self.is_single(first);
+        }
+        if order < WORD_ORDER && first % 64 + (1 << order) < 64 {
+            return self.word_of(first.into()).is_grant(first.into(), 1 << order);
         }
         self.is_granted_long_chunk(first, order)
     }
 
+    /// Whether the frame is a grant of its own, as far as the block knows: `false` for its last frame.
+    #[inline]
+    pub fn is_single(&self, frame: u16) -> bool {
+        let (word, behind) = (self.word_of(frame.into()), frame + 1);
+        if behind % 64 != 0 {
+            return word.is_single(frame.into());
+        }
+        let next = self.word_of(behind.into());
+        word.head() & !word.free() & 1 << 63 != 0
+            && behind < BLOCK_FRAMES
+            && (next.free() | next.head()) & 1 != 0
+    }
+
+    #[inline(never)]
     fn is_granted_long_chunk(&self, first: u16, order: u8) -> bool {
         let (words, mask) = chunk(first, order);
         let bit = 1 << (first % 64);

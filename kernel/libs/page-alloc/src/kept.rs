@@ -4,67 +4,150 @@
 //! They count as free, but are withheld. Wherever that would make a difference they are put back first: before a request
 //! finds no fit, and before anybody looks at which chunks are free.
 use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
+use crate::frame_map::{FrameMap, FrameState};
 use crate::node_memory::{Extent, NodeMemory};
+use crate::span_table::Span;
 
-/// Orders of which one is kept: 0 to 9.
-const KEPT_ORDERS: usize = BLOCK_ORDER as usize + 1;
+/// The kept chunks.
+pub struct Kept<'m> {
+    /// Of each order below a block's.
+    parts: [Option<Part<'m>>; BLOCK_ORDER as usize],
+    /// The number of a whole block, and its span.
+    block: Option<(u64, &'m Span)>,
+}
 
-/// The kept chunks' first frames, and where they lie.
-pub struct Kept([Option<(u64, Extent)>; KEPT_ORDERS]);
+#[derive(Clone, Copy)]
+struct Part<'m> {
+    /// Its first frame.
+    frame: u64,
+    span: &'m Span,
+    map: &'m FrameMap,
+}
 
-impl Kept {
-    pub const NONE: Self = Self([None; KEPT_ORDERS]);
+/// A block that is or was split.
+#[derive(Clone, Copy)]
+pub struct KnownBlock<'m> {
+    pub number: u64,
+    pub map: &'m FrameMap,
+    pub span: &'m Span,
+}
+
+impl Kept<'_> {
+    pub const NONE: Self = Self { parts: [None; BLOCK_ORDER as usize], block: None };
 
     /// Whether a kept chunk holds the frame.
     pub fn holds(&self, frame: u64) -> bool {
-        let mut chunks = self.0.iter().zip(0..);
-        chunks.any(|(kept, order)| kept.is_some_and(|(first, _)| frame >> order == first >> order))
+        let mut parts = self.parts.iter().zip(0..);
+        parts.any(|(kept, order)| kept.is_some_and(|kept| frame >> order == kept.frame >> order))
+            || self.block.is_some_and(|(number, _)| number == block_of(frame))
     }
 }
 
 impl<'m> NodeMemory<'m> {
     /// Grants the kept chunk of this order, if there is one that ends below the limit.
-    #[inline]
     pub fn allocate_kept(&mut self, order: u8, limit: u64) -> Option<u64> {
-        let slot = self.kept.0.get_mut(usize::from(order))?;
-        let (frame, extent) = (*slot)?;
-        if frame + (1 << order) > limit {
+        let (first, end) = if order == BLOCK_ORDER {
+            let (number, _) = self.kept.block?;
+            (number << BLOCK_ORDER, (number + 1) << BLOCK_ORDER)
+        } else {
+            let frame = (*self.kept.parts.get(usize::from(order))?)?.frame;
+            (frame, frame + (1 << order))
+        };
+        if end > limit {
+            return None;
+        }
+        if order == BLOCK_ORDER {
+            self.allocate_kept_block()
+        } else {
+            self.allocate_kept_part(order)
+        };
+        Some(first)
+    }
+
+    /// Grants the kept part of a block of this order, if there is one.
+    #[inline]
+    pub fn allocate_kept_part(&mut self, order: u8) -> Option<u64> {
+        let Part { frame, map, .. } = self.kept.parts.get_mut(usize::from(order))?.take()?;
+        self.free -= 1 << order;
+        map.grant_withheld_chunk(offset_in_block(frame), order);
+        Some(frame)
+    }
+
+    /// The same of `count` frames, a power of two up to 32, if they end before their word does.
+    #[inline(always)]
+    pub fn allocate_kept_in_word(&mut self, count: u64) -> Option<u64> {
+        let slot = self.kept.parts.get_mut(count.trailing_zeros() as usize)?;
+        let Part { frame, map, .. } = (*slot)?;
+        if frame % 64 + count >= 64 {
             return None;
         }
         *slot = None;
-        let place = extent.place(block_of(frame));
-        self.free -= 1 << order;
-        if order == BLOCK_ORDER {
-            self.blocks.set_granted(place, true);
-        } else if let Some(map) = self.blocks.map(place) {
-            map.grant_withheld_chunk(offset_in_block(frame), order);
-        }
+        self.free -= count;
+        map.word_of(frame).grant_kept(frame, count);
         Some(frame)
+    }
+
+    /// Grants the kept whole block, if there is one.
+    #[inline]
+    pub fn allocate_kept_block(&mut self) -> Option<u64> {
+        let (number, span) = self.kept.block.take()?;
+        self.free -= 1 << BLOCK_ORDER;
+        self.blocks.set_granted(span.extent().place(number), true);
+        Some(number << BLOCK_ORDER)
     }
 
     /// Keeps an aligned chunk of up to a block that is a grant of its own. `false`, with nothing changed, where that cannot
     /// be told from the block alone, or one is kept already.
-    #[inline]
-    pub fn keep(&mut self, extent: Extent, frame: u64, order: u8) -> bool {
-        let place = extent.place(block_of(frame));
-        match self.kept.0.get(usize::from(order)) {
-            Some(None) if order == BLOCK_ORDER => {
-                if !self.is_granted_block(extent, block_of(frame)) {
-                    return false;
-                }
-                self.blocks.set_quiet(place);
-            }
-            Some(None) => {
-                let Some(map) = self.blocks.map(place) else { return false };
-                let first = offset_in_block(frame);
-                if !map.is_granted_chunk(first, order) || !map.withhold_chunk(first, order) {
-                    return false;
-                }
-            }
-            _ => return false,
+    pub fn keep(&mut self, span: &'m Span, frame: u64, order: u8) -> bool {
+        let number = block_of(frame);
+        if order == BLOCK_ORDER {
+            return self.keep_block(span, number);
+        }
+        match self.blocks.map(span.extent().place(number)) {
+            Some(map) => self.keep_part(KnownBlock { number, map, span }, frame, order),
+            None => false,
+        }
+    }
+
+    /// The same for a part of a block of which it is known where its frame map is.
+    fn keep_part(&mut self, block: KnownBlock<'m>, frame: u64, order: u8) -> bool {
+        let KnownBlock { map, span, .. } = block;
+        let first = offset_in_block(frame);
+        let Some(slot @ None) = self.kept.parts.get_mut(usize::from(order)) else { return false };
+        if !map.is_granted_chunk(first, order) || !map.withhold_chunk(first, order) {
+            return false;
         }
         self.free += 1 << order;
-        self.kept.0[usize::from(order)] = Some((frame, extent));
+        *slot = Some(Part { frame, span, map });
+        true
+    }
+
+    /// The same for `count` frames, a power of two up to 32, which end before their word does.
+    #[inline(always)]
+    pub fn keep_in_word(&mut self, block: KnownBlock<'m>, frame: u64, count: u64) -> bool {
+        let KnownBlock { map, span, .. } = block;
+        let word = map.word_of(frame);
+        let Some(slot @ None) = self.kept.parts.get_mut(count.trailing_zeros() as usize) else {
+            return false;
+        };
+        if !word.is_grant(frame, count) || !word.withhold_grant(frame, count) {
+            return false;
+        }
+        self.free += count;
+        *slot = Some(Part { frame, span, map });
+        true
+    }
+
+    /// The same for a whole block.
+    #[inline]
+    pub fn keep_block(&mut self, span: &'m Span, number: u64) -> bool {
+        let extent = span.extent();
+        if self.kept.block.is_some() || !self.is_granted_block(extent, number) {
+            return false;
+        }
+        self.blocks.set_quiet(extent.place(number));
+        self.free += 1 << BLOCK_ORDER;
+        self.kept.block = Some((number, span));
         true
     }
 
@@ -72,28 +155,29 @@ impl<'m> NodeMemory<'m> {
     pub fn put_kept_back(&mut self) -> bool {
         let kept = core::mem::replace(&mut self.kept, Kept::NONE);
         let mut any = false;
-        for ((frame, extent), order) in
-            kept.0.into_iter().zip(0..).filter_map(|(kept, order)| Some((kept?, order)))
+        for (Part { frame, span, .. }, order) in
+            kept.parts.into_iter().zip(0..).filter_map(|(kept, order)| Some((kept?, order)))
         {
             any = true;
-            if order == BLOCK_ORDER {
-                self.release_run(extent, block_of(frame), order);
-            } else {
-                // `release_chunk` counts the frames, which were counted when they came.
-                self.free -= 1 << order;
-                self.release_chunk(extent, frame, order);
-            }
+            // `release_chunk` counts the frames, which were counted when they came.
+            self.free -= 1 << order;
+            self.release_chunk(span.extent(), frame, order);
+        }
+        if let Some((number, span)) = kept.block {
+            any = true;
+            self.release_run(span.extent(), number, BLOCK_ORDER);
         }
         any
     }
 
     /// Whether the block is a grant of its own.
+    #[inline]
     fn is_granted_block(&self, extent: Extent, number: u64) -> bool {
         let next_is_inside = || {
             let next = number + 1;
             extent.contains(next)
                 && match self.blocks.map(extent.place(next)) {
-                    Some(map) => map.inside_from(0) > 0,
+                    Some(map) => map.state(0) == FrameState::Inside,
                     None => matches!(self.blocks.get(extent.place(next)), Block::Inside),
                 }
         };

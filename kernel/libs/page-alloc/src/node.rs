@@ -7,9 +7,12 @@ use lock_api::{Mutex, RawMutex};
 use units::{FrameNumber, NodeId};
 
 use crate::atomic::{AtomicU64, fence};
-use crate::cache::{CACHE_FRAMES, Contents, CpuCache};
+use crate::blocks::{BLOCK_ORDER, block_of};
+use crate::bulk::Taken;
+use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
 use crate::error::{FreeError, RemoveError};
 use crate::frame_map::FrameState;
+use crate::kept::KnownBlock;
 use crate::node_memory::NodeMemory;
 use crate::region::{self, Region};
 use crate::request::{Needs, Request};
@@ -69,7 +72,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         request: &Request,
         wanted: NodeId,
         needs: &Needs,
-        spans: &SpanIndex<'_>,
+        spans: &SpanIndex<'m>,
     ) -> Result<FrameNumber, u64> {
         if self.total.load(Relaxed) == 0 {
             return Err(0);
@@ -90,23 +93,44 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
-    /// Grants the kept chunk of this order, if there is one, to a CPU of `cpu_node` that wants it of this node.
-    #[inline]
-    pub fn allocate_kept(&self, order: u8, cpu_node: NodeId) -> Option<FrameNumber> {
+    /// Grants `count` kept frames, a power of two, that are wanted of this node, if so many are kept and end before their word does.
+    /// `local`: to a CPU of this node.
+    #[inline(always)]
+    pub fn allocate_kept_in_word(&self, count: u64, local: bool) -> Option<FrameNumber> {
         let mut guarded = self.guarded.lock();
-        let Guarded { memory, counts, .. } = &mut *guarded;
-        let frame = memory.allocate_kept(order, u64::MAX)?;
-        counts.hit += 1 << order;
-        *(if cpu_node == self.id { &mut counts.local } else { &mut counts.other }) += 1 << order;
+        let frame = guarded.memory.allocate_kept_in_word(count)?;
+        guarded.counts.count_hit(count, local);
         Some(FrameNumber(frame))
     }
 
-    /// Takes back and keeps a chunk that begins in this span of the node. `false`, with nothing changed, where it takes more to
-    /// tell whether it is a grant, or one is kept already.
+    /// The same for a whole block.
     #[inline]
-    pub fn keep(&self, span: &Span, frame: FrameNumber, order: u8) -> bool {
+    pub fn allocate_kept_block(&self, local: bool) -> Option<FrameNumber> {
         let mut guarded = self.guarded.lock();
-        guarded.memory_of(span).keep(span.extent(), frame.0, order)
+        let frame = guarded.memory.allocate_kept_block()?;
+        guarded.counts.count_hit(1 << BLOCK_ORDER, local);
+        Some(FrameNumber(frame))
+    }
+
+    /// Takes back and keeps `count` frames of this block of the node, a power of two, which end before their word does. `false`, with
+    /// nothing changed, where they are not a grant of their own, or so many are kept already.
+    #[inline(always)]
+    pub fn keep_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, count: u64) -> bool {
+        self.guarded.lock().memory_of(block.span).keep_in_word(block, frame.0, count)
+    }
+
+    /// The same for a whole block of this span of the node.
+    #[inline]
+    pub fn keep_block(&self, span: &'m Span, number: u64) -> bool {
+        let mut guarded = self.guarded.lock();
+        span.region == 0 && guarded.memory.keep_block(span, number)
+    }
+
+    /// The block of this span of the node, if it is split.
+    pub fn split_block(&self, span: &'m Span, number: u64) -> Option<KnownBlock<'m>> {
+        let mut guarded = self.guarded.lock();
+        let map = guarded.memory_of(span).blocks.map(span.extent().place(number))?;
+        Some(KnownBlock { number, map, span })
     }
 
     /// Notes that frames which were to come from here came from another node.
@@ -116,9 +140,9 @@ impl<'m, L: RawMutex> Node<'m, L> {
 
     /// Takes a grant back that begins in this span of the node.
     #[inline(always)]
-    pub fn free(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    pub fn free(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        let result = guarded.memory_of(span).free(span.extent(), frame, count);
+        let result = guarded.memory_of(span).free(span, frame, count);
         result.map_err(|error| guarded.refuse(error))
     }
 
@@ -128,13 +152,13 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Takes a sealed grant back that begins in this span of the node.
-    pub fn free_sealed(&self, span: &Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    pub fn free_sealed(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         let cached = Contents::chain(guarded.caches).any(|cache| cache.holds(frame.0));
         let freed = if cached {
             Err(FreeError::AlreadyFree(frame))
         } else {
-            guarded.memory_of(span).free_sealed(span.extent(), frame, count)
+            guarded.memory_of(span).free_sealed(span, frame, count)
         };
         freed.map_err(|error| guarded.refuse(error))
     }
@@ -209,17 +233,18 @@ impl<'m, L: RawMutex> Node<'m, L> {
     pub fn free_cached(
         &self,
         cache: &mut CpuCache<'m>,
-        span: &Span,
+        span: &'m Span,
         frame: FrameNumber,
-        spans: &SpanIndex<'_>,
+        spans: &SpanIndex<'m>,
     ) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         match guarded.memory_of(span).single(span.extent(), frame) {
             Ok(Some(map)) => {
                 if cache.is_full() {
-                    guarded.flush(cache, CACHE_FRAMES / 2, spans);
+                    guarded.flush(cache, FLUSHED_FRAMES, spans);
                 }
-                cache.remember(frame.0, map);
+                cache.remember(KnownBlock { number: block_of(frame.0), map, span });
+                cache.remember_word(frame.0, map.word_of(frame.0));
                 if cache.put_in(frame.0, map.word_of(frame.0)) {
                     return Ok(());
                 }
@@ -231,7 +256,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Gives back the `count` frames that have been in a cache of the node for longest.
-    pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'_>) {
+    pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'m>) {
         self.guarded.lock().flush(cache, count, spans);
     }
 
@@ -291,13 +316,31 @@ impl<'m> Guarded<'m> {
         Contents::chain(self.caches).any(|cache| cache.lists(frames.clone()))
     }
 
-    fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'_>) {
-        cache.flush(count, |first, frames| {
-            let frame = first + u64::from(frames.trailing_zeros());
-            if let Some(span) = spans.find(frame) {
-                self.memory_of(span).take_back(span.extent(), first, frames);
+    fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'m>) {
+        // Of a block that was begun, and where it is.
+        let mut begun: Option<(&Span, Taken<'m>)> = None;
+        cache.flush(count, |frame, bits, count| {
+            let same = begun.as_ref().is_some_and(|(span, taken)| {
+                taken.number == block_of(frame) && span.frames.contains(FrameNumber(frame))
+            });
+            if !same {
+                self.settle_taken(begun.take());
+                begun = spans.find(frame).and_then(|span| {
+                    let taken = self.memory_of(span).taken(span.extent(), frame)?;
+                    Some((span, taken))
+                });
+            }
+            if let Some((_, taken)) = &mut begun {
+                taken.take_back(frame, bits, count);
             }
         });
+        self.settle_taken(begun);
+    }
+
+    fn settle_taken(&mut self, taken: Option<(&Span, Taken<'m>)>) {
+        if let Some((span, taken)) = taken {
+            self.memory_of(span).settle_taken(&taken);
+        }
     }
 
     /// Frames in caches; 0 where they and what is free are fewer than so many together.

@@ -11,7 +11,7 @@ use crate::lists::Lists;
 pub struct NodeMemory<'m> {
     pub(crate) blocks: Blocks<'m>,
     pub(crate) lists: Lists,
-    pub(crate) kept: Kept,
+    pub(crate) kept: Kept<'m>,
     /// Frames that are free, kept ones included.
     pub(crate) free: u64,
     /// Frames that were added and not removed again.

@@ -8,12 +8,14 @@ use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
 use crate::error::FreeError;
 use crate::frame_map::{BLOCK_FRAMES, FrameMap, FrameState};
 use crate::node_memory::{Extent, NodeMemory, Piece, edges, whole_blocks};
+use crate::span_table::Span;
 
 impl<'m> NodeMemory<'m> {
-    /// Takes back a grant that lies in the extent, if `count` frames from `frame` on are exactly that.
-    pub fn free(&mut self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    /// Takes back a grant that lies in the span, if `count` frames from `frame` on are exactly that.
+    pub fn free(&mut self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        let extent = span.extent();
         if let Some(order) = chunk_order(frame.0, count)
-            && (self.keep(extent, frame.0, order)
+            && (self.keep(span, frame.0, order)
                 || (order < BLOCK_ORDER && self.free_chunk(extent, frame.0, order)))
         {
             return Ok(());

@@ -35,13 +35,13 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         node.free_sealed(span, frame, count)
     }
 
-    fn place_of(&self, frame: FrameNumber) -> Result<(&Span, &'m Node<'m, L>), FreeError> {
+    fn place_of(&self, frame: FrameNumber) -> Result<(&'m Span, &'m Node<'m, L>), FreeError> {
         let place = self.spans.find(frame.0).and_then(|span| Some((span, self.node(span.node)?)));
         place.ok_or(FreeError::NotMemory(frame))
     }
 }
 
-impl NodeMemory<'_> {
+impl<'m> NodeMemory<'m> {
     /// Seals a grant that lies in the extent, if `count` frames from `frame` on are exactly that.
     pub fn seal(&mut self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         if !self.is_chunk_grant(extent, frame.0, count) {
@@ -52,7 +52,8 @@ impl NodeMemory<'_> {
     }
 
     /// Takes back a sealed grant, which no cache holds.
-    pub fn free_sealed(&mut self, extent: Extent, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    pub fn free_sealed(&mut self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        let extent = span.extent();
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Withheld if self.kept.holds(frame.0) => return Err(FreeError::AlreadyFree(frame)),
@@ -63,7 +64,7 @@ impl NodeMemory<'_> {
         if !self.set_sealed(extent, frame.0, false) {
             return Err(FreeError::NeverAdded(frame));
         }
-        let freed = self.free(extent, frame, count);
+        let freed = self.free(span, frame, count);
         if freed.is_err() {
             self.set_sealed(extent, frame.0, true);
         }

@@ -20,7 +20,7 @@ impl<'m> SpanIndex<'m> {
 
     /// The span that holds the frame.
     #[inline]
-    pub fn find(&self, frame: u64) -> Option<&Span> {
+    pub fn find(&self, frame: u64) -> Option<&'m Span> {
         match self.boot.find(frame) {
             None => self.find_added(frame),
             found => found,
@@ -29,7 +29,7 @@ impl<'m> SpanIndex<'m> {
 
     #[cold]
     #[inline(never)]
-    fn find_added(&self, frame: u64) -> Option<&Span> {
+    fn find_added(&self, frame: u64) -> Option<&'m Span> {
         self.added()?.find(frame)
     }
 

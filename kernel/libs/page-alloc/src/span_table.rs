@@ -26,7 +26,7 @@ pub struct Span {
 }
 
 impl Span {
-    const EMPTY: Self =
+    pub const EMPTY: Self =
         Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, place: 0, next: None, region: 0 };
 
     /// A span that is added after setup, and has all blocks of this region.
@@ -46,7 +46,7 @@ impl Span {
 pub struct SpanTable<'m> {
     spans: &'m [Span],
     /// For each granule the first span that ends in or behind it; then the number of spans.
-    guide: &'m [u32],
+    guide: &'m [u32; GRANULES + 1],
     granule_log2: u32,
 }
 
@@ -82,7 +82,8 @@ impl<'m> SpanTable<'m> {
     fn over(spans: &'m [Span], carver: &mut Carver<'m>) -> Option<Self> {
         let frames_end = spans.last().map_or(1, |span| span.frames.end.0);
         let granule_log2 = (frames_end - 1).checked_ilog2().map_or(0, |log2| (log2 + 1).saturating_sub(9));
-        let guide = carver.filled(GRANULES + 1, spans.len() as u32)?;
+        let guide: &mut [u32; GRANULES + 1] =
+            carver.filled(GRANULES + 1, spans.len() as u32)?.try_into().ok()?;
         fill_guide(guide, spans, granule_log2);
         Some(Self { spans, guide, granule_log2 })
     }
@@ -90,7 +91,7 @@ impl<'m> SpanTable<'m> {
     /// The span that holds the frame. A step or two, and one more for each doubling of the spans in its granule, which
     /// is a 512th of the address range that has memory.
     #[inline]
-    pub fn find(&self, frame: u64) -> Option<&Span> {
+    pub fn find(&self, frame: u64) -> Option<&'m Span> {
         let granule =
             usize::try_from(frame >> self.granule_log2).ok().filter(|&granule| granule < GRANULES)?;
         let first = self.guide[granule] as usize;

@@ -41,6 +41,15 @@ pub(crate) struct Counts {
     pub refused_frees: u64,
 }
 
+impl Counts {
+    /// Counts frames that were granted as preferred, to a CPU of the node or of another.
+    #[inline]
+    pub fn count_hit(&mut self, frames: u64, local: bool) {
+        self.hit += frames;
+        *(if local { &mut self.local } else { &mut self.other }) += frames;
+    }
+}
+
 /// What a node's caches hold and have handed out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CacheCounts {

@@ -22,7 +22,7 @@ fn a_free_that_is_refused_leaves_a_full_cache_as_it_was() {
     assert_eq!((cache.len(), pages.free_by_order(node(0))), (CACHE_FRAMES, before));
 
     pages.free_cached(cache, *last, 1).unwrap();
-    assert_eq!(cache.len(), CACHE_FRAMES / 2 + 1);
+    assert_eq!(cache.len(), CACHE_FRAMES / 4 + 1);
 }
 
 #[test]

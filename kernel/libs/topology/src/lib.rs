@@ -22,6 +22,7 @@ mod initiators;
 mod inputs;
 #[cfg(any(test, feature = "invariants"))]
 pub mod invariants;
+mod measure;
 mod memory;
 mod performance;
 mod side_caches;
@@ -31,12 +32,14 @@ mod sweep;
 mod tests;
 mod uncovered;
 mod values;
+mod words;
 
 pub use build::NumaTopology;
 pub use fake::{FAKE_NODE_UNIT, FakeNodes};
 pub use figure::{Figure, LARGEST_FIGURE};
 pub use initiators::Initiator;
 pub use inputs::{Inputs, NumaMode};
+pub use measure::Measure;
 pub use performance::{Performance, Reach};
 pub use side_caches::{MAX_SIDE_CACHES, SideCache};
 pub use values::{Cpu, Limits, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};

@@ -31,7 +31,6 @@ const X2APIC_MSR_BASE: u32 = 0x800;
 const ENABLED: u32 = 1 << 8;
 const DELIVERY_PENDING: u32 = 1 << 12;
 const ASSERT: u32 = 1 << 14;
-const ALL_BUT_SELF: u32 = 0b11 << 18;
 
 /// Whether the APICs run in x2APIC mode. All do or none does.
 static X2APIC: AtomicBool = AtomicBool::new(false);
@@ -45,6 +44,8 @@ pub enum Message {
     Startup(u8),
     /// An interrupt with this vector.
     Fixed(u8),
+    /// An interrupt that no CPU can refuse.
+    NonMaskable,
 }
 
 impl Message {
@@ -52,6 +53,7 @@ impl Message {
         match self {
             Self::Init => 0b101 << 8 | ASSERT,
             Self::Startup(page) => 0b110 << 8 | ASSERT | u32::from(page),
+            Self::NonMaskable => 0b100 << 8 | ASSERT,
             Self::Fixed(vector) => ASSERT | u32::from(vector),
         }
     }
@@ -112,17 +114,6 @@ pub fn send(to: ApicId, message: Message) {
     let _off = InterruptsOff::new();
     write(COMMAND_HIGH, to.0 << 24);
     write(COMMAND_LOW, message.command());
-    wait_until_sent();
-}
-
-/// Sends a non-maskable interrupt to all other CPUs.
-pub fn send_nmi_to_others() {
-    let command = 0b100 << 8 | ASSERT | ALL_BUT_SELF;
-    if X2APIC.load(Ordering::Relaxed) {
-        write_command_x2apic(0, command);
-        return;
-    }
-    write(COMMAND_LOW, command);
     wait_until_sent();
 }
 

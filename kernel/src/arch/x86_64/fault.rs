@@ -1,7 +1,9 @@
 //! Faults: what happened, in words, then the end; and stopping the other CPUs when one has come to its end.
+use super::apic::Message;
 use super::interrupts::Frame;
 use super::{apic, halt_forever};
 use crate::memory::stack;
+use crate::platform::cpu_topology;
 use crate::threading::per_cpu;
 use crate::{console, verdict};
 use ::x86_64::registers::control::Cr2;
@@ -27,7 +29,12 @@ pub fn others_run() {
 pub fn stop_other_cpus() {
     let this = apic::this_cpu().0;
     match STOPPED_BY.compare_exchange(NOBODY, this, Ordering::SeqCst, Ordering::SeqCst) {
-        Ok(_) if OTHERS_RUN.load(Ordering::SeqCst) => apic::send_nmi_to_others(),
+        Ok(_) if OTHERS_RUN.load(Ordering::SeqCst) => {
+            // Not to all: one that was never started would take it in the firmware's real mode, and reset the machine.
+            for cpu in cpu_topology::online().filter(|cpu| cpu.apic.0 != this) {
+                apic::send(cpu.apic, Message::NonMaskable);
+            }
+        }
         Err(other) if other != this => halt_forever(),
         _ => {}
     }

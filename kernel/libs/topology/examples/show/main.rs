@@ -1,7 +1,9 @@
 //! Shows what Proxima would make of a machine, from its firmware's tables.
 mod acpidump;
+mod extras;
 mod json;
 mod people;
+mod performance;
 mod tables;
 
 use std::ffi::OsString;
@@ -9,7 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use acpi_tables::{Capped, Finding, Findings, find_madt, find_slit, find_srat};
+use acpi_tables::{Capped, Finding};
 use tables::Table;
 use topology::{Inputs, NumaTopology};
 
@@ -17,12 +19,12 @@ const USAGE: &str = "\
 usage: cargo run -p topology --example show -- [--json] FILE...
 
 Shows what Proxima would make of a machine: its nodes, their CPUs and memory, the
-distances, and whatever is wrong in the tables.
+distances, latency and bandwidth, and whatever is wrong in the tables.
 
   FILE      a raw table, as in /sys/firmware/acpi/tables, or the text that acpidump
-            writes, with any number of tables. SRAT, SLIT and MADT (APIC) are read,
-            any others passed over. Which of them there are, and in which order, does
-            not matter; of two of a kind the first is used
+            writes, with any number of tables. SRAT, SLIT, MADT (APIC), HMAT and MSCT
+            are read, any others passed over. Which of them there are, and in which
+            order, does not matter; of two of a kind the first is used
   --json    for programs: a line for each finding, then one for the topology
   --help    this
 
@@ -102,27 +104,16 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexop
 fn show(tables: &[Table], json: bool, out: &mut dyn Write, complaints: &mut dyn Write) -> io::Result<()> {
     let mut told = Vec::new();
     let mut findings = Capped::new(|finding: Finding| told.push(finding));
-    let topology = build(tables, &mut findings);
+    tables.iter().for_each(|table| table.check(&mut findings));
+    // As in the kernel, but for what only a running machine knows: its memory map and its boot CPU.
+    let inputs = Inputs::from_tables(tables.iter().map(|table| &table.bytes[..]), &mut findings);
+    let topology = Box::new(NumaTopology::build(&inputs, &mut findings));
     findings.finish();
     if !json {
-        return people::show(tables, &told, &topology, out);
+        return people::show(tables, &told, &inputs, &topology, out);
     }
     for table in tables.iter().filter(|table| table.is_passed_over()) {
         writeln!(complaints, "show: {}: {} is passed over", table.file.display(), table.signature())?;
     }
-    told.iter().try_for_each(|finding| json::finding(finding, out))?;
-    json::topology(&topology, out)
-}
-
-/// The topology, as the kernel builds it, but for what only a running machine knows: its memory map and its boot CPU.
-fn build(tables: &[Table], findings: &mut dyn Findings) -> Box<NumaTopology> {
-    tables.iter().for_each(|table| table.check(findings));
-    let bytes = || tables.iter().map(|table| &table.bytes[..]);
-    let inputs = Inputs {
-        srat: find_srat(bytes(), findings),
-        slit: find_slit(bytes(), findings),
-        madt: find_madt(bytes(), findings),
-        ..Inputs::default()
-    };
-    Box::new(NumaTopology::build(&inputs, findings))
+    json::show(&told, &topology, out)
 }

@@ -2,10 +2,11 @@
 use std::io::{self, Write};
 
 use acpi_tables::Finding;
-use topology::{Cpu, MemoryRange, Node, NumaTopology, Source};
+use topology::{Cpu, Inputs, Node, NumaTopology, Source};
 use units::NodeId;
 
 use super::tables::Table;
+use super::{extras, performance};
 
 const NONE: &str = "-";
 
@@ -13,6 +14,7 @@ const NONE: &str = "-";
 pub fn show(
     tables: &[Table],
     findings: &[Finding],
+    inputs: &Inputs<'_>,
     topology: &NumaTopology,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -20,6 +22,8 @@ pub fn show(
     show_findings(findings, out)?;
     show_nodes(topology, out)?;
     show_distances(topology, out)?;
+    performance::show(inputs, topology, out)?;
+    extras::show(inputs, topology, out)?;
     show_tree(topology, out)
 }
 
@@ -36,8 +40,7 @@ fn show_tables(tables: &[Table], out: &mut dyn Write) -> io::Result<()> {
 fn show_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nFindings\n")?;
     for finding in findings {
-        let (table, rule, action) = (finding.table, finding.rule.id(), finding.action.as_str());
-        writeln!(out, "  {table} at {:#x}: {finding} [{rule}, {action}]", finding.offset)?;
+        writeln!(out, "  {}", finding.in_full())?;
     }
     if findings.is_empty() { writeln!(out, "  none") } else { Ok(()) }
 }
@@ -53,7 +56,7 @@ fn show_nodes(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
         let mib = (node.memory_size >> 19).div_ceil(2);
         let memory = if has_memory { format!("{mib} MiB") } else { NONE.into() };
         let base = if has_memory { format!("{:#x}", node.memory_base) } else { NONE.into() };
-        let cpus = runs(topology, node.id).map(|run| run.cpus()).collect::<Vec<_>>().join(",");
+        let cpus = topology.cpu_list(node.id).to_string();
         let cpus = if cpus.is_empty() { NONE } else { &cpus };
         writeln!(out, "  {:>4}  {:>10}  {memory:>12}  {base:>18}  {cpus}", node.id, node.domain)?;
     }
@@ -68,8 +71,7 @@ fn show_distances(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()
     writeln!(out)?;
     for from in topology.nodes() {
         write!(out, "  {:>4}", from.id)?;
-        let row = topology.nodes().iter().filter_map(|to| topology.distance(from.id, to.id));
-        row.into_iter().try_for_each(|distance| write!(out, " {distance:>3}"))?;
+        topology.distances_from(from.id).try_for_each(|distance| write!(out, " {distance:>3}"))?;
         writeln!(out)?;
     }
     Ok(())
@@ -97,10 +99,9 @@ const fn branch(is_last: bool) -> &'static str {
 fn leaves(topology: &NumaTopology, node: &Node) -> Vec<String> {
     let mut leaves: Vec<String> =
         runs(topology, node.id).map(|run| format!("CPU {} (APIC {})", run.cpus(), run.apic_ids())).collect();
-    leaves.extend(topology.ranges_of(node.id).map(|MemoryRange { range, hot_pluggable, .. }| {
-        let (start, last, size) = (range.start.0, range.end.0 - 1, size(range.len_bytes()));
-        let note = if *hot_pluggable { ", hot-pluggable" } else { "" };
-        format!("[mem {start:#018x}-{last:#018x}] {size}{note}")
+    leaves.extend(topology.ranges_of(node.id).map(|range| {
+        let note = if range.hot_pluggable { ", hot-pluggable" } else { "" };
+        format!("{range} {}{note}", size(range.range.len_bytes()))
     }));
     let order = topology.fallback(node.id).iter().map(|to| format!(" {to}")).collect::<String>();
     if !order.is_empty() {
@@ -145,7 +146,7 @@ fn runs(topology: &NumaTopology, node: NodeId) -> impl Iterator<Item = Run> {
 }
 
 /// Bytes in the largest unit that loses nothing.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = ["bytes", "KiB", "MiB", "GiB"];
     let unit = (bytes.trailing_zeros() / 10).min(units.len() as u32 - 1);
     format!("{} {}", bytes >> (10 * unit), units[unit as usize])

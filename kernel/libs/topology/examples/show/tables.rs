@@ -7,7 +7,8 @@ use acpi_tables::{Finding, Findings, Signature, What};
 use super::acpidump;
 
 /// The tables that the topology is made of.
-const READ: [Signature; 3] = [Signature::SRAT, Signature::SLIT, Signature::MADT];
+const READ: [Signature; 5] =
+    [Signature::SRAT, Signature::SLIT, Signature::MADT, Signature::HMAT, Signature::MSCT];
 
 /// What may be a table.
 pub struct Table {

@@ -1,8 +1,9 @@
 //! The example `show`: whatever its files hold, it shows one machine, and says what was wrong with them.
-#[path = "../../acpi-tables/tests/collection/mod.rs"]
+#[path = "../../../acpi-tables/tests/collection/mod.rs"]
 #[allow(dead_code, reason = "only the tables' bytes and names are asked for")]
 mod collection;
-#[path = "../examples/show/main.rs"]
+mod performance;
+#[path = "../../examples/show/main.rs"]
 #[allow(dead_code, reason = "a test runs the program, not its `main`")]
 mod show;
 

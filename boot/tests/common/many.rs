@@ -1,0 +1,37 @@
+//! Runs a check on many cases, as many at a time as the host has cores, and counts what held.
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Checks so many of the cases, evenly spaced, as `PROXIMA_CASES` says: all of them when it does not.
+///
+/// # Panics
+/// With the names of the cases that did not hold.
+pub fn each<T: Sync>(what: &str, all: &[T], name: impl Fn(&T) -> &str + Sync, check: impl Fn(&T) + Sync) {
+    let count = env::var("PROXIMA_CASES").map_or(all.len(), |count| count.parse().expect("a count"));
+    let count = count.min(all.len());
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut failed = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return failed;
+            }
+            let case = &all[index * all.len() / count];
+            // The panic has said on standard error what was not as expected.
+            if catch_unwind(AssertUnwindSafe(|| check(case))).is_err() {
+                eprintln!("{what}: the last was {:?}", name(case));
+                failed.push(name(case));
+            }
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let failed: Vec<&str> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("catches what its cases throw")).collect()
+    });
+    assert!(failed.is_empty(), "{what}: {} of {count} failed: {failed:#?}", failed.len());
+    println!("{what}: {count} of {} as expected", all.len());
+}

@@ -1,0 +1,150 @@
+//! A topology as its event, the kernel's and the host tool's alike.
+use alloc::vec::Vec;
+
+use topology::{Figure, Measure, NumaTopology};
+use units::NodeId;
+
+use crate::{Event, MemoryRange, Node, Performance, SideCache};
+
+/// The frames of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PageCounts {
+    /// Usable ones, with those that the kernel itself took.
+    pub total: u64,
+    /// Free ones.
+    pub free: u64,
+}
+
+impl Event<'static> {
+    /// The topology event of the machine that this runs on, with the frames of each node.
+    #[must_use]
+    pub fn of_machine(topology: &NumaTopology, pages_of: impl Fn(NodeId) -> PageCounts) -> Self {
+        // With a memory map a range is listed for its RAM, which is there.
+        of(topology, pages_of, false)
+    }
+
+    /// The topology event of a machine that is known by its tables alone: no frame is counted, and what is hot-pluggable
+    /// is marked, for there may be no memory.
+    #[must_use]
+    pub fn of_tables(topology: &NumaTopology) -> Self {
+        of(topology, |_| PageCounts::default(), true)
+    }
+}
+
+fn of(
+    topology: &NumaTopology,
+    pages_of: impl Fn(NodeId) -> PageCounts,
+    marks_hotplug: bool,
+) -> Event<'static> {
+    let nodes = topology.nodes();
+    let fallback = |from| topology.fallback(from).iter().map(|&to| number(to)).collect();
+    Event::Topology {
+        source: topology.source().as_str().into(),
+        nodes: nodes.iter().map(|node| node_of(topology, node, pages_of(node.id), marks_hotplug)).collect(),
+        distances: nodes.iter().map(|node| topology.distances_from(node.id).collect()).collect(),
+        fallback: nodes.iter().map(|node| fallback(node.id)).collect(),
+        performance: topology.performance().map(|known| performance_of(topology, known)),
+    }
+}
+
+fn node_of(topology: &NumaTopology, node: &topology::Node, pages: PageCounts, marks_hotplug: bool) -> Node {
+    let range = |range: &topology::MemoryRange| MemoryRange {
+        base: range.range.start.0,
+        length: range.range.len_bytes(),
+        hotplug: marks_hotplug && range.hot_pluggable,
+    };
+    Node {
+        id: number(node.id),
+        domain: node.domain.0,
+        cpus: topology.cpus().iter().filter(|cpu| cpu.node == node.id).map(|cpu| cpu.id.0).collect(),
+        memory: topology.ranges_of(node.id).map(range).collect(),
+        pages_total: pages.total,
+        pages_free: pages.free,
+    }
+}
+
+fn performance_of(topology: &NumaTopology, performance: &topology::Performance) -> Performance {
+    let initiators = performance.initiators();
+    let matrix = |measure| -> Vec<Vec<_>> {
+        let row = |index| performance.figures(index, measure).map(value).collect();
+        (0..initiators.len()).map(row).collect()
+    };
+    let attached = |node| performance.attached_initiator(node).map(|domain| domain.0);
+    Performance {
+        initiators: initiators.iter().map(|initiator| initiator.domain.0).collect(),
+        read_latency_ps: matrix(Measure::ReadLatency),
+        write_latency_ps: matrix(Measure::WriteLatency),
+        read_bandwidth_mbps: matrix(Measure::ReadBandwidth),
+        write_bandwidth_mbps: matrix(Measure::WriteBandwidth),
+        attached: topology.nodes().iter().map(|node| attached(node.id)).collect(),
+        side_caches: performance.side_caches().iter().map(cache_of).collect(),
+    }
+}
+
+fn value(figure: Figure) -> Option<i32> {
+    match figure {
+        Figure::Unspecified => None,
+        Figure::Unreachable => Some(-1),
+        // At most 30 bits.
+        Figure::Known(value) => Some(value as i32),
+    }
+}
+
+fn cache_of(cache: &topology::SideCache) -> SideCache {
+    let &topology::SideCache { node, level, size, levels, associativity, write_policy, line_size } = cache;
+    SideCache { node: number(node), level, levels, size, line_size, associativity, write_policy }
+}
+
+fn number(node: NodeId) -> u32 {
+    // At most 128 nodes.
+    node.index() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use acpi_tables::builder::{TableBuilder, memory_affinity, x2apic_affinity};
+    use acpi_tables::wire::SratMemoryAffinity;
+    use topology::Inputs;
+    use units::{ApicId, PhysRange, ProximityDomain};
+
+    const SIZE: u64 = 1 << 20;
+
+    /// A CPU and some memory in domain 3, and a slot in domain 5.
+    fn srat() -> alloc::vec::Vec<u8> {
+        let mut slot = memory_affinity(SIZE, SIZE, ProximityDomain(5));
+        slot.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::HOT_PLUGGABLE).into();
+        TableBuilder::srat(3)
+            .entry(&x2apic_affinity(ApicId(0), ProximityDomain(3)))
+            .entries([memory_affinity(0, SIZE, ProximityDomain(3)), slot])
+            .build()
+    }
+
+    fn nodes(event: Event<'_>) -> Vec<Node> {
+        let Event::Topology { nodes, .. } = event else { panic!("another event") };
+        nodes
+    }
+
+    #[test]
+    fn of_tables_alone_slots_are_marked_and_no_pages_counted() {
+        let srat = srat();
+        let inputs = Inputs::from_tables([&srat[..]], &mut |_| {});
+        let nodes = nodes(Event::of_tables(&NumaTopology::build(&inputs, &mut |_| {})));
+        let memory = |base, hotplug| alloc::vec![MemoryRange { base, length: SIZE, hotplug }];
+        assert_eq!([&nodes[0].memory, &nodes[1].memory], [&memory(0, false), &memory(SIZE, true)]);
+        assert!(nodes.iter().all(|node| (node.pages_total, node.pages_free) == (0, 0)));
+        assert_eq!((nodes[0].domain, &nodes[0].cpus[..], &nodes[1].cpus[..]), (3, &[0][..], &[][..]));
+    }
+
+    #[test]
+    fn on_the_machine_itself_no_range_is_marked_and_pages_are_those_of_their_node() {
+        let (srat, ram) = (srat(), [PhysRange::new(0, 2 * SIZE)]);
+        let inputs = Inputs { ram: &ram, ..Inputs::from_tables([&srat[..]], &mut |_| {}) };
+        let topology = NumaTopology::build(&inputs, &mut |_| {});
+        let pages = |node: NodeId| PageCounts { total: 256 + node.index() as u64, free: 1 };
+        let nodes = nodes(Event::of_machine(&topology, pages));
+        assert_eq!(nodes[1].memory, [MemoryRange { base: SIZE, length: SIZE, hotplug: false }]);
+        let counts: Vec<_> = nodes.iter().map(|node| (node.pages_total, node.pages_free)).collect();
+        assert_eq!(counts, [(256, 1), (257, 1)]);
+    }
+}

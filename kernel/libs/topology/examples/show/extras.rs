@@ -1,0 +1,50 @@
+//! For people: what the tables say that the topology keeps in part or not at all.
+use std::io::{self, Write};
+
+use acpi_tables::{Finding, SratDevice, SratEntry};
+use topology::{Inputs, NumaTopology};
+
+use super::people::size;
+
+/// The devices that the SRAT lists, and the limits of the MSCT.
+pub fn show(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+    show_devices(inputs, out)?;
+    show_limits(inputs, topology, out)
+}
+
+fn show_devices(inputs: &Inputs<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let device = |entry| match entry {
+        SratEntry::GenericInitiator(device) => Some(("initiator", device)),
+        SratEntry::GenericPort(device) => Some(("port", device)),
+        _ => None,
+    };
+    let entries = inputs.srat.iter().flat_map(|srat| srat.entries(&mut already_told).collect::<Vec<_>>());
+    let devices: Vec<_> = entries.filter_map(device).filter(|(_, device)| device.enabled).collect();
+    if devices.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nGeneric initiators and ports, from the SRAT\n")?;
+    for (kind, SratDevice { handle, domain, .. }) in devices {
+        let handle = handle.map_or_else(|| "of an unknown kind".into(), |handle| handle.to_string());
+        writeln!(out, "  {kind:<9}  domain {domain:>10}  {handle}")?;
+    }
+    Ok(())
+}
+
+fn show_limits(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+    let (Some(msct), Some(limits)) = (&inputs.msct, topology.limits()) else { return Ok(()) };
+    writeln!(out, "\nLimits, from the MSCT\n")?;
+    let count = |count, what| format!("{count} {what} domain{}", if count == 1 { "" } else { "s" });
+    let (domains, clocks) = (count(limits.domains, "proximity"), count(limits.clock_domains, "clock"));
+    writeln!(out, "  at most {domains} and {clocks}")?;
+    writeln!(out, "  no memory above {:#x}", limits.address.0)?;
+    for domains in msct.domains(&mut already_told) {
+        let (first, last) = (domains.first, domains.last);
+        let (cpus, memory) = (domains.max_cpus, size(domains.max_memory));
+        writeln!(out, "  domains {first} to {last}: at most {cpus} CPUs and {memory} of memory each")?;
+    }
+    Ok(())
+}
+
+/// The topology was built from the same tables, and they were told then.
+fn already_told(_: Finding) {}
