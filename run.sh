@@ -24,6 +24,8 @@ soaks=(
     "pages 100000000 300000"
     "fail-allocation 100000 8"
     "shapes 50 12"
+    "flips 64 8"
+    "oracle 10 1"
 )
 
 usage() {
@@ -37,8 +39,8 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
   compare       measure the page allocator side by side with other crates' (-- --help says more)
-  soak [NAME]   run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads, loom,
-                pages-host, pages, fail-allocation, shapes
+  soak [NAME]   run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads,
+                loom, pages-host, pages, fail-allocation, shapes, flips, oracle
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -209,7 +211,7 @@ verb_check() {
     comparison_cargo clippy --quiet --all-targets -- -D warnings
     fuzz_cargo clippy --quiet --all-targets --features libfuzzer -- -D warnings
     if type -P shellcheck >/dev/null; then
-        shellcheck -x run.sh boot/tools.sh .ci/run ddk/examples/*/build.sh
+        shellcheck -x run.sh boot/tools.sh boot/oracle.sh .ci/run ddk/examples/*/build.sh
     fi
     say "The C header against its source"
     cargo run --quiet --package header -- --check
@@ -316,6 +318,22 @@ soak_fail-allocation() {
 # So many of the fifty shapes of machine, evenly spaced, each with exactly the topology that it was built with.
 soak_shapes() {
     long_proof shapes shapes_are_understood_as_they_are_described "$1"
+}
+
+# So many single bits of SRAT and SLIT flipped, one a boot.
+soak_flips() {
+    long_proof tables flips::no_single_bit_costs_memory_or_cpus "$1"
+}
+
+# On so many of those shapes, Linux sees what Proxima sees.
+soak_oracle() {
+    local status=0
+    "$root/boot/oracle.sh" || status=$?
+    case $status in
+    0) long_proof shapes linux_sees_the_same "$1" ;;
+    2) echo "soak oracle: skipped, as there is no Linux to ask" ;;
+    *) fail "boot/oracle.sh could not pack what it fetched" ;;
+    esac
 }
 
 # long_proof PROGRAM TEST COUNT: a test that is left out of `cargo test`, on so many of its cases.

@@ -386,7 +386,7 @@ fn allocate_kept(node: NodeId, count: u64) -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
     let cpu = per_cpu::current();
     let local = node == cpu.node;
-    if !count.is_power_of_two() || count == 1 && local {
+    if count == 1 && local {
         return None;
     }
     let frame = pages().allocate_kept(node, count, local)?;
@@ -554,10 +554,11 @@ fn free_own_page(frame: FrameNumber) -> bool {
 /// Takes back what one call granted. `false`, with nothing changed and the reason in the log, where it was no such thing.
 #[inline(never)]
 pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
-    match count {
-        1 => return free_page(frame),
-        BLOCK_PAGES => return free_block(frame),
-        _ => {}
+    if count == BLOCK_PAGES {
+        return free_block(frame);
+    }
+    if count == 1 {
+        return free_page(frame);
     }
     if free_kept(frame, count) { true } else { free_or_log(frame, count) }
 }

@@ -89,6 +89,10 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// Quick where a node's ranges are added in ascending order: the blocks at the edges and one step for each aligned
     /// run of blocks between them. Below what was added before, each block is looked at.
     ///
+    /// The first frame of a [sealed](PageAllocator::seal) grant looks like one that was never added, and two bits a frame leave no
+    /// room to tell them apart. Whoever adds memory again that was [removed](PageAllocator::remove_free) names what was removed and
+    /// no more: a sealed frame that is added is granted a second time.
+    ///
     /// # Errors
     /// See [`AddError`]. The frames before the one that is named were added.
     pub fn add_free(&self, range: FrameRange) -> Result<u64, AddError> {
@@ -151,7 +155,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         Err(AllocateError::NoFit { preferred, count })
     }
 
-    /// Hands out `count` frames of this node, a power of two, if so many were freed there and are kept within one word of 64: what
+    /// Hands out `count` frames of this node, if so many were freed there and are kept within one word of 64: what
     /// [`PageAllocator::allocate`] would do first, and nothing more. `None` does not say that there is no fit. `local`: whether
     /// the CPU that asks is of the node.
     #[inline(always)]
@@ -172,7 +176,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     pub fn free(&self, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let place = self.spans.find(frame.0).and_then(|span| Some((span, self.node(span.node)?)));
         let Some((span, node)) = place else {
-            self.refused_outside.fetch_add(1, Ordering::Relaxed);
+            self.count_outside();
             return Err(FreeError::NotMemory(frame));
         };
         node.free(span, frame, count)
@@ -212,7 +216,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if self.node(cache.node()?)?.fill(cache) { cache.take() } else { None }
     }
 
-    /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, half of it
+    /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, most of it
     /// is given back to the node first.
     ///
     /// Takes no lock as long as there is room and the frame's block is one of the last that the cache had to do with, but for a
@@ -237,7 +241,9 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     #[must_use = "frames that were not taken back are still granted"]
     pub fn free_kept(&self, cache: &CpuCache<'m>, frame: FrameNumber, count: u64) -> bool {
         let FrameNumber(first) = frame;
-        if !count.is_power_of_two() || count > 32 || first % 64 + count >= 64 || first & (count - 1) != 0 {
+        // A power of two, or 0, of which none is kept; and aligned to itself.
+        let below = count.wrapping_sub(1);
+        if count > 32 || count & below != 0 || first & below != 0 || first % 64 + count >= 64 {
             return false;
         }
         let Some(block) = cache.known_block(first) else { return false };
@@ -256,8 +262,8 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             && self.node(span.node).is_some_and(|node| node.keep_block(span, block_of(frame.0)))
     }
 
-    /// The same for a single frame of the cache's own node, whose block was one of the last that the cache had to do with. It is put
-    /// in the cache; where that is full, half of it is given back to the node first.
+    /// The same for a single frame of the cache's own node, whose block was one of the last that the cache had to do with. It
+    /// is put in the cache; where that is full, most of it is given back to the node first.
     #[must_use = "a frame that was not taken back is still granted"]
     pub fn free_own(&self, cache: &mut CpuCache<'m>, frame: FrameNumber) -> bool {
         let Some(block) = cache.known_block(frame.0) else { return false };
@@ -324,9 +330,14 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.node(node).map(Node::free_by_order)
     }
 
-    /// Calls to [`PageAllocator::free`] that were refused with [`FreeError::NotMemory`], which no node counts.
+    /// Frees of any kind that were refused with [`FreeError::NotMemory`], which no node counts.
     pub fn refused_outside(&self) -> u64 {
         self.refused_outside.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    pub(crate) fn count_outside(&self) {
+        self.refused_outside.fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline]

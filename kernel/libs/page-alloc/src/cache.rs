@@ -76,7 +76,8 @@ pub struct Contents<'m> {
     node: Option<NodeId>,
     /// The node's next cache.
     next: Option<&'m Contents<'m>>,
-    /// The frames from `bottom` to below `top` are in the cache; in units of [`STEP`], from which [`place`] makes a place in the ring.
+    /// The frames from `bottom` to below `top` are in the cache; in units of [`STEP`], from which [`place`] makes a place in
+    /// the ring.
     top: AtomicU64,
     bottom: AtomicU64,
     granted: AtomicU64,
@@ -243,8 +244,8 @@ impl<'m> CpuCache<'m> {
         top.store(end, Relaxed);
     }
 
-    /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word that lie side by side
-    /// in the ring together, by one of them, their bits in the word, and how many they are.
+    /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word that lie side by
+    /// side in the ring together, by one of them, their bits in the word, and how many they are.
     pub(crate) fn flush(&mut self, count: usize, mut give_back: impl FnMut(u64, u64, u16)) {
         let start = place(self.bottom);
         let before_end = count.min(CACHE_FRAMES - start);

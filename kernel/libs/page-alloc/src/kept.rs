@@ -73,9 +73,12 @@ impl<'m> NodeMemory<'m> {
         Some(frame)
     }
 
-    /// The same of `count` frames, a power of two up to 32, if they end before their word does.
+    /// The same of `count` frames, if they end before their word does. No count is kept but powers of two.
     #[inline(always)]
     pub fn allocate_kept_in_word(&mut self, count: u64) -> Option<u64> {
+        if count & count.wrapping_sub(1) != 0 {
+            return None;
+        }
         let slot = self.kept.parts.get_mut(count.trailing_zeros() as usize)?;
         let Part { frame, map, .. } = (*slot)?;
         if frame % 64 + count >= 64 {

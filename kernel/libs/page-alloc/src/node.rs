@@ -64,8 +64,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.fallback
     }
 
-    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0 where
-    /// those would not do either.
+    /// Grants frames of this node, where they are wanted of `wanted`; without a fit tells how many frames its caches hold, 0
+    /// where those would not do either.
     #[inline(always)]
     pub fn allocate(
         &self,
@@ -93,7 +93,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
-    /// Grants `count` kept frames, a power of two, that are wanted of this node, if so many are kept and end before their word does.
+    /// Grants `count` kept frames that are wanted of this node, if so many are kept and end before their word does.
     /// `local`: to a CPU of this node.
     #[inline(always)]
     pub fn allocate_kept_in_word(&self, count: u64, local: bool) -> Option<FrameNumber> {
@@ -112,18 +112,18 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Some(FrameNumber(frame))
     }
 
-    /// Takes back and keeps `count` frames of this block of the node, a power of two, which end before their word does. `false`, with
-    /// nothing changed, where they are not a grant of their own, or so many are kept already.
+    /// Takes back and keeps `count` frames of this block of the node, a power of two, which end before their word does.
+    /// `false`, with nothing changed, where they are not a grant of their own, so many are kept already, or the block was added
+    /// after setup.
     #[inline(always)]
     pub fn keep_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, count: u64) -> bool {
-        self.guarded.lock().memory_of(block.span).keep_in_word(block, frame.0, count)
+        block.span.region == 0 && self.guarded.lock().memory.keep_in_word(block, frame.0, count)
     }
 
     /// The same for a whole block of this span of the node.
     #[inline]
     pub fn keep_block(&self, span: &'m Span, number: u64) -> bool {
-        let mut guarded = self.guarded.lock();
-        span.region == 0 && guarded.memory.keep_block(span, number)
+        span.region == 0 && self.guarded.lock().memory.keep_block(span, number)
     }
 
     /// The block of this span of the node, if it is split.
@@ -154,8 +154,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     /// Takes a sealed grant back that begins in this span of the node.
     pub fn free_sealed(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        let cached = Contents::chain(guarded.caches).any(|cache| cache.holds(frame.0));
-        let freed = if cached {
+        let freed = if guarded.is_held(frame.0) {
             Err(FreeError::AlreadyFree(frame))
         } else {
             guarded.memory_of(span).free_sealed(span, frame, count)
@@ -181,8 +180,10 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let mut guarded = self.guarded.lock();
         if let Err(frame) = guarded.memory_of(span).remove(span.extent(), frames.clone()) {
             return Err(match guarded.memory_of(span).state(span.extent(), frame) {
+                FrameState::Withheld if guarded.is_held(frame) => RemoveError::Cached(FrameNumber(frame)),
+                // A cache has had it, and whoever got it from there has sealed it, or is giving it back just now.
                 FrameState::Withheld if guarded.is_cached(frame..frame + 1) => {
-                    RemoveError::Cached(FrameNumber(frame))
+                    RemoveError::InUse(FrameNumber(frame))
                 }
                 FrameState::Withheld => RemoveError::NeverAdded(FrameNumber(frame)),
                 _ => RemoveError::InUse(FrameNumber(frame)),
@@ -228,7 +229,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         memory.fill(cache) || more.iter_mut().any(|region| region.memory.fill(cache))
     }
 
-    /// Takes a single frame of the node back into a cache; one that is full gives half of its frames back first, but for a frame
+    /// Takes a single frame of the node back into a cache; one that is full gives most of its frames back first, but for a frame
     /// that is a grant only: a refusal changes nothing.
     pub fn free_cached(
         &self,
@@ -309,7 +310,12 @@ impl<'m> Guarded<'m> {
         }
     }
 
-    /// Whether a cache has one of these frames, which were just found to be withheld.
+    /// Whether a cache has the frame now.
+    fn is_held(&self, frame: u64) -> bool {
+        Contents::chain(self.caches).any(|cache| cache.holds(frame))
+    }
+
+    /// Whether a cache has, or has had, one of these frames, which were just found to be withheld.
     fn is_cached(&self, frames: Range<u64>) -> bool {
         // Whoever withheld a frame for a cache has listed it before.
         fence(Acquire);

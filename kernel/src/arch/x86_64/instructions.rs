@@ -102,8 +102,8 @@ pub unsafe fn per_cpu_increment<const OFFSET: usize>() {
 /// There is such a counter, which is not 0. The code may be left for another thread here.
 #[inline]
 pub unsafe fn per_cpu_decrement_and_call<const OFFSET: usize>() {
-    // SAFETY: the caller says so; what is called changes no register and takes any alignment of the stack. That it pushes is no more
-    // than what interrupts do at any place: the target has no red zone.
+    // SAFETY: the caller says so; what is called changes no register and takes any alignment of the stack. That it pushes is no
+    // more than what interrupts do at any place: the target has no red zone.
     unsafe {
         asm!(
             "dec dword ptr gs:[{counter}]",
