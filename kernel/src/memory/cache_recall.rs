@@ -20,7 +20,7 @@ use page_alloc::CacheView;
 use units::NodeId;
 
 /// How long an answer is waited for. Far longer than it takes: a machine may be an emulator's.
-const PATIENCE_MS: u64 = 100;
+const PATIENCE_MS: u64 = 1000;
 
 /// What a CPU knows of being asked.
 pub struct CpuState {
