@@ -8,10 +8,15 @@ export CARGO_TARGET_DIR=$root/target
 # What cargo runs ends with cargo, and that with this script: no QEMU stays behind, however it is ended.
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="setpriv --pdeathsig KILL"
 
+host=x86_64-unknown-linux-gnu
+
 # The long proofs: a function soak_NAME that is given a count; the count of the whole, and that of the sample which
 # `test` runs.
 soaks=(
     "properties 100000 1000"
+    "machines 1000000 1000"
+    "mutations 1000000000 1000000"
+    "fuzz 20000000 200000"
     "boots 200 5"
     "threads 50 1"
     "loom 3 1"
@@ -19,6 +24,8 @@ soaks=(
     "pages 100000000 300000"
     "fail-allocation 100000 8"
     "shapes 50 12"
+    "flips 64 8"
+    "oracle 10 1"
 )
 
 usage() {
@@ -32,8 +39,8 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
   compare       measure the page allocator side by side with other crates' (-- --help says more)
-  soak [NAME]   run the long proofs, or one of them: properties, boots, threads, loom, pages-host,
-                pages, fail-allocation, shapes
+  soak [NAME]   run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads,
+                loom, pages-host, pages, fail-allocation, shapes, flips, oracle
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
@@ -95,6 +102,23 @@ comparison_cargo() {
     cargo "$1" --manifest-path "$comparison/Cargo.toml" --locked --target-dir target/comparison "${@:2}"
 }
 
+# The fuzz targets: a workspace of its own, as nothing else needs libFuzzer.
+fuzz=kernel/libs/topology/fuzz
+fuzz_cargo() {
+    cargo "$1" --manifest-path "$fuzz/Cargo.toml" --locked --target-dir target/fuzz "${@:2}"
+}
+
+# What cargo-fuzz passes as well, but for the sanitizers: all that is fuzzed forbids unsafe code. With a target named,
+# build scripts are spared.
+fuzz_targets=(srat slit madt hmat msct root topology)
+build_fuzz_targets() {
+    local sancov=-Cllvm-args=-sanitizer-coverage
+    announce_unless_built "fuzz/$host/release/topology" "Building the fuzz targets"
+    RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module $sancov-level=4 $sancov-inline-8bit-counters $sancov-pc-table \
+        $sancov-trace-compares" cargo_quietly "the fuzz targets" fuzz_cargo build --quiet --release --target "$host" \
+        --features libfuzzer "${fuzz_targets[@]/#/--bin=}"
+}
+
 build_runner() {
     announce_unless_built debug/boot "Building what starts QEMU"
     cargo_quietly "what starts QEMU" cargo build --quiet --package boot
@@ -145,7 +169,7 @@ verb_compare() {
 
 verb_test() {
     local name whole sample
-    need_tools machine
+    need_tools machine fuzzer
     cd "$root"
     say "Tests on the host"
     attached cargo test --quiet -- --show-output
@@ -162,7 +186,7 @@ verb_test() {
 }
 
 verb_check() {
-    need_tools
+    need_tools fuzzer
     cd "$root"
     export RUSTDOCFLAGS="-D warnings"
     local kernel=(--package kernel --target x86_64-unknown-none)
@@ -171,6 +195,7 @@ verb_check() {
     say "Formatting"
     cargo fmt --all --check
     cargo fmt --manifest-path "$comparison/Cargo.toml" --check
+    cargo fmt --manifest-path "$fuzz/Cargo.toml" --check
     for driver in "${rust_drivers[@]%/*}"; do
         (cd "$driver" && cargo fmt --check)
     done
@@ -184,8 +209,9 @@ verb_check() {
         (cd "$driver" && cargo clippy --quiet --release --locked --target-dir "$CARGO_TARGET_DIR/ddk" -- -D warnings)
     done
     comparison_cargo clippy --quiet --all-targets -- -D warnings
+    fuzz_cargo clippy --quiet --all-targets --features libfuzzer -- -D warnings
     if type -P shellcheck >/dev/null; then
-        shellcheck -x run.sh boot/tools.sh .ci/run ddk/examples/*/build.sh
+        shellcheck -x run.sh boot/tools.sh boot/oracle.sh .ci/run ddk/examples/*/build.sh
     fi
     say "The C header against its source"
     cargo run --quiet --package header -- --check
@@ -201,7 +227,7 @@ verb_soak() {
         read -r name whole sample <<<"$soak"
         [[ -z $soak_name || $soak_name == "$name" ]] || continue
         if [[ -z $found ]]; then
-            need_tools machine
+            need_tools machine fuzzer
             cd "$root"
             build_images
             found=yes
@@ -216,6 +242,38 @@ verb_soak() {
 soak_properties() {
     PROPTEST_CASES=$1 attached cargo test --quiet --release
     echo "soak properties: $1 cases of each property"
+}
+
+# The properties of the topology, on so many machines.
+soak_machines() {
+    PROPTEST_CASES=$1 attached cargo test --quiet --release --package topology --lib properties
+    echo "soak machines: $1 cases of each property"
+}
+
+# So many mutated tables, the collection's among them where it is.
+soak_mutations() {
+    cargo_quietly "the mutations" fuzz_cargo build --quiet --release --bin mutations
+    attached "$root/target/fuzz/release/mutations" "$1" "$root/../shared/tables"
+}
+
+# So many runs of each fuzz target. Those of the sample are the same each time; the whole starts from what earlier ones
+# found, in target/fuzz/corpus.
+soak_fuzz() {
+    local target log corpus=()
+    build_fuzz_targets
+    for target in "${fuzz_targets[@]}"; do
+        log=$root/target/fuzz/$target.log
+        if [[ $1 == "$whole" ]]; then
+            corpus=("$root/target/fuzz/corpus/$target")
+            mkdir -p "${corpus[@]}"
+        fi
+        if ! attached "$root/target/fuzz/$host/release/$target" -runs="$1" -seed=1 -max_len=4096 -timeout=60 \
+            -artifact_prefix="$root/target/fuzz/$target-" "${corpus[@]}" >"$log" 2>&1; then
+            tail -n 40 "$log" >&2
+            fail "target $target fails; target/fuzz/$host/release/$target FILE does it again, with the file named above"
+        fi
+        echo "soak fuzz: $1 runs of $target, $(grep -oE 'cov: [0-9]+' "$log" | tail -n 1)"
+    done
 }
 
 # So many boots of the two-node machine in a row.
@@ -260,6 +318,22 @@ soak_fail-allocation() {
 # So many of the fifty shapes of machine, evenly spaced, each with exactly the topology that it was built with.
 soak_shapes() {
     long_proof shapes shapes_are_understood_as_they_are_described "$1"
+}
+
+# So many single bits of SRAT and SLIT flipped, one a boot.
+soak_flips() {
+    long_proof tables flips::no_single_bit_costs_memory_or_cpus "$1"
+}
+
+# On so many of those shapes, Linux sees what Proxima sees.
+soak_oracle() {
+    local status=0
+    "$root/boot/oracle.sh" || status=$?
+    case $status in
+    0) long_proof shapes linux_sees_the_same "$1" ;;
+    2) echo "soak oracle: skipped, as there is no Linux to ask" ;;
+    *) fail "boot/oracle.sh could not pack what it fetched" ;;
+    esac
 }
 
 # long_proof PROGRAM TEST COUNT: a test that is left out of `cargo test`, on so many of its cases.

@@ -2,11 +2,13 @@
 # shellcheck shell=bash
 : "${root:?is set by run.sh}"
 
-# need_tools [machine]: sees to it that all is there to build and, for `machine`, to boot; else ends the script.
+# need_tools [machine] [fuzzer]: sees to it that all is there to build and, for `machine`, to boot, for `fuzzer` to
+# build libFuzzer; else ends the script.
 need_tools() {
     local packages=()
     need_compilers
-    [[ ${1-} != machine ]] || need_machine
+    [[ " $* " != *" machine "* ]] || need_machine
+    [[ " $* " != *" fuzzer "* ]] || need_fuzzer
     install_packages "${packages[@]}"
     install_toolchain
     cargo_quietly "Proxima" cargo fetch --quiet
@@ -32,6 +34,10 @@ need_compilers() {
         [[ -e /etc/ssl/certs/ca-certificates.crt || ! -e /etc/debian_version ]] ||
             need ca-certificates "without which curl trusts no server"
     fi
+}
+
+need_fuzzer() {
+    type -P c++ >/dev/null || need g++ "which compiles libFuzzer"
 }
 
 need_machine() {

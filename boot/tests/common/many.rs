@@ -4,11 +4,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Checks so many of the cases, evenly spaced, as `PROXIMA_CASES` says: all of them when it does not.
+/// Checks so many of the cases, evenly spaced, as `PROXIMA_CASES` says: all of them when it does not. With
+/// `PROXIMA_CASE`, those alone that have it in their name.
 ///
 /// # Panics
 /// With the names of the cases that did not hold.
 pub fn each<T: Sync>(what: &str, all: &[T], name: impl Fn(&T) -> &str + Sync, check: impl Fn(&T) + Sync) {
+    let wanted = env::var("PROXIMA_CASE").unwrap_or_default();
+    let all: Vec<&T> = all.iter().filter(|case| name(case).contains(&wanted)).collect();
+    assert!(!all.is_empty(), "{what}: no case is called {wanted:?}");
     let count = env::var("PROXIMA_CASES").map_or(all.len(), |count| count.parse().expect("a count"));
     let count = count.min(all.len());
     let next = AtomicUsize::new(0);
@@ -19,7 +23,7 @@ pub fn each<T: Sync>(what: &str, all: &[T], name: impl Fn(&T) -> &str + Sync, ch
             if index >= count {
                 return failed;
             }
-            let case = &all[index * all.len() / count];
+            let case = all[index * all.len() / count];
             // The panic has said on standard error what was not as expected.
             if catch_unwind(AssertUnwindSafe(|| check(case))).is_err() {
                 eprintln!("{what}: the last was {:?}", name(case));

@@ -1,6 +1,7 @@
-//! Fifty shapes of machine, each with exactly the topology that follows from its description.
+//! Fifty shapes of machine, each with exactly the topology that follows from its description, and that Linux sees, too.
 #[path = "../common/mod.rs"]
 mod common;
+mod linux;
 mod shape;
 mod table;
 
@@ -14,6 +15,34 @@ fn shapes_are_understood_as_they_are_described() {
     let shapes = table::shapes();
     assert_eq!(shapes.len(), 50);
     common::many::each("shapes", &shapes, |shape| shape.name, assert_understood);
+}
+
+/// Those on which Linux is asked, too.
+const ASKED: [&str; 10] = [
+    "two nodes",
+    "sixteen nodes on a ring",
+    "one way is longer",
+    "a ring of four, one way round",
+    "a cube of eight",
+    "the first node across the hole",
+    "no memory on the first",
+    "no CPU on the first",
+    "an NVDIMM with a domain of its own",
+    "APIC ids with gaps",
+];
+
+#[test]
+#[ignore = "a soak: ./run.sh soak oracle"]
+fn linux_sees_the_same() {
+    let shapes: Vec<Shape> =
+        table::shapes().into_iter().filter(|shape| ASKED.contains(&shape.name)).collect();
+    assert_eq!(shapes.len(), ASKED.len());
+    common::many::each("oracle", &shapes, |shape| shape.name, assert_linux_agrees);
+}
+
+fn assert_linux_agrees(shape: &Shape) {
+    let run = boot(&shape.machine(), Verdict::Success);
+    assert_eq!(linux::linux(shape), linux::proxima(&run, &run.topology()), "Linux, and Proxima");
 }
 
 fn assert_understood(shape: &Shape) {

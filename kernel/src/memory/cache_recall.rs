@@ -7,18 +7,20 @@
 //! answer.
 //!
 //! - A CPU whose cache is empty is not asked. That of one that halts is, so an exhausted node's second request interrupts nobody.
-//! - Who asks waits for [`PATIENCE_MS`] at most, counted from when the CPU was first asked: one that cannot answer, because it
-//!   waits for a lock that the asking CPU holds with interrupts off, is waited for once and not again at each request.
+//! - Who asks waits for [`PATIENCE_MS`] at most, and not at all once that has passed since the CPU was first asked: one that
+//!   cannot answer, because it waits for a lock that the asking CPU holds with interrupts off, is waited for once and not
+//!   again at each request.
 use crate::arch;
 use crate::memory::{page_allocator, shootdown};
 use crate::platform::cpu_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu::{self, PENDING_RECALL, PerCpu};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use page_alloc::CacheView;
 use units::NodeId;
 
 /// How long an answer is waited for. Far longer than it takes: a machine may be an emulator's.
-const PATIENCE_MS: u64 = 100;
+const PATIENCE_MS: u64 = 1000;
 
 /// What a CPU knows of being asked.
 pub struct CpuState {
@@ -53,7 +55,7 @@ pub fn recall(node: NodeId) {
     for (cpu, _) in caches_of_node().filter(|(_, cache)| !cache.is_empty()) {
         ask(cpu);
     }
-    caches_of_node().for_each(|(cpu, _)| wait_for(cpu));
+    caches_of_node().for_each(|(cpu, cache)| wait_for(cpu, cache));
 }
 
 fn ask(cpu: &PerCpu) {
@@ -64,12 +66,19 @@ fn ask(cpu: &PerCpu) {
     }
 }
 
-/// Waits for the CPU's answer if it is asked, by whomever; not for ever.
-fn wait_for(cpu: &PerCpu) {
+/// Waits for the CPU's answer if it is asked, by whomever, and its cache holds anything; not for ever.
+fn wait_for(cpu: &PerCpu, cache: CacheView<'_>) {
     let patience = PATIENCE_MS * arch::ticks_per_ms();
+    let start = arch::ticks();
     loop {
         let since = cpu.cache_recall.asked_since.load(SeqCst);
-        if since == NOT_ASKED || arch::ticks().saturating_sub(since) > patience {
+        // One that is about to halt may have given its pages back and not said so yet.
+        if since == NOT_ASKED || cache.is_empty() {
+            return;
+        }
+        let now = arch::ticks();
+        // Whoever asked first may have another clock, ahead of this one.
+        if now.saturating_sub(since).max(now.saturating_sub(start)) > patience {
             return;
         }
         // With interrupts off, nobody else would.

@@ -23,7 +23,8 @@ pub fn remove(range: FrameRange) -> Result<u64, RemoveError> {
     }
 }
 
-/// Gives memory that was taken away back to its nodes, and returns how many frames.
+/// Gives memory that was taken away back to its nodes, and returns how many frames. The range is one that [`remove`] took: the
+/// kernel's own pages, which are sealed, would be granted a second time.
 ///
 /// # Errors
 /// [`AddError`]: it is there already, or was never the machine's.

@@ -179,7 +179,7 @@ pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateErro
             give_back_caches(node);
             true
         });
-        granted.inspect(|grant| count(grant, request.cpu_node))?
+        granted.inspect(|grant| count(grant, request))?
     };
     fill(grant, zeroed);
     Ok(grant)
@@ -187,12 +187,20 @@ pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateErro
 
 /// Counts a grant for the running CPU.
 #[inline]
-fn count(grant: &Grant, cpu_node: NodeId) {
+fn count(grant: &Grant, request: &Request) {
     let counts = &per_cpu::current().page_counts;
-    counts.note(grant.count, grant.node == cpu_node);
+    counts.note(grant.count, grant.node == request.cpu_node);
     if grant.fell_back {
         counts.note_miss(grant.count);
+    } else if request.interleaved {
+        counts.note_interleave_hit(grant.count);
     }
+}
+
+/// Counts a free that was refused for the running CPU. Preemption is off.
+#[cold]
+fn count_refused(_: &FreeError) {
+    per_cpu::current().page_counts.note_refused_free();
 }
 
 /// Zeroes what was just handed out, if that is wanted.
@@ -510,7 +518,7 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
 pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let freed = {
         let _off = PreemptionOff::new();
-        pages().free_sealed(frame, count)
+        pages().free_sealed(frame, count).inspect_err(count_refused)
     };
     freed.inspect_err(|error| refusals::note_pages(frame, count, *error))
 }
@@ -521,7 +529,7 @@ pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> 
 /// [`FreeError`]; nothing was changed.
 pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let _off = PreemptionOff::new();
-    pages().free_cached(own_cache(), frame, count)
+    pages().free_cached(own_cache(), frame, count).inspect_err(count_refused)
 }
 
 /// Takes back a single page, into the CPU's cache if it can be. `false`, with nothing changed and the reason in the log, where it
@@ -591,11 +599,17 @@ pub fn node_of(frame: FrameNumber) -> Option<NodeId> {
     pages().node_of(frame)
 }
 
-/// The nodes that have memory.
+/// The nodes that had memory at boot, which is what the fallback orders name, too: one that gets its first memory later is not
+/// among them, and no policy over several nodes reaches it.
 pub fn nodes_with_memory() -> NodeSet {
     static NODES: Once<NodeSet> = Once::new();
     // Each node's fallback order lists them all.
     *NODES.call_once(|| numa_topology::get().fallback(NodeId::ZERO).iter().copied().collect())
+}
+
+/// Frees that were refused since there is no memory, which no node counts.
+pub fn refused_outside() -> u64 {
+    pages().refused_outside()
 }
 
 /// The node's numbers; zeros for a node that is not there.

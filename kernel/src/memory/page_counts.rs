@@ -10,12 +10,21 @@ pub struct CpuCounts {
     by_distance: [AtomicU64; 2],
     /// Those of another node than they were wanted of.
     miss: AtomicU64,
+    /// Those of the node whose turn it was.
+    interleave_hit: AtomicU64,
+    /// Calls that the allocator refused to take pages back in.
+    refused_frees: AtomicU64,
 }
 
 impl CpuCounts {
     /// None yet.
     pub const fn new() -> Self {
-        Self { by_distance: [const { AtomicU64::new(0) }; 2], miss: AtomicU64::new(0) }
+        Self {
+            by_distance: [const { AtomicU64::new(0) }; 2],
+            miss: AtomicU64::new(0),
+            interleave_hit: AtomicU64::new(0),
+            refused_frees: AtomicU64::new(0),
+        }
     }
 
     /// Counts pages that were granted: whether by this CPU's node.
@@ -30,10 +39,31 @@ impl CpuCounts {
         add(&self.miss, pages);
     }
 
+    /// Counts pages, which are noted, as those of the node whose turn it was.
+    #[cold]
+    pub fn note_interleave_hit(&self, pages: u64) {
+        add(&self.interleave_hit, pages);
+    }
+
+    /// Counts a free that was refused.
+    #[cold]
+    pub fn note_refused_free(&self) {
+        add(&self.refused_frees, 1);
+    }
+
     fn read(&self) -> Counts {
         let [local, other] = self.by_distance.each_ref().map(|counter| counter.load(Relaxed));
-        let miss = self.miss.load(Relaxed);
-        Counts { hit: local + other - miss, miss, local, other }
+        let [miss, interleave_hit, refused_frees] =
+            [&self.miss, &self.interleave_hit, &self.refused_frees].map(|counter| counter.load(Relaxed));
+        // Another CPU may see a miss before the page that it is of.
+        Counts {
+            hit: (local + other).saturating_sub(miss),
+            miss,
+            interleave_hit,
+            local,
+            other,
+            refused_frees,
+        }
     }
 }
 
@@ -48,12 +78,16 @@ fn add(counter: &AtomicU64, pages: u64) {
 pub struct Counts {
     /// From the node that they were wanted of.
     pub hit: u64,
-    /// From another node than that.
+    /// From another node than that; for the node that they were wanted of, these are foreign.
     pub miss: u64,
+    /// From the node whose turn it was; part of the hits.
+    pub interleave_hit: u64,
     /// From the node of the CPU that asked.
     pub local: u64,
     /// From another node than that.
     pub other: u64,
+    /// Calls that the allocator refused to take pages back in; the only count that is not of pages.
+    pub refused_frees: u64,
 }
 
 impl Counts {
@@ -62,8 +96,10 @@ impl Counts {
         Self {
             hit: self.hit + more.hit,
             miss: self.miss + more.miss,
+            interleave_hit: self.interleave_hit + more.interleave_hit,
             local: self.local + more.local,
             other: self.other + more.other,
+            refused_frees: self.refused_frees + more.refused_frees,
         }
     }
 }
@@ -83,19 +119,28 @@ pub fn sums() -> (Counts, Counts) {
     let cpus = cpu_topology::blocks().map(of_cpu).fold(Counts::default(), Counts::plus);
     let nodes = numa_topology::get().nodes().iter().map(|node| {
         let stats = page_allocator::node_stats(node.id);
-        Counts { hit: stats.hit, miss: stats.miss, local: stats.local, other: stats.other }
+        Counts {
+            hit: stats.hit,
+            miss: stats.miss,
+            interleave_hit: stats.interleave_hit,
+            local: stats.local,
+            other: stats.other,
+            refused_frees: stats.refused_frees,
+        }
     });
-    (cpus, nodes.fold(Counts::default(), Counts::plus))
+    let of_no_node = Counts { refused_frees: page_allocator::refused_outside(), ..Counts::default() };
+    (cpus, nodes.fold(of_no_node, Counts::plus))
 }
 
 /// Logs a line for each CPU and one for each node.
 pub fn log_table() {
     for cpu in cpu_topology::blocks() {
-        let Counts { hit, miss, local, other } = of_cpu(cpu);
+        let Counts { hit, miss, interleave_hit, local, other, refused_frees } = of_cpu(cpu);
         let (recalls, id) = (cpu.cache_recall.interrupts(), cpu.id);
         log::info!(
             target: "pages",
-            "CPU {id}: hit {hit}, miss {miss}, local {local}, other {other}, asked for its cache {recalls}"
+            "CPU {id}: hit {hit}, miss {miss}, interleave_hit {interleave_hit}, local {local}, other {other}, \
+             refused frees {refused_frees}, asked for its cache {recalls}"
         );
     }
     for node in numa_topology::get().nodes() {

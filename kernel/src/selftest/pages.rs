@@ -87,15 +87,23 @@ pub fn are_counted_alike_by_cpus_and_nodes() -> Outcome {
         let (cpus, of_nodes) = page_counts::sums();
         ensure!(cpus == of_nodes, "the CPUs have allocated {cpus:?}, and the nodes granted {of_nodes:?}");
         for node in nodes {
-            for policy in [Policy::Local, Policy::Preferred(node.id)] {
+            let in_turn = Policy::Interleave(page_allocator::nodes_with_memory());
+            for policy in [Policy::Local, Policy::Preferred(node.id), in_turn] {
                 let request = ThreadRequest { policy: Some(policy), ..ThreadRequest::new(count) };
                 let Ok(grant) = page_allocator::allocate_for_thread(request) else { continue };
                 give_back(grant.frame, count)?;
             }
         }
-        let after = page_counts::sums().0;
+        ensure!(page_allocator::free(FrameNumber(0), count).is_err(), "frame 0 was freed");
+        let (after, of_nodes) = page_counts::sums();
+        ensure!(after == of_nodes, "the CPUs have counted {after:?}, and the nodes {of_nodes:?}");
+        ensure!(
+            after.refused_frees > cpus.refused_frees,
+            "the refused free of {count} pages was not counted"
+        );
+        ensure!(after.interleave_hit > cpus.interleave_hit, "no page was counted as interleaved");
         let more = after.hit + after.miss - cpus.hit - cpus.miss;
-        let expected = 2 * count * nodes.len() as u64;
+        let expected = 3 * count * nodes.len() as u64;
         ensure!(more == expected, "{expected} pages were allocated, and {more} counted");
         ensure!(after.hit + after.miss == after.local + after.other, "{after:?} do not agree");
     }

@@ -4,8 +4,8 @@ mod collection;
 use std::collections::BTreeSet;
 
 use acpi_tables::{
-    Finding, Hmat, HmatEntry, Madt, MatrixValue, Quantity, Slit, Srat, SratEntry, SratMemory, find_hmat,
-    find_madt, find_slit, find_srat,
+    Action, Finding, Hmat, HmatEntry, Madt, MatrixValue, Quantity, Slit, Srat, SratEntry, SratMemory,
+    find_hmat, find_madt, find_slit, find_srat,
 };
 use collection::Table;
 use units::ProximityDomain;
@@ -124,4 +124,52 @@ fn check_hmat(hmat: Hmat<'_>, table: &Table, findings: &mut impl FnMut(Finding))
         let sound = if matrix.quantity == Quantity::Latency { 1000..10_000_000 } else { 10..10_000_000 };
         assert!(sound.contains(&value), "{}: {value}", table.file);
     }
+}
+
+/// File, findings by offset, rule and action, and how many entries or distances can be read.
+type Outcome<'a> = (&'a str, &'a [(u32, &'a str, Action)], usize);
+
+/// What the odd SRATs and SLITs of the collection come to.
+const ODD: &[Outcome<'_>] = &[
+    // A CPU, a range, and then an entry of length 0: the rest is unread.
+    ("gen__inject_srat_zero_length__SRAT.bin", &[(104, "srat.entry.length", Action::Dropped)], 2),
+    // Four localities and one row of them.
+    ("gen__inject_slit_short__SLIT.bin", &[(36, "slit.size", Action::Mended)], 4),
+    // One locality, and room for eight: the first byte is its distance.
+    (
+        "linuxhw__Desktop_EVGA_X299_X299_MICRO_4B645993A72D__SLIT_69182223.bin",
+        &[(36, "slit.size", Action::Mended)],
+        1,
+    ),
+];
+
+#[test]
+fn each_odd_srat_and_slit_comes_to_what_is_written_down() {
+    let mut odd = Vec::new();
+    let tables = collection::read();
+    for table in &tables {
+        let mut told = Vec::new();
+        let mut findings = |finding: Finding| told.push((finding.offset, finding.rule.id(), finding.action));
+        let readable = match table.signature.as_str() {
+            "SRAT" => find_srat([&table.bytes[..]], &mut findings)
+                .map_or(0, |srat| srat.entries(&mut findings).count()),
+            "SLIT" => find_slit([&table.bytes[..]], &mut findings).map_or(0, |slit| {
+                let domains = || (0..slit.localities() as u32).map(ProximityDomain);
+                let row = |from| domains().filter(move |&to| slit.distance(from, to).is_some()).count();
+                domains().map(row).sum()
+            }),
+            _ => continue,
+        };
+        if !told.is_empty() {
+            odd.push((table.file.as_str(), told, readable));
+        }
+    }
+    if tables.is_empty() {
+        return;
+    }
+    odd.sort_unstable_by_key(|odd| odd.0);
+    let mut expected: Vec<_> =
+        ODD.iter().map(|&(file, told, readable)| (file, told.to_vec(), readable)).collect();
+    expected.sort_unstable_by_key(|odd| odd.0);
+    assert_eq!(odd, expected);
 }

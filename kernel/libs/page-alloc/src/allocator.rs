@@ -89,6 +89,10 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// Quick where a node's ranges are added in ascending order: the blocks at the edges and one step for each aligned
     /// run of blocks between them. Below what was added before, each block is looked at.
     ///
+    /// The first frame of a [sealed](PageAllocator::seal) grant looks like one that was never added, and two bits a frame leave no
+    /// room to tell them apart. Whoever adds memory again that was [removed](PageAllocator::remove_free) names what was removed and
+    /// no more: a sealed frame that is added is granted a second time.
+    ///
     /// # Errors
     /// See [`AddError`]. The frames before the one that is named were added.
     pub fn add_free(&self, range: FrameRange) -> Result<u64, AddError> {
@@ -172,7 +176,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     pub fn free(&self, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let place = self.spans.find(frame.0).and_then(|span| Some((span, self.node(span.node)?)));
         let Some((span, node)) = place else {
-            self.refused_outside.fetch_add(1, Ordering::Relaxed);
+            self.count_outside();
             return Err(FreeError::NotMemory(frame));
         };
         node.free(span, frame, count)
@@ -341,9 +345,14 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.node(node).map(Node::free_by_order)
     }
 
-    /// Calls to [`PageAllocator::free`] that were refused with [`FreeError::NotMemory`], which no node counts.
+    /// Frees of any kind that were refused with [`FreeError::NotMemory`], which no node counts.
     pub fn refused_outside(&self) -> u64 {
         self.refused_outside.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    pub(crate) fn count_outside(&self) {
+        self.refused_outside.fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline]

@@ -60,11 +60,12 @@ pub enum AddError {
 pub enum RemoveError {
     /// The frame is in no node's memory.
     NotMemory(FrameNumber),
-    /// The frame, the lowest that is not free, is granted.
+    /// The frame, the lowest that is not free, is granted, or it begins a sealed grant and came from a cache.
     InUse(FrameNumber),
     /// The frame, the lowest that is not free for all, is in a CPU's cache, which can be drained.
     Cached(FrameNumber),
-    /// The frame, the lowest that is not free, was never handed to the allocator, or was removed before.
+    /// The frame, the lowest that is not free, was never handed to the allocator, or was removed before, or it begins a sealed
+    /// grant.
     NeverAdded(FrameNumber),
 }
 

@@ -1,8 +1,8 @@
 //! The 512 frames of a block that is not whole: two bits each.
 use core::ops::Range;
-use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::atomic::AtomicU64;
+use crate::atomic::{AtomicU64, fence};
 
 /// Frames in a block: 2 MiB, what a large page maps.
 pub const BLOCK_FRAMES: u16 = 1 << 9;
@@ -27,7 +27,8 @@ pub enum FrameState {
 ///
 /// The holder of the node's lock changes the bits of frames that are free, withheld or granted and being freed. Without
 /// the lock, the CPU that has a frame in its cache flips that frame's `free` bit, so that every change is one of its own
-/// bits alone. Steps of one change are in such an order that a frame never looks to be inside a grant when it is not.
+/// bits alone. Steps of one change are in such an order that a frame never looks to be inside a grant when it is not, nor to be
+/// a grant of its own while a longer one is made of it: the first frame's `free` bit is cleared last.
 #[derive(Debug)]
 pub struct Word {
     free: AtomicU64,
@@ -40,9 +41,10 @@ impl Word {
         Self { free: AtomicU64::new(!0), head: AtomicU64::new(!0) }
     }
 
+    /// Read before `head` by who holds no lock: of a grant that is seen here, all of `head` is seen, too.
     #[inline]
     fn free(&self) -> u64 {
-        self.free.load(Relaxed)
+        self.free.load(Acquire)
     }
 
     #[inline]
@@ -58,7 +60,7 @@ impl Word {
 
     fn claim(&self, frames: u64, heads: u64) {
         self.head.fetch_or(heads, Relaxed);
-        self.free.fetch_and(!frames, Relaxed);
+        self.free.fetch_and(!frames, Release);
     }
 
     fn release(&self, frames: u64) {
@@ -126,8 +128,9 @@ impl Word {
         }
         let first = 1 << (frame % 64);
         let frames = ((1 << (count % 64)) - 1) << (frame % 64);
-        self.free.fetch_and(!frames, Relaxed);
+        // In this order: with the other bit first, each frame would look like a grant of its own for a moment.
         self.head.fetch_and(!frames | first, Relaxed);
+        self.free.fetch_and(!frames, Release);
     }
 
     /// Makes the first frame of a grant look withheld, or takes that back; `false`, with nothing changed, where it is so already.
@@ -206,10 +209,12 @@ impl FrameMap {
 
     /// Makes free frames a grant, or a further part of one that began in an earlier block.
     pub fn claim(&self, frames: Range<u16>, begins_grant: bool) {
-        let first = frames.start;
-        for (word, mask) in masks(frames) {
-            let begins = begins_grant && word == usize::from(first / 64);
-            self.0[word].claim(mask, if begins { 1 << (first % 64) } else { 0 });
+        let mut words = masks(frames.clone());
+        let first = words.next();
+        // The others first: behind a grant's first frame there is never one that is still free.
+        words.for_each(|(word, mask)| self.0[word].claim(mask, 0));
+        if let Some((word, mask)) = first {
+            self.0[word].claim(mask, if begins_grant { 1 << (frames.start % 64) } else { 0 });
         }
     }
 
@@ -255,8 +260,9 @@ impl FrameMap {
         let (words, mask) = chunk(first, order);
         let mut head = 1 << (first % 64);
         for word in &self.0[words] {
-            word.free.fetch_and(!mask, Relaxed);
+            // In this order: with the other bit first, each frame would look like a grant of its own for a moment.
             word.head.fetch_and(!mask | head, Relaxed);
+            word.free.fetch_and(!mask, Release);
             head = 0;
         }
     }
@@ -288,10 +294,8 @@ impl FrameMap {
         if behind % 64 != 0 {
             return word.is_single(frame.into());
         }
-        let next = self.word_of(behind.into());
-        word.head() & !word.free() & 1 << 63 != 0
-            && behind < BLOCK_FRAMES
-            && (next.free() | next.head()) & 1 != 0
+        let (next, free) = (self.word_of(behind.into()), word.free());
+        word.head() & !free & 1 << 63 != 0 && behind < BLOCK_FRAMES && (next.free() | next.head()) & 1 != 0
     }
 
     #[inline(never)]
@@ -299,6 +303,8 @@ impl FrameMap {
         let (words, mask) = chunk(first, order);
         let bit = 1 << (first % 64);
         let starts = self.0[words.start].head() & mask == bit && self.0[words.start].free() & mask == 0;
+        // Whoever made it a grant has made the frames behind it part of that before.
+        fence(Acquire);
         let mut others = self.0[words.start + 1..words.end].iter();
         let behind = first + (1 << order);
         starts

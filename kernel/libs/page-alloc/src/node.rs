@@ -154,8 +154,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     /// Takes a sealed grant back that begins in this span of the node.
     pub fn free_sealed(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        let cached = Contents::chain(guarded.caches).any(|cache| cache.holds(frame.0));
-        let freed = if cached {
+        let freed = if guarded.is_held(frame.0) {
             Err(FreeError::AlreadyFree(frame))
         } else {
             guarded.memory_of(span).free_sealed(span, frame, count)
@@ -181,8 +180,10 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let mut guarded = self.guarded.lock();
         if let Err(frame) = guarded.memory_of(span).remove(span.extent(), frames.clone()) {
             return Err(match guarded.memory_of(span).state(span.extent(), frame) {
+                FrameState::Withheld if guarded.is_held(frame) => RemoveError::Cached(FrameNumber(frame)),
+                // A cache has had it, and whoever got it from there has sealed it, or is giving it back just now.
                 FrameState::Withheld if guarded.is_cached(frame..frame + 1) => {
-                    RemoveError::Cached(FrameNumber(frame))
+                    RemoveError::InUse(FrameNumber(frame))
                 }
                 FrameState::Withheld => RemoveError::NeverAdded(FrameNumber(frame)),
                 _ => RemoveError::InUse(FrameNumber(frame)),
@@ -310,7 +311,12 @@ impl<'m> Guarded<'m> {
         }
     }
 
-    /// Whether a cache has one of these frames, which were just found to be withheld.
+    /// Whether a cache has the frame now.
+    fn is_held(&self, frame: u64) -> bool {
+        Contents::chain(self.caches).any(|cache| cache.holds(frame))
+    }
+
+    /// Whether a cache has, or has had, one of these frames, which were just found to be withheld.
     fn is_cached(&self, frames: Range<u64>) -> bool {
         // Whoever withheld a frame for a cache has listed it before.
         fence(Acquire);

@@ -16,7 +16,7 @@ use crate::span_table::Span;
 impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// Seals what one call of [`PageAllocator::allocate`] granted: from then on [`PageAllocator::free`] and
     /// [`PageAllocator::free_cached`] refuse it as they do frames that were never handed out. For who shares the allocator with
-    /// others that it does not trust.
+    /// others that it does not trust. Where it came from a cache, the refusal may call it free instead.
     ///
     /// # Errors
     /// As for [`PageAllocator::free`]: it is not a grant of this count, or no longer one.
@@ -31,7 +31,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// # Errors
     /// As for [`PageAllocator::free`], and [`FreeError::NotSealed`].
     pub fn free_sealed(&self, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
-        let (span, node) = self.place_of(frame)?;
+        let (span, node) = self.place_of(frame).inspect_err(|_| self.count_outside())?;
         node.free_sealed(span, frame, count)
     }
 

@@ -259,3 +259,17 @@ fn what_is_removed_while_others_allocate_and_free_is_nobody_s() {
     assert_eq!(pages.node_stats(node(0)).unwrap().free, FRAMES - 1);
     assert_eq!(pages.free_by_order(node(0)).unwrap()[11], 2048);
 }
+
+#[test]
+fn a_sealed_frame_that_came_from_a_cache_is_in_use_however_often_the_cache_is_drained() {
+    let mut machine = Machine::new(&[span(0, 0, 1024)], &[&[0]]);
+    let (pages, mut caches) = machine.pages_and_caches(&[node(0)]);
+    pages.add_free(FrameRange::new(512, 1024)).unwrap();
+    let frame = pages.allocate_cached(&mut caches[0]).unwrap();
+    pages.seal(frame, 1).unwrap();
+    let range = FrameRange { start: frame, end: FrameNumber(1024) };
+
+    pages.drain(&mut caches[0]);
+
+    assert_eq!(pages.remove_free(range), Err(RemoveError::InUse(frame)));
+}

@@ -20,8 +20,8 @@ const SPANS: [NodeFrames; 1] = [NodeFrames { node: NODE, frames: FrameRange::new
 /// The first frame that is free, and the first of its word of the block's map.
 const FIRST: u64 = 64;
 
-/// Preemptions of a run with three CPUs, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
-const THREE_CPU_PREEMPTIONS: usize = 2;
+/// Preemptions of a run with three CPUs or many steps, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
+const FEW_PREEMPTIONS: usize = 2;
 
 /// Bytes for one run of a model, and again for the next.
 #[derive(Clone, Copy)]
@@ -49,11 +49,14 @@ struct Machine {
 /// Runs `model` on a machine of so many CPUs, with this many frames free, in every way that there is. With three threads
 /// only those with few preemptions, else there are too many.
 fn explore(cpus: usize, frames: u64, model: fn(&mut Machine)) {
+    explore_within(if cpus > 2 { Some(FEW_PREEMPTIONS) } else { None }, cpus, frames, model);
+}
+
+/// The same, with at most so many preemptions.
+fn explore_within(preemptions: Option<usize>, cpus: usize, frames: u64, model: fn(&mut Machine)) {
     let mut builder = Builder::new();
     builder.max_branches = 100_000;
-    if cpus > 2 {
-        builder.preemption_bound = builder.preemption_bound.or(Some(THREE_CPU_PREEMPTIONS));
-    }
+    builder.preemption_bound = builder.preemption_bound.or(preemptions);
     let table = Memory::new(Pages::table_layout(&SPANS).unwrap());
     let metadata = Memory::new(Pages::node_layout(&SPANS, NODE).unwrap());
     let caches: Vec<_> = (0..cpus).map(|_| Memory::new(Pages::cache_layout())).collect();
@@ -214,6 +217,41 @@ fn a_part_of_a_grant_goes_to_no_cache_while_its_neighbours_come_and_go() {
         ]);
         let wrong = FreeError::WrongCount { frame: two, count: 1, granted: 2 };
         assert_eq!(freed[0], [Err(wrong), Err(FreeError::InsideGrant(FrameNumber(two.0 + 1)))]);
+    });
+}
+
+#[test]
+fn a_grant_over_two_words_loses_no_part_to_a_wrong_free_at_the_same_moment() {
+    // The walk for such a run takes many steps.
+    explore_within(Some(FEW_PREEMPTIONS), 2, 66, |machine| {
+        let below = machine.pages.allocate(&Request::new(63, NODE)).unwrap();
+        let last_of_word = FrameNumber(FIRST + 63);
+        let freed = machine.run(vec![
+            work(move |pages, cache, _| pages.free_cached(cache, last_of_word, 1)),
+            work(move |pages, _, held| {
+                held.push((below.frame, below.count));
+                allocate(pages, 3, held);
+                assert_eq!(held.last(), Some(&(last_of_word, 3)));
+                Ok(())
+            }),
+        ]);
+        assert!(freed[0].is_err(), "{freed:?}");
+    });
+}
+
+#[test]
+fn a_kept_chunk_that_is_granted_again_loses_no_part_to_a_wrong_free_at_the_same_moment() {
+    explore(2, 4, |machine| {
+        let four = machine.pages.allocate(&Request::new(4, NODE)).unwrap();
+        machine.pages.free(four.frame, four.count).unwrap();
+        let freed = machine.run(vec![
+            work(move |pages, cache, _| pages.free_cached(cache, FrameNumber(four.frame.0 + 1), 1)),
+            work(|pages, _, held| {
+                allocate(pages, 4, held);
+                Ok(())
+            }),
+        ]);
+        assert!(freed[0].is_err(), "{freed:?}");
     });
 }
 

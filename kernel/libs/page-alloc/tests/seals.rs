@@ -102,6 +102,7 @@ fn what_is_outside_memory_is_neither_sealed_nor_freed() {
     let outside = FrameNumber(8192);
     assert_eq!(pages.seal(outside, 1), Err(FreeError::NotMemory(outside)));
     assert_eq!(pages.free_sealed(outside, 1), Err(FreeError::NotMemory(outside)));
+    assert_eq!(pages.refused_outside(), 1, "each free that is refused is counted");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "invariants"))]
 extern crate std;
 
 mod build;
@@ -20,6 +20,8 @@ mod fallback;
 mod figure;
 mod initiators;
 mod inputs;
+#[cfg(any(test, feature = "invariants"))]
+pub mod invariants;
 mod measure;
 mod memory;
 mod performance;

@@ -1,4 +1,5 @@
 //! Tests of the topology: a module a family of rules, and properties that hold for any machine and any bytes.
+mod bits;
 mod cpus;
 mod distances;
 mod fake;

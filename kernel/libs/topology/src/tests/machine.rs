@@ -6,9 +6,10 @@ use acpi_tables::wire::{MadtLocalX2Apic, SratMemoryAffinity, SratX2ApicAffinity}
 use acpi_tables::{Action, Finding, find_hmat, find_madt, find_msct, find_slit, find_srat};
 use std::boxed::Box;
 use std::vec::Vec;
-use units::{ApicId, NodeId, PhysAddr, PhysRange, ProximityDomain};
+use units::{ApicId, NodeId, PhysRange, ProximityDomain};
 
-use crate::{Inputs, NumaMode, NumaTopology, Performance};
+pub use crate::invariants::check;
+use crate::{Inputs, NumaMode, NumaTopology};
 
 pub const MIB: u64 = 1 << 20;
 
@@ -124,83 +125,4 @@ pub fn domains(topology: &NumaTopology) -> Vec<u32> {
 /// The CPUs as (APIC id, node), by id.
 pub fn placed(topology: &NumaTopology) -> Vec<(u32, usize)> {
     topology.cpus().iter().map(|cpu| (cpu.apic_id.0, cpu.node.index())).collect()
-}
-
-/// What holds for every topology.
-pub fn check(topology: &NumaTopology, ram: &[PhysRange]) {
-    let ranges = topology.ranges();
-    assert!(topology.node_count() >= 1);
-    assert!(ranges.iter().all(|range| !range.range.is_empty()));
-    assert!(ranges.windows(2).all(|pair| pair[0].range.end <= pair[1].range.start), "sorted and apart");
-    assert!(
-        topology.nodes().windows(2).all(|pair| pair[0].domain < pair[1].domain),
-        "ids ascend with domains"
-    );
-    for (index, node) in topology.nodes().iter().enumerate() {
-        assert_eq!(node.id.index(), index);
-        let own = || topology.ranges_of(node.id).map(|range| range.range);
-        assert_eq!(node.memory_size, own().map(PhysRange::len_bytes).sum());
-        assert_eq!(node.memory_base, own().map(|range| range.start.0).min().unwrap_or(0));
-        let on_node = topology.cpus().iter().filter(|cpu| cpu.node == node.id).count();
-        assert_eq!(node.cpu_count as usize, on_node);
-        assert!(
-            node.memory_size > 0 || on_node > 0 || topology.node_count() == 1,
-            "no node without anything"
-        );
-        assert_eq!(topology.distance(node.id, node.id), Some(10));
-        check_fallback(topology, node.id);
-    }
-    for (index, cpu) in topology.cpus().iter().enumerate() {
-        assert_eq!((cpu.id.index(), topology.node_of_cpu(cpu.apic_id)), (index, Some(cpu.node)));
-    }
-    ram.iter().for_each(|ram| check_owners(topology, *ram));
-    if let Some(performance) = topology.performance() {
-        check_performance(topology, performance);
-    }
-}
-
-fn check_performance(topology: &NumaTopology, performance: &Performance) {
-    let initiators = performance.initiators();
-    assert!(initiators.windows(2).all(|pair| pair[0].domain < pair[1].domain), "initiators ascend");
-    for node in topology.nodes() {
-        let initiates = initiators.iter().any(|initiator| initiator.node == Some(node.id));
-        assert!(initiates || node.cpu_count == 0, "a node with CPUs is an initiator");
-        let attached = performance.attached_initiator(node.id);
-        assert!(attached.is_none_or(|domain| initiators.iter().any(|initiator| initiator.domain == domain)));
-        for (index, initiator) in initiators.iter().enumerate() {
-            assert!(performance.reach(index, node.id).is_some());
-            assert!(initiator.node.is_none_or(|from| performance.between(from, node.id).is_some()));
-        }
-    }
-    let caches = performance.side_caches();
-    assert!(caches.windows(2).all(|pair| (pair[0].node, pair[0].level) < (pair[1].node, pair[1].level)));
-    assert!(caches.iter().all(|cache| topology.node(cache.node).is_some()));
-}
-
-/// Every frame of RAM, touched ones included, is one node's, and every byte of RAM is in a range.
-fn check_owners(topology: &NumaTopology, ram: PhysRange) {
-    let frames = ram.touched_frames();
-    for frame in frames.start.0..frames.end.0.min(frames.start.0 + 512) {
-        let frame = PhysRange::new(frame * units::FRAME_SIZE, (frame + 1) * units::FRAME_SIZE);
-        let own = |range: &&crate::MemoryRange| !range.range.intersection(frame).is_empty();
-        let mut owners: Vec<_> = topology.ranges().iter().filter(own).map(|range| range.node).collect();
-        owners.dedup();
-        assert_eq!(owners.len(), 1, "frame at {}", frame.start);
-        for address in [frame.start.max(ram.start), PhysAddr(frame.end.min(ram.end).0 - 1)] {
-            assert_eq!(topology.node_of_address(address), Some(owners[0]), "at {address}");
-        }
-    }
-}
-
-fn check_fallback(topology: &NumaTopology, from: NodeId) {
-    let order = topology.fallback(from);
-    let with_memory = topology.nodes().iter().filter(|node| node.memory_size > 0).map(|node| node.id);
-    let mut sorted = order.to_vec();
-    sorted.sort_unstable();
-    assert!(with_memory.eq(sorted), "every node with memory is there once");
-    let own = topology.node(from).is_some_and(|node| node.memory_size > 0);
-    assert_eq!(order.first() == Some(&from), own, "a node asks itself first");
-    let others: Vec<_> =
-        order.iter().filter(|to| **to != from).map(|to| topology.distance(from, *to)).collect();
-    assert!(others.is_sorted(), "nearest first");
 }

@@ -205,23 +205,6 @@ proptest! {
     }
 }
 
-#[test]
-fn every_flipped_bit_of_the_two_node_machine_leaves_every_frame_owned_and_is_told() {
-    let sound = Machine::two_nodes();
-    for which in 0..2 {
-        let bytes = [&sound.srat, &sound.slit][which].as_ref().expect("a table").len();
-        for bit in 4 * 8..bytes * 8 {
-            let mut machine = sound.clone();
-            let table = [&mut machine.srat, &mut machine.slit][which].as_mut().expect("a table");
-            table[bit / 8] ^= 1 << (bit % 8);
-            let (topology, told) = machine.build();
-            check(&topology, &machine.ram);
-            assert!(!told.is_empty(), "bit {bit}");
-            assert_eq!(topology.cpus().len(), 4, "bit {bit}");
-        }
-    }
-}
-
 /// Findings are one line each, whatever the numbers in them.
 #[test]
 fn no_finding_is_longer_than_a_line() {

@@ -1,0 +1,7 @@
+//! Tables that lie, given to the machine as its firmware's: it boots on each, says what was wrong, and keeps what was right.
+#[path = "../common/mod.rs"]
+mod common;
+mod flips;
+mod injected;
+mod slit;
+mod srat;

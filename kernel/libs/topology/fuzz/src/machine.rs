@@ -1,0 +1,199 @@
+//! A machine's tables and memory map, made of any bytes by way of the builder: mostly sound, so that fuzzing gets far.
+use acpi_tables::builder::{
+    TableBuilder, attachment, generic_initiator, latency_and_bandwidth, local_apic, local_apic_affinity,
+    local_x2apic, memory_affinity, msct_domains, side_cache, x2apic_affinity,
+};
+use acpi_tables::{Capped, DeviceHandle, Finding};
+use arbitrary::{Arbitrary, Result, Unstructured};
+use topology::{FakeNodes, Inputs, NumaMode, NumaTopology};
+use units::{ApicId, FRAME_SIZE, PhysRange, ProximityDomain};
+use zerocopy::IntoBytes;
+
+use crate::mutation::Mutation;
+use crate::readers::check_words;
+
+/// The most entries of a kind.
+const MANY: usize = 24;
+
+/// What a topology is built from.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The tables, in any order.
+    pub tables: Vec<Vec<u8>>,
+    /// RAM as the memory map has it: ascending, apart and merged.
+    pub ram: Vec<PhysRange>,
+    /// The CPU that this runs on.
+    pub boot_cpu: Option<ApicId>,
+    /// What is to be made of it.
+    pub numa: NumaMode,
+}
+
+impl Machine {
+    /// Mutates its tables as `u` has it: table, mutation, and so on.
+    ///
+    /// # Errors
+    /// When `u` has too few bytes.
+    pub fn mutate(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        while u.ratio(3, 4)? && !u.is_empty() {
+            let (which, other) = (u.choose_index(self.tables.len())?, u.choose_index(self.tables.len())?);
+            let other = self.tables[other].clone();
+            Mutation::arbitrary(u)?.apply(&mut self.tables[which], &other);
+        }
+        Ok(())
+    }
+
+    /// Builds its topology in `topology` and checks it.
+    ///
+    /// # Panics
+    /// When something does not hold.
+    pub fn check(&self, topology: &mut NumaTopology) {
+        build(self.tables.iter().map(|table| &table[..]), self, topology);
+    }
+}
+
+/// Builds the topology that these tables make on this machine, and checks it.
+pub fn build<'a>(
+    tables: impl Iterator<Item = &'a [u8]> + Clone,
+    machine: &Machine,
+    topology: &mut NumaTopology,
+) {
+    let mut findings = Capped::new(|finding: Finding| check_words(&finding));
+    let from_tables = Inputs::from_tables(tables, &mut findings);
+    let Machine { ram, boot_cpu, numa, .. } = machine;
+    let inputs = Inputs { ram, boot_cpu: *boot_cpu, numa: *numa, ..from_tables };
+    topology.rebuild(&inputs, &mut findings);
+    findings.finish();
+    topology::invariants::check(topology, ram);
+}
+
+impl<'a> Arbitrary<'a> for Machine {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let tables = vec![srat(u)?, slit(u)?, madt(u)?, hmat(u)?, msct(u)?];
+        let numa = match u.int_in_range(0..=15)? {
+            0 => NumaMode::Off,
+            1 => NumaMode::Fake(FakeNodes::Count(u.arbitrary()?)),
+            2 => NumaMode::Fake(FakeNodes::SizeBytes(u.arbitrary()?)),
+            _ => NumaMode::FromFirmware,
+        };
+        let boot_cpu = if u.ratio(1, 2)? { Some(ApicId(id(u)?)) } else { None };
+        Ok(Self { tables, ram: ram(u)?, boot_cpu, numa })
+    }
+}
+
+/// Calls `make` for each of a few entries.
+fn few<T>(
+    u: &mut Unstructured<'_>,
+    mut make: impl FnMut(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let count = u.int_in_range(0..=MANY)?;
+    (0..count).map(|_| make(u)).collect()
+}
+
+/// A small number, or now and then any: APIC ids and domains.
+fn id(u: &mut Unstructured<'_>) -> Result<u32> {
+    if u.ratio(15, 16)? { u.int_in_range(0..=9) } else { u.arbitrary() }
+}
+
+fn domain(u: &mut Unstructured<'_>) -> Result<ProximityDomain> {
+    id(u).map(ProximityDomain)
+}
+
+/// An address or a length: small and of whole frames, or now and then any.
+fn bytes(u: &mut Unstructured<'_>) -> Result<u64> {
+    if u.ratio(15, 16)? { Ok(u64::from(u8::arbitrary(u)?) * FRAME_SIZE) } else { u.arbitrary() }
+}
+
+/// Flags as they mostly are, or now and then any.
+fn flags(u: &mut Unstructured<'_>, usual: u32) -> Result<u32> {
+    if u.ratio(7, 8)? { Ok(usual) } else { u.arbitrary() }
+}
+
+/// An SRAT with entries of each kind, in any order.
+///
+/// # Errors
+/// When `u` has too few bytes; likewise below.
+pub fn srat(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let entries = few(u, |u| match u.int_in_range(0..=7)? {
+        0..=1 => {
+            let mut cpu = local_apic_affinity(id(u)? as u8, domain(u)?);
+            cpu.flags = flags(u, 1)?.into();
+            Ok(cpu.as_bytes().to_vec())
+        }
+        2..=3 => {
+            let mut cpu = x2apic_affinity(ApicId(id(u)?), domain(u)?);
+            cpu.flags = flags(u, 1)?.into();
+            Ok(cpu.as_bytes().to_vec())
+        }
+        4..=6 => {
+            let mut memory = memory_affinity(bytes(u)?, bytes(u)?, domain(u)?);
+            memory.flags = flags(u, 1)?.into();
+            Ok(memory.as_bytes().to_vec())
+        }
+        _ => {
+            let handle = DeviceHandle::Acpi { hid: u.arbitrary()?, uid: u.arbitrary()? };
+            Ok(generic_initiator(handle, domain(u)?).as_bytes().to_vec())
+        }
+    })?;
+    Ok(TableBuilder::srat(u.int_in_range(0..=3)?).entry(&entries.concat()[..]).build())
+}
+
+/// A SLIT of some localities, its matrix mostly of the right size.
+pub fn slit(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let side: u8 = u.int_in_range(0..=10)?;
+    let size = usize::from(side).pow(2).min(u.len());
+    let localities = if u.ratio(15, 16)? { side.into() } else { u.arbitrary()? };
+    Ok(TableBuilder::slit(localities, u.bytes(size)?).build())
+}
+
+/// A MADT of CPUs, some of which are not there.
+pub fn madt(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let entries = few(u, |u| {
+        if u.ratio(1, 2)? {
+            let mut cpu = local_apic(u.arbitrary()?, id(u)? as u8);
+            cpu.flags = flags(u, 1)?.into();
+            return Ok(cpu.as_bytes().to_vec());
+        }
+        let mut cpu = local_x2apic(u.arbitrary()?, ApicId(id(u)?));
+        cpu.flags = flags(u, 1)?.into();
+        Ok(cpu.as_bytes().to_vec())
+    })?;
+    Ok(TableBuilder::madt().entry(&entries.concat()[..]).build())
+}
+
+/// An HMAT with structures of each kind.
+pub fn hmat(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let structures = few(u, |u| match u.int_in_range(0..=3)? {
+        0 => {
+            let initiator = if u.ratio(3, 4)? { Some(domain(u)?) } else { None };
+            Ok(attachment(domain(u)?, initiator).as_bytes().to_vec())
+        }
+        1 => {
+            let attributes = [u.arbitrary()?, u.arbitrary()?, u.arbitrary()?, u.arbitrary()?];
+            Ok(side_cache(domain(u)?, u.arbitrary()?, attributes, u.arbitrary()?, &[]))
+        }
+        _ => {
+            let (initiators, targets) = (few(u, id)?, few(u, id)?);
+            let values: Vec<u16> =
+                (0..initiators.len() * targets.len()).map(|_| u.arbitrary()).collect::<Result<_>>()?;
+            let unit = if u.ratio(7, 8)? { 100 } else { u.arbitrary()? };
+            Ok(latency_and_bandwidth(u.int_in_range(0..=6)?, unit, &initiators, &targets, &values))
+        }
+    })?;
+    Ok(TableBuilder::hmat(u.int_in_range(0..=3)?).entry(&structures.concat()[..]).build())
+}
+
+/// An MSCT with some domains.
+pub fn msct(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let entries = few(u, |u| Ok(msct_domains(id(u)?, id(u)?, u.arbitrary()?, u.arbitrary()?)))?;
+    Ok(TableBuilder::msct(id(u)?, id(u)?, bytes(u)?).entries(entries).build())
+}
+
+/// RAM that starts and ends anywhere, mostly in the first MiB.
+fn ram(u: &mut Unstructured<'_>) -> Result<Vec<PhysRange>> {
+    let mut edges = few(u, |u| {
+        if u.ratio(15, 16)? { Ok(u64::from(u16::arbitrary(u)?) << 4) } else { Ok(u64::arbitrary(u)? >> 8) }
+    })?;
+    edges.sort_unstable();
+    edges.dedup();
+    Ok(edges.as_chunks().0.iter().map(|&[start, end]| PhysRange::new(start, end)).collect())
+}

@@ -1,0 +1,138 @@
+//! Reads each table to its end and checks what holds for any bytes: bounded steps, findings in place and of the table's rules.
+use acpi_tables::{
+    Finding, Findings, HmatEntry, Rule, SratEntry, find_hmat, find_madt, find_msct, find_slit, find_srat,
+};
+use units::ProximityDomain;
+
+/// The most findings that one step can have.
+const FINDINGS_A_STEP: usize = 4;
+
+/// Counts findings, and checks each.
+#[derive(Debug)]
+pub struct Counter {
+    /// Findings so far.
+    pub count: usize,
+    length: usize,
+    rules: &'static str,
+    in_words: bool,
+}
+
+impl Counter {
+    /// For a table of `length` bytes whose own rules start with `rules`. `in_words` says each finding as well.
+    #[must_use]
+    pub const fn new(length: usize, rules: &'static str, in_words: bool) -> Self {
+        Self { count: 0, length, rules, in_words }
+    }
+}
+
+impl Findings for Counter {
+    fn report(&mut self, finding: Finding) {
+        self.count += 1;
+        // Here, so that a reader that goes round in circles and complains is noticed.
+        assert!(self.count <= FINDINGS_A_STEP * (self.length / 2 + 1), "{} findings", self.count);
+        let id = finding.rule.id();
+        assert!(id.starts_with(self.rules) || id.starts_with("table."), "{id} of {}", finding.table);
+        assert!(finding.offset as usize <= self.length, "{finding} lies outside the table");
+        if self.in_words {
+            check_words(&finding);
+        }
+    }
+}
+
+/// A finding is one of the rules there are, and one line.
+pub fn check_words(finding: &Finding) {
+    assert!(Rule::ALL.contains(&finding.rule));
+    let text = finding.to_string();
+    assert!(text.len() < 160 && !text.contains('\n'), "{text}");
+}
+
+/// Reads these bytes as the table whose signature they start with; gives the number of findings.
+///
+/// # Panics
+/// When reading takes more steps than the table has bytes for, or a finding is not one of the table's.
+pub fn read(bytes: &[u8], in_words: bool) -> usize {
+    let counter = |rules| Counter::new(bytes.len(), rules, in_words);
+    match bytes.first_chunk() {
+        Some(b"SRAT") => srat(bytes, counter("srat.")),
+        Some(b"SLIT") => slit(bytes, counter("slit.")),
+        Some(b"APIC") => madt(bytes, counter("madt.")),
+        Some(b"HMAT") => hmat(bytes, counter("hmat.")),
+        Some(b"MSCT") => msct(bytes, counter("msct.")),
+        _ => 0,
+    }
+}
+
+/// Counting ends where a reader cannot any more. No entry is shorter than `smallest` bytes, so there are no more steps than that.
+fn check_steps(steps: usize, smallest: usize, bytes: &[u8], findings: &Counter) -> usize {
+    assert!(steps <= bytes.len() / smallest, "{steps} steps in {} bytes", bytes.len());
+    findings.count
+}
+
+fn srat(bytes: &[u8], mut findings: Counter) -> usize {
+    let mut steps = 0;
+    if let Some(srat) = find_srat([bytes], &mut findings) {
+        let mut last = 0;
+        for entry in srat.entries(&mut findings) {
+            let offset = match entry {
+                SratEntry::Cpu(cpu) => cpu.offset,
+                SratEntry::Memory(memory) => memory.offset,
+                SratEntry::GenericInitiator(device) | SratEntry::GenericPort(device) => device.offset,
+                SratEntry::Other { offset, .. } => offset,
+            };
+            assert!(offset > last && (offset as usize) < bytes.len(), "entries ascend, inside the table");
+            last = offset;
+            steps += 1;
+        }
+    }
+    check_steps(steps, 2, bytes, &findings)
+}
+
+fn slit(bytes: &[u8], mut findings: Counter) -> usize {
+    if let Some(slit) = find_slit([bytes], &mut findings) {
+        assert!(slit.localities() > 0);
+        let edge = u32::try_from(slit.localities()).unwrap_or(u32::MAX);
+        let domains = [0, 1, 2, edge / 2, edge - 1, edge, u32::MAX].map(ProximityDomain);
+        for (from, to) in domains.iter().flat_map(|&from| domains.map(|to| (from, to))) {
+            let offset = slit.offset(from, to) as usize;
+            assert_eq!(slit.distance(from, to), bytes.get(offset).copied().filter(|_| offset != 0));
+        }
+    }
+    check_steps(0, 2, bytes, &findings)
+}
+
+fn madt(bytes: &[u8], mut findings: Counter) -> usize {
+    let mut steps = 0;
+    if let Some(madt) = find_madt([bytes], &mut findings) {
+        steps = madt.cpus(&mut findings).take(bytes.len()).count();
+        let _ = madt.local_apic_address();
+    }
+    check_steps(steps, 2, bytes, &findings)
+}
+
+fn hmat(bytes: &[u8], mut findings: Counter) -> usize {
+    let mut steps = 0;
+    if let Some(hmat) = find_hmat([bytes], &mut findings) {
+        for entry in hmat.entries(&mut findings).take(bytes.len()) {
+            steps += 1;
+            if let HmatEntry::Matrix(matrix) = entry {
+                let (rows, columns) = (matrix.initiators().len(), matrix.targets().len());
+                assert!(4 * (rows + columns) <= bytes.len(), "a matrix lies in its table");
+                for (row, column) in
+                    [(0, 0), (rows.saturating_sub(1), columns.saturating_sub(1)), (rows, columns)]
+                {
+                    let _ = matrix.value(row, column);
+                }
+            }
+        }
+    }
+    check_steps(steps, 8, bytes, &findings)
+}
+
+fn msct(bytes: &[u8], mut findings: Counter) -> usize {
+    let mut steps = 0;
+    if let Some(msct) = find_msct([bytes], &mut findings) {
+        steps = msct.domains(&mut findings).take(bytes.len()).count();
+        let _ = (msct.max_domains(), msct.max_clock_domains(), msct.max_address());
+    }
+    check_steps(steps, 2, bytes, &findings)
+}

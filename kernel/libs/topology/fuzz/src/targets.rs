@@ -1,0 +1,93 @@
+//! The fuzz targets: each takes any bytes, plainly as a table, or as instructions for the builder and then for mutations.
+use std::cell::RefCell;
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use topology::{NumaMode, NumaTopology};
+use units::PhysRange;
+
+use crate::machine::Machine;
+use crate::mutation::Mutation;
+use crate::readers::read;
+use crate::root;
+
+/// Plain bytes are the tables of a machine with this RAM.
+const RAM: [PhysRange; 2] = [PhysRange::new(0, 0x9_fc00), PhysRange::new(1 << 20, 511 << 20)];
+
+thread_local! {
+    /// Too large for a stack.
+    static TOPOLOGY: RefCell<Box<NumaTopology>> = RefCell::new(Box::new(NumaTopology::EMPTY));
+}
+
+fn with_topology(run: impl FnOnce(&mut NumaTopology)) {
+    TOPOLOGY.with_borrow_mut(|topology| run(topology));
+}
+
+/// One table: the first byte says how it is made of the rest.
+pub fn table(signature: [u8; 4], build: fn(&mut Unstructured<'_>) -> Result<Vec<u8>>, data: &[u8]) {
+    let Some((&how, rest)) = data.split_first() else { return };
+    if how % 2 == 0 {
+        read(&plain(signature, how & 2 != 0, rest), true);
+    } else if let Ok(table) = built(build, &mut Unstructured::new(rest)) {
+        read(&table, true);
+    }
+}
+
+/// These bytes with this signature; the length made true if asked for.
+fn plain(signature: [u8; 4], true_length: bool, bytes: &[u8]) -> Vec<u8> {
+    let mut table = [&signature[..], &[0; 4], bytes].concat();
+    if true_length {
+        let length = table.len() as u32;
+        table[4..8].copy_from_slice(&length.to_le_bytes());
+    } else if let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+        table.truncate(4);
+        table.extend_from_slice(length);
+        table.extend_from_slice(rest);
+    }
+    table
+}
+
+fn built(build: fn(&mut Unstructured<'_>) -> Result<Vec<u8>>, u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut table = build(u)?;
+    let sound = table.clone();
+    while u.ratio(3, 4)? && !u.is_empty() {
+        Mutation::arbitrary(u)?.apply(&mut table, &sound);
+    }
+    Ok(table)
+}
+
+/// The way from the root pointer to the topology.
+pub fn root(data: &[u8]) {
+    let Some((&how, rest)) = data.split_first() else { return };
+    if how % 2 == 0 {
+        let image = [b"RSD PTR ", rest].concat();
+        let machine =
+            Machine { tables: Vec::new(), ram: RAM.to_vec(), boot_cpu: None, numa: NumaMode::FromFirmware };
+        with_topology(|topology| root::walk(&image, &machine, topology));
+        return;
+    }
+    let u = &mut Unstructured::new(rest);
+    let Ok(machine) = Machine::arbitrary(u) else { return };
+    if let Ok(image) = root::image(&machine, u) {
+        with_topology(|topology| root::walk(&image, &machine, topology));
+    }
+}
+
+/// All tables together: their topology.
+pub fn topology(data: &[u8]) {
+    let Some((&how, rest)) = data.split_first() else { return };
+    if how % 2 == 0 {
+        // Parts of the bytes, of equal length, as the tables.
+        let mut parts = rest.chunks(rest.len().div_ceil(5).max(1));
+        let mut part = |signature| plain(signature, how & 2 != 0, parts.next().unwrap_or_default());
+        let tables = [*b"SRAT", *b"APIC", *b"SLIT", *b"HMAT", *b"MSCT"].map(&mut part).to_vec();
+        let ram = if how & 4 != 0 { RAM.to_vec() } else { Vec::new() };
+        let machine = Machine { tables, ram, boot_cpu: None, numa: NumaMode::FromFirmware };
+        with_topology(|topology| machine.check(topology));
+        return;
+    }
+    let u = &mut Unstructured::new(rest);
+    let Ok(mut machine) = Machine::arbitrary(u) else { return };
+    if machine.mutate(u).is_ok() {
+        with_topology(|topology| machine.check(topology));
+    }
+}
