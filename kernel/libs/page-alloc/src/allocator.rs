@@ -9,7 +9,7 @@ use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 use crate::atomic::AtomicU64;
 use crate::blocks::{block_of, offset_in_block};
 use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
-use crate::error::{AddError, AllocateError, FreeError, SetupError};
+use crate::error::{AddError, AllocateError, FreeError, NotCached, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
 use crate::setup::{self, NodeSetup};
@@ -207,18 +207,26 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// this allocator's own.
     #[inline]
     pub fn allocate_cached(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
-        cache.take().or_else(|| self.fill_and_take(cache))
+        self.allocate_cached_or_tell(cache).ok()
+    }
+
+    /// The same, for who wants a frame of that node or none: without one, whether another cache of the node may have some.
+    ///
+    /// # Errors
+    /// See [`NotCached`].
+    #[inline]
+    pub fn allocate_cached_or_tell(&self, cache: &mut CpuCache<'m>) -> Result<FrameNumber, NotCached> {
+        if let Some(frame) = cache.take() { Ok(frame) } else { self.fill_and_take(cache) }
     }
 
     #[cold]
     #[inline(never)]
-    fn fill_and_take(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
-        if !self.node(cache.node()?)?.fill(cache) {
-            return None;
-        }
-        let frame = cache.take()?;
+    fn fill_and_take(&self, cache: &mut CpuCache<'m>) -> Result<FrameNumber, NotCached> {
+        let node = cache.node().and_then(|id| self.node(id)).ok_or(NotCached::AskNode)?;
+        node.fill(cache)?;
+        let frame = cache.take().ok_or(NotCached::AskNode)?;
         self.remember_block(cache, frame);
-        Some(frame)
+        Ok(frame)
     }
 
     /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, most of it
