@@ -1,17 +1,21 @@
 //! Frames for caches, many at a time: withheld from the node's free ones, and given back.
 use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
 use crate::cache::CpuCache;
+use crate::claim::Chunk;
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::{Extent, NodeMemory};
 
+/// How many split blocks are looked at for one that is no other cache's.
+const LOOKED_AT: u32 = 4;
+
 impl<'m> NodeMemory<'m> {
-    /// Fills an empty cache with the free frames of a word, those of a block that is split already if there is one.
-    /// `false` when none is free.
-    pub fn fill(&mut self, cache: &mut CpuCache<'m>) -> bool {
+    /// Fills an empty cache with the free frames of a word, those of a block that is split already if there is one; best of one
+    /// that is not another cache's. `false` when none is free.
+    pub fn fill(&mut self, cache: &mut CpuCache<'m>, is_anothers: impl Fn(u64) -> bool) -> bool {
         if self.free == 0 {
             return false;
         }
-        let chunk = match self.find_chunk(0) {
+        let chunk = match self.find_apart(is_anothers).or_else(|| self.find_chunk(0)) {
             None if self.put_kept_back() => self.find_chunk(0),
             found => found,
         };
@@ -34,6 +38,27 @@ impl<'m> NodeMemory<'m> {
         self.free -= u64::from(frames.count_ones());
         self.settle(chunk.extent, chunk.extent.first, free - frames.count_ones() as u16);
         true
+    }
+
+    /// A free frame in a split block, or else in a whole one, that no other cache was last filled from: two CPUs that write to
+    /// the same line of a frame map again and again slow each other down. Only a few split blocks are looked at.
+    fn find_apart(&self, is_anothers: impl Fn(u64) -> bool) -> Option<Chunk> {
+        let mut left = LOOKED_AT;
+        for order in 0..BLOCK_ORDER {
+            let mut next = self.lists.head(order);
+            while let Some(index) = next {
+                let Block::Split { number, link, .. } = self.blocks.get(index.place()) else { break };
+                if !is_anothers(number.into()) {
+                    return self.chunk_at(index.place(), 0);
+                }
+                left -= 1;
+                if left == 0 {
+                    return self.find_chunk(BLOCK_ORDER);
+                }
+                next = link.next;
+            }
+        }
+        self.find_chunk(BLOCK_ORDER)
     }
 
     /// Notes what was taken back of a block.

@@ -225,8 +225,12 @@ impl<'m, L: RawMutex> Node<'m, L> {
     /// Fills an empty cache of the node, if a frame is free outside the node's caches.
     pub fn fill(&self, cache: &mut CpuCache<'m>) -> Result<(), NotCached> {
         let mut guarded = self.guarded.lock();
-        let Guarded { memory, more, .. } = &mut *guarded;
-        if memory.fill(cache) || more.iter_mut().any(|region| region.memory.fill(cache)) {
+        let Guarded { memory, more, caches, .. } = &mut *guarded;
+        let (own, caches) = (cache.contents, *caches);
+        let is_anothers = |number| Contents::chain(caches).any(|cache| cache.was_filled_from(number, own));
+        if memory.fill(cache, is_anothers)
+            || more.iter_mut().any(|region| region.memory.fill(cache, is_anothers))
+        {
             return Ok(());
         }
         let any_cached = Contents::chain(guarded.caches).any(|cache| cache.len() > 0);
