@@ -139,9 +139,9 @@ impl PerCpu {
     /// A block for a CPU, with its descriptor tables, in memory of its node or the nearest that has some; `None` when there is
     /// none at all. It runs `thread` first.
     pub fn create(id: CpuId, apic: ApicId, node: NodeId, thread: &'static Thread) -> Option<&'static Self> {
-        const { assert!(size_of::<Self>() <= FRAME_SIZE as usize) };
+        const PAGES: u64 = size_of::<PerCpu>().div_ceil(FRAME_SIZE as usize) as u64;
         let interrupt_stacks = allocate_interrupt_stacks(node)?;
-        let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+        let frame = page_allocator::allocate_for_kernel(node, PAGES, Zeroed::No)?.frame;
         let block = arch::physical_memory(frame.address()).cast::<Self>();
         let cache = page_allocator::create_cache(node);
         let new = Self {
@@ -149,7 +149,7 @@ impl PerCpu {
             page_cache: UnsafeCell::new(cache.unwrap_or_else(CpuCache::none)),
             ..Self::new(block, id, apic, node, interrupt_stacks)
         };
-        // SAFETY: the page is fresh, large enough, and stays the block's for good.
+        // SAFETY: the pages are fresh, large enough, and stay the block's for good.
         let block = unsafe {
             block.write(new);
             &*block

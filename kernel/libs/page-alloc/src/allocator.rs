@@ -247,8 +247,8 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if count == 1 && cache.put(frame) { Ok(()) } else { self.free_looked_up(cache, frame, count) }
     }
 
-    /// What [`PageAllocator::free_cached`] does with `count` frames if they are to be kept, and their state can be told from one
-    /// word: one frame of another node, or a power of two up to 32. `false`, with nothing changed, otherwise: then `free_cached`
+    /// What [`PageAllocator::free_cached`] does with `count` frames if they are to be kept, and their state can be told from their
+    /// block: one frame of another node, or a power of two up to 32. `false`, with nothing changed, otherwise: then `free_cached`
     /// decides.
     #[inline(always)]
     #[must_use = "frames that were not taken back are still granted"]
@@ -256,7 +256,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         let FrameNumber(first) = frame;
         // A power of two, or 0, of which none is kept; and aligned to itself.
         let below = count.wrapping_sub(1);
-        if count > 32 || count & below != 0 || first & below != 0 || first % 64 + count >= 64 {
+        if count > 32 || count & below != 0 || first & below != 0 {
             return false;
         }
         let Some(block) = cache.known_block(first) else { return false };

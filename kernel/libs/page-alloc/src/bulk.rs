@@ -1,16 +1,23 @@
 //! Frames for caches, many at a time: withheld from the node's free ones, and given back.
 use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
-use crate::cache::CpuCache;
+use crate::cache::{CACHE_FRAMES, CpuCache};
 use crate::claim::Chunk;
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::{Extent, NodeMemory};
+
+/// With how many frames a cache is filled at least, where the rest of the block has so many. With the last word's others it is
+/// half full at most, so that there is room for what is freed next.
+const FILLED_FRAMES: u32 = CACHE_FRAMES as u32 / 2 - 64 + 1;
+
+/// Words of a block.
+const WORDS: u64 = BLOCK_FRAMES as u64 / 64;
 
 /// How many split blocks are looked at for one that is no other cache's.
 const LOOKED_AT: u32 = 4;
 
 impl<'m> NodeMemory<'m> {
-    /// Fills an empty cache with the free frames of a word, those of a block that is split already if there is one; best of one
-    /// that is not another cache's. `false` when none is free.
+    /// Fills an empty cache with free frames of some words that lie side by side, those of a block that is split already if there
+    /// is one; best of one that is not another cache's. `false` when none is free.
     pub fn fill(&mut self, cache: &mut CpuCache<'m>, is_anothers: impl Fn(u64) -> bool) -> bool {
         if self.free == 0 {
             return false;
@@ -30,13 +37,22 @@ impl<'m> NodeMemory<'m> {
             _ => self.blocks.free_in(place),
         };
         let Some(map) = self.blocks.map(place) else { return false };
-        let word = map.word_of(chunk.frame());
-        let frames = word.available();
-        cache.fill(chunk.frame() / 64 * 64, frames, word);
-        cache.remember_word(chunk.frame(), word);
-        word.withhold(frames);
-        self.free -= u64::from(frames.count_ones());
-        self.settle(chunk.extent, chunk.extent.first, free - frames.count_ones() as u16);
+        let first = chunk.frame() / 64;
+        let available = |number: u64| map.word_of(number * 64).available();
+        let (mut end, mut count) = (first, 0);
+        while count < FILLED_FRAMES && (end == first || end % WORDS != 0) {
+            count += available(end).count_ones();
+            end += 1;
+        }
+        // From the last, for what comes last is handed out first.
+        for number in (first..end).rev().filter(|number| available(*number) != 0) {
+            let (word, frames) = (map.word_of(number * 64), available(number));
+            cache.fill(number * 64, frames, word);
+            cache.remember_word(number * 64, word);
+            word.withhold(frames);
+        }
+        self.free -= u64::from(count);
+        self.settle(chunk.extent, chunk.extent.first, free - count as u16);
         true
     }
 

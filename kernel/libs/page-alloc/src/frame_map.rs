@@ -107,8 +107,8 @@ impl Word {
         not_inside & (2 * behind - 1) == behind | 1 && free >> (frame % 64) & 1 == 0
     }
 
-    /// Withholds `count` frames from this one on, which are a grant of their own and end before the word does; `false`, with
-    /// nothing changed, when a cache has taken a single one back at the same moment.
+    /// Withholds `count` frames from this one on, which are a grant of their own; `false`, with nothing changed,
+    /// when a cache has taken a single one back at the same moment.
     #[inline]
     pub fn withhold_grant(&self, frame: u64, count: u64) -> bool {
         if count == 1 {
@@ -120,7 +120,7 @@ impl Word {
         true
     }
 
-    /// Makes `count` frames from this one on, which are withheld, a grant of their own. They end before the word does.
+    /// Makes `count` frames from this one on, which are withheld, a grant of their own.
     #[inline]
     pub fn grant_kept(&self, frame: u64, count: u64) {
         if count == 1 {
@@ -296,6 +296,18 @@ impl FrameMap {
         }
         let (next, free) = (self.word_of(behind.into()), word.free());
         word.head() & !free & 1 << 63 != 0 && behind < BLOCK_FRAMES && (next.free() | next.head()) & 1 != 0
+    }
+
+    /// Whether all frames of a word from this one on are a grant of their own, as far as the block knows: `false` in its last
+    /// word.
+    #[inline]
+    pub fn is_grant_at_word_end(&self, first: u16) -> bool {
+        let word = self.word_of(first.into());
+        let free = word.free() >> (first % 64);
+        let heads = word.head() >> (first % 64);
+        let behind = (first | 63) + 1;
+        let next = self.word_of(behind.into());
+        free == 0 && heads == 1 && behind < BLOCK_FRAMES && (next.free() | next.head()) & 1 != 0
     }
 
     #[inline(never)]

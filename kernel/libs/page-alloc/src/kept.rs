@@ -73,18 +73,13 @@ impl<'m> NodeMemory<'m> {
         Some(frame)
     }
 
-    /// The same of `count` frames, if they end before their word does. No count is kept but powers of two.
+    /// The same of `count` frames of one word. No count is kept but powers of two.
     #[inline(always)]
     pub fn allocate_kept_in_word(&mut self, count: u64) -> Option<u64> {
-        if count & count.wrapping_sub(1) != 0 {
+        if count > 32 || count & count.wrapping_sub(1) != 0 {
             return None;
         }
-        let slot = self.kept.parts.get_mut(count.trailing_zeros() as usize)?;
-        let Part { frame, map, .. } = (*slot)?;
-        if frame % 64 + count >= 64 {
-            return None;
-        }
-        *slot = None;
+        let Part { frame, map, .. } = self.kept.parts.get_mut(count.trailing_zeros() as usize)?.take()?;
         self.free -= count;
         map.word_of(frame).grant_kept(frame, count);
         Some(frame)
@@ -125,7 +120,7 @@ impl<'m> NodeMemory<'m> {
         true
     }
 
-    /// The same for `count` frames, a power of two up to 32, which end before their word does.
+    /// The same for `count` frames, a power of two up to 32.
     #[inline(always)]
     pub fn keep_in_word(&mut self, block: KnownBlock<'m>, frame: u64, count: u64) -> bool {
         let KnownBlock { map, span, .. } = block;
@@ -133,7 +128,12 @@ impl<'m> NodeMemory<'m> {
         let Some(slot @ None) = self.kept.parts.get_mut(count.trailing_zeros() as usize) else {
             return false;
         };
-        if !word.is_grant(frame, count) || !word.withhold_grant(frame, count) {
+        let is_grant = if frame % 64 + count < 64 {
+            word.is_grant(frame, count)
+        } else {
+            map.is_grant_at_word_end(offset_in_block(frame))
+        };
+        if !is_grant || !word.withhold_grant(frame, count) {
             return false;
         }
         self.free += count;

@@ -93,8 +93,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
-    /// Grants `count` kept frames that are wanted of this node, if so many are kept and end before their word does.
-    /// `local`: to a CPU of this node.
+    /// Grants `count` kept frames that are wanted of this node, if so many are kept, up to 32. `local`: to a CPU of
+    /// this node.
     #[inline(always)]
     pub fn allocate_kept_in_word(&self, count: u64, local: bool) -> Option<FrameNumber> {
         let mut guarded = self.guarded.lock();
@@ -112,9 +112,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Some(FrameNumber(frame))
     }
 
-    /// Takes back and keeps `count` frames of this block of the node, a power of two, which end before their word does.
-    /// `false`, with nothing changed, where they are not a grant of their own, so many are kept already, or the block was added
-    /// after setup.
+    /// Takes back and keeps `count` frames of this block of the node, a power of two up to 32. `false`, with nothing
+    /// changed, where they are not a grant of their own, so many are kept already, or the block was added after setup.
     #[inline(always)]
     pub fn keep_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, count: u64) -> bool {
         block.span.region == 0 && self.guarded.lock().memory.keep_in_word(block, frame.0, count)

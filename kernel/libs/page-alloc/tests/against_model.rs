@@ -45,7 +45,7 @@ enum Step {
     FreeSingles {
         first: Index,
         cpu: Index,
-        times: u8,
+        times: u16,
     },
     /// Another count than was granted, or another first frame.
     FreeOther {
@@ -87,7 +87,7 @@ enum Step {
     /// So many single frames, from one CPU's cache.
     AllocateCached {
         cpu: Index,
-        times: u8,
+        times: u16,
     },
     Drain {
         cpu: Index,
@@ -139,9 +139,9 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
         5 => request(nodes).prop_map(|request| Step::Allocate { request }),
         3 => by_policy(nodes),
         3 => (any::<Index>(), any::<Index>()).prop_map(|(which, cpu)| Step::Free { which, cpu }),
-        2 => (any::<Index>(), any::<Index>(), 1..100u8)
+        2 => (any::<Index>(), any::<Index>(), 1..400u16)
             .prop_map(|(first, cpu, times)| Step::FreeSingles { first, cpu, times }),
-        3 => (any::<Index>(), 1..150u8).prop_map(|(cpu, times)| Step::AllocateCached { cpu, times }),
+        3 => (any::<Index>(), 1..400u16).prop_map(|(cpu, times)| Step::AllocateCached { cpu, times }),
         1 => any::<Index>().prop_map(|cpu| Step::Drain { cpu }),
         1 => (any::<Index>(), 0..3u64, 0..3u64, 0..1100u64)
             .prop_map(|(which, ahead, back, count)| Step::FreeOther { which, ahead, back, count }),
@@ -341,7 +341,7 @@ impl Pair<'_> {
         }
     }
 
-    fn free_singles(&mut self, first: &Index, cpu: &Index, times: u8) {
+    fn free_singles(&mut self, first: &Index, cpu: &Index, times: u16) {
         let grants = &self.model.grants;
         let first = first.index(grants.len().max(1));
         let singles = grants.iter().skip(first).filter(|(_, count)| **count == 1);

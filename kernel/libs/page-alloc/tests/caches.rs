@@ -64,9 +64,11 @@ fn a_word_s_last_frame_is_put_by_its_block_and_a_grant_s_first_is_not() {
     let (pages, mut caches) = machine.pages_and_caches(&[node(0)]);
     pages.add_free(FrameRange::new(512, 1024)).unwrap();
     let cache = &mut caches[0];
-    let frames: Vec<_> = (0..CACHE_FRAMES).map(|_| pages.allocate_cached(cache).unwrap()).collect();
-    let (last, two) = (frames[CACHE_FRAMES - 1], pages.allocate(&Request::new(2, node(0))).unwrap());
-    assert_eq!((last, two.frame), (FrameNumber(575), FrameNumber(576)));
+    // As many as a cache is filled with at once.
+    let first = pages.allocate_cached(cache).unwrap();
+    let frames: Vec<_> = (0..cache.len()).map(|_| cache.take().unwrap()).collect();
+    let (last, two) = (frames[frames.len() - 1], pages.allocate(&Request::new(2, node(0))).unwrap());
+    assert_eq!((first, last.0 % 64, two.frame.0), (FrameNumber(512), 63, last.0 + 1));
     assert!(!cache.put(last));
     assert_eq!(
         pages.free_cached(cache, two.frame, 1),
@@ -92,4 +94,32 @@ fn a_cache_without_a_frame_tells_whether_another_of_its_node_has_some() {
         pages.free_cached(second, frame, 1).unwrap();
     }
     assert!(pages.allocate_cached_or_tell(second).is_ok());
+}
+
+#[test]
+fn a_kept_chunk_at_the_end_of_its_word_or_block_is_granted_again() {
+    let mut machine = Machine::new(&[span(0, 0, 4096)], &[&[0]]);
+    let (pages, mut caches) = machine.pages_and_caches(&[node(0)]);
+    pages.add_free(FrameRange::new(512, 2048)).unwrap();
+    let cache = &mut caches[0];
+    for order in 0..6 {
+        let count = 1 << order;
+        let request = Request::new(count, node(0));
+        let grants: Vec<_> = (0..512 / count).map(|_| pages.allocate(&request).unwrap().frame).collect();
+        for &frame in grants.iter().rev() {
+            pages.free_cached(cache, frame, count).unwrap();
+            assert!(!pages.free_kept(cache, frame, count), "a double free of {count} at {frame:?}");
+            let again = pages.allocate_kept(node(0), count, true);
+            if count > 1 {
+                assert_eq!(again, Some(frame), "{count} frames");
+            } else {
+                assert_eq!(again.or_else(|| cache.take()), Some(frame));
+            }
+            // The chunk behind must not be taken for a part of it, nor it for a part of a longer grant.
+            assert!(!pages.free_kept(cache, frame, 2 * count));
+        }
+        for frame in grants {
+            pages.free_cached(cache, frame, count).unwrap();
+        }
+    }
 }

@@ -247,8 +247,7 @@ pub fn free_page(frame: FrameNumber) -> bool {
 
 #[inline(never)]
 fn free_page_slowly(frame: FrameNumber) -> bool {
-    // No word can tell of its last frame.
-    if frame.0 % 64 != 63 && free_kept(frame, 1) { true } else { free_own_page(frame) }
+    if free_kept(frame, 1) { true } else { free_own_page(frame) }
 }
 
 #[inline(never)]
