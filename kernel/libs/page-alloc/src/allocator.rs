@@ -9,7 +9,7 @@ use units::{FrameNumber, FrameRange, MAX_NODES, NodeId, NodeSet};
 use crate::atomic::AtomicU64;
 use crate::blocks::{block_of, offset_in_block};
 use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
-use crate::error::{AddError, AllocateError, FreeError, SetupError};
+use crate::error::{AddError, AllocateError, FreeError, NotCached, SetupError};
 use crate::node::Node;
 use crate::request::{Grant, Needs, Request};
 use crate::setup::{self, NodeSetup};
@@ -207,13 +207,26 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// this allocator's own.
     #[inline]
     pub fn allocate_cached(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
-        cache.take().or_else(|| self.fill_and_take(cache))
+        self.allocate_cached_or_tell(cache).ok()
+    }
+
+    /// The same, for who wants a frame of that node or none: without one, whether another cache of the node may have some.
+    ///
+    /// # Errors
+    /// See [`NotCached`].
+    #[inline]
+    pub fn allocate_cached_or_tell(&self, cache: &mut CpuCache<'m>) -> Result<FrameNumber, NotCached> {
+        if let Some(frame) = cache.take() { Ok(frame) } else { self.fill_and_take(cache) }
     }
 
     #[cold]
     #[inline(never)]
-    fn fill_and_take(&self, cache: &mut CpuCache<'m>) -> Option<FrameNumber> {
-        if self.node(cache.node()?)?.fill(cache) { cache.take() } else { None }
+    fn fill_and_take(&self, cache: &mut CpuCache<'m>) -> Result<FrameNumber, NotCached> {
+        let node = cache.node().and_then(|id| self.node(id)).ok_or(NotCached::AskNode)?;
+        node.fill(cache)?;
+        let frame = cache.take().ok_or(NotCached::AskNode)?;
+        self.remember_block(cache, frame);
+        Ok(frame)
     }
 
     /// As [`PageAllocator::free`], but keeps single frames of the cache's node in the cache. Where that is full, most of it
@@ -271,13 +284,27 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if Some(block.span.node) != cache.node() || !block.map.is_single(offset_in_block(frame.0)) {
             return false;
         }
-        if cache.is_full()
-            && let Some(node) = self.node(block.span.node)
-        {
-            node.flush(cache, FLUSHED_FRAMES, &self.spans);
+        let word = block.map.word_of(frame.0);
+        if cache.is_full() {
+            if let Some(node) = self.node(block.span.node) {
+                node.flush(cache, FLUSHED_FRAMES, &self.spans);
+            }
+        } else if frame.0 % 64 != 63 {
+            // Neither of the two was what kept the frame from being put: the word is unknown.
+            cache.remember_word(frame.0, word);
         }
-        cache.remember_word(frame.0, block.map.word_of(frame.0));
-        cache.put_in(frame.0, block.map.word_of(frame.0))
+        cache.put_in(frame.0, word)
+    }
+
+    /// Has the cache remember the block that holds the frame, if it does not and the block is split.
+    fn remember_block(&self, cache: &mut CpuCache<'m>, frame: FrameNumber) {
+        if cache.known_block(frame.0).is_none()
+            && let Some(span) = self.spans.find(frame.0)
+            && let Some(block) =
+                self.node(span.node).and_then(|node| node.split_block(span, block_of(frame.0)))
+        {
+            cache.remember(block);
+        }
     }
 
     #[cold]
@@ -290,11 +317,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     ) -> Result<(), FreeError> {
         let Some(span) = self.spans.find(frame.0) else { return self.free(frame, count) };
         let node = self.node(span.node).ok_or(FreeError::NotMemory(frame))?;
-        if cache.known_block(frame.0).is_none()
-            && let Some(block) = node.split_block(span, block_of(frame.0))
-        {
-            cache.remember(block);
-        }
+        self.remember_block(cache, frame);
         if count != 1 || Some(span.node) != cache.node() {
             return node.free(span, frame, count);
         }

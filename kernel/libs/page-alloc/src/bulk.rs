@@ -1,17 +1,21 @@
 //! Frames for caches, many at a time: withheld from the node's free ones, and given back.
 use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
 use crate::cache::CpuCache;
+use crate::claim::Chunk;
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::{Extent, NodeMemory};
 
+/// How many split blocks are looked at for one that is no other cache's.
+const LOOKED_AT: u32 = 4;
+
 impl<'m> NodeMemory<'m> {
-    /// Fills an empty cache with the free frames of a word, those of a block that is split already if there is one.
-    /// `false` when none is free.
-    pub fn fill(&mut self, cache: &mut CpuCache<'m>) -> bool {
+    /// Fills an empty cache with the free frames of a word, those of a block that is split already if there is one; best of one
+    /// that is not another cache's. `false` when none is free.
+    pub fn fill(&mut self, cache: &mut CpuCache<'m>, is_anothers: impl Fn(u64) -> bool) -> bool {
         if self.free == 0 {
             return false;
         }
-        let chunk = match self.find_chunk(0) {
+        let chunk = match self.find_apart(is_anothers).or_else(|| self.find_chunk(0)) {
             None if self.put_kept_back() => self.find_chunk(0),
             found => found,
         };
@@ -36,12 +40,32 @@ impl<'m> NodeMemory<'m> {
         true
     }
 
+    /// A free frame in a split block, or else in a whole one, that no other cache was last filled from: two CPUs that write to
+    /// the same line of a frame map again and again slow each other down. Only a few split blocks are looked at.
+    fn find_apart(&self, is_anothers: impl Fn(u64) -> bool) -> Option<Chunk> {
+        let mut left = LOOKED_AT;
+        for order in 0..BLOCK_ORDER {
+            let mut next = self.lists.head(order);
+            while let Some(index) = next {
+                let Block::Split { number, link, .. } = self.blocks.get(index.place()) else { break };
+                if !is_anothers(number.into()) {
+                    return self.chunk_at(index.place(), 0);
+                }
+                left -= 1;
+                if left == 0 {
+                    return self.find_chunk(BLOCK_ORDER);
+                }
+                next = link.next;
+            }
+        }
+        self.find_chunk(BLOCK_ORDER)
+    }
+
     /// Notes what was taken back of a block.
     pub fn settle_taken(&mut self, taken: &Taken<'_>) {
         let &Taken { extent, number, count, around, .. } = taken;
         self.free += u64::from(count);
-        let free = self.blocks.free_in(extent.place(number)) + count;
-        self.grown(extent, number, free, around);
+        self.grown(extent, number, count, around);
     }
 
     /// The block that holds this frame, which a cache had, when nothing was taken back yet.
@@ -72,9 +96,10 @@ impl Taken<'_> {
         let word = self.map.word_of(first);
         word.give_back(bits);
         self.count += count;
+        let free = word.available();
         // Less than a whole word makes no larger chunk than order 5.
-        if self.around < 5 || word.available() == !0 {
-            self.around = self.around.max(self.map.largest_order_at(offset_in_block(first)));
+        if self.around < 5 || free == !0 {
+            self.around = self.around.max(self.map.largest_order_at(offset_in_block(first), free));
         }
     }
 }

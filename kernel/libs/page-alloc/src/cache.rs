@@ -68,14 +68,21 @@ impl CacheView<'_> {
     }
 }
 
-/// What others may see of a cache: a ring of frames. They come and go at its top; at its bottom those are given back that have
-/// been here longest.
+/// What others may see of a cache. What they look for when they fill theirs lies on lines of its own.
 #[repr(align(128))]
 pub struct Contents<'m> {
     /// Whose frames it has; `None` for a cache that never has any.
     node: Option<NodeId>,
     /// The node's next cache.
     next: Option<&'m Contents<'m>>,
+    /// The number of the block that it was last filled from; written under the node's lock.
+    filled_from: AtomicU64,
+    ring: Ring,
+}
+
+/// The frames: they come and go at the top; at the bottom those are given back that have been here longest.
+#[repr(align(128))]
+struct Ring {
     /// The frames from `bottom` to below `top` are in the cache; in units of [`STEP`], from which [`place`] makes a place in
     /// the ring.
     top: AtomicU64,
@@ -156,23 +163,23 @@ impl<'m> CpuCache<'m> {
 
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.contents.top.load(Relaxed) == self.limit
+        self.contents.ring.top.load(Relaxed) == self.limit
     }
 
     /// Hands out a frame that it holds. [`PageAllocator::allocate_cached`](crate::PageAllocator::allocate_cached) also
     /// fills it first, where it is empty.
     #[inline]
     pub fn take(&mut self) -> Option<FrameNumber> {
-        let contents = self.contents;
-        let top = contents.top.load(Relaxed);
+        let ring = &self.contents.ring;
+        let top = ring.top.load(Relaxed);
         if top == self.bottom {
             return None;
         }
         let place = place(top.wrapping_sub(STEP));
-        let frame = contents.frames[place].load(Relaxed);
+        let frame = ring.frames[place].load(Relaxed);
         self.words[place].grant_withheld(frame);
-        add(&contents.top, STEP.wrapping_neg());
-        add(&contents.granted, 1);
+        add(&ring.top, STEP.wrapping_neg());
+        add(&ring.granted, 1);
         Some(FrameNumber(frame))
     }
 
@@ -198,19 +205,19 @@ impl<'m> CpuCache<'m> {
     /// The same for a frame whose word is known, and says that it is a grant of its own.
     #[inline]
     pub(crate) fn put_in(&mut self, frame: u64, word: &'m Word) -> bool {
-        let contents = self.contents;
-        let top = contents.top.load(Relaxed);
+        let ring = &self.contents.ring;
+        let top = ring.top.load(Relaxed);
         if top == self.limit {
             return false;
         }
         let place = place(top);
         // Listed first, so that whoever finds the frame withheld finds it here. A frame that was never added is not listed for
         // a moment: it would be taken for one that was freed.
-        contents.frames[place].store(frame, Relaxed);
+        ring.frames[place].store(frame, Relaxed);
         self.words[place] = word;
         let withheld = word.withhold_single(frame);
         if withheld {
-            add(&contents.top, STEP);
+            add(&ring.top, STEP);
         }
         withheld
     }
@@ -232,7 +239,7 @@ impl<'m> CpuCache<'m> {
     /// Fills the cache, which is empty, with withheld frames: those of the word that the bits are set for. The lowest will
     /// be handed out first.
     pub(crate) fn fill(&mut self, first: u64, mut frames: u64, word: &'m Word) {
-        let Contents { top, frames: ring, .. } = self.contents;
+        let Ring { top, frames: ring, .. } = &self.contents.ring;
         let end = top.load(Relaxed).wrapping_add(u64::from(frames.count_ones()) * STEP);
         let mut next = end;
         while frames != 0 {
@@ -242,6 +249,7 @@ impl<'m> CpuCache<'m> {
             frames &= frames - 1;
         }
         top.store(end, Relaxed);
+        self.contents.filled_from.store(block_of(first), Relaxed);
     }
 
     /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word that lie side by
@@ -250,7 +258,7 @@ impl<'m> CpuCache<'m> {
         let start = place(self.bottom);
         let before_end = count.min(CACHE_FRAMES - start);
         for places in [start..start + before_end, 0..count - before_end] {
-            let (words, frames) = (&self.words[places.clone()], &self.contents.frames[places]);
+            let (words, frames) = (&self.words[places.clone()], &self.contents.ring.frames[places]);
             let mut next = 0;
             while let Some(word) = words.get(next) {
                 let (first, frame) = (next, frames[next].load(Relaxed));
@@ -264,7 +272,11 @@ impl<'m> CpuCache<'m> {
         }
         self.bottom = self.bottom.wrapping_add(count as u64 * STEP);
         self.limit = self.bottom.wrapping_add(ALL);
-        self.contents.bottom.store(self.bottom, Relaxed);
+        self.contents.ring.bottom.store(self.bottom, Relaxed);
+        if self.is_empty() {
+            // Perhaps for long: the CPU halts, or its frames are wanted.
+            self.contents.filled_from.store(NO_FRAME, Relaxed);
+        }
     }
 }
 
@@ -285,10 +297,13 @@ impl<'m> Contents<'m> {
         Self {
             node,
             next,
-            top: AtomicU64::new(0),
-            bottom: AtomicU64::new(0),
-            granted: AtomicU64::new(0),
-            frames: [const { AtomicU64::new(NO_FRAME) }; CACHE_FRAMES],
+            filled_from: AtomicU64::new(NO_FRAME),
+            ring: Ring {
+                top: AtomicU64::new(0),
+                bottom: AtomicU64::new(0),
+                granted: AtomicU64::new(0),
+                frames: [const { AtomicU64::new(NO_FRAME) }; CACHE_FRAMES],
+            },
         }
     }
 
@@ -304,17 +319,22 @@ impl<'m> Contents<'m> {
 
     #[inline]
     pub fn len(&self) -> usize {
-        (self.top.load(Relaxed).wrapping_sub(self.bottom.load(Relaxed)) / STEP) as usize
+        (self.ring.top.load(Relaxed).wrapping_sub(self.ring.bottom.load(Relaxed)) / STEP) as usize
+    }
+
+    /// Whether this is another cache than `other` and was last filled from the block of this number.
+    pub fn was_filled_from(&self, number: u64, other: &Self) -> bool {
+        !ptr::eq(self, other) && self.filled_from.load(Relaxed) == number
     }
 
     /// Frames that it has handed out.
     pub fn granted(&self) -> u64 {
-        self.granted.load(Relaxed)
+        self.ring.granted.load(Relaxed)
     }
 
     /// No longer says that it has held these frames, which it does not hold.
     pub fn forget(&self, frames: core::ops::Range<u64>) {
-        for slot in &self.frames {
+        for slot in &self.ring.frames {
             let frame = slot.load(Relaxed);
             if frames.contains(&frame) {
                 // Where the cache's CPU has put another frame there meanwhile, that one stays.
@@ -325,14 +345,14 @@ impl<'m> Contents<'m> {
 
     /// Whether it holds the frame.
     pub fn holds(&self, frame: u64) -> bool {
-        let bottom = self.bottom.load(Relaxed);
+        let bottom = self.ring.bottom.load(Relaxed);
         let mut places =
             (0..self.len().min(CACHE_FRAMES) as u64).map(|n| place(bottom.wrapping_add(n * STEP)));
-        places.any(|place| self.frames[place].load(Relaxed) == frame)
+        places.any(|place| self.ring.frames[place].load(Relaxed) == frame)
     }
 
     /// Whether it holds, or has held, one of these frames.
     pub fn lists(&self, frames: core::ops::Range<u64>) -> bool {
-        self.frames.iter().any(|frame| frames.contains(&frame.load(Relaxed)))
+        self.ring.frames.iter().any(|frame| frames.contains(&frame.load(Relaxed)))
     }
 }

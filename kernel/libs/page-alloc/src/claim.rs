@@ -66,7 +66,11 @@ impl NodeMemory<'_> {
 
     /// A free chunk of this order, out of the smallest that there is.
     pub(crate) fn find_chunk(&self, order: u8) -> Option<Chunk> {
-        let place = self.lists.first_fit(order)?.place();
+        self.chunk_at(self.lists.first_fit(order)?.place(), order)
+    }
+
+    /// A free chunk of this order in the free run that begins with the block of this place, or in the block if it is split.
+    pub(crate) fn chunk_at(&self, place: usize, order: u8) -> Option<Chunk> {
         let block = self.blocks.get(place);
         let number = block.number()?;
         let (blocks, offset) = match block {

@@ -22,6 +22,15 @@ pub enum AllocateError {
     },
 }
 
+/// Why a cache had no frame to hand out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotCached {
+    /// No frame of the node is free, in its caches neither.
+    NodeIsEmpty,
+    /// There may be one in another cache of the node; or the cache is [`CpuCache::none`](crate::CpuCache::none).
+    AskNode,
+}
+
 /// Why frames were not taken back. Nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FreeError {
@@ -117,6 +126,15 @@ impl fmt::Display for AllocateError {
     }
 }
 
+impl fmt::Display for NotCached {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::NodeIsEmpty => "no frame of the node is free",
+            Self::AskNode => "the cache has no frame, and its node may have one in another",
+        })
+    }
+}
+
 impl fmt::Display for FreeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -179,6 +197,7 @@ impl fmt::Display for SetupError {
 }
 
 impl Error for AllocateError {}
+impl Error for NotCached {}
 impl Error for FreeError {}
 impl Error for AddError {}
 impl Error for GrowError {}

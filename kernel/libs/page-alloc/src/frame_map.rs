@@ -332,9 +332,10 @@ impl FrameMap {
         WORD_ORDER + len.ilog2() as u8
     }
 
-    /// The order of the largest aligned run of free frames that has frames in the word of this frame; some are free there.
-    pub fn largest_order_at(&self, frame: u16) -> u8 {
-        match self.0[usize::from(frame / 64)].available() {
+    /// The order of the largest aligned run of free frames that has frames in the word of this frame, of which these are free:
+    /// some.
+    pub fn largest_order_at(&self, frame: u16, available: u64) -> u8 {
+        match available {
             u64::MAX => self.order_around(frame),
             free => largest_aligned(free, WORD_ORDER - 1),
         }

@@ -38,7 +38,7 @@ pub use allocator::PageAllocator;
 #[cfg(loom)]
 pub use atomic::ModelLock;
 pub use cache::{CACHE_FRAMES, CacheView, CpuCache};
-pub use error::{AddError, AllocateError, FreeError, GrowError, RemoveError, SetupError};
+pub use error::{AddError, AllocateError, FreeError, GrowError, NotCached, RemoveError, SetupError};
 pub use policy::{Cursor, NodeWeights, Policy};
 pub use request::{Grant, Request};
 pub use setup::NodeSetup;

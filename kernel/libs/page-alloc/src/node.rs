@@ -10,7 +10,7 @@ use crate::atomic::{AtomicU64, fence};
 use crate::blocks::{BLOCK_ORDER, block_of};
 use crate::bulk::Taken;
 use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
-use crate::error::{FreeError, RemoveError};
+use crate::error::{FreeError, NotCached, RemoveError};
 use crate::frame_map::FrameState;
 use crate::kept::KnownBlock;
 use crate::node_memory::NodeMemory;
@@ -222,11 +222,19 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Some(cache)
     }
 
-    /// Fills an empty cache of the node; `false` when no frame is free.
-    pub fn fill(&self, cache: &mut CpuCache<'m>) -> bool {
+    /// Fills an empty cache of the node, if a frame is free outside the node's caches.
+    pub fn fill(&self, cache: &mut CpuCache<'m>) -> Result<(), NotCached> {
         let mut guarded = self.guarded.lock();
-        let Guarded { memory, more, .. } = &mut *guarded;
-        memory.fill(cache) || more.iter_mut().any(|region| region.memory.fill(cache))
+        let Guarded { memory, more, caches, .. } = &mut *guarded;
+        let (own, caches) = (cache.contents, *caches);
+        let is_anothers = |number| Contents::chain(caches).any(|cache| cache.was_filled_from(number, own));
+        if memory.fill(cache, is_anothers)
+            || more.iter_mut().any(|region| region.memory.fill(cache, is_anothers))
+        {
+            return Ok(());
+        }
+        let any_cached = Contents::chain(guarded.caches).any(|cache| cache.len() > 0);
+        Err(if any_cached { NotCached::AskNode } else { NotCached::NodeIsEmpty })
     }
 
     /// Takes a single frame of the node back into a cache; one that is full gives most of its frames back first, but for a frame
@@ -257,6 +265,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     }
 
     /// Gives back the `count` frames that have been in a cache of the node for longest.
+    #[inline]
     pub fn flush(&self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'m>) {
         self.guarded.lock().flush(cache, count, spans);
     }

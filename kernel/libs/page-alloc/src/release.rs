@@ -74,18 +74,18 @@ impl<'m> NodeMemory<'m> {
     pub(crate) fn release_chunk(&mut self, extent: Extent, frame: u64, order: u8) {
         let number = block_of(frame);
         let (place, first) = (extent.place(number), offset_in_block(frame));
-        let free = self.blocks.free_in(place);
         let Some(map) = self.blocks.map(place) else { return };
         map.release_withheld_chunk(first, order);
         self.free += 1 << order;
-        self.grown(extent, number, free + (1 << order), map.order_around(first));
+        self.grown(extent, number, 1 << order, map.order_around(first));
     }
 
-    /// Gives a split block its new count of free frames, some having come to those that it had; the largest of the chunks
-    /// that they are in has this order.
-    pub(crate) fn grown(&mut self, extent: Extent, number: u64, now_free: u16, around: u8) {
+    /// Notes that so many free frames have come to those that a split block had; the largest of the chunks that they are in has
+    /// this order.
+    pub(crate) fn grown(&mut self, extent: Extent, number: u64, more: u16, around: u8) {
         let place = extent.place(number);
         let Block::Split { free, largest, .. } = self.blocks.get(place) else { return };
+        let now_free = free + more;
         if around == BLOCK_ORDER {
             self.settle(extent, number, now_free);
         } else if free == 0 {

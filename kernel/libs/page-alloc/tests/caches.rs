@@ -2,7 +2,7 @@
 mod machine;
 
 use machine::{Machine, node, span};
-use page_alloc::{CACHE_FRAMES, CpuCache, FreeError, Request};
+use page_alloc::{CACHE_FRAMES, CpuCache, FreeError, NotCached, Request};
 use units::{FrameNumber, FrameRange};
 
 #[test]
@@ -75,4 +75,21 @@ fn a_word_s_last_frame_is_put_by_its_block_and_a_grant_s_first_is_not() {
     pages.free_cached(cache, last, 1).unwrap();
     assert_eq!(cache.len(), 1);
     assert_eq!(pages.free_cached(cache, last, 1), Err(FreeError::AlreadyFree(last)));
+}
+
+#[test]
+fn a_cache_without_a_frame_tells_whether_another_of_its_node_has_some() {
+    let mut machine = Machine::new(&[span(0, 0, 1024)], &[&[0]]);
+    let (pages, mut caches) = machine.pages_and_caches(&[node(0), node(0)]);
+    pages.add_free(FrameRange::new(512, 514)).unwrap();
+    let [first, second] = &mut caches[..] else { unreachable!() };
+    let taken = pages.allocate_cached_or_tell(first).unwrap();
+    assert_eq!(pages.allocate_cached_or_tell(second), Err(NotCached::AskNode));
+    let last = pages.allocate_cached_or_tell(first).unwrap();
+    assert_eq!(pages.allocate_cached_or_tell(second), Err(NotCached::NodeIsEmpty));
+    assert_eq!(pages.allocate_cached_or_tell(&mut CpuCache::none()), Err(NotCached::AskNode));
+    for frame in [taken, last] {
+        pages.free_cached(second, frame, 1).unwrap();
+    }
+    assert!(pages.allocate_cached_or_tell(second).is_ok());
 }
