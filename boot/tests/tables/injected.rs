@@ -1,4 +1,4 @@
-//! A machine whose SRAT and SLIT are the test's own, and what is to come of them.
+//! A machine whose tables of locality are the test's own, and what is to come of them.
 use std::fs;
 
 use acpi_tables::builder::{TableBuilder, local_apic_affinity, memory_affinity};
@@ -95,8 +95,9 @@ pub fn assert_one_node(tables: &[Vec<u8>], told: &[Told<'_>]) {
     assert_sound(&run, &topology);
 }
 
+/// Sees exactly these findings told.
 #[track_caller]
-fn assert_told(run: &Run, told: &[Told<'_>]) {
+pub fn assert_told(run: &Run, told: &[Told<'_>]) {
     let findings = run.findings();
     let seen: Vec<Told<'_>> =
         findings.iter().map(|finding| (&finding.rule[..], &finding.action[..])).collect();

@@ -2,6 +2,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod flips;
+mod hmat;
 mod injected;
 mod slit;
 mod srat;

@@ -2,11 +2,13 @@
 use acpi_tables::DeviceHandle;
 use acpi_tables::builder::{TableBuilder, generic_initiator, memory_affinity};
 use acpi_tables::wire::{SratMemoryAffinity, SratProcessorAffinity};
+use boot::event::Memory;
 use units::ProximityDomain;
 
 use crate::common::{ExpectedNode as N, GIB, MIB};
 use crate::injected::{
-    REST, TWO_NODES, Told, assert_one_node, assert_understood, cpu, cpus_in, memory, two_nodes,
+    REST, TWO_NODES, Told, assert_one_node, assert_told, assert_understood, boot_with, cpu, cpus_in, memory,
+    two_nodes,
 };
 
 const LENGTH_DROPPED: Told<'_> = ("srat.entry.length", "dropped");
@@ -136,6 +138,18 @@ fn ranges_of_length_0_claim_nothing() {
 fn a_range_past_the_last_address_claims_nothing() {
     let wraps = memory_affinity(128 * MIB, u64::MAX, ProximityDomain(1));
     assert_two_nodes(two_nodes().entry(&wraps), &[("srat.memory.wraps", "dropped")]);
+}
+
+#[test]
+fn a_range_to_the_last_frame_is_kept_and_its_size_is_what_it_is() {
+    let length = u64::MAX - 4095 - 256 * MIB;
+    let srat = cpus_in(3, 0, 1).entry(&memory(0, 256, 0));
+    let srat = srat.entry(&memory_affinity(256 * MIB, length, ProximityDomain(1))).build();
+    let run = boot_with(&[srat]);
+    assert_told(&run, &[]);
+    assert_eq!(run.topology().nodes[1].memory, [Memory { base: 256 * MIB, length }]);
+    let line = run.line("numa: node 1 (proximity domain 1): ");
+    assert!(line.is_some_and(|line| line.contains(": 17592186044160 MiB")), "{line:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::selftest::fallback::Taken;
 use crate::threading::thread::Policy;
 use alloc::format;
 use alloc::string::String;
+use topology::Node;
 use units::NodeId;
 
 const MIB_IN_GIB: u64 = 1 << 10;
@@ -13,8 +14,7 @@ const MIB_IN_TIB: u64 = 1 << 20;
 
 /// What the page allocator took to be set up on this machine, which is in the name.
 pub fn setup() {
-    let bytes: u64 = numa_topology::get().nodes().iter().map(|node| node.memory_size).sum();
-    let mib = (bytes + (1 << 19)) >> 20;
+    let mib = numa_topology::get().nodes().iter().map(Node::memory_mib).sum();
     let name = format!("page.init.{}", size(mib));
     report(&name, page_allocator::init_ticks(), 1);
     if mib >= MIB_IN_GIB {

@@ -58,8 +58,7 @@ fn log_topology(topology: &NumaTopology) {
     let plural = if count == 1 { "" } else { "s" };
     log::info!(target: "numa", "Found {count} NUMA node{plural}");
     for node in topology.nodes() {
-        let mib = (node.memory_size + (1 << 19)) >> 20;
-        let cpus = cpus_of(topology, node);
+        let (mib, cpus) = (node.memory_mib(), cpus_of(topology, node));
         log::info!(target: "numa", "node {} (proximity domain {}): {mib} MiB, {cpus}", node.id, node.domain);
         for range in topology.ranges_of(node.id) {
             log::info!(target: "numa", "  {range}");

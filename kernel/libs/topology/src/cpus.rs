@@ -46,7 +46,7 @@ impl Cpus {
             self.read_madt(madt, absent, findings);
         }
         match (inputs.boot_cpu, &inputs.madt, &inputs.srat) {
-            (Some(boot_cpu), madt, _) => self.have_boot_cpu(boot_cpu, madt.is_some(), findings),
+            (Some(boot_cpu), madt, _) => self.have_boot_cpu(boot_cpu, madt.is_some(), absent, findings),
             (None, None, Some(srat)) => self.read_srat(srat, findings),
             _ => {}
         }
@@ -66,7 +66,10 @@ impl Cpus {
                 match self.add(apic_id, Some(cpu.acpi_processor_uid)) {
                     Ok(()) => continue,
                     Err(Refusal::Duplicate) => What::CpuDuplicate { apic_id },
-                    Err(Refusal::Full) => What::CpusFull { apic_id, limit: MAX_CPUS },
+                    Err(Refusal::Full) => {
+                        absent.insert(apic_id);
+                        What::CpusFull { apic_id, limit: MAX_CPUS }
+                    }
                 }
             };
             findings.report(Finding::new(Signature::MADT, cpu.offset, what));
@@ -74,7 +77,13 @@ impl Cpus {
     }
 
     /// Adds the boot CPU if no table did: it runs this, so it is there.
-    fn have_boot_cpu(&mut self, apic_id: ApicId, has_madt: bool, findings: &mut dyn Findings) {
+    fn have_boot_cpu(
+        &mut self,
+        apic_id: ApicId,
+        has_madt: bool,
+        absent: &mut AbsentCpus,
+        findings: &mut dyn Findings,
+    ) {
         if self.place(apic_id).is_ok() {
             return;
         }
@@ -83,7 +92,9 @@ impl Cpus {
         }
         if self.list.is_full() {
             let last = MAX_CPUS - 1;
-            self.list.pop();
+            if let Some(cpu) = self.list.pop() {
+                absent.insert(cpu.apic_id);
+            }
             self.by_apic_id.retain(|&mut index| usize::from(index) != last);
         }
         // There is room, and the APIC id is new.
@@ -173,8 +184,8 @@ fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item =
     })
 }
 
-/// The APIC ids of CPUs that may come later: the MADT lists them, not enabled. Those that there is no room for are
-/// forgotten, which costs no more than a finding too many.
+/// The APIC ids of CPUs that the MADT lists and that are none here: not enabled, so that they may come later, or too many.
+/// Those that there is no room for are forgotten, which costs no more than a finding too many.
 pub struct AbsentCpus(ArrayVec<ApicId, MAX_CPUS>);
 
 impl AbsentCpus {

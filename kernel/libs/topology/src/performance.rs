@@ -216,7 +216,7 @@ impl Performance {
             write_policy: cache.write_policy,
             line_size: cache.line_size,
         };
-        side_caches::take(&mut self.side_caches, new, cache.memory, cache.offset, findings);
+        side_caches::take(&mut self.side_caches, new, nodes, cache.offset, findings);
     }
 
     /// The initiators, by domain.

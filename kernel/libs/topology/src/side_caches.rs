@@ -1,8 +1,9 @@
 //! The caches in front of nodes' memory.
 use acpi_tables::{Findings, HmatFault};
 use arrayvec::ArrayVec;
-use units::{NodeId, ProximityDomain};
+use units::NodeId;
 
+use crate::Node;
 use crate::performance::report;
 
 /// The most side caches that a topology holds.
@@ -31,15 +32,17 @@ pub struct SideCache {
 /// The caches by node and level.
 pub type SideCaches = ArrayVec<SideCache, MAX_SIDE_CACHES>;
 
-/// Takes in a cache of this domain, which is a node; `offset` is its structure's.
+/// Takes in a cache of one of these nodes; `offset` is its structure's.
 pub fn take(
     caches: &mut SideCaches,
     new: SideCache,
-    domain: ProximityDomain,
+    nodes: &[Node],
     offset: u32,
     findings: &mut dyn Findings,
 ) {
-    let SideCache { level, levels, .. } = new;
+    let SideCache { node, level, levels, .. } = new;
+    let domain_of = |node: NodeId| nodes[node.index()].domain;
+    let domain = domain_of(node);
     if level == 0 || level > levels {
         return report(HmatFault::CacheLevel { domain, level, levels }, offset, findings);
     }
@@ -53,14 +56,59 @@ pub fn take(
         }
         _ => {
             if caches.is_full() {
-                report(HmatFault::CachesFull { domain, limit: MAX_SIDE_CACHES }, offset, findings);
                 // The lowest stay, whatever the order that they come in.
-                if place == caches.len() {
+                let left_out = if place == caches.len() { Some(new) } else { caches.pop() };
+                let domain = left_out.map_or(domain, |cache| domain_of(cache.node));
+                report(HmatFault::CachesFull { domain, limit: MAX_SIDE_CACHES }, offset, findings);
+                if left_out == Some(new) {
                     return;
                 }
-                caches.pop();
             }
             caches.insert(place, new);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use acpi_tables::{Finding, What};
+    use std::vec::Vec;
+    use units::ProximityDomain;
+
+    #[test]
+    fn with_no_room_for_all_the_finding_names_the_one_that_is_left_out() {
+        let id = |index| NodeId::new(index).expect("a node");
+        let node = |index: usize| Node {
+            id: id(index),
+            domain: ProximityDomain(100 + index as u32),
+            cpu_count: 0,
+            memory_base: 0,
+            memory_size: 0,
+        };
+        let cache = |index: usize, level| SideCache {
+            node: id(index),
+            level,
+            size: 1,
+            levels: 15,
+            associativity: 0,
+            write_policy: 0,
+            line_size: 64,
+        };
+        let nodes: Vec<Node> = (0..20).map(node).collect();
+        let mut caches = SideCaches::new();
+        let mut left_out = Vec::new();
+        let mut told = |finding: Finding| match finding.what {
+            What::Hmat(HmatFault::CachesFull { domain, .. }) => left_out.push(domain.0),
+            what => panic!("{what}"),
+        };
+        // 17 nodes have 15 each, and the 18th one: 256.
+        let all = (1..20).flat_map(|index| (1..=15).map(move |level| (index, level)));
+        for (index, level) in all.take(MAX_SIDE_CACHES) {
+            take(&mut caches, cache(index, level), &nodes, 0, &mut told);
+        }
+        take(&mut caches, cache(0, 1), &nodes, 0, &mut told);
+        take(&mut caches, cache(19, 1), &nodes, 0, &mut told);
+        assert_eq!(left_out, [118, 119]);
     }
 }

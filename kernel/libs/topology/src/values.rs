@@ -49,6 +49,14 @@ pub struct Node {
     pub memory_size: u64,
 }
 
+impl Node {
+    /// Its memory to the nearest MiB, half a MiB being one. A range may reach to the last address: no sum overflows.
+    #[must_use]
+    pub const fn memory_mib(&self) -> u64 {
+        (self.memory_size >> 19).div_ceil(2)
+    }
+}
+
 /// A CPU that may be started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cpu {
@@ -82,4 +90,19 @@ pub struct Limits {
     pub clock_domains: u64,
     /// The highest physical address of memory.
     pub address: PhysAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_rounded_to_the_nearest_mib_whatever_its_size() {
+        let mib = |memory_size| {
+            Node { id: NodeId::ZERO, domain: ProximityDomain(0), cpu_count: 0, memory_base: 0, memory_size }
+                .memory_mib()
+        };
+        assert_eq!([mib(0), mib((1 << 19) - 1), mib(1 << 19), mib(3 << 19)], [0, 0, 1, 2]);
+        assert_eq!(mib(u64::MAX - 4095), 1 << 44);
+    }
 }

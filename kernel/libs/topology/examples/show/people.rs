@@ -52,9 +52,7 @@ fn show_nodes(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {:>4}  {:>10}  {:>12}  {:>18}  CPUs", "node", "domain", "memory", "from")?;
     for node in topology.nodes() {
         let has_memory = node.memory_size > 0;
-        // Rounded, as in the kernel's log.
-        let mib = (node.memory_size >> 19).div_ceil(2);
-        let memory = if has_memory { format!("{mib} MiB") } else { NONE.into() };
+        let memory = if has_memory { format!("{} MiB", node.memory_mib()) } else { NONE.into() };
         let base = if has_memory { format!("{:#x}", node.memory_base) } else { NONE.into() };
         let cpus = topology.cpu_list(node.id).to_string();
         let cpus = if cpus.is_empty() { NONE } else { &cpus };

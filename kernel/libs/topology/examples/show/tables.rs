@@ -1,7 +1,7 @@
 //! The tables of the files, whatever those hold.
 use std::path::{Path, PathBuf};
 
-use acpi_tables::wire::SdtHeader;
+use acpi_tables::wire::{Rsdp, SdtHeader};
 use acpi_tables::{Finding, Findings, Signature, What};
 
 use super::acpidump;
@@ -41,8 +41,10 @@ impl Table {
     pub fn check(&self, findings: &mut dyn Findings) {
         let signature = self.signature();
         let (length, needed) = (self.bytes.len(), size_of::<SdtHeader>());
-        let is_letter = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-        if !self.is_passed_over() {
+        // The last of them is for `ASF!`.
+        let is_letter = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'!');
+        // An acpidump has the root pointer among the tables, without a table's header.
+        if !self.is_passed_over() || self.bytes.starts_with(&Rsdp::SIGNATURE) {
             return;
         }
         if length < needed {

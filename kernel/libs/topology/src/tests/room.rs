@@ -1,8 +1,8 @@
 //! More domains and ranges than there is room for: what is kept, in whatever order they come, and that no RAM is lost.
-use acpi_tables::builder::TableBuilder;
+use acpi_tables::builder::{TableBuilder, local_x2apic};
 use std::boxed::Box;
 use std::vec::Vec;
-use units::{MAX_NODES, PhysRange};
+use units::{ApicId, MAX_NODES, PhysRange};
 
 use super::machine::*;
 use crate::{MAX_CPUS, MAX_RANGES, NumaTopology};
@@ -114,4 +114,18 @@ fn without_an_srat_the_last_range_takes_in_all_ram_beyond_the_room() {
     assert_eq!(topology.ranges().last().map(|range| range.range.end.0), Some((total - 1) * 0x2000 + 0x1000));
     let ram: Vec<PhysRange> = ram.iter().map(|&(start, end)| PhysRange::new(start, end)).collect();
     check(&topology, &ram);
+}
+
+#[test]
+fn cpus_that_the_madt_has_and_there_is_no_room_for_are_not_unknown_to_it() {
+    let ids = 0..MAX_CPUS as u32 + 9;
+    let srat = TableBuilder::srat(3).entries(ids.clone().map(|id| cpu(id, id % 2)));
+    let mut machine =
+        Machine::of(srat, TableBuilder::madt().entries(ids.map(|id| local_x2apic(id, ApicId(id)))));
+    let (topology, told) = machine.build();
+    assert_eq!((topology.cpus().len(), count(&told, "cpus.full"), told.len()), (MAX_CPUS, 9, 9));
+    // The boot CPU takes the last one's place.
+    machine.boot_cpu = Some(ApicId(MAX_CPUS as u32 + 3));
+    let (_, told) = machine.build();
+    assert_eq!((count(&told, "srat.cpu.unknown"), count(&told, "madt.cpu.boot")), (0, 1));
 }
