@@ -7,7 +7,7 @@ use crate::node_memory::{Extent, NodeMemory};
 
 /// With how many frames a cache is filled at least, where the rest of the block has so many. With the last word's others it is
 /// half full at most, so that there is room for what is freed next.
-const FILLED_FRAMES: u32 = CACHE_FRAMES as u32 / 2 - 64 + 1;
+const FILLED_FRAMES: u32 = if CACHE_FRAMES > 128 { CACHE_FRAMES as u32 / 2 - 63 } else { 1 };
 
 /// Words of a block.
 const WORDS: u64 = BLOCK_FRAMES as u64 / 64;

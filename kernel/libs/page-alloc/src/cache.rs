@@ -15,7 +15,12 @@ use crate::span_table::Span;
 
 /// Frames that a cache has room for: 1 MiB. A CPU that takes and gives back hundreds in a row asks for the node's lock every
 /// hundred or two.
+#[cfg(not(loom))]
 pub const CACHE_FRAMES: usize = 256;
+
+/// Fewer in a model, whose threads have small stacks.
+#[cfg(loom)]
+pub const CACHE_FRAMES: usize = 64;
 
 /// Frames that a full cache gives back at once: most of them, so that whoever only frees does so seldom; and the rest are at hand
 /// for who then allocates.
