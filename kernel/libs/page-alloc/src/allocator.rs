@@ -182,7 +182,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         node.free(span, frame, count)
     }
 
-    /// The memory that [`PageAllocator::add_cache`] wants: some 600 bytes.
+    /// The memory that [`PageAllocator::add_cache`] wants: some 2 KiB.
     pub const fn cache_layout() -> Layout {
         Contents::layout()
     }

@@ -49,6 +49,13 @@ pub struct Cached<'m> {
 }
 
 impl Cached<'_> {
+    #[cold]
+    #[inline(never)]
+    fn fill_and_allocate(&mut self) -> Option<u64> {
+        let filled = self.pages.allocate_cached(&mut self.cache);
+        filled.map(|frame| frame.0).or_else(|| self.allocate_uncached(0))
+    }
+
     #[inline(never)]
     fn allocate_uncached(&mut self, order: u8) -> Option<u64> {
         let Self { pages, cache } = self;
@@ -59,22 +66,32 @@ impl Cached<'_> {
         };
         pages.allocate_or(&Request::new(1 << order, NODE), drain).ok().map(|grant| grant.frame.0)
     }
+
+    #[cold]
+    #[inline(never)]
+    fn look_up_and_free(&mut self, frame: u64) -> bool {
+        self.pages.free_cached(&mut self.cache, FrameNumber(frame), 1).is_ok()
+    }
 }
 
 impl FrameAllocator for Cached<'_> {
     #[inline(always)]
     fn allocate(&mut self, order: u8) -> Option<u64> {
-        let cached = if order == 0 { self.pages.allocate_cached(&mut self.cache) } else { None };
-        cached.map(|frame| frame.0).or_else(|| self.allocate_uncached(order))
+        if order != 0 {
+            return self.allocate_uncached(order);
+        }
+        match self.cache.take() {
+            Some(frame) => Some(frame.0),
+            None => self.fill_and_allocate(),
+        }
     }
 
     #[inline(always)]
     fn free(&mut self, frame: u64, order: u8) -> bool {
-        let Self { pages, cache } = self;
-        match order {
-            0 => pages.free_cached(cache, FrameNumber(frame), 1).is_ok(),
-            _ => pages.free(FrameNumber(frame), 1 << order).is_ok(),
+        if order != 0 {
+            return self.pages.free(FrameNumber(frame), 1 << order).is_ok();
         }
+        if self.cache.put(FrameNumber(frame)) { true } else { self.look_up_and_free(frame) }
     }
 
     fn drain(&mut self) {
