@@ -329,7 +329,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
 
     /// Gives all that the cache holds back to its node: for a CPU that is about to halt, or when the node runs dry.
     pub fn drain(&self, cache: &mut CpuCache<'m>) {
-        if !cache.is_empty()
+        if (!cache.is_empty() || cache.claim.is_some())
             && let Some(node) = cache.node().and_then(|node| self.node(node))
         {
             node.flush(cache, cache.len(), &self.spans);

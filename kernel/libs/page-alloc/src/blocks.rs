@@ -49,14 +49,40 @@ pub enum Block {
     Quiet,
     /// The first block of a free run of 2^(`order` - 9) blocks, aligned to its size.
     Free { order: u8, number: u32, link: Link },
-    /// The frame map holds. `largest` is the order of its largest free chunk, meaningless when nothing is free.
-    Split { free: u16, largest: u8, number: u32, link: Link },
+    /// The frame map holds.
+    Split { free: u16, largest: Largest, number: u32, link: Link },
     /// Granted whole, and the grant begins here.
     Head,
     /// The same, and the grant is sealed.
     SealedHead,
     /// Granted whole, and the grant began before.
     Inside,
+}
+
+/// The order of a split block's largest free chunk, meaningless when nothing is free; and whether the block is a cache's, which
+/// was filled from it last and will be again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Largest(u8);
+
+impl Largest {
+    const CLAIMED: u8 = 1 << 7;
+
+    #[inline]
+    pub fn order(self) -> u8 {
+        self.0 & !Self::CLAIMED
+    }
+
+    pub fn is_claimed(self) -> bool {
+        self.0 & Self::CLAIMED != 0
+    }
+
+    fn set_order(&mut self, order: u8) {
+        self.0 = self.0 & Self::CLAIMED | order;
+    }
+
+    fn set_claimed(&mut self, claimed: bool) {
+        self.0 = self.order() | if claimed { Self::CLAIMED } else { 0 };
+    }
 }
 
 const _: () = assert!(size_of::<Block>() == 16 && size_of::<FrameMap>() == 128);
@@ -66,7 +92,7 @@ impl Block {
     pub fn list(self) -> Option<u8> {
         match self {
             Self::Free { order, .. } => Some(order),
-            Self::Split { free: 1.., largest, .. } => Some(largest),
+            Self::Split { free: 1.., largest, .. } => Some(largest.order()),
             _ => None,
         }
     }
@@ -151,15 +177,24 @@ impl<'m> Blocks<'m> {
         // SAFETY: the slot is large enough, aligned and lives for 'm. A `FrameMap` is made of atomic words, which are only
         // written here, so that it does not matter whether they were before.
         unsafe { &*slot }.copy(map);
+        let largest = Largest::default();
         self.descriptors[place] =
-            Block::Split { free: 0, largest: 0, number: number as u32, link: Link::default() };
+            Block::Split { free: 0, largest, number: number as u32, link: Link::default() };
     }
 
     /// Sets a split block's free frames and largest free order; no effect on another block.
     pub fn set_split(&mut self, place: usize, now_free: u16, order: u8) {
         debug_assert!(now_free < BLOCK_FRAMES);
         if let Block::Split { free, largest, .. } = &mut self.descriptors[place] {
-            (*free, *largest) = (now_free, order);
+            *free = now_free;
+            largest.set_order(order);
+        }
+    }
+
+    /// Says of a split block whether it is a cache's; no effect on another block.
+    pub fn set_claimed(&mut self, place: usize, claimed: bool) {
+        if let Block::Split { largest, .. } = &mut self.descriptors[place] {
+            largest.set_claimed(claimed);
         }
     }
 

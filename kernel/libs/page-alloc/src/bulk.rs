@@ -5,8 +5,8 @@ use crate::claim::Chunk;
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::{Extent, NodeMemory};
 
-/// With how many frames a cache is filled at least, where the rest of the block has so many. With the last word's others it is
-/// half full at most, so that there is room for what is freed next.
+/// With how many frames a cache is filled at most, but for the last word's others. With these it is half full, so that there is
+/// room for what is freed next.
 const FILLED_FRAMES: u32 = if CACHE_FRAMES > 128 { CACHE_FRAMES as u32 / 2 - 63 } else { 1 };
 
 /// Words of a block.
@@ -17,16 +17,16 @@ const LOOKED_AT: u32 = 4;
 
 impl<'m> NodeMemory<'m> {
     /// Fills an empty cache with free frames of some words that lie side by side, those of a block that is split already if there
-    /// is one; best of one that is not another cache's. `false` when none is free.
-    pub fn fill(&mut self, cache: &mut CpuCache<'m>, is_anothers: impl Fn(u64) -> bool) -> bool {
+    /// is one; best of one that is no other cache's. Each time with twice as many, if the block has them: few for a CPU that
+    /// wants few before it halts. Tells the block's place; `None` when no frame is free.
+    pub fn fill(&mut self, cache: &mut CpuCache<'m>) -> Option<usize> {
         if self.free == 0 {
-            return false;
+            return None;
         }
-        let chunk = match self.find_apart(is_anothers).or_else(|| self.find_chunk(0)) {
+        let chunk = match self.find_unclaimed().or_else(|| self.find_chunk(0)) {
             None if self.put_kept_back() => self.find_chunk(0),
             found => found,
-        };
-        let Some(chunk) = chunk else { return false };
+        }?;
         let place = chunk.extent.place(chunk.extent.first);
         let free = match chunk.block {
             Block::Free { order, .. } => {
@@ -36,11 +36,11 @@ impl<'m> NodeMemory<'m> {
             }
             _ => self.blocks.free_in(place),
         };
-        let Some(map) = self.blocks.map(place) else { return false };
+        let map = self.blocks.map(place)?;
         let first = chunk.frame() / 64;
         let available = |number: u64| map.word_of(number * 64).available();
         let (mut end, mut count) = (first, 0);
-        while count < FILLED_FRAMES && (end == first || end % WORDS != 0) {
+        while count < cache.wanted && (end == first || end % WORDS != 0) {
             count += available(end).count_ones();
             end += 1;
         }
@@ -51,20 +51,21 @@ impl<'m> NodeMemory<'m> {
             cache.remember_word(number * 64, word);
             word.withhold(frames);
         }
+        cache.wanted = FILLED_FRAMES.min(2 * count);
         self.free -= u64::from(count);
         self.settle(chunk.extent, chunk.extent.first, free - count as u16);
-        true
+        Some(place)
     }
 
-    /// A free frame in a split block, or else in a whole one, that no other cache was last filled from: two CPUs that write to
-    /// the same line of a frame map again and again slow each other down. Only a few split blocks are looked at.
-    fn find_apart(&self, is_anothers: impl Fn(u64) -> bool) -> Option<Chunk> {
+    /// A free frame in a split block that is no cache's, or else in a whole one: two CPUs that write to the same line of a frame
+    /// map again and again slow each other down. Only a few split blocks are looked at.
+    fn find_unclaimed(&self) -> Option<Chunk> {
         let mut left = LOOKED_AT;
         for order in 0..BLOCK_ORDER {
             let mut next = self.lists.head(order);
             while let Some(index) = next {
-                let Block::Split { number, link, .. } = self.blocks.get(index.place()) else { break };
-                if !is_anothers(number.into()) {
+                let Block::Split { largest, link, .. } = self.blocks.get(index.place()) else { break };
+                if !largest.is_claimed() {
                     return self.chunk_at(index.place(), 0);
                 }
                 left -= 1;
@@ -89,7 +90,7 @@ impl<'m> NodeMemory<'m> {
         let number = block_of(frame);
         let Block::Split { free, largest, .. } = self.blocks.get(extent.place(number)) else { return None };
         let map = self.blocks.map(extent.place(number))?;
-        let around = if free == 0 { 0 } else { largest };
+        let around = if free == 0 { 0 } else { largest.order() };
         Some(Taken { extent, number, map, count: 0, around })
     }
 }

@@ -13,10 +13,10 @@ use crate::frame_map::{FrameMap, Word};
 use crate::kept::KnownBlock;
 use crate::span_table::Span;
 
-/// Frames that a cache has room for: 1 MiB. A CPU that takes and gives back hundreds in a row asks for the node's lock every
-/// hundred or two.
+/// Frames that a cache has room for: 2 MiB. A CPU that takes and gives back hundreds in a row asks for the node's lock every
+/// few hundred.
 #[cfg(not(loom))]
-pub const CACHE_FRAMES: usize = 256;
+pub const CACHE_FRAMES: usize = 512;
 
 /// Fewer in a model, whose threads have small stacks.
 #[cfg(loom)]
@@ -46,6 +46,17 @@ pub struct CpuCache<'m> {
     known_numbers: [u64; KNOWN_WORDS],
     known_words: [&'m Word; KNOWN_WORDS],
     known_blocks: [KnownBlock<'m>; KNOWN_BLOCKS],
+    /// The block that is its own to be filled from.
+    pub(crate) claim: Option<Claim>,
+    /// Frames that it is to be filled with at least.
+    pub(crate) wanted: u32,
+}
+
+/// A split block of a cache's node: the place of its descriptor in a region.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim {
+    pub region: u32,
+    pub place: usize,
 }
 
 /// A cache as any CPU may see it, at the moment it looks.
@@ -74,15 +85,12 @@ impl CacheView<'_> {
     }
 }
 
-/// What others may see of a cache. What they look for when they fill theirs lies on lines of its own.
-#[repr(align(128))]
+/// What others may see of a cache.
 pub struct Contents<'m> {
     /// Whose frames it has; `None` for a cache that never has any.
     node: Option<NodeId>,
     /// The node's next cache.
     next: Option<&'m Contents<'m>>,
-    /// The number of the block that it was last filled from; written under the node's lock.
-    filled_from: AtomicU64,
     ring: Ring,
 }
 
@@ -141,6 +149,8 @@ impl<'m> CpuCache<'m> {
             known_numbers: [NO_FRAME; KNOWN_WORDS],
             known_words: [NO_MAP.word_of(0); KNOWN_WORDS],
             known_blocks: [KnownBlock { number: NO_FRAME, map: &NO_MAP, span: &NO_SPAN }; KNOWN_BLOCKS],
+            claim: None,
+            wanted: 1,
         }
     }
 
@@ -255,7 +265,6 @@ impl<'m> CpuCache<'m> {
             frames &= frames - 1;
         }
         top.store(end, Relaxed);
-        self.contents.filled_from.store(block_of(first), Relaxed);
     }
 
     /// Takes the `count` frames out that have been here longest, and tells which they are: those of one word that lie side by
@@ -279,10 +288,6 @@ impl<'m> CpuCache<'m> {
         self.bottom = self.bottom.wrapping_add(count as u64 * STEP);
         self.limit = self.bottom.wrapping_add(ALL);
         self.contents.ring.bottom.store(self.bottom, Relaxed);
-        if self.is_empty() {
-            // Perhaps for long: the CPU halts, or its frames are wanted.
-            self.contents.filled_from.store(NO_FRAME, Relaxed);
-        }
     }
 }
 
@@ -303,7 +308,6 @@ impl<'m> Contents<'m> {
         Self {
             node,
             next,
-            filled_from: AtomicU64::new(NO_FRAME),
             ring: Ring {
                 top: AtomicU64::new(0),
                 bottom: AtomicU64::new(0),
@@ -326,11 +330,6 @@ impl<'m> Contents<'m> {
     #[inline]
     pub fn len(&self) -> usize {
         (self.ring.top.load(Relaxed).wrapping_sub(self.ring.bottom.load(Relaxed)) / STEP) as usize
-    }
-
-    /// Whether this is another cache than `other` and was last filled from the block of this number.
-    pub fn was_filled_from(&self, number: u64, other: &Self) -> bool {
-        !ptr::eq(self, other) && self.filled_from.load(Relaxed) == number
     }
 
     /// Frames that it has handed out.

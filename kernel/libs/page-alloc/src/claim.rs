@@ -105,7 +105,7 @@ impl NodeMemory<'_> {
                 self.blocks.split(place, number, &FrameMap::free());
                 (BLOCK_FRAMES, BLOCK_ORDER)
             }
-            Block::Split { free, largest, .. } => (free, largest),
+            Block::Split { free, largest, .. } => (free, largest.order()),
             _ => return,
         };
         let Some(map) = self.blocks.map(place) else { return };

@@ -9,7 +9,7 @@ use units::{FrameNumber, NodeId};
 use crate::atomic::{AtomicU64, fence};
 use crate::blocks::{BLOCK_ORDER, block_of};
 use crate::bulk::Taken;
-use crate::cache::{Contents, CpuCache, FLUSHED_FRAMES};
+use crate::cache::{Claim, Contents, CpuCache, FLUSHED_FRAMES};
 use crate::error::{FreeError, NotCached, RemoveError};
 use crate::frame_map::FrameState;
 use crate::kept::KnownBlock;
@@ -224,12 +224,13 @@ impl<'m, L: RawMutex> Node<'m, L> {
     /// Fills an empty cache of the node, if a frame is free outside the node's caches.
     pub fn fill(&self, cache: &mut CpuCache<'m>) -> Result<(), NotCached> {
         let mut guarded = self.guarded.lock();
-        let Guarded { memory, more, caches, .. } = &mut *guarded;
-        let (own, caches) = (cache.contents, *caches);
-        let is_anothers = |number| Contents::chain(caches).any(|cache| cache.was_filled_from(number, own));
-        if memory.fill(cache, is_anothers)
-            || more.iter_mut().any(|region| region.memory.fill(cache, is_anothers))
-        {
+        guarded.drop_claim(cache);
+        let filled =
+            |(region, memory): (u32, &mut NodeMemory<'m>)| Some(Claim { region, place: memory.fill(cache)? });
+        let claim = (0..).zip(guarded.memories()).find_map(filled);
+        if let Some(claim) = claim {
+            guarded.set_claimed(claim, true);
+            cache.claim = Some(claim);
             return Ok(());
         }
         let any_cached = Contents::chain(guarded.caches).any(|cache| cache.len() > 0);
@@ -289,7 +290,12 @@ impl<'m> Guarded<'m> {
     /// The memory that has this span of the node.
     #[inline]
     fn memory_of(&mut self, span: &Span) -> &mut NodeMemory<'m> {
-        match span.region.checked_sub(1) {
+        self.region(span.region)
+    }
+
+    #[inline]
+    fn region(&mut self, number: u32) -> &mut NodeMemory<'m> {
+        match number.checked_sub(1) {
             None => &mut self.memory,
             Some(place) => self.added_memory(place),
         }
@@ -330,6 +336,17 @@ impl<'m> Guarded<'m> {
         Contents::chain(self.caches).any(|cache| cache.lists(frames.clone()))
     }
 
+    /// Leaves the block that the cache was filled from to others. It may be another's by now, having been whole meanwhile.
+    fn drop_claim(&mut self, cache: &mut CpuCache<'m>) {
+        if let Some(claim) = cache.claim.take() {
+            self.set_claimed(claim, false);
+        }
+    }
+
+    fn set_claimed(&mut self, claim: Claim, claimed: bool) {
+        self.region(claim.region).blocks.set_claimed(claim.place, claimed);
+    }
+
     fn flush(&mut self, cache: &mut CpuCache<'m>, count: usize, spans: &SpanIndex<'m>) {
         // Of a block that was begun, and where it is.
         let mut begun: Option<(&Span, Taken<'m>)> = None;
@@ -349,6 +366,11 @@ impl<'m> Guarded<'m> {
             }
         });
         self.settle_taken(begun);
+        if cache.is_empty() {
+            // Perhaps for long: the CPU halts, or its frames are wanted.
+            self.drop_claim(cache);
+            cache.wanted = 1;
+        }
     }
 
     fn settle_taken(&mut self, taken: Option<(&Span, Taken<'m>)>) {

@@ -91,7 +91,7 @@ impl<'m> NodeMemory<'m> {
         } else if free == 0 {
             self.relist(place, None, now_free, Some(around));
         } else {
-            self.relist(place, Some(largest), now_free, Some(largest.max(around)));
+            self.relist(place, Some(largest.order()), now_free, Some(largest.order().max(around)));
         }
     }
 
