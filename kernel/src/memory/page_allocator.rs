@@ -12,6 +12,7 @@ use crate::memory::{cache_recall, fail_allocation};
 use crate::platform::numa_topology;
 use crate::sync::PreemptionOff;
 use crate::threading::per_cpu;
+use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use page_alloc::{AllocateError, CpuCache, FreeError, Grant, NodeStats, PageAllocator, Request};
 use spin::Once;
@@ -120,23 +121,21 @@ pub(super) fn give_back_caches(node: NodeId) {
 #[inline]
 pub fn drain_cache() {
     let _off = PreemptionOff::new();
-    let cache = own_cache();
-    if !cache.is_empty() {
-        pages().drain(cache);
-    }
+    pages().drain(own_cache());
 }
 
-/// A cache for a CPU of the node, in a page of the node; `None` when there is no memory, or all allocations are to be counted.
+/// A cache for a CPU of the node, in pages of the node; `None` when there is no memory, or all allocations are to be counted.
 pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
     if fail_allocation::is_on() {
         return None;
     }
-    let layout = Pages::cache_layout();
-    assert!(layout.size() as u64 <= FRAME_SIZE && layout.align() as u64 <= FRAME_SIZE, "a cache fits a page");
-    let frame = allocate_for_kernel(node, 1, Zeroed::No)?.frame;
-    let bytes = arch::physical_memory(frame.address()).cast::<MaybeUninit<u8>>();
-    // SAFETY: the page was just allocated, and stays the cache's for good.
-    let memory = unsafe { core::slice::from_raw_parts_mut(bytes, FRAME_SIZE as usize) };
+    const LAYOUT: Layout = Pages::cache_layout();
+    const FRAMES: u64 = (LAYOUT.size() as u64).div_ceil(FRAME_SIZE);
+    const { assert!(LAYOUT.align() as u64 <= FRAME_SIZE, "a page is aligned as a cache is") };
+    let first = allocate_for_kernel(node, FRAMES, Zeroed::No)?.frame;
+    let bytes = arch::physical_memory(first.address()).cast::<MaybeUninit<u8>>();
+    // SAFETY: the pages were just allocated, and stay the cache's for good.
+    let memory = unsafe { core::slice::from_raw_parts_mut(bytes, (FRAMES * FRAME_SIZE) as usize) };
     let _off = PreemptionOff::new();
     pages().add_cache(node, memory).ok()
 }

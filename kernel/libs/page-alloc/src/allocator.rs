@@ -182,7 +182,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         node.free(span, frame, count)
     }
 
-    /// The memory that [`PageAllocator::add_cache`] wants: some 2 KiB.
+    /// The memory that [`PageAllocator::add_cache`] wants: little more than 4 KiB.
     pub const fn cache_layout() -> Layout {
         Contents::layout()
     }
@@ -328,6 +328,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     }
 
     /// Gives all that the cache holds back to its node: for a CPU that is about to halt, or when the node runs dry.
+    #[inline]
     pub fn drain(&self, cache: &mut CpuCache<'m>) {
         if (!cache.is_empty() || cache.claim.is_some())
             && let Some(node) = cache.node().and_then(|node| self.node(node))

@@ -225,9 +225,12 @@ impl<'m, L: RawMutex> Node<'m, L> {
     pub fn fill(&self, cache: &mut CpuCache<'m>) -> Result<(), NotCached> {
         let mut guarded = self.guarded.lock();
         guarded.drop_claim(cache);
-        let filled =
-            |(region, memory): (u32, &mut NodeMemory<'m>)| Some(Claim { region, place: memory.fill(cache)? });
-        let claim = (0..).zip(guarded.memories()).find_map(filled);
+        let Guarded { memory, more, .. } = &mut *guarded;
+        let first = memory.fill(cache).map(|place| Claim { region: 0, place });
+        let claim = first.or_else(|| {
+            let mut added = (1..).zip(more.iter_mut());
+            added.find_map(|(region, more)| Some(Claim { region, place: more.memory.fill(cache)? }))
+        });
         if let Some(claim) = claim {
             guarded.set_claimed(claim, true);
             cache.claim = Some(claim);
