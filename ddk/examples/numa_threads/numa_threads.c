@@ -234,11 +234,15 @@ typedef struct {
 } Player;
 
 static int turn; // whose it is: that player for whom this is its index, modulo the count
+static bool called_off; // a player is missing
 
 static int play(void *argument) {
     const Player *player = argument;
     for (int round = 0; round < ROUNDS; round++) {
         while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != round * player->count + player->index) {
+            if (__atomic_load_n(&called_off, __ATOMIC_RELAXED)) {
+                return -1;
+            }
             Kernel_YieldThread();
             Kernel_SleepThread(10 * MICROSECOND);
         }
@@ -255,6 +259,10 @@ static void play_together(int nodes) {
         players[node] = (Player){.index = node, .count = count};
         threads[node] = Kernel_CreateThread("player", play, &players[node], node);
         CHECK(threads[node] > 0);
+        if (threads[node] <= 0) {
+            // Without it, the others would wait for their turn for good.
+            __atomic_store_n(&called_off, true, __ATOMIC_RELAXED);
+        }
     }
     for (int node = 0; node < count; node++) {
         int code = -1;
