@@ -9,7 +9,7 @@ use std::time::Instant;
 use std::{env, mem, thread};
 
 use machine::{Machine, node, span};
-use page_alloc::{CpuCache, Grant, NodeStats, PageAllocator, Request};
+use page_alloc::{CACHE_FRAMES, CpuCache, Grant, NodeStats, PageAllocator, Request};
 use units::{FrameNumber, FrameRange, NodeId, NodeSet};
 
 const CPUS: u32 = 2;
@@ -75,8 +75,10 @@ impl<'s, 'p> Cpu<'s, 'p> {
             } else {
                 self.give_back();
             }
-            if self.roll(4096) == 0 {
-                self.shared.pages.drain(&mut self.cache);
+            match self.roll(4096) {
+                0 => self.shared.pages.drain(&mut self.cache),
+                1 => self.burst(),
+                _ => {}
             }
         }
     }
@@ -122,6 +124,14 @@ impl<'s, 'p> Cpu<'s, 'p> {
     /// One node at least.
     fn some_nodes(&mut self) -> NodeSet {
         NodeSet::from_words([1 + self.roll((1 << NODES) - 1), 0])
+    }
+
+    /// More single frames in a row than the cache has room for, so that it gives back most of them.
+    fn burst(&mut self) {
+        let grants: Vec<_> = (0..CACHE_FRAMES + 100).map_while(|_| self.cached()).collect();
+        self.granted += grants.len() as u64;
+        grants.iter().for_each(|grant| self.shared.pass(grant, 0, self.me));
+        grants.into_iter().for_each(|grant| self.free(grant));
     }
 
     fn give_back(&mut self) {
@@ -175,7 +185,8 @@ fn main() {
         span(3, 30_000, FRAMES_END),
     ];
     let mut machine = Machine::new(&spans, &FALLBACK);
-    let cpus: Vec<NodeId> = (0..CPUS as usize).map(|cpu| node(cpu * 2)).collect();
+    // All of one node, so that caches are filled from the same lists.
+    let cpus = [node(0); CPUS as usize];
     let (pages, caches) = machine.pages_and_caches(&cpus);
     spans
         .iter()

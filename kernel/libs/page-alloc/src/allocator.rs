@@ -42,7 +42,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     }
 
     /// The memory that [`PageAllocator::new`] wants for this node: 144 bytes for each 2 MiB block that the node's spans
-    /// touch, and 512 bytes or so besides, also for a node without memory.
+    /// touch, and 640 bytes or so besides, also for a node without memory.
     ///
     /// # Errors
     /// The spans are not ascending or too high.
@@ -288,6 +288,10 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if cache.is_full() {
             if let Some(node) = self.node(block.span.node) {
                 node.flush(cache, FLUSHED_FRAMES, &self.spans);
+            }
+            // That took a while, in which the frame's owner may have freed it.
+            if !block.map.is_single(offset_in_block(frame.0)) {
+                return false;
             }
         } else if frame.0 % 64 != 63 {
             // Neither of the two was what kept the frame from being put: the word is unknown.

@@ -17,13 +17,16 @@ const LOOKED_AT: u32 = 4;
 
 impl<'m> NodeMemory<'m> {
     /// Fills an empty cache with free frames of some words that lie side by side, those of a block that is split already if there
-    /// is one; best of one that is no other cache's. Each time with twice as many, if the block has them: few for a CPU that
-    /// wants few before it halts. Tells the block's place; `None` when no frame is free.
-    pub fn fill(&mut self, cache: &mut CpuCache<'m>) -> Option<usize> {
+    /// is one: of that with the place `own`, which was the cache's, or best of one that is no other's. Each time with twice as
+    /// many, if the block has them: few for a CPU that wants few before it halts. Tells the block's place; `None` when no frame is
+    /// free.
+    pub fn fill(&mut self, cache: &mut CpuCache<'m>, own: Option<usize>) -> Option<usize> {
         if self.free == 0 {
             return None;
         }
-        let chunk = match self.find_unclaimed().or_else(|| self.find_chunk(0)) {
+        let found =
+            own.filter(|place| self.blocks.free_in(*place) > 0).and_then(|place| self.chunk_at(place, 0));
+        let chunk = match found.or_else(|| self.find_unclaimed()).or_else(|| self.find_chunk(0)) {
             None if self.put_kept_back() => self.find_chunk(0),
             found => found,
         }?;
@@ -51,7 +54,7 @@ impl<'m> NodeMemory<'m> {
             cache.remember_word(number * 64, word);
             word.withhold(frames);
         }
-        cache.wanted = FILLED_FRAMES.min(2 * count);
+        cache.wanted = FILLED_FRAMES.min(2 * cache.wanted.max(count));
         self.free -= u64::from(count);
         self.settle(chunk.extent, chunk.extent.first, free - count as u16);
         Some(place)

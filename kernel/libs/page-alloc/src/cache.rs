@@ -2,7 +2,7 @@
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use units::{FrameNumber, NodeId};
 
@@ -287,7 +287,7 @@ impl<'m> CpuCache<'m> {
         }
         self.bottom = self.bottom.wrapping_add(count as u64 * STEP);
         self.limit = self.bottom.wrapping_add(ALL);
-        self.contents.ring.bottom.store(self.bottom, Relaxed);
+        self.contents.ring.bottom.store(self.bottom, Release);
     }
 }
 
@@ -329,7 +329,10 @@ impl<'m> Contents<'m> {
 
     #[inline]
     pub fn len(&self) -> usize {
-        (self.ring.top.load(Relaxed).wrapping_sub(self.ring.bottom.load(Relaxed)) / STEP) as usize
+        // Its CPU may change both meanwhile; the bottom never passes the top that is read after it.
+        let bottom = self.ring.bottom.load(Acquire);
+        let len = self.ring.top.load(Relaxed).wrapping_sub(bottom) / STEP;
+        len.min(CACHE_FRAMES as u64) as usize
     }
 
     /// Frames that it has handed out.
@@ -351,8 +354,7 @@ impl<'m> Contents<'m> {
     /// Whether it holds the frame.
     pub fn holds(&self, frame: u64) -> bool {
         let bottom = self.ring.bottom.load(Relaxed);
-        let mut places =
-            (0..self.len().min(CACHE_FRAMES) as u64).map(|n| place(bottom.wrapping_add(n * STEP)));
+        let mut places = (0..self.len() as u64).map(|n| place(bottom.wrapping_add(n * STEP)));
         places.any(|place| self.ring.frames[place].load(Relaxed) == frame)
     }
 

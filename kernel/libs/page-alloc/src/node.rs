@@ -153,7 +153,12 @@ impl<'m, L: RawMutex> Node<'m, L> {
     /// Takes a sealed grant back that begins in this span of the node.
     pub fn free_sealed(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        let freed = if guarded.is_held(frame.0) {
+        // Behind what a cache holds, no grant goes on.
+        let goes_on = count > 1 && span.frames.contains(FrameNumber(frame.0 + 1)) && {
+            let behind = guarded.memory_of(span).state(span.extent(), frame.0 + 1);
+            behind == FrameState::Inside
+        };
+        let freed = if !goes_on && guarded.is_held(frame.0) {
             Err(FreeError::AlreadyFree(frame))
         } else {
             guarded.memory_of(span).free_sealed(span, frame, count)
@@ -224,12 +229,15 @@ impl<'m, L: RawMutex> Node<'m, L> {
     /// Fills an empty cache of the node, if a frame is free outside the node's caches.
     pub fn fill(&self, cache: &mut CpuCache<'m>) -> Result<(), NotCached> {
         let mut guarded = self.guarded.lock();
-        guarded.drop_claim(cache);
+        let own = guarded.drop_claim(cache);
+        let own_in = |region| own.filter(|claim| claim.region == region).map(|claim| claim.place);
         let Guarded { memory, more, .. } = &mut *guarded;
-        let first = memory.fill(cache).map(|place| Claim { region: 0, place });
+        let first = memory.fill(cache, own_in(0)).map(|place| Claim { region: 0, place });
         let claim = first.or_else(|| {
             let mut added = (1..).zip(more.iter_mut());
-            added.find_map(|(region, more)| Some(Claim { region, place: more.memory.fill(cache)? }))
+            added.find_map(|(region, more)| {
+                Some(Claim { region, place: more.memory.fill(cache, own_in(region))? })
+            })
         });
         if let Some(claim) = claim {
             guarded.set_claimed(claim, true);
@@ -339,11 +347,12 @@ impl<'m> Guarded<'m> {
         Contents::chain(self.caches).any(|cache| cache.lists(frames.clone()))
     }
 
-    /// Leaves the block that the cache was filled from to others. It may be another's by now, having been whole meanwhile.
-    fn drop_claim(&mut self, cache: &mut CpuCache<'m>) {
-        if let Some(claim) = cache.claim.take() {
-            self.set_claimed(claim, false);
-        }
+    /// Leaves the block that the cache was filled from to others, and tells which it was. It may be another's by now: it was whole
+    /// meanwhile, or they share it for want of more.
+    fn drop_claim(&mut self, cache: &mut CpuCache<'m>) -> Option<Claim> {
+        let claim = cache.claim.take()?;
+        self.set_claimed(claim, false);
+        Some(claim)
     }
 
     fn set_claimed(&mut self, claim: Claim, claimed: bool) {

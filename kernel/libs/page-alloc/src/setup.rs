@@ -39,7 +39,7 @@ pub fn node_layout<L>(spans: &[NodeFrames], node: NodeId) -> Result<Layout, Setu
     layout_for::<L>(blocks).map_err(|_| SetupError::MetadataTooSmall(node))
 }
 
-/// Builds a node in its metadata. Nothing of it is free yet. Writes the node and 16 bytes for each of its blocks.
+/// Builds a node in its metadata. Nothing of it is free yet. Writes the node and a byte for each of its blocks.
 pub fn build_node<'m, L: RawMutex>(
     id: NodeId,
     setup: NodeSetup<'m>,

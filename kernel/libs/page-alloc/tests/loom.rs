@@ -1,5 +1,5 @@
-//! Models of the lock-free parts: every interleaving of two CPUs, and of three with few preemptions, and every value that
-//! the memory model lets a load see. `docs/testing.md` says how they are run.
+//! Models of the lock-free parts: every interleaving of two CPUs (but for one model, whose walk is long), and of three with few
+//! preemptions, and every value that the memory model lets a load see. `docs/testing.md` says how they are run.
 #![cfg(loom)]
 use std::alloc::{Layout, alloc};
 use std::mem::MaybeUninit;

@@ -6,12 +6,15 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use machine::{Machine, node, span};
-use page_alloc::{CpuCache, FreeError, Grant, NodeStats, PageAllocator, Request};
+use page_alloc::{CACHE_FRAMES, CpuCache, FreeError, Grant, NodeStats, PageAllocator, Request};
 use units::FrameNumber;
 
 const THREADS: u32 = 4;
 const ROUNDS: u32 = 20_000;
 const FRAMES: u64 = 12_000;
+/// Single frames that a CPU takes from its cache and gives back in a row, each so many rounds.
+const BURST: usize = CACHE_FRAMES + 100;
+const BURST_EVERY: u32 = 100;
 
 /// Who has each frame: 0 for nobody.
 struct Owners(Vec<AtomicU32>);
@@ -50,7 +53,16 @@ fn work<'p>(shared: &Shared<'p>, me: u32, cache: &mut CpuCache<'p>) -> u64 {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15 >> me);
     let mut mine: Vec<(u32, Grant)> = Vec::new();
     let mut granted = 0;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        if round % BURST_EVERY == 0 {
+            // More than the cache has room for, so that it gives back most of them.
+            let node = cache.node().unwrap();
+            let frames: Vec<_> = (0..BURST).map_while(|_| shared.pages.allocate_cached(cache)).collect();
+            let grants = frames.into_iter().map(|frame| Grant { frame, count: 1, node, fell_back: false });
+            let grants: Vec<_> = grants.inspect(|grant| shared.owners.pass(grant, 0, me)).collect();
+            granted += grants.len() as u64;
+            grants.into_iter().for_each(|grant| free(shared, (me, grant), cache));
+        }
         if dice.roll(2) == 0 {
             let count = [1, 1, 1, 2, 8, 512, 1 + dice.roll(20), 1 + dice.roll(1200)][dice.roll(8) as usize];
             let cpu_node = cache.node().unwrap();

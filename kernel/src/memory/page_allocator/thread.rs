@@ -27,7 +27,7 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
         && let Some(node) = policy.map_or_else(thread_node, named_node)
     {
         let found = if count == 1 && node == cpu.node {
-            allocate_cached().inspect_err(|why| is_empty = *why == NotCached::NodeIsEmpty).ok()
+            allocate_cached(node).inspect_err(|why| is_empty = *why == NotCached::NodeIsEmpty).ok()
         } else {
             allocate_quickly(node, count)
         };
@@ -137,15 +137,20 @@ fn allocate_pages_slowly(count: u64, node: Option<NodeId>) -> Option<FrameNumber
 pub(super) fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
     match count {
         BLOCK_PAGES => allocate_kept_block(node),
-        1 if node == per_cpu::current().node => allocate_cached().ok(),
+        1 if node == per_cpu::current().node => allocate_cached(node).ok(),
         _ => allocate_kept(node, count),
     }
 }
 
+/// A page of the node from the CPU's cache, which may be another node's: the thread was perhaps moved since it looked.
 #[inline(never)]
-fn allocate_cached() -> Result<FrameNumber, NotCached> {
+fn allocate_cached(node: NodeId) -> Result<FrameNumber, NotCached> {
     let _off = PreemptionOff::new();
-    pages().allocate_cached_or_tell(own_cache())
+    let cache = own_cache();
+    if cache.node() != Some(node) {
+        return Err(NotCached::AskNode);
+    }
+    pages().allocate_cached_or_tell(cache)
 }
 
 /// So many pages that were freed last on the node, if they are kept: but no single page of the CPU's own node.
