@@ -14,8 +14,12 @@ use units::{ApicId, FrameNumber, PhysAddr, VirtAddr};
 const INIT_WAIT_US: u64 = 10_000;
 /// Between the two startup messages.
 const STARTUP_WAIT_US: u64 = 200;
-/// How long a CPU may take to come online before it is given up.
+/// How long a CPU may take to come online before it is given up, and all those together that do not come.
 const ONLINE_TIMEOUT_US: u64 = 5_000_000;
+const PATIENCE_US: u64 = 10_000_000;
+/// How long it may take when the patience is used up: firmware that names hundreds of CPUs which are not there does not keep the
+/// kernel from booting.
+const HASTY_TIMEOUT_US: u64 = 100_000;
 
 /// A CPU to be started.
 pub struct StartCpu {
@@ -135,24 +139,27 @@ pub unsafe fn start_cpus(
     }
     time::wait(INIT_WAIT_US);
     fault::others_run();
+    let mut patience = PATIENCE_US;
     for (index, cpu) in cpus.iter().enumerate() {
         let is_online = apic::reaches(cpu.apic) && {
             page.set(&raw const start_page_stack, cpu.stack_top.0);
             page.set(&raw const start_page_block, cpu.block as u64);
-            start(cpu.apic, startup, &|| online(index))
+            start(cpu.apic, startup, &mut patience, &|| online(index))
         };
         report(index, is_online);
     }
 }
 
-fn start(cpu: ApicId, startup: Message, online: &dyn Fn() -> bool) -> bool {
+fn start(cpu: ApicId, startup: Message, patience: &mut u64, online: &dyn Fn() -> bool) -> bool {
     apic::send(cpu, startup);
     if time::wait_until(STARTUP_WAIT_US, online) {
         return true;
     }
     apic::send(cpu, startup);
-    let is_online = time::wait_until(ONLINE_TIMEOUT_US, online);
+    let timeout = ONLINE_TIMEOUT_US.min(*patience).max(HASTY_TIMEOUT_US);
+    let is_online = time::wait_until(timeout, online);
     if !is_online {
+        *patience = patience.saturating_sub(timeout);
         // Should it wake up late after all, it must not find the next CPU's stack in the start page.
         apic::send(cpu, Message::Init);
     }
