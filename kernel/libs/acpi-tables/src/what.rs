@@ -47,6 +47,7 @@ pub enum What {
         kind: u16,
         length: u32,
         left: u32,
+        next: Option<u32>,
     },
     EntryHeaderCut,
     EntryTypeUnknown {
@@ -265,8 +266,12 @@ impl fmt::Display for What {
                     "an entry of type {kind} has {length} bytes in place of {needed}; the rest is ignored"
                 )
             }
-            Self::EntryPastEnd { kind, length, left } => {
-                write!(out, "an entry of type {kind} has {length} bytes where the table has {left} left")
+            Self::EntryPastEnd { kind, length, left, next } => {
+                write!(out, "an entry of type {kind} has {length} bytes where the table has {left} left; ")?;
+                match next {
+                    Some(next) => write!(out, "it is left out, and the table is read on at {next:#x}"),
+                    None => write!(out, "the table is not read any further"),
+                }
             }
             Self::EntryHeaderCut => write!(out, "the table ends with half an entry's header"),
             Self::EntryTypeUnknown { kind } => write!(out, "there is no entry type {kind}; it is left out"),
