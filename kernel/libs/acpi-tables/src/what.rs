@@ -173,6 +173,15 @@ pub enum What {
 }
 
 impl What {
+    /// Whether the table is not read any further behind this.
+    #[must_use]
+    pub const fn ends_table(&self) -> bool {
+        matches!(
+            self,
+            Self::EntryWithoutLength { .. } | Self::EntryHeaderCut | Self::EntryPastEnd { next: None, .. }
+        )
+    }
+
     /// The rule that this breaks in that table, and what is done about it.
     #[must_use]
     pub const fn verdict(&self, table: Signature) -> (Rule, Action) {
