@@ -103,7 +103,7 @@ impl NumaTopology {
                 _ => {}
             }
         }
-        let claims = claims.sort();
+        let claims = claims.in_order();
         let domains = choose_domains(&mut homes, claims, findings);
         sweep(claims, &domains, inputs.ram, &mut self.ranges, findings);
         self.number_nodes(&domains, &homes);

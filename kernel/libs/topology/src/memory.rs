@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use units::{FRAME_SIZE, PhysRange, ProximityDomain};
 
 use crate::MAX_RANGES;
-use crate::smallest::Smallest;
+use crate::smallest::{LeftOut, Smallest};
 
 /// The end of the last frame whose end can be written as an address.
 const LAST_END: u64 = u64::MAX - (FRAME_SIZE - 1);
@@ -22,12 +22,13 @@ pub struct Claim {
 }
 
 /// In the order of claims, a later one takes from an earlier one what both cover: the one that starts later, then the
-/// shorter, then memory that is there over memory that may come, then the lower domain.
+/// shorter, then memory that is there over memory that may come, then the lower domain. Which entry makes a claim is all
+/// the same.
 impl Ord for Claim {
     fn cmp(&self, other: &Self) -> Ordering {
         let key = |claim: &Self| {
             let PhysRange { start, end } = claim.range;
-            (start, Reverse(end), Reverse(claim.hot_pluggable), Reverse(claim.domain), Reverse(claim.offset))
+            (start, Reverse(end), Reverse(claim.hot_pluggable), Reverse(claim.domain))
         };
         key(self).cmp(&key(other))
     }
@@ -47,7 +48,7 @@ impl PartialEq for Claim {
 
 impl Eq for Claim {}
 
-/// The claims of all sound entries, or the lowest of them where there is no room for all.
+/// The claims of all sound entries, each once, or the lowest of them where there is no room for all.
 pub struct Claims<'a> {
     claims: Smallest<Claim, MAX_RANGES>,
     ram: &'a [PhysRange],
@@ -81,14 +82,20 @@ impl<'a> Claims<'a> {
             }
             return;
         }
-        if let Some(left_out) = self.claims.offer(Claim { range, domain, hot_pluggable, offset }) {
-            report(left_out.offset, What::RangesFull { range: left_out.range, limit: MAX_RANGES });
+        match self.claims.offer(Claim { range, domain, hot_pluggable, offset }) {
+            None => {}
+            Some(LeftOut::Duplicate(Claim { range, domain, offset, .. })) => {
+                report(offset, What::MemoryOverlap { range, domain });
+            }
+            Some(LeftOut::NoRoom(Claim { range, offset, .. })) => {
+                report(offset, What::RangesFull { range, limit: MAX_RANGES });
+            }
         }
     }
 
     /// The claims in their order.
-    pub fn sort(&mut self) -> &mut ArrayVec<Claim, MAX_RANGES> {
-        self.claims.sort()
+    pub fn in_order(&mut self) -> &mut ArrayVec<Claim, MAX_RANGES> {
+        self.claims.items()
     }
 }
 
