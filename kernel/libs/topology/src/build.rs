@@ -235,7 +235,7 @@ impl NumaTopology {
         self.distances.get(from.index(), to.index())
     }
 
-    /// Whether distances came from a SLIT.
+    /// Whether any distance between two nodes came from a SLIT; on a machine of one node, the one from itself.
     #[must_use]
     pub const fn has_distance_matrix(&self) -> bool {
         self.distances.are_from_slit()
