@@ -99,6 +99,8 @@ rules! {
     HmatConflict = "hmat.conflict",
     /// A domain that the SRAT does not know.
     HmatDomain = "hmat.domain",
+    /// An initiator where nothing reads or writes memory.
+    HmatInitiator = "hmat.initiator",
     /// A side cache at a level that there is not, or two at one.
     HmatCache = "hmat.cache",
 
