@@ -83,6 +83,11 @@ pub enum What {
         length: u64,
         domain: ProximityDomain,
     },
+    MemoryLastFrame {
+        base: u64,
+        domain: ProximityDomain,
+        used: Option<PhysRange>,
+    },
     MemoryUnaligned {
         base: u64,
         length: u64,
@@ -213,7 +218,10 @@ impl What {
             Self::CpuUnknown { .. } => (Rule::SratCpuUnknown, Dropped),
             Self::CpuMissing { .. } => (Rule::SratCpuMissing, Mended),
             Self::MemoryEmpty { .. } => (Rule::SratMemoryEmpty, Dropped),
-            Self::MemoryWraps { .. } => (Rule::SratMemoryWraps, Dropped),
+            Self::MemoryLastFrame { used: Some(_), .. } => (Rule::SratMemoryWraps, Mended),
+            Self::MemoryWraps { .. } | Self::MemoryLastFrame { used: None, .. } => {
+                (Rule::SratMemoryWraps, Dropped)
+            }
             Self::MemoryUnaligned { .. } => (Rule::SratMemoryUnaligned, Mended),
             Self::MemoryNoRam { .. } => (Rule::SratMemoryNoRam, Dropped),
             Self::MemoryOverlap { .. } => (Rule::SratMemoryOverlap, Mended),
@@ -310,6 +318,16 @@ impl fmt::Display for What {
             }
             Self::MemoryWraps { base, length, domain } => {
                 write!(out, "{length:#x} bytes at {base:#x} of domain {domain} go past the last address")
+            }
+            Self::MemoryLastFrame { base, domain, used } => {
+                write!(
+                    out,
+                    "the range at {base:#x} of domain {domain} has the last frame there is, whose end is no address; "
+                )?;
+                match used {
+                    Some(used) => write!(out, "{} is used", Inclusive(used)),
+                    None => write!(out, "it is left out"),
+                }
             }
             Self::MemoryUnaligned { base, length, used } => {
                 write!(

@@ -71,9 +71,12 @@ impl<'a> Claims<'a> {
             Ok(range) => range,
             Err(what) => return report(offset, what),
         };
-        if range.start.0 != entry.base || range.len_bytes() != entry.length {
+        if !(entry.base.is_multiple_of(FRAME_SIZE) && entry.length.is_multiple_of(FRAME_SIZE)) {
             let what = What::MemoryUnaligned { base: entry.base, length: entry.length, used: range };
             report(offset, what);
+        }
+        if entry.base.saturating_add(entry.length) > LAST_END {
+            report(offset, What::MemoryLastFrame { base: entry.base, domain, used: Some(range) });
         }
         if !self.ram.is_empty() && pieces(self.ram, range).next().is_none() {
             // An empty slot is as it should be.
@@ -112,7 +115,11 @@ fn frames_of(entry: SratMemory) -> Result<PhysRange, What> {
     // Rounded outwards, for a frame left out would be RAM lost.
     let start = base - base % FRAME_SIZE;
     let end = end.next_multiple_of(FRAME_SIZE.into()).min(LAST_END.into()) as u64;
-    if start < end { Ok(PhysRange::new(start, end)) } else { Err(What::MemoryWraps { base, length, domain }) }
+    if start < end {
+        Ok(PhysRange::new(start, end))
+    } else {
+        Err(What::MemoryLastFrame { base, domain, used: None })
+    }
 }
 
 /// The parts of `range` that the memory map shows as RAM.
