@@ -143,3 +143,20 @@ fn cpus_that_the_madt_has_and_there_is_no_room_for_are_not_unknown_to_it() {
     let (_, told) = machine.build();
     assert_eq!((count(&told, "srat.cpu.unknown"), count(&told, "madt.cpu.boot")), (0, 1));
 }
+
+#[test]
+fn slots_that_the_madt_has_beyond_the_room_for_them_are_not_unknown_to_it() {
+    let slots = 1..=MAX_CPUS as u32 + 9;
+    let srat = TableBuilder::srat(3).entry(&memory(0, MIB, 0)).entry(&cpu(0, 0));
+    let srat = srat.entries(slots.clone().map(|id| cpu(id, id % 2)));
+    for ids in [slots.clone().collect::<Vec<_>>(), slots.clone().rev().collect()] {
+        let madt =
+            TableBuilder::madt().entry(&local_x2apic(0, ApicId(0))).entries(ids.into_iter().map(absent_cpu));
+        assert_eq!(Machine::of(srat.clone(), madt).build().1, []);
+    }
+    // Below them all is known.
+    let madt = TableBuilder::madt().entry(&local_x2apic(0, ApicId(0)));
+    let madt = madt.entries(slots.skip(1).map(absent_cpu));
+    let (_, told) = Machine::of(srat, madt).build();
+    assert_eq!((count(&told, "srat.cpu.unknown"), told.len()), (1, 1));
+}
