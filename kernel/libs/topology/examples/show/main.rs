@@ -21,7 +21,7 @@ usage: cargo run -p topology --example show -- [--json] FILE...
 Shows what Proxima would make of a machine: its nodes, their CPUs and memory, the
 distances, latency and bandwidth, and whatever is wrong in the tables.
 
-  FILE      a raw table, as in /sys/firmware/acpi/tables, or the text that acpidump
+  FILE      raw tables, as in /sys/firmware/acpi/tables, or the text that acpidump
             writes, with any number of tables. SRAT, SLIT, MADT (APIC), HMAT and MSCT
             are read, any others passed over. Which of them there are, and in which
             order, does not matter; of two of a kind the first is used
@@ -60,7 +60,7 @@ pub fn run(
             let mut tables = Vec::new();
             for file in &files {
                 match std::fs::read(file) {
-                    Ok(bytes) => tables.extend(tables::read(file, bytes)),
+                    Ok(bytes) => tables.extend(tables::read(file, bytes, complaints)),
                     Err(error) => {
                         status = UNREADABLE;
                         let _ = writeln!(complaints, "show: {}: {error}", file.display());

@@ -2,6 +2,7 @@
 #[path = "../../../acpi-tables/tests/collection/mod.rs"]
 #[allow(dead_code, reason = "only the tables' bytes and names are asked for")]
 mod collection;
+mod files;
 mod outputs;
 mod performance;
 #[path = "../../examples/show/main.rs"]
