@@ -169,7 +169,7 @@ verb_compare() {
 
 verb_test() {
     local name whole sample
-    need_tools machine fuzzer
+    need_tools machine fuzzer decoder
     cd "$root"
     say "Tests on the host"
     attached cargo test --quiet -- --show-output

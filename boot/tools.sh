@@ -2,13 +2,14 @@
 # shellcheck shell=bash
 : "${root:?is set by run.sh}"
 
-# need_tools [machine] [fuzzer]: sees to it that all is there to build and, for `machine`, to boot, for `fuzzer` to
-# build libFuzzer; else ends the script.
+# need_tools [machine] [fuzzer] [decoder]: sees to it that all is there to build and, for `machine`, to boot, for `fuzzer` to
+# build libFuzzer, for `decoder` to decode firmware's tables a second time; else ends the script.
 need_tools() {
     local packages=()
     need_compilers
     [[ " $* " != *" machine "* ]] || need_machine
     [[ " $* " != *" fuzzer "* ]] || need_fuzzer
+    [[ " $* " != *" decoder "* ]] || need_decoder
     install_packages "${packages[@]}"
     install_toolchain
     cargo_quietly "Proxima" cargo fetch --quiet
@@ -38,6 +39,10 @@ need_compilers() {
 
 need_fuzzer() {
     type -P c++ >/dev/null || need g++ "which compiles libFuzzer"
+}
+
+need_decoder() {
+    type -P iasl >/dev/null || need acpica-tools "whose iasl says what tables of real machines hold"
 }
 
 need_machine() {

@@ -32,6 +32,9 @@ impl Start {
     }
 }
 
+/// How many bytes an entry of a type has, whatever its length says; `None` where that differs or is not known.
+pub(crate) type FixedSize = fn(kind: u16) -> Option<usize>;
+
 /// The entries not yet read. Each step goes on by at least an entry's start, so a table has an end.
 #[derive(Clone, Debug)]
 pub(crate) struct Entries<'a> {
@@ -39,6 +42,7 @@ pub(crate) struct Entries<'a> {
     bytes: &'a [u8],
     offset: usize,
     start: Start,
+    fixed_size: FixedSize,
 }
 
 /// One entry: all bytes that its length takes in.
@@ -52,36 +56,42 @@ pub(crate) struct Entry<'a> {
 
 impl<'a> Entries<'a> {
     /// The entries of this table that start at `offset`.
-    pub fn new(table: Signature, bytes: &'a [u8], offset: usize) -> Self {
-        Self { table, bytes, offset, start: Start::Narrow }
+    pub fn new(table: Signature, bytes: &'a [u8], offset: usize, fixed_size: FixedSize) -> Self {
+        Self { table, bytes, offset, start: Start::Narrow, fixed_size }
     }
 
     /// The same where types have 2 bytes and lengths 4.
-    pub fn wide(table: Signature, bytes: &'a [u8], offset: usize) -> Self {
-        Self { start: Start::Wide, ..Self::new(table, bytes, offset) }
+    pub fn wide(table: Signature, bytes: &'a [u8], offset: usize, fixed_size: FixedSize) -> Self {
+        Self { start: Start::Wide, ..Self::new(table, bytes, offset, fixed_size) }
     }
 
-    /// The next entry that lies in the table.
+    /// The next entry that lies in the table. One that goes past its end is left out, and what follows is found by the
+    /// size that its type always has, if that is known.
     pub fn next(&mut self, findings: &mut dyn Findings) -> Option<Entry<'a>> {
-        let rest = self.bytes.get(self.offset..).unwrap_or_default();
-        let offset = self.offset as u32;
-        let wrong = match self.start.read(rest) {
-            None if rest.is_empty() => return None,
-            None => What::EntryHeaderCut,
-            Some((kind, length)) if (length as usize) < self.start.size() => {
-                What::EntryWithoutLength { kind, length }
-            }
-            Some((kind, length)) => match rest.get(..length as usize) {
-                Some(bytes) => {
-                    self.offset += bytes.len();
-                    return Some(Entry { table: self.table, kind, offset, bytes });
+        loop {
+            let rest = self.bytes.get(self.offset..).unwrap_or_default();
+            let offset = self.offset as u32;
+            let (wrong, passed) = match self.start.read(rest) {
+                None if rest.is_empty() => return None,
+                None => (What::EntryHeaderCut, None),
+                Some((kind, length)) if (length as usize) < self.start.size() => {
+                    (What::EntryWithoutLength { kind, length }, None)
                 }
-                None => What::EntryPastEnd { kind, length, left: rest.len() as u32 },
-            },
-        };
-        self.offset = self.bytes.len();
-        findings.report(Finding::new(self.table, offset, wrong));
-        None
+                Some((kind, length)) => match rest.get(..length as usize) {
+                    Some(bytes) => {
+                        self.offset += bytes.len();
+                        return Some(Entry { table: self.table, kind, offset, bytes });
+                    }
+                    None => {
+                        let passed = (self.fixed_size)(kind).filter(|&size| size <= rest.len());
+                        let (left, next) = (rest.len() as u32, passed.map(|size| offset + size as u32));
+                        (What::EntryPastEnd { kind, length, left, next }, passed)
+                    }
+                },
+            };
+            self.offset = passed.map_or(self.bytes.len(), |size| self.offset + size);
+            findings.report(Finding::new(self.table, offset, wrong));
+        }
     }
 }
 

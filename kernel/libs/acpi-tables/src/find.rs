@@ -75,8 +75,9 @@ pub(crate) fn checked<'a>(
     needed: usize,
     findings: &mut dyn Findings,
 ) -> Option<&'a [u8]> {
-    let length = SdtHeader::ref_from_prefix(bytes).map_or(0, |(header, _)| header.length.get());
     let mapped = bytes.len() as u64;
+    // Bytes too few for a length are all there is.
+    let length = SdtHeader::ref_from_prefix(bytes).map_or(mapped as u32, |(header, _)| header.length.get());
     let readable = mapped.min(u64::from(length));
     if readable < needed as u64 {
         let what = What::TableShort { length: readable, needed: needed as u32 };

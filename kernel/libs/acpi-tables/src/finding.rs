@@ -15,6 +15,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them, in order.
+    pub const ALL: [Self; 3] = [Self::Mended, Self::Dropped, Self::Refused];
+
     /// The word in the event stream.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

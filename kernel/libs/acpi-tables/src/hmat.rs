@@ -139,8 +139,16 @@ impl<'a> Hmat<'a> {
     /// The structures for a caller that has findings of its own between them.
     #[must_use]
     pub fn reader(&self) -> HmatReader<'a> {
-        let entries = Entries::wide(Signature::HMAT, self.bytes, size_of::<HmatHeader>());
+        let entries = Entries::wide(Signature::HMAT, self.bytes, size_of::<HmatHeader>(), fixed_size);
         HmatReader { entries, first_revision: self.revision < 2 }
+    }
+}
+
+/// Bytes in a structure of this type, by the specification. Matrices and side caches have lists.
+const fn fixed_size(kind: u16) -> Option<usize> {
+    match kind {
+        hmat_structure_type::PROXIMITY_DOMAIN_ATTRIBUTES => Some(size_of::<HmatProximityDomainAttributes>()),
+        _ => None,
     }
 }
 

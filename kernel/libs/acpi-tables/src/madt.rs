@@ -77,8 +77,23 @@ impl<'a> Madt<'a> {
     }
 
     fn all_entries(&self) -> Entries<'a> {
-        Entries::new(Signature::MADT, self.bytes, size_of::<MadtHeader>())
+        Entries::new(Signature::MADT, self.bytes, size_of::<MadtHeader>(), fixed_size)
     }
+}
+
+/// Bytes in an entry of this type, by the specification; of the types that x86 machines have.
+const fn fixed_size(kind: u16) -> Option<usize> {
+    Some(match kind as u8 {
+        madt_entry_type::LOCAL_APIC => size_of::<MadtLocalApic>(),
+        madt_entry_type::IO_APIC => 12,
+        madt_entry_type::INTERRUPT_SOURCE_OVERRIDE => 10,
+        madt_entry_type::NMI_SOURCE => 8,
+        madt_entry_type::LOCAL_APIC_NMI => 6,
+        madt_entry_type::LOCAL_APIC_ADDRESS_OVERRIDE => size_of::<MadtLocalApicAddressOverride>(),
+        madt_entry_type::LOCAL_X2APIC => size_of::<MadtLocalX2Apic>(),
+        madt_entry_type::LOCAL_X2APIC_NMI => 12,
+        _ => return None,
+    })
 }
 
 /// Reads a MADT's CPUs one by one; made by [`Madt::reader`].

@@ -90,6 +90,12 @@ impl<'a> Msct<'a> {
             let what = What::MsctWithoutDomains { offset, length: self.bytes.len() as u32 };
             findings.report(Finding::new(Signature::MSCT, OFFSET_OFFSET, what));
         }
-        Entries::new(Signature::MSCT, self.bytes, if within { place } else { self.bytes.len() })
+        let start = if within { place } else { self.bytes.len() };
+        Entries::new(Signature::MSCT, self.bytes, start, fixed_size)
     }
+}
+
+/// Bytes in an entry of this revision, which is where other tables have a type.
+const fn fixed_size(revision: u16) -> Option<usize> {
+    if revision == 1 { Some(size_of::<MsctProximityDomains>()) } else { None }
 }

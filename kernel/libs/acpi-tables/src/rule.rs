@@ -50,7 +50,7 @@ rules! {
     SratCpuMissing = "srat.cpu.missing",
     /// A memory range without a byte.
     SratMemoryEmpty = "srat.memory.empty",
-    /// A memory range that goes on past the last address there can be.
+    /// A memory range that goes on past the last address there can be, or up to it.
     SratMemoryWraps = "srat.memory.wraps",
     /// A memory range that does not start and end with a frame.
     SratMemoryUnaligned = "srat.memory.unaligned",
@@ -99,6 +99,8 @@ rules! {
     HmatConflict = "hmat.conflict",
     /// A domain that the SRAT does not know.
     HmatDomain = "hmat.domain",
+    /// An initiator where nothing reads or writes memory.
+    HmatInitiator = "hmat.initiator",
     /// A side cache at a level that there is not, or two at one.
     HmatCache = "hmat.cache",
 

@@ -106,9 +106,25 @@ impl<'a> Srat<'a> {
     /// The entries for a caller that has findings of its own between them.
     #[must_use]
     pub fn reader(&self) -> SratReader<'a> {
-        let entries = Entries::new(Signature::SRAT, self.bytes, size_of::<SratHeader>());
+        let entries = Entries::new(Signature::SRAT, self.bytes, size_of::<SratHeader>(), fixed_size);
         SratReader { entries, narrow_domains: self.revision < 2 }
     }
+}
+
+/// Bytes in an entry of this type, by the specification.
+const fn fixed_size(kind: u16) -> Option<usize> {
+    Some(match kind as u8 {
+        srat_entry_type::PROCESSOR_LOCAL_APIC_AFFINITY => size_of::<SratProcessorAffinity>(),
+        srat_entry_type::MEMORY_AFFINITY => size_of::<SratMemoryAffinity>(),
+        srat_entry_type::PROCESSOR_X2APIC_AFFINITY => size_of::<SratX2ApicAffinity>(),
+        srat_entry_type::GICC_AFFINITY => 18,
+        srat_entry_type::GIC_ITS_AFFINITY => 12,
+        srat_entry_type::GENERIC_INITIATOR_AFFINITY | srat_entry_type::GENERIC_PORT_AFFINITY => {
+            size_of::<SratGenericAffinity>()
+        }
+        srat_entry_type::RINTC_AFFINITY => 20,
+        _ => return None,
+    })
 }
 
 /// Reads an SRAT's entries one by one; made by [`Srat::reader`].

@@ -47,6 +47,7 @@ pub enum What {
         kind: u16,
         length: u32,
         left: u32,
+        next: Option<u32>,
     },
     EntryHeaderCut,
     EntryTypeUnknown {
@@ -81,6 +82,11 @@ pub enum What {
         base: u64,
         length: u64,
         domain: ProximityDomain,
+    },
+    MemoryLastFrame {
+        base: u64,
+        domain: ProximityDomain,
+        used: Option<PhysRange>,
     },
     MemoryUnaligned {
         base: u64,
@@ -172,6 +178,15 @@ pub enum What {
 }
 
 impl What {
+    /// Whether the table is not read any further behind this.
+    #[must_use]
+    pub const fn ends_table(&self) -> bool {
+        matches!(
+            self,
+            Self::EntryWithoutLength { .. } | Self::EntryHeaderCut | Self::EntryPastEnd { next: None, .. }
+        )
+    }
+
     /// The rule that this breaks in that table, and what is done about it.
     #[must_use]
     pub const fn verdict(&self, table: Signature) -> (Rule, Action) {
@@ -203,7 +218,10 @@ impl What {
             Self::CpuUnknown { .. } => (Rule::SratCpuUnknown, Dropped),
             Self::CpuMissing { .. } => (Rule::SratCpuMissing, Mended),
             Self::MemoryEmpty { .. } => (Rule::SratMemoryEmpty, Dropped),
-            Self::MemoryWraps { .. } => (Rule::SratMemoryWraps, Dropped),
+            Self::MemoryLastFrame { used: Some(_), .. } => (Rule::SratMemoryWraps, Mended),
+            Self::MemoryWraps { .. } | Self::MemoryLastFrame { used: None, .. } => {
+                (Rule::SratMemoryWraps, Dropped)
+            }
             Self::MemoryUnaligned { .. } => (Rule::SratMemoryUnaligned, Mended),
             Self::MemoryNoRam { .. } => (Rule::SratMemoryNoRam, Dropped),
             Self::MemoryOverlap { .. } => (Rule::SratMemoryOverlap, Mended),
@@ -265,8 +283,12 @@ impl fmt::Display for What {
                     "an entry of type {kind} has {length} bytes in place of {needed}; the rest is ignored"
                 )
             }
-            Self::EntryPastEnd { kind, length, left } => {
-                write!(out, "an entry of type {kind} has {length} bytes where the table has {left} left")
+            Self::EntryPastEnd { kind, length, left, next } => {
+                write!(out, "an entry of type {kind} has {length} bytes where the table has {left} left; ")?;
+                match next {
+                    Some(next) => write!(out, "it is left out, and the table is read on at {next:#x}"),
+                    None => write!(out, "the table is not read any further"),
+                }
             }
             Self::EntryHeaderCut => write!(out, "the table ends with half an entry's header"),
             Self::EntryTypeUnknown { kind } => write!(out, "there is no entry type {kind}; it is left out"),
@@ -296,6 +318,16 @@ impl fmt::Display for What {
             }
             Self::MemoryWraps { base, length, domain } => {
                 write!(out, "{length:#x} bytes at {base:#x} of domain {domain} go past the last address")
+            }
+            Self::MemoryLastFrame { base, domain, used } => {
+                write!(
+                    out,
+                    "the range at {base:#x} of domain {domain} has the last frame there is, whose end is no address; "
+                )?;
+                match used {
+                    Some(used) => write!(out, "{} is used", Inclusive(used)),
+                    None => write!(out, "it is left out"),
+                }
             }
             Self::MemoryUnaligned { base, length, used } => {
                 write!(

@@ -34,14 +34,24 @@ pub mod srat_entry_type {
     pub const RINTC_AFFINITY: u8 = 7;
 }
 
-/// Entry types of the MADT that are read here (ACPI 6.5 §5.2.12).
+/// Entry types of the MADT that x86 machines have and whose entries are all of one size (ACPI 6.5 §5.2.12).
 pub mod madt_entry_type {
     /// Processor Local APIC.
     pub const LOCAL_APIC: u8 = 0;
+    /// I/O APIC.
+    pub const IO_APIC: u8 = 1;
+    /// Interrupt Source Override.
+    pub const INTERRUPT_SOURCE_OVERRIDE: u8 = 2;
+    /// NMI Source.
+    pub const NMI_SOURCE: u8 = 3;
+    /// Local APIC NMI.
+    pub const LOCAL_APIC_NMI: u8 = 4;
     /// Local APIC Address Override.
     pub const LOCAL_APIC_ADDRESS_OVERRIDE: u8 = 5;
     /// Processor Local x2APIC.
     pub const LOCAL_X2APIC: u8 = 9;
+    /// Local x2APIC NMI.
+    pub const LOCAL_X2APIC_NMI: u8 = 10;
 }
 
 /// The header of every table (ACPI 6.5 §5.2.6).

@@ -103,7 +103,7 @@ impl NumaTopology {
                 _ => {}
             }
         }
-        let claims = claims.sort();
+        let claims = claims.in_order();
         let domains = choose_domains(&mut homes, claims, findings);
         sweep(claims, &domains, inputs.ram, &mut self.ranges, findings);
         self.number_nodes(&domains, &homes);
@@ -235,7 +235,7 @@ impl NumaTopology {
         self.distances.get(from.index(), to.index())
     }
 
-    /// Whether distances came from a SLIT.
+    /// Whether any distance between two nodes came from a SLIT; on a machine of one node, the one from itself.
     #[must_use]
     pub const fn has_distance_matrix(&self) -> bool {
         self.distances.are_from_slit()

@@ -185,7 +185,7 @@ fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item =
 }
 
 /// The APIC ids of CPUs that the MADT lists and that are none here: not enabled, so that they may come later, or too many.
-/// Those that there is no room for are forgotten, which costs no more than a finding too many.
+/// The lowest that there is room for.
 pub struct AbsentCpus(ArrayVec<ApicId, MAX_CPUS>);
 
 impl AbsentCpus {
@@ -194,14 +194,20 @@ impl AbsentCpus {
     }
 
     fn insert(&mut self, apic_id: ApicId) {
-        if let Err(place) = self.0.binary_search(&apic_id) {
-            // A full list is left as it is.
-            let _ = self.0.try_insert(place, apic_id);
+        let Err(place) = self.0.binary_search(&apic_id) else { return };
+        if place == MAX_CPUS {
+            return;
         }
+        if self.0.is_full() {
+            self.0.pop();
+        }
+        self.0.insert(place, apic_id);
     }
 
-    fn contains(&self, apic_id: ApicId) -> bool {
-        self.0.binary_search(&apic_id).is_ok()
+    /// Whether the MADT lists the CPU for all that is known: what there was no room for may be listed.
+    fn may_contain(&self, apic_id: ApicId) -> bool {
+        let forgotten = self.0.is_full() && self.0.last().is_some_and(|&last| last < apic_id);
+        forgotten || self.0.binary_search(&apic_id).is_ok()
     }
 }
 
@@ -272,6 +278,6 @@ pub struct Others<'a> {
 impl Others<'_> {
     /// Whether the MADT knows nothing of this CPU.
     fn are_strangers(self, apic_id: ApicId) -> bool {
-        self.all_known && !self.absent.contains(apic_id)
+        self.all_known && !self.absent.may_contain(apic_id)
     }
 }

@@ -29,7 +29,7 @@ impl Distances {
         self.matrix.get(from * self.node_count + to).copied()
     }
 
-    /// Whether any distance is a SLIT's.
+    /// Whether any distance between two nodes is a SLIT's; of a single node, the one from itself.
     pub const fn are_from_slit(&self) -> bool {
         self.from_slit
     }
@@ -57,9 +57,12 @@ impl Distances {
         for to in nodes {
             let presumed = presumed(domain, to.domain);
             let written = slit.distance(domain, to.domain);
-            self.from_slit |= written.is_some();
             let distance = match written {
-                Some(distance) if is_sound(distance, domain, to.domain) => distance,
+                Some(distance) if is_sound(distance, domain, to.domain) => {
+                    // That a node is 10 from itself says nothing of the others.
+                    self.from_slit |= domain != to.domain || nodes.len() == 1;
+                    distance
+                }
                 Some(distance) if domain == to.domain => {
                     report(slit, domain, domain, What::SlitDiagonal { domain, distance }, findings);
                     presumed

@@ -20,21 +20,27 @@ pub struct Named {
     all: Domains,
     /// Those with a generic initiator.
     devices: Domains,
+    /// Those with a CPU or a generic initiator, there or not.
+    initiators: Domains,
 }
 
 impl Named {
     pub const fn new() -> Self {
-        Self { all: Domains::new(), devices: Domains::new() }
+        Self { all: Domains::new(), devices: Domains::new(), initiators: Domains::new() }
     }
 
     /// Takes in an entry, enabled or not: a slot has its domain, too.
     pub fn take(&mut self, entry: &SratEntry) {
         match entry {
-            SratEntry::Cpu(cpu) => self.all.insert(cpu.domain),
+            SratEntry::Cpu(cpu) => {
+                self.all.insert(cpu.domain);
+                self.initiators.insert(cpu.domain);
+            }
             SratEntry::Memory(memory) => self.all.insert(memory.domain),
             SratEntry::GenericPort(device) => self.all.insert(device.domain),
             SratEntry::GenericInitiator(device) => {
                 self.all.insert(device.domain);
+                self.initiators.insert(device.domain);
                 if device.enabled {
                     self.devices.insert(device.domain);
                 }
@@ -46,6 +52,11 @@ impl Named {
     /// Whether some entry names the domain, or may.
     pub fn contains(&self, domain: ProximityDomain) -> bool {
         self.all.may_have(domain)
+    }
+
+    /// Whether something in the domain reads and writes memory, or may once it is there.
+    pub fn may_initiate(&self, domain: ProximityDomain) -> bool {
+        self.initiators.may_have(domain)
     }
 }
 

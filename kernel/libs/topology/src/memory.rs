@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use units::{FRAME_SIZE, PhysRange, ProximityDomain};
 
 use crate::MAX_RANGES;
-use crate::smallest::Smallest;
+use crate::smallest::{LeftOut, Smallest};
 
 /// The end of the last frame whose end can be written as an address.
 const LAST_END: u64 = u64::MAX - (FRAME_SIZE - 1);
@@ -22,12 +22,13 @@ pub struct Claim {
 }
 
 /// In the order of claims, a later one takes from an earlier one what both cover: the one that starts later, then the
-/// shorter, then memory that is there over memory that may come, then the lower domain.
+/// shorter, then memory that is there over memory that may come, then the lower domain. Which entry makes a claim is all
+/// the same.
 impl Ord for Claim {
     fn cmp(&self, other: &Self) -> Ordering {
         let key = |claim: &Self| {
             let PhysRange { start, end } = claim.range;
-            (start, Reverse(end), Reverse(claim.hot_pluggable), Reverse(claim.domain), Reverse(claim.offset))
+            (start, Reverse(end), Reverse(claim.hot_pluggable), Reverse(claim.domain))
         };
         key(self).cmp(&key(other))
     }
@@ -47,7 +48,7 @@ impl PartialEq for Claim {
 
 impl Eq for Claim {}
 
-/// The claims of all sound entries, or the lowest of them where there is no room for all.
+/// The claims of all sound entries, each once, or the lowest of them where there is no room for all.
 pub struct Claims<'a> {
     claims: Smallest<Claim, MAX_RANGES>,
     ram: &'a [PhysRange],
@@ -70,9 +71,12 @@ impl<'a> Claims<'a> {
             Ok(range) => range,
             Err(what) => return report(offset, what),
         };
-        if range.start.0 != entry.base || range.len_bytes() != entry.length {
+        if !(entry.base.is_multiple_of(FRAME_SIZE) && entry.length.is_multiple_of(FRAME_SIZE)) {
             let what = What::MemoryUnaligned { base: entry.base, length: entry.length, used: range };
             report(offset, what);
+        }
+        if entry.base.saturating_add(entry.length) > LAST_END {
+            report(offset, What::MemoryLastFrame { base: entry.base, domain, used: Some(range) });
         }
         if !self.ram.is_empty() && pieces(self.ram, range).next().is_none() {
             // An empty slot is as it should be.
@@ -81,14 +85,20 @@ impl<'a> Claims<'a> {
             }
             return;
         }
-        if let Some(left_out) = self.claims.offer(Claim { range, domain, hot_pluggable, offset }) {
-            report(left_out.offset, What::RangesFull { range: left_out.range, limit: MAX_RANGES });
+        match self.claims.offer(Claim { range, domain, hot_pluggable, offset }) {
+            None => {}
+            Some(LeftOut::Duplicate(Claim { range, domain, offset, .. })) => {
+                report(offset, What::MemoryOverlap { range, domain });
+            }
+            Some(LeftOut::NoRoom(Claim { range, offset, .. })) => {
+                report(offset, What::RangesFull { range, limit: MAX_RANGES });
+            }
         }
     }
 
     /// The claims in their order.
-    pub fn sort(&mut self) -> &mut ArrayVec<Claim, MAX_RANGES> {
-        self.claims.sort()
+    pub fn in_order(&mut self) -> &mut ArrayVec<Claim, MAX_RANGES> {
+        self.claims.items()
     }
 }
 
@@ -105,7 +115,11 @@ fn frames_of(entry: SratMemory) -> Result<PhysRange, What> {
     // Rounded outwards, for a frame left out would be RAM lost.
     let start = base - base % FRAME_SIZE;
     let end = end.next_multiple_of(FRAME_SIZE.into()).min(LAST_END.into()) as u64;
-    if start < end { Ok(PhysRange::new(start, end)) } else { Err(What::MemoryWraps { base, length, domain }) }
+    if start < end {
+        Ok(PhysRange::new(start, end))
+    } else {
+        Err(What::MemoryLastFrame { base, domain, used: None })
+    }
 }
 
 /// The parts of `range` that the memory map shows as RAM.

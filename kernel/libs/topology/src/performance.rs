@@ -134,17 +134,11 @@ impl Performance {
 
     /// Of two initiators for one memory the lower is used, so that the order of structures says nothing.
     fn attach(&mut self, attachment: Attachment, nodes: &[Node], named: &Named, findings: &mut dyn Findings) {
-        let Attachment { memory: Some(memory), initiator: Some(initiator), offset, .. } = attachment else {
-            return;
-        };
-        if !named.contains(initiator) {
-            let fault = HmatFault::InitiatorUnknown { domain: initiator, count: 1 };
-            report(fault, offset, findings);
-        }
-        let Some(node) = known_node(memory, nodes, named, offset, findings) else { return };
-        if initiators::find(&self.initiators, initiator).is_none() {
-            return;
-        }
+        let Attachment { memory: Some(memory), initiator, offset, .. } = attachment else { return };
+        check_initiators(&mut initiator.into_iter(), named, offset, findings);
+        let node = known_node(memory, nodes, named, offset, findings);
+        let known = |&initiator: &_| initiators::find(&self.initiators, initiator).is_some();
+        let (Some(node), Some(initiator)) = (node, initiator.filter(known)) else { return };
         let attached = &mut self.attached[node.index()];
         match *attached {
             None => *attached = Some(initiator),
@@ -164,11 +158,9 @@ impl Performance {
         named: &Named,
         findings: &mut dyn Findings,
     ) {
-        let unknown = |domains: &mut dyn Iterator<Item = ProximityDomain>| {
-            let mut unknown = Tally::NONE;
-            domains.filter(|&domain| !named.contains(domain)).for_each(|domain| unknown.add(domain));
-            unknown
-        };
+        check_initiators(&mut matrix.initiators(), named, matrix.offset, findings);
+        let mut unknown = Tally::NONE;
+        matrix.targets().filter(|&domain| !named.contains(domain)).for_each(|domain| unknown.add(domain));
         let (mut too_large, mut conflicts) = (Tally::NONE, Tally::NONE);
         for (from, row) in matrix.rows() {
             let Some(initiator) = initiators::find(&self.initiators, from) else { continue };
@@ -185,9 +177,7 @@ impl Performance {
             }
         }
         let faults = [
-            unknown(&mut matrix.initiators())
-                .fault(|domain, count| HmatFault::InitiatorUnknown { domain, count }),
-            unknown(&mut matrix.targets()).fault(|domain, count| HmatFault::MemoryUnknown { domain, count }),
+            unknown.fault(|domain, count| HmatFault::MemoryUnknown { domain, count }),
             too_large.fault(|(from, to), count| HmatFault::ValueTooLarge {
                 from,
                 to,
@@ -259,6 +249,27 @@ impl Performance {
     pub fn side_caches(&self) -> &[SideCache] {
         &self.side_caches
     }
+}
+
+/// Tells which initiators the SRAT does not name, and which of those that it names have nothing that initiates. An empty
+/// slot for a CPU is as it should be.
+fn check_initiators(
+    domains: &mut dyn Iterator<Item = ProximityDomain>,
+    named: &Named,
+    offset: u32,
+    findings: &mut dyn Findings,
+) {
+    let (mut unknown, mut idle) = (Tally::NONE, Tally::NONE);
+    for domain in domains {
+        if !named.contains(domain) {
+            unknown.add(domain);
+        } else if !named.may_initiate(domain) {
+            idle.add(domain);
+        }
+    }
+    let unknown = unknown.fault(|domain, count| HmatFault::InitiatorUnknown { domain, count });
+    let idle = idle.fault(|domain, count| HmatFault::InitiatorIdle { domain, count });
+    [unknown, idle].into_iter().flatten().for_each(|fault| report(fault, offset, findings));
 }
 
 /// The node that this memory's domain is; a domain that the SRAT does not name is told.

@@ -1,56 +1,38 @@
-//! The smallest N of any number of items, whatever order they come in.
+//! The smallest N of any number of items, each once, whatever order they come in.
 use arrayvec::ArrayVec;
 
-/// Holds the smallest `N` of the items offered. A heap once it is full, so each further item costs log N; which items
-/// stay does not depend on the order they were offered in.
-pub struct Smallest<T, const N: usize> {
-    items: ArrayVec<T, N>,
-    is_heap: bool,
+/// Holds the smallest `N` of the distinct items offered, ascending. An item costs a binary search, and a move of those above
+/// it; which items stay does not depend on the order they were offered in.
+pub struct Smallest<T, const N: usize>(ArrayVec<T, N>);
+
+/// An item that is not among the smallest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LeftOut<T> {
+    /// Its equal is there.
+    Duplicate(T),
+    /// There are as many smaller ones as there is room for.
+    NoRoom(T),
 }
 
 impl<T: Ord + Copy, const N: usize> Smallest<T, N> {
     pub const fn new() -> Self {
-        Self { items: ArrayVec::new_const(), is_heap: false }
+        Self(ArrayVec::new_const())
     }
 
-    /// Takes an item in; gives back the one for which there is no room, if there is one.
-    pub fn offer(&mut self, item: T) -> Option<T> {
-        if self.items.try_push(item).is_ok() {
-            return None;
+    /// Takes an item in; gives back the one that is left out for it, if there is one.
+    pub fn offer(&mut self, item: T) -> Option<LeftOut<T>> {
+        let Err(place) = self.0.binary_search(&item) else { return Some(LeftOut::Duplicate(item)) };
+        if place == N {
+            return Some(LeftOut::NoRoom(item));
         }
-        if !self.is_heap {
-            (0..N / 2).rev().for_each(|index| self.sift_down(index));
-            self.is_heap = true;
-        }
-        match self.items.first_mut() {
-            Some(largest) if item < *largest => {
-                let left_out = core::mem::replace(largest, item);
-                self.sift_down(0);
-                Some(left_out)
-            }
-            _ => Some(item),
-        }
+        let largest = if self.0.is_full() { self.0.pop() } else { None };
+        self.0.insert(place, item);
+        largest.map(LeftOut::NoRoom)
     }
 
     /// The items in ascending order, in place: moving the array would copy all of it.
-    pub fn sort(&mut self) -> &mut ArrayVec<T, N> {
-        self.items.sort_unstable();
-        self.is_heap = false;
-        &mut self.items
-    }
-
-    /// Moves the item at `index` down until neither of its children is larger.
-    fn sift_down(&mut self, mut index: usize) {
-        loop {
-            let children = 2 * index + 1..(2 * index + 3).min(self.items.len());
-            match children.max_by_key(|&child| self.items[child]) {
-                Some(child) if self.items[child] > self.items[index] => {
-                    self.items.swap(child, index);
-                    index = child;
-                }
-                _ => return,
-            }
-        }
+    pub fn items(&mut self) -> &mut ArrayVec<T, N> {
+        &mut self.0
     }
 }
 
@@ -64,12 +46,22 @@ mod tests {
         #[test]
         fn the_smallest_stay_and_each_other_is_given_back(items in proptest::collection::vec(0u32..50, 0..40)) {
             let mut smallest = Smallest::<u32, 7>::new();
-            let mut left_out: Vec<u32> = items.iter().filter_map(|&item| smallest.offer(item)).collect();
-            let mut all = items;
-            all.sort_unstable();
-            prop_assert_eq!(smallest.sort().as_slice(), &all[..all.len().min(7)]);
-            left_out.sort_unstable();
-            prop_assert_eq!(left_out, &all[all.len().min(7)..]);
+            let (mut duplicates, mut without_room) = (Vec::new(), Vec::new());
+            for &item in &items {
+                match smallest.offer(item) {
+                    None => {}
+                    Some(LeftOut::Duplicate(item)) => duplicates.push(item),
+                    Some(LeftOut::NoRoom(item)) => without_room.push(item),
+                }
+            }
+            let mut distinct = items.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            let kept = &distinct[..distinct.len().min(7)];
+            prop_assert_eq!(smallest.items().as_slice(), kept);
+            prop_assert_eq!(kept.len() + duplicates.len() + without_room.len(), items.len());
+            prop_assert!(without_room.iter().all(|item| distinct[kept.len()..].contains(item)));
+            prop_assert!(duplicates.iter().all(|item| items.iter().filter(|&other| other == item).count() > 1));
         }
     }
 }

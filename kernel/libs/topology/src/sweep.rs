@@ -23,9 +23,7 @@ pub fn sweep(
         Sweep { domains, ram, ranges, findings, open: ArrayVec::new(), position: PhysAddr(0), last: None };
     for claim in claims {
         sweep.advance(claim.range.start);
-        sweep.report_overlap(claim);
-        // As many claims can be open as there are.
-        let _ = sweep.open.try_push(claim);
+        sweep.open(claim);
     }
     sweep.advance(PhysAddr(u64::MAX));
 }
@@ -35,7 +33,8 @@ struct Sweep<'a, 'f> {
     ram: &'a [PhysRange],
     ranges: &'a mut ArrayVec<MemoryRange, MAX_RANGES>,
     findings: &'f mut dyn Findings,
-    /// The claims that have started, the one that has the present address last; some may have ended.
+    /// The claims that have started and will have something yet, the one that has the present address last: each ends
+    /// behind those after it.
     open: ArrayVec<&'a Claim, MAX_RANGES>,
     position: PhysAddr,
     /// Whose the last range is.
@@ -86,10 +85,26 @@ impl<'a> Sweep<'a, '_> {
         }
     }
 
-    fn report_overlap(&mut self, claim: &Claim) {
-        let Some(&below) = self.open.last() else { return };
+    /// Lets a claim take what it covers from those that are open, and tells of each what it takes. One that ends no later
+    /// has nothing any more, so each claim is looked at once here and once where it ends.
+    fn open(&mut self, claim: &'a Claim) {
+        let PhysRange { mut start, end } = claim.range;
+        while start < end
+            && let Some(&below) = self.open.last()
+        {
+            let range = PhysRange { start, end: below.range.end.min(end) };
+            self.report_overlap(range, claim, below);
+            start = range.end;
+            if below.range.end <= end {
+                self.open.pop();
+            }
+        }
+        // As many claims can be open as there are.
+        let _ = self.open.try_push(claim);
+    }
+
+    fn report_overlap(&mut self, range: PhysRange, claim: &Claim, below: &Claim) {
         let (domain, other) = (claim.domain, below.domain);
-        let range = claim.range.intersection(below.range);
         if domain == other {
             self.report(claim, What::MemoryOverlap { range, domain });
         } else {

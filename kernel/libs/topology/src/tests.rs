@@ -8,6 +8,7 @@ mod machine;
 mod memory;
 mod model;
 mod nodes;
+mod overlaps;
 mod properties;
 mod room;
 mod uncovered;

@@ -6,7 +6,7 @@ use units::{ApicId, ProximityDomain};
 use super::with_findings;
 use crate::builder::{
     TableBuilder, attachment, latency_and_bandwidth, local_apic, local_apic_affinity, memory_affinity,
-    msct_domains, side_cache, x2apic_affinity,
+    msct_domains, seal, side_cache, x2apic_affinity,
 };
 use crate::{Finding, HmatEntry, find_hmat, find_madt, find_msct, find_slit, find_srat};
 
@@ -156,12 +156,34 @@ fn every_flipped_bit_of_a_table_is_lived_with() {
         .entry(&side_cache(ProximityDomain(0), 1 << 20, [1, 1, 1, 1], 64, &[1, 2])[..])
         .build();
     let msct = TableBuilder::msct(2, 1, u64::MAX).entry(&msct_domains(0, 1, 64, 1 << 40)).build();
-    for table in [srat, slit, madt, hmat, msct] {
+    // The bytes of entries' lengths, and of the SLIT's count.
+    let hmat_lengths = [44, 84, 140].into_iter().flat_map(|start| start..start + 4);
+    let tables = [
+        (srat, Vec::from([49, 65])),
+        (slit, (36..44).collect()),
+        (madt, Vec::from([45, 53])),
+        (hmat, hmat_lengths.collect()),
+        (msct, Vec::from([57])),
+    ];
+    for (table, lengths) in tables {
+        let sound = read_all(&table);
+        assert_eq!(sound.1, 0);
         for bit in 32..table.len() * 8 {
             let mut flipped = table.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let (_, told) = read_all(&flipped);
             assert!(told > 0, "a flipped bit leaves a bad checksum or length at least: bit {bit}");
+
+            // Under a right checksum names are no matter, and a length that is not what it holds is told.
+            seal(&mut flipped);
+            let read = read_all(&flipped);
+            match bit / 8 {
+                9..36 => assert_eq!(read, sound, "bit {bit}"),
+                byte if lengths.contains(&byte) => {
+                    assert!(read.1 > 0, "bit {bit} of {:?}", &table[..4]);
+                }
+                _ => {}
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use units::ProximityDomain;
 use super::with_findings;
 use crate::Action::{Mended, Refused};
 use crate::builder::{TableBuilder, local_apic_affinity, seal};
-use crate::{SratEntry, find_madt, find_slit, find_srat};
+use crate::{Finding, SratEntry, find_madt, find_slit, find_srat};
 
 fn srat() -> Vec<u8> {
     let cpus = (0..2).map(|id| local_apic_affinity(id, ProximityDomain(0)));
@@ -69,6 +69,20 @@ fn a_table_shorter_than_its_header_is_refused_and_the_next_one_used() {
         let mapped = &sound[..length as usize];
         let expected = if length < 4 { Vec::new() } else { [(4, "table.length", Refused)].to_vec() };
         assert_eq!(read(&[mapped]), (None, expected), "mapped {length}");
+    }
+}
+
+#[test]
+fn a_table_shorter_than_its_header_is_told_with_the_bytes_that_are_there() {
+    for (mapped, length, bytes) in
+        [(4, 48, 4), (32, 48, 32), (35, 48, 35), (40, 48, 40), (48, 3, 3), (80, 0, 0)]
+    {
+        let mut table = srat();
+        table[4] = length;
+        let mut told = Vec::new();
+        let mut findings = |finding: Finding| told.push(alloc::format!("{finding}"));
+        assert!(find_srat([&table[..mapped]], &mut findings).is_none());
+        assert_eq!(told, [alloc::format!("the table has {bytes} bytes and its header alone takes 48")]);
     }
 }
 

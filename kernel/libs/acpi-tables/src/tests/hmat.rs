@@ -293,6 +293,16 @@ fn a_structure_past_the_end_and_half_a_header_are_dropped() {
 }
 
 #[test]
+fn an_attachment_past_the_end_costs_itself_and_structures_with_lists_what_follows_them() {
+    for mut past in each_type() {
+        past[4] = 0xff;
+        let table = TableBuilder::hmat(2).entry(&past[..]).entry(&attachment(D0, None)).build();
+        let left = usize::from(past[0] == 0);
+        assert_eq!(count(&table), (left, [(FIRST, "hmat.entry.length", Dropped)].to_vec()));
+    }
+}
+
+#[test]
 fn an_unknown_type_is_passed_over_by_its_length() {
     let unknown = [3, 0, 0, 0, 12, 0, 0, 0, 1, 2, 3, 4_u8];
     let table = TableBuilder::hmat(2).entry(&unknown).entry(&attachment(D0, None)).build();

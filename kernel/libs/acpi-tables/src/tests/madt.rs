@@ -73,6 +73,19 @@ fn wrong_lengths_cost_the_entry_or_what_follows() {
 }
 
 #[test]
+fn an_entry_past_the_end_costs_itself_where_its_type_has_one_size() {
+    for (kind, size) in [(0, 8), (1, 12), (2, 10), (3, 8), (4, 6), (5, 12), (9, 16), (10, 12)] {
+        let mut past = [0_u8; 16];
+        past[..2].copy_from_slice(&[kind, 0xff]);
+        let (cpus, told) = read(&TableBuilder::madt().entry(&past[..size]).entry(&local_apic(3, 3)).build());
+        assert_eq!(cpus.iter().map(|cpu| cpu.apic_id.0).collect::<Vec<_>>(), [3], "type {kind}");
+        assert_eq!(told, [(44, "madt.entry.length", Dropped)]);
+    }
+    let table = TableBuilder::madt().entry(&[0x80_u8, 0xff]).entry(&local_apic(3, 3)).build();
+    assert_eq!(read(&table), (Vec::new(), [(44, "madt.entry.length", Dropped)].to_vec()));
+}
+
+#[test]
 fn an_address_override_replaces_the_headers_address() {
     let address = |table: Vec<u8>| {
         let (madt, told) = with_findings(|findings| find_madt([&table[..]], findings));

@@ -72,3 +72,11 @@ fn a_range_that_ends_before_it_starts_and_a_short_entry_cost_themselves_alone() 
     let told = [(56, "msct.domains", Dropped), (78, "msct.entry.length", Dropped)];
     assert_eq!(read(&table), ([domains(5, 5, 99)].to_vec(), told.to_vec()));
 }
+
+#[test]
+fn an_entry_past_the_end_costs_itself() {
+    let mut past = msct_domains(0, 3, 64, 1 << 40);
+    past.length = 0xff;
+    let table = TableBuilder::msct(1, 1, 0).entry(&past).entry(&msct_domains(5, 5, 64, 1 << 40)).build();
+    assert_eq!(read(&table), ([domains(5, 5, 78)].to_vec(), [(56, "msct.entry.length", Dropped)].to_vec()));
+}

@@ -9,7 +9,7 @@ use crate::builder::{
     TableBuilder, generic_initiator, generic_port, local_apic_affinity, memory_affinity, x2apic_affinity,
 };
 use crate::wire::{SratGenericAffinity, SratMemoryAffinity};
-use crate::{DeviceHandle, SratCpu, SratDevice, SratEntry, SratMemory, find_srat};
+use crate::{DeviceHandle, Finding, SratCpu, SratDevice, SratEntry, SratMemory, find_srat};
 
 fn read(table: &[u8]) -> (Vec<SratEntry>, Vec<Told>) {
     with_findings(|findings| {
@@ -203,4 +203,53 @@ fn an_entry_past_the_end_is_dropped_though_its_structure_would_fit() {
         read(&TableBuilder::srat(3).entry(&[0_u8]).build()),
         (Vec::new(), [(48, "srat.entry.length", Dropped)].to_vec())
     );
+}
+
+#[test]
+fn an_entry_past_the_end_costs_itself_where_its_type_has_one_size() {
+    let memory = |n: u64| memory_affinity(n << 20, 1 << 20, ProximityDomain(0));
+    for (length, offsets) in [(168, [48, 128]), (u8::MAX, [48, 128])] {
+        let past = SratMemoryAffinity { length, ..memory(1) };
+        let table = TableBuilder::srat(3).entries([memory(0), past, memory(2)]).build();
+        let (entries, told) = read(&table);
+        let found = entries.iter().map(|entry| match entry {
+            SratEntry::Memory(memory) => memory.offset,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.collect::<Vec<_>>(), offsets);
+        assert_eq!(told, [(88, "srat.entry.length", Dropped)]);
+    }
+}
+
+#[test]
+fn each_type_of_one_size_past_the_end_leaves_the_next_entry() {
+    let next = x2apic_affinity(ApicId(2), ProximityDomain(0));
+    for (kind, size) in [(0, 16), (1, 40), (2, 24), (3, 18), (4, 12), (5, 32), (6, 32), (7, 20)] {
+        let mut past = [0_u8; 40];
+        past[..2].copy_from_slice(&[kind, 0xff]);
+        let (entries, told) = read(&TableBuilder::srat(3).entry(&past[..size]).entry(&next).build());
+        assert_eq!(entries, [cpu(2, 0, 48 + size as u32)], "type {kind}");
+        assert_eq!(told, [(48, "srat.entry.length", Dropped)]);
+    }
+}
+
+#[test]
+fn an_entry_past_the_end_of_an_unknown_size_ends_the_table_and_says_so() {
+    let next = x2apic_affinity(ApicId(2), ProximityDomain(0));
+    for (kind, told) in [
+        (
+            8,
+            "an entry of type 8 has 255 bytes where the table has 26 left; the table is not read any further",
+        ),
+        (
+            3,
+            "an entry of type 3 has 255 bytes where the table has 26 left; it is left out, and the table is read on at 0x42",
+        ),
+    ] {
+        let table = TableBuilder::srat(3).entry(&[kind, 0xff_u8]).entry(&next).build();
+        let mut words = Vec::new();
+        let srat = find_srat([&table[..]], &mut |_| {}).expect("the table can be read");
+        srat.entries(&mut |finding: Finding| words.push(alloc::format!("{finding}"))).for_each(drop);
+        assert_eq!(words[0], told);
+    }
 }

@@ -20,6 +20,7 @@ pub enum HmatFault {
     ValueConflict { from: ProximityDomain, to: ProximityDomain, count: u32 },
     InitiatorConflict { memory: ProximityDomain, used: ProximityDomain, other: ProximityDomain },
     InitiatorUnknown { domain: ProximityDomain, count: u32 },
+    InitiatorIdle { domain: ProximityDomain, count: u32 },
     MemoryUnknown { domain: ProximityDomain, count: u32 },
     CacheLevel { domain: ProximityDomain, level: u8, levels: u8 },
     CacheTwice { domain: ProximityDomain, level: u8 },
@@ -38,6 +39,7 @@ impl HmatFault {
             Self::ValueTooLarge { .. } => (Rule::HmatValue, Mended),
             Self::ValueConflict { .. } | Self::InitiatorConflict { .. } => (Rule::HmatConflict, Mended),
             Self::InitiatorUnknown { .. } | Self::MemoryUnknown { .. } => (Rule::HmatDomain, Dropped),
+            Self::InitiatorIdle { .. } => (Rule::HmatInitiator, Dropped),
             Self::CacheLevel { .. } | Self::CacheTwice { .. } => (Rule::HmatCache, Dropped),
             Self::CachesFull { .. } => (Rule::CachesFull, Dropped),
         }
@@ -81,6 +83,12 @@ impl fmt::Display for HmatFault {
             }
             Self::InitiatorUnknown { domain, count } => {
                 write!(out, "initiators that the SRAT does not name: {count}, first domain {domain}")
+            }
+            Self::InitiatorIdle { domain, count } => {
+                write!(
+                    out,
+                    "initiators without a CPU or a generic initiator: {count}, first domain {domain}; what is said of them is left out"
+                )
             }
             Self::MemoryUnknown { domain, count } => {
                 write!(out, "memory that the SRAT does not name: {count}, first domain {domain}")

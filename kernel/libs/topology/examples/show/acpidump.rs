@@ -5,22 +5,41 @@
 //!     0000: 53 4C 49 54 30 00 00 00 01 EA 42 4F 43 48 53 20  SLIT0.....BOCHS
 //! ```
 
+use acpi_tables::Signature;
+
 /// Bytes in a line.
 const LINE: usize = 16;
 
-/// The tables in such a text, as long as their lines follow each other; `None` where this is none.
-pub fn read(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+/// What Windows' tools put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What such a text has.
+#[derive(Default)]
+pub struct Dump {
+    /// Each table's name by its heading, and its bytes as long as its lines follow each other.
+    pub tables: Vec<(Signature, Vec<u8>)>,
+    /// Lines with bytes that no heading is before.
+    pub stray_lines: usize,
+}
+
+/// Reads such a text; `None` where this is none.
+pub fn read(text: &[u8]) -> Option<Dump> {
     // Any raw table has a zero in its length, so that none is taken for text.
     if text.contains(&0) {
         return None;
     }
-    let mut tables: Vec<Vec<u8>> = Vec::new();
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let mut dump = Dump::default();
     let mut is_whole = false;
     for line in text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
-        if is_heading(line) {
-            tables.push(Vec::new());
+        if let Some(name) = heading(line) {
+            dump.tables.push((name, Vec::new()));
             is_whole = true;
-        } else if let (Some(table), Some((offset, rest))) = (tables.last_mut(), offset(line)) {
+        } else if let Some((offset, rest)) = offset(line) {
+            let Some((_, table)) = dump.tables.last_mut() else {
+                dump.stray_lines += usize::from(bytes(rest).next().is_some());
+                continue;
+            };
             // Behind a line that is missing, what follows is not at its place.
             is_whole &= offset == table.len();
             if is_whole {
@@ -28,14 +47,15 @@ pub fn read(text: &[u8]) -> Option<Vec<Vec<u8>>> {
             }
         }
     }
-    Some(tables).filter(|tables| !tables.is_empty())
+    Some(dump).filter(|dump| !dump.tables.is_empty())
 }
 
-/// `SLIT @ 0x3FFE1A5C`
-fn is_heading(line: &[u8]) -> bool {
-    line.split_at_checked(4)
-        .and_then(|(_, rest)| rest.strip_prefix(b" @ 0x"))
-        .is_some_and(|address| !address.is_empty() && address.iter().all(u8::is_ascii_hexdigit))
+/// The name in `SLIT @ 0x3FFE1A5C`.
+fn heading(line: &[u8]) -> Option<Signature> {
+    let (name, rest) = line.split_first_chunk()?;
+    let address = rest.strip_prefix(b" @ 0x")?;
+    let is_heading = !address.is_empty() && address.iter().all(u8::is_ascii_hexdigit);
+    is_heading.then_some(Signature(*name))
 }
 
 /// `0010` before a colon, and what follows.

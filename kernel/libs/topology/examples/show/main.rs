@@ -21,31 +21,23 @@ usage: cargo run -p topology --example show -- [--json] FILE...
 Shows what Proxima would make of a machine: its nodes, their CPUs and memory, the
 distances, latency and bandwidth, and whatever is wrong in the tables.
 
-  FILE      a raw table, as in /sys/firmware/acpi/tables, or the text that acpidump
+  FILE      raw tables, as in /sys/firmware/acpi/tables, or the text that acpidump
             writes, with any number of tables. SRAT, SLIT, MADT (APIC), HMAT and MSCT
             are read, any others passed over. Which of them there are, and in which
             order, does not matter; of two of a kind the first is used
   --json    for programs: a line for each finding, then one for the topology
   --help    this
 
-The status is 1 when a file cannot be read (the others are shown all the same), 2 when
-an option is not known, else 0, whatever the files hold.
+The status is 1 when a file cannot be read (the others are shown all the same) or the
+output cannot be written, 2 when an option is not known, else 0, whatever the files hold.
 ";
 
 const UNREADABLE: u8 = 1;
+const UNWRITABLE: u8 = 1;
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
-    let status = run(std::env::args_os().skip(1), &mut io::stdout().lock(), &mut io::stderr().lock());
-    match status {
-        Ok(status) => status.into(),
-        // Whoever read it, `head` perhaps, has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("show: what was found cannot be written: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run(std::env::args_os().skip(1), &mut io::stdout().lock(), &mut io::stderr().lock()).into()
 }
 
 /// What the command line asks for.
@@ -54,36 +46,41 @@ enum Request {
     Show { files: Vec<PathBuf>, json: bool },
 }
 
-/// The whole program, but for where its output goes; returns its exit status.
-///
-/// # Errors
-/// Where that output cannot be written.
+/// The whole program, but for where its output goes; returns its exit status. Complaints that nobody can read change
+/// nothing.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
     complaints: &mut dyn Write,
-) -> io::Result<u8> {
-    match parse(arguments) {
-        Ok(Request::Help) => out.write_all(USAGE.as_bytes()).map(|()| 0),
+) -> u8 {
+    let (status, written) = match parse(arguments) {
+        Ok(Request::Help) => (0, out.write_all(USAGE.as_bytes())),
         Ok(Request::Show { files, json }) => {
             let mut status = 0;
             let mut tables = Vec::new();
             for file in &files {
                 match std::fs::read(file) {
-                    Ok(bytes) => tables.extend(tables::read(file, bytes)),
+                    Ok(bytes) => tables.extend(tables::read(file, bytes, complaints)),
                     Err(error) => {
                         status = UNREADABLE;
-                        writeln!(complaints, "show: {}: {error}", file.display())?;
+                        let _ = writeln!(complaints, "show: {}: {error}", file.display());
                     }
                 }
             }
-            show(&tables, json, out, complaints)?;
-            out.flush().map(|()| status)
+            (status, show(&tables, json, out, complaints))
         }
         Err(error) => {
-            write!(complaints, "show: {error}\n\n{USAGE}")?;
-            Ok(MISUSED)
+            let _ = write!(complaints, "show: {error}\n\n{USAGE}");
+            (MISUSED, Ok(()))
         }
+    };
+    match written.and_then(|()| out.flush()) {
+        // Whoever read it, `head` perhaps, has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(complaints, "show: what was found cannot be written: {error}");
+            UNWRITABLE
+        }
+        _ => status,
     }
 }
 
@@ -113,7 +110,7 @@ fn show(tables: &[Table], json: bool, out: &mut dyn Write, complaints: &mut dyn 
         return people::show(tables, &told, &inputs, &topology, out);
     }
     for table in tables.iter().filter(|table| table.is_passed_over()) {
-        writeln!(complaints, "show: {}: {} is passed over", table.file.display(), table.signature())?;
+        let _ = writeln!(complaints, "show: {}: {} is passed over", table.file.display(), table.signature());
     }
     json::show(&told, &topology, out)
 }

@@ -1,6 +1,6 @@
 //! Every bit of the two-node machine's SRAT and SLIT flipped, one at a time, on the way that the kernel takes: from the root
 //! pointer through memory to the topology.
-use acpi_tables::builder::{TableBuilder, extended_rsdp};
+use acpi_tables::builder::{TableBuilder, extended_rsdp, seal};
 use acpi_tables::{Finding, KnownMemory, MAX_TABLES, read_tables};
 use arrayvec::ArrayVec;
 use std::boxed::Box;
@@ -55,6 +55,105 @@ impl Image {
         let inputs = Inputs { ram: &machine.ram, boot_cpu: machine.boot_cpu, ..from_tables };
         topology.rebuild(&inputs, &mut findings);
         told
+    }
+}
+
+/// Where each CPU is, and the domain of every half MiB of RAM.
+fn homes(topology: &NumaTopology, ram: &[PhysRange]) -> (Vec<u32>, Vec<u32>) {
+    let domain = |node| topology.node(node).expect("a node").domain.0;
+    let addresses = ram.iter().flat_map(|ram| (ram.start.0..ram.end.0).step_by(MIB as usize / 2));
+    let owner = |address| topology.node_of_address(PhysAddr(address)).map(domain).expect("an owner");
+    (topology.cpus().iter().map(|cpu| domain(cpu.node)).collect(), addresses.map(owner).collect())
+}
+
+/// The table's own checksum made right for the length that it has now.
+fn seal_at(bytes: &mut [u8], start: usize) {
+    let table = &mut bytes[start..];
+    let length = table.as_chunks().0.get(1).map_or(0, |&length| u32::from_le_bytes(length) as usize);
+    let end = length.clamp(10, table.len());
+    seal(&mut table[..end]);
+}
+
+/// What a byte of the two-node machine's SRAT says.
+#[derive(PartialEq, Eq, Debug)]
+enum Field {
+    Signature,
+    /// Nothing that counts.
+    Reserved,
+    Domain,
+    /// Anything else.
+    Other,
+}
+
+/// Four CPUs from 48 on, three ranges from 112 on; the domains' upper bits do not count in revision 1.
+fn field_of_srat(byte: usize) -> Field {
+    match byte {
+        0..4 => Field::Signature,
+        8..48 => Field::Reserved,
+        48..112 => match (byte - 48) % 16 {
+            2 => Field::Domain,
+            8 | 12.. => Field::Reserved,
+            _ => Field::Other,
+        },
+        112.. => match (byte - 112) % 40 {
+            2 => Field::Domain,
+            6 | 7 | 24..28 | 32.. => Field::Reserved,
+            _ => Field::Other,
+        },
+        _ => Field::Other,
+    }
+}
+
+/// With the checksum made right nothing but the flipped bit itself can be told of.
+#[test]
+fn a_flipped_bit_under_a_right_checksum_is_told_of_or_moves_nothing() {
+    let machine = Machine::two_nodes();
+    let mut image = Image::of(&machine);
+    let mut topology = Box::new(NumaTopology::EMPTY);
+    let mut sound = Box::new(NumaTopology::EMPTY);
+    assert_eq!(image.boot(&machine, &mut sound), []);
+    let expected = homes(&sound, &machine.ram);
+    let bits = |table: &Option<Vec<u8>>| table.as_ref().map_or(0, Vec::len) * 8;
+    let flip = |image: &mut Image, topology: &mut NumaTopology, start: usize, bit: usize| {
+        let saved = image.bytes.clone();
+        image.bytes[start + bit / 8] ^= 1 << (bit % 8);
+        seal_at(&mut image.bytes, start);
+        let told = image.boot(&machine, topology);
+        image.bytes = saved;
+        check(topology, &machine.ram);
+        assert_eq!(topology.cpus().len(), 4, "bit {bit}");
+        assert!(told.iter().all(|told| told.1 != "table.checksum"), "bit {bit}: {told:?}");
+        told
+    };
+    for bit in 0..bits(&machine.srat) {
+        let start = image.srat;
+        let told = flip(&mut image, &mut topology, start, bit);
+        let same_homes = homes(&topology, &machine.ram) == expected;
+        match field_of_srat(bit / 8) {
+            Field::Signature => assert_eq!((topology.source(), told), (Source::None, Vec::new())),
+            Field::Reserved => assert!(topology == sound && told.is_empty(), "bit {bit}: {told:?}"),
+            // Another domain is as good, but not to the SLIT.
+            Field::Domain => assert!(!same_homes && told.iter().all(|told| told.1 == "slit.domain")),
+            Field::Other => assert!(same_homes || !told.is_empty(), "bit {bit} is not told of"),
+        }
+    }
+    for bit in 0..bits(&machine.slit) {
+        let start = image.slit;
+        let told = flip(&mut image, &mut topology, start, bit);
+        assert_eq!(homes(&topology, &machine.ram), expected, "SLIT bit {bit}");
+        match bit / 8 {
+            0..4 => assert!(!topology.has_distance_matrix() && told.is_empty(), "bit {bit}: {told:?}"),
+            8..36 => assert!(topology == sound && told.is_empty(), "bit {bit}: {told:?}"),
+            4..44 => assert!(!told.is_empty(), "bit {bit} is not told of"),
+            byte => {
+                let (from, to) = (node((byte - 44) / 2), node(byte % 2));
+                let written = image.bytes[start + byte] ^ 1 << (bit % 8);
+                let is_sound = from != to && written >= 10;
+                assert_eq!(told.is_empty(), is_sound, "bit {bit}: {told:?}");
+                let used = if is_sound { Some(written) } else { sound.distance(from, to) };
+                assert_eq!(topology.distance(from, to), used, "bit {bit}");
+            }
+        }
     }
 }
 

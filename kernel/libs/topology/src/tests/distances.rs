@@ -72,6 +72,28 @@ fn values_that_mean_nothing_are_10_and_20() {
 }
 
 #[test]
+fn a_matrix_counts_where_a_value_between_two_nodes_is_used_or_that_of_a_single_node() {
+    let has_matrix = |domains: &[u32], localities, matrix: &[u8]| {
+        read(domains, Some((localities, matrix))).0.has_distance_matrix()
+    };
+    assert!(has_matrix(&[0, 1], 2, &[10, 9, 21, 10]));
+    assert!(has_matrix(&[0, 1], 2, &[0, 20, 0, 0]), "20 is what it says, and not presumed");
+    assert!(has_matrix(&[0], 1, &[10]));
+    for (domains, localities, matrix) in [
+        (&[0, 1][..], 2, &[0, 0, 0, 0][..]),
+        (&[0, 1], 2, &[10, 9, 9, 10]),
+        (&[0, 1], 2, &[10]),
+        (&[0, 1], 1, &[10]),
+        (&[7, 8], 2, &[10, 20, 20, 10]),
+        (&[0], 1, &[11]),
+        (&[0], 1, &[]),
+        (&[1], 2, &[10, 20, 20, 0]),
+    ] {
+        assert!(!has_matrix(domains, localities, matrix), "{domains:?} {matrix:?}");
+    }
+}
+
+#[test]
 fn another_node_may_be_as_near_as_ones_own_and_is_asked_after_it() {
     let (topology, told) = read(&[0, 1], Some((2, &[10, 10, 10, 10])));
     assert_eq!((distances(&topology), told), ([10; 4].to_vec(), [].to_vec()));

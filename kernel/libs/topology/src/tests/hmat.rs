@@ -2,7 +2,8 @@
 use acpi_tables::Action::{Dropped, Mended};
 use acpi_tables::DeviceHandle;
 use acpi_tables::builder::{
-    TableBuilder, attachment, generic_initiator, latency_and_bandwidth, msct_domains, side_cache,
+    TableBuilder, attachment, generic_initiator, generic_port, latency_and_bandwidth, msct_domains, seal,
+    side_cache,
 };
 use proptest::prelude::*;
 use std::boxed::Box;
@@ -165,13 +166,27 @@ fn a_value_too_large_to_be_kept_is_the_largest_that_is() {
 
 #[test]
 fn domains_that_the_srat_does_not_name_are_told_once_a_matrix_and_others_passed_over() {
-    // 9 is a slot's, 8 a node without CPUs: as initiators they are nothing, but known.
+    // 9 is a slot's: as an initiator it is nothing, but known. 8 is a node without CPUs.
     let values = [1; 24];
     let matrix = latency_and_bandwidth(READ_LATENCY, 1, &[8, 9, 77, 0, 78, 79], &[0, 88, 9, 5], &values);
     let (topology, told) = build(&[matrix]);
-    assert_eq!(told, [(40, "hmat.domain", Dropped), (40, "hmat.domain", Dropped)]);
+    let (domain, initiator) = ((40, "hmat.domain", Dropped), (40, "hmat.initiator", Dropped));
+    assert_eq!(told, [domain, initiator, domain]);
     assert_eq!(read_latencies(&topology)[0], [Known(1), Unspecified, Unspecified]);
     assert_eq!(read_latencies(&topology)[1], [Unspecified; 3]);
+}
+
+#[test]
+fn initiators_where_nothing_initiates_are_told_once_a_matrix() {
+    let srat = TableBuilder::srat(3)
+        .entry(&cpu(0, 0))
+        .entries([memory(0, MIB, 0), memory(MIB, MIB, 8)])
+        .entry(&generic_port(DEVICE, ProximityDomain(6)));
+    let matrix = latency_and_bandwidth(READ_LATENCY, 1, &[6, 0, 8], &[0, 8], &[1, 2, 3, 4, 5, 6]);
+    let hmat = Some(TableBuilder::hmat(2).entry(&matrix[..]).build());
+    let (topology, told) = Machine { hmat, ..Machine::of(srat, cpus([0])) }.build();
+    assert_eq!(told, [(40, "hmat.initiator", Dropped)]);
+    assert_eq!(read_latencies(&topology), [[Known(3), Known(4)]]);
 }
 
 #[test]
@@ -204,10 +219,15 @@ fn memory_is_attached_to_its_initiator_and_of_two_to_the_lower() {
         let (found, told) = attached(&[attach(8, first), attach(8, second)]);
         assert_eq!((found[2], told), (Some(0), [(80, "hmat.conflict", Mended)].to_vec()));
     }
-    // Slots and nodes without CPUs initiate nothing; domains that nobody knows are told.
+    // Slots initiate nothing; nodes without CPUs and domains that nobody knows are told.
     let odd = [attach(0, 9), attach(0, 8), attach(9, 0), attach(0, 77), attach(88, 0)];
-    let told = [(160, "hmat.domain", Dropped), (200, "hmat.domain", Dropped)];
+    let told =
+        [(80, "hmat.initiator", Dropped), (160, "hmat.domain", Dropped), (200, "hmat.domain", Dropped)];
     assert_eq!(attached(&odd), ([None; 3].to_vec(), told.to_vec()));
+    // Memory without an initiator is attached to none, and is some node's or a slot's all the same.
+    let nobodys = [0, 9, 88]
+        .map(|domain| zerocopy::IntoBytes::as_bytes(&attachment(ProximityDomain(domain), None)).to_vec());
+    assert_eq!(attached(&nobodys), ([None; 3].to_vec(), [(120, "hmat.domain", Dropped)].to_vec()));
 }
 
 fn cache(domain: u32, size: u64, levels: u8, level: u8) -> Vec<u8> {
@@ -329,20 +349,36 @@ proptest! {
 }
 
 #[test]
-fn any_flipped_bit_of_an_hmat_leaves_nodes_and_distances_as_they_are_and_is_told() {
+fn any_flipped_bit_of_an_hmat_leaves_nodes_and_distances_as_they_are() {
     let structures = [attach(8, 1), single(READ_LATENCY, 50), cache(0, 5, 1, 1)];
     let sound = machine(&structures);
     let (expected, _) = sound.build();
     let bytes = sound.hmat.as_ref().map_or(0, Vec::len);
-    for bit in 32..bytes * 8 {
+    let flipped = |bit: usize, is_sealed| {
         let mut machine = sound.clone();
         if let Some(hmat) = &mut machine.hmat {
             hmat[bit / 8] ^= 1 << (bit % 8);
+            if is_sealed {
+                seal(hmat);
+            }
         }
         let (topology, told) = machine.build();
         check(&topology, &[]);
-        assert!(!told.is_empty(), "bit {bit}");
         assert_eq!((topology.nodes(), topology.ranges()), (expected.nodes(), expected.ranges()), "bit {bit}");
+        (topology, told)
+    };
+    for bit in 32..bytes * 8 {
+        assert!(!flipped(bit, false).1.is_empty(), "bit {bit}");
+        let (topology, told) = flipped(bit, true);
+        match bit / 8 {
+            // The checksum, names and what is reserved.
+            9..40 => assert!(topology == expected && told.is_empty(), "bit {bit}: {told:?}"),
+            // Types and lengths of the structures.
+            40..42 | 44..48 | 80..82 | 84..88 | 122..124 | 126..130 => {
+                assert!(told.iter().any(|told| told.1 != "table.checksum"), "bit {bit}: {told:?}");
+            }
+            _ => {}
+        }
     }
 }
 

@@ -83,6 +83,20 @@ fn of_too_many_ranges_the_lowest_are_kept_and_the_ram_of_others_is_not_lost() {
 }
 
 #[test]
+fn copies_of_a_range_take_no_room() {
+    let mut entries = std::vec![memory(0, MIB, 0); MAX_RANGES];
+    entries.push(memory(MIB, MIB, 1));
+    let (topology, told) = both_ways(&entries, &[(0, 2 * MIB)]);
+    assert_eq!(ranges(&topology), [(0, MIB, 0), (MIB, 2 * MIB, 1)]);
+    assert_eq!((count(&told, "srat.memory.overlap"), told.len()), (MAX_RANGES - 1, MAX_RANGES - 1));
+    // Of two domains that claim it both are heard, and slots are something else.
+    let hot = acpi_tables::wire::SratMemoryAffinity::HOT_PLUGGABLE;
+    let entries = [memory(0, MIB, 0), memory(0, MIB, 1), memory_with(hot, 0, MIB, 0), memory(0, MIB, 1)];
+    let (_, told) = both_ways(&entries, &[(0, MIB)]);
+    assert_eq!((count(&told, "srat.memory.overlap"), count(&told, "srat.memory.conflict")), (1, 2));
+}
+
+#[test]
 fn ram_below_all_of_a_full_set_of_ranges_is_not_lost() {
     let entries: Vec<_> =
         (1..=MAX_RANGES as u64).map(|n| memory(n * 0x10_0000, 0x2000, n as u32 % 2)).collect();
@@ -128,4 +142,21 @@ fn cpus_that_the_madt_has_and_there_is_no_room_for_are_not_unknown_to_it() {
     machine.boot_cpu = Some(ApicId(MAX_CPUS as u32 + 3));
     let (_, told) = machine.build();
     assert_eq!((count(&told, "srat.cpu.unknown"), count(&told, "madt.cpu.boot")), (0, 1));
+}
+
+#[test]
+fn slots_that_the_madt_has_beyond_the_room_for_them_are_not_unknown_to_it() {
+    let slots = 1..=MAX_CPUS as u32 + 9;
+    let srat = TableBuilder::srat(3).entry(&memory(0, MIB, 0)).entry(&cpu(0, 0));
+    let srat = srat.entries(slots.clone().map(|id| cpu(id, id % 2)));
+    for ids in [slots.clone().collect::<Vec<_>>(), slots.clone().rev().collect()] {
+        let madt =
+            TableBuilder::madt().entry(&local_x2apic(0, ApicId(0))).entries(ids.into_iter().map(absent_cpu));
+        assert_eq!(Machine::of(srat.clone(), madt).build().1, []);
+    }
+    // Below them all is known.
+    let madt = TableBuilder::madt().entry(&local_x2apic(0, ApicId(0)));
+    let madt = madt.entries(slots.skip(1).map(absent_cpu));
+    let (_, told) = Machine::of(srat, madt).build();
+    assert_eq!((count(&told, "srat.cpu.unknown"), told.len()), (1, 1));
 }
