@@ -16,7 +16,7 @@ thread_local! {
 /// A lock that makes its next holder wait for [`MEANWHILE`].
 struct Contended(spin::Mutex<()>);
 
-// SAFETY: another lock does all of it.
+// SAFETY: exclusion is the spin lock's, to which each method passes on.
 unsafe impl RawMutex for Contended {
     #[allow(clippy::declare_interior_mutable_const, reason = "the trait asks for it")]
     const INIT: Self = Self(spin::Mutex::new(()));
@@ -35,7 +35,7 @@ unsafe impl RawMutex for Contended {
     }
 
     unsafe fn unlock(&self) {
-        // SAFETY: whoever calls this holds the lock.
+        // SAFETY: the caller holds this lock, and with it the spin lock.
         unsafe { RawMutex::unlock(&self.0) }
     }
 }

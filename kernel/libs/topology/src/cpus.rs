@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 use units::{ApicId, CpuId, NodeId, ProximityDomain};
 
 use crate::fake::node_of_cpu;
+use crate::smallest::Smallest;
 use crate::{Cpu, Inputs, MAX_CPUS, Node};
 
 /// The CPUs by id, and their ids by APIC id.
@@ -57,7 +58,7 @@ impl Cpus {
         while let Some(cpu) = reader.next(findings) {
             let apic_id = cpu.apic_id;
             if !cpu.enabled {
-                absent.insert(apic_id);
+                absent.offer(apic_id);
                 continue;
             }
             let what = if cpu.is_broadcast() {
@@ -67,7 +68,7 @@ impl Cpus {
                     Ok(()) => continue,
                     Err(Refusal::Duplicate) => What::CpuDuplicate { apic_id },
                     Err(Refusal::Full) => {
-                        absent.insert(apic_id);
+                        absent.offer(apic_id);
                         What::CpusFull { apic_id, limit: MAX_CPUS }
                     }
                 }
@@ -93,7 +94,7 @@ impl Cpus {
         if self.list.is_full() {
             let last = MAX_CPUS - 1;
             if let Some(cpu) = self.list.pop() {
-                absent.insert(cpu.apic_id);
+                absent.offer(cpu.apic_id);
             }
             self.by_apic_id.retain(|&mut index| usize::from(index) != last);
         }
@@ -186,30 +187,7 @@ fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item =
 
 /// The APIC ids of CPUs that the MADT lists and that are none here: not enabled, so that they may come later, or too many.
 /// The lowest that there is room for.
-pub struct AbsentCpus(ArrayVec<ApicId, MAX_CPUS>);
-
-impl AbsentCpus {
-    pub const fn new() -> Self {
-        Self(ArrayVec::new_const())
-    }
-
-    fn insert(&mut self, apic_id: ApicId) {
-        let Err(place) = self.0.binary_search(&apic_id) else { return };
-        if place == MAX_CPUS {
-            return;
-        }
-        if self.0.is_full() {
-            self.0.pop();
-        }
-        self.0.insert(place, apic_id);
-    }
-
-    /// Whether the MADT lists the CPU for all that is known: what there was no room for may be listed.
-    fn may_contain(&self, apic_id: ApicId) -> bool {
-        let forgotten = self.0.is_full() && self.0.last().is_some_and(|&last| last < apic_id);
-        forgotten || self.0.binary_search(&apic_id).is_ok()
-    }
-}
+pub type AbsentCpus = Smallest<ApicId, MAX_CPUS>;
 
 /// Where the SRAT says that a CPU belongs.
 #[derive(Clone, Copy)]
@@ -278,6 +256,6 @@ pub struct Others<'a> {
 impl Others<'_> {
     /// Whether the MADT knows nothing of this CPU.
     fn are_strangers(self, apic_id: ApicId) -> bool {
-        self.all_known && !self.absent.may_contain(apic_id)
+        self.all_known && !self.absent.may_have(apic_id)
     }
 }

@@ -98,7 +98,7 @@ impl<'a> Claims<'a> {
 
     /// The claims in their order.
     pub fn in_order(&mut self) -> &mut ArrayVec<Claim, MAX_RANGES> {
-        self.claims.items()
+        self.claims.items_mut()
     }
 }
 

@@ -30,8 +30,19 @@ impl<T: Ord + Copy, const N: usize> Smallest<T, N> {
         largest.map(LeftOut::NoRoom)
     }
 
-    /// The items in ascending order, in place: moving the array would copy all of it.
-    pub fn items(&mut self) -> &mut ArrayVec<T, N> {
+    /// Whether the item was offered for all that is known: what there was no room for may have been.
+    pub fn may_have(&self, item: T) -> bool {
+        let forgotten = self.0.is_full() && self.0.last().is_some_and(|&last| last < item);
+        forgotten || self.0.binary_search(&item).is_ok()
+    }
+
+    /// The items in ascending order.
+    pub fn items(&self) -> &[T] {
+        &self.0
+    }
+
+    /// The same, for who takes some out. In place: moving the array would copy all of it.
+    pub fn items_mut(&mut self) -> &mut ArrayVec<T, N> {
         &mut self.0
     }
 }
@@ -58,7 +69,12 @@ mod tests {
             distinct.sort_unstable();
             distinct.dedup();
             let kept = &distinct[..distinct.len().min(7)];
-            prop_assert_eq!(smallest.items().as_slice(), kept);
+            prop_assert_eq!(smallest.items(), kept);
+            let is_full = kept.len() == 7;
+            for item in 0..50 {
+                let beyond = is_full && item > kept[6];
+                prop_assert_eq!(smallest.may_have(item), items.contains(&item) || beyond, "{}", item);
+            }
             prop_assert_eq!(kept.len() + duplicates.len() + without_room.len(), items.len());
             prop_assert!(without_room.iter().all(|item| distinct[kept.len()..].contains(item)));
             prop_assert!(duplicates.iter().all(|item| items.iter().filter(|&other| other == item).count() > 1));
