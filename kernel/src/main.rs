@@ -6,29 +6,30 @@ extern crate alloc;
 
 mod arch;
 mod bench;
-mod breakdown;
-mod command_line;
-mod console;
+mod bringup;
+mod cpu;
 mod drivers;
-mod event_stream;
 mod exports;
 mod memory;
-mod phases;
 mod platform;
+mod report;
 mod selftest;
 mod sync;
-mod threading;
-mod verdict;
+mod threads;
 
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
-use drivers::ramdisk::Ramdisk;
+use bringup::smp;
+use events::PageCounts;
 use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
-use memory::{fail_allocation, page_allocator};
+use memory::{cache_recall, fail_allocation, page_allocator};
 use parameters::Parameters;
-use platform::{acpi, cpu_topology, numa_topology, smp};
+use platform::ramdisk::Ramdisk;
+use platform::{acpi, command_line, numa_topology};
+use report::{console, event_stream, fault, phases, verdict};
+use selftest::breakdown;
 use spin::Once;
-use threading::{lifecycle, per_cpu, scheduler};
+use threads::{lifecycle, scheduler};
 use units::{PhysRange, VirtAddr};
 
 /// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
@@ -57,7 +58,10 @@ static BOOT: Once<Boot> = Once::new();
 fn boot(boot_info: &'static mut BootInfo) -> ! {
     let start_ticks = arch::ticks();
     // From here on a fault is reported, to whoever listens by then.
-    per_cpu::init_early();
+    cpu::init_early(threads::first_task(), fault::fatal);
+    fault::describe_task_with(threads::describe_current);
+    cache_recall::init();
+    scheduler::register();
     phases::begin(start_ticks);
     console::init();
     event_stream::init();
@@ -76,7 +80,10 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // The kernel's own page tables, with no more rights than each page needs.
     address_space::init(kernel_file(boot_info), &map, &tables);
     smp::reserve_start_frames();
-    numa_topology::send_event();
+    numa_topology::send_event(|node| {
+        let stats = page_allocator::node_stats(node);
+        PageCounts { total: stats.total, free: stats.free }
+    });
     phases::end("memory");
     // The boot CPU moves to its own node.
     let stack = smp::adopt_boot_cpu();
@@ -109,7 +116,7 @@ extern "C" fn boot_on_own_node() -> ! {
         selftest::stress_pages(operations);
     }
     phases::end("tests");
-    let drivers = drivers::start_all(ramdisk);
+    let drivers = drivers::start_all(ramdisk, exports::resolve);
     log_complete(drivers);
     phases::end("drivers");
     fail_allocation::report();
@@ -126,7 +133,7 @@ extern "C" fn boot_on_own_node() -> ! {
 }
 
 fn log_complete(drivers: usize) {
-    let cpus = cpu_topology::online().count();
+    let cpus = cpu::online().count();
     let nodes = numa_topology::get().node_count();
     log::info!(
         target: "boot",

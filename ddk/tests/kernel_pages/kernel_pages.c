@@ -55,7 +55,9 @@ static void page_tables(void) {
 
 static void per_cpu_block(void) {
     const void *block;
-    __asm__ volatile("movq %%gs:0, %0" : "=r"(block));
+    struct __attribute__((packed)) { unsigned short limit; unsigned long base; } gdt;
+    __asm__ volatile("sgdt %0" : "=m"(gdt));
+    block = (void *)gdt.base;
     REFUSED(Kernel_FreePage(page_of(block)));
 }
 

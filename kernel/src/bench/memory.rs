@@ -3,7 +3,7 @@ use super::{measure, report};
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::platform::numa_topology;
 use crate::selftest::fallback::Taken;
-use crate::threading::thread::Policy;
+use crate::threads::thread::Policy;
 use alloc::format;
 use alloc::string::String;
 use topology::Node;

@@ -4,13 +4,14 @@ mod memory;
 mod threads;
 
 use crate::arch;
-use crate::event_stream;
+use crate::cpu;
 use crate::memory::heap;
 use crate::memory::page_allocator;
+use crate::memory::policy::MemoryContext;
 use crate::memory::stack::Stack;
-use crate::phases;
 use crate::platform::numa_topology;
-use crate::threading::per_cpu;
+use crate::report::event_stream;
+use crate::report::phases;
 use core::alloc::Layout;
 use events::Event;
 use units::{FrameNumber, NodeId};
@@ -23,15 +24,15 @@ const BATCH: usize = 8192;
 /// Runs all benchmarks.
 pub fn run() {
     boot();
-    let local = per_cpu::current().preferred_node;
+    let local = cpu::current().node;
     single_pairs("page.pair.order0.local", page_allocator::allocate_page);
     for (name, order) in [("page.pair.order3", 3), ("page.pair.order9", 9)] {
         pairs(name, 1 << order);
     }
     if let Some(&remote) = numa_topology::get().fallback(local).get(1) {
-        let before = per_cpu::current_thread().set_preferred_node(Some(remote));
+        let before = MemoryContext::current().set_preferred_node(Some(remote));
         single_pairs("page.pair.order0.remote", page_allocator::allocate_page);
-        per_cpu::current_thread().set_preferred_node(before);
+        MemoryContext::current().set_preferred_node(before);
     }
     single_pairs("page.pair.order0.zeroed", page_allocator::allocate_zeroed_page);
     batch();

@@ -1,9 +1,11 @@
 //! Threads: switching, waking, creating, and the tick. All on one CPU, whose own tick is stopped meanwhile.
 use super::report;
 use crate::arch;
-use crate::sync::Semaphore;
-use crate::threading::thread::{Start, ThreadId};
-use crate::threading::{lifecycle, per_cpu, scheduler};
+use crate::cpu;
+use crate::threads::Semaphore;
+use crate::threads::cpu_threads;
+use crate::threads::thread::{Start, ThreadId};
+use crate::threads::{lifecycle, scheduler};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 use scheduling::CpuSet;
@@ -19,9 +21,9 @@ static PONG: Semaphore = Semaphore::new(0);
 
 /// Runs them. The running thread stays on its CPU from then on.
 pub fn run() {
-    let here = CpuSet::from_iter([per_cpu::current().id]);
+    let here = CpuSet::from_iter([cpu::current().id]);
     // A thread that was created may always be told where to run.
-    let _ = lifecycle::set_affinity(per_cpu::current_thread().id, &here);
+    let _ = lifecycle::set_affinity(cpu_threads::current_thread().id, &here);
     arch::stop_timer();
     switch_by_yield(&here);
     switch_by_wake(&here);

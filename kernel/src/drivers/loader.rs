@@ -1,8 +1,8 @@
 //! The loader: a driver's file to pages that are mapped, relocated, and either written or executed, never both.
 use crate::arch::{self, Kind};
-use crate::exports;
-use crate::memory::address_space::{self, DRIVERS};
+use crate::memory::address_space::DRIVERS;
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::page_tables;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ffi::c_int;
@@ -45,7 +45,7 @@ pub struct LoadedImage {
 
 impl LoadedImage {
     /// Loads a driver's file into memory of `node`, or the nearest that has some.
-    pub fn load(bytes: &[u8], node: NodeId) -> Result<Self, LoadError> {
+    pub fn load(bytes: &[u8], node: NodeId, resolve: fn(&str) -> Option<u64>) -> Result<Self, LoadError> {
         let image = Image::parse(bytes).map_err(|error| LoadError::Image(error.to_string()))?;
         let init = image.symbol("Driver_Init").ok_or(LoadError::NoInit)?;
         let pages = image.page_count();
@@ -56,7 +56,7 @@ impl LoadedImage {
         // On failure the pages so far are given back: nothing has run, and nobody knows their addresses.
         let result = loaded
             .fill(&image, node)
-            .and_then(|()| loaded.relocate(&image))
+            .and_then(|()| loaded.relocate(&image, resolve))
             .and_then(|()| loaded.map(&image, node));
         if let Err(error) = result {
             // SAFETY: see above.
@@ -88,7 +88,7 @@ impl LoadedImage {
 
     /// Writes the addresses of what the driver uses to where it expects them, by way of physical memory: none of its pages
     /// is ever mapped with more rights than it has in the end.
-    fn relocate(&self, image: &Image<'_>) -> Result<(), LoadError> {
+    fn relocate(&self, image: &Image<'_>, mut resolve: fn(&str) -> Option<u64>) -> Result<(), LoadError> {
         let mut write = |offset: u64, value: u64| {
             let frame = self.frames.get((offset / FRAME_SIZE) as usize).copied().flatten();
             if let Some(frame) = frame {
@@ -98,7 +98,6 @@ impl LoadedImage {
                 unsafe { place.cast::<u64>().write_unaligned(value) };
             }
         };
-        let mut resolve = exports::resolve;
         image
             .relocate(self.base, &mut resolve, &mut write)
             .map_err(|error| LoadError::Image(error.to_string()))
@@ -115,7 +114,7 @@ impl LoadedImage {
             let mut table_frames = || page_allocator::allocate_table_frame(node);
             // SAFETY: the frame is this image's, and so is the page.
             unsafe {
-                arch::map(
+                page_tables::map(
                     self.page_address(index),
                     FrameRange::new(frame.0, frame.0 + 1),
                     kind,
@@ -147,7 +146,7 @@ impl LoadedImage {
     /// None of its code runs, on any CPU, and nobody keeps an address of it.
     pub unsafe fn unload(self) {
         // SAFETY: the caller says that nobody uses the pages; one that was not mapped yet stays so.
-        unsafe { address_space::unmap(self.page_address(0), self.frames.len() as u64) };
+        unsafe { page_tables::unmap(self.page_address(0), self.frames.len() as u64) };
         for frame in self.frames.iter().flatten() {
             if let Err(error) = page_allocator::free_for_kernel(*frame, 1) {
                 log::error!(target: "drivers", "a page of an unloaded driver is lost: {error}");

@@ -1,17 +1,20 @@
 //! Drivers: found in the ramdisk, loaded, started.
 
+pub mod driver;
 mod loader;
-pub mod ramdisk;
+pub mod refusals;
 
-use crate::event_stream;
+use crate::cpu;
 use crate::platform::cpu_topology;
-use crate::threading::driver::Driver;
-use crate::threading::{lifecycle, per_cpu};
+use crate::platform::ramdisk::Ramdisk;
+use crate::report::event_stream;
+use crate::threads::cpu_threads;
+use crate::threads::lifecycle;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use driver::Driver;
 use events::{DriverStatus, Event};
 use loader::LoadedImage;
-use ramdisk::Ramdisk;
 use scheduling::CpuSet;
 
 /// Where drivers lie in the ramdisk.
@@ -20,13 +23,14 @@ const SUFFIX: &str = ".so";
 
 /// Loads and starts every driver of the ramdisk, in the archive's order, and returns how many run. One that is refused is
 /// logged with its reason, and the next one has its turn.
-pub fn start_all(ramdisk: &Ramdisk) -> usize {
+pub fn start_all(ramdisk: &Ramdisk, resolve: fn(&str) -> Option<u64>) -> usize {
+    crate::memory::page_allocator::report_refused_with(refusals::note_pages);
     let mut running = 0;
     for (path, bytes) in ramdisk.files() {
         let Some(name) = path.strip_prefix(FOLDER) else { continue };
         let name = name.strip_suffix(SUFFIX).unwrap_or(name);
         go_home();
-        let outcome = start(name, bytes);
+        let outcome = start(name, bytes, resolve);
         match &outcome {
             Ok(()) => {
                 log::info!(target: "drivers", "{name} loaded");
@@ -45,20 +49,20 @@ pub fn start_all(ramdisk: &Ramdisk) -> usize {
 fn go_home() {
     let boot_cpu = CpuSet::from_iter([cpu_topology::boot_cpu().id]);
     // The boot CPU runs, so there is nothing to refuse.
-    let _ = lifecycle::set_affinity(per_cpu::current_thread().id, &boot_cpu);
+    let _ = lifecycle::set_affinity(cpu_threads::current_thread().id, &boot_cpu);
 }
 
-fn start(name: &str, bytes: &[u8]) -> Result<(), String> {
-    let node = per_cpu::current().preferred_node;
-    let image = LoadedImage::load(bytes, node).map_err(|error| error.to_string())?;
+fn start(name: &str, bytes: &[u8], resolve: fn(&str) -> Option<u64>) -> Result<(), String> {
+    let node = cpu::current().node;
+    let image = LoadedImage::load(bytes, node, resolve).map_err(|error| error.to_string())?;
     // What is known of a driver that runs is needed for good; of one that is refused, a few bytes are lost.
     let driver: &'static Driver = Box::leak(Box::new(Driver::new(name)));
-    let code = per_cpu::current_thread().run_as_driver(driver, || image.init());
+    let code = cpu_threads::current_thread().run_as_driver(&driver.owner, || image.init());
     let untold = driver.refusals.untold();
     if untold > 0 {
         log::warn!(target: "pages", "{name}: {untold} more of its frees were refused");
     }
-    match (code, driver.threads()) {
+    match (code, driver.owner.threads()) {
         (0, _) => Ok(()),
         (_, 0) => {
             // SAFETY: the driver has returned, saying that it does not run, and has no thread; nothing else knows its

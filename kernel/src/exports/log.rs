@@ -1,6 +1,6 @@
 //! The log.
 use super::pointer;
-use crate::threading::per_cpu;
+use crate::threads::cpu_threads;
 use ::log::Level;
 use core::ffi::{c_char, c_int};
 use core::fmt;
@@ -17,7 +17,7 @@ pub unsafe extern "C" fn log(level: c_int, text: *const c_char, length: usize) {
         5 => Level::Trace,
         _ => Level::Info,
     };
-    let driver = per_cpu::current_thread().driver_name().unwrap_or("driver");
+    let driver = cpu_threads::current_thread().driver_name().unwrap_or("driver");
     let cut = if length > LONGEST { "..." } else { "" };
     ::log::log!(target: driver, level, "{}{cut}", Escaped(&bytes));
 }

@@ -2,11 +2,12 @@
 use super::numa::{node_from, read_policy};
 use super::pointer;
 use crate::arch;
+use crate::cpu;
+use crate::drivers::refusals::{self, Kind};
 use crate::memory::heap;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
-use crate::memory::refusals::{self, Kind};
+use crate::memory::page_tables;
 use crate::platform::numa_topology;
-use crate::threading::per_cpu;
 use abi::{PAGE_REQUEST_ZEROED, PageGrant, PageRequest};
 use core::alloc::Layout;
 use core::ffi::{c_int, c_void};
@@ -28,7 +29,7 @@ pub extern "C" fn allocate_page() -> u64 {
 }
 
 pub extern "C" fn allocate_page_local() -> u64 {
-    address_of(page_allocator::allocate_zeroed_pages_from(per_cpu::current().preferred_node, 1))
+    address_of(page_allocator::allocate_zeroed_pages_from(cpu::current().node, 1))
 }
 
 pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
@@ -70,7 +71,7 @@ fn read_request(request: *const PageRequest, weights: &mut Option<NodeWeights>) 
 }
 
 fn describe(grant: Grant) -> PageGrant {
-    let distance = numa_topology::get().distance(per_cpu::current().node, grant.node);
+    let distance = numa_topology::get().distance(cpu::current().node, grant.node);
     PageGrant {
         Size: 0,
         Node: grant.node.index() as i32,
@@ -106,7 +107,7 @@ pub extern "C" fn phys_to_virt(address: u64) -> *mut c_void {
 }
 
 pub extern "C" fn virt_to_phys(address: *const c_void) -> u64 {
-    arch::translate(VirtAddr(address.addr() as u64)).map_or(NO_PAGE, |physical| physical.0)
+    page_tables::translate(VirtAddr(address.addr() as u64)).map_or(NO_PAGE, |physical| physical.0)
 }
 
 /// What stands in front of each block that a driver was given, so that it can be freed by its address alone.

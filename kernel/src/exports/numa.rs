@@ -1,9 +1,10 @@
 //! NUMA: nodes, distances, and what the calling thread prefers.
 use super::pointer;
+use crate::cpu;
 use crate::memory::page_allocator;
+use crate::memory::policy::MemoryContext;
 use crate::platform::{cpu_topology, numa_topology};
-use crate::threading::per_cpu;
-use crate::threading::thread::Policy;
+use crate::threads::thread::Policy;
 use abi::{
     NUMA_POLICY_INTERLEAVE, NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_SET, NUMA_POLICY_STRICT,
     NUMA_POLICY_WEIGHTED, NumaNodeInfo, NumaPolicy,
@@ -49,7 +50,7 @@ pub extern "C" fn get_numa_node_for_cpu(cpu: c_int) -> c_int {
 }
 
 pub extern "C" fn get_current_numa_node() -> c_int {
-    node_to_c(Some(per_cpu::current().node))
+    node_to_c(Some(cpu::current().node))
 }
 
 pub extern "C" fn get_numa_distance(from: c_int, to: c_int) -> c_int {
@@ -79,17 +80,17 @@ pub extern "C" fn set_preferred_numa_node(node: c_int) -> c_int {
         (_, Some(node)) => Some(node),
         (_, None) => return NO_SUCH_NODE,
     };
-    node_to_c(per_cpu::current_thread().set_preferred_node(wanted))
+    node_to_c(MemoryContext::current().set_preferred_node(wanted))
 }
 
 pub extern "C" fn get_preferred_numa_node() -> c_int {
-    node_to_c(per_cpu::current_thread().preferred_node())
+    node_to_c(MemoryContext::current().preferred_node())
 }
 
 pub unsafe extern "C" fn set_numa_policy(policy: *const NumaPolicy) -> c_int {
     let mut weights = None;
     let Some(policy) = read_policy(policy, &mut weights) else { return NONE };
-    per_cpu::current_thread().set_policy(Some(policy));
+    MemoryContext::current().set_policy(Some(policy));
     0
 }
 

@@ -1,6 +1,6 @@
 //! Pointers that a driver passes: looked up in the page tables before they are followed, so that a wrong one is refused and
 //! does not fault the kernel.
-use crate::arch;
+use crate::memory::page_tables;
 use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
 use units::{FRAME_SIZE, VirtAddr};
@@ -58,7 +58,7 @@ pub fn text<const N: usize>(pointer: *const u8) -> Option<ArrayString<N>> {
 
 /// Whether code may be called at `pointer`.
 pub fn is_code(pointer: *const ()) -> bool {
-    arch::access_at(VirtAddr(pointer.addr() as u64)).is_some_and(|mapping| mapping.executable)
+    page_tables::access_at(VirtAddr(pointer.addr() as u64)).is_some_and(|mapping| mapping.executable)
 }
 
 /// A structure that begins with its own size, as the driver set it: one that is longer than the kernel knows is taken if its
@@ -93,7 +93,7 @@ fn check<T>(pointer: *const T, length: usize, write: bool) -> Option<()> {
     let end = start.checked_add(length.max(1) as u64)?;
     let mut page = start - start % FRAME_SIZE;
     while page < end {
-        let mapping = arch::access_at(VirtAddr(page))?;
+        let mapping = page_tables::access_at(VirtAddr(page))?;
         if write && !mapping.writable {
             return None;
         }

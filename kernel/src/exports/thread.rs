@@ -1,8 +1,9 @@
 //! Threads.
 use super::numa::node_from;
 use super::pointer;
-use crate::threading::thread::{Start, ThreadId};
-use crate::threading::{lifecycle, per_cpu, scheduler, sleep};
+use crate::threads::cpu_threads;
+use crate::threads::thread::{Start, ThreadId};
+use crate::threads::{lifecycle, scheduler, sleep};
 use abi::{KERNEL_THREAD_NAME_SIZE, ThreadEntry};
 use arrayvec::ArrayString;
 use core::ffi::{c_char, c_int, c_void};
@@ -19,7 +20,7 @@ type Name = ArrayString<KERNEL_THREAD_NAME_SIZE>;
 /// to wait for, as they never end, or to move: an idle thread anywhere but on its CPU would be the end of that.
 fn thread_from(thread: c_int) -> Option<ThreadId> {
     let id = ThreadId(u32::try_from(thread).ok()?);
-    (id == per_cpu::current_thread().id || lifecycle::is_drivers_own(id)).then_some(id)
+    (id == cpu_threads::current_thread().id || lifecycle::is_drivers_own(id)).then_some(id)
 }
 
 pub unsafe extern "C" fn create_thread(
@@ -38,11 +39,11 @@ pub unsafe extern "C" fn create_thread(
 }
 
 pub extern "C" fn get_current_thread() -> c_int {
-    per_cpu::current_thread().id.0 as c_int
+    cpu_threads::current_thread().id.0 as c_int
 }
 
 pub extern "C" fn exit_thread(code: c_int) {
-    let thread = per_cpu::current_thread();
+    let thread = cpu_threads::current_thread();
     if thread.is_drivers_own() {
         lifecycle::exit(code);
     }

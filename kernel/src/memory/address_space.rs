@@ -2,42 +2,13 @@
 //!
 //! Each part is far larger than anything that is put there, so that none grows into the next. docs/memory-map.md has them as
 //! a table.
-use super::page_allocator;
-use super::shootdown;
+use super::{page_allocator, page_tables};
 use crate::arch::{self, Kind, MapError, NewAddressSpace};
 use crate::platform::numa_topology;
-use ::address_space::StackWindows;
 use ::address_space::image::{self, Rights};
+pub use ::address_space::layout::*;
 use memory_map::MemoryMap;
-use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, PhysAddr, PhysRange, VirtAddr};
-
-/// All of physical memory, byte for byte; 64 TiB of room.
-pub const PHYSICAL_MEMORY: VirtAddr = VirtAddr(0xffff_8000_0000_0000);
-/// The first address behind [`PHYSICAL_MEMORY`]'s room.
-pub const PHYSICAL_MEMORY_END: VirtAddr = VirtAddr(0xffff_c000_0000_0000);
-/// The heaps: a window of [`HEAP_WINDOW`] bytes for each node.
-pub const HEAPS: VirtAddr = VirtAddr(0xffff_c000_0000_0000);
-/// Bytes of address space for one node's heap.
-pub const HEAP_WINDOW: u64 = 64 << 30;
-/// The stacks: a window for each node, so that the page tables that lead to a stack are on its node.
-pub const STACKS: StackWindows = StackWindows {
-    base: VirtAddr(0xffff_d000_0000_0000),
-    window: 64 << 30,
-    pages: 16,
-    nodes: MAX_NODES as u64,
-};
-/// The drivers' images.
-pub const DRIVERS: VirtAddr = VirtAddr(0xffff_d800_0000_0000);
-/// What the boot loader maps where it likes: its stack, the boot information, the ramdisk. Empty once the kernel has left them.
-pub const BOOT_LOADER: VirtAddr = VirtAddr(0xffff_e000_0000_0000);
-/// The last address of the boot loader's part.
-pub const BOOT_LOADER_LAST: VirtAddr = VirtAddr(0xffff_efff_ffff_ffff);
-/// The registers of devices.
-pub const DEVICES: VirtAddr = VirtAddr(0xffff_f000_0000_0000);
-/// Those of the running CPU's local APIC.
-pub const LOCAL_APIC: VirtAddr = DEVICES;
-/// Pages that the self-test maps and unmaps.
-pub const SELFTEST: VirtAddr = VirtAddr(0xffff_f800_0000_0000);
+use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr, PhysRange, VirtAddr};
 
 /// Leaves the boot loader's page tables for the kernel's own. The boot loader's part stays until [`leave_boot_loader`].
 ///
@@ -72,29 +43,16 @@ pub fn init(kernel_file: PhysRange, map: &MemoryMap, tables: &[&'static [u8]]) {
 /// Nobody uses the boot loader's stack or the boot information any more.
 pub unsafe fn leave_boot_loader() {
     // SAFETY: the caller vouches for it.
-    unsafe { arch::forget_part(BOOT_LOADER, BOOT_LOADER_LAST) };
-    shootdown::forget_everywhere();
-}
-
-/// Takes the mappings of `pages` pages from `start` on away. When it returns, no CPU reaches what was there. Waits for the
-/// other CPUs, so no spin lock may be held.
-///
-/// # Safety
-/// Nobody uses the pages any more.
-pub unsafe fn unmap(start: VirtAddr, pages: u64) {
-    // SAFETY: the caller vouches for the pages.
-    if unsafe { arch::unmap(start, pages) } {
-        shootdown::forget_everywhere();
-    }
+    unsafe { page_tables::forget_part(BOOT_LOADER, BOOT_LOADER_LAST) };
 }
 
 /// The bytes at an address of the boot loader's part, by way of physical memory, where they stay. `None` if they are not in
 /// one piece there.
 pub fn outlive_boot_loader(start: VirtAddr, length: u64) -> Option<&'static [u8]> {
-    let physical = arch::translate(start)?;
-    let in_one_piece = (0..length)
-        .step_by(FRAME_SIZE as usize)
-        .all(|offset| arch::translate(VirtAddr(start.0 + offset)) == Some(PhysAddr(physical.0 + offset)));
+    let physical = page_tables::translate(start)?;
+    let in_one_piece = (0..length).step_by(FRAME_SIZE as usize).all(|offset| {
+        page_tables::translate(VirtAddr(start.0 + offset)) == Some(PhysAddr(physical.0 + offset))
+    });
     // SAFETY: the boot loader has put them there for the kernel, which never writes them.
     in_one_piece
         .then(|| unsafe { core::slice::from_raw_parts(arch::physical_memory(physical), length as usize) })
@@ -153,7 +111,7 @@ fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(),
         };
         let mut pages = (0..part.pages)
             .map(|page| VirtAddr(part.start.0 + page * FRAME_SIZE))
-            .map(|page| (page, arch::translate(page).expect("the kernel's image is mapped")))
+            .map(|page| (page, page_tables::translate(page).expect("the kernel's image is mapped")))
             .map(|(page, address)| (page, FrameNumber::containing(address)))
             .peekable();
         while let Some((start, frame)) = pages.next() {

@@ -11,10 +11,10 @@
 //!   cannot answer, because it waits for a lock that the asking CPU holds with interrupts off, is waited for once and not
 //!   again at each request.
 use crate::arch;
-use crate::memory::{page_allocator, shootdown};
-use crate::platform::cpu_topology;
-use crate::sync::PreemptionOff;
-use crate::threading::per_cpu::{self, PENDING_RECALL, PerCpu};
+use crate::cpu::{self, Cpu};
+use crate::cpu::{PENDING_RECALL, PreemptionOff};
+use crate::memory::cpu_memory::{self, CpuMemory};
+use crate::memory::page_allocator;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use page_alloc::CacheView;
 use units::NodeId;
@@ -47,19 +47,21 @@ impl CpuState {
 /// Asks all other CPUs that keep pages of the node for them, and waits until they have given them back. Preemption is off, and
 /// the caller does not use its cache; it may hold locks.
 pub fn recall(node: NodeId) {
-    let this = per_cpu::current();
+    let this = cpu::current();
     let caches_of_node = || {
-        let others = cpu_topology::blocks().filter(|cpu| cpu.id != this.id);
-        others.filter_map(|cpu| Some((cpu, cpu.page_cache_view.filter(|cache| cache.node() == Some(node))?)))
+        let others = cpu_memory::all().filter(|(cpu, _)| cpu.id != this.id);
+        others.filter_map(|(cpu, memory)| {
+            Some((cpu, memory, memory.page_cache_view.filter(|cache| cache.node() == Some(node))?))
+        })
     };
-    for (cpu, _) in caches_of_node().filter(|(_, cache)| !cache.is_empty()) {
-        ask(cpu);
+    for (cpu, memory, _) in caches_of_node().filter(|(_, _, cache)| !cache.is_empty()) {
+        ask(cpu, memory);
     }
-    caches_of_node().for_each(|(cpu, cache)| wait_for(cpu, cache));
+    caches_of_node().for_each(|(_, memory, cache)| wait_for(memory, cache));
 }
 
-fn ask(cpu: &PerCpu) {
-    let recall = &cpu.cache_recall;
+fn ask(cpu: &Cpu, memory: &CpuMemory) {
+    let recall = &memory.cache_recall;
     if recall.asked_since.compare_exchange(NOT_ASKED, arch::ticks().max(1), SeqCst, SeqCst).is_ok() {
         recall.interrupts.fetch_add(1, Relaxed);
         arch::ask_for_pages(cpu.apic);
@@ -67,7 +69,7 @@ fn ask(cpu: &PerCpu) {
 }
 
 /// Waits for the CPU's answer if it is asked, by whomever, and its cache holds anything; not for ever.
-fn wait_for(cpu: &PerCpu, cache: CacheView<'_>) {
+fn wait_for(cpu: &CpuMemory, cache: CacheView<'_>) {
     let patience = PATIENCE_MS * arch::ticks_per_ms();
     let start = arch::ticks();
     loop {
@@ -82,22 +84,27 @@ fn wait_for(cpu: &PerCpu, cache: CacheView<'_>) {
             return;
         }
         // With interrupts off, nobody else would.
-        answer();
-        shootdown::answer();
+        cpu::serve_requests();
         core::hint::spin_loop();
     }
 }
 
 /// The interrupt by which a CPU is asked; interrupts are off.
-pub fn interrupted() {
-    per_cpu::current().set_pending(PENDING_RECALL);
+fn interrupted(_: u8) {
+    cpu::pend(cpu::current(), PENDING_RECALL);
+}
+
+/// Takes over the interrupt, and what it puts off.
+pub fn init() {
+    cpu::interrupts::register(arch::vectors::RECALL, interrupted);
+    cpu::register_deferred(PENDING_RECALL, answer);
 }
 
 /// Gives this CPU's cache back if another CPU has asked for it. Called by threads that do not use the cache just now, with no
 /// lock held that an interrupt handler takes.
 #[inline]
 pub fn answer() {
-    if per_cpu::current().cache_recall.asked_since.load(Relaxed) != NOT_ASKED {
+    if cpu_memory::current().cache_recall.asked_since.load(Relaxed) != NOT_ASKED {
         give_back();
     }
 }
@@ -107,5 +114,5 @@ fn give_back() {
     let _off = PreemptionOff::new();
     page_allocator::drain_cache();
     // Only now: who sees this looks at the node again. Whoever asks from here on asks anew.
-    per_cpu::current().cache_recall.asked_since.store(NOT_ASKED, SeqCst);
+    cpu_memory::current().cache_recall.asked_since.store(NOT_ASKED, SeqCst);
 }

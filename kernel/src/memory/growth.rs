@@ -1,6 +1,6 @@
 //! Memory that leaves the machine while it runs, and comes back: what a driver for hot-plug calls.
 use super::page_allocator::{give_back_caches, node_of, pages};
-use crate::sync::PreemptionOff;
+use crate::cpu::PreemptionOff;
 use page_alloc::{AddError, RemoveError};
 use units::FrameRange;
 

@@ -5,8 +5,10 @@
 //! came from. A request costs a walk over the heap's holes: memory that a hot path needs comes from the page allocator.
 use super::address_space::{HEAP_WINDOW, HEAPS};
 use super::page_allocator::{self, Zeroed};
-use crate::arch::{self, Kind};
-use crate::sync::{PreemptionOff, Rank, SpinLock};
+use crate::arch::Kind;
+use crate::cpu::PreemptionOff;
+use crate::memory::page_tables;
+use crate::sync::{Rank, SpinLock};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 use linked_list_allocator::Heap;
@@ -124,8 +126,9 @@ fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
     let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
     let mut table_frames = || page_allocator::allocate_table_frame(node);
     // SAFETY: the frame is fresh, and the page is the heap's.
-    let mapped =
-        unsafe { arch::map(page, FrameRange::new(frame.0, frame.0 + 1), Kind::Data, &mut table_frames) };
+    let mapped = unsafe {
+        page_tables::map(page, FrameRange::new(frame.0, frame.0 + 1), Kind::Data, &mut table_frames)
+    };
     if mapped.is_err() {
         // The frame came from this very call, so it can be given back.
         let _ = page_allocator::free_for_kernel(frame, 1);

@@ -2,13 +2,14 @@
 
 pub mod address_space;
 pub mod cache_recall;
+pub mod cpu_memory;
 pub mod fail_allocation;
 pub mod growth;
 pub mod heap;
 pub mod page_allocator;
 pub mod page_counts;
-pub mod refusals;
-pub mod shootdown;
+pub mod page_tables;
+pub mod policy;
 pub mod stack;
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};

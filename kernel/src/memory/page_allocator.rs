@@ -8,10 +8,9 @@ mod setup;
 mod thread;
 
 use crate::arch;
-use crate::memory::{cache_recall, fail_allocation};
+use crate::cpu::PreemptionOff;
+use crate::memory::{cache_recall, cpu_memory, fail_allocation};
 use crate::platform::numa_topology;
-use crate::sync::PreemptionOff;
-use crate::threading::per_cpu;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use page_alloc::{AllocateError, CpuCache, FreeError, Grant, NodeStats, PageAllocator, Request};
@@ -25,7 +24,7 @@ pub use setup::{init, init_ticks};
 use thread::allocate_quickly;
 pub use thread::{
     ThreadRequest, allocate_for_thread, allocate_page, allocate_pages, allocate_zeroed_page,
-    allocate_zeroed_pages_from, free_page, free_pages, home_node, thread_policy,
+    allocate_zeroed_pages_from, free_page, free_pages, home_node, report_refused_with, thread_policy,
 };
 
 type Pages = PageAllocator<'static>;
@@ -68,7 +67,7 @@ pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateErro
 /// Counts a grant for the running CPU.
 #[inline]
 fn count(grant: &Grant, request: &Request) {
-    let counts = &per_cpu::current().page_counts;
+    let counts = &cpu_memory::current().page_counts;
     counts.note(grant.count, grant.node == request.cpu_node);
     if grant.fell_back {
         counts.note_miss(grant.count);
@@ -80,7 +79,7 @@ fn count(grant: &Grant, request: &Request) {
 /// Counts a free that was refused for the running CPU. Preemption is off.
 #[cold]
 fn count_refused(_: &FreeError) {
-    per_cpu::current().page_counts.note_refused_free();
+    cpu_memory::current().page_counts.note_refused_free();
 }
 
 /// Zeroes what was just handed out, if that is wanted.
@@ -104,7 +103,7 @@ fn zero(frame: FrameNumber, count: u64) {
 fn own_cache() -> &'static mut CpuCache<'static> {
     // SAFETY: preemption is off and no interrupt handler has to do with pages, so that nobody else comes in between. The
     // functions of this module that call this do not call each other while they use it.
-    unsafe { per_cpu::current().page_cache() }
+    unsafe { cpu_memory::current().page_cache() }
 }
 
 /// Has all caches of the node's frames given back, those of other CPUs that run included.

@@ -1,7 +1,7 @@
 //! What each CPU has allocated, in numastat's terms: beside what the allocator counts for each node, with which it agrees in sum.
-use super::page_allocator;
-use crate::platform::{cpu_topology, numa_topology};
-use crate::threading::per_cpu::{self, PerCpu};
+use super::{cpu_memory, page_allocator};
+use crate::cpu::{self, Cpu};
+use crate::platform::numa_topology;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Pages that a CPU did not take from its cache, which counts for itself. The CPU alone writes them, with preemption off.
@@ -49,6 +49,15 @@ impl CpuCounts {
     #[cold]
     pub fn note_refused_free(&self) {
         add(&self.refused_frees, 1);
+    }
+
+    /// Counts what `other` has counted.
+    pub fn take_over(&self, other: &Self) {
+        let pairs = self.by_distance.iter().zip(&other.by_distance);
+        pairs.for_each(|(to, from)| add(to, from.load(Relaxed)));
+        add(&self.miss, other.miss.load(Relaxed));
+        add(&self.interleave_hit, other.interleave_hit.load(Relaxed));
+        add(&self.refused_frees, other.refused_frees.load(Relaxed));
     }
 
     fn read(&self) -> Counts {
@@ -105,18 +114,16 @@ impl Counts {
 }
 
 /// What the CPU has allocated since boot.
-pub fn of_cpu(cpu: &PerCpu) -> Counts {
+pub fn of_cpu(cpu: &Cpu) -> Counts {
+    let memory = cpu_memory::of(cpu);
     // What its cache hands out is of the CPU's own node, and was wanted of it.
-    let cached = cpu.page_cache_view.map_or(0, |cache| cache.granted());
-    let counts = cpu.page_counts.read().plus(Counts { hit: cached, local: cached, ..Counts::default() });
-    // Before it had a block of its own, the boot CPU counted elsewhere.
-    let is_boot_cpu = cpu.id == cpu_topology::boot_cpu().id;
-    if is_boot_cpu { counts.plus(per_cpu::early().page_counts.read()) } else { counts }
+    let cached = memory.page_cache_view.map_or(0, |cache| cache.granted());
+    memory.page_counts.read().plus(Counts { hit: cached, local: cached, ..Counts::default() })
 }
 
 /// What all CPUs have allocated, as the CPUs say and as the nodes do; while no CPU allocates, the two are the same.
 pub fn sums() -> (Counts, Counts) {
-    let cpus = cpu_topology::blocks().map(of_cpu).fold(Counts::default(), Counts::plus);
+    let cpus = cpu::all().map(of_cpu).fold(Counts::default(), Counts::plus);
     let nodes = numa_topology::get().nodes().iter().map(|node| {
         let stats = page_allocator::node_stats(node.id);
         Counts {
@@ -134,9 +141,9 @@ pub fn sums() -> (Counts, Counts) {
 
 /// Logs a line for each CPU and one for each node.
 pub fn log_table() {
-    for cpu in cpu_topology::blocks() {
+    for cpu in cpu::all() {
         let Counts { hit, miss, interleave_hit, local, other, refused_frees } = of_cpu(cpu);
-        let (recalls, id) = (cpu.cache_recall.interrupts(), cpu.id);
+        let (recalls, id) = (cpu_memory::of(cpu).cache_recall.interrupts(), cpu.id);
         log::info!(
             target: "pages",
             "CPU {id}: hit {hit}, miss {miss}, interleave_hit {interleave_hit}, local {local}, other {other}, \

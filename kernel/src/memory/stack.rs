@@ -2,10 +2,12 @@
 //! not a corruption.
 //!
 //! Slots of the address space are used again, so that their page tables are, too: those are never given back.
-use super::address_space::{self, STACKS};
+use super::address_space::STACKS;
 use super::page_allocator::{self, Zeroed};
-use crate::arch::{self, Kind};
-use crate::sync::{PreemptionOff, Rank, SpinLock};
+use crate::arch::Kind;
+use crate::cpu::PreemptionOff;
+use crate::memory::page_tables;
+use crate::sync::{Rank, SpinLock};
 use ::address_space::stacks::Slot;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
@@ -88,7 +90,7 @@ impl Stack {
         match self.frames {
             Frames::InOnePiece(frame) => {
                 // SAFETY: the caller vouches for it.
-                unsafe { address_space::unmap(bottom, pages) };
+                unsafe { page_tables::unmap(bottom, pages) };
                 give_back(frame, pages);
             }
             // SAFETY: the caller vouches for it.
@@ -144,16 +146,17 @@ fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
 /// Nobody uses the stack.
 unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
     let addresses = (0..pages).map(|page| VirtAddr(bottom.0 + page * FRAME_SIZE));
-    let frames: ArrayVec<_, { STACK_PAGES as usize }> = addresses.filter_map(arch::translate).collect();
+    let frames: ArrayVec<_, { STACK_PAGES as usize }> =
+        addresses.filter_map(page_tables::translate).collect();
     // SAFETY: the caller vouches for it.
-    unsafe { address_space::unmap(bottom, pages) };
+    unsafe { page_tables::unmap(bottom, pages) };
     frames.into_iter().for_each(|address| give_back(FrameNumber::containing(address), 1));
 }
 
 fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
     let mut table_frames = || page_allocator::allocate_table_frame(node);
     // SAFETY: the frames are fresh, and the slot is the caller's alone.
-    unsafe { arch::map(start, frames, Kind::Data, &mut table_frames) }.ok()
+    unsafe { page_tables::map(start, frames, Kind::Data, &mut table_frames) }.ok()
 }
 
 fn give_back(frame: FrameNumber, count: u64) {

@@ -1,5 +1,5 @@
 //! Tells on both serial ports what was wrong in firmware's tables.
-use crate::event_stream;
+use crate::report::event_stream;
 use acpi_tables::{Capped, Finding};
 use events::FindingWords;
 

@@ -1,7 +1,8 @@
 //! The machine as firmware describes it.
 
 pub mod acpi;
+pub mod command_line;
 pub mod cpu_topology;
 mod findings;
 pub mod numa_topology;
-pub mod smp;
+pub mod ramdisk;

@@ -1,14 +1,12 @@
 //! The machine's one [`NumaTopology`]: built from firmware's tables, told to both serial ports, then read by all.
 use super::findings::reporter;
-use crate::event_stream;
-use crate::memory::page_allocator;
+use crate::report::event_stream;
 use core::fmt::{self, Display};
 use events::{Event, PageCounts};
-use page_alloc::NodeStats;
 use parameters::Numa;
 use spin::{Mutex, MutexGuard, Once};
 use topology::{FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
-use units::PhysRange;
+use units::{NodeId, PhysRange};
 
 /// Where the topology is put together: it is too large for a stack.
 static STORAGE: Mutex<NumaTopology> = Mutex::new(NumaTopology::EMPTY);
@@ -101,10 +99,7 @@ fn row<T: Display>(values: impl Iterator<Item = T> + Clone) -> impl Display {
     fmt::from_fn(move |out| values.clone().try_for_each(|value| write!(out, " {value}")))
 }
 
-/// Sends the topology event, with the page allocator's counts.
-pub fn send_event() {
-    event_stream::send_long(&Event::of_machine(get(), |node| {
-        let NodeStats { total, free, .. } = page_allocator::node_stats(node);
-        PageCounts { total, free }
-    }));
+/// Sends the topology event. `pages` counts a node's.
+pub fn send_event(pages: impl Fn(NodeId) -> PageCounts) {
+    event_stream::send_long(&Event::of_machine(get(), pages));
 }

@@ -1,11 +1,13 @@
 //! The address space is as docs/memory-map.md has it, on every page, and the CPUs hold the kernel to it.
+use super::on_each_cpu;
 use super::{Outcome, ensure};
-use crate::arch::{self, MappedPage, Protections};
+use crate::arch::{MappedPage, Protections};
+use crate::cpu;
 use crate::memory::address_space::{
     BOOT_LOADER, BOOT_LOADER_LAST, DRIVERS, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END,
 };
+use crate::memory::page_tables;
 use crate::memory::stack;
-use crate::platform::{cpu_topology, smp};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use units::{PhysRange, VirtAddr};
 
@@ -21,20 +23,24 @@ pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
     let code = kernel_code()?;
     // Nothing may be allocated while the tables are locked, so words are made later.
     let mut wrong = None;
-    arch::visit_pages(&mut |page| {
+    page_tables::visit_pages(&mut |page| {
         wrong = wrong.or_else(|| complaint(page, code).map(|words| (words, *page)));
     });
     if let Some((words, page)) = wrong {
         return Err(alloc::format!("{words}: {} bytes at {}", page.bytes, page.start));
     }
-    for cpu in cpu_topology::online() {
+    for cpu in cpu::online() {
         let own = VirtAddr(cpu.stack_seen() as u64);
         let interrupts = cpu.interrupt_stacks().iter().map(|top| VirtAddr(top.0 - 1));
         for address in interrupts.chain([own]) {
             let guard = stack::guard_under(address);
             let guard =
                 guard.ok_or_else(|| alloc::format!("CPU {}'s stack is not where stacks are", cpu.id))?;
-            ensure!(arch::access_at(guard).is_none(), "the guard page {guard} of CPU {} is mapped", cpu.id);
+            ensure!(
+                page_tables::access_at(guard).is_none(),
+                "the guard page {guard} of CPU {} is mapped",
+                cpu.id
+            );
         }
     }
     Ok(())
@@ -43,14 +49,14 @@ pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
 /// Where the kernel's code lies in physical memory; this function's is among it.
 fn kernel_code() -> Result<PhysRange, alloc::string::String> {
     let (mut start, mut end) = (u64::MAX, 0);
-    arch::visit_pages(&mut |page| {
+    page_tables::visit_pages(&mut |page| {
         if page.mapping.executable && page.start.0 >= KERNEL {
             start = start.min(page.mapping.address.0);
             end = end.max(page.mapping.address.0 + page.bytes);
         }
     });
     let code = PhysRange::new(start, end);
-    let this = arch::translate(VirtAddr(kernel_code as *const () as u64));
+    let this = page_tables::translate(VirtAddr(kernel_code as *const () as u64));
     ensure!(this.is_some_and(|it| code.contains(it)), "this code is at {this:?}, not in {code:x?}");
     Ok(code)
 }
@@ -82,7 +88,7 @@ fn complaint(page: &MappedPage, code: PhysRange) -> Option<&'static str> {
 /// The kernel's constants are not written, and its data is.
 pub fn protects_constants_and_not_data() -> Outcome {
     static CONSTANT: u64 = 1;
-    let at = |address: usize| arch::access_at(VirtAddr(address as u64));
+    let at = |address: usize| page_tables::access_at(VirtAddr(address as u64));
     let constant = at(core::ptr::from_ref(core::hint::black_box(&CONSTANT)).addr());
     ensure!(constant.is_some_and(|it| !it.writable && !it.executable), "constants: {constant:?}");
     let data = at(core::ptr::from_ref(&UNPROTECTED).addr());
@@ -96,7 +102,7 @@ static UNPROTECTED: AtomicUsize = AtomicUsize::new(0);
 /// Every protection that a CPU has is on, on every CPU.
 pub fn protections_are_on() -> Outcome {
     UNPROTECTED.store(0, Ordering::Relaxed);
-    smp::run_on_each_cpu(|_| {
+    on_each_cpu::run_on_each_cpu(|_| {
         let protected = Protections::enabled() == Protections::available();
         UNPROTECTED.fetch_add(usize::from(!protected), Ordering::Relaxed);
     });

@@ -1,10 +1,13 @@
 //! Each CPU has its own memory on its node, and all can use the page allocator at once.
+use super::on_each_cpu;
 use super::pages::state;
 use super::{Outcome, ensure};
 use crate::arch;
+use crate::cpu;
+use crate::cpu::Cpu;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
-use crate::platform::{cpu_topology, numa_topology, smp};
-use crate::threading::per_cpu::PerCpu;
+use crate::memory::page_tables;
+use crate::platform::numa_topology;
 use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use units::{FrameNumber, MAX_NODES, NodeId, VirtAddr};
@@ -12,7 +15,7 @@ use units::{FrameNumber, MAX_NODES, NodeId, VirtAddr};
 /// Each CPU's block and stack, looked up by their addresses, are on its node; on the nearest with memory, where its own has
 /// none.
 pub fn have_their_memory_on_their_node() -> Outcome {
-    for cpu in cpu_topology::online() {
+    for cpu in cpu::online() {
         let expected = numa_topology::get().fallback(cpu.node).first().copied();
         let block = node_at(core::ptr::from_ref(cpu).addr());
         ensure!(block == expected, "CPU {}'s block is on {block:?}, not on {expected:?}", cpu.id);
@@ -23,7 +26,7 @@ pub fn have_their_memory_on_their_node() -> Outcome {
 }
 
 fn node_at(address: usize) -> Option<NodeId> {
-    page_allocator::node_of(FrameNumber::containing(arch::translate(VirtAddr(address as u64))?))
+    page_allocator::node_of(FrameNumber::containing(page_tables::translate(VirtAddr(address as u64))?))
 }
 
 /// Rounds of taking and giving back that each CPU does.
@@ -41,7 +44,7 @@ pub fn allocate_and_free_at_once() -> Outcome {
     let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id)).collect();
     FOREIGN.store(0, Ordering::Relaxed);
     SHARED.store(0, Ordering::Relaxed);
-    smp::run_on_each_cpu(take_mark_and_give_back);
+    on_each_cpu::run_on_each_cpu(take_mark_and_give_back);
     let (foreign, shared) = (FOREIGN.load(Ordering::Relaxed), SHARED.load(Ordering::Relaxed));
     ensure!(foreign == 0, "{foreign} pages came from a node other than the CPU's own");
     ensure!(shared == 0, "{shared} pages were held by two CPUs at once");
@@ -52,7 +55,7 @@ pub fn allocate_and_free_at_once() -> Outcome {
     Ok(())
 }
 
-fn take_mark_and_give_back(cpu: &PerCpu) {
+fn take_mark_and_give_back(cpu: &Cpu) {
     let home = numa_topology::get().fallback(cpu.node).first().copied();
     for round in 0..ROUNDS {
         let mut held = ArrayVec::<_, HELD>::new();

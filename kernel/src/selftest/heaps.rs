@@ -1,6 +1,6 @@
 //! Each node's heap lies in that node's memory.
 use super::{Outcome, ensure};
-use crate::arch;
+use crate::memory::page_tables;
 use crate::memory::{heap, page_allocator};
 use crate::platform::numa_topology;
 use core::alloc::Layout;
@@ -17,7 +17,8 @@ pub fn come_from_their_node() -> Outcome {
         let start = block.as_ptr() as u64;
         ensure!(start.is_multiple_of(64), "a block for 64-byte alignment is at {start:#x}");
         for address in (start..start + layout.size() as u64).step_by(4096) {
-            let physical = arch::translate(VirtAddr(address)).ok_or("a part of a block is not mapped")?;
+            let physical =
+                page_tables::translate(VirtAddr(address)).ok_or("a part of a block is not mapped")?;
             let on = page_allocator::node_of(FrameNumber::containing(physical));
             ensure!(on == Some(node.id), "a block of node {}'s heap is on {on:?}", node.id);
         }

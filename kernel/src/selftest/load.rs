@@ -3,12 +3,14 @@
 use super::pages::state;
 use super::{Outcome, ensure};
 use crate::arch;
+use crate::cpu;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::platform::{cpu_topology, numa_topology};
-use crate::sync::{Mutex, Semaphore};
-use crate::threading::lifecycle;
-use crate::threading::thread::{Policy, Start};
-use crate::threading::{per_cpu, scheduler, sleep};
+use crate::threads::cpu_threads;
+use crate::threads::lifecycle;
+use crate::threads::thread::{Policy, Start};
+use crate::threads::{Mutex, Semaphore};
+use crate::threads::{scheduler, sleep};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::ffi::c_void;
@@ -121,10 +123,10 @@ fn hold_pages(random: u64) {
 /// Goes to some CPU, then may be anywhere again.
 fn move_to(random: u64) {
     let cpu = CpuId((random / 16 % cpu_topology::cpus().len() as u64) as u32);
-    let this = per_cpu::current_thread().id;
+    let this = cpu_threads::current_thread().id;
     if lifecycle::set_affinity(this, &CpuSet::from_iter([cpu])).is_ok() {
         // Nothing happens between the two but perhaps a tick, which must not move it.
-        WRONG.fetch_add(u64::from(per_cpu::current().id != cpu), Ordering::Relaxed);
+        WRONG.fetch_add(u64::from(cpu::current().id != cpu), Ordering::Relaxed);
         let everywhere: CpuSet = cpu_topology::cpus().iter().map(|cpu| cpu.id).collect();
         let _ = lifecycle::set_affinity(this, &everywhere);
     }

@@ -1,11 +1,13 @@
 //! The self-test: proves on the machine at hand that memory is where it should be. Run by the parameter `selftest`.
 
 mod address_space;
+pub mod breakdown;
 mod cpus;
 pub mod fallback;
 mod growth;
 mod heaps;
 mod load;
+mod on_each_cpu;
 mod pages;
 mod plan;
 mod policies;
@@ -15,13 +17,15 @@ mod stacks;
 mod stress_pages;
 mod threads;
 
-use crate::event_stream;
 use crate::memory::page_counts;
-use crate::verdict;
+use crate::report::event_stream;
+use crate::report::verdict;
 use events::Event;
 
 /// Runs all tests. One that fails is named on both ports, and the verdict is failure; the others still run.
 pub fn run() {
+    // What the first stacks of all CPUs take of page tables stays, and is not to be missed by any test.
+    on_each_cpu::run_on_each_cpu(|_| {});
     report("numa.plan", plan::run());
     report("pages.in_range", pages::lie_in_their_nodes_ranges());
     report("pages.refusals", pages::wrong_frees_are_refused());

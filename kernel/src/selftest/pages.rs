@@ -1,10 +1,10 @@
 //! Pages lie in their node's ranges, and what must not be freed is not.
 use super::{Outcome, ensure};
+use crate::cpu;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::memory::page_counts;
 use crate::platform::numa_topology;
-use crate::threading::per_cpu;
-use crate::threading::thread::Policy;
+use crate::threads::thread::Policy;
 use page_alloc::{AllocateError, FreeError, Request};
 use units::{FrameNumber, NodeId};
 
@@ -31,7 +31,7 @@ pub fn lie_in_their_nodes_ranges() -> Outcome {
 /// A page that is free, was never handed out, lies in the middle of a grant or outside memory is not taken back, and
 /// nothing changes.
 pub fn wrong_frees_are_refused() -> Outcome {
-    let node = per_cpu::current().preferred_node;
+    let node = cpu::current().node;
     let before = page_allocator::node_stats(node).free;
     let grant = page_allocator::allocate(&Request::new(4, node), Zeroed::No);
     let grant = grant.map_err(|_| "no four pages to be had")?;
@@ -64,7 +64,7 @@ pub fn wrong_frees_are_refused() -> Outcome {
 
 /// Nobody but the kernel takes back what it allocated for itself: not a page, not a run of pages, not a part of one.
 pub fn the_kernels_own_are_refused() -> Outcome {
-    let node = per_cpu::current().preferred_node;
+    let node = cpu::current().node;
     for count in [1, 16, 512, 700] {
         let before = state(node);
         let Some(grant) = page_allocator::allocate_for_kernel_on(node, count, Zeroed::No) else { continue };

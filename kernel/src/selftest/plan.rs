@@ -1,8 +1,8 @@
 //! The plan's own test, with its lines as they stand there.
 use super::{Outcome, ensure};
-use crate::console::PLAIN;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::platform::numa_topology;
+use crate::report::console::PLAIN;
 
 pub fn run() -> Outcome {
     let topology = numa_topology::get();

@@ -2,12 +2,12 @@
 use super::fallback::Taken;
 use super::pages::give_back;
 use super::{Outcome, ensure};
+use crate::cpu;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::policy::with_policy;
 use crate::platform::numa_topology;
-use crate::threading::lifecycle;
-use crate::threading::per_cpu;
-use crate::threading::policy::with_policy;
-use crate::threading::thread::{Policy, Start};
+use crate::threads::lifecycle;
+use crate::threads::thread::{Policy, Start};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::c_void;
@@ -85,7 +85,7 @@ fn weight(node: NodeId, heavy: NodeId) -> u8 {
 
 /// A set gives pages of the nearest of its nodes, then of the others, and when all are empty none, though other nodes have some.
 pub fn keep_to_their_set() -> Outcome {
-    let here = per_cpu::current().preferred_node;
+    let here = cpu::current().node;
     // All but the nearest, where there are others.
     let order = numa_topology::get().fallback(here);
     let order = order.get(1..).filter(|rest| !rest.is_empty()).unwrap_or(order);

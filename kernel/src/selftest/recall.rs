@@ -1,13 +1,16 @@
 //! A node that runs dry is given what running CPUs keep of it in their caches, also when CPUs ask each other.
 use super::fallback::Taken;
+use super::on_each_cpu;
 use super::{Outcome, ensure};
 use crate::arch;
-use crate::memory::{cache_recall, page_allocator, shootdown};
-use crate::platform::{cpu_topology, numa_topology, smp};
-use crate::sync::PreemptionOff;
-use crate::threading::per_cpu::{self, PerCpu};
-use crate::threading::thread::Start;
-use crate::threading::{lifecycle, sleep};
+use crate::cpu;
+use crate::cpu::Cpu;
+use crate::cpu::PreemptionOff;
+use crate::memory::{cpu_memory, page_allocator};
+use crate::platform::{cpu_topology, numa_topology};
+use crate::threads::cpu_threads;
+use crate::threads::thread::Start;
+use crate::threads::{lifecycle, sleep};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use scheduling::CpuSet;
@@ -19,18 +22,18 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// A thread on another CPU runs on with a node's pages in its cache; the boot CPU takes every page of the node, and gets those,
 /// too. Asking once more interrupts nobody.
 pub fn reaches_cpus_that_run() -> Outcome {
-    let boot_cpu = per_cpu::current();
-    let keeps_pages = |cpu: &&PerCpu| cpu.id != boot_cpu.id && cpu.page_cache_view.is_some();
+    let boot_cpu = cpu::current();
+    let keeps_pages = |cpu: &&Cpu| cpu.id != boot_cpu.id && cpu_memory::of(cpu).page_cache_view.is_some();
     for node in numa_topology::get().nodes() {
-        let of_node = |cpu: &&PerCpu| cpu.node == node.id && page_allocator::node_stats(node.id).free > 64;
-        if let Some(cpu) = cpu_topology::online().filter(keeps_pages).find(of_node) {
+        let of_node = |cpu: &&Cpu| cpu.node == node.id && page_allocator::node_stats(node.id).free > 64;
+        if let Some(cpu) = cpu::online().filter(keeps_pages).find(of_node) {
             exhaust_beside(cpu)?;
         }
     }
     Ok(())
 }
 
-fn exhaust_beside(cpu: &PerCpu) -> Outcome {
+fn exhaust_beside(cpu: &Cpu) -> Outcome {
     [&READY, &STOP].iter().for_each(|flag| flag.store(false, SeqCst));
     let start =
         Start { entry: run_with_pages_kept, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
@@ -45,15 +48,15 @@ fn exhaust_beside(cpu: &PerCpu) -> Outcome {
     outcome
 }
 
-fn exhaust_twice(cpu: &PerCpu) -> Outcome {
-    let kept = cpu.page_cache_view.map_or(0, |cache| cache.len());
+fn exhaust_twice(cpu: &Cpu) -> Outcome {
+    let kept = cpu_memory::of(cpu).page_cache_view.map_or(0, |cache| cache.len());
     ensure!(kept > 0, "CPU {} runs, and its cache is empty", cpu.id);
-    let asked_before = cpu.cache_recall.interrupts();
+    let asked_before = cpu_memory::of(cpu).cache_recall.interrupts();
     let mut taken = Taken::new();
     let outcome = taken.exhaust(cpu.node);
-    let asked = cpu.cache_recall.interrupts() - asked_before;
+    let asked = cpu_memory::of(cpu).cache_recall.interrupts() - asked_before;
     let again = taken.exhaust(cpu.node);
-    let asked_again = cpu.cache_recall.interrupts() - asked_before - asked;
+    let asked_again = cpu_memory::of(cpu).cache_recall.interrupts() - asked_before - asked;
     taken.give_back()?;
     outcome.and(again)?;
     ensure!(
@@ -68,7 +71,7 @@ fn exhaust_twice(cpu: &PerCpu) -> Outcome {
 /// Goes to the CPU, fills its cache, and runs until told to stop, half of the time with preemption off.
 unsafe extern "C" fn run_with_pages_kept(cpu: *mut c_void) -> i32 {
     let there = CpuSet::from_iter([CpuId(cpu.addr() as u32)]);
-    let moved = lifecycle::set_affinity(per_cpu::current_thread().id, &there).is_ok();
+    let moved = lifecycle::set_affinity(cpu_threads::current_thread().id, &there).is_ok();
     keep_pages();
     READY.store(true, SeqCst);
     while !STOP.load(SeqCst) {
@@ -102,17 +105,17 @@ static LOST: AtomicUsize = AtomicUsize::new(0);
 /// waits for ever, and nothing is left.
 pub fn goes_on_when_all_ask_at_once() -> Outcome {
     [&KEEPING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
-    smp::run_on_each_cpu(|cpu| arch::with_interrupts_on(|| keep_and_take(cpu)));
+    on_each_cpu::run_on_each_cpu(|cpu| arch::with_interrupts_on(|| keep_and_take(cpu)));
     let (left, lost) = (LEFT.load(SeqCst), LOST.load(SeqCst));
     ensure!(left == 0, "all CPUs had been refused pages, and {left} were free");
     ensure!(lost == 0, "{lost} CPUs could not give their pages back");
     Ok(())
 }
 
-fn keep_and_take(cpu: &PerCpu) {
+fn keep_and_take(cpu: &Cpu) {
     keep_pages();
     meet(&KEEPING);
-    let alone = cpu_topology::online().all(|other| other.node == cpu.node);
+    let alone = cpu::online().all(|other| other.node == cpu.node);
     let mut taken = Taken::new();
     for node in numa_topology::get().nodes().iter().filter(|node| alone || node.id != cpu.node) {
         taken.take_all(node.id);
@@ -129,9 +132,8 @@ fn keep_and_take(cpu: &PerCpu) {
 /// Waits until all CPUs are here.
 fn meet(here: &AtomicUsize) {
     here.fetch_add(1, SeqCst);
-    while here.load(SeqCst) < cpu_topology::online().count() {
-        shootdown::answer();
-        cache_recall::answer();
+    while here.load(SeqCst) < cpu::online().count() {
+        cpu::serve_requests();
         core::hint::spin_loop();
     }
 }

@@ -1,12 +1,15 @@
 //! When a page has been unmapped, no CPU reaches what was there: not one that runs, not one that slept meanwhile, and not when
 //! all unmap at once.
+use super::on_each_cpu;
 use super::{Outcome, ensure};
 use crate::arch::{self, Kind};
-use crate::memory::address_space::{self, SELFTEST};
+use crate::cpu;
+use crate::cpu::Cpu;
+use crate::cpu::shootdown;
+use crate::memory::address_space::SELFTEST;
 use crate::memory::page_allocator::{self, Zeroed};
-use crate::memory::shootdown;
-use crate::platform::{cpu_topology, smp};
-use crate::threading::per_cpu::PerCpu;
+use crate::memory::page_tables;
+use crate::platform::cpu_topology;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
 
@@ -28,13 +31,13 @@ impl Swap {
 
     fn swap(&self) {
         // SAFETY: the page is the self-test's, and its readers bear that it goes.
-        unsafe { address_space::unmap(SELFTEST, 1) };
+        unsafe { page_tables::unmap(SELFTEST, 1) };
         map(SELFTEST, self.new);
     }
 
     fn end(self) -> Outcome {
         // SAFETY: nobody reads the page any more.
-        unsafe { address_space::unmap(SELFTEST, 1) };
+        unsafe { page_tables::unmap(SELFTEST, 1) };
         give_back(self.old)?;
         give_back(self.new)
     }
@@ -58,7 +61,7 @@ fn map(page: VirtAddr, frame: FrameNumber) {
     let mut table_frames = || page_allocator::allocate_table_frame(NodeId::ZERO);
     let frames = FrameRange::new(frame.0, frame.0 + 1);
     // SAFETY: the frame and the page are the self-test's.
-    let mapped = unsafe { arch::map(page, frames, Kind::Data, &mut table_frames) };
+    let mapped = unsafe { page_tables::map(page, frames, Kind::Data, &mut table_frames) };
     mapped.expect("the self-test's pages are free, and so is some memory");
 }
 
@@ -93,7 +96,7 @@ fn stale_readers() -> Outcome {
 pub fn reaches_cpus_that_run() -> Outcome {
     static SWAP: spin::Mutex<Option<Swap>> = spin::Mutex::new(None);
     *SWAP.lock() = Some(begin()?);
-    smp::run_on_each_cpu(|cpu| {
+    on_each_cpu::run_on_each_cpu(|cpu| {
         if cpu.id == cpu_topology::boot_cpu().id { swap_when_all_are_ready() } else { read_twice() }
     });
     fn read_twice() {
@@ -108,7 +111,7 @@ pub fn reaches_cpus_that_run() -> Outcome {
     }
     fn swap_when_all_are_ready() {
         expect(OLD);
-        while READY.load(SeqCst) < cpu_topology::online().count() - 1 {
+        while READY.load(SeqCst) < cpu::online().count() - 1 {
             core::hint::spin_loop();
         }
         // Nothing else takes this lock.
@@ -128,9 +131,9 @@ pub fn reaches_cpus_that_run() -> Outcome {
 /// All CPUs have read a page and all but the boot CPU sleep when it becomes another page; woken, they read again.
 pub fn reaches_cpus_that_sleep() -> Outcome {
     let swap = begin()?;
-    smp::run_on_each_cpu(|_| expect(OLD));
+    on_each_cpu::run_on_each_cpu(|_| expect(OLD));
     swap.swap();
-    smp::run_on_each_cpu(|_| expect(NEW));
+    on_each_cpu::run_on_each_cpu(|_| expect(NEW));
     swap.end()?;
     stale_readers()
 }
@@ -141,18 +144,18 @@ const ROUNDS: u64 = 8;
 /// All CPUs unmap pages of their own at once, interrupts off: none waits for ever, and each sees its own pages.
 pub fn goes_on_when_all_unmap_at_once() -> Outcome {
     STALE.store(0, SeqCst);
-    smp::run_on_each_cpu(map_and_unmap);
+    on_each_cpu::run_on_each_cpu(map_and_unmap);
     stale_readers()
 }
 
-fn map_and_unmap(cpu: &PerCpu) {
+fn map_and_unmap(cpu: &Cpu) {
     let page = VirtAddr(SELFTEST.0 + (1 + cpu.id.index() as u64) * FRAME_SIZE);
     for round in 0..ROUNDS {
         let Ok(frame) = frame_with(round) else { return };
         map(page, frame);
         STALE.fetch_add(usize::from(read(page) != round), SeqCst);
         // SAFETY: the page is this CPU's alone.
-        unsafe { address_space::unmap(page, 1) };
+        unsafe { page_tables::unmap(page, 1) };
         STALE.fetch_add(usize::from(page_allocator::free_for_kernel(frame, 1).is_err()), SeqCst);
         shootdown::answer();
     }

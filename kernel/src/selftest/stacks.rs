@@ -2,8 +2,8 @@
 use super::fallback::Taken;
 use super::pages::state;
 use super::{Outcome, ensure};
-use crate::arch;
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::page_tables;
 use crate::memory::stack::{STACK_PAGES, Stack};
 use crate::platform::numa_topology;
 use page_alloc::Request;
@@ -36,12 +36,12 @@ fn come_and_go(node: NodeId) -> Result<VirtAddr, alloc::string::String> {
     let stack = Stack::allocate(node).ok_or("no stack to be had")?;
     let top = stack.top;
     let foreign = pages(top).filter(|page| node_at(*page) != Some(node)).count();
-    let below = arch::translate(VirtAddr(top.0 - STACK_PAGES * FRAME_SIZE - 1));
+    let below = page_tables::translate(VirtAddr(top.0 - STACK_PAGES * FRAME_SIZE - 1));
     // SAFETY: nobody runs on it.
     unsafe { stack.free() };
     ensure!(foreign == 0, "{foreign} pages of a stack for node {node} are not on it");
     ensure!(below.is_none(), "below a stack there is {below:?}");
-    let left = pages(top).filter(|page| arch::translate(*page).is_some()).count();
+    let left = pages(top).filter(|page| page_tables::translate(*page).is_some()).count();
     ensure!(left == 0, "{left} pages of a stack are mapped after it was freed");
     Ok(top)
 }
@@ -51,7 +51,7 @@ fn pages(top: VirtAddr) -> impl Iterator<Item = VirtAddr> {
 }
 
 fn node_at(page: VirtAddr) -> Option<NodeId> {
-    page_allocator::node_of(FrameNumber::containing(arch::translate(page)?))
+    page_allocator::node_of(FrameNumber::containing(page_tables::translate(page)?))
 }
 
 /// Half of a stack, so that a stack needs more than one.

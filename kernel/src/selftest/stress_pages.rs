@@ -3,10 +3,11 @@
 //! `stress-pages=COUNT`.
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
+use crate::cpu;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
-use crate::platform::{cpu_topology, numa_topology};
-use crate::threading::thread::{Policy, Start};
-use crate::threading::{lifecycle, scheduler};
+use crate::platform::numa_topology;
+use crate::threads::thread::{Policy, Start};
+use crate::threads::{lifecycle, scheduler};
 use alloc::string::String;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
@@ -48,7 +49,7 @@ pub fn loses_nothing(operations: u64) -> Outcome {
     let nodes = numa_topology::get().nodes();
     run_all(FIRST_OPERATIONS)?;
     let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
-    let cpus = cpu_topology::online().count() as u64;
+    let cpus = cpu::online().count() as u64;
     run_all(operations.div_ceil(cpus))?;
     let after: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
     ensure!(after == before, "free pages before {before:?}, after {after:?}");
@@ -64,7 +65,7 @@ fn run_all(operations_each: u64) -> Outcome {
     OPERATIONS.store(operations_each, Relaxed);
     [&READY, &DONE, &REFUSED].iter().for_each(|counter| counter.store(0, Relaxed));
     let mut threads = Vec::new();
-    for cpu in cpu_topology::online() {
+    for cpu in cpu::online() {
         let start = Start { entry: stress, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
         let thread = lifecycle::create("stress", start, Some(cpu.node));
         threads.push(thread.map_err(|error| alloc::format!("no thread for CPU {}: {error:?}", cpu.id))?);
@@ -81,7 +82,7 @@ fn run_all(operations_each: u64) -> Outcome {
 /// What the thread of one CPU does; 0 when all was well.
 unsafe extern "C" fn stress(cpu: *mut c_void) -> i32 {
     let cpu = CpuId(cpu.addr() as u32);
-    let this = crate::threading::per_cpu::current_thread().id;
+    let this = crate::threads::cpu_threads::current_thread().id;
     let outcome = match lifecycle::set_affinity(this, &CpuSet::from_iter([cpu])) {
         Ok(()) => Stress::new(cpu).run(OPERATIONS.load(Relaxed)),
         // The others wait for each, so this one counts itself, too.
@@ -123,7 +124,7 @@ impl Stress {
     fn run(mut self, operations: u64) -> Outcome {
         // All at once, so that the first round takes as much for stacks and heaps as any other.
         READY.fetch_add(1, Relaxed);
-        while READY.load(Relaxed) < cpu_topology::online().count() as u64 {
+        while READY.load(Relaxed) < cpu::online().count() as u64 {
             scheduler::yield_now();
         }
         for operation in 0..operations {

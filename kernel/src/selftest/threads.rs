@@ -2,12 +2,16 @@
 use super::pages::state;
 use super::{Outcome, ensure};
 use crate::arch;
+use crate::cpu;
 use crate::memory::page_allocator;
+use crate::memory::page_tables;
+use crate::memory::policy::MemoryContext;
 use crate::platform::{cpu_topology, numa_topology};
-use crate::sync::{Mutex, Semaphore};
-use crate::threading::lifecycle::{self, ThreadError};
-use crate::threading::thread::{Start, ThreadId};
-use crate::threading::{per_cpu, scheduler, sleep};
+use crate::threads::cpu_threads;
+use crate::threads::lifecycle::{self, ThreadError};
+use crate::threads::thread::{Start, ThreadId};
+use crate::threads::{Mutex, Semaphore};
+use crate::threads::{scheduler, sleep};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::ffi::c_void;
@@ -30,7 +34,7 @@ fn join(thread: ThreadId) -> Result<i32, &'static str> {
 }
 
 fn node_at(address: usize) -> Option<NodeId> {
-    page_allocator::node_of(FrameNumber::containing(arch::translate(VirtAddr(address as u64))?))
+    page_allocator::node_of(FrameNumber::containing(page_tables::translate(VirtAddr(address as u64))?))
 }
 
 /// What a thread reports of itself: whether it runs on the node of this index, and has its stack and control block there.
@@ -38,9 +42,9 @@ unsafe extern "C" fn look_around(node: *mut c_void) -> i32 {
     let wanted = NodeId::new(node.addr());
     let here = 0_u8;
     let stack = node_at(core::ptr::from_ref(core::hint::black_box(&here)).addr());
-    let block = node_at(core::ptr::from_ref(per_cpu::current_thread()).addr());
-    let preferred = per_cpu::current_thread().preferred_node();
-    let cpu = per_cpu::current().node;
+    let block = node_at(core::ptr::from_ref(cpu_threads::current_thread()).addr());
+    let preferred = MemoryContext::current().preferred_node();
+    let cpu = cpu::current().node;
     let on_wanted = Some(cpu) == wanted || cpu_topology::cpus().iter().all(|cpu| Some(cpu.node) != wanted);
     i32::from(stack == wanted)
         | i32::from(block == wanted) << 1
@@ -87,12 +91,12 @@ pub fn live_on_their_node() -> Outcome {
 /// Stays on the CPU of this index for a while, giving way all the time; counts how often it was elsewhere.
 unsafe extern "C" fn stay(cpu: *mut c_void) -> i32 {
     let wanted = CpuId(cpu.addr() as u32);
-    if lifecycle::set_affinity(per_cpu::current_thread().id, &CpuSet::from_iter([wanted])).is_err() {
+    if lifecycle::set_affinity(cpu_threads::current_thread().id, &CpuSet::from_iter([wanted])).is_err() {
         return -1;
     }
     let mut elsewhere = 0;
     for _ in 0..100 {
-        elsewhere += i32::from(per_cpu::current().id != wanted);
+        elsewhere += i32::from(cpu::current().id != wanted);
         scheduler::yield_now();
     }
     elsewhere
@@ -100,10 +104,8 @@ unsafe extern "C" fn stay(cpu: *mut c_void) -> i32 {
 
 /// Two threads pinned to each CPU are never anywhere else.
 pub fn keep_to_their_affinity() -> Outcome {
-    let threads: Result<Vec<_>, _> = cpu_topology::online()
-        .chain(cpu_topology::online())
-        .map(|cpu| spawn(stay, cpu.id.index(), None))
-        .collect();
+    let threads: Result<Vec<_>, _> =
+        cpu::online().chain(cpu::online()).map(|cpu| spawn(stay, cpu.id.index(), None)).collect();
     for thread in threads? {
         let elsewhere = join(thread)?;
         ensure!(elsewhere == 0, "a pinned thread was {elsewhere} times on another CPU");
@@ -117,7 +119,7 @@ static RELEASED: AtomicBool = AtomicBool::new(false);
 /// Goes to the CPU of this index; 0, or 1 if it could not.
 fn go_to(cpu: *mut c_void) -> i32 {
     let here = CpuSet::from_iter([CpuId(cpu.addr() as u32)]);
-    i32::from(lifecycle::set_affinity(per_cpu::current_thread().id, &here).is_err())
+    i32::from(lifecycle::set_affinity(cpu_threads::current_thread().id, &here).is_err())
 }
 
 /// Keeps a CPU busy without ever giving way, until the other thread of that CPU has had its turn.
@@ -142,7 +144,7 @@ unsafe extern "C" fn release(cpu: *mut c_void) -> i32 {
 
 /// A thread that never gives way loses its CPU all the same when its turn is over.
 pub fn are_preempted() -> Outcome {
-    for cpu in cpu_topology::online() {
+    for cpu in cpu::online() {
         [&HOGGING, &RELEASED].iter().for_each(|flag| flag.store(false, Ordering::Relaxed));
         let threads = [spawn(hog, cpu.id.index(), None)?, spawn(release, cpu.id.index(), None)?];
         for thread in threads {

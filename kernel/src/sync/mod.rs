@@ -1,15 +1,7 @@
-//! Waiting for each other: locks that spin, for what is short, and what sleeps, for what may take long.
+//! Locks that spin, and the order in which they are taken.
 
-mod mutex;
-mod preemption;
 mod rank;
-mod semaphore;
 mod spin_lock;
-mod wait_queue;
 
-pub use mutex::Mutex;
-pub use preemption::PreemptionOff;
 pub use rank::Rank;
-pub use semaphore::Semaphore;
 pub use spin_lock::{SpinLock, SpinLockGuard};
-pub use wait_queue::WaitQueue;

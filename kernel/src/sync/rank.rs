@@ -1,6 +1,14 @@
 //! The order in which locks are taken, and its check.
 #[cfg(debug_assertions)]
-use crate::threading::per_cpu;
+use crate::cpu::cpu_local;
+#[cfg(debug_assertions)]
+use core::sync::atomic::{AtomicU32, Ordering};
+
+#[cfg(debug_assertions)]
+cpu_local! {
+    /// The ranks of the locks that the CPU holds: bit n for rank n.
+    static HELD: AtomicU32 = AtomicU32::new(0);
+}
 
 /// A lock's place in the order: a CPU that holds one takes only those further down this list, and never two of one
 /// rank. The page allocator's own locks come after all of these; they are never held together.
@@ -42,7 +50,7 @@ impl Held {
     /// # Panics
     /// When this CPU holds one of the same rank or one that comes later.
     pub fn begin(rank: Rank) -> Self {
-        let held = per_cpu::current().locks_held();
+        let held = HELD.here().load(Ordering::Relaxed);
         let later = held >> rank as u8;
         assert!(later == 0, "a lock of rank {rank:?} is wanted while those in {held:#b} are held");
         Self::begin_unchecked(rank)
@@ -50,7 +58,7 @@ impl Held {
 
     /// Notes that a lock of this rank was taken without waiting, which cannot deadlock.
     pub fn begin_unchecked(rank: Rank) -> Self {
-        per_cpu::current().set_lock_held(rank as u8, true);
+        HELD.here().fetch_or(1 << rank as u8, Ordering::Relaxed);
         Self { rank }
     }
 }
@@ -58,7 +66,7 @@ impl Held {
 #[cfg(debug_assertions)]
 impl Drop for Held {
     fn drop(&mut self) {
-        per_cpu::current().set_lock_held(self.rank as u8, false);
+        HELD.here().fetch_and(!(1 << self.rank as u8), Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The lock that spins. Its type says what is off while it is held.
 use super::rank::{Held, Rank};
 use crate::arch::InterruptsOff;
+use crate::cpu::{self, PreemptionOff};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
@@ -23,10 +24,24 @@ impl WhileHeld for InterruptsOff {
     }
 }
 
+impl WhileHeld for PreemptionOff {
+    #[inline]
+    fn begin() -> Self {
+        Self::new()
+    }
+
+    /// The holder may be waiting for this CPU. Only threads wait here, and none with its page cache in hand.
+    #[inline]
+    fn wait() {
+        cpu::serve_requests();
+        core::hint::spin_loop();
+    }
+}
+
 /// A value that one CPU at a time may touch.
 ///
 /// `Off` is what is off on the CPU meanwhile: [`InterruptsOff`], for what an interrupt handler touches as well, or
-/// [`PreemptionOff`](super::PreemptionOff), for what only threads do. Non-maskable interrupts come all the same: their
+/// [`PreemptionOff`], for what only threads do. Non-maskable interrupts come all the same: their
 /// handler takes no lock.
 ///
 /// A lock has a [`Rank`], and a CPU takes only locks of a higher rank than those that it holds; builds with debug

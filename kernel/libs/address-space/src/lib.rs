@@ -6,6 +6,7 @@
 
 pub mod cover;
 pub mod image;
+pub mod layout;
 pub mod stacks;
 
 pub use cover::{PageSize, Run, cover};

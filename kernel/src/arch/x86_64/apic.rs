@@ -2,20 +2,11 @@
 //!
 //! x2APIC is used where the CPU has it. TCG has none, so that path is covered by no test.
 use super::InterruptsOff;
-use super::timer::TIMER_VECTOR;
-use crate::memory::address_space::LOCAL_APIC;
+use super::vectors;
+use ::address_space::layout::LOCAL_APIC;
 use ::x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 use core::sync::atomic::{AtomicBool, Ordering};
 use units::{ApicId, FrameNumber, PhysAddr};
-
-/// The vector that wakes a halted CPU to look for work.
-pub const WAKE_VECTOR: u8 = 0xf0;
-/// The vector that makes a CPU forget translations.
-pub const SHOOTDOWN_VECTOR: u8 = 0xf1;
-/// The vector that asks a CPU for its free pages.
-pub const RECALL_VECTOR: u8 = 0xf2;
-/// The vector of an interrupt that went away before it was taken; needs no end-of-interrupt.
-pub const SPURIOUS_VECTOR: u8 = 0xff;
 
 const END_OF_INTERRUPT: u32 = 0xb0;
 const SPURIOUS: u32 = 0xf0;
@@ -71,10 +62,10 @@ pub fn init_this_cpu() {
     };
     // SAFETY: the APIC stays at the address where it is, and no interrupt of it is in flight while it changes its mode.
     unsafe { ApicBase::write(frame, flags | mode) };
-    write(SPURIOUS, ENABLED | u32::from(SPURIOUS_VECTOR));
+    write(SPURIOUS, ENABLED | u32::from(vectors::SPURIOUS));
     write(TIMER_DIVIDE, DIVIDE_BY_1);
     // One shot, not masked.
-    write(TIMER_ENTRY, u32::from(TIMER_VECTOR));
+    write(TIMER_ENTRY, u32::from(vectors::TIMER));
 }
 
 /// Lets this CPU's timer count down from `count`, and interrupt at 0; a count of 0 stops it.
@@ -119,17 +110,22 @@ pub fn send(to: ApicId, message: Message) {
 
 /// Wakes a halted CPU.
 pub fn wake_cpu(cpu: ApicId) {
-    send(cpu, Message::Fixed(WAKE_VECTOR));
+    send(cpu, Message::Fixed(vectors::WAKE));
 }
 
 /// Makes a CPU forget the translations that were taken out of the page tables.
 pub fn ask_to_forget(cpu: ApicId) {
-    send(cpu, Message::Fixed(SHOOTDOWN_VECTOR));
+    send(cpu, Message::Fixed(vectors::SHOOTDOWN));
 }
 
 /// Asks a CPU to give its free pages back.
 pub fn ask_for_pages(cpu: ApicId) {
-    send(cpu, Message::Fixed(RECALL_VECTOR));
+    send(cpu, Message::Fixed(vectors::RECALL));
+}
+
+/// Stops a CPU where it is.
+pub fn stop_cpu(cpu: ApicId) {
+    send(cpu, Message::NonMaskable);
 }
 
 /// Tells the APIC that the interrupt in service has been handled.

@@ -1,6 +1,6 @@
 //! Each CPU's descriptor tables: GDT and TSS of its own, with stacks of their own for the faults that may find the current
 //! stack broken, and the one IDT that all share (Intel SDM vol. 3 §3.5, §6.10, §8.7).
-use super::interrupts;
+use super::interrupts::{self, InterruptHandler};
 use ::x86_64::VirtAddr;
 use ::x86_64::instructions::segmentation::{CS, DS, ES, FS, GS, SS, Segment};
 use ::x86_64::instructions::tables::load_tss;
@@ -48,7 +48,7 @@ impl CpuTables {
     /// # Safety
     /// `tables` points to tables made by [`CpuTables::new`] that stay for as long as this CPU runs, and that no CPU has
     /// loaded before. The stacks are mapped for as long, and nobody else's.
-    pub unsafe fn load(tables: *mut Self, stacks: &InterruptStacks) {
+    pub unsafe fn load<H: InterruptHandler>(tables: *mut Self, stacks: &InterruptStacks) {
         // SAFETY: the caller says that nobody else uses the tables, now or later: after this call the CPU alone does.
         let tables = unsafe { &mut *tables };
         // By index: the TSS is packed, and its fields must not be referred to.
@@ -61,7 +61,7 @@ impl CpuTables {
         tables.gdt.load();
         // SAFETY: the selectors name entries of the GDT just loaded, with the rights that the kernel runs with.
         unsafe { use_segments(code, data, tss) };
-        interrupts::load_table();
+        interrupts::load_table::<H>();
     }
 }
 

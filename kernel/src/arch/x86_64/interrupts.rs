@@ -1,14 +1,12 @@
 //! The interrupt table, the entry of every vector, and what each vector leads to.
 //!
 //! Every vector has a stub of 16 bytes that pushes an error code where the CPU pushes none, then its number, and joins one
-//! common path that saves the registers and calls [`dispatch`] (Intel SDM vol. 3 §6.12 to §6.15).
+//! common path that saves the registers and calls the kernel's [`InterruptHandler`] (Intel SDM vol. 3 §6.12 to §6.15).
+#![expect(named_asm_labels, reason = "the stubs are made for one handler, so each label once")]
 use super::descriptors::InterruptStack;
-use super::{apic, fault, timer};
-use crate::memory::{cache_recall, shootdown};
-use crate::threading::{per_cpu, scheduler};
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
-use core::arch::global_asm;
+use core::arch::naked_asm;
 
 /// What a CPU was doing when it was interrupted.
 #[repr(C)]
@@ -37,60 +35,71 @@ const EXCEPTIONS: u64 = 32;
 /// Bytes between two stubs.
 const STUB_SIZE: u64 = 16;
 
-global_asm!(
-    ".balign 16",
-    "interrupt_stubs:",
-    ".set vector, 0",
-    ".rept 256",
-    ".balign 16",
-    // 8, 10 to 14, 17, 21, 29 and 30 bring an error code (Intel SDM vol. 3 table 6-1, AMD APM vol. 2 table 8-1).
-    ".if (0x60227d00 >> vector) & 1 & (vector < 32)",
-    ".else",
-    "push 0",
-    ".endif",
-    "push vector",
-    "jmp interrupt_common",
-    ".set vector, vector + 1",
-    ".endr",
-    "interrupt_common:",
-    "push rax",
-    "push rcx",
-    "push rdx",
-    "push rbx",
-    "push rbp",
-    "push rsi",
-    "push rdi",
-    "push r8",
-    "push r9",
-    "push r10",
-    "push r11",
-    "push r12",
-    "push r13",
-    "push r14",
-    "push r15",
-    "cld",
-    "mov rdi, rsp",
-    "call {dispatch}",
-    "pop r15",
-    "pop r14",
-    "pop r13",
-    "pop r12",
-    "pop r11",
-    "pop r10",
-    "pop r9",
-    "pop r8",
-    "pop rdi",
-    "pop rsi",
-    "pop rbp",
-    "pop rbx",
-    "pop rdx",
-    "pop rcx",
-    "pop rax",
-    // The vector and the error code.
-    "add rsp, 16",
-    "iretq",
-    dispatch = sym dispatch,
-);
+/// Where every interrupt and exception leads.
+pub trait InterruptHandler {
+    /// Handles it; the CPU goes on where it was when this returns. Interrupts are off.
+    extern "C" fn handle(frame: &Frame);
+}
+
+/// The stubs and the common path, made once, for the kernel's one handler.
+#[unsafe(naked)]
+extern "C" fn stubs<H: InterruptHandler>() {
+    naked_asm!(
+        ".balign 16",
+        ".global interrupt_stubs",
+        "interrupt_stubs:",
+        ".set vector, 0",
+        ".rept 256",
+        ".balign 16",
+        // 8, 10 to 14, 17, 21, 29 and 30 bring an error code (Intel SDM vol. 3 table 6-1, AMD APM vol. 2 table 8-1).
+        ".if (0x60227d00 >> vector) & 1 & (vector < 32)",
+        ".else",
+        "push 0",
+        ".endif",
+        "push vector",
+        "jmp interrupt_common",
+        ".set vector, vector + 1",
+        ".endr",
+        "interrupt_common:",
+        "push rax",
+        "push rcx",
+        "push rdx",
+        "push rbx",
+        "push rbp",
+        "push rsi",
+        "push rdi",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "cld",
+        "mov rdi, rsp",
+        "call {dispatch}",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rdi",
+        "pop rsi",
+        "pop rbp",
+        "pop rbx",
+        "pop rdx",
+        "pop rcx",
+        "pop rax",
+        // The vector and the error code.
+        "add rsp, 16",
+        "iretq",
+        dispatch = sym H::handle,
+    )
+}
 
 unsafe extern "C" {
     /// The first stub.
@@ -100,12 +109,13 @@ unsafe extern "C" {
 /// The table, the same for all CPUs: what differs, the stacks, is in each CPU's TSS.
 static TABLE: spin::Once<InterruptDescriptorTable> = spin::Once::new();
 
-/// Makes the table this CPU's.
-pub fn load_table() {
-    TABLE.call_once(build_table).load();
+/// Makes the table this CPU's. All interrupts lead to `H`.
+pub fn load_table<H: InterruptHandler>() {
+    TABLE.call_once(build_table::<H>).load();
 }
 
-fn build_table() -> InterruptDescriptorTable {
+fn build_table<H: InterruptHandler>() -> InterruptDescriptorTable {
+    core::hint::black_box(stubs::<H> as *const ());
     let stub = |vector: u64| VirtAddr::new(interrupt_stubs as *const () as u64 + vector * STUB_SIZE);
     let mut table = InterruptDescriptorTable::new();
     // SAFETY: each address is the stub of that vector, which ends in `iretq`; the interrupt stacks are in every TSS.
@@ -141,30 +151,4 @@ fn build_table() -> InterruptDescriptorTable {
         }
     }
     table
-}
-
-/// Where the common path leads: an exception is fatal, an interrupt is handled and the CPU goes on.
-extern "C" fn dispatch(frame: &Frame) {
-    shootdown::leave_idle();
-    match frame.vector {
-        2 => fault::non_maskable(frame),
-        vector if vector < EXCEPTIONS => fault::fatal(frame),
-        vector if vector == u64::from(apic::SPURIOUS_VECTOR) => {}
-        vector => interrupt(vector as u8),
-    }
-}
-
-/// An interrupt; at its end another thread may have its turn.
-fn interrupt(vector: u8) {
-    apic::end_of_interrupt();
-    let cpu = per_cpu::current();
-    match vector {
-        timer::TIMER_VECTOR => scheduler::tick(),
-        // A CPU that halted looks what is to be done when it goes on.
-        apic::WAKE_VECTOR => {}
-        apic::SHOOTDOWN_VECTOR => shootdown::answer(),
-        apic::RECALL_VECTOR => cache_recall::interrupted(),
-        _ => log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for"),
-    }
-    scheduler::preempt_at_end_of_interrupt(cpu);
 }

@@ -2,6 +2,7 @@
 
 mod apic;
 mod context;
+mod cpu_local;
 mod debug_exit;
 mod descriptors;
 mod fault;
@@ -16,27 +17,33 @@ mod serial;
 mod startup;
 mod time;
 mod timer;
+pub mod vectors;
 
 pub use apic::{
-    ask_for_pages, ask_to_forget, frame as apic_frame, init_this_cpu as init_apic, this_cpu as this_apic_id,
-    wake_cpu,
+    ask_for_pages, ask_to_forget, end_of_interrupt, frame as apic_frame, init_this_cpu as init_apic,
+    stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
+pub(crate) use cpu_local::cpu_local_word;
+pub use cpu_local::{
+    NOTHING_DUE, PreemptionEnd, begin_no_preemption, copy_section, cpu_local_distance, current_task,
+    end_no_preemption, head_at, section_size, set_current_task, use_copy,
+};
 pub use debug_exit::{ExitStatus, exit_emulator};
 pub use descriptors::{
     CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks,
 };
-pub use fault::stop_other_cpus;
+pub use fault::{exception_name, fault_address, page_fault_words};
 pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
-    InterruptsOff, enable_interrupts, halt_forever, idle, invalid_instruction, per_cpu_decrement_and_call,
-    per_cpu_increment, per_cpu_pointer, per_cpu_word, set_per_cpu_pointer, switch_stack, ticks,
-    with_interrupts_on,
+    InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
+    ticks, with_interrupts_on,
 };
+pub use interrupts::{Frame, InterruptHandler};
 pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use paging::{
-    Kind, MapError, MappedPage, NewAddressSpace, access_at, forget_part, forget_translations, map,
-    physical_memory, translate, unmap, visit_pages,
+    Kind, MapError, MappedPage, Mapping, NewAddressSpace, access_at, forget_part, forget_translations, map,
+    physical_memory, unmap, visit_pages,
 };
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;

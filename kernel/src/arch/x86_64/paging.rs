@@ -3,16 +3,12 @@ pub use super::page_table::{Kind, MapError, Mapping};
 use super::page_table::{
     ROOT_LEVEL, Rights, TableFrames, clear, entry_bytes, index, is_page, map_run, table_at,
 };
-use crate::memory::address_space::PHYSICAL_MEMORY;
-use crate::sync::{Rank, SpinLock};
+use ::address_space::layout::PHYSICAL_MEMORY;
 use ::address_space::{PageSize, cover};
 use ::x86_64::registers::control::Cr3;
 use ::x86_64::structures::paging::PhysFrame;
 use ::x86_64::structures::paging::page_table::PageTableEntry;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, VirtAddr};
-
-/// Guards the page tables; interrupts are off while it is held. Frames for tables are allocated under it.
-static TABLES: SpinLock<()> = SpinLock::new(Rank::PageTables, ());
 
 /// Where the kernel reads and writes this physical address. The pointer may be followed only where there is memory.
 #[inline]
@@ -40,7 +36,6 @@ pub unsafe fn map(
     kind: Kind,
     table_frames: &mut TableFrames<'_>,
 ) -> Result<(), MapError> {
-    let _guard = TABLES.lock();
     let (root, size) = (current_root(), PageSize::Small);
     let mut mapped = 0;
     // SAFETY: the lock is held; the caller vouches for pages and frames.
@@ -58,7 +53,6 @@ pub unsafe fn map(
 /// # Safety
 /// Nobody uses the pages any more, nor what was mapped there until all CPUs have been told.
 pub unsafe fn unmap(start: VirtAddr, pages: u64) -> bool {
-    let _guard = TABLES.lock();
     // SAFETY: the lock is held; the caller vouches for the pages.
     unsafe { clear(current_root(), start, pages) }
 }
@@ -144,7 +138,6 @@ impl NewAddressSpace {
 /// # Safety
 /// Nobody uses what was there.
 pub unsafe fn forget_part(first: VirtAddr, last: VirtAddr) {
-    let _guard = TABLES.lock();
     // SAFETY: the lock makes this the only reference.
     let root = unsafe { table_at(current_root()) };
     for entry in index(first, ROOT_LEVEL)..=index(last, ROOT_LEVEL) {
@@ -152,15 +145,9 @@ pub unsafe fn forget_part(first: VirtAddr, last: VirtAddr) {
     }
 }
 
-/// The physical address behind a virtual one; `None` where nothing is mapped.
-pub fn translate(address: VirtAddr) -> Option<PhysAddr> {
-    access_at(address).map(|mapping| mapping.address)
-}
-
 /// What an address leads to and what may be done there, over all levels of the tables; `None` where nothing is mapped.
-pub fn access_at(address: VirtAddr) -> Option<Mapping> {
+pub unsafe fn access_at(address: VirtAddr) -> Option<Mapping> {
     ::x86_64::VirtAddr::try_new(address.0).ok()?;
-    let _guard = TABLES.lock();
     let mut table = current_root();
     let mut rights = Rights::ALL;
     for level in (1..=ROOT_LEVEL).rev() {
@@ -187,8 +174,7 @@ pub struct MappedPage {
 }
 
 /// Calls `visit` for every page that is mapped, in ascending order, with the tables locked: it must neither map nor look up.
-pub fn visit_pages(visit: &mut dyn FnMut(&MappedPage)) {
-    let _guard = TABLES.lock();
+pub unsafe fn visit_pages(visit: &mut dyn FnMut(&MappedPage)) {
     visit_table(current_root(), ROOT_LEVEL, VirtAddr(0), Rights::ALL, visit);
 }
 

@@ -4,7 +4,7 @@
 //! A CPU starts at a page below 1 MiB, the start page. It goes from real mode to long mode in one step, with page tables
 //! that are the kernel's plus that page at its own address, then leaves both for the kernel's half and the kernel's tables.
 use super::apic::{self, Message};
-use super::{fault, physical_memory, time};
+use super::{physical_memory, time};
 use ::x86_64::registers::control::{Cr0, Cr3, Cr4};
 use ::x86_64::registers::model_specific::{Efer, EferFlags};
 use core::arch::{global_asm, naked_asm};
@@ -138,7 +138,6 @@ pub unsafe fn start_cpus(
         apic::send(cpu.apic, Message::Init);
     }
     time::wait(INIT_WAIT_US);
-    fault::others_run();
     let mut patience = PATIENCE_US;
     for (index, cpu) in cpus.iter().enumerate() {
         let is_online = apic::reaches(cpu.apic) && {

@@ -1,10 +1,7 @@
 //! The local APIC's timer: one interrupt on this CPU after so many ticks of the time stamp counter (Intel SDM vol. 3
 //! §11.5.4), and how many ticks a second has. Both are measured once, on the boot CPU, against the PIT.
-use super::{apic, ticks, time};
+use super::{apic, ticks, time, vectors};
 use core::sync::atomic::{AtomicU64, Ordering};
-
-/// The vector of the timer.
-pub const TIMER_VECTOR: u8 = 0xe0;
 
 /// Ticks of the time stamp counter in a millisecond.
 static TICKS_PER_MS: AtomicU64 = AtomicU64::new(1_000_000);
@@ -65,5 +62,5 @@ pub fn stop_timer() {
 /// Does to this CPU what the timer's interrupt does.
 pub fn interrupt_as_the_timer_does() {
     // SAFETY: the vector has a handler, which keeps all registers; interrupts are off in it as they would be.
-    unsafe { core::arch::asm!("int {}", const TIMER_VECTOR) };
+    unsafe { core::arch::asm!("int {}", const vectors::TIMER) };
 }

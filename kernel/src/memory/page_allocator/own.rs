@@ -1,8 +1,7 @@
 //! Pages for the kernel itself. They are sealed, so that no driver can free them.
 use super::{Zeroed, allocate, allocate_quickly, count_refused, fill, pages};
-use crate::memory::refusals;
-use crate::sync::PreemptionOff;
-use crate::threading::per_cpu;
+use crate::cpu::PreemptionOff;
+use crate::memory::cpu_memory;
 use page_alloc::{FreeError, Grant, Request};
 use units::{FrameNumber, NodeId, PhysAddr};
 
@@ -23,7 +22,7 @@ pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Optio
 }
 
 fn allocate_sealed(request: &Request, zeroed: Zeroed) -> Option<Grant> {
-    let request = Request { cpu_node: per_cpu::current().node, ..*request };
+    let request = Request { cpu_node: cpu_memory::current().node, ..*request };
     seal(allocate(&request, zeroed).ok()?)
 }
 
@@ -54,5 +53,7 @@ pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> 
         let _off = PreemptionOff::new();
         pages().free_sealed(frame, count).inspect_err(count_refused)
     };
-    freed.inspect_err(|error| refusals::note_pages(frame, count, *error))
+    freed.inspect_err(|error| {
+        log::error!(target: "pages", "the kernel freed {count} pages at {:#x}: {error}; refused", frame.address().0);
+    })
 }

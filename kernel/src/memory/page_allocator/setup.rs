@@ -1,7 +1,7 @@
 //! Setting the page allocator up: spans of RAM, each node's metadata in its own memory, and all the rest free.
 use super::{PAGES, Pages, node_stats};
 use crate::arch;
-use crate::verdict;
+use crate::report::verdict;
 use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;

@@ -1,12 +1,11 @@
 //! Pages for the running thread, as its policy or the call's says: quick paths to what is at hand, then the general request.
 use super::{Zeroed, allocate, fill, free, own_cache, pages, zero};
-use crate::memory::refusals;
-use crate::sync::PreemptionOff;
-use crate::threading::per_cpu;
-use crate::threading::policy::Packed;
-use crate::threading::thread::Policy;
+use crate::cpu::PreemptionOff;
+use crate::memory::cpu_memory;
+use crate::memory::policy::{MemoryContext, Packed, Policy};
 use core::num::NonZero;
-use page_alloc::{AllocateError, Grant, NotCached, Request};
+use core::sync::atomic::{AtomicPtr, Ordering};
+use page_alloc::{AllocateError, FreeError, Grant, NotCached, Request};
 use units::{FrameNumber, NodeId, PhysAddr};
 
 /// Pages of 2 MiB.
@@ -20,7 +19,7 @@ const BLOCK_PAGES: u64 = 512;
 #[inline(never)]
 pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
     let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
-    let cpu = per_cpu::current();
+    let cpu = cpu_memory::current();
     let mut is_empty = false;
     if alignment == 1
         && highest.is_none()
@@ -38,8 +37,8 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
         }
     }
     let of_one = match &policy {
-        Some(policy) => policy.one_node(cpu.preferred_node),
-        None => thread_policy().one_node(cpu.preferred_node),
+        Some(policy) => policy.one_node(cpu.node),
+        None => thread_policy().one_node(cpu.node),
     };
     let Some((preferred, strict)) = of_one else { return allocate_of_several(request) };
     if is_empty && strict {
@@ -55,9 +54,9 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
 fn allocate_of_several(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
     let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
     let policy = if let Some(policy) = policy { policy } else { thread_policy() };
-    let (cpu, thread) = (per_cpu::current(), per_cpu::current_thread());
+    let (cpu, thread) = (cpu_memory::current(), MemoryContext::current());
     let mut cursor = thread.cursor();
-    let by_policy = policy.request(count, cpu.preferred_node, &mut cursor);
+    let by_policy = policy.request(count, cpu.node, &mut cursor);
     let grant = allocate(&Request { alignment, highest, cpu_node: cpu.node, ..by_policy }, zeroed)?;
     // A turn in which nothing was granted is not over.
     thread.set_cursor(cursor);
@@ -74,12 +73,18 @@ pub fn allocate_page() -> Option<FrameNumber> {
 /// The same in one register: frame 0 is never handed out.
 #[inline(never)]
 fn allocate_page_number() -> Option<NonZero<u64>> {
-    if per_cpu::takes_local_memory()
+    if takes_local_memory()
         && let Some(frame) = take_from_cache()
     {
         return NonZero::new(frame.0);
     }
     allocate_page_slowly()
+}
+
+#[inline]
+fn takes_local_memory() -> bool {
+    // SAFETY: it is the running thread's.
+    unsafe { MemoryContext::current().takes_local_memory() }
 }
 
 #[inline]
@@ -90,7 +95,7 @@ fn take_from_cache() -> Option<FrameNumber> {
 
 #[inline(never)]
 fn allocate_page_slowly() -> Option<NonZero<u64>> {
-    if let Some(node) = per_cpu::current_thread().placement().named_node()
+    if let Some(node) = MemoryContext::current().placement().named_node()
         && let Some(frame) = allocate_kept(node, 1)
     {
         return NonZero::new(frame.0);
@@ -137,7 +142,7 @@ fn allocate_pages_slowly(count: u64, node: Option<NodeId>) -> Option<FrameNumber
 pub(super) fn allocate_quickly(node: NodeId, count: u64) -> Option<FrameNumber> {
     match count {
         BLOCK_PAGES => allocate_kept_block(node),
-        1 if node == per_cpu::current().node => allocate_cached(node).ok(),
+        1 if node == cpu_memory::current().node => allocate_cached(node).ok(),
         _ => allocate_kept(node, count),
     }
 }
@@ -157,7 +162,7 @@ fn allocate_cached(node: NodeId) -> Result<FrameNumber, NotCached> {
 #[inline(always)]
 fn allocate_kept(node: NodeId, count: u64) -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
-    let cpu = per_cpu::current();
+    let cpu = cpu_memory::current();
     let local = node == cpu.node;
     if count == 1 && local {
         return None;
@@ -170,7 +175,7 @@ fn allocate_kept(node: NodeId, count: u64) -> Option<FrameNumber> {
 #[inline(never)]
 fn allocate_kept_block(node: NodeId) -> Option<FrameNumber> {
     let _off = PreemptionOff::new();
-    let cpu = per_cpu::current();
+    let cpu = cpu_memory::current();
     let local = node == cpu.node;
     let frame = pages().allocate_kept_block(node, local)?;
     cpu.page_counts.note(BLOCK_PAGES, local);
@@ -180,15 +185,15 @@ fn allocate_kept_block(node: NodeId) -> Option<FrameNumber> {
 /// The one node that the running thread's memory comes from, if there is one and as long as it has some.
 #[inline]
 fn thread_node() -> Option<NodeId> {
-    let placement = per_cpu::current_thread().placement();
-    if placement == Packed::LOCAL { Some(per_cpu::current().preferred_node) } else { placement.named_node() }
+    let placement = MemoryContext::current().placement();
+    if placement == Packed::LOCAL { Some(cpu_memory::current().node) } else { placement.named_node() }
 }
 
 /// The same by this policy.
 #[inline]
 fn named_node(policy: Policy<'_>) -> Option<NodeId> {
     match policy {
-        Policy::Local => Some(per_cpu::current().preferred_node),
+        Policy::Local => Some(cpu_memory::current().node),
         Policy::Preferred(node) | Policy::Strict(node) => Some(node),
         _ => None,
     }
@@ -206,12 +211,12 @@ pub fn allocate_zeroed_pages_from(node: NodeId, count: u64) -> Option<FrameNumbe
 
 /// The node whose memory the running thread wants where a call says nothing else.
 pub fn home_node() -> NodeId {
-    per_cpu::current_thread().home().unwrap_or(per_cpu::current().preferred_node)
+    MemoryContext::current().home().unwrap_or(cpu_memory::current().node)
 }
 
 /// What the running thread gets where a call says nothing else.
 pub fn thread_policy() -> Policy<'static> {
-    let thread = per_cpu::current_thread();
+    let thread = MemoryContext::current();
     thread.policy().or_else(|| thread.preferred_node().map(Policy::Preferred)).unwrap_or(Policy::Local)
 }
 
@@ -292,8 +297,27 @@ fn free_kept(frame: FrameNumber, count: u64) -> bool {
     pages().free_kept(own_cache(), frame, count)
 }
 
+/// Who is told of frees that are refused.
+static REFUSED: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Has `report` called for each free of the running thread's that is refused.
+pub fn report_refused_with(report: fn(FrameNumber, u64, FreeError)) {
+    REFUSED.store(report as *mut (), Ordering::Release);
+}
+
+#[cold]
+fn refused(frame: FrameNumber, count: u64, error: FreeError) {
+    let report = REFUSED.load(Ordering::Acquire);
+    if !report.is_null() {
+        // SAFETY: only `report_refused_with` stores here.
+        unsafe {
+            core::mem::transmute::<*mut (), fn(FrameNumber, u64, FreeError)>(report)(frame, count, error)
+        };
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn free_or_log(frame: FrameNumber, count: u64) -> bool {
-    free(frame, count).map_err(|error| refusals::note_pages(frame, count, error)).is_ok()
+    free(frame, count).map_err(|error| refused(frame, count, error)).is_ok()
 }

@@ -1,20 +1,17 @@
-//! A driver, as the threads that run its code know it.
-use crate::memory::refusals::Refusals;
+//! Whom a thread works for: a driver, as the threads that run its code know it.
 use alloc::string::String;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// A driver's name, and how many threads it has. It lives for good.
-pub struct Driver {
+pub struct Owner {
     name: String,
     threads: AtomicU32,
-    /// What it freed and was refused.
-    pub refusals: Refusals,
 }
 
-impl Driver {
+impl Owner {
     /// A driver without threads.
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), threads: AtomicU32::new(0), refusals: Refusals::new() }
+        Self { name: name.into(), threads: AtomicU32::new(0) }
     }
 
     /// What the log calls it.

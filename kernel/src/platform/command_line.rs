@@ -1,6 +1,6 @@
 //! Where the kernel's parameters come from: QEMU's firmware configuration, else a file of the ramdisk.
 use crate::arch;
-use crate::drivers::ramdisk::Ramdisk;
+use crate::platform::ramdisk::Ramdisk;
 use log::LevelFilter;
 use parameters::{LogLevel, Parameters};
 

@@ -20,18 +20,20 @@
 //! A shootdown costs nothing on CPUs that idle: they are not interrupted, and forget once for however many they slept
 //! through. It waits for CPUs, so its caller holds no spin lock: a CPU that spins on that lock with interrupts off would
 //! never answer. A CPU that waits for another with interrupts off calls [`answer`] meanwhile.
+use super::cpu_local;
 use crate::arch::{self, InterruptsOff};
-use crate::memory::cache_recall;
-use crate::platform::cpu_topology;
-use crate::threading::per_cpu;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+cpu_local! {
+    static TRANSLATIONS: CpuState = CpuState::new();
+}
 
 /// How many shootdowns there were.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// What a CPU tells the others about its translations. On a cache line of its own: others spin on it.
 #[repr(align(64))]
-pub struct CpuState {
+struct CpuState {
     /// The last generation whose changes this CPU has seen.
     seen: AtomicU64,
     /// Whether it will look at the generation before it touches anything that may have been unmapped.
@@ -40,7 +42,7 @@ pub struct CpuState {
 
 impl CpuState {
     /// That of a CPU that has not started.
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         Self { seen: AtomicU64::new(0), idle: AtomicBool::new(true) }
     }
 
@@ -55,13 +57,12 @@ pub fn forget_everywhere() {
     let generation = GENERATION.fetch_add(1, SeqCst) + 1;
     answer();
     // This CPU is among them, for the thread may have moved; where it has not, it has seen the generation.
-    for cpu in cpu_topology::blocks().filter(|cpu| !cpu.translations.has_seen(generation)) {
+    for cpu in super::all().filter(|cpu| !TRANSLATIONS.of(cpu).has_seen(generation)) {
         arch::ask_to_forget(cpu.apic);
     }
-    for cpu in cpu_topology::blocks() {
-        while !cpu.translations.has_seen(generation) {
-            answer();
-            cache_recall::answer();
+    for cpu in super::all() {
+        while !TRANSLATIONS.of(cpu).has_seen(generation) {
+            super::serve_requests();
             core::hint::spin_loop();
         }
     }
@@ -71,7 +72,7 @@ pub fn forget_everywhere() {
 pub fn answer() {
     // The thread must not move to another CPU between forgetting and noting it.
     let _off = InterruptsOff::new();
-    let seen = &per_cpu::current().translations.seen;
+    let seen = &TRANSLATIONS.here().seen;
     loop {
         let generation = GENERATION.load(SeqCst);
         if seen.load(SeqCst) == generation {
@@ -84,13 +85,13 @@ pub fn answer() {
 
 /// Says that this CPU is about to halt. Interrupts are off.
 pub fn enter_idle() {
-    per_cpu::current().translations.idle.store(true, SeqCst);
+    TRANSLATIONS.here().idle.store(true, SeqCst);
 }
 
 /// Says that this CPU runs, and catches up with what it slept through. Interrupts are off.
 #[inline]
 pub fn leave_idle() {
-    let idle = &per_cpu::current().translations.idle;
+    let idle = &TRANSLATIONS.here().idle;
     if idle.load(SeqCst) {
         idle.store(false, SeqCst);
         answer();

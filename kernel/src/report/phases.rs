@@ -1,6 +1,7 @@
 //! How long each phase of boot took: for the benchmarks, which list where the instructions of a boot went.
 use crate::arch;
-use crate::sync::{PreemptionOff, Rank, SpinLock};
+use crate::cpu::PreemptionOff;
+use crate::sync::{Rank, SpinLock};
 use arrayvec::ArrayVec;
 
 /// The most phases that are kept.

@@ -5,13 +5,13 @@
 //!
 //! A thread may be queued while its own CPU is still about to leave its stack, for some instructions. Such a thread is passed
 //! over, never waited for: two CPUs that wait for each other to leave would wait for ever.
+use super::cpu_threads::{self, CpuThreads};
 use super::idle;
-use super::per_cpu::{self, PENDING_RECALL, PENDING_SWITCH, PerCpu};
 use super::sleep;
-use super::thread::Thread;
+use super::thread::{State, Thread};
 use crate::arch::{self, InterruptsOff};
-use crate::memory::cache_recall;
-use crate::platform::{cpu_topology, numa_topology};
+use crate::cpu::{self, PENDING_SWITCH};
+use crate::platform::numa_topology;
 use crate::sync::SpinLockGuard;
 use core::sync::atomic::Ordering;
 use scheduling::CpuMap;
@@ -27,7 +27,7 @@ static CPU_MAP: Once<CpuMap> = Once::new();
 
 /// Draws the map of the CPUs that run; when all that will have come up. Until then each CPU keeps to itself.
 pub fn init() {
-    CPU_MAP.call_once(|| CpuMap::new(numa_topology::get(), cpu_topology::is_online));
+    CPU_MAP.call_once(|| CpuMap::new(numa_topology::get(), cpu::is_online));
 }
 
 /// The CPUs that run, by node and distance; `None` before [`init`].
@@ -39,23 +39,19 @@ pub fn cpu_map() -> Option<&'static CpuMap> {
 /// The running thread.
 #[inline]
 pub fn current_thread() -> &'static Thread {
-    per_cpu::current_thread()
+    cpu_threads::current_thread()
 }
 
 /// Lets the other threads of this CPU's queue have their turn.
 pub fn yield_now() {
     let _off = InterruptsOff::new();
-    give_way(per_cpu::current());
+    give_way(cpu_threads::current());
 }
 
 /// Switches to the next thread of the CPU's queue, if there is one, and puts the running one at the end.
 #[inline]
-fn give_way(cpu: &'static PerCpu) {
-    let thread = cpu.thread();
-    if thread.must_move.load(Ordering::Relaxed) {
-        move_away(cpu, thread);
-        return;
-    }
+fn give_way(cpu: &'static CpuThreads) {
+    let thread = cpu_threads::current_thread();
     // One comes and one goes: the count stays.
     let mut queue = cpu.run_queue.lock();
     let Some(next) = queue.pop() else { return };
@@ -64,15 +60,19 @@ fn give_way(cpu: &'static PerCpu) {
         return;
     }
     queue.push(thread);
+    thread.set_state(State::Queued);
+    next.set_state(State::Running);
     drop(queue);
     switch_to(cpu, thread, next);
 }
 
-/// Puts the running thread, which may no longer run here, at a CPU where it may.
-#[cold]
-fn move_away(cpu: &'static PerCpu, thread: &'static Thread) {
-    thread.must_move.store(false, Ordering::Relaxed);
-    if !thread.may_run_on(cpu.id) {
+/// Puts the running thread at a CPU where it may run, if it may no longer run here.
+#[inline(never)]
+pub fn move_away_if_forbidden() {
+    let _off = InterruptsOff::new();
+    let (cpu, thread) = (cpu_threads::current(), cpu_threads::current_thread());
+    if !thread.may_run_on(cpu.id()) {
+        cpu.leave(thread);
         enqueue(thread, choose_cpu(thread));
         block_with_interrupts_off(cpu);
     }
@@ -82,14 +82,15 @@ fn move_away(cpu: &'static PerCpu, thread: &'static Thread) {
 /// the one to the other: a tick between them would queue the thread a second time.
 #[inline]
 pub fn block<T>(guard: SpinLockGuard<'_, T>) {
+    cpu_threads::current_thread().set_state(State::Blocked);
     let _off = guard.unlock();
-    block_with_interrupts_off(per_cpu::current());
+    block_with_interrupts_off(cpu_threads::current());
 }
 
 /// The same where nothing is to be given up and interrupts are off already.
 #[inline]
-pub fn block_with_interrupts_off(cpu: &'static PerCpu) {
-    let thread = cpu.thread();
+pub fn block_with_interrupts_off(cpu: &'static CpuThreads) {
+    let thread = cpu_threads::current_thread();
     let next = cpu.take_queued().unwrap_or_else(|| cpu.idle_thread());
     // Somebody has woken it meanwhile, and it is first in the queue.
     if !core::ptr::eq(next, thread) {
@@ -98,9 +99,8 @@ pub fn block_with_interrupts_off(cpu: &'static PerCpu) {
 }
 
 #[inline]
-fn switch_to(cpu: &'static PerCpu, from: &'static Thread, to: &'static Thread) {
-    cpu.set_thread(to);
-    to.set_cpu(cpu.id);
+fn switch_to(cpu: &'static CpuThreads, from: &'static Thread, to: &'static Thread) {
+    arch::set_current_task(core::ptr::from_ref(to).cast());
     cpu.slice.store(SLICE_TICKS, Ordering::Relaxed);
     // SAFETY: `from` runs here, interrupts are off, and `to` was taken out of a queue by this CPU alone, when no other was
     // on its stack any more, or is this CPU's idle thread.
@@ -108,7 +108,7 @@ fn switch_to(cpu: &'static PerCpu, from: &'static Thread, to: &'static Thread) {
 }
 
 /// From the idle thread to one that has work; the tick begins again.
-pub fn leave_idle(cpu: &'static PerCpu, thread: &'static Thread) {
+pub fn leave_idle(cpu: &'static CpuThreads, thread: &'static Thread) {
     start_tick();
     switch_to(cpu, cpu.idle_thread(), thread);
 }
@@ -122,39 +122,54 @@ pub fn wake(thread: &'static Thread) {
 }
 
 /// Puts a thread that is in no queue at this CPU's, and wakes the CPU if it is idle. Interrupts are off.
-pub fn enqueue(thread: &'static Thread, cpu: &'static PerCpu) {
-    thread.set_cpu(cpu.id);
-    cpu.put(thread);
-    if idle::is_idle(cpu.id) {
-        cpu.wake_up();
+#[inline(always)]
+pub fn enqueue(thread: &'static Thread, cpu: &'static CpuThreads) {
+    if !cpu.put(thread) {
+        enqueue_elsewhere(thread);
+    } else if idle::is_idle(cpu.id()) {
+        cpu.cpu().wake_up();
+    }
+}
+
+/// Queues a thread whose affinity has changed since a CPU was chosen for it.
+#[cold]
+#[inline(never)]
+fn enqueue_elsewhere(thread: &'static Thread) {
+    let cpu = place(thread);
+    if !cpu.put(thread) {
+        enqueue_elsewhere(thread);
+    } else if idle::is_idle(cpu.id()) {
+        cpu.cpu().wake_up();
     }
 }
 
 /// Where a thread that is woken goes.
-fn choose_cpu(thread: &'static Thread) -> &'static PerCpu {
+#[inline(always)]
+fn choose_cpu(thread: &'static Thread) -> &'static CpuThreads {
     let last = thread.cpu();
     if thread.may_run_on(last)
-        && let Some(block) = cpu_topology::block(last)
+        && let Some(block) = cpu_threads::get(last)
     {
         if !idle::any() || idle::is_idle(last) {
             return block;
         }
-        return idle::allowed_near(thread, block.node).unwrap_or(block);
+        return idle::allowed_near(thread, block.cpu().node).unwrap_or(block);
     }
     place(thread)
 }
 
 /// Where a thread goes that has been nowhere: the least busy CPU of its node, or of the nearest where it may run.
-pub fn place(thread: &'static Thread) -> &'static PerCpu {
-    let node = thread.home().unwrap_or(per_cpu::current().node);
+#[inline(never)]
+pub fn place(thread: &'static Thread) -> &'static CpuThreads {
+    let node = thread.memory.home().unwrap_or(cpu::current().node);
     let place = cpu_map().and_then(|map| map.place(node, &thread.affinity(), load));
     // Affinity names an online CPU whenever it is set.
-    place.and_then(cpu_topology::block).unwrap_or_else(per_cpu::current)
+    place.and_then(cpu_threads::get).unwrap_or_else(cpu_threads::current)
 }
 
 /// How busy a CPU is: the threads that run or wait there.
 fn load(cpu: CpuId) -> u32 {
-    let waiting = cpu_topology::block(cpu).map_or(u32::MAX - 1, PerCpu::queued);
+    let waiting = cpu_threads::get(cpu).map_or(u32::MAX - 1, CpuThreads::queued);
     waiting + u32::from(!idle::is_idle(cpu))
 }
 
@@ -164,18 +179,17 @@ pub fn start_tick() {
 }
 
 /// The timer's interrupt: wakes sleepers, counts the slice, and finds work for CPUs that have none.
+#[inline(always)]
 pub fn tick() {
-    let cpu = per_cpu::current();
+    let cpu = cpu_threads::current();
     sleep::wake_due(cpu);
-    if cpu.is_idling() {
+    if cpu.is_idling_here() {
         return;
     }
     start_tick();
-    let thread = cpu.thread();
-    if !thread.may_run_on(cpu.id) {
-        // It came here, taken from a queue, just when it was told to run elsewhere.
-        thread.must_move.store(true, Ordering::Relaxed);
-        cpu.set_pending(PENDING_SWITCH);
+    let thread = cpu_threads::current_thread();
+    if !thread.may_run_on(cpu.id()) {
+        cpu::pend(cpu.cpu(), PENDING_SWITCH);
         return;
     }
     if cpu.queued() == 0 {
@@ -184,39 +198,23 @@ pub fn tick() {
     let left = cpu.slice.load(Ordering::Relaxed).saturating_sub(1);
     cpu.slice.store(left, Ordering::Relaxed);
     if left == 0 {
-        cpu.set_pending(PENDING_SWITCH);
+        cpu::pend(cpu.cpu(), PENDING_SWITCH);
     }
-    idle::offer_work(cpu);
+    idle::offer_work(cpu.cpu());
 }
 
-/// At the end of a stretch without preemption: gives pages back that others have asked for, and switches if the running thread's
-/// turn is over.
-pub extern "C" fn preempt_if_due() {
-    if InterruptsOff::are_off() {
-        // Something that keeps interrupts off is under way around this; the next tick will do.
-        return;
-    }
-    let _off = InterruptsOff::new();
-    preempt_at_end_of_interrupt(per_cpu::current());
-}
-
-/// The same at the end of an interrupt, which has interrupted a stretch with interrupts on: whatever leaves something
-/// pending is an interrupt, or sends one. Within a stretch without preemption it is put off to the end of that.
-pub fn preempt_at_end_of_interrupt(cpu: &'static PerCpu) {
-    if !cpu.has_pending() {
-        return;
-    }
-    let now = cpu.preemption_is_on();
-    cpu.set_due(!now);
-    if !now {
-        return;
-    }
-    let pending = cpu.take_pending();
-    if pending & PENDING_RECALL != 0 {
-        cache_recall::answer();
-    }
+/// Switches, the running thread's turn being over. Interrupts are off, and preemption is on.
+fn turn_is_over() {
+    let cpu = cpu_threads::current();
     // An idle CPU looks for work by itself, and its idle thread is never queued.
-    if pending & PENDING_SWITCH != 0 && !cpu.is_idling() {
-        give_way(cpu);
+    if !cpu.is_idling_here() {
+        move_away_if_forbidden();
+        give_way(cpu_threads::current());
     }
+}
+
+/// Takes over the timer's interrupt and the switch that it puts off.
+pub fn register() {
+    cpu::interrupts::register(arch::vectors::TIMER, |_| tick());
+    cpu::register_deferred(PENDING_SWITCH, turn_is_over);
 }

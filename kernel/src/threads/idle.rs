@@ -4,10 +4,11 @@
 //! thread there first queues it, then looks whether the CPU is idle. Both sides use locked instructions, so one of them
 //! sees the other. The interrupt that wakes a CPU cannot come between its last look and its halt, which are one with
 //! interrupts off.
-use super::per_cpu::{self, PerCpu};
+use super::cpu_threads::{self, CpuThreads};
 use super::scheduler;
 use super::thread::Thread;
 use crate::arch;
+use crate::cpu::{self, Cpu};
 use crate::memory::page_allocator;
 use crate::platform::cpu_topology;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -35,47 +36,47 @@ fn words() -> usize {
 }
 
 /// An idle CPU of the node on which the thread may run.
-pub fn allowed_near(thread: &Thread, node: NodeId) -> Option<&'static PerCpu> {
+pub fn allowed_near(thread: &Thread, node: NodeId) -> Option<&'static CpuThreads> {
     let of_node = scheduler::cpu_map()?.cpus_of(node).words();
     (0..words()).find_map(|index| {
         let idle = IDLE[index].load(Ordering::Relaxed) & of_node[index] & thread.affinity_word(index);
         let bit = (idle != 0).then(|| idle.trailing_zeros())?;
-        cpu_topology::block(CpuId(index as u32 * 64 + bit))
+        cpu_threads::get(CpuId(index as u32 * 64 + bit))
     })
 }
 
 /// Threads wait at this busy CPU: an idle one, the nearest, is woken to take one.
-pub fn offer_work(cpu: &PerCpu) {
+pub fn offer_work(cpu: &Cpu) {
     if any()
         && let Some(map) = scheduler::cpu_map()
         && let Some(idle) = map.victims(cpu.id, cpu.node).find(|other| is_idle(*other))
-        && let Some(block) = cpu_topology::block(idle)
+        && let Some(block) = cpu::get(idle)
     {
         block.wake_up();
     }
 }
 
 /// What a CPU does that has nothing to do. Interrupts are off but while it halts.
-pub fn run(cpu: &'static PerCpu) -> ! {
+pub fn run() -> ! {
+    let cpu = cpu_threads::current();
     loop {
-        cpu.do_work_left_here();
         if let Some(thread) = cpu.take_queued().or_else(|| steal(cpu)) {
             scheduler::leave_idle(cpu, thread);
             continue;
         }
         page_allocator::drain_cache();
-        let (word, bit) = (&IDLE[cpu.id.index() / 64], 1 << (cpu.id.index() % 64));
+        let (word, bit) = (&IDLE[cpu.id().index() / 64], 1 << (cpu.id().index() % 64));
         word.fetch_or(bit, Ordering::SeqCst);
-        if cpu.queued() == 0 && !cpu.has_work_left_here() {
+        if cpu.queued() == 0 {
             set_timer_for_sleepers(cpu);
-            arch::idle();
+            cpu::idle();
         }
         word.fetch_and(!bit, Ordering::SeqCst);
     }
 }
 
 /// An idle CPU needs no tick, only the next sleeper's time.
-fn set_timer_for_sleepers(cpu: &PerCpu) {
+fn set_timer_for_sleepers(cpu: &CpuThreads) {
     match cpu.sleepers.lock().next_wake() {
         Some(wake_at) => arch::set_timer(wake_at.saturating_sub(arch::ticks()).max(1)),
         None => arch::stop_timer(),
@@ -84,15 +85,13 @@ fn set_timer_for_sleepers(cpu: &PerCpu) {
 
 /// Takes a thread from the nearest CPU at which one waits that may run here. A CPU that is about to run its own first one is
 /// left that.
-fn steal(thief: &PerCpu) -> Option<&'static Thread> {
-    let victims = scheduler::cpu_map()?.victims(thief.id, thief.node).filter_map(cpu_topology::block);
+fn steal(thief: &CpuThreads) -> Option<&'static Thread> {
+    let victims = scheduler::cpu_map()?.victims(thief.id(), thief.cpu().node).filter_map(cpu_threads::get);
     let mut busy = victims.filter(|victim| victim.queued() > u32::from(victim.is_idling()));
-    busy.find_map(|victim| {
-        victim.take_queued_if(|thread| thread.may_run_on(thief.id) && !thread.context.is_running())
-    })
+    busy.find_map(|victim| victim.take_for(thief.id()))
 }
 
 /// Where the boot CPU's idle thread begins; the other CPUs come to [`run`] when they have started.
 pub extern "C" fn main() -> ! {
-    run(per_cpu::current())
+    run()
 }

@@ -1,18 +1,15 @@
 //! Threads: the control block.
-use super::driver::Driver;
-use super::per_cpu;
-use super::policy::{Packed, PolicyGuard, PolicyNodes};
+use super::owner::Owner;
 use super::sleep::SleepLink;
+use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context};
 use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::page_tables;
+pub use crate::memory::policy::{MemoryContext, Policy};
 use crate::memory::stack::Stack;
-use crate::platform::numa_topology;
-use crate::sync::WaitQueue;
 use arrayvec::ArrayString;
 use core::cell::Cell;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use page_alloc::Cursor;
-pub use page_alloc::Policy;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use scheduling::{CpuSet, WORDS};
 use units::{CpuId, FRAME_SIZE, FrameNumber, NodeId};
 
@@ -32,6 +29,20 @@ pub struct Start {
     pub argument: *mut core::ffi::c_void,
 }
 
+/// What a thread does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum State {
+    /// It stands in the run queue of its CPU.
+    Queued,
+    /// Its CPU runs it, or has taken it out of a queue to run it.
+    Running,
+    /// It stands in a wait queue or among sleepers, or is on its way from one queue to another.
+    Blocked,
+    /// It has run for the last time.
+    Exited,
+}
+
 /// A thread's control block: a page of the node that it prefers.
 ///
 /// It lives until the thread is joined; the kernel's own threads live for good. Whoever finds it by its id holds the table of
@@ -40,28 +51,22 @@ pub struct Start {
 pub struct Thread {
     /// Where it goes on.
     pub context: Context,
+    /// Where its memory comes from.
+    pub memory: MemoryContext,
     /// The next in the list that it is in.
     pub next: AtomicPtr<Thread>,
     /// The CPU that it runs on, is queued at, or ran on last.
     cpu: AtomicU32,
-    /// Set when it may no longer run where it is.
-    pub must_move: AtomicBool,
+    /// What it does there, a [`State`]. Both change together, under the lock of that CPU's run queue.
+    state: AtomicU8,
     /// Its id.
     pub id: ThreadId,
     /// What the log calls it.
     pub name: Name,
     /// The CPUs that it may run on.
     affinity: [AtomicU64; WORDS],
-    /// The preferred node's index, or [`NONE`].
-    preferred_node: AtomicI32,
-    /// The policy, [`Packed`].
-    policy: AtomicI32,
-    /// What of the policy does not fit there.
-    policy_nodes: PolicyNodes,
-    /// What policy and preferred node come to, [`Packed`].
-    placement: AtomicI32,
     /// The driver whose code it runs, or null.
-    driver: AtomicPtr<Driver>,
+    driver: AtomicPtr<Owner>,
     /// Whether that driver created it.
     created_by_driver: AtomicBool,
     /// What it does; the thread itself takes it when it begins.
@@ -84,24 +89,20 @@ pub struct Thread {
 // `stack`, which only the reaper touches once it does not.
 unsafe impl Sync for Thread {}
 
-const NONE: i32 = -1;
 const EVERYWHERE: u64 = u64::MAX;
 
 impl Thread {
     /// The boot CPU's thread before there is memory for any other.
     pub const fn first() -> Self {
         Self {
+            memory: MemoryContext::new(),
             context: Context::running(),
             next: AtomicPtr::new(core::ptr::null_mut()),
             cpu: AtomicU32::new(0),
-            must_move: AtomicBool::new(false),
+            state: AtomicU8::new(State::Running as u8),
             id: ThreadId(0),
             name: Name::new_const(),
             affinity: [const { AtomicU64::new(EVERYWHERE) }; WORDS],
-            preferred_node: AtomicI32::new(NONE),
-            policy: AtomicI32::new(Packed::NONE.0),
-            policy_nodes: PolicyNodes::new(),
-            placement: AtomicI32::new(Packed::LOCAL.0),
             driver: AtomicPtr::new(core::ptr::null_mut()),
             created_by_driver: AtomicBool::new(false),
             start: Cell::new(None),
@@ -125,15 +126,11 @@ impl Thread {
     ) -> Option<&'static Self> {
         const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
         let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
-        let (policy, policy_nodes) = creator.packed_policy();
         let thread = Self {
+            memory: creator.memory.inherit(),
             context,
             id,
             name: cut_name(name),
-            preferred_node: AtomicI32::new(creator.preferred_node.load(Ordering::Relaxed)),
-            policy: AtomicI32::new(policy.0),
-            policy_nodes: policy_nodes.copy_for(policy),
-            placement: AtomicI32::new(creator.placement.load(Ordering::Relaxed)),
             driver: AtomicPtr::new(creator.driver.load(Ordering::Relaxed)),
             created_by_driver: AtomicBool::new(creator.driver().is_some()),
             ..Self::first()
@@ -154,7 +151,7 @@ impl Thread {
     /// # Safety
     /// The thread came from [`Thread::create`], has finished, and nobody refers to it any more.
     pub unsafe fn destroy(&'static self) {
-        let address = arch::translate(units::VirtAddr(core::ptr::from_ref(self).addr() as u64));
+        let address = page_tables::translate(units::VirtAddr(core::ptr::from_ref(self).addr() as u64));
         if let Some(address) = address {
             // It was granted as one page, by `create`.
             let _ = page_allocator::free_for_kernel(FrameNumber::containing(address), 1);
@@ -171,6 +168,18 @@ impl Thread {
     #[inline]
     pub fn set_cpu(&self, cpu: CpuId) {
         self.cpu.store(cpu.0, Ordering::Relaxed);
+    }
+
+    /// What it does.
+    #[inline]
+    pub fn is(&self, state: State) -> bool {
+        self.state.load(Ordering::Acquire) == state as u8
+    }
+
+    /// Notes what it does. The caller holds the lock that the state belongs to.
+    #[inline]
+    pub fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Release);
     }
 
     /// Whether it may run on this CPU.
@@ -208,98 +217,15 @@ impl Thread {
         self.exit_code.store(code, Ordering::Relaxed);
     }
 
-    /// The node where it wants its memory, by policy or preference, if it does not take that of the CPU it runs on: of a set
-    /// the nearest to the running CPU; none where nodes come in turn.
-    pub fn home(&self) -> Option<NodeId> {
-        match self.policy() {
-            Some(Policy::Preferred(node) | Policy::Strict(node)) => Some(node),
-            Some(Policy::Set(nodes)) => {
-                let order = numa_topology::get().fallback(per_cpu::current().preferred_node);
-                order.iter().copied().find(|node| nodes.contains(*node))
-            }
-            Some(Policy::Local | Policy::Interleave(_) | Policy::Weighted(..)) => None,
-            None => self.preferred_node(),
-        }
-    }
-
-    /// The node it prefers, if it does.
-    pub fn preferred_node(&self) -> Option<NodeId> {
-        node_from(self.preferred_node.load(Ordering::Relaxed))
-    }
-
-    /// Sets the node it prefers, and returns what it was.
-    pub fn set_preferred_node(&self, node: Option<NodeId>) -> Option<NodeId> {
-        let new = node.map_or(NONE, |node| node.index() as i32);
-        let old = node_from(self.preferred_node.swap(new, Ordering::Relaxed));
-        self.place();
-        old
-    }
-
-    /// Its policy, if one was set.
-    pub fn policy(&self) -> Option<Policy<'_>> {
-        let (packed, nodes) = self.packed_policy();
-        nodes.unpack(packed)
-    }
-
-    /// The same, as it is kept.
-    pub fn packed_policy(&self) -> (Packed, &PolicyNodes) {
-        (Packed(self.policy.load(Ordering::Relaxed)), &self.policy_nodes)
-    }
-
-    /// Where its turns stand, when it takes memory of several nodes in turn.
-    #[inline]
-    pub fn cursor(&self) -> Cursor {
-        self.policy_nodes.cursor()
-    }
-
-    /// Notes where its turns stand.
-    #[inline]
-    pub fn set_cursor(&self, cursor: Cursor) {
-        self.policy_nodes.set_cursor(cursor);
-    }
-
-    /// Whether its memory is that of the CPU's node.
-    ///
-    /// # Safety
-    /// This is the running thread.
-    #[inline]
-    pub unsafe fn takes_local_memory(&self) -> bool {
-        // SAFETY: the thread alone writes it once it runs, and others only read it. No atomic load: an instruction less.
-        unsafe { self.placement.as_ptr().read() == Packed::LOCAL.0 }
-    }
-
-    /// Where it wants its memory: its policy, or else its preferred node.
-    #[inline]
-    pub fn placement(&self) -> Packed {
-        Packed(self.placement.load(Ordering::Relaxed))
-    }
-
-    /// Notes that after a change of one of the two.
-    fn place(&self) {
-        let placement = match (Packed(self.policy.load(Ordering::Relaxed)), self.preferred_node()) {
-            (Packed::NONE, None) => Packed::LOCAL,
-            (Packed::NONE, Some(node)) => Packed::preferred(node),
-            (policy, _) => policy,
-        };
-        self.placement.store(placement.0, Ordering::Relaxed);
-    }
-
-    /// Sets its policy: the thread's own affair, or that of whoever creates it.
-    pub fn set_policy(&self, policy: Option<Policy<'_>>) {
-        let packed = policy.map_or(Packed::NONE, |policy| self.policy_nodes.pack(policy));
-        self.policy.store(packed.0, Ordering::Relaxed);
-        self.place();
-    }
-
     /// The driver whose code it runs, if it does.
-    pub fn driver(&self) -> Option<&'static Driver> {
+    pub fn driver(&self) -> Option<&'static Owner> {
         // SAFETY: what `run_as_driver` stores lives for good.
         unsafe { self.driver.load(Ordering::Relaxed).as_ref() }
     }
 
     /// That driver's name.
     pub fn driver_name(&self) -> Option<&'static str> {
-        self.driver().map(Driver::name)
+        self.driver().map(Owner::name)
     }
 
     /// Whether a driver created it: such a thread may end itself, and drivers may wait for it and move it.
@@ -315,18 +241,17 @@ impl Thread {
     }
 
     /// Runs `work` as the driver's, with no preferred node and no policy; what it sets of them ends with it.
-    pub fn run_as_driver<R>(&self, driver: &'static Driver, work: impl FnOnce() -> R) -> R {
+    pub fn run_as_driver<R>(&self, driver: &'static Owner, work: impl FnOnce() -> R) -> R {
         let driver_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
-        let node_before = self.preferred_node.swap(NONE, Ordering::Relaxed);
-        let policy_before = PolicyGuard::new(self, None);
-        let result = work();
-        drop(policy_before);
-        self.preferred_node.store(node_before, Ordering::Relaxed);
-        self.place();
+        let result = self.memory.with_none(work);
         self.driver.store(driver_before, Ordering::Relaxed);
         result
     }
 }
+
+// SAFETY: see the assertion.
+unsafe impl crate::memory::policy::Task for Thread {}
+const _: () = assert!(core::mem::offset_of!(Thread, memory) == MemoryContext::OFFSET);
 
 fn cut_name(name: &str) -> Name {
     let mut cut = Name::new();
@@ -337,8 +262,4 @@ fn cut_name(name: &str) -> Name {
         }
     }
     cut
-}
-
-fn node_from(value: i32) -> Option<NodeId> {
-    usize::try_from(value).ok().and_then(NodeId::new)
 }

@@ -1,7 +1,7 @@
 //! A queue in which threads wait for something to become true.
-use super::{Rank, SpinLock};
-use crate::threading::scheduler;
-use crate::threading::thread_list::ThreadList;
+use super::scheduler;
+use super::thread_list::ThreadList;
+use crate::sync::{Rank, SpinLock};
 
 /// Threads that wait, first come first served, around the value that they wait for.
 ///

@@ -1,6 +1,7 @@
 //! Frees that are refused: each is counted for its caller, and the first of each kind names the caller in the log. A caller that
 //! goes on does not fill the log.
-use crate::threading::per_cpu;
+use super::driver::Driver;
+use crate::threads::cpu_threads;
 use core::fmt::Display;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use page_alloc::FreeError;
@@ -84,9 +85,9 @@ pub fn note_pages(frame: FrameNumber, count: u64, error: FreeError) {
 /// Notes that the running thread's free of anything was refused; `words` say of what, and why.
 #[cold]
 pub fn note(target: &str, kind: Kind, words: impl Display) {
-    let thread = per_cpu::current_thread();
+    let thread = cpu_threads::current_thread();
     let driver = thread.driver();
-    if !driver.map_or(&KERNEL, |driver| &driver.refusals).note(kind) {
+    if !driver.map_or(&KERNEL, |driver| &Driver::of(driver).refusals).note(kind) {
         return;
     }
     match driver {

@@ -1,5 +1,5 @@
 //! A lock whose waiters sleep; for what takes long, or allocates.
-use super::Semaphore;
+use super::semaphore::Semaphore;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 

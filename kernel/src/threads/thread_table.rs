@@ -1,6 +1,7 @@
 //! All threads by their ids.
 use super::thread::{Thread, ThreadId};
-use crate::sync::{PreemptionOff, Rank, SpinLock, SpinLockGuard};
+use crate::cpu::PreemptionOff;
+use crate::sync::{Rank, SpinLock, SpinLockGuard};
 
 /// The most threads at a time.
 pub const MAX_THREADS: usize = 8192;

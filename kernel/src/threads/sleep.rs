@@ -1,7 +1,7 @@
 //! Sleeping: each CPU's sleepers by the time they wake, and the tick that wakes them.
-use super::per_cpu::PerCpu;
+use super::cpu_threads::{self, CpuThreads};
 use super::scheduler;
-use super::thread::{Thread, ThreadId};
+use super::thread::{State, Thread, ThreadId};
 use crate::arch::{self, InterruptsOff};
 use core::sync::atomic::Ordering;
 use intrusive_collections::rbtree::RBTree;
@@ -47,15 +47,19 @@ pub fn sleep_ns(time_ns: u64) {
     let ticks = u128::from(time_ns) * u128::from(arch::ticks_per_ms()) / 1_000_000;
     let wake_at = arch::ticks().saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX));
     let _off = InterruptsOff::new();
-    let cpu = super::per_cpu::current();
-    let thread = cpu.thread();
+    let cpu = cpu_threads::current();
+    let thread = cpu_threads::current_thread();
     thread.wake_at.store(wake_at, Ordering::Relaxed);
-    cpu.sleepers.lock().0.insert(thread);
+    {
+        let mut sleepers = cpu.sleepers.lock();
+        thread.set_state(State::Blocked);
+        sleepers.0.insert(thread);
+    }
     scheduler::block_with_interrupts_off(cpu);
 }
 
 /// Wakes those of the CPU's sleepers whose time has come. For the CPU itself, with interrupts off.
-pub fn wake_due(cpu: &'static PerCpu) {
+pub fn wake_due(cpu: &'static CpuThreads) {
     let now = arch::ticks();
     loop {
         let due = cpu.sleepers.lock().take_due(now);

@@ -1,7 +1,7 @@
 //! A counting semaphore whose waiters sleep.
-use super::{Rank, SpinLock};
-use crate::threading::scheduler;
-use crate::threading::thread_list::ThreadList;
+use super::scheduler;
+use super::thread_list::ThreadList;
+use crate::sync::{Rank, SpinLock};
 
 /// Units that threads take and give. A unit that is given while somebody waits goes to the one that has waited longest, and
 /// to nobody else.

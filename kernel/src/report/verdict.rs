@@ -1,6 +1,7 @@
 //! The verdict: whether all went well, and how the machine is told to stop with it.
+use super::{console, event_stream, fault};
 use crate::arch::{self, ExitStatus};
-use crate::{console, event_stream};
+use crate::cpu;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 use events::Event;
@@ -20,7 +21,7 @@ pub fn is_well() -> bool {
 /// Reports the verdict on both ports, stops all CPUs and ends the emulator, or halts where there is none.
 pub fn stop_with(ok: bool) -> ! {
     console::begin_last_words();
-    arch::stop_other_cpus();
+    cpu::stop_other_cpus();
     if !ok {
         log::error!(target: "verdict", "failure");
     }
@@ -39,9 +40,8 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         arch::halt_forever();
     }
     console::begin_last_words();
-    arch::stop_other_cpus();
+    cpu::stop_other_cpus();
     log::error!(target: "panic", "{info}");
-    let place = crate::threading::per_cpu::describe_current();
-    log::error!(target: "panic", "on {place}");
+    log::error!(target: "panic", "on {}", fault::Place);
     stop_with(false)
 }

@@ -2,16 +2,16 @@
 //!
 //! A thread that exits cannot give back the stack it stands on: the reaper, a thread of the kernel's own, does that, and
 //! then tells whoever joins. Joining gives the control block back, the last of its pages.
-use super::per_cpu::{self, PENDING_SWITCH};
+use super::cpu_threads::{self, Settled};
 use super::scheduler;
-use super::thread::{Start, Thread, ThreadId};
+use super::thread::{Start, State, Thread, ThreadId};
 use super::thread_list::ThreadList;
 use super::thread_table;
+use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context, InterruptsOff};
+use crate::cpu::{self, PENDING_SWITCH};
 use crate::memory::page_allocator;
 use crate::memory::stack::Stack;
-use crate::platform::cpu_topology;
-use crate::sync::WaitQueue;
 use core::sync::atomic::Ordering;
 use scheduling::{CpuMap, CpuSet};
 use units::NodeId;
@@ -59,7 +59,7 @@ fn build(
     start: Start,
     node: Option<NodeId>,
 ) -> Result<&'static Thread, CreateError> {
-    let creator = per_cpu::current_thread();
+    let creator = cpu_threads::current_thread();
     let home = node.unwrap_or_else(page_allocator::home_node);
     let stack = Stack::allocate(home).ok_or(CreateError::NoMemory)?;
     // SAFETY: the stack is new.
@@ -73,8 +73,8 @@ fn build(
     thread.start.set(Some(start));
     if node.is_some() {
         // What the creator's policy says goes before a preferred node, and is about another thread's memory.
-        thread.set_policy(None);
-        thread.set_preferred_node(node);
+        thread.memory.set_policy(None);
+        thread.memory.set_preferred_node(node);
     }
     Ok(thread)
 }
@@ -82,14 +82,14 @@ fn build(
 /// A control block for a thread that begins on a stack of the kernel's own: a CPU's first thread, or its idle thread.
 pub fn adopt(name: &str, node: NodeId, context: Context) -> Option<&'static Thread> {
     let id = thread_table::lock().reserve()?;
-    let thread = Thread::create(id, name, node, per_cpu::current_thread(), context)?;
+    let thread = Thread::create(id, name, node, cpu_threads::current_thread(), context)?;
     thread_table::lock().insert(thread);
     Some(thread)
 }
 
 /// Where every thread but a CPU's first begins.
 extern "C" fn thread_main() -> ! {
-    let start = per_cpu::current_thread().start.take();
+    let start = cpu_threads::current_thread().start.take();
     arch::enable_interrupts();
     let code = start.map_or(0, |start| {
         // SAFETY: whoever created the thread vouches for its entry and argument.
@@ -104,10 +104,13 @@ static EXITED: WaitQueue<ThreadList> = WaitQueue::new(ThreadList::new());
 /// Ends the running thread.
 pub fn exit(code: i32) -> ! {
     let _off = InterruptsOff::new();
-    let thread = per_cpu::current_thread();
+    let thread = cpu_threads::current_thread();
     thread.set_exit_code(code);
-    EXITED.wake_one(|exited| exited.push(thread));
-    scheduler::block_with_interrupts_off(per_cpu::current());
+    EXITED.wake_one(|exited| {
+        thread.set_state(State::Exited);
+        exited.push(thread);
+    });
+    scheduler::block_with_interrupts_off(cpu_threads::current());
     unreachable!("a thread that has exited was switched to")
 }
 
@@ -147,7 +150,7 @@ pub fn join(id: ThreadId) -> Result<i32, ThreadError> {
     let thread = {
         let table = thread_table::lock();
         let thread = table.find(id).ok_or(ThreadError::NoSuchThread(id))?;
-        if core::ptr::eq(thread, per_cpu::current_thread()) {
+        if core::ptr::eq(thread, cpu_threads::current_thread()) {
             return Err(ThreadError::Itself);
         }
         if thread.joined.swap(true, Ordering::Relaxed) {
@@ -176,28 +179,35 @@ pub fn set_affinity(id: ThreadId, cpus: &CpuSet) -> Result<(), ThreadError> {
     if allowed.is_empty() {
         return Err(ThreadError::NoCpu);
     }
-    {
-        let table = thread_table::lock();
-        let thread = table.find(id).ok_or(ThreadError::NoSuchThread(id))?;
-        thread.set_affinity(&allowed);
-        if !allowed.contains(thread.cpu()) {
-            move_thread(thread);
+    let mut asked = None;
+    loop {
+        {
+            let table = thread_table::lock();
+            let thread = table.find(id).ok_or(ThreadError::NoSuchThread(id))?;
+            let _off = InterruptsOff::new();
+            let Some(cpu) = cpu_threads::get(thread.cpu()) else { return Ok(()) };
+            match cpu.set_affinity(thread, &allowed) {
+                Settled::Yes => return Ok(()),
+                Settled::No => {}
+                Settled::Taken => {
+                    scheduler::enqueue(thread, scheduler::place(thread));
+                    return Ok(());
+                }
+                Settled::Runs if core::ptr::eq(thread, cpu_threads::current_thread()) => {}
+                // One interrupt is enough: the CPU lets go of the thread before it goes on with it.
+                Settled::Runs if asked == Some(cpu.id()) => {}
+                Settled::Runs => {
+                    asked = Some(cpu.id());
+                    cpu::pend(cpu.cpu(), PENDING_SWITCH);
+                    cpu.cpu().wake_up();
+                }
+            }
         }
-    }
-    // Where it was this very thread that must move, it does so now; another is let go by its CPU at the next chance.
-    scheduler::yield_now();
-    while is_out_of_place(id, &allowed) {
+        // Where it is this very thread that must move, it does so now; another is let go by its CPU at the next chance.
+        scheduler::move_away_if_forbidden();
         scheduler::yield_now();
         core::hint::spin_loop();
     }
-    Ok(())
-}
-
-/// Whether the thread still runs on a CPU that is not among these, and nobody has told it anything else meanwhile.
-fn is_out_of_place(id: ThreadId, allowed: &CpuSet) -> bool {
-    let table = thread_table::lock();
-    let thread = table.find(id).filter(|thread| thread.affinity() == *allowed);
-    thread.is_some_and(|thread| thread.context.is_running() && !allowed.contains(thread.cpu()))
 }
 
 /// The CPUs on which the thread may run.
@@ -212,22 +222,4 @@ pub fn affinity(id: ThreadId) -> Result<CpuSet, ThreadError> {
 
 fn running_cpus() -> CpuSet {
     scheduler::cpu_map().map_or(CpuSet::EMPTY, CpuMap::all)
-}
-
-/// Moves a thread off a CPU where it may no longer run: out of that CPU's queue, or by telling the CPU to let go of it. One
-/// that is blocked goes elsewhere when it is woken.
-fn move_thread(thread: &'static Thread) {
-    let _off = InterruptsOff::new();
-    thread.must_move.store(true, Ordering::Relaxed);
-    let Some(cpu) = cpu_topology::block(thread.cpu()) else { return };
-    match cpu.take_queued_if(|queued| core::ptr::eq(queued, thread)) {
-        Some(thread) => {
-            thread.must_move.store(false, Ordering::Relaxed);
-            scheduler::enqueue(thread, scheduler::place(thread));
-        }
-        None => {
-            cpu.set_pending(PENDING_SWITCH);
-            cpu.wake_up();
-        }
-    }
 }

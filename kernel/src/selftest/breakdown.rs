@@ -13,7 +13,7 @@ pub fn break_down(fault: Fault) {
         Fault::Invalid => crate::arch::invalid_instruction(),
     }
     log::error!(target: "boot", "the kernel survived a fault that was asked for");
-    crate::verdict::fail();
+    crate::report::verdict::fail();
 }
 
 /// Calls itself until the stack ends.

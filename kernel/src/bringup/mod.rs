@@ -1,0 +1,3 @@
+//! Boot's steps that need every layer below.
+
+pub mod smp;

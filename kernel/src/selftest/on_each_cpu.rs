@@ -1,0 +1,40 @@
+//! Work for every CPU at once.
+use crate::cpu::{self, Cpu};
+use crate::threads::thread::Start;
+use crate::threads::{cpu_threads, lifecycle};
+use alloc::vec::Vec;
+use core::ffi::c_void;
+use scheduling::CpuSet;
+
+struct Order {
+    cpu: &'static Cpu,
+    work: fn(&Cpu),
+}
+
+/// Runs `work` on every CPU that is online, on all at once, and returns when all have done it. For the boot CPU's thread.
+pub fn run_on_each_cpu(work: fn(&Cpu)) {
+    let this = cpu::current();
+    let orders: Vec<_> =
+        cpu::online().filter(|cpu| cpu.id != this.id).map(|cpu| Order { cpu, work }).collect();
+    let threads: Vec<_> = orders
+        .iter()
+        .map(|order| {
+            let argument = core::ptr::from_ref(order).cast_mut().cast();
+            lifecycle::create("on_each_cpu", Start { entry: run, argument }, Some(order.cpu.node))
+                .expect("memory for a thread")
+        })
+        .collect();
+    work(this);
+    for thread in threads {
+        let _ = lifecycle::join(thread);
+    }
+}
+
+unsafe extern "C" fn run(order: *mut c_void) -> i32 {
+    // SAFETY: whoever made the order joins this thread first.
+    let order = unsafe { &*order.cast::<Order>() };
+    let here = CpuSet::from_iter([order.cpu.id]);
+    let _ = lifecycle::set_affinity(cpu_threads::current_thread().id, &here);
+    (order.work)(order.cpu);
+    0
+}
