@@ -19,15 +19,15 @@ mod threads;
 
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
-use bringup::smp;
+use bringup::cpus;
 use events::PageCounts;
 use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
-use memory::{cache_recall, fail_allocation, page_allocator};
+use memory::{cache_drain, fail_allocation, page_allocator};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
 use platform::{acpi, command_line, numa_topology};
 use report::{console, event_stream, fault, phases, verdict};
-use selftest::breakdown;
+use selftest::fault_injection;
 use spin::Once;
 use threads::{lifecycle, scheduler};
 use units::{PhysRange, VirtAddr};
@@ -60,7 +60,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // From here on a fault is reported, to whoever listens by then.
     cpu::init_early(threads::first_task(), fault::fatal);
     fault::describe_task_with(threads::describe_current);
-    cache_recall::init();
+    cache_drain::init();
     scheduler::register();
     phases::begin(start_ticks);
     console::init();
@@ -79,14 +79,14 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     fail_allocation::init(parameters.fail_allocation);
     // The kernel's own page tables, with no more rights than each page needs.
     address_space::init(kernel_file(boot_info), &map, &tables);
-    smp::reserve_start_frames();
+    cpus::reserve_start_frames();
     numa_topology::send_event(|node| {
         let stats = page_allocator::node_stats(node);
         PageCounts { total: stats.total, free: stats.free }
     });
     phases::end("memory");
     // The boot CPU moves to its own node.
-    let stack = smp::adopt_boot_cpu();
+    let stack = cpus::adopt_boot_cpu();
     BOOT.call_once(|| Boot { parameters, ramdisk });
     // SAFETY: the stack is new, and nothing of the old one is used afterwards.
     unsafe { arch::switch_stack(stack.top, boot_on_own_node) }
@@ -102,7 +102,7 @@ extern "C" fn boot_on_own_node() -> ! {
     // SAFETY: what is needed of the boot information was read, and the boot loader's stack was left for good.
     unsafe { address_space::leave_boot_loader() };
     phases::end("own node");
-    smp::start_other_cpus();
+    cpus::start_other_cpus();
     scheduler::init();
     lifecycle::start_reaper().expect("memory for a first thread");
     phases::end("cpus");
@@ -124,7 +124,7 @@ extern "C" fn boot_on_own_node() -> ! {
         bench::run();
     }
     if let Some(fault) = parameters.fault {
-        breakdown::break_down(fault);
+        fault_injection::trigger(fault);
     }
     if parameters.exit {
         verdict::stop_with(verdict::is_well());

@@ -1,3 +1,3 @@
 //! Boot's steps that need every layer below.
 
-pub mod smp;
+pub mod cpus;

@@ -8,7 +8,7 @@ mod stop;
 
 pub use local::{Addressed, CpuLocal};
 pub(crate) use local::{cpu_local, cpu_local_addressed};
-pub use preemption::{PENDING_RECALL, PENDING_SWITCH, PreemptionOff, pend, register_deferred};
+pub use preemption::{DeferredWork, PreemptionOff, defer, register_deferred};
 pub use stop::stop_other_cpus;
 
 use crate::arch::{self, CpuTables, INTERRUPT_STACKS, InterruptStacks};
@@ -214,5 +214,5 @@ pub fn idle() {
 /// Answers what other CPUs ask of this one, for one that waits for another.
 pub fn serve_requests() {
     shootdown::answer();
-    preemption::answer_recall();
+    preemption::serve_drain();
 }

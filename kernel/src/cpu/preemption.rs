@@ -1,7 +1,7 @@
 //! Keeping the running thread on its CPU, with interrupts as they are; and what was put off meanwhile.
 use super::cpu_local;
 use super::{Cpu, current};
-use crate::arch::{self, InterruptsOff, NOTHING_DUE, PreemptionEnd};
+use crate::arch::{self, InterruptsOff, NO_WORK, PreemptionEnd};
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 /// While it lives, no other thread gets this CPU; interrupts are still handled. May be nested. Costs one instruction, and
@@ -25,10 +25,21 @@ impl Drop for PreemptionOff {
     }
 }
 
-/// The CPU's free pages are wanted by others.
-pub const PENDING_RECALL: u8 = 1;
-/// The running thread's turn is over.
-pub const PENDING_SWITCH: u8 = 2;
+/// What a CPU does as soon as preemption is on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum DeferredWork {
+    /// Return the pages in the CPU's cache, which another CPU wants.
+    Drain = 0,
+    /// Let the next thread run: the time slice of the running one is over.
+    Switch = 1,
+}
+
+impl DeferredWork {
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
 
 cpu_local! {
     /// What is to be done as soon as preemption is on.
@@ -39,13 +50,13 @@ cpu_local! {
 static DEFERRED: [AtomicPtr<()>; 2] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 2];
 
 /// Has `work` called for this kind of pending work.
-pub fn register_deferred(what: u8, work: fn()) {
-    DEFERRED[what.trailing_zeros() as usize].store(work as *mut (), Ordering::Release);
+pub fn register_deferred(what: DeferredWork, work: fn()) {
+    DEFERRED[what as usize].store(work as *mut (), Ordering::Release);
 }
 
 #[inline]
-fn call_deferred(what: u8) {
-    let work = DEFERRED[what.trailing_zeros() as usize].load(Ordering::Relaxed);
+fn call_deferred(what: DeferredWork) {
+    let work = DEFERRED[what as usize].load(Ordering::Relaxed);
     if !work.is_null() {
         // SAFETY: only `register_deferred` stores here.
         unsafe { core::mem::transmute::<*mut (), fn()>(work)() };
@@ -53,13 +64,13 @@ fn call_deferred(what: u8) {
 }
 
 /// Gives back what others ask of this CPU's cache. For threads that wait and do not use it just now.
-pub(super) fn answer_recall() {
-    call_deferred(PENDING_RECALL);
+pub(super) fn serve_drain() {
+    call_deferred(DeferredWork::Drain);
 }
 
 /// Notes that something is to be done on the CPU as soon as preemption is on there: an interrupt does, or who sends one.
-pub fn pend(cpu: &Cpu, what: u8) {
-    PENDING.of(cpu).fetch_or(what, Ordering::Relaxed);
+pub fn defer(cpu: &Cpu, what: DeferredWork) {
+    PENDING.of(cpu).fetch_or(what.bit(), Ordering::Relaxed);
 }
 
 struct DoPending;
@@ -87,16 +98,16 @@ pub(super) fn at_end_of_interrupt() {
 
 fn do_pending(pending: &AtomicU8) {
     let count = &arch::head_at(current().distance).preemption;
-    if count.load(Ordering::Relaxed) & !NOTHING_DUE != 0 {
-        count.fetch_and(!NOTHING_DUE, Ordering::Relaxed);
+    if count.load(Ordering::Relaxed) & !NO_WORK != 0 {
+        count.fetch_and(!NO_WORK, Ordering::Relaxed);
         return;
     }
-    count.fetch_or(NOTHING_DUE, Ordering::Relaxed);
+    count.fetch_or(NO_WORK, Ordering::Relaxed);
     let what = pending.swap(0, Ordering::Relaxed);
-    if what & PENDING_RECALL != 0 {
-        call_deferred(PENDING_RECALL);
+    if what & DeferredWork::Drain.bit() != 0 {
+        call_deferred(DeferredWork::Drain);
     }
-    if what & PENDING_SWITCH != 0 {
-        call_deferred(PENDING_SWITCH);
+    if what & DeferredWork::Switch.bit() != 0 {
+        call_deferred(DeferredWork::Switch);
     }
 }

@@ -58,7 +58,7 @@ pub fn forget_everywhere() {
     answer();
     // This CPU is among them, for the thread may have moved; where it has not, it has seen the generation.
     for cpu in super::all().filter(|cpu| !TRANSLATIONS.of(cpu).has_seen(generation)) {
-        arch::ask_to_forget(cpu.apic);
+        arch::request_shootdown(cpu.apic);
     }
     for cpu in super::all() {
         while !TRANSLATIONS.of(cpu).has_seen(generation) {

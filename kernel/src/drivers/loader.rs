@@ -1,5 +1,5 @@
 //! The loader: a driver's file to pages that are mapped, relocated, and either written or executed, never both.
-use crate::arch::{self, Kind};
+use crate::arch::{self, PageKind};
 use crate::memory::address_space::DRIVERS;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::page_tables;
@@ -107,9 +107,9 @@ impl LoadedImage {
         for (index, frame) in self.frames.iter().enumerate() {
             let (Some(frame), Some(page)) = (frame, image.page(index)) else { continue };
             let kind = match page.permissions {
-                Permissions::Read => Kind::Constant,
-                Permissions::ReadWrite => Kind::Data,
-                Permissions::ReadExecute => Kind::Code,
+                Permissions::Read => PageKind::Constant,
+                Permissions::ReadWrite => PageKind::Data,
+                Permissions::ReadExecute => PageKind::Code,
             };
             let mut table_frames = || page_allocator::allocate_table_frame(node);
             // SAFETY: the frame is this image's, and so is the page.

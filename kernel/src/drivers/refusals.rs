@@ -9,7 +9,7 @@ use units::FrameNumber;
 
 /// What was wrong with a free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum RefusalKind {
     /// The address is not that of a page.
     NotAPage,
     /// There is no memory that is managed.
@@ -28,7 +28,7 @@ pub enum Kind {
     NotABlock,
 }
 
-impl From<FreeError> for Kind {
+impl From<FreeError> for RefusalKind {
     fn from(error: FreeError) -> Self {
         match error {
             FreeError::NotMemory(_) => Self::NotMemory,
@@ -68,7 +68,7 @@ impl Refusals {
     }
 
     /// Counts one; returns whether it is the first of its kind.
-    fn note(&self, kind: Kind) -> bool {
+    fn note(&self, kind: RefusalKind) -> bool {
         self.count.fetch_add(1, Relaxed);
         let bit = 1 << kind as u32;
         self.told.fetch_or(bit, Relaxed) & bit == 0
@@ -84,7 +84,7 @@ pub fn note_pages(frame: FrameNumber, count: u64, error: FreeError) {
 
 /// Notes that the running thread's free of anything was refused; `words` say of what, and why.
 #[cold]
-pub fn note(target: &str, kind: Kind, words: impl Display) {
+pub fn note(target: &str, kind: RefusalKind, words: impl Display) {
     let thread = cpu_threads::current_thread();
     let driver = thread.driver();
     if !driver.map_or(&KERNEL, |driver| &Driver::of(driver).refusals).note(kind) {

@@ -3,7 +3,7 @@ use super::numa::{node_from, read_policy};
 use super::pointer;
 use crate::arch;
 use crate::cpu;
-use crate::drivers::refusals::{self, Kind};
+use crate::drivers::refusals::{self, RefusalKind};
 use crate::memory::heap;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::memory::page_tables;
@@ -93,7 +93,11 @@ pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
 /// The frame that a driver wants to free.
 fn page_of(page: u64) -> Option<FrameNumber> {
     if !page.is_multiple_of(FRAME_SIZE) {
-        refusals::note("pages", Kind::NotAPage, format_args!("freed {page:#x}, which is no page's address"));
+        refusals::note(
+            "pages",
+            RefusalKind::NotAPage,
+            format_args!("freed {page:#x}, which is no page's address"),
+        );
         return None;
     }
     Some(FrameNumber::containing(PhysAddr(page)))
@@ -165,7 +169,7 @@ fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
     if !memory.is_null() && release_block(memory).is_none() {
         let words = format_args!("freed {memory:p}, which is not a block of the heap in use");
-        refusals::note("heap", Kind::NotABlock, words);
+        refusals::note("heap", RefusalKind::NotABlock, words);
     }
 }
 

@@ -3,9 +3,9 @@
 //! Each part is far larger than anything that is put there, so that none grows into the next. docs/memory-map.md has them as
 //! a table.
 use super::{page_allocator, page_tables};
-use crate::arch::{self, Kind, MapError, NewAddressSpace};
+use crate::arch::{self, MapError, NewAddressSpace, PageKind};
 use crate::platform::numa_topology;
-use ::address_space::image::{self, Rights};
+use ::address_space::image::{self, SegmentRights};
 pub use ::address_space::layout::*;
 use memory_map::MemoryMap;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr, PhysRange, VirtAddr};
@@ -30,7 +30,7 @@ pub fn init(kernel_file: PhysRange, map: &MemoryMap, tables: &[&'static [u8]]) {
     // nothing of it is used, and the rest of what the kernel uses was mapped above.
     unsafe {
         space
-            .map(LOCAL_APIC, one(apic), Kind::Device, &mut || table_frame(NodeId::ZERO))
+            .map(LOCAL_APIC, one(apic), PageKind::Device, &mut || table_frame(NodeId::ZERO))
             .expect("there is memory for page tables");
         space.keep_part(BOOT_LOADER, BOOT_LOADER_LAST);
         space.enter();
@@ -70,14 +70,14 @@ fn map_physical_memory(
         let frames = range.whole_frames();
         let before = FrameRange { start: frames.start, end: frames.end.min(file.start) };
         let after = FrameRange { start: frames.start.max(file.end), end: frames.end };
-        map_memory(space, before, Kind::Data)?;
-        map_memory(space, frames.intersection(file), Kind::Constant)?;
-        map_memory(space, after, Kind::Data)?;
+        map_memory(space, before, PageKind::Data)?;
+        map_memory(space, frames.intersection(file), PageKind::Constant)?;
+        map_memory(space, after, PageKind::Data)?;
     }
     Ok(())
 }
 
-fn map_memory(space: &mut NewAddressSpace, frames: FrameRange, kind: Kind) -> Result<(), MapError> {
+fn map_memory(space: &mut NewAddressSpace, frames: FrameRange, kind: PageKind) -> Result<(), MapError> {
     let start = VirtAddr(PHYSICAL_MEMORY.0 + frames.start.address().0);
     let node = numa_topology::get().node_of_address(frames.start.address()).unwrap_or(NodeId::ZERO);
     // SAFETY: the kernel keeps its memory apart by what the page allocator hands out; this is how it reaches it.
@@ -93,7 +93,8 @@ fn map_firmware_tables(space: &mut NewAddressSpace, tables: &[&'static [u8]]) {
             let page = VirtAddr(PHYSICAL_MEMORY.0 + frame.address().0);
             // Tables share pages, so a page may be there already.
             // SAFETY: nobody writes firmware's tables.
-            let _ = unsafe { space.map(page, one(frame), Kind::Constant, &mut || table_frame(NodeId::ZERO)) };
+            let _ =
+                unsafe { space.map(page, one(frame), PageKind::Constant, &mut || table_frame(NodeId::ZERO)) };
         }
     }
 }
@@ -105,9 +106,9 @@ fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(),
     let file = unsafe { core::slice::from_raw_parts(start, kernel_file.len_bytes() as usize) };
     for part in image::parts(file).expect("the kernel's file is one that boots") {
         let kind = match part.rights {
-            Rights::Read => Kind::Constant,
-            Rights::ReadWrite => Kind::Data,
-            Rights::ReadExecute => Kind::Code,
+            SegmentRights::Read => PageKind::Constant,
+            SegmentRights::ReadWrite => PageKind::Data,
+            SegmentRights::ReadExecute => PageKind::Code,
         };
         let mut pages = (0..part.pages)
             .map(|page| VirtAddr(part.start.0 + page * FRAME_SIZE))

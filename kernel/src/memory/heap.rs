@@ -5,7 +5,7 @@
 //! came from. A request costs a walk over the heap's holes: memory that a hot path needs comes from the page allocator.
 use super::address_space::{HEAP_WINDOW, HEAPS};
 use super::page_allocator::{self, Zeroed};
-use crate::arch::Kind;
+use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
 use crate::memory::page_tables;
 use crate::sync::{Rank, SpinLock};
@@ -127,7 +127,7 @@ fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
     let mut table_frames = || page_allocator::allocate_table_frame(node);
     // SAFETY: the frame is fresh, and the page is the heap's.
     let mapped = unsafe {
-        page_tables::map(page, FrameRange::new(frame.0, frame.0 + 1), Kind::Data, &mut table_frames)
+        page_tables::map(page, FrameRange::new(frame.0, frame.0 + 1), PageKind::Data, &mut table_frames)
     };
     if mapped.is_err() {
         // The frame came from this very call, so it can be given back.

@@ -1,11 +1,11 @@
 //! Memory: what there is, who hands it out, and where it is mapped.
 
 pub mod address_space;
-pub mod cache_recall;
+pub mod cache_drain;
 pub mod cpu_memory;
 pub mod fail_allocation;
-pub mod growth;
 pub mod heap;
+pub mod hotplug;
 pub mod page_allocator;
 pub mod page_counts;
 pub mod page_tables;

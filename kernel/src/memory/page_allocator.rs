@@ -9,7 +9,7 @@ mod thread;
 
 use crate::arch;
 use crate::cpu::PreemptionOff;
-use crate::memory::{cache_recall, cpu_memory, fail_allocation};
+use crate::memory::{cache_drain, cpu_memory, fail_allocation};
 use crate::platform::numa_topology;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
@@ -113,7 +113,7 @@ pub(super) fn give_back_caches(node: NodeId) {
     if cache.node() == Some(node) {
         pages().drain(cache);
     }
-    cache_recall::recall(node);
+    cache_drain::drain_others(node);
 }
 
 /// Gives the running CPU's cache back to its node: before it halts, or when the node runs dry.

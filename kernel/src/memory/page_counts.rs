@@ -143,7 +143,7 @@ pub fn sums() -> (Counts, Counts) {
 pub fn log_table() {
     for cpu in cpu::all() {
         let Counts { hit, miss, interleave_hit, local, other, refused_frees } = of_cpu(cpu);
-        let (recalls, id) = (cpu_memory::of(cpu).cache_recall.interrupts(), cpu.id);
+        let (recalls, id) = (cpu_memory::of(cpu).cache_drain.interrupts(), cpu.id);
         log::info!(
             target: "pages",
             "CPU {id}: hit {hit}, miss {miss}, interleave_hit {interleave_hit}, local {local}, other {other}, \

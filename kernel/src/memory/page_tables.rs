@@ -1,6 +1,6 @@
 //! The page tables, one CPU at a time.
 use crate::arch::{self, Mapping};
-pub use crate::arch::{Kind, MapError, MappedPage};
+pub use crate::arch::{MapError, MappedPage, PageKind};
 use crate::cpu::shootdown;
 use crate::sync::{Rank, SpinLock};
 use units::{FrameNumber, FrameRange, PhysAddr, VirtAddr};
@@ -18,7 +18,7 @@ static TABLES: SpinLock<()> = SpinLock::new(Rank::PageTables, ());
 pub unsafe fn map(
     start: VirtAddr,
     frames: FrameRange,
-    kind: Kind,
+    kind: PageKind,
     table_frames: &mut dyn FnMut() -> Option<FrameNumber>,
 ) -> Result<(), MapError> {
     let _guard = TABLES.lock();

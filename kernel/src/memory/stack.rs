@@ -4,7 +4,7 @@
 //! Slots of the address space are used again, so that their page tables are, too: those are never given back.
 use super::address_space::STACKS;
 use super::page_allocator::{self, Zeroed};
-use crate::arch::Kind;
+use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
 use crate::memory::page_tables;
 use crate::sync::{Rank, SpinLock};
@@ -156,7 +156,7 @@ unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
 fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
     let mut table_frames = || page_allocator::allocate_table_frame(node);
     // SAFETY: the frames are fresh, and the slot is the caller's alone.
-    unsafe { page_tables::map(start, frames, Kind::Data, &mut table_frames) }.ok()
+    unsafe { page_tables::map(start, frames, PageKind::Data, &mut table_frames) }.ok()
 }
 
 fn give_back(frame: FrameNumber, count: u64) {

@@ -1,17 +1,17 @@
 //! The self-test: proves on the machine at hand that memory is where it should be. Run by the parameter `selftest`.
 
 mod address_space;
-pub mod breakdown;
+mod cache_drain;
 mod cpus;
 pub mod fallback;
-mod growth;
+pub mod fault_injection;
 mod heaps;
+mod hotplug;
 mod load;
 mod on_each_cpu;
 mod pages;
 mod plan;
 mod policies;
-mod recall;
 mod shootdown;
 mod stacks;
 mod stress_pages;
@@ -31,15 +31,15 @@ pub fn run() {
     report("pages.refusals", pages::wrong_frees_are_refused());
     report("pages.kernel", pages::the_kernels_own_are_refused());
     report("pages.fallback", fallback::goes_in_distance_order());
-    report("pages.growth", growth::memory_leaves_and_comes_back());
+    report("pages.growth", hotplug::memory_leaves_and_comes_back());
     report("policies.interleave", policies::interleave_exactly());
     report("policies.weighted", policies::weigh_exactly());
     report("policies.set", policies::keep_to_their_set());
     report("policies.inherited", policies::are_inherited_and_given_back());
     report("pages.all_cpus", cpus::allocate_and_free_at_once());
     report("pages.counts", pages::are_counted_alike_by_cpus_and_nodes());
-    report("pages.recall", recall::reaches_cpus_that_run());
-    report("pages.recall_all", recall::goes_on_when_all_ask_at_once());
+    report("pages.recall", cache_drain::reaches_cpus_that_run());
+    report("pages.recall_all", cache_drain::goes_on_when_all_ask_at_once());
     report("cpus.local_memory", cpus::have_their_memory_on_their_node());
     report("heap.local", heaps::come_from_their_node());
     report("stacks.come_and_go", stacks::come_and_go_without_a_trace());

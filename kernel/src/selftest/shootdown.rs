@@ -2,7 +2,7 @@
 //! all unmap at once.
 use super::on_each_cpu;
 use super::{Outcome, ensure};
-use crate::arch::{self, Kind};
+use crate::arch::{self, PageKind};
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cpu::shootdown;
@@ -61,7 +61,7 @@ fn map(page: VirtAddr, frame: FrameNumber) {
     let mut table_frames = || page_allocator::allocate_table_frame(NodeId::ZERO);
     let frames = FrameRange::new(frame.0, frame.0 + 1);
     // SAFETY: the frame and the page are the self-test's.
-    let mapped = unsafe { page_tables::map(page, frames, Kind::Data, &mut table_frames) };
+    let mapped = unsafe { page_tables::map(page, frames, PageKind::Data, &mut table_frames) };
     mapped.expect("the self-test's pages are free, and so is some memory");
 }
 

@@ -9,7 +9,7 @@ use super::thread_list::ThreadList;
 use super::thread_table;
 use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context, InterruptsOff};
-use crate::cpu::{self, PENDING_SWITCH};
+use crate::cpu::{self, DeferredWork};
 use crate::memory::page_allocator;
 use crate::memory::stack::Stack;
 use core::sync::atomic::Ordering;
@@ -198,7 +198,7 @@ pub fn set_affinity(id: ThreadId, cpus: &CpuSet) -> Result<(), ThreadError> {
                 Settled::Runs if asked == Some(cpu.id()) => {}
                 Settled::Runs => {
                     asked = Some(cpu.id());
-                    cpu::pend(cpu.cpu(), PENDING_SWITCH);
+                    cpu::defer(cpu.cpu(), DeferredWork::Switch);
                     cpu.cpu().wake_up();
                 }
             }

@@ -10,7 +10,7 @@ use super::idle;
 use super::sleep;
 use super::thread::{State, Thread};
 use crate::arch::{self, InterruptsOff};
-use crate::cpu::{self, PENDING_SWITCH};
+use crate::cpu::{self, DeferredWork};
 use crate::platform::numa_topology;
 use crate::sync::SpinLockGuard;
 use core::sync::atomic::Ordering;
@@ -189,7 +189,7 @@ pub fn tick() {
     start_tick();
     let thread = cpu_threads::current_thread();
     if !thread.may_run_on(cpu.id()) {
-        cpu::pend(cpu.cpu(), PENDING_SWITCH);
+        cpu::defer(cpu.cpu(), DeferredWork::Switch);
         return;
     }
     if cpu.queued() == 0 {
@@ -198,7 +198,7 @@ pub fn tick() {
     let left = cpu.slice.load(Ordering::Relaxed).saturating_sub(1);
     cpu.slice.store(left, Ordering::Relaxed);
     if left == 0 {
-        cpu::pend(cpu.cpu(), PENDING_SWITCH);
+        cpu::defer(cpu.cpu(), DeferredWork::Switch);
     }
     idle::offer_work(cpu.cpu());
 }
@@ -216,5 +216,5 @@ fn turn_is_over() {
 /// Takes over the timer's interrupt and the switch that it puts off.
 pub fn register() {
     cpu::interrupts::register(arch::vectors::TIMER, |_| tick());
-    cpu::register_deferred(PENDING_SWITCH, turn_is_over);
+    cpu::register_deferred(DeferredWork::Switch, turn_is_over);
 }

@@ -14,7 +14,7 @@ pub const MAX_PARTS: usize = 16;
 
 /// What may be done with a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rights {
+pub enum SegmentRights {
     /// Only read.
     Read,
     /// Read and written.
@@ -31,7 +31,7 @@ pub struct Part {
     /// How many pages.
     pub pages: u64,
     /// What may be done with them.
-    pub rights: Rights,
+    pub rights: SegmentRights,
 }
 
 /// Why the pages' rights cannot be told.
@@ -75,12 +75,12 @@ pub fn parts(file: &[u8]) -> Result<ArrayVec<Part, MAX_PARTS>, ImageError> {
     if parts.is_empty() { Err(ImageError::NotElf) } else { Ok(parts) }
 }
 
-fn rights(header: &ProgramHeader) -> Result<Rights, ImageError> {
+fn rights(header: &ProgramHeader) -> Result<SegmentRights, ImageError> {
     match (header.p_flags & PF_W != 0, header.p_flags & PF_X != 0) {
         (true, true) => Err(ImageError::WritableCode(VirtAddr(header.p_vaddr))),
-        (true, false) => Ok(Rights::ReadWrite),
-        (false, true) => Ok(Rights::ReadExecute),
-        (false, false) => Ok(Rights::Read),
+        (true, false) => Ok(SegmentRights::ReadWrite),
+        (false, true) => Ok(SegmentRights::ReadExecute),
+        (false, false) => Ok(SegmentRights::Read),
     }
 }
 
@@ -88,13 +88,13 @@ fn rights(header: &ProgramHeader) -> Result<Rights, ImageError> {
 fn add_segment(
     parts: &mut ArrayVec<Part, MAX_PARTS>,
     pages: Range<u64>,
-    rights: Rights,
+    rights: SegmentRights,
     relro: Range<u64>,
 ) -> Result<(), ImageError> {
     let clamp = |page: u64| page.clamp(pages.start, pages.end);
     let relro_start = clamp(relro.start);
     let relro_end = clamp(relro.end).max(relro_start);
-    let protected = if rights == Rights::ReadWrite { Rights::Read } else { rights };
+    let protected = if rights == SegmentRights::ReadWrite { SegmentRights::Read } else { rights };
     for (pages, rights) in [
         (pages.start..relro_start, rights),
         (relro_start..relro_end, protected),

@@ -114,13 +114,13 @@ pub fn wake_cpu(cpu: ApicId) {
 }
 
 /// Makes a CPU forget the translations that were taken out of the page tables.
-pub fn ask_to_forget(cpu: ApicId) {
+pub fn request_shootdown(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::SHOOTDOWN));
 }
 
 /// Asks a CPU to give its free pages back.
-pub fn ask_for_pages(cpu: ApicId) {
-    send(cpu, Message::Fixed(vectors::RECALL));
+pub fn request_drain(cpu: ApicId) {
+    send(cpu, Message::Fixed(vectors::DRAIN));
 }
 
 /// Stops a CPU where it is.

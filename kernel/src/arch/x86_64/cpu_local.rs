@@ -20,14 +20,14 @@ pub struct CpuHead {
 }
 
 /// Set in [`CpuHead::preemption`] while nothing is to be done at the end of the stretch.
-pub const NOTHING_DUE: u32 = 1 << 31;
+pub const NO_WORK: u32 = 1 << 31;
 
 /// The head of the section's copies. To be reached through GS only.
 #[unsafe(link_section = "cpu_local")]
 static HEAD: CpuHead = CpuHead {
     distance: AtomicUsize::new(0),
     task: AtomicPtr::new(core::ptr::null_mut()),
-    preemption: AtomicU32::new(NOTHING_DUE),
+    preemption: AtomicU32::new(NO_WORK),
 };
 
 unsafe extern "C" {

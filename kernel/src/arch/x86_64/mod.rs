@@ -20,13 +20,13 @@ mod timer;
 pub mod vectors;
 
 pub use apic::{
-    ask_for_pages, ask_to_forget, end_of_interrupt, frame as apic_frame, init_this_cpu as init_apic,
+    end_of_interrupt, frame as apic_frame, init_this_cpu as init_apic, request_drain, request_shootdown,
     stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
 pub use cpu_local::{
-    NOTHING_DUE, PreemptionEnd, begin_no_preemption, copy_section, cpu_local_distance, current_task,
+    NO_WORK, PreemptionEnd, begin_no_preemption, copy_section, cpu_local_distance, current_task,
     end_no_preemption, head_at, section_size, set_current_task, use_copy,
 };
 pub use debug_exit::{ExitStatus, exit_emulator};
@@ -42,8 +42,8 @@ pub use instructions::{
 pub use interrupts::{Frame, InterruptHandler};
 pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use paging::{
-    Kind, MapError, MappedPage, Mapping, NewAddressSpace, access_at, forget_part, forget_translations, map,
-    physical_memory, unmap, visit_pages,
+    MapError, MappedPage, Mapping, NewAddressSpace, PageKind, access_at, forget_part, forget_translations,
+    map, physical_memory, unmap, visit_pages,
 };
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;

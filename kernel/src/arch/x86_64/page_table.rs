@@ -8,7 +8,7 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, VirtAddr};
 
 /// What may be done with a mapped page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum PageKind {
     /// Read only.
     Constant,
     /// Read and written.
@@ -52,12 +52,12 @@ const ENTRIES: u64 = 512;
 
 /// What all the entries that lead somewhere allow together (Intel SDM vol. 3 §4.6).
 #[derive(Clone, Copy)]
-pub struct Rights {
+pub struct PageRights {
     writable: bool,
     executable: bool,
 }
 
-impl Rights {
+impl PageRights {
     /// Those of no entry at all.
     pub const ALL: Self = Self { writable: true, executable: true };
 
@@ -144,7 +144,7 @@ pub unsafe fn map_run(
     start: VirtAddr,
     frames: FrameRange,
     size: PageSize,
-    kind: Kind,
+    kind: PageKind,
     table_frames: &mut TableFrames<'_>,
     mapped: &mut u64,
 ) -> Result<(), MapError> {
@@ -177,13 +177,13 @@ pub unsafe fn map_run(
     Ok(())
 }
 
-fn page_flags(kind: Kind, size: PageSize) -> PageTableFlags {
+fn page_flags(kind: PageKind, size: PageSize) -> PageTableFlags {
     let flags = match kind {
-        Kind::Constant => PageTableFlags::NO_EXECUTE,
-        Kind::Data => PageTableFlags::WRITABLE | PageTableFlags::NO_EXECUTE,
-        Kind::Code => PageTableFlags::empty(),
+        PageKind::Constant => PageTableFlags::NO_EXECUTE,
+        PageKind::Data => PageTableFlags::WRITABLE | PageTableFlags::NO_EXECUTE,
+        PageKind::Code => PageTableFlags::empty(),
         // Both bits: strongly uncacheable in the page attribute table as it is after reset (Intel SDM vol. 3 §12.12.4).
-        Kind::Device => {
+        PageKind::Device => {
             PageTableFlags::WRITABLE
                 | PageTableFlags::NO_EXECUTE
                 | PageTableFlags::NO_CACHE

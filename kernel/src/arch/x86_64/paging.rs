@@ -1,7 +1,7 @@
 //! Page tables: mapping, unmapping and looking up, in the one address space that all CPUs share (Intel SDM vol. 3 §4.5).
-pub use super::page_table::{Kind, MapError, Mapping};
+pub use super::page_table::{MapError, Mapping, PageKind};
 use super::page_table::{
-    ROOT_LEVEL, Rights, TableFrames, clear, entry_bytes, index, is_page, map_run, table_at,
+    PageRights, ROOT_LEVEL, TableFrames, clear, entry_bytes, index, is_page, map_run, table_at,
 };
 use ::address_space::layout::PHYSICAL_MEMORY;
 use ::address_space::{PageSize, cover};
@@ -33,7 +33,7 @@ fn largest_page() -> PageSize {
 pub unsafe fn map(
     start: VirtAddr,
     frames: FrameRange,
-    kind: Kind,
+    kind: PageKind,
     table_frames: &mut TableFrames<'_>,
 ) -> Result<(), MapError> {
     let (root, size) = (current_root(), PageSize::Small);
@@ -92,7 +92,7 @@ impl NewAddressSpace {
         &mut self,
         start: VirtAddr,
         frames: FrameRange,
-        kind: Kind,
+        kind: PageKind,
         table_frames: &mut TableFrames<'_>,
     ) -> Result<(), MapError> {
         // A large page is at a multiple of its size on both sides.
@@ -149,7 +149,7 @@ pub unsafe fn forget_part(first: VirtAddr, last: VirtAddr) {
 pub unsafe fn access_at(address: VirtAddr) -> Option<Mapping> {
     ::x86_64::VirtAddr::try_new(address.0).ok()?;
     let mut table = current_root();
-    let mut rights = Rights::ALL;
+    let mut rights = PageRights::ALL;
     for level in (1..=ROOT_LEVEL).rev() {
         // SAFETY: a table that the CPU uses lies in memory, and the lock keeps others from changing it.
         let entry = &unsafe { table_at(table) }[index(address, level)];
@@ -175,14 +175,14 @@ pub struct MappedPage {
 
 /// Calls `visit` for every page that is mapped, in ascending order, with the tables locked: it must neither map nor look up.
 pub unsafe fn visit_pages(visit: &mut dyn FnMut(&MappedPage)) {
-    visit_table(current_root(), ROOT_LEVEL, VirtAddr(0), Rights::ALL, visit);
+    visit_table(current_root(), ROOT_LEVEL, VirtAddr(0), PageRights::ALL, visit);
 }
 
 fn visit_table(
     table: PhysAddr,
     level: u32,
     start: VirtAddr,
-    rights: Rights,
+    rights: PageRights,
     visit: &mut dyn FnMut(&MappedPage),
 ) {
     // SAFETY: as for `access_at`.

@@ -7,6 +7,6 @@ pub const WAKE: u8 = 0xf0;
 /// Makes a CPU forget translations.
 pub const SHOOTDOWN: u8 = 0xf1;
 /// Asks a CPU for its free pages.
-pub const RECALL: u8 = 0xf2;
+pub const DRAIN: u8 = 0xf2;
 /// An interrupt that went away before it was taken; needs no end-of-interrupt.
 pub const SPURIOUS: u8 = 0xff;

@@ -21,7 +21,7 @@ fn file(segments: &[(u32, u32, u64, u64)]) -> Vec<u8> {
     bytes
 }
 
-fn part(start: u64, pages: u64, rights: Rights) -> Part {
+fn part(start: u64, pages: u64, rights: SegmentRights) -> Part {
     Part { start: VirtAddr(start), pages, rights }
 }
 
@@ -36,9 +36,9 @@ fn each_segment_has_the_rights_of_its_header() {
         (PT_NULL, PF_R | PF_W | PF_X, 0, 0x1000),
     ]);
     let expected = [
-        part(BASE, 11, Rights::Read),
-        part(BASE + 0xb000, 0x3e, Rights::ReadExecute),
-        part(BASE + 0x4a000, 0x27, Rights::ReadWrite),
+        part(BASE, 11, SegmentRights::Read),
+        part(BASE + 0xb000, 0x3e, SegmentRights::ReadExecute),
+        part(BASE + 0x4a000, 0x27, SegmentRights::ReadWrite),
     ];
     assert_eq!(parts(&file).as_deref(), Ok(&expected[..]));
 }
@@ -47,14 +47,14 @@ fn each_segment_has_the_rights_of_its_header() {
 fn pages_that_relro_holds_are_read_only_and_the_rest_of_the_segment_is_not() {
     let file =
         file(&[(PT_LOAD, PF_R | PF_W, BASE + 0xe8, 0x4000), (PT_GNU_RELRO, PF_R, BASE + 0xe8, 0x1f18)]);
-    let expected = [part(BASE, 2, Rights::Read), part(BASE + 0x2000, 3, Rights::ReadWrite)];
+    let expected = [part(BASE, 2, SegmentRights::Read), part(BASE + 0x2000, 3, SegmentRights::ReadWrite)];
     assert_eq!(parts(&file).as_deref(), Ok(&expected[..]));
 }
 
 #[test]
 fn a_page_that_relro_ends_in_stays_writable() {
     let file = file(&[(PT_LOAD, PF_R | PF_W, BASE, 0x3000), (PT_GNU_RELRO, PF_R, BASE, 0x1800)]);
-    let expected = [part(BASE, 1, Rights::Read), part(BASE + 0x1000, 2, Rights::ReadWrite)];
+    let expected = [part(BASE, 1, SegmentRights::Read), part(BASE + 0x1000, 2, SegmentRights::ReadWrite)];
     assert_eq!(parts(&file).as_deref(), Ok(&expected[..]));
 }
 
@@ -62,9 +62,9 @@ fn a_page_that_relro_ends_in_stays_writable() {
 fn a_page_that_relro_begins_in_behind_other_data_stays_writable() {
     let file = file(&[(PT_LOAD, PF_R | PF_W, BASE, 0x3000), (PT_GNU_RELRO, PF_R, BASE + 0x800, 0x1800)]);
     let expected = [
-        part(BASE, 1, Rights::ReadWrite),
-        part(BASE + 0x1000, 1, Rights::Read),
-        part(BASE + 0x2000, 1, Rights::ReadWrite),
+        part(BASE, 1, SegmentRights::ReadWrite),
+        part(BASE + 0x1000, 1, SegmentRights::Read),
+        part(BASE + 0x2000, 1, SegmentRights::ReadWrite),
     ];
     assert_eq!(parts(&file).as_deref(), Ok(&expected[..]));
 }
@@ -86,7 +86,7 @@ fn a_segment_that_wraps_around_is_refused_and_one_that_ends_the_address_space_is
     let wraps = file(&[(PT_LOAD, PF_R, u64::MAX - 0xfff, 0x1001)]);
     assert_eq!(parts(&wraps), Err(ImageError::SegmentPlace(VirtAddr(u64::MAX - 0xfff))));
     let ends = file(&[(PT_LOAD, PF_R, u64::MAX - 0xfff, 0x1000)]);
-    assert_eq!(parts(&ends).as_deref(), Ok(&[part(u64::MAX - 0xfff, 1, Rights::Read)][..]));
+    assert_eq!(parts(&ends).as_deref(), Ok(&[part(u64::MAX - 0xfff, 1, SegmentRights::Read)][..]));
 }
 
 #[test]

@@ -51,12 +51,12 @@ fn exhaust_beside(cpu: &Cpu) -> Outcome {
 fn exhaust_twice(cpu: &Cpu) -> Outcome {
     let kept = cpu_memory::of(cpu).page_cache_view.map_or(0, |cache| cache.len());
     ensure!(kept > 0, "CPU {} runs, and its cache is empty", cpu.id);
-    let asked_before = cpu_memory::of(cpu).cache_recall.interrupts();
+    let asked_before = cpu_memory::of(cpu).cache_drain.interrupts();
     let mut taken = Taken::new();
     let outcome = taken.exhaust(cpu.node);
-    let asked = cpu_memory::of(cpu).cache_recall.interrupts() - asked_before;
+    let asked = cpu_memory::of(cpu).cache_drain.interrupts() - asked_before;
     let again = taken.exhaust(cpu.node);
-    let asked_again = cpu_memory::of(cpu).cache_recall.interrupts() - asked_before - asked;
+    let asked_again = cpu_memory::of(cpu).cache_drain.interrupts() - asked_before - asked;
     taken.give_back()?;
     outcome.and(again)?;
     ensure!(

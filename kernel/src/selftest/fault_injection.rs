@@ -2,7 +2,7 @@
 use parameters::Fault;
 
 /// Does what the parameter `fault=` asks for. Returns only if the kernel survives it, which is an error of its own.
-pub fn break_down(fault: Fault) {
+pub fn trigger(fault: Fault) {
     match fault {
         Fault::Panic => panic!("asked for by the parameter fault=panic"),
         // SAFETY: nothing is mapped there, so the CPU refuses it.

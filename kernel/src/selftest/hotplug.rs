@@ -1,7 +1,7 @@
 //! Memory is taken away from a node and comes back, as when a module is pulled and plugged in again.
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
-use crate::memory::growth;
+use crate::memory::hotplug;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::platform::numa_topology;
 use page_alloc::{AddError, FreeError, Grant, RemoveError, Request};
@@ -17,17 +17,17 @@ pub fn memory_leaves_and_comes_back() -> Outcome {
         let before = state(node.id);
         let Some(grant) = sixteen_mib(node.id) else { continue };
         let range = FrameRange::new(grant.frame.0, grant.frame.0 + FRAMES);
-        let refused = growth::remove(range);
+        let refused = hotplug::remove(range);
         ensure!(refused == Err(RemoveError::InUse(range.start)), "memory in use was taken away: {refused:?}");
         give_back(grant.frame, FRAMES)?;
 
-        let removed = growth::remove(range);
+        let removed = hotplug::remove(range);
         ensure!(removed == Ok(FRAMES), "free memory of node {} was not taken away: {removed:?}", node.id);
         let outcome = is_gone(node.id, range, before.0);
-        let added = growth::add(range);
+        let added = hotplug::add(range);
         ensure!(added == Ok(FRAMES), "node {} did not get its memory back: {added:?}", node.id);
         outcome?;
-        let again = growth::add(range);
+        let again = hotplug::add(range);
         ensure!(again == Err(AddError::AlreadyAdded(range.start)), "memory was added twice: {again:?}");
         let after = state(node.id);
         ensure!(after == before, "node {} had {before:?}, and now has {after:?}", node.id);
@@ -47,7 +47,7 @@ fn is_gone(node: NodeId, range: FrameRange, free_before: u64) -> Outcome {
     ensure!(page_allocator::node_of(first) == Some(node), "{} is no longer node {node}'s", first.address());
     let freed = page_allocator::free(first, 1);
     ensure!(freed == Err(FreeError::NeverAdded(first)), "a page that was taken away was freed: {freed:?}");
-    let again = growth::remove(range);
+    let again = hotplug::remove(range);
     ensure!(again == Err(RemoveError::NeverAdded(first)), "memory was taken away twice: {again:?}");
     if let Some(other) = sixteen_mib(node) {
         give_back(other.frame, FRAMES)?;

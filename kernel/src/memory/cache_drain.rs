@@ -12,7 +12,7 @@
 //!   again at each request.
 use crate::arch;
 use crate::cpu::{self, Cpu};
-use crate::cpu::{PENDING_RECALL, PreemptionOff};
+use crate::cpu::{DeferredWork, PreemptionOff};
 use crate::memory::cpu_memory::{self, CpuMemory};
 use crate::memory::page_allocator;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -46,7 +46,7 @@ impl CpuState {
 
 /// Asks all other CPUs that keep pages of the node for them, and waits until they have given them back. Preemption is off, and
 /// the caller does not use its cache; it may hold locks.
-pub fn recall(node: NodeId) {
+pub fn drain_others(node: NodeId) {
     let this = cpu::current();
     let caches_of_node = || {
         let others = cpu_memory::all().filter(|(cpu, _)| cpu.id != this.id);
@@ -61,10 +61,10 @@ pub fn recall(node: NodeId) {
 }
 
 fn ask(cpu: &Cpu, memory: &CpuMemory) {
-    let recall = &memory.cache_recall;
-    if recall.asked_since.compare_exchange(NOT_ASKED, arch::ticks().max(1), SeqCst, SeqCst).is_ok() {
-        recall.interrupts.fetch_add(1, Relaxed);
-        arch::ask_for_pages(cpu.apic);
+    let drain = &memory.cache_drain;
+    if drain.asked_since.compare_exchange(NOT_ASKED, arch::ticks().max(1), SeqCst, SeqCst).is_ok() {
+        drain.interrupts.fetch_add(1, Relaxed);
+        arch::request_drain(cpu.apic);
     }
 }
 
@@ -73,7 +73,7 @@ fn wait_for(cpu: &CpuMemory, cache: CacheView<'_>) {
     let patience = PATIENCE_MS * arch::ticks_per_ms();
     let start = arch::ticks();
     loop {
-        let since = cpu.cache_recall.asked_since.load(SeqCst);
+        let since = cpu.cache_drain.asked_since.load(SeqCst);
         // One that is about to halt may have given its pages back and not said so yet.
         if since == NOT_ASKED || cache.is_empty() {
             return;
@@ -91,20 +91,20 @@ fn wait_for(cpu: &CpuMemory, cache: CacheView<'_>) {
 
 /// The interrupt by which a CPU is asked; interrupts are off.
 fn interrupted(_: u8) {
-    cpu::pend(cpu::current(), PENDING_RECALL);
+    cpu::defer(cpu::current(), DeferredWork::Drain);
 }
 
 /// Takes over the interrupt, and what it puts off.
 pub fn init() {
-    cpu::interrupts::register(arch::vectors::RECALL, interrupted);
-    cpu::register_deferred(PENDING_RECALL, answer);
+    cpu::interrupts::register(arch::vectors::DRAIN, interrupted);
+    cpu::register_deferred(DeferredWork::Drain, answer);
 }
 
 /// Gives this CPU's cache back if another CPU has asked for it. Called by threads that do not use the cache just now, with no
 /// lock held that an interrupt handler takes.
 #[inline]
 pub fn answer() {
-    if cpu_memory::current().cache_recall.asked_since.load(Relaxed) != NOT_ASKED {
+    if cpu_memory::current().cache_drain.asked_since.load(Relaxed) != NOT_ASKED {
         give_back();
     }
 }
@@ -114,5 +114,5 @@ fn give_back() {
     let _off = PreemptionOff::new();
     page_allocator::drain_cache();
     // Only now: who sees this looks at the node again. Whoever asks from here on asks anew.
-    cpu_memory::current().cache_recall.asked_since.store(NOT_ASKED, SeqCst);
+    cpu_memory::current().cache_drain.asked_since.store(NOT_ASKED, SeqCst);
 }
