@@ -22,7 +22,7 @@ use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
 use bringup::cpus;
 use events::PageCounts;
 use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
-use memory::{cache_drain, fail_allocation, page_allocator};
+use memory::{cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
 use platform::{acpi, command_line, numa_topology};
@@ -75,13 +75,13 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
     phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
-    page_allocator::init(&map, topology);
+    page_setup::init(&map, topology);
     fail_allocation::init(parameters.fail_allocation);
     // The kernel's own page tables, with no more rights than each page needs.
     address_space::init(kernel_file(boot_info), &map, &tables);
     cpus::reserve_start_frames();
     numa_topology::send_event(|node| {
-        let stats = page_allocator::node_stats(node);
+        let stats = frames::node_stats(node);
         PageCounts { total: stats.total, free: stats.free }
     });
     phases::end("memory");

@@ -1,7 +1,7 @@
 //! The loader: a driver's file to pages that are mapped, relocated, and either written or executed, never both.
 use crate::arch::{self, PageKind};
 use crate::memory::address_space::DRIVERS;
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -73,7 +73,7 @@ impl LoadedImage {
             let frame = match image.page(index) {
                 None => None,
                 Some(_) => {
-                    let grant = page_allocator::allocate_for_kernel(node, 1, Zeroed::No);
+                    let grant = allocate::allocate_for_kernel(node, 1, Zeroed::No);
                     let frame = grant.ok_or(LoadError::NoMemory(pages))?.frame;
                     let page = arch::physical_memory(frame.address()).cast::<[u8; PAGE_SIZE]>();
                     // SAFETY: the frame is fresh, and a page long.
@@ -111,7 +111,7 @@ impl LoadedImage {
                 Permissions::ReadWrite => PageKind::Data,
                 Permissions::ReadExecute => PageKind::Code,
             };
-            let mut table_frames = || page_allocator::allocate_table_frame(node);
+            let mut table_frames = || allocate::allocate_table_frame(node);
             // SAFETY: the frame is this image's, and so is the page.
             unsafe {
                 page_tables::map(
@@ -148,7 +148,7 @@ impl LoadedImage {
         // SAFETY: the caller says that nobody uses the pages; one that was not mapped yet stays so.
         unsafe { page_tables::unmap(self.page_address(0), self.frames.len() as u64) };
         for frame in self.frames.iter().flatten() {
-            if let Err(error) = page_allocator::free_for_kernel(*frame, 1) {
+            if let Err(error) = allocate::free_for_kernel(*frame, 1) {
                 log::error!(target: "drivers", "a page of an unloaded driver is lost: {error}");
             }
         }

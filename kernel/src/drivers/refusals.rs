@@ -18,8 +18,8 @@ pub enum RefusalKind {
     AlreadyFree,
     /// They were never handed out, or are the kernel's own.
     NeverAdded,
-    /// They are not the kernel's own, which freed them as such.
-    NotSealed,
+    /// They are not the kernel's own, but were freed as such.
+    NotKernelOwned,
     /// They are inside of what one call granted.
     InsideGrant,
     /// One call granted another count.
@@ -34,7 +34,7 @@ impl From<FreeError> for RefusalKind {
             FreeError::NotMemory(_) => Self::NotMemory,
             FreeError::AlreadyFree(_) => Self::AlreadyFree,
             FreeError::NeverAdded(_) => Self::NeverAdded,
-            FreeError::NotSealed(_) => Self::NotSealed,
+            FreeError::NotKernelOwned(_) => Self::NotKernelOwned,
             FreeError::InsideGrant(_) => Self::InsideGrant,
             FreeError::WrongCount { .. } => Self::WrongCount,
         }

@@ -4,8 +4,10 @@ use super::pointer;
 use crate::arch;
 use crate::cpu;
 use crate::drivers::refusals::{self, RefusalKind};
+use crate::memory::allocate::{self, ThreadRequest, Zeroed};
+use crate::memory::frames;
 use crate::memory::heap;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::memory_context::MemoryContext;
 use crate::memory::page_tables;
 use crate::platform::numa_topology;
 use abi::{PAGE_REQUEST_ZEROED, PageGrant, PageRequest};
@@ -14,7 +16,7 @@ use core::ffi::{c_int, c_void};
 use core::mem::size_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
-use page_alloc::{Grant, NodeWeights};
+use page_alloc::{Grant, NodeWeights, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, VirtAddr};
 
 /// The ABI's word for no page.
@@ -25,11 +27,12 @@ fn address_of(frame: Option<FrameNumber>) -> u64 {
 }
 
 pub extern "C" fn allocate_page() -> u64 {
-    address_of(page_allocator::allocate_zeroed_page())
+    let page = allocate::allocate_page();
+    address_of(page.inspect(|frame| allocate::zero(*frame, 1)))
 }
 
 pub extern "C" fn allocate_page_local() -> u64 {
-    address_of(page_allocator::allocate_zeroed_pages_from(cpu::current().node, 1))
+    address_of(allocate_zeroed(&Request::page()))
 }
 
 pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
@@ -37,7 +40,11 @@ pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
 }
 
 pub extern "C" fn allocate_pages_from_node(count: u64, node: c_int) -> u64 {
-    address_of(node_from(node).and_then(|node| page_allocator::allocate_zeroed_pages_from(node, count)))
+    address_of(node_from(node).and_then(|node| allocate_zeroed(&Request::new(count, node))))
+}
+
+fn allocate_zeroed(request: &Request) -> Option<FrameNumber> {
+    Some(allocate::allocate(request, Zeroed::Yes).ok()?.frame)
 }
 
 pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut PageGrant) -> bool {
@@ -46,7 +53,7 @@ pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut
         let request = read_request(request, &mut weights)?;
         pointer::check_sized(grant, true)?;
         let size = pointer::read(grant.cast::<u32>())?;
-        let granted = page_allocator::allocate_for_thread(request).ok()?;
+        let granted = allocate::allocate_for_thread(request).ok()?;
         pointer::write(grant, PageGrant { Size: size, ..describe(granted) })
     };
     allocate().is_some()
@@ -83,11 +90,11 @@ fn describe(grant: Grant) -> PageGrant {
 }
 
 pub extern "C" fn free_page(page: u64) -> bool {
-    page_of(page).is_some_and(page_allocator::free_page)
+    page_of(page).is_some_and(allocate::free_page)
 }
 
 pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
-    page_of(page).is_some_and(|frame| page_allocator::free_pages(frame, count))
+    page_of(page).is_some_and(|frame| allocate::free_pages(frame, count))
 }
 
 /// The frame that a driver wants to free.
@@ -104,7 +111,7 @@ fn page_of(page: u64) -> Option<FrameNumber> {
 }
 
 pub extern "C" fn phys_to_virt(address: u64) -> *mut c_void {
-    match page_allocator::node_of(FrameNumber::containing(PhysAddr(address))) {
+    match frames::node_of(FrameNumber::containing(PhysAddr(address))) {
         Some(_) => arch::physical_memory(PhysAddr(address)).cast(),
         None => core::ptr::null_mut(),
     }
@@ -136,7 +143,7 @@ const DEFAULT_ALIGNMENT: usize = 16;
 const LARGEST_ALIGNMENT: usize = 2 << 20;
 
 pub extern "C" fn allocate_memory(size: usize, alignment: usize) -> *mut c_void {
-    let node = page_allocator::home_node();
+    let node = MemoryContext::current().home_node();
     allocate_block(size, alignment, node).unwrap_or(core::ptr::null_mut())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each part is far larger than anything that is put there, so that none grows into the next. docs/memory-map.md has them as
 //! a table.
-use super::{page_allocator, page_tables};
+use super::{allocate, page_tables};
 use crate::arch::{self, MapError, NewAddressSpace, PageKind};
 use crate::platform::numa_topology;
 use ::address_space::image::{self, SegmentRights};
@@ -128,7 +128,7 @@ fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(),
 }
 
 fn table_frame(node: NodeId) -> Option<FrameNumber> {
-    page_allocator::allocate_table_frame(node)
+    allocate::allocate_table_frame(node)
 }
 
 fn one(frame: FrameNumber) -> FrameRange {

@@ -4,7 +4,8 @@
 //! Rust's global allocator takes from the heap of the node that the running thread prefers; an address tells which heap it
 //! came from. A request costs a walk over the heap's holes: memory that a hot path needs comes from the page allocator.
 use super::address_space::{HEAP_WINDOW, HEAPS};
-use super::page_allocator::{self, Zeroed};
+use super::allocate::{self, Zeroed};
+use super::memory_context::MemoryContext;
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
 use crate::memory::page_tables;
@@ -36,7 +37,7 @@ static GLOBAL: NodeHeaps = NodeHeaps;
 // window they lie in.
 unsafe impl GlobalAlloc for NodeHeaps {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let node = page_allocator::home_node();
+        let node = MemoryContext::current().home_node();
         allocate(node, layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 
@@ -123,15 +124,15 @@ impl NodeHeap {
 }
 
 fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
-    let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
-    let mut table_frames = || page_allocator::allocate_table_frame(node);
+    let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+    let mut table_frames = || allocate::allocate_table_frame(node);
     // SAFETY: the frame is fresh, and the page is the heap's.
     let mapped = unsafe {
         page_tables::map(page, FrameRange::new(frame.0, frame.0 + 1), PageKind::Data, &mut table_frames)
     };
     if mapped.is_err() {
         // The frame came from this very call, so it can be given back.
-        let _ = page_allocator::free_for_kernel(frame, 1);
+        let _ = allocate::free_for_kernel(frame, 1);
     }
     mapped.ok()
 }

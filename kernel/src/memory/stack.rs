@@ -3,7 +3,7 @@
 //!
 //! Slots of the address space are used again, so that their page tables are, too: those are never given back.
 use super::address_space::STACKS;
-use super::page_allocator::{self, Zeroed};
+use super::allocate::{self, Zeroed};
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
 use crate::memory::page_tables;
@@ -113,7 +113,7 @@ pub fn guard_under(address: VirtAddr) -> Option<VirtAddr> {
 
 /// One grant of the node itself: the fewest steps, as long as it has such a piece.
 fn map_in_one_piece(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
-    let start = page_allocator::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
+    let start = allocate::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
     if map(bottom, FrameRange::new(start.0, start.0 + pages), node).is_none() {
         give_back(start, pages);
         return None;
@@ -124,7 +124,7 @@ fn map_in_one_piece(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames
 /// Single frames, from wherever the nearest are.
 fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
     for page in 0..pages {
-        let grant = page_allocator::allocate_for_kernel(node, 1, Zeroed::No);
+        let grant = allocate::allocate_for_kernel(node, 1, Zeroed::No);
         let mapped = grant.and_then(|grant| {
             let frame = grant.frame;
             let range = FrameRange::new(frame.0, frame.0 + 1);
@@ -154,12 +154,12 @@ unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
 }
 
 fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
-    let mut table_frames = || page_allocator::allocate_table_frame(node);
+    let mut table_frames = || allocate::allocate_table_frame(node);
     // SAFETY: the frames are fresh, and the slot is the caller's alone.
     unsafe { page_tables::map(start, frames, PageKind::Data, &mut table_frames) }.ok()
 }
 
 fn give_back(frame: FrameNumber, count: u64) {
     // Refused, it is told there, and the pages are lost.
-    let _ = page_allocator::free_for_kernel(frame, count);
+    let _ = allocate::free_for_kernel(frame, count);
 }

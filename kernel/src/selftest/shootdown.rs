@@ -7,7 +7,7 @@ use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cpu::shootdown;
 use crate::memory::address_space::SELFTEST;
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
 use crate::platform::cpu_topology;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -44,21 +44,20 @@ impl Swap {
 }
 
 fn frame_with(mark: u64) -> Result<FrameNumber, alloc::string::String> {
-    let grant =
-        page_allocator::allocate_for_kernel(NodeId::ZERO, 1, Zeroed::No).ok_or("no page to be had")?;
+    let grant = allocate::allocate_for_kernel(NodeId::ZERO, 1, Zeroed::No).ok_or("no page to be had")?;
     // SAFETY: the frame was just allocated for this.
     unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().write_volatile(mark) };
     Ok(grant.frame)
 }
 
 fn give_back(frame: FrameNumber) -> Outcome {
-    let freed = page_allocator::free_for_kernel(frame, 1);
+    let freed = allocate::free_for_kernel(frame, 1);
     ensure!(freed.is_ok(), "a page at {} could not be freed: {freed:?}", frame.address());
     Ok(())
 }
 
 fn map(page: VirtAddr, frame: FrameNumber) {
-    let mut table_frames = || page_allocator::allocate_table_frame(NodeId::ZERO);
+    let mut table_frames = || allocate::allocate_table_frame(NodeId::ZERO);
     let frames = FrameRange::new(frame.0, frame.0 + 1);
     // SAFETY: the frame and the page are the self-test's.
     let mapped = unsafe { page_tables::map(page, frames, PageKind::Data, &mut table_frames) };
@@ -156,7 +155,7 @@ fn map_and_unmap(cpu: &Cpu) {
         STALE.fetch_add(usize::from(read(page) != round), SeqCst);
         // SAFETY: the page is this CPU's alone.
         unsafe { page_tables::unmap(page, 1) };
-        STALE.fetch_add(usize::from(page_allocator::free_for_kernel(frame, 1).is_err()), SeqCst);
+        STALE.fetch_add(usize::from(allocate::free_for_kernel(frame, 1).is_err()), SeqCst);
         shootdown::answer();
     }
 }
