@@ -12,6 +12,7 @@ pub mod artifacts;
 pub mod driver;
 pub mod event;
 pub mod machine;
+pub mod process;
 pub mod qemu;
 pub mod run;
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use wait_timeout::ChildExt;
 
 use crate::machine::escape;
+use crate::process::attached;
 use crate::{Firmware, Machine, Run, Verdict, artifacts};
 
 /// OVMF's code and variable store, as distributions place them: Debian and Ubuntu, older ones, Fedora, Arch.
@@ -62,9 +63,7 @@ impl Machine {
             Some(image) => image.clone(),
             None => artifacts::image(self.firmware)?,
         };
-        // The kernel ends this process's children with it, however it ends. (`setpriv` is of util-linux.)
-        let mut qemu = Command::new("setpriv");
-        qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+        let mut qemu = attached("qemu-system-x86_64");
         // Without a CD drive and a network card, which UEFI firmware would try to boot from.
         qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-vga", "std"]);
         qemu.args(["-chardev", "stdio,id=com1", "-serial", "chardev:com1"]);

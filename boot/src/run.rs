@@ -1,6 +1,7 @@
 //! What came of a boot: the verdict, the serial log and the events.
 use std::process::ExitStatus;
 
+use anyhow::{Result, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -22,6 +23,17 @@ pub enum Verdict {
     None(ExitStatus),
     /// The machine was still running when its time was up.
     TimedOut,
+}
+
+impl Verdict {
+    /// Turns every verdict but success into an error.
+    ///
+    /// # Errors
+    /// The verdict is not success.
+    pub fn judge(self) -> Result<()> {
+        ensure!(self == Self::Success, "{self}");
+        Ok(())
+    }
 }
 
 impl From<ExitStatus> for Verdict {

@@ -1,22 +1,23 @@
-//! Boots in which one allocation of pages fails, each time another one: the kernel does without, or says what it lacked.
+//! The soak `fail-allocation`: each boot has one allocation of pages fail. The kernel does without, or says what it lacked.
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
 use boot::{Machine, Run, Verdict};
 
-use crate::{BOOT_LIMIT, judge};
+use crate::soak::boots::BOOT_LIMIT;
 
-/// A number that no boot gets to.
+/// The number of an allocation that no boot reaches.
 const BEYOND_ALL: u64 = u64::MAX;
 
-/// Boots so many times, with the allocations that fail spread over all of a boot: with every single one, where that is enough.
+/// Boots so many times. The allocations that fail are spread over the whole boot; if `boots` is large enough, each of them
+/// fails once.
 ///
 /// # Errors
-/// A boot that hangs, breaks, or fails and does not say for want of what.
+/// A boot hangs or breaks, or it fails without a word about memory.
 pub fn soak(boots: u64) -> Result<()> {
     let all = count(&boot(BEYOND_ALL)?)?;
     let boots = boots.clamp(1, all);
-    // The first and the last among them.
+    // The first and the last are among them.
     let numbers: BTreeSet<u64> = (0..boots).map(|boot| 1 + boot * (all - 1) / (boots - 1).max(1)).collect();
     let (mut gave_up, mut broken) = (0, Vec::new());
     for (done, number) in (1..).zip(&numbers) {
@@ -26,7 +27,7 @@ pub fn soak(boots: u64) -> Result<()> {
         match verdict {
             Ok(without) => gave_up += u64::from(!without),
             Err(error) => {
-                eprintln!("{}{}boot: {error:#}", run.serial, run.complaints);
+                eprintln!("{}{}run.sh: {error:#}", run.serial, run.complaints);
                 broken.push(*number);
             }
         }
@@ -47,9 +48,9 @@ fn boot(number: u64) -> Result<Run> {
     Machine::two_nodes().parameters(&format!("fail-allocation={number}")).run(BOOT_LIMIT)
 }
 
-/// How many allocations the boot says it took.
+/// Returns how many allocations a boot takes, as it says itself.
 fn count(run: &Run) -> Result<u64> {
-    judge(run.verdict)?;
+    run.verdict.judge()?;
     let line = run.lines().find_map(|line| line.strip_suffix(" allocations were counted"));
     let number = line
         .and_then(|line| line.rsplit(' ').next())
@@ -57,7 +58,7 @@ fn count(run: &Run) -> Result<u64> {
     Ok(number.parse()?)
 }
 
-/// Whether the kernel did without.
+/// Returns true if the kernel did without the allocation, false if it gave up and said for want of what.
 fn judge_one(run: &Run) -> Result<bool> {
     let mut lines = run.lines().skip_while(|line| !line.ends_with("fails as was asked for"));
     ensure!(lines.next().is_some(), "nothing was made to fail");
@@ -74,6 +75,6 @@ fn judge_one(run: &Run) -> Result<bool> {
             );
             Ok(false)
         }
-        other => judge(other).map(|()| true),
+        other => other.judge().map(|()| true),
     }
 }
