@@ -20,6 +20,7 @@ mod threads;
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
 use bringup::cpus;
+use drivers::report_free;
 use events::PageCounts;
 use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use memory::{cache_drain, fail_allocation, page_allocator};
@@ -60,6 +61,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // From here on a fault is reported, to whoever listens by then.
     cpu::init_early(threads::first_task(), fault::fatal);
     fault::describe_task_with(threads::describe_current);
+    page_allocator::report_refused_with(report_free::report_pages);
     cache_drain::init();
     scheduler::register();
     phases::begin(start_ticks);

@@ -3,7 +3,7 @@ use super::numa::{node_from, read_policy};
 use super::pointer;
 use crate::arch;
 use crate::cpu;
-use crate::drivers::refusals::{self, RefusalKind};
+use crate::drivers::report_free;
 use crate::memory::heap;
 use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
 use crate::memory::page_tables;
@@ -14,6 +14,7 @@ use core::ffi::{c_int, c_void};
 use core::mem::size_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
+use free_refusals::RefusalKind;
 use page_alloc::{Grant, NodeWeights};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, VirtAddr};
 
@@ -93,7 +94,7 @@ pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
 /// The frame that a driver wants to free.
 fn page_of(page: u64) -> Option<FrameNumber> {
     if !page.is_multiple_of(FRAME_SIZE) {
-        refusals::note(
+        report_free::report(
             "pages",
             RefusalKind::NotAPage,
             format_args!("freed {page:#x}, which is no page's address"),
@@ -169,7 +170,7 @@ fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
     if !memory.is_null() && release_block(memory).is_none() {
         let words = format_args!("freed {memory:p}, which is not a block of the heap in use");
-        refusals::note("heap", RefusalKind::NotABlock, words);
+        report_free::report("heap", RefusalKind::NotABlock, words);
     }
 }
 
