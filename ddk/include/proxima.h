@@ -219,14 +219,15 @@ extern bool Kernel_AllocatePages(const PageRequest *request, PageGrant *grant);
 
 // Frees one page.
 //
-// Returns true. Returns false, changes nothing and logs one line if page is not the address of a page, if the page
-// was not handed out or is free already, or if one call granted it together with others.
+// Returns true. Returns false, and changes nothing, if page is not the address of a page, if the page was not handed
+// out or is free already, or if one call granted it together with others. The log has one line for a driver's first
+// mistake of each kind.
 extern bool Kernel_FreePage(uint64_t page);
 
 // Frees exactly the pages that one call granted.
 //
-// Returns true. Returns false, changes nothing and logs one line if the pages are not exactly one grant, or are free
-// already.
+// Returns true. Returns false, and changes nothing, if the pages are not exactly one grant, or are free already. The log
+// has one line for a driver's first mistake of each kind.
 extern bool Kernel_FreePages(uint64_t page, uint64_t count);
 
 // Returns the address at which a driver reads and writes the memory at a physical address; null if there is no memory.
@@ -250,7 +251,8 @@ extern void *Kernel_AllocateMemoryFromNode(size_t size, size_t alignment, int no
 
 // Frees memory from Kernel_AllocateMemory or Kernel_AllocateMemoryFromNode. Null is ignored.
 //
-// An address that is not that of an allocated block is refused: nothing is changed, and one line is logged.
+// An address that is not that of an allocated block is refused, and nothing is changed. The log has one line for a
+// driver's first such mistake.
 extern void Kernel_FreeMemory(void *memory);
 
 /* ---- CPUs ---- */

@@ -78,14 +78,15 @@ unsafe extern "C" {
 
     /// Frees one page.
     ///
-    /// Returns true. Returns false, changes nothing and logs one line if `page` is not the address of a page, if the page
-    /// was not handed out or is free already, or if one call granted it together with others.
+    /// Returns true. Returns false, and changes nothing, if `page` is not the address of a page, if the page was not handed
+    /// out or is free already, or if one call granted it together with others. The log has one line for a driver's first
+    /// mistake of each kind.
     pub fn Kernel_FreePage(page: u64) -> bool;
 
     /// Frees exactly the pages that one call granted.
     ///
-    /// Returns true. Returns false, changes nothing and logs one line if the pages are not exactly one grant, or are free
-    /// already.
+    /// Returns true. Returns false, and changes nothing, if the pages are not exactly one grant, or are free already. The log
+    /// has one line for a driver's first mistake of each kind.
     pub fn Kernel_FreePages(page: u64, count: u64) -> bool;
 
     /// Returns the address at which a driver reads and writes the memory at a physical address; null if there is no memory.
@@ -109,7 +110,8 @@ unsafe extern "C" {
 
     /// Frees memory from `Kernel_AllocateMemory` or `Kernel_AllocateMemoryFromNode`. Null is ignored.
     ///
-    /// An address that is not that of an allocated block is refused: nothing is changed, and one line is logged.
+    /// An address that is not that of an allocated block is refused, and nothing is changed. The log has one line for a
+    /// driver's first such mistake.
     pub fn Kernel_FreeMemory(memory: *mut c_void);
 }
 
