@@ -106,7 +106,7 @@ fn page_of(page: u64) -> Option<FrameNumber> {
         report_free::report(
             "pages",
             RefusalKind::NotAPage,
-            format_args!("freed {page:#x}, which is no page's address"),
+            format_args!("freed {page:#x}, which is not the address of a page"),
         );
         return None;
     }

@@ -50,7 +50,7 @@ pub extern "C" fn exit_thread(code: c_int) {
         lifecycle::exit(code);
     }
     let driver = thread.driver_name().unwrap_or("the kernel");
-    log::error!(target: "threads", "{driver} ended a thread that is not its own; the thread sleeps for good");
+    log::error!(target: "threads", "{driver} cannot end a thread that no driver created; the thread sleeps forever");
     loop {
         sleep::sleep_ns(u64::MAX);
     }
