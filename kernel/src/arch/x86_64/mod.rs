@@ -9,6 +9,7 @@ mod fault;
 mod fw_cfg;
 mod instructions;
 mod interrupts;
+mod ist;
 mod legacy_pic;
 mod page_table;
 mod paging;
@@ -30,9 +31,7 @@ pub use cpu_local::{
     end_no_preemption, head_at, section_size, set_current_task, use_copy,
 };
 pub use debug_exit::{ExitStatus, exit_emulator};
-pub use descriptors::{
-    CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks,
-};
+pub use descriptors::CpuTables;
 pub use fault::{exception_name, fault_address, page_fault_words};
 pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
@@ -40,6 +39,7 @@ pub use instructions::{
     ticks, with_interrupts_on,
 };
 pub use interrupts::{Frame, InterruptHandler};
+pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
 pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use paging::{
     MapError, MappedPage, Mapping, NewAddressSpace, PageKind, access_at, forget_part, forget_translations,
