@@ -1,7 +1,7 @@
 //! The address space is as docs/memory-map.md has it, on every page, and the CPUs hold the kernel to it.
 use super::on_each_cpu;
 use super::{Outcome, ensure};
-use crate::arch::{MappedPage, Protections};
+use crate::arch::{self, MappedPage, Protections};
 use crate::cpu;
 use crate::memory::address_space::{
     BOOT_LOADER, BOOT_LOADER_LAST, DRIVERS, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END,
@@ -23,7 +23,7 @@ pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
     let code = kernel_code()?;
     // Nothing may be allocated while the tables are locked, so words are made later.
     let mut wrong = None;
-    page_tables::visit_pages(&mut |page| {
+    arch::visit_pages(&mut |page| {
         wrong = wrong.or_else(|| complaint(page, code).map(|words| (words, *page)));
     });
     if let Some((words, page)) = wrong {
@@ -49,7 +49,7 @@ pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
 /// Where the kernel's code lies in physical memory; this function's is among it.
 fn kernel_code() -> Result<PhysRange, alloc::string::String> {
     let (mut start, mut end) = (u64::MAX, 0);
-    page_tables::visit_pages(&mut |page| {
+    arch::visit_pages(&mut |page| {
         if page.mapping.executable && page.start.0 >= KERNEL {
             start = start.min(page.mapping.address.0);
             end = end.max(page.mapping.address.0 + page.bytes);

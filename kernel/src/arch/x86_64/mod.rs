@@ -11,8 +11,11 @@ mod instructions;
 mod interrupts;
 mod ist;
 mod legacy_pic;
+mod new_address_space;
+mod page_entry;
 mod page_table;
 mod paging;
+mod physical_memory;
 mod protection;
 mod serial;
 mod startup;
@@ -41,10 +44,11 @@ pub use instructions::{
 pub use interrupts::{Frame, InterruptHandler};
 pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
 pub use legacy_pic::silence as silence_legacy_interrupts;
-pub use paging::{
-    MapError, MappedPage, Mapping, NewAddressSpace, PageKind, access_at, forget_part, forget_translations,
-    map, physical_memory, unmap, visit_pages,
-};
+pub use new_address_space::NewAddressSpace;
+pub use page_entry::PageKind;
+pub use page_table::MapError;
+pub use paging::{MappedPage, PageTables, access_at, forget_translations, visit_pages};
+pub use physical_memory::physical_memory;
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;
 pub use startup::{StartCpu, StartFrames, start_cpus};

@@ -4,11 +4,16 @@
 //! A CPU starts at a page below 1 MiB, the start page. It goes from real mode to long mode in one step, with page tables
 //! that are the kernel's plus that page at its own address, then leaves both for the kernel's half and the kernel's tables.
 use super::apic::{self, Message};
-use super::{physical_memory, time};
+use super::page_entry::{PageKind, ROOT_LEVEL};
+use super::page_table::{ENTRIES, Table};
+use super::paging;
+use super::physical_memory::physical_memory;
+use super::time;
+use ::address_space::PageSize;
 use ::x86_64::registers::control::{Cr0, Cr3, Cr4};
 use ::x86_64::registers::model_specific::{Efer, EferFlags};
 use core::arch::{global_asm, naked_asm};
-use units::{ApicId, FrameNumber, PhysAddr, VirtAddr};
+use units::{ApicId, FrameNumber, FrameRange, VirtAddr};
 
 /// Between INIT and the first startup message; for all CPUs together.
 const INIT_WAIT_US: u64 = 10_000;
@@ -191,7 +196,7 @@ impl StartPage {
         // The CPU sets the bit that says long mode is active itself.
         page.set(&raw const start_page_efer, (Efer::read() - EferFlags::LONG_MODE_ACTIVE).bits() as u32);
         // SAFETY: the frames are the caller's.
-        page.set(&raw const start_page_low_cr3, unsafe { write_tables(frames) });
+        page.set(&raw const start_page_low_cr3, unsafe { make_tables(frames) });
         page.set(&raw const start_page_cr3, Cr3::read_raw().0.start_address().as_u64());
         page.set(&raw const start_page_entry, entry as usize as u64);
         page.set(&raw const start_page_continue, leave_start_page as *const () as u64);
@@ -207,32 +212,25 @@ impl StartPage {
     }
 }
 
-/// Writes page tables that are the kernel's, but for the start page in the place of the lowest 512 GiB. Returns the value
-/// for CR3, which in real mode has 32 bits only.
+/// Makes the page tables that a CPU starts with: the kernel's, and the start page at its own address, to be read and executed.
+/// Returns the value for CR3, which has 32 bits in real mode.
 ///
 /// # Safety
-/// The frames are the caller's.
-unsafe fn write_tables(frames: &StartFrames) -> u32 {
-    const PRESENT: u64 = 1;
-    const TABLE: u64 = PRESENT | 2;
-    let kernel_root = physical_memory(PhysAddr(Cr3::read().0.start_address().as_u64()));
-    let root = physical_memory(frames.tables[0].address());
-    // SAFETY: both are whole frames; the root that the CPU uses is not the caller's new one.
-    unsafe { core::ptr::copy_nonoverlapping(kernel_root, root, 4096) };
-    let page_index = (frames.start_page.0 % 512) as usize;
-    // The start page is only executed and read there; it is written by way of physical memory.
-    let entries = [
-        (0, frames.tables[1], TABLE),
-        (0, frames.tables[2], TABLE),
-        (0, frames.tables[3], TABLE),
-        (page_index, frames.start_page, PRESENT),
-    ];
-    for ((index, target, flags), table) in entries.into_iter().zip(frames.tables) {
-        let entry = physical_memory(table.address()).cast::<u64>().wrapping_add(index);
-        // SAFETY: the table is the caller's, and the index is below 512.
-        unsafe { entry.write(target.address().0 | flags) };
-    }
-    frames.tables[0].address().0 as u32
+/// As for [`start_cpus`].
+unsafe fn make_tables(frames: &StartFrames) -> u32 {
+    let [root_frame, others @ ..] = frames.tables;
+    let mut others = others.into_iter();
+    let start_page = FrameRange::new(frames.start_page.0, frames.start_page.0 + 1);
+    let address = VirtAddr(frames.start_page.address().0);
+    // SAFETY: by the first condition of `start_cpus`, nothing else uses the frames, so no other CPU knows these tables. What
+    // the kernel's own tables make reachable may be reached, and nothing but a starting CPU reads the start page from now on.
+    let mapped = unsafe {
+        let root = Table::empty(root_frame, ROOT_LEVEL);
+        root.copy_entries(paging::current_root(), 0..=ENTRIES - 1);
+        root.map(address, start_page, PageSize::Small, PageKind::Code, &mut || others.next())
+    };
+    mapped.expect("the lower half is empty, and three tables lead to a page");
+    root_frame.address().0 as u32
 }
 
 /// Where the start page leads: in the kernel's half, on the CPU's own stack. Takes the kernel's own tables (rdx) and calls
