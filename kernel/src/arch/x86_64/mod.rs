@@ -39,7 +39,7 @@ pub use fault::{exception_name, fault_address, page_fault_words};
 pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
-    ticks, with_interrupts_on,
+    ticks,
 };
 pub use interrupts::{Frame, InterruptHandler};
 pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
