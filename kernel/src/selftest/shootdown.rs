@@ -74,7 +74,7 @@ fn read(page: VirtAddr) -> u64 {
     unsafe { core::ptr::with_exposed_provenance::<u64>(page.0 as usize).read_volatile() }
 }
 
-/// The CPUs that have read the old content.
+/// The CPUs that have read the old content, or are about to unmap.
 static READY: AtomicUsize = AtomicUsize::new(0);
 /// The CPUs that have read a content which they should not reach.
 static STALE: AtomicUsize = AtomicUsize::new(0);
@@ -148,12 +148,17 @@ const ROUNDS: u64 = 8;
 
 /// All CPUs unmap pages of their own at once, with interrupts off. None waits for ever, and each reads its own pages.
 pub fn goes_on_when_all_unmap_at_once() -> Outcome {
+    READY.store(0, SeqCst);
     STALE.store(0, SeqCst);
     on_each_cpu::run_on_each_cpu(map_and_unmap);
     no_cpu_is_stale()
 }
 
 fn map_and_unmap(cpu: &Cpu) {
+    READY.fetch_add(1, SeqCst);
+    while READY.load(SeqCst) < cpu::online().count() {
+        core::hint::spin_loop();
+    }
     let _off = InterruptsOff::new();
     let page = VirtAddr(SELFTEST.0 + (1 + cpu.id.index() as u64) * FRAME_SIZE);
     for round in 0..ROUNDS {
