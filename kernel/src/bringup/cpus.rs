@@ -124,7 +124,7 @@ pub fn start_other_cpus() {
                 let start = StartCpu {
                     apic: cpu.apic_id,
                     stack_top: stack.top,
-                    block: core::ptr::from_ref(block).cast(),
+                    argument: core::ptr::from_ref(block).cast(),
                 };
                 starting.push((cpu.id, start));
             }

@@ -18,6 +18,7 @@ mod paging;
 mod physical_memory;
 mod protection;
 mod serial;
+mod start_page;
 mod startup;
 mod time;
 mod timer;
@@ -51,6 +52,7 @@ pub use paging::{MappedPage, PageTables, access_at, forget_translations, visit_p
 pub use physical_memory::physical_memory;
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;
-pub use startup::{StartCpu, StartFrames, start_cpus};
+pub use start_page::{StartCpu, StartFrames};
+pub use startup::start_cpus;
 pub use time::waited_ticks;
 pub use timer::{interrupt_as_the_timer_does, measure_timer, set_timer, stop_timer, ticks_per_ms};
