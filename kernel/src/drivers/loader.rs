@@ -1,8 +1,8 @@
 //! The loader: a driver's file to pages that are mapped, relocated, and either written or executed, never both.
 use crate::arch::{self, PageKind};
-use crate::memory::address_space::DRIVERS;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::page_tables;
+use ::address_space::layout::DRIVERS;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ffi::c_int;
