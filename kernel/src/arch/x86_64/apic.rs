@@ -133,6 +133,7 @@ pub fn stop_cpu(cpu: ApicId) {
 }
 
 /// Tells the running CPU's APIC that the interrupt in service was handled.
+#[inline]
 pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
 }
@@ -163,6 +164,7 @@ pub fn frame() -> FrameNumber {
     FrameNumber::containing(PhysAddr(ApicBase::read().0.start_address().as_u64()))
 }
 
+#[inline]
 fn register(offset: u32) -> *mut u32 {
     core::ptr::with_exposed_provenance_mut((LOCAL_APIC.0 + u64::from(offset)) as usize)
 }
@@ -176,6 +178,7 @@ fn read(offset: u32) -> u32 {
     unsafe { register(offset).read_volatile() }
 }
 
+#[inline]
 fn write(offset: u32, value: u32) {
     if X2APIC.load(Ordering::Relaxed) {
         // SAFETY: `init_this_cpu` has switched to x2APIC mode, where this register is this MSR. This file writes only settings
