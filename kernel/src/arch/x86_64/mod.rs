@@ -1,4 +1,4 @@
-//! x86-64: descriptor tables, interrupts, APIC, starting CPUs, page tables, ports.
+//! x86-64: instructions, descriptor tables, interrupts, the APIC, starting CPUs, page tables, ports.
 
 mod apic;
 mod context;
