@@ -40,9 +40,9 @@ impl PageTables {
         let result = unsafe { root.map(start, frames, PageSize::Small, kind, table_frames) };
         if let Err(error) = result {
             let mapped = (error.page().0 - start.0) / FRAME_SIZE;
-            // No shootdown follows: no program has used these pages, as nobody knows of them yet. It does not cover a CPU that
+            // No shootdown follows: no program has used these pages, as no caller knows of them yet. That leaves out a CPU that
             // has cached a translation speculatively.
-            // SAFETY: `&mut self` is the only right to change these tables, and nobody knows of these pages yet.
+            // SAFETY: `&mut self` is the only right to change these tables, and no caller knows of these pages yet.
             unsafe { root.unmap(start, mapped) };
         }
         result
