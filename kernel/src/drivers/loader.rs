@@ -1,8 +1,8 @@
 //! The loader: copies a driver's file into pages, relocates them and maps them. No page is both writable and executable.
 use crate::arch::{self, PageKind};
-use crate::memory::address_space::DRIVERS;
 use crate::memory::page_allocator::{self, Zeroed};
 use crate::memory::page_tables;
+use ::address_space::layout::DRIVERS;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ffi::c_int;
