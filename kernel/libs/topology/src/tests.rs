@@ -4,7 +4,7 @@ mod cpus;
 mod distances;
 mod fake;
 mod hmat;
-mod hmat_properties;
+mod hmat_generated;
 mod hmat_structures;
 mod machine;
 mod memory;

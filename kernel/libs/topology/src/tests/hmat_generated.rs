@@ -1,4 +1,4 @@
-//! Properties that hold for any HMAT.
+//! Tests with generated HMATs and with flipped bits.
 use acpi_tables::builder::{latency_and_bandwidth, seal};
 use proptest::prelude::*;
 use std::vec::Vec;
