@@ -17,11 +17,13 @@ mod selftest;
 mod sync;
 mod threads;
 
+use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
 use bringup::cpus;
+use drivers::report_free;
 use events::PageCounts;
-use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
+use memory::address_space;
 use memory::{cache_drain, fail_allocation, page_allocator};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
@@ -60,6 +62,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // From here on a fault is reported, to whoever listens by then.
     cpu::init_early(threads::first_task(), fault::fatal);
     fault::describe_task_with(threads::describe_current);
+    page_allocator::report_refused_with(report_free::report_pages);
     cache_drain::init();
     scheduler::register();
     phases::begin(start_ticks);
@@ -77,8 +80,8 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_allocator::init(&map, topology);
     fail_allocation::init(parameters.fail_allocation);
-    // The kernel's own page tables, with no more rights than each page needs.
-    address_space::init(kernel_file(boot_info), &map, &tables);
+    // The kernel's own page tables, with no more rights than each page needs. They do not map firmware's tables.
+    address_space::init(kernel_file(boot_info), &map);
     cpus::reserve_start_frames();
     numa_topology::send_event(|node| {
         let stats = page_allocator::node_stats(node);
@@ -148,7 +151,8 @@ fn plural(count: usize) -> &'static str {
 
 fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {
     let start = VirtAddr(boot_info.ramdisk_addr.into_option()?);
-    address_space::outlive_boot_loader(start, boot_info.ramdisk_len)
+    // SAFETY: the boot loader has put the ramdisk there, in frames that are never freed, and nothing writes it.
+    unsafe { address_space::in_physical_memory(start, boot_info.ramdisk_len) }
 }
 
 fn kernel_file(boot_info: &BootInfo) -> PhysRange {

@@ -50,7 +50,7 @@ fn take_start_frames(node: NodeId) -> Option<StartFrames> {
 pub fn adopt_boot_cpu() -> Stack {
     let cpu = cpu_topology::boot_cpu();
     let boot = || {
-        let thread = lifecycle::adopt("boot", cpu.node, Context::running())?;
+        let thread = lifecycle::adopt("boot", cpu.node, Context::on_a_cpu())?;
         // The story of the boot is told from one place.
         thread.set_affinity(&CpuSet::from_iter([cpu.id]));
         let block = create(cpu, thread)?;
@@ -75,7 +75,7 @@ pub fn adopt_boot_cpu() -> Stack {
 
 /// A CPU that is to start, which runs its idle thread first.
 fn create_idling(cpu: &topology::Cpu) -> Option<&'static Cpu> {
-    let thread = lifecycle::adopt("idle", cpu.node, Context::running())?;
+    let thread = lifecycle::adopt("idle", cpu.node, Context::on_a_cpu())?;
     let block = create(cpu, thread)?;
     cpu_threads::init(block, thread);
     Some(block)
@@ -124,7 +124,7 @@ pub fn start_other_cpus() {
                 let start = StartCpu {
                     apic: cpu.apic_id,
                     stack_top: stack.top,
-                    block: core::ptr::from_ref(block).cast(),
+                    argument: core::ptr::from_ref(block).cast(),
                 };
                 starting.push((cpu.id, start));
             }

@@ -2,7 +2,6 @@
 use super::fallback::Taken;
 use super::on_each_cpu;
 use super::{Outcome, ensure};
-use crate::arch;
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cpu::PreemptionOff;
@@ -105,7 +104,7 @@ static LOST: AtomicUsize = AtomicUsize::new(0);
 /// waits for ever, and nothing is left.
 pub fn goes_on_when_all_ask_at_once() -> Outcome {
     [&KEEPING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
-    on_each_cpu::run_on_each_cpu(|cpu| arch::with_interrupts_on(|| keep_and_take(cpu)));
+    on_each_cpu::run_on_each_cpu(keep_and_take);
     let (left, lost) = (LEFT.load(SeqCst), LOST.load(SeqCst));
     ensure!(left == 0, "all CPUs had been refused pages, and {left} were free");
     ensure!(lost == 0, "{lost} CPUs could not give their pages back");

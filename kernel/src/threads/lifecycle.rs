@@ -118,7 +118,7 @@ pub fn exit(code: i32) -> ! {
 unsafe extern "C" fn reap(_: *mut core::ffi::c_void) -> i32 {
     loop {
         let thread = EXITED.wait(ThreadList::pop);
-        while thread.context.is_running() {
+        while thread.context.is_on_stack() {
             core::hint::spin_loop();
         }
         if let Some(stack) = thread.stack.take() {

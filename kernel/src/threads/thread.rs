@@ -96,7 +96,7 @@ impl Thread {
     pub const fn first() -> Self {
         Self {
             memory: MemoryContext::new(),
-            context: Context::running(),
+            context: Context::on_a_cpu(),
             next: AtomicPtr::new(core::ptr::null_mut()),
             cpu: AtomicU32::new(0),
             state: AtomicU8::new(State::Running as u8),

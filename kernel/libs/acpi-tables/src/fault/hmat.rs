@@ -1,14 +1,14 @@
-//! What was wrong in an HMAT.
+//! Faults of an HMAT.
 use core::fmt;
 
 use units::ProximityDomain;
 
 use crate::{Action, Rule};
 
-/// What a finding found in an HMAT, beside what any table may get wrong.
+/// A fault of an HMAT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "each variant's sentence, below, says what its fields are")]
+#[allow(missing_docs, reason = "the sentence in `Display` says what a variant and its fields mean")]
 pub enum HmatFault {
     DataType { data_type: u8 },
     Level { level: u8 },
@@ -29,15 +29,15 @@ pub enum HmatFault {
 
 impl HmatFault {
     pub(super) const fn verdict(&self) -> (Rule, Action) {
-        use Action::{Dropped, Mended};
+        use Action::{Dropped, Repaired};
         match self {
             Self::DataType { .. } | Self::Level { .. } => (Rule::HmatMatrixKind, Dropped),
             Self::ListsPastEnd { .. } => (Rule::HmatMatrixSize, Dropped),
-            Self::MatrixShort { .. } => (Rule::HmatMatrixSize, Mended),
-            Self::HandlesShort { .. } => (Rule::HmatEntryLength, Mended),
+            Self::MatrixShort { .. } => (Rule::HmatMatrixSize, Repaired),
+            Self::HandlesShort { .. } => (Rule::HmatEntryLength, Repaired),
             Self::NoUnit => (Rule::HmatUnit, Dropped),
-            Self::ValueTooLarge { .. } => (Rule::HmatValue, Mended),
-            Self::ValueConflict { .. } | Self::InitiatorConflict { .. } => (Rule::HmatConflict, Mended),
+            Self::ValueTooLarge { .. } => (Rule::HmatValue, Repaired),
+            Self::ValueConflict { .. } | Self::InitiatorConflict { .. } => (Rule::HmatConflict, Repaired),
             Self::InitiatorUnknown { .. } | Self::MemoryUnknown { .. } => (Rule::HmatDomain, Dropped),
             Self::InitiatorIdle { .. } => (Rule::HmatInitiator, Dropped),
             Self::CacheLevel { .. } | Self::CacheTwice { .. } => (Rule::HmatCache, Dropped),
@@ -50,54 +50,56 @@ impl fmt::Display for HmatFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::DataType { data_type } => {
-                write!(out, "there is no data type {data_type}; the matrix is left out")
+                write!(out, "data type {data_type} does not exist; the matrix is skipped")
             }
-            Self::Level { level } => write!(out, "there is no memory level {level}; the matrix is left out"),
+            Self::Level { level } => {
+                write!(out, "memory level {level} does not exist; the matrix is skipped")
+            }
             Self::ListsPastEnd { initiators, targets, have } => {
                 write!(out, "{initiators} initiators and {targets} targets do not fit into {have} bytes")
             }
             Self::MatrixShort { needed, have } => {
-                write!(out, "a matrix of {needed} values has {have}; those missing are unspecified")
+                write!(out, "a matrix of {needed} values has only {have}; missing ones are unspecified")
             }
             Self::HandlesShort { handles, have } => {
                 write!(out, "a side cache has {have} of its {handles} SMBIOS handles")
             }
-            Self::NoUnit => write!(out, "the matrix's values are multiples of 0; it is left out"),
+            Self::NoUnit => write!(out, "the matrix's unit is 0; the matrix is skipped"),
             Self::ValueTooLarge { from, to, used, count } => {
                 write!(
                     out,
-                    "values too large to be kept: {count}, first from domain {from} to {to}; {used} is used"
+                    "values that are too large: {count}, first from domain {from} to {to}; {used} is used"
                 )
             }
             Self::ValueConflict { from, to, count } => {
                 write!(
                     out,
-                    "values given before and otherwise: {count}, first from domain {from} to {to}; the worse is used"
+                    "values that differ from earlier ones: {count}, first from domain {from} to {to}; the worse is used"
                 )
             }
             Self::InitiatorConflict { memory, used, other } => {
                 write!(
                     out,
-                    "memory of domain {memory} is attached to {used} and to {other}; the first is used"
+                    "the memory of domain {memory} is attached to domains {used} and {other}; domain {used} is used"
                 )
             }
             Self::InitiatorUnknown { domain, count } => {
-                write!(out, "initiators that the SRAT does not name: {count}, first domain {domain}")
+                write!(out, "initiators that are not in the SRAT: {count}, first domain {domain}")
             }
             Self::InitiatorIdle { domain, count } => {
                 write!(
                     out,
-                    "initiators without a CPU or a generic initiator: {count}, first domain {domain}; what is said of them is left out"
+                    "initiators without a CPU or a generic initiator: {count}, first domain {domain}; their values are skipped"
                 )
             }
             Self::MemoryUnknown { domain, count } => {
-                write!(out, "memory that the SRAT does not name: {count}, first domain {domain}")
+                write!(out, "memory domains that are not in the SRAT: {count}, first domain {domain}")
             }
             Self::CacheLevel { domain, level, levels } => {
-                write!(out, "a side cache of domain {domain} is at level {level} of {levels}")
+                write!(out, "a side cache of domain {domain} is at level {level} of {levels}; it is skipped")
             }
             Self::CacheTwice { domain, level } => {
-                write!(out, "domain {domain} has two side caches at level {level}; the smaller is used")
+                write!(out, "domain {domain} has two side caches at level {level}; the smaller one is used")
             }
             Self::CachesFull { domain, limit } => {
                 write!(out, "there is room for {limit} side caches; one of domain {domain} is left out")

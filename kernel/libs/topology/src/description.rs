@@ -1,4 +1,4 @@
-//! Parts of a topology as text, for whoever shows them to people.
+//! Parts of a topology as text, for logs and for the host tool.
 use core::fmt::{self, Display};
 
 use units::NodeId;
@@ -6,7 +6,7 @@ use units::NodeId;
 use crate::{MemoryRange, NumaTopology, SideCache};
 
 impl NumaTopology {
-    /// The node's CPUs as `0-1,4`; no text where it has none.
+    /// Displays the node's CPUs as `0-1,4`, or as nothing if it has none.
     #[must_use]
     pub fn cpu_list(&self, node: NodeId) -> impl Display {
         fmt::from_fn(move |out| {
@@ -27,21 +27,21 @@ impl NumaTopology {
         })
     }
 
-    /// The distances from a node to each, by node.
+    /// Returns the distances from one node to each node.
     pub fn distances_from(&self, from: NodeId) -> impl Iterator<Item = u8> + Clone {
         self.nodes().iter().filter_map(move |to| self.distance(from, to.id))
     }
 }
 
 impl Display for MemoryRange {
-    /// `[mem 0x0000000000000000-0x000000000009ffff]`, the last address included.
+    /// Writes `[mem 0x0000000000000000-0x000000000009ffff]`, with the last address of the range.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "[mem {:#018x}-{:#018x}]", self.range.start.0, self.range.end.0.saturating_sub(1))
     }
 }
 
 impl Display for SideCache {
-    /// `node 0 has a side cache of 10 KiB, level 1 of 1, direct mapped, write-back, lines of 64 bytes`.
+    /// Writes `node 0 has a side cache of 10 KiB, level 1 of 1, direct mapped, write-back, lines of 64 bytes`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let &Self { node, level, size, levels, associativity, write_policy, line_size } = self;
         let kib = size.div_ceil(1024);
@@ -69,7 +69,7 @@ mod tests {
     use units::{ApicId, PhysRange, ProximityDomain};
 
     #[test]
-    fn cpus_in_a_row_are_written_as_their_first_and_last() {
+    fn consecutive_cpus_are_displayed_as_first_and_last() {
         let on_node_0 = [0, 1, 4, 6, 7, 8];
         let domain = |cpu| ProximityDomain(u32::from(!on_node_0.contains(&cpu)));
         let entries = (0..9).map(|cpu| x2apic_affinity(ApicId(cpu), domain(cpu)));
@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_written_with_its_last_address() {
+    fn a_range_is_displayed_with_its_last_address() {
         let range =
             MemoryRange { range: PhysRange::new(0x1000, 0xa0000), node: NodeId::ZERO, hot_pluggable: false };
         assert_eq!(range.to_string(), "[mem 0x0000000000001000-0x000000000009ffff]");
     }
 
     #[test]
-    fn a_side_cache_is_written_without_what_firmware_does_not_say() {
+    fn a_side_cache_is_displayed_without_unspecified_attributes() {
         let mut cache = SideCache {
             node: NodeId::ZERO,
             level: 1,
