@@ -103,13 +103,13 @@ extern "C" fn stubs<H: InterruptHandler>() {
 }
 
 /// The interrupt table. All CPUs share it: what differs between CPUs, the stacks, is in each CPU's TSS.
-struct Table {
+struct InterruptTable {
     /// The address of the first stub.
     stubs: u64,
     table: InterruptDescriptorTable,
 }
 
-static TABLE: spin::Once<Table> = spin::Once::new();
+static TABLE: spin::Once<InterruptTable> = spin::Once::new();
 
 /// Makes the running CPU take its interrupts and exceptions by the table that leads to `H`.
 ///
@@ -118,7 +118,7 @@ static TABLE: spin::Once<Table> = spin::Once::new();
 pub fn load_table<H: InterruptHandler>() {
     // `stubs` aligns its first stub with padding, so the stub's address is the function's, rounded up.
     let stubs = (stubs::<H> as *const () as u64).next_multiple_of(STUB_SIZE);
-    let table = TABLE.call_once(|| Table { stubs, table: build_table(stubs) });
+    let table = TABLE.call_once(|| InterruptTable { stubs, table: build_table(stubs) });
     assert_eq!(table.stubs, stubs, "the interrupt table leads to another handler");
     table.table.load();
 }
