@@ -76,7 +76,8 @@ fn table(measured: &[Bench]) -> String {
     let widest = measured.iter().map(|bench| bench.name.len()).max().unwrap_or(0).max(HEADING.len());
     let mut table = String::new();
     let mut line = |name: &str, own: &str, linux: &str, times: &str| {
-        writeln!(table, "{name:widest$}  {own:>14}  {linux:>14}  {times:>8}").expect("a String grows");
+        writeln!(table, "{name:widest$}  {own:>14}  {linux:>14}  {times:>8}")
+            .expect("writing to a String cannot fail");
     };
     line(HEADING, "Proxima", "Linux 6.1", "ratio");
     for bench in measured {

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_network_is_told_from_other_failures() {
+    fn a_missing_network_differs_from_other_failures() {
         assert!(needs_network(
             "warning: spurious network error\nerror: Could not resolve host: index.crates.io"
         ));

@@ -60,7 +60,7 @@ fn read(path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the last coverage that libFuzzer has told, `cov: 123`.
+/// Returns the last coverage that libFuzzer has reported, `cov: 123`.
 fn coverage(log: &str) -> String {
     let number = log.rsplit("cov: ").next().filter(|_| log.contains("cov: ")).unwrap_or_default();
     let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
