@@ -48,7 +48,7 @@ fn check_owners(topology: &NumaTopology, ram: &[PhysRange]) {
         while address < ram.end {
             let owner = ranges.partition_point(|range| range.range.end <= address);
             let owner = ranges.get(owner).filter(|range| range.range.contains(address));
-            let owner = owner.unwrap_or_else(|| panic!("nobody has {address}"));
+            let owner = owner.unwrap_or_else(|| panic!("no range contains {address}"));
             assert_eq!(topology.node_of_address(address), Some(owner.node), "at {address}");
             address = owner.range.end;
         }

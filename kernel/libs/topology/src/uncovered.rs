@@ -71,7 +71,7 @@ impl Gap {
     /// Assigns RAM in the gap to the node.
     ///
     /// The nearest range grows if it is adjacent. Otherwise there is a new range. If there is no room for one, the nearest
-    /// range grows over the addresses in between, which belong to nobody.
+    /// range grows over the addresses in between, which belong to no node.
     fn take(&mut self, ram: PhysRange, ranges: &mut ArrayVec<MemoryRange, MAX_RANGES>) {
         self.hull = Some(self.hull.map_or(ram, |hull| hull_of(hull, ram)));
         self.ram_bytes += ram.len_bytes();

@@ -166,8 +166,8 @@ fn every_flipped_bit_of_a_table_is_survived() {
         (msct, Vec::from([57])),
     ];
     for (table, lengths) in tables {
-        let sound = read_all(&table);
-        assert_eq!(sound.1, 0);
+        let correct = read_all(&table);
+        assert_eq!(correct.1, 0);
         for bit in 32..table.len() * 8 {
             let mut flipped = table.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
@@ -178,7 +178,7 @@ fn every_flipped_bit_of_a_table_is_survived() {
             seal(&mut flipped);
             let read = read_all(&flipped);
             match bit / 8 {
-                9..36 => assert_eq!(read, sound, "bit {bit}"),
+                9..36 => assert_eq!(read, correct, "bit {bit}"),
                 byte if lengths.contains(&byte) => {
                     assert!(read.1 > 0, "bit {bit} of {:?}", &table[..4]);
                 }

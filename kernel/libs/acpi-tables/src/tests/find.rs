@@ -59,14 +59,14 @@ fn of_two_tables_the_first_is_used() {
 
 #[test]
 fn a_table_shorter_than_its_header_is_refused_and_the_next_one_used() {
-    let sound = srat();
+    let correct = srat();
     for length in [0_u32, 1, 35, 36, 47] {
         let mut claims = srat();
         claims[4..8].copy_from_slice(&length.to_le_bytes());
-        let (entries, reported) = read(&[&claims, &sound]);
+        let (entries, reported) = read(&[&claims, &correct]);
         assert_eq!(reported, [(4, "table.length", Refused)], "length {length}");
         assert_eq!(entries.map(|entries| entries.len()), Some(2));
-        let mapped = &sound[..length as usize];
+        let mapped = &correct[..length as usize];
         let expected = if length < 4 { Vec::new() } else { [(4, "table.length", Refused)].to_vec() };
         assert_eq!(read(&[mapped]), (None, expected), "mapped {length}");
     }

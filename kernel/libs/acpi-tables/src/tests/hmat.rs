@@ -142,10 +142,10 @@ fn levels_and_access_attributes_are_read_and_unknown_levels_are_reported() {
         (matrix.level, matrix.minimum_transfer_size, matrix.non_sequential)
     });
     assert_eq!((found, reported), ((3, Some(6), true), Vec::new()));
-    for (revision, level, sound) in [(1, 4, true), (1, 5, false), (2, 3, true), (2, 4, false)] {
+    for (revision, level, correct) in [(1, 4, true), (1, 5, false), (2, 3, true), (2, 4, false)] {
         let table = TableBuilder::hmat(revision).entry(&with_flags(level)[..]).build();
-        let reported = if sound { Vec::new() } else { [(FIRST, "hmat.matrix.kind", Dropped)].to_vec() };
-        assert_eq!(count(&table), (usize::from(sound), reported), "revision {revision}, level {level}");
+        let reported = if correct { Vec::new() } else { [(FIRST, "hmat.matrix.kind", Dropped)].to_vec() };
+        assert_eq!(count(&table), (usize::from(correct), reported), "revision {revision}, level {level}");
     }
 }
 

@@ -29,10 +29,10 @@ fn a_length_under_8_ends_the_table_after_the_structures_before_it() {
 
 #[test]
 fn a_structure_shorter_than_its_fixed_part_costs_only_itself() {
-    for sound in each_type() {
-        let fixed = if sound[0] == 0 { 40 } else { 32 };
+    for correct in each_type() {
+        let fixed = if correct[0] == 0 { 40 } else { 32 };
         for length in 8..fixed {
-            let mut short = sound[..length].to_vec();
+            let mut short = correct[..length].to_vec();
             short[4] = length as u8;
             let table = TableBuilder::hmat(2).entry(&short[..]).entry(&attachment(D0, None)).build();
             assert_eq!(count(&table), (1, [(FIRST, "hmat.entry.length", Dropped)].to_vec()));

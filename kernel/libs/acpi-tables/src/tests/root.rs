@@ -226,23 +226,23 @@ fn a_table_has_the_bytes_that_its_header_and_memory_allow() {
 #[test]
 fn every_flipped_bit_in_pointer_and_root_table_is_survived_and_reported() {
     for pointer in [rsdp(RSDT).as_bytes(), extended_rsdp(RSDT, XSDT).as_bytes()] {
-        let sound = machine(pointer);
+        let correct = machine(pointer);
         let is_on_path =
             |base: u64| base == POINTER || base == if pointer.len() == 20 { RSDT.into() } else { XSDT };
-        for piece in (0..sound.len()).filter(|&piece| is_on_path(sound[piece].0)) {
-            for bit in 0..sound[piece].1.len() * 8 {
-                let mut memory = sound.clone();
+        for piece in (0..correct.len()).filter(|&piece| is_on_path(correct[piece].0)) {
+            for bit in 0..correct[piece].1.len() * 8 {
+                let mut memory = correct.clone();
                 memory[piece].1[bit / 8] ^= 1 << (bit % 8);
                 let (found, reported) = walk(&memory);
-                assert!(!reported.is_empty(), "bit {bit} at {:#x}", sound[piece].0);
+                assert!(!reported.is_empty(), "bit {bit} at {:#x}", correct[piece].0);
                 // A bit costs at most one table, except in a signature, in the root table's length, and in the address of
                 // the only RSDT.
-                let leads_on = if sound[piece].0 == POINTER {
+                let leads_on = if correct[piece].0 == POINTER {
                     bit >= 64 && (pointer.len() > 20 || !(120..160).contains(&bit))
                 } else {
                     bit >= 64
                 };
-                assert!(!leads_on || !found.is_empty(), "bit {bit} at {:#x}", sound[piece].0);
+                assert!(!leads_on || !found.is_empty(), "bit {bit} at {:#x}", correct[piece].0);
             }
         }
     }

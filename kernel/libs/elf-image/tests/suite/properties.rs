@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_behind_a_good_file_header_are_survived(
+    fn any_bytes_after_a_valid_file_header_are_survived(
         body in prop::collection::vec(any::<u8>(), 0..3000),
         headers in 0..12u16,
     ) {

@@ -48,9 +48,9 @@ fn plain(signature: [u8; 4], true_length: bool, bytes: &[u8]) -> Vec<u8> {
 
 fn built(build: fn(&mut Unstructured<'_>) -> Result<Vec<u8>>, u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut table = build(u)?;
-    let sound = table.clone();
+    let correct = table.clone();
     while u.ratio(3, 4)? && !u.is_empty() {
-        Mutation::arbitrary(u)?.apply(&mut table, &sound);
+        Mutation::arbitrary(u)?.apply(&mut table, &correct);
     }
     Ok(table)
 }
