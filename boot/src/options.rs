@@ -49,24 +49,48 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
         Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         None => "boot".into(),
     };
+    let (boot, words) = options(parser, &verb)?;
+    for driver in &boot.drivers {
+        let is_readable = driver.is_file() && File::open(driver).is_ok();
+        ensure!(is_readable, "{}: no such driver file", driver.display());
+    }
+    let mut words = words.into_iter();
+    Ok(match verb.as_str() {
+        "boot" => Command::Boot(boot),
+        "image" => Command::Image { drivers: boot.drivers },
+        "bench" => Command::Bench(boot),
+        "compare" => Command::Compare { arguments: boot.qemu },
+        "test" => Command::Test,
+        "check" => Command::Check,
+        "soak" => {
+            let name = words.next();
+            let count = words.next().map(|count| count.parse().context("the count of a soak is a number"));
+            Command::Soak { name, count: count.transpose()? }
+        }
+        _ => bail!("{verb}: no such verb or option (see --help)"),
+    })
+}
+
+/// Reads the options behind a verb, and the words of the verb `soak`.
+fn options(mut parser: lexopt::Parser, verb: &str) -> Result<(Boot, Vec<String>)> {
     let only = |option: &str, verbs: &[&str]| -> Result<()> {
-        ensure!(verbs.contains(&verb.as_str()), "{verb} takes no {option} (see --help)");
+        ensure!(verbs.contains(&verb), "{verb} takes no {option} (see --help)");
         Ok(())
     };
     let mut boot =
         Boot { firmware: Firmware::Bios, parameters: "selftest".into(), drivers: vec![], qemu: vec![] };
     let mut words = Vec::new();
     loop {
-        // Behind `--` nothing is an option of ours.
+        // The words behind `--` are for another program.
         if let Some(mut raw) = parser.try_raw_args()
             && raw.next_if(|argument| argument == "--").is_some()
         {
             only("--", &["boot", "bench", "compare"])?;
             boot.qemu.extend(raw);
-            break;
+            return Ok((boot, words));
         }
         match parser.next()? {
-            None => break,
+            None => return Ok((boot, words)),
             Some(Long("firmware")) => {
                 only("--firmware", &["boot", "bench"])?;
                 let value = parser.value().ok().and_then(|value| value.string().ok());
@@ -89,25 +113,6 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
             Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         }
     }
-    for driver in &boot.drivers {
-        let is_readable = driver.is_file() && File::open(driver).is_ok();
-        ensure!(is_readable, "{}: no such driver file", driver.display());
-    }
-    let mut words = words.into_iter();
-    Ok(match verb.as_str() {
-        "boot" => Command::Boot(boot),
-        "image" => Command::Image { drivers: boot.drivers },
-        "bench" => Command::Bench(boot),
-        "compare" => Command::Compare { arguments: boot.qemu },
-        "test" => Command::Test,
-        "check" => Command::Check,
-        "soak" => {
-            let name = words.next();
-            let count = words.next().map(|count| count.parse().context("the count of a soak is a number"));
-            Command::Soak { name, count: count.transpose()? }
-        }
-        _ => bail!("{verb}: no such verb or option (see --help)"),
-    })
 }
 
 /// Returns an argument as the user has typed it.
