@@ -24,7 +24,7 @@ use bringup::cpus;
 use drivers::report_free;
 use events::PageCounts;
 use memory::address_space;
-use memory::{cache_drain, fail_allocation, page_allocator};
+use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
 use platform::{acpi, command_line, numa_topology};
@@ -62,7 +62,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // From here on a fault is reported, to whoever listens by then.
     cpu::init_early(threads::first_task(), fault::fatal);
     fault::describe_task_with(threads::describe_current);
-    page_allocator::report_refused_with(report_free::report_pages);
+    allocate::report_refused_with(report_free::report_pages);
     cache_drain::init();
     scheduler::register();
     phases::begin(start_ticks);
@@ -78,13 +78,13 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
     phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
-    page_allocator::init(&map, topology);
+    page_setup::init(&map, topology);
     fail_allocation::init(parameters.fail_allocation);
     // The kernel's own page tables, with no more rights than each page needs. They do not map firmware's tables.
     address_space::init(kernel_file(boot_info), &map);
     cpus::reserve_start_frames();
     numa_topology::send_event(|node| {
-        let stats = page_allocator::node_stats(node);
+        let stats = frames::node_stats(node);
         PageCounts { total: stats.total, free: stats.free }
     });
     phases::end("memory");

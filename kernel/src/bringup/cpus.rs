@@ -3,8 +3,9 @@ use crate::arch::{
     self, Context, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, StartCpu, StartFrames,
 };
 use crate::cpu::{self, Cpu, NewCpu, shootdown};
+use crate::memory::allocate::{self, Zeroed};
 use crate::memory::cpu_memory;
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::page_setup;
 use crate::memory::stack::Stack;
 use crate::platform::cpu_topology;
 use crate::report::{event_stream, verdict};
@@ -35,10 +36,10 @@ pub fn reserve_start_frames() {
 }
 
 fn take_start_frames(node: NodeId) -> Option<StartFrames> {
-    let start_page = page_allocator::allocate_below(node, BELOW_1_MIB, Zeroed::Yes)?;
+    let start_page = allocate::allocate_below(node, BELOW_1_MIB, Zeroed::Yes)?;
     let mut tables = [start_page; 4];
     for table in &mut tables {
-        *table = page_allocator::allocate_below(node, BELOW_4_GIB, Zeroed::Yes)?;
+        *table = allocate::allocate_below(node, BELOW_4_GIB, Zeroed::Yes)?;
     }
     Some(StartFrames { start_page, tables })
 }
@@ -85,8 +86,8 @@ fn create_idling(cpu: &topology::Cpu) -> Option<&'static Cpu> {
 fn create(cpu: &topology::Cpu, thread: &'static Thread) -> Option<&'static Cpu> {
     let pages = (cpu::area_size() as u64).div_ceil(FRAME_SIZE);
     let interrupt_stacks = allocate_interrupt_stacks(cpu.node)?;
-    let frame = page_allocator::allocate_for_kernel(cpu.node, pages, Zeroed::No)?.frame;
-    let cache = page_allocator::create_cache(cpu.node);
+    let frame = allocate::allocate_for_kernel(cpu.node, pages, Zeroed::No)?.frame;
+    let cache = page_setup::create_cache(cpu.node);
     let task = core::ptr::from_ref(thread).cast();
     let new = NewCpu { id: cpu.id, apic: cpu.apic_id, node: cpu.node, interrupt_stacks, task };
     // SAFETY: the pages are fresh, large enough, and stay the CPU's for good; it does not run on them yet.

@@ -1,6 +1,6 @@
 //! The loader: copies a driver's file into pages, relocates them and maps them. No page is both writable and executable.
 use crate::arch::{self, PageKind};
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
 use ::address_space::layout::DRIVERS;
 use alloc::string::{String, ToString};
@@ -78,7 +78,7 @@ impl LoadedImage {
             let frame = match image.page(index) {
                 None => None,
                 Some(_) => {
-                    let grant = page_allocator::allocate_for_kernel(node, 1, Zeroed::No);
+                    let grant = allocate::allocate_for_kernel(node, 1, Zeroed::No);
                     let frame = grant.ok_or(LoadError::NoMemory(pages))?.frame;
                     let page = arch::physical_memory(frame.address()).cast::<[u8; PAGE_SIZE]>();
                     // SAFETY: the allocator has just granted the frame, so no other reference into it exists, and none is
@@ -120,7 +120,7 @@ impl LoadedImage {
                 Permissions::ReadExecute => PageKind::Code,
             };
             let frames = FrameRange::new(frame.0, frame.0 + 1);
-            let mut table_frames = || page_allocator::allocate_table_frame(node);
+            let mut table_frames = || allocate::allocate_table_frame(node);
             // SAFETY: the image owns the frame, and the kernel writes to it no more. The page lies in the part of the address
             // space that `NEXT_BASE` gave to this image alone.
             unsafe { page_tables::map(self.page_address(index), frames, kind, &mut table_frames) }
@@ -153,7 +153,7 @@ impl LoadedImage {
         unsafe { page_tables::unmap(self.page_address(0), self.frames.len() as u64) };
         for frame in self.frames.iter().flatten() {
             // Each frame was granted as one page. `free_for_kernel` logs a refusal; the page then leaks.
-            let _ = page_allocator::free_for_kernel(*frame, 1);
+            let _ = allocate::free_for_kernel(*frame, 1);
         }
     }
 }

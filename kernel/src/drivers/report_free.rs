@@ -37,7 +37,7 @@ fn kind_of(error: FreeError) -> RefusalKind {
         FreeError::NotMemory(_) => RefusalKind::NotMemory,
         FreeError::AlreadyFree(_) => RefusalKind::AlreadyFree,
         FreeError::NeverAdded(_) => RefusalKind::NeverAdded,
-        FreeError::NotSealed(_) => RefusalKind::NotKernelOwned,
+        FreeError::NotKernelOwned(_) => RefusalKind::NotKernelOwned,
         FreeError::InsideGrant(_) => RefusalKind::InsideGrant,
         FreeError::WrongCount { .. } => RefusalKind::WrongCount,
     }

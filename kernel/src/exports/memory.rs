@@ -4,8 +4,10 @@ use super::pointer::{Access, DriverPointer, Plain};
 use crate::arch;
 use crate::cpu;
 use crate::drivers::report_free;
+use crate::memory::allocate::{self, ThreadRequest, Zeroed};
+use crate::memory::frames;
 use crate::memory::heap;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::memory_context::MemoryContext;
 use crate::memory::page_tables;
 use crate::platform::numa_topology;
 use abi::{PAGE_REQUEST_ZEROED, PageGrant, PageRequest};
@@ -15,7 +17,7 @@ use core::mem::size_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 use free_refusals::RefusalKind;
-use page_alloc::{Grant, NodeWeights};
+use page_alloc::{Grant, NodeWeights, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, VirtAddr};
 
 /// The address that the ABI uses for "none".
@@ -26,11 +28,12 @@ fn address_of(frame: Option<FrameNumber>) -> u64 {
 }
 
 pub extern "C" fn allocate_page() -> u64 {
-    address_of(page_allocator::allocate_zeroed_page())
+    let page = allocate::allocate_page();
+    address_of(page.inspect(|frame| allocate::zero(*frame, 1)))
 }
 
 pub extern "C" fn allocate_page_local() -> u64 {
-    address_of(page_allocator::allocate_zeroed_pages_from(cpu::current().node, 1))
+    address_of(allocate_zeroed(&Request::page()))
 }
 
 pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
@@ -38,7 +41,11 @@ pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
 }
 
 pub extern "C" fn allocate_pages_from_node(count: u64, node: c_int) -> u64 {
-    address_of(node_from(node).and_then(|node| page_allocator::allocate_zeroed_pages_from(node, count)))
+    address_of(node_from(node).and_then(|node| allocate_zeroed(&Request::new(count, node))))
+}
+
+fn allocate_zeroed(request: &Request) -> Option<FrameNumber> {
+    Some(allocate::allocate(request, Zeroed::Yes).ok()?.frame)
 }
 
 pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut PageGrant) -> bool {
@@ -48,7 +55,7 @@ pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut
         let mut weights = None;
         let request = read_request(request, &mut weights)?;
         let size = grant.check_sized(Access::Write)?;
-        let granted = page_allocator::allocate_for_thread(request).ok()?;
+        let granted = allocate::allocate_for_thread(request).ok()?;
         grant.write(page_grant(size, granted))
     };
     allocate().is_some()
@@ -93,11 +100,11 @@ fn page_grant(size: u32, grant: Grant) -> PageGrant {
 }
 
 pub extern "C" fn free_page(page: u64) -> bool {
-    page_of(page).is_some_and(page_allocator::free_page)
+    page_of(page).is_some_and(allocate::free_page)
 }
 
 pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
-    page_of(page).is_some_and(|frame| page_allocator::free_pages(frame, count))
+    page_of(page).is_some_and(|frame| allocate::free_pages(frame, count))
 }
 
 /// Returns the frame at an address that a driver frees. Reports an address that is not a page's.
@@ -114,7 +121,7 @@ fn page_of(page: u64) -> Option<FrameNumber> {
 }
 
 pub extern "C" fn phys_to_virt(address: u64) -> *mut c_void {
-    match page_allocator::node_of(FrameNumber::containing(PhysAddr(address))) {
+    match frames::node_of(FrameNumber::containing(PhysAddr(address))) {
         Some(_) => arch::physical_memory(PhysAddr(address)).cast(),
         None => core::ptr::null_mut(),
     }
@@ -149,7 +156,7 @@ const DEFAULT_ALIGNMENT: usize = 16;
 const LARGEST_ALIGNMENT: usize = 2 << 20;
 
 pub extern "C" fn allocate_memory(size: usize, alignment: usize) -> *mut c_void {
-    let node = page_allocator::home_node();
+    let node = MemoryContext::current().home_node();
     allocate_block(size, alignment, node).unwrap_or(core::ptr::null_mut())
 }
 

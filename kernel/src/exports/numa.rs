@@ -2,8 +2,8 @@
 use super::cpu::cpu_from;
 use super::pointer::{Access, DriverPointer};
 use crate::cpu;
-use crate::memory::page_allocator;
-use crate::memory::policy::MemoryContext;
+use crate::memory::frames;
+use crate::memory::memory_context::MemoryContext;
 use crate::platform::numa_topology;
 use crate::threads::thread::Policy;
 use abi::{
@@ -61,7 +61,7 @@ pub extern "C" fn get_numa_distance(from: c_int, to: c_int) -> c_int {
 }
 
 pub extern "C" fn get_numa_node_for_address(address: u64) -> c_int {
-    node_to_c(page_allocator::node_of(FrameNumber::containing(PhysAddr(address))))
+    node_to_c(frames::node_of(FrameNumber::containing(PhysAddr(address))))
 }
 
 pub extern "C" fn get_page_numa_node(page: u64) -> c_int {
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn get_numa_policy(policy: *mut NumaPolicy) -> c_int {
     let answer = || {
         policy.check_sized(Access::Write)?;
         let asked: NumaPolicy = policy.read()?;
-        let answer = match page_allocator::thread_policy() {
+        let answer = match MemoryContext::current().effective_policy() {
             Policy::Local => NumaPolicy::local(),
             Policy::Preferred(node) => NumaPolicy::preferred(node.index() as i32),
             Policy::Strict(node) => NumaPolicy::strict(node.index() as i32),
@@ -163,7 +163,7 @@ pub fn read_policy(
 fn nodes_from(words: [u64; 2]) -> Option<NodeSet> {
     let nodes = NodeSet::from_words(words);
     let count = numa_topology::get().node_count();
-    let with_memory = nodes.intersection(page_allocator::nodes_with_memory());
+    let with_memory = nodes.intersection(frames::nodes_with_memory());
     let all_exist = nodes.iter().all(|node| node.index() < count);
     (all_exist && !with_memory.is_empty()).then_some(with_memory)
 }

@@ -1,6 +1,6 @@
 //! The kernel's address space: builds it, enters it, and leaves the boot loader's part. What lies where is in
 //! `address_space::layout`; docs/memory-map.md has it as a table.
-use super::{page_allocator, page_tables};
+use super::{allocate, page_tables};
 use crate::arch::{self, MapError, NewAddressSpace, PageKind};
 use crate::platform::numa_topology;
 use ::address_space::image::{self, SegmentRights};
@@ -123,7 +123,7 @@ fn map_local_apic(space: &mut NewAddressSpace) -> Result<(), MapError> {
 }
 
 fn table_frame(node: NodeId) -> Option<FrameNumber> {
-    page_allocator::allocate_table_frame(node)
+    allocate::allocate_table_frame(node)
 }
 
 fn one(frame: FrameNumber) -> FrameRange {

@@ -14,7 +14,6 @@ use crate::arch;
 use crate::cpu::{self, Cpu};
 use crate::cpu::{DeferredWork, PreemptionOff};
 use crate::memory::cpu_memory::{self, CpuMemory};
-use crate::memory::page_allocator;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use page_alloc::CacheView;
 use units::NodeId;
@@ -112,7 +111,7 @@ pub fn answer() {
 #[cold]
 fn give_back() {
     let _off = PreemptionOff::new();
-    page_allocator::drain_cache();
+    cpu_memory::drain_cache();
     // Only now: who sees this looks at the node again. Whoever asks from here on asks anew.
     cpu_memory::current().cache_drain.asked_since.store(NOT_ASKED, SeqCst);
 }

@@ -3,7 +3,8 @@
 //!
 //! Rust's global allocator takes memory from the heap of the running thread's home node. A block's address says which heap the
 //! block came from. A request walks the heap's holes, so hot paths take memory from the page allocator instead.
-use super::page_allocator::{self, Zeroed};
+use super::allocate::{self, Zeroed};
+use super::memory_context::MemoryContext;
 use super::page_tables;
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
@@ -36,7 +37,7 @@ static GLOBAL: NodeHeaps = NodeHeaps;
 // lock. A block's address says which heap it came from, as the windows do not overlap. Nothing here unwinds.
 unsafe impl GlobalAlloc for NodeHeaps {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let node = page_allocator::home_node();
+        let node = MemoryContext::current().home_node();
         allocate(node, layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 
@@ -124,8 +125,8 @@ impl NodeHeap {
 
 /// Maps a page of a heap's window to a frame of `node`, or of the nearest node with a free frame.
 fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
-    let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
-    let mut table_frames = || page_allocator::allocate_table_frame(node);
+    let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+    let mut table_frames = || allocate::allocate_table_frame(node);
     // SAFETY: the line above has allocated the frame. The page lies in a heap's window behind its mapped part, and the caller holds
     // that heap's lock. Table frames are never freed.
     let mapped = unsafe {
@@ -133,7 +134,7 @@ fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
     };
     if mapped.is_err() {
         // This cannot be refused: the frame was allocated above, and is mapped nowhere.
-        let _ = page_allocator::free_for_kernel(frame, 1);
+        let _ = allocate::free_for_kernel(frame, 1);
     }
     mapped.ok()
 }

@@ -1,16 +1,20 @@
 //! Memory: which RAM there is, which code may use it, and where it is mapped.
 
 pub mod address_space;
+pub mod allocate;
 mod boot_regions;
 pub mod cache_drain;
 pub mod cpu_memory;
 pub mod fail_allocation;
+pub mod frames;
 pub mod heap;
 pub mod hotplug;
-pub mod page_allocator;
+pub mod memory_context;
+mod packed_policy;
 pub mod page_counts;
+pub mod page_setup;
 pub mod page_tables;
-pub mod policy;
+pub mod policy_guard;
 pub mod stack;
 
 pub use boot_regions::read_memory_map;

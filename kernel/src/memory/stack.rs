@@ -3,7 +3,7 @@
 //!
 //! A stack occupies a slot of its node's window of the address space. Slots are used again, and with them their page tables,
 //! which are never freed.
-use super::page_allocator::{self, Zeroed};
+use super::allocate::{self, Zeroed};
 use super::page_tables;
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
@@ -108,7 +108,7 @@ impl Stack {
 /// # Safety
 /// The pages are a slot's, and nothing else uses the slot.
 unsafe fn map_contiguous(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
-    let first = page_allocator::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
+    let first = allocate::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
     // SAFETY: the line above has allocated the frames; the rest is `# Safety`.
     let mapped = unsafe { map(bottom, FrameRange::new(first.0, first.0 + pages), node) };
     if mapped.is_none() {
@@ -139,7 +139,7 @@ unsafe fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Fr
 /// # Safety
 /// The page is a slot's, and nothing else uses the slot.
 unsafe fn map_one(page: VirtAddr, node: NodeId) -> Option<()> {
-    let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+    let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
     // SAFETY: the line above has allocated the frame; the rest is `# Safety`.
     let mapped = unsafe { map(page, FrameRange::new(frame.0, frame.0 + 1), node) };
     if mapped.is_none() {
@@ -166,12 +166,12 @@ unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
 /// # Safety
 /// The frames were just allocated. The pages are a slot's, and nothing else uses the slot.
 unsafe fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
-    let mut table_frames = || page_allocator::allocate_table_frame(node);
+    let mut table_frames = || allocate::allocate_table_frame(node);
     // SAFETY: by `# Safety` nothing else uses the frames or the pages. Table frames are never freed.
     unsafe { page_tables::map(start, frames, PageKind::Data, &mut table_frames) }.ok()
 }
 
 fn free_frames(first: FrameNumber, count: u64) {
     // If the allocator refuses the free, it logs the reason and the pages leak.
-    let _ = page_allocator::free_for_kernel(first, count);
+    let _ = allocate::free_for_kernel(first, count);
 }

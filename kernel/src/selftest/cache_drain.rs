@@ -5,7 +5,7 @@ use super::{Outcome, ensure};
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cpu::PreemptionOff;
-use crate::memory::{cpu_memory, page_allocator};
+use crate::memory::{allocate, cpu_memory, frames};
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
 use crate::threads::thread::Start;
@@ -24,7 +24,7 @@ pub fn reaches_cpus_that_run() -> Outcome {
     let boot_cpu = cpu::current();
     let keeps_pages = |cpu: &&Cpu| cpu.id != boot_cpu.id && cpu_memory::of(cpu).page_cache_view.is_some();
     for node in numa_topology::get().nodes() {
-        let of_node = |cpu: &&Cpu| cpu.node == node.id && page_allocator::node_stats(node.id).free > 64;
+        let of_node = |cpu: &&Cpu| cpu.node == node.id && frames::node_stats(node.id).free > 64;
         if let Some(cpu) = cpu::online().filter(keeps_pages).find(of_node) {
             exhaust_beside(cpu)?;
         }
@@ -85,9 +85,9 @@ unsafe extern "C" fn run_with_pages_kept(cpu: *mut c_void) -> i32 {
 
 /// Leaves some pages in this CPU's cache.
 fn keep_pages() {
-    if let Some(frame) = page_allocator::allocate_page() {
+    if let Some(frame) = allocate::allocate_page() {
         // It was granted just now.
-        let _ = page_allocator::free_page(frame);
+        let _ = allocate::free_page(frame);
     }
 }
 
@@ -121,7 +121,7 @@ fn keep_and_take(cpu: &Cpu) {
     }
     meet(&DONE);
     if cpu.id == cpu_topology::boot_cpu().id {
-        let free = |node: &topology::Node| page_allocator::node_stats(node.id).free as usize;
+        let free = |node: &topology::Node| frames::node_stats(node.id).free as usize;
         LEFT.store(numa_topology::get().nodes().iter().map(free).sum(), SeqCst);
     }
     meet(&LOOKED);

@@ -4,7 +4,7 @@ use super::on_each_cpu;
 use super::{Outcome, ensure};
 use crate::arch::{self, InterruptsOff, PageKind};
 use crate::cpu::{self, Cpu, shootdown};
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
 use crate::platform::cpu_topology;
 use ::address_space::layout::SELFTEST;
@@ -47,21 +47,20 @@ impl Swap {
 
 /// Allocates a frame that holds `mark`.
 fn frame_with(mark: u64) -> Result<FrameNumber, alloc::string::String> {
-    let grant =
-        page_allocator::allocate_for_kernel(NodeId::ZERO, 1, Zeroed::No).ok_or("no page to be had")?;
+    let grant = allocate::allocate_for_kernel(NodeId::ZERO, 1, Zeroed::No).ok_or("no page to be had")?;
     // SAFETY: the frame is RAM, and the line above has allocated it.
     unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().write_volatile(mark) };
     Ok(grant.frame)
 }
 
 fn free(frame: FrameNumber) -> Outcome {
-    let freed = page_allocator::free_for_kernel(frame, 1);
+    let freed = allocate::free_for_kernel(frame, 1);
     ensure!(freed.is_ok(), "a page at {} could not be freed: {freed:?}", frame.address());
     Ok(())
 }
 
 fn map(page: VirtAddr, frame: FrameNumber) {
-    let mut table_frames = || page_allocator::allocate_table_frame(NodeId::ZERO);
+    let mut table_frames = || allocate::allocate_table_frame(NodeId::ZERO);
     let frames = FrameRange::new(frame.0, frame.0 + 1);
     // SAFETY: `frame_with` has allocated the frame, and only this file maps pages from `SELFTEST` on. Frames of tables are
     // fresh and never freed.
@@ -167,7 +166,7 @@ fn map_and_unmap(cpu: &Cpu) {
         STALE.fetch_add(usize::from(read(page) != round), SeqCst);
         // SAFETY: the page's address depends on the CPU's index, so only this CPU uses the page, and it does so above.
         unsafe { page_tables::unmap(page, 1) };
-        STALE.fetch_add(usize::from(page_allocator::free_for_kernel(frame, 1).is_err()), SeqCst);
+        STALE.fetch_add(usize::from(allocate::free_for_kernel(frame, 1).is_err()), SeqCst);
         shootdown::answer();
     }
 }

@@ -2,7 +2,8 @@
 use super::fallback::Taken;
 use super::pages::state;
 use super::{Outcome, ensure};
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
+use crate::memory::frames;
 use crate::memory::page_tables;
 use crate::memory::stack::{STACK_PAGES, Stack};
 use crate::platform::numa_topology;
@@ -16,7 +17,7 @@ const ROUNDS: u32 = 100;
 /// same addresses, and no page is lost.
 pub fn come_and_go_without_a_trace() -> Outcome {
     for node in numa_topology::get().nodes() {
-        if page_allocator::node_stats(node.id).free < 64 {
+        if frames::node_stats(node.id).free < 64 {
             continue;
         }
         // The first stack may need page tables, which are never freed.
@@ -54,7 +55,7 @@ fn pages(top: VirtAddr) -> impl Iterator<Item = VirtAddr> {
 
 /// Returns the node of the frame that a page is mapped to.
 fn node_at(page: VirtAddr) -> Option<NodeId> {
-    page_allocator::node_of(FrameNumber::containing(page_tables::translate(page)?))
+    frames::node_of(FrameNumber::containing(page_tables::translate(page)?))
 }
 
 /// Pages of a piece of memory: half of a stack, so that no stack fits.
@@ -69,12 +70,12 @@ pub fn are_made_of_small_pieces_where_there_are_no_large_ones() -> Outcome {
         let (mut kept, mut pieces) = (Taken::new(), Taken::new());
         for number in 0..PIECES {
             let request = Request { strict: true, ..Request::new(PIECE, node.id) };
-            let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) else { break };
+            let Ok(grant) = allocate::allocate(&request, Zeroed::No) else { break };
             if number % 2 == 0 { &mut kept } else { &mut pieces }.keep(grant.frame, PIECE);
         }
         let exhausted = kept.exhaust(node.id);
         pieces.give_back()?;
-        let outcome = exhausted.and_then(|()| match page_allocator::node_stats(node.id).free {
+        let outcome = exhausted.and_then(|()| match frames::node_stats(node.id).free {
             // The node has too little memory for a stack.
             0..64 => Ok(()),
             _ => come_and_go(node.id).map(drop),

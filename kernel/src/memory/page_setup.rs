@@ -1,27 +1,31 @@
-//! Setting the page allocator up: spans of RAM, each node's metadata in its own memory, and all the rest free.
-use super::{PAGES, Pages, node_stats};
+//! Setting up the page allocator: the spans of RAM, each node's metadata in its own memory, and everything else free. Later, the
+//! cache of each CPU.
+use super::allocate::{Zeroed, allocate_for_kernel};
+use super::frames::{self, Pages, node_stats};
+use super::{cpu_memory, fail_allocation};
 use crate::arch;
+use crate::cpu::PreemptionOff;
 use crate::report::verdict;
 use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU64, Ordering};
 use memory_map::{MemoryMap, Ranges};
-use page_alloc::{NodeFrames, NodeSetup, NodeStats};
+use page_alloc::{CpuCache, NodeFrames, NodeSetup, NodeStats};
 use topology::{MAX_RANGES, NumaTopology};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, PhysRange};
 
 static INIT_TICKS: AtomicU64 = AtomicU64::new(0);
 
-/// Runs of RAM, each of one node: a node's range cut where memory's map has a hole, and the reverse.
+/// Runs of RAM, each of one node: the intersections of the nodes' ranges and the memory map's.
 type Spans = ArrayVec<NodeFrames, { MAX_RANGES + memory_map::MAX_RANGES }>;
 
-/// Takes each node's metadata from its own memory and hands all the rest that is free to the allocator.
+/// Takes each node's metadata from the node's memory and adds all other free memory to the allocator.
 ///
-/// Costs a few steps for each range of memory and node; no frame is touched but those of the metadata.
+/// Costs a few steps for each range of memory and each node. Touches only the frames of the metadata.
 ///
 /// # Panics
-/// When there is not enough memory for the metadata.
+/// There is not enough memory for the metadata.
 pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
     let start = arch::ticks();
     set_up(map, topology);
@@ -29,7 +33,7 @@ pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
     log_free_pages(topology);
 }
 
-/// What [`init`] took, its log lines left out; for the benchmarks.
+/// Returns the ticks that [`init`] took without its log lines, for the benchmarks.
 pub fn init_ticks() -> u64 {
     INIT_TICKS.load(Ordering::Relaxed)
 }
@@ -54,16 +58,18 @@ fn set_up(map: &MemoryMap, topology: &'static NumaTopology) {
     for range in &free {
         let frames = range.whole_frames();
         if !frames.is_empty()
-            && let Err(error) = pages.add_free(frames)
+            && let Err(error) = pages.add(frames)
         {
             log::error!(target: "pages", "memory at {} is not used: {error}", range.start);
             verdict::fail();
         }
     }
-    PAGES.call_once(|| pages);
+    let pages = frames::set(pages);
+    // The boot CPU allocates before it has memory of its own node.
+    cpu_memory::cache(&PreemptionOff::new()).attach(pages, cpu_memory::current().node);
 }
 
-/// A frame belongs to the node of its first byte.
+/// Returns the spans. A frame belongs to the node of its first byte.
 fn spans(ram: &Ranges, topology: &NumaTopology) -> Spans {
     let mut spans = Spans::new();
     let mut ranges = topology.ranges().iter().peekable();
@@ -86,7 +92,7 @@ fn spans(ram: &Ranges, topology: &NumaTopology) -> Spans {
     spans
 }
 
-/// Takes memory off the end of the largest free range of the node, or of any node where that is too small.
+/// Takes memory from the end of the node's largest free range, or of the largest of all if that is too small.
 fn take(
     free: &mut Ranges,
     layout: Layout,
@@ -101,20 +107,21 @@ fn take(
     let fits = |range: &PhysRange| range.whole_frames().len_frames() >= frames;
     let of_node =
         topology.ranges_of(node).flat_map(|owned| free.iter().map(|it| it.intersection(owned.range)));
-    let place = of_node
+    let range = of_node
         .filter(fits)
         .max_by_key(|range| range.len_bytes())
         .or_else(|| free.iter().copied().filter(fits).max_by_key(|range| range.len_bytes()))
         .expect("there is memory for the page allocator's metadata");
-    let end = place.whole_frames().end;
+    let end = range.whole_frames().end;
     let taken = FrameRange { start: FrameNumber(end.0 - frames), end }.addresses();
     cut_out(free, taken);
     let bytes = arch::physical_memory(taken.start).cast::<MaybeUninit<u8>>();
-    // SAFETY: the memory was free and is no longer in the list of what is; it is mapped, and stays taken for good.
+    // SAFETY: the memory was free, and `cut_out` has removed it from the free ranges, so nothing else uses it. All memory is mapped
+    // at its physical address.
     unsafe { core::slice::from_raw_parts_mut(bytes, (frames * FRAME_SIZE) as usize) }
 }
 
-/// Takes `taken`, which lies in one of the ranges, out of them.
+/// Removes `taken`, which lies in one of the ranges, from the free ranges.
 fn cut_out(free: &mut Ranges, taken: PhysRange) {
     let Some(index) = free.iter().position(|range| range.contains(taken.start)) else { return };
     let whole = free[index];
@@ -130,4 +137,21 @@ fn log_free_pages(topology: &NumaTopology) {
         let NodeStats { free, total, .. } = node_stats(node.id);
         log::info!(target: "pages", "node {}: {free} of {total} pages free", node.id);
     }
+}
+
+/// Builds the cache of a CPU of the node, in pages of the node. Returns `None` if there is no memory, or if fault injection counts
+/// all allocations.
+pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
+    if fail_allocation::is_on() {
+        return None;
+    }
+    const LAYOUT: Layout = Pages::cache_layout();
+    const FRAMES: u64 = (LAYOUT.size() as u64).div_ceil(FRAME_SIZE);
+    const { assert!(LAYOUT.align() as u64 <= FRAME_SIZE, "a page is aligned as a cache is") };
+    let first = allocate_for_kernel(node, FRAMES, Zeroed::No)?.frame;
+    let bytes = arch::physical_memory(first.address()).cast::<MaybeUninit<u8>>();
+    // SAFETY: the pages were just allocated, are mapped there, and are never freed.
+    let memory = unsafe { core::slice::from_raw_parts_mut(bytes, (FRAMES * FRAME_SIZE) as usize) };
+    let _off = PreemptionOff::new();
+    frames::pages().cache_for(node, memory).ok()
 }

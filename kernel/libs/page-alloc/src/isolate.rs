@@ -1,16 +1,21 @@
-//! Taking free frames away from a node, so that it can no longer hand them out.
+//! Taking free frames offline, so that the node cannot grant them.
 use core::ops::Range;
 
 use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
 use crate::buddy::blocks_in;
+use crate::extent::{Extent, Piece, edges};
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
-use crate::node_memory::{Extent, NodeMemory, Piece, edges};
+use crate::node_memory::NodeMemory;
 
 impl NodeMemory<'_> {
-    /// Withholds frames of the extent, as if they had never been added. Where one is not free, nothing is changed and the
-    /// lowest such is the error. Looks at each block that is not part of a free run, and at each run.
-    pub fn remove(&mut self, extent: Extent, frames: Range<u64>) -> Result<(), u64> {
-        self.put_kept_back();
+    /// Takes frames of the extent offline, as if they had never been added.
+    ///
+    /// Looks at each block that is not part of a free run, and at each run.
+    ///
+    /// # Errors
+    /// The lowest frame that is not free. Nothing was changed.
+    pub fn isolate(&mut self, extent: Extent, frames: Range<u64>) -> Result<(), u64> {
+        self.release_hot();
         if let Some(frame) = self.first_not_free(extent, &frames) {
             return Err(frame);
         }
@@ -18,7 +23,7 @@ impl NodeMemory<'_> {
         self.managed -= frames.end - frames.start;
         self.withdraw_blocks(extent, block_of(frames.start)..block_of(frames.end - 1) + 1);
         for piece in edges(&frames) {
-            self.withhold_piece(extent, piece);
+            self.reserve_piece(extent, piece);
         }
         Ok(())
     }
@@ -31,7 +36,7 @@ impl NodeMemory<'_> {
                 next = (first + blocks_in(order)) << BLOCK_ORDER;
                 continue;
             }
-            let Some(map) = self.blocks.map(extent.place(number)) else { return Some(next) };
+            let Some(map) = self.blocks.map(extent.slot(number)) else { return Some(next) };
             let base = number << BLOCK_ORDER;
             let end = frames.end.min(base + u64::from(BLOCK_FRAMES));
             if let Some(offset) = map.first_not_free(offset_in_block(next)..(end - base) as u16) {
@@ -42,19 +47,19 @@ impl NodeMemory<'_> {
         None
     }
 
-    /// Withholds free frames of one block, which is in no free run. It stays split even when all of it is withheld: some of
-    /// its frames may be so because a cache has them.
-    fn withhold_piece(&mut self, extent: Extent, piece: Piece) {
-        let place = extent.place(piece.number);
-        let free = match self.blocks.get(place) {
+    /// Reserves free frames of one block that is in no free run. The block stays split even if all of it is reserved: some of
+    /// its frames may be in a cache.
+    fn reserve_piece(&mut self, extent: Extent, piece: Piece) {
+        let slot = extent.slot(piece.number);
+        let free = match self.blocks.get(slot) {
             Block::Split { free, .. } => free,
             _ => {
-                self.blocks.split(place, piece.number, &FrameMap::free());
+                self.blocks.split(slot, piece.number, &FrameMap::all_free());
                 BLOCK_FRAMES
             }
         };
-        if let Some(map) = self.blocks.map(place) {
-            map.withhold(piece.start..piece.end);
+        if let Some(map) = self.blocks.map(slot) {
+            map.reserve(piece.start..piece.end);
         }
         self.settle(extent, piece.number, free - piece.len());
     }
