@@ -286,17 +286,20 @@ soak_threads() {
     attached "$root/target/debug/boot" repeat "$1" --cmdline load
 }
 
-# What the page allocator does without a lock, in every interleaving that has no more than so many preemptions; with 3 or
-# more, in all that two CPUs can have, but for one model that takes too many steps.
+# The models of all crates that have some, in every interleaving that has no more than so many preemptions; with 3 or more,
+# in all that two CPUs can have, but for the page allocator's model that takes too many steps.
 soak_loom() {
-    local loom=(env RUSTFLAGS="--cfg loom" cargo test --quiet --release --target-dir target/loom --package page-alloc
-        --test loom --)
-    if (($1 < 3)); then
-        LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}"
-    else
-        attached "${loom[@]}" --skip three_cpus --skip over_two_words
-        LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}" three_cpus over_two_words
-    fi
+    local package loom
+    for package in page-alloc run-queue; do
+        loom=(env RUSTFLAGS="--cfg loom" cargo test --quiet --release --target-dir target/loom --package "$package"
+            --test loom --)
+        if (($1 < 3)); then
+            LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}"
+        else
+            attached "${loom[@]}" --skip three_cpus --skip over_two_words
+            LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}" three_cpus over_two_words
+        fi
+    done
     echo "soak loom: up to $1 preemptions"
 }
 
