@@ -29,7 +29,7 @@ use platform::{acpi, command_line, numa_topology};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
-use threads::{lifecycle, scheduler};
+use threads::{lifecycle, scheduler, tick};
 use units::{PhysRange, VirtAddr};
 
 /// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
@@ -61,7 +61,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     cpu::init_early(threads::first_task(), fault::fatal);
     fault::describe_task_with(threads::describe_current);
     cache_drain::init();
-    scheduler::register();
+    tick::register();
     phases::begin(start_ticks);
     console::init();
     event_stream::init();
@@ -96,7 +96,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
 extern "C" fn boot_on_own_node() -> ! {
     // From here on this is a thread as any other, and the tick runs.
     arch::measure_timer();
-    scheduler::start_tick();
+    tick::start();
     arch::enable_interrupts();
     let Boot { parameters, ramdisk } = BOOT.get().expect("set before this stack was");
     // SAFETY: what is needed of the boot information was read, and the boot loader's stack was left for good.

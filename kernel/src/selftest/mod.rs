@@ -1,6 +1,7 @@
 //! The self-test: proves on the machine at hand that memory is where it should be. Run by the parameter `selftest`.
 
 mod address_space;
+mod affinity;
 mod cache_drain;
 mod cpus;
 pub mod fallback;
@@ -51,7 +52,8 @@ pub fn run() {
     report("memory.tlb_shootdown_sleeping", shootdown::reaches_cpus_that_sleep());
     report("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once());
     report("threads.local", threads::live_on_their_node());
-    report("threads.affinity", threads::keep_to_their_affinity());
+    report("threads.affinity", affinity::keep_to_their_affinity());
+    report("threads.leave_forbidden_cpus", affinity::leave_forbidden_cpus());
     report("threads.preempted", threads::are_preempted());
     report("threads.sleep", threads::sleep_long_enough());
     report("threads.block_and_wake", threads::block_and_wake());

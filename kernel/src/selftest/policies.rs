@@ -129,7 +129,8 @@ pub fn are_inherited_and_given_back() -> Outcome {
     let nodes = nodes_with_room();
     let (Some(lowest), Some(other)) = (nodes.first(), nodes.iter().last()) else { return Ok(()) };
     let child = || {
-        let start = Start { entry: first_node, argument: core::ptr::null_mut() };
+        // SAFETY: `first_node` does not follow its argument.
+        let start = unsafe { Start::new(first_node, core::ptr::null_mut()) };
         let thread = lifecycle::create("policy", start, None).map_err(|_| "no thread could be created")?;
         lifecycle::join(thread).map_err(|_| "the thread could not be joined")
     };

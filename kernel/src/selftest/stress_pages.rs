@@ -66,7 +66,8 @@ fn run_all(operations_each: u64) -> Outcome {
     [&READY, &DONE, &REFUSED].iter().for_each(|counter| counter.store(0, Relaxed));
     let mut threads = Vec::new();
     for cpu in cpu::online() {
-        let start = Start { entry: stress, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
+        // SAFETY: `stress` takes its argument as a number.
+        let start = unsafe { Start::new(stress, core::ptr::without_provenance_mut(cpu.id.index())) };
         let thread = lifecycle::create("stress", start, Some(cpu.node));
         threads.push(thread.map_err(|error| alloc::format!("no thread for CPU {}: {error:?}", cpu.id))?);
     }

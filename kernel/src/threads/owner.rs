@@ -1,8 +1,8 @@
-//! Whom a thread works for: a driver, as the threads that run its code know it.
+//! The owner of a thread: the driver that created it, as far as threads know drivers.
 use alloc::string::String;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// A driver's name, and how many threads it has. It lives for good.
+/// A driver's name and the number of its threads. It is never freed.
 pub struct Owner {
     name: String,
     threads: AtomicU32,
@@ -14,23 +14,23 @@ impl Owner {
         Self { name: name.into(), threads: AtomicU32::new(0) }
     }
 
-    /// What the log calls it.
+    /// The name that the log uses.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How many threads it has created that have not ended. Once `Driver_Init` has returned, none of the driver's code runs
-    /// where this is 0, nor ever will.
+    /// The number of threads that the driver has created and that have not exited. If it is 0 after `Driver_Init` has returned,
+    /// none of the driver's code runs, nor will any run again.
     pub fn threads(&self) -> u32 {
         self.threads.load(Ordering::Acquire)
     }
 
-    /// Counts a thread that it creates.
+    /// Counts a thread that the driver creates.
     pub fn add_thread(&self) {
         self.threads.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a thread of it that has run for the last time.
+    /// Counts a thread of the driver that has exited.
     pub fn remove_thread(&self) {
         self.threads.fetch_sub(1, Ordering::Release);
     }

@@ -1,60 +1,47 @@
-//! A list of threads, first in, first out, linked through the threads themselves.
-use super::thread::Thread;
-use core::ptr;
+//! A CPU's sleeping threads, by the time at which they wake.
+use super::thread::{Thread, ThreadId};
 use core::sync::atomic::Ordering;
+use intrusive_collections::rbtree::RBTree;
+use intrusive_collections::{Bound, KeyAdapter, RBTreeAtomicLink, intrusive_adapter};
+use run_queue::Blocked;
 
-/// Threads in the order in which they came. A thread is in one list at most, which its owner guards with a lock; nothing is
-/// allocated.
-pub struct ThreadList {
-    first: *const Thread,
-    last: *const Thread,
+intrusive_adapter!(ByWakeTime = &'static Thread: Thread { sleep_link => RBTreeAtomicLink });
+
+impl<'a> KeyAdapter<'a> for ByWakeTime {
+    type Key = (u64, ThreadId);
+
+    fn get_key(&self, thread: &'a Thread) -> Self::Key {
+        (thread.wake_at.load(Ordering::Relaxed), thread.id)
+    }
 }
 
-// SAFETY: the list only holds references to threads, which may be sent.
-unsafe impl Send for ThreadList {}
+/// A red-black tree through the threads themselves, so that neither sleeping nor waking allocates. Both take a number of steps
+/// that grows with the logarithm of the number of sleepers.
+pub struct Sleepers(RBTree<ByWakeTime>);
 
-impl ThreadList {
-    /// No threads.
+impl Sleepers {
+    /// No thread sleeps.
     pub const fn new() -> Self {
-        Self { first: ptr::null(), last: ptr::null() }
+        Self(RBTree::new(ByWakeTime::NEW))
     }
 
-    /// Puts a thread that is in no list at the end.
+    /// Blocks the running thread until the time stamp counter is at least `wake_at`. The caller releases the lock around the
+    /// sleepers, then switches to another thread, with interrupts off from before the call.
+    pub fn push(&mut self, running: &'static Thread, wake_at: u64) {
+        running.wake_at.store(wake_at, Ordering::Relaxed);
+        self.0.insert(Blocked::block(running).into_thread());
+    }
+
+    /// The time at which the first thread wakes, in ticks of the time stamp counter.
+    pub fn next_wake(&self) -> Option<u64> {
+        self.0.front().get().map(|thread| thread.wake_at.load(Ordering::Relaxed))
+    }
+
+    /// Removes a thread whose time has come.
     #[inline]
-    pub fn push(&mut self, thread: &'static Thread) {
-        thread.next.store(ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: the last thread, if there is one, is in this list and so lives.
-        match unsafe { self.last.as_ref() } {
-            Some(last) => last.next.store(ptr::from_ref(thread).cast_mut(), Ordering::Relaxed),
-            None => self.first = thread,
-        }
-        self.last = thread;
-    }
-
-    /// Takes the first thread out.
-    #[inline]
-    pub fn pop(&mut self) -> Option<&'static Thread> {
-        // SAFETY: a thread in a list lives.
-        let thread = unsafe { self.first.as_ref() }?;
-        self.first = thread.next.load(Ordering::Relaxed);
-        if self.first.is_null() {
-            self.last = ptr::null();
-        }
-        Some(thread)
-    }
-
-    /// Takes the first thread out of which `wanted` holds. Costs a step for each one before it.
-    pub fn take(&mut self, wanted: impl Fn(&Thread) -> bool) -> Option<&'static Thread> {
-        let mut passed = Self::new();
-        let mut found = None;
-        while let Some(thread) = self.pop() {
-            if found.is_none() && wanted(thread) {
-                found = Some(thread);
-            } else {
-                passed.push(thread);
-            }
-        }
-        *self = passed;
-        found
+    pub fn take_due(&mut self, now: u64) -> Option<Blocked<Thread>> {
+        let mut first = self.0.lower_bound_mut(Bound::Unbounded);
+        let is_due = first.get().is_some_and(|thread| thread.wake_at.load(Ordering::Relaxed) <= now);
+        if is_due { first.remove().map(Blocked::claim) } else { None }
     }
 }
