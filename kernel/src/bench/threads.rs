@@ -49,7 +49,7 @@ unsafe extern "C" fn yield_back(_: *mut c_void) -> i32 {
     0
 }
 
-/// Two threads yield to each other: two switches a round.
+/// Measures two threads that yield to each other: two switches a round.
 fn switch_by_yield(here: &CpuSet) {
     let Some(partner) = partner(yield_back, here) else { return };
     (0..ROUNDS).for_each(|_| scheduler::yield_now());
@@ -68,7 +68,7 @@ unsafe extern "C" fn answer(_: *mut c_void) -> i32 {
     0
 }
 
-/// Two threads wake each other and wait for each other: two wake-ups and two switches a round.
+/// Measures two threads that wake each other and wait for each other: two wake-ups and two switches a round.
 fn switch_by_wake(here: &CpuSet) {
     let Some(partner) = partner(answer, here) else { return };
     let round = || {
@@ -88,7 +88,7 @@ unsafe extern "C" fn nothing(_: *mut c_void) -> i32 {
     0
 }
 
-/// A thread's whole life: it is created, runs, is reaped and joined.
+/// Measures a thread's whole life: it is created, runs, is reaped and joined.
 fn create_and_join() {
     let life = || {
         // SAFETY: `nothing` ignores its argument.
@@ -103,7 +103,7 @@ fn create_and_join() {
     report("thread.create_join", arch::ticks() - start, LIVES);
 }
 
-/// The timer's interrupt when no other thread waits, from the interrupted instruction to the next.
+/// Measures the timer's interrupt when no other thread waits, from the interrupted instruction to the next.
 fn tick() {
     (0..ROUNDS).for_each(|_| arch::interrupt_as_the_timer_does());
     let start = arch::ticks();

@@ -26,7 +26,7 @@ unsafe extern "C" fn stay(cpu: *mut c_void) -> i32 {
     elsewhere
 }
 
-/// Two threads that restrict themselves to each CPU are never on another one.
+/// Checks that two threads that restrict themselves to each CPU are never on another one.
 pub fn keep_to_their_affinity() -> Outcome {
     let threads: Result<Vec<_>, _> =
         cpu::online().chain(cpu::online()).map(|cpu| spawn(stay, cpu.id.index(), None)).collect();
@@ -80,8 +80,8 @@ unsafe extern "C" fn wander(index: *mut c_void) -> i32 {
     0
 }
 
-/// Threads that run, wait, sleep and yield while another thread moves them are never on a CPU that they had to leave, once
-/// `set_affinity` has returned.
+/// Checks that threads that run, wait, sleep and yield while another thread moves them are never on a CPU that they had to
+/// leave, once `set_affinity` has returned.
 pub fn leave_forbidden_cpus() -> Outcome {
     STOP.store(false, Ordering::Relaxed);
     let threads: Result<Vec<_>, _> = (0..WANDERERS).map(|index| spawn(wander, index, None)).collect();

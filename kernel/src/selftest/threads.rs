@@ -56,7 +56,8 @@ unsafe extern "C" fn look_around(node: *mut c_void) -> i32 {
 /// Threads of each node. An idle CPU of another node may take one whose own CPU is busy just then, but not most of them.
 const LIVES: i32 = 5;
 
-/// A node's threads have their stack and control block there. A second join is refused. All pages come back.
+/// Checks that a node's threads have their stack and control block there, that a second join is refused, and that all pages
+/// come back.
 pub fn live_on_their_node() -> Outcome {
     let nodes = numa_topology::get().nodes();
     // The first thread makes page tables and heap that stay.
@@ -118,7 +119,7 @@ unsafe extern "C" fn release(cpu: *mut c_void) -> i32 {
     failed
 }
 
-/// A thread that never yields loses its CPU when its time slice is over.
+/// Checks that a thread that never yields loses its CPU when its time slice is over.
 pub fn are_preempted() -> Outcome {
     for cpu in cpu::online() {
         [&HOGGING, &RELEASED].iter().for_each(|flag| flag.store(false, Ordering::Relaxed));
@@ -140,7 +141,7 @@ unsafe extern "C" fn nap(_: *mut c_void) -> i32 {
     i32::try_from(slept_ms).unwrap_or(i32::MAX)
 }
 
-/// A thread sleeps at least as long as it asked for, and wakes.
+/// Checks that a thread sleeps at least as long as it asked for, and wakes.
 pub fn sleep_long_enough() -> Outcome {
     for _ in 0..3 {
         let slept_ms = join(spawn(nap, 0, None)?)?;
@@ -178,7 +179,7 @@ unsafe extern "C" fn take_turns(player: *mut c_void) -> i32 {
     wrong
 }
 
-/// A mutex admits one thread at a time, and two threads that wake each other by semaphores run in turn.
+/// Checks that a mutex admits one thread at a time, and two threads that wake each other by semaphores run in turn.
 pub fn block_and_wake() -> Outcome {
     *COUNTER.lock() = 0;
     let threads: Result<Vec<_>, _> = (0..8).map(|_| spawn(count, 0, None)).collect();

@@ -48,13 +48,13 @@ cpu_local_addressed! {
     current
 }
 
-/// The threads of `cpu`.
+/// Returns the threads of `cpu`.
 #[inline]
 pub fn of(cpu: &Cpu) -> &'static CpuThreads {
     &THREADS.of(cpu).value
 }
 
-/// The threads of the CPU with this index.
+/// Returns the threads of the CPU with this index.
 #[inline]
 pub fn get(id: CpuId) -> Option<&'static CpuThreads> {
     cpu::get(id).map(of)
@@ -67,7 +67,7 @@ pub fn init(cpu: &Cpu, idle: &'static Thread) {
     threads.idle_thread.store(core::ptr::from_ref(idle).cast_mut(), Ordering::Release);
 }
 
-/// The running thread. One instruction, so that the result is right whatever happens around it.
+/// Returns the running thread. One instruction, so that the result is right whatever happens around it.
 #[inline]
 pub fn current_thread() -> &'static Thread {
     // SAFETY: a CPU's task is a `Thread` from its first instruction in the kernel on, and the running thread is not destroyed:
@@ -76,18 +76,18 @@ pub fn current_thread() -> &'static Thread {
 }
 
 impl CpuThreads {
-    /// The CPU's index.
+    /// Returns the CPU's index.
     #[inline]
     pub fn id(&self) -> CpuId {
         self.queue.cpu()
     }
 
-    /// The CPU.
+    /// Returns the CPU.
     pub fn cpu(&self) -> &'static Cpu {
         cpu::get(self.id()).expect("a CPU is registered before it has threads")
     }
 
-    /// The CPU's idle thread.
+    /// Returns the CPU's idle thread.
     #[inline]
     pub fn idle_thread(&self) -> &'static Thread {
         // SAFETY: `init` stores a `&'static Thread` before the CPU switches threads for the first time.

@@ -40,7 +40,7 @@ fn steal(thief: &CpuThreads) -> Option<&'static Thread> {
     busy.find_map(|victim| victim.queue.take_for(thief.id()))
 }
 
-/// Where the boot CPU's idle thread begins. The other CPUs call [`run`] when they have started.
+/// Begins the boot CPU's idle thread. The other CPUs call [`run`] when they have started.
 pub extern "C" fn main() -> ! {
     run()
 }

@@ -99,7 +99,7 @@ pub fn adopt(name: &str, cpu: CpuId, node: NodeId, context: Context) -> Option<&
     Some(adopted)
 }
 
-/// Where every thread begins except a CPU's first.
+/// Begins every thread except a CPU's first.
 extern "C" fn thread_main() -> ! {
     arch::enable_interrupts();
     exit(cpu_threads::current_thread().start.map_or(0, Start::call))
@@ -121,7 +121,7 @@ pub fn exit(code: i32) -> ! {
     unreachable!("a CPU switched to a thread that has exited")
 }
 
-/// The reaper's work.
+/// Does the reaper's work.
 unsafe extern "C" fn reap(_: *mut c_void) -> i32 {
     loop {
         let thread = EXITED.wait(List::pop);

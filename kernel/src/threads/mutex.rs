@@ -16,7 +16,7 @@ pub struct Mutex<T> {
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// A free mutex around `value`.
+    /// Creates a free mutex around `value`.
     pub const fn new(value: T) -> Self {
         Self { free: Semaphore::new(1), value: UnsafeCell::new(value) }
     }

@@ -9,18 +9,18 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// A driver without threads.
+    /// Creates the owner of a driver without threads.
     pub fn new(name: &str) -> Self {
         Self { name: name.into(), threads: AtomicU32::new(0) }
     }
 
-    /// The name that the log uses.
+    /// Returns the name that the log uses.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The number of threads that the driver has created and that have not exited. If it is 0 after `Driver_Init` has returned,
-    /// none of the driver's code runs, nor will any run again.
+    /// Returns the number of threads that the driver has created and that have not exited. If it is 0 after `Driver_Init` has
+    /// returned, none of the driver's code runs, nor will any run again.
     pub fn threads(&self) -> u32 {
         self.threads.load(Ordering::Acquire)
     }

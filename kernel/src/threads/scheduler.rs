@@ -26,7 +26,7 @@ pub fn init() {
     IDLE.limit(cpu_topology::cpus().len());
 }
 
-/// The running CPUs, by node and distance; `None` before [`init`].
+/// Returns the running CPUs by node and distance, or `None` before [`init`].
 #[inline]
 pub fn cpu_map() -> Option<&'static CpuMap> {
     CPU_MAP.get()
@@ -49,7 +49,7 @@ impl Machine for ThisMachine {
         &IDLE
     }
 
-    /// The CPUs of the same node.
+    /// Returns the CPUs of the same node.
     #[inline(always)]
     fn near(&self, cpu: CpuId) -> Option<&CpuSet> {
         let node = cpu::get(cpu)?.node;
@@ -72,7 +72,7 @@ impl Machine for ThisMachine {
     }
 }
 
-/// How busy a CPU is: the number of threads that run or are queued there.
+/// Returns how busy a CPU is: the number of threads that run or are queued there.
 fn load(cpu: CpuId) -> u32 {
     let queued = cpu_threads::get(cpu).map_or(u32::MAX - 1, |threads| threads.queue.queued());
     queued + u32::from(!IDLE.contains(cpu))

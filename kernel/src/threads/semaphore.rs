@@ -17,7 +17,7 @@ struct Units {
 }
 
 impl Semaphore {
-    /// A semaphore with `units` free units.
+    /// Creates a semaphore with `units` free units.
     pub const fn new(units: usize) -> Self {
         Self { inner: SpinLock::new(Rank::Waiting, Units { free: units, waiters: WaitList::new() }) }
     }

@@ -20,7 +20,7 @@ impl<'a> KeyAdapter<'a> for ByWakeTime {
 pub struct Sleepers(RBTree<ByWakeTime>);
 
 impl Sleepers {
-    /// No thread sleeps.
+    /// Creates a tree without sleepers.
     pub const fn new() -> Self {
         Self(RBTree::new(ByWakeTime::NEW))
     }
@@ -32,7 +32,7 @@ impl Sleepers {
         self.0.insert(Blocked::block(running).into_thread());
     }
 
-    /// The time at which the first thread wakes, in ticks of the time stamp counter.
+    /// Returns the time at which the first thread wakes, in ticks of the time stamp counter.
     pub fn next_wake(&self) -> Option<u64> {
         self.0.front().get().map(|thread| thread.wake_at.load(Ordering::Relaxed))
     }

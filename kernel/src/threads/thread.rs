@@ -32,7 +32,7 @@ unsafe impl Send for Start {}
 unsafe impl Sync for Start {}
 
 impl Start {
-    /// A thread that calls `entry` with `argument` on its own stack; the result is the exit code.
+    /// Makes a thread call `entry` with `argument` on its own stack. The result is the exit code.
     ///
     /// # Safety
     /// `entry` may be called with `argument` once, on another thread, at any time from now on.
@@ -119,7 +119,7 @@ pub struct NewThread<'a> {
 }
 
 impl Thread {
-    /// The boot CPU's thread before there is memory for any other.
+    /// Creates the boot CPU's thread for the time before there is memory for any other.
     pub const fn first() -> Self {
         Self::new(MemoryContext::new(), Context::running(), Entry::running_on(CpuId(0)), ThreadId(0))
     }
@@ -142,7 +142,7 @@ impl Thread {
         }
     }
 
-    /// The thread's state and its CPU.
+    /// Returns the thread's state and its CPU.
     #[inline]
     pub fn standing(&self) -> (State, CpuId) {
         self.entry.standing()
@@ -154,12 +154,12 @@ impl Thread {
         self.entry.may_run_on(cpu)
     }
 
-    /// The CPUs on which the thread may run.
+    /// Returns the CPUs on which the thread may run.
     pub fn affinity(&self) -> CpuSet {
         self.entry.affinity()
     }
 
-    /// What the thread exits with.
+    /// Returns what the thread exits with.
     pub(super) fn exit_code(&self) -> i32 {
         self.exit_code.load(Ordering::Relaxed)
     }
@@ -174,13 +174,13 @@ impl Thread {
         !self.is_joined.swap(true, Ordering::Relaxed)
     }
 
-    /// The driver whose code the thread runs, if it does.
+    /// Returns the driver whose code the thread runs, if it does.
     pub fn driver(&self) -> Option<&'static Owner> {
         // SAFETY: `run_as_driver` and `ThreadBox::create` store null or a `&'static Owner`.
         unsafe { self.driver.load(Ordering::Relaxed).as_ref() }
     }
 
-    /// That driver's name.
+    /// Returns that driver's name.
     pub fn driver_name(&self) -> Option<&'static str> {
         self.driver().map(Owner::name)
     }
@@ -241,7 +241,7 @@ impl ThreadBox {
         }
     }
 
-    /// A reference that the lists of threads and the CPUs may hold.
+    /// Returns a reference that the lists of threads and the CPUs may hold.
     ///
     /// # Safety
     /// The result is not used after [`ThreadBox::destroy`].

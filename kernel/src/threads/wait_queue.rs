@@ -19,7 +19,7 @@ struct Waiting<T> {
 }
 
 impl<T> WaitQueue<T> {
-    /// A queue in which no thread waits.
+    /// Creates a queue in which no thread waits.
     pub const fn new(value: T) -> Self {
         Self { inner: SpinLock::new(Rank::Waiting, Waiting { value, threads: WaitList::new() }) }
     }

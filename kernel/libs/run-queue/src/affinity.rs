@@ -11,7 +11,7 @@ pub struct Affinity {
 
 impl Affinity {
     const_unless_modelled! {
-        /// Every CPU.
+        /// Returns the affinity with every CPU.
         pub fn everywhere() -> Self {
             Self { words: words(u64::MAX) }
         }
@@ -22,7 +22,7 @@ impl Affinity {
         self.word(cpu.index() / 64) & (1 << (cpu.index() % 64)) != 0
     }
 
-    /// The word for the CPUs from `64 * index` on; 0 beyond the last.
+    /// Returns the word for the CPUs from `64 * index` on; 0 beyond the last.
     #[inline]
     pub fn word(&self, index: usize) -> u64 {
         self.words.get(index).map_or(0, |word| word.load(Ordering::Relaxed))

@@ -13,7 +13,7 @@ pub use modelled::{AtomicU32, AtomicU64, AtomicUsize};
 #[cfg(loom)]
 pub const WORDS: usize = 1;
 
-/// A word for each 64 CPUs, all with `value`.
+/// Creates a word for each 64 CPUs, all with `value`.
 #[cfg(not(loom))]
 pub const fn words(value: u64) -> [AtomicU64; WORDS] {
     // Each element is made anew from the constant.
@@ -26,7 +26,7 @@ pub const fn words(value: u64) -> [AtomicU64; WORDS] {
     words
 }
 
-/// A word for each 64 CPUs, all with `value`.
+/// Creates a word for each 64 CPUs, all with `value`.
 #[cfg(loom)]
 pub fn words(value: u64) -> [AtomicU64; WORDS] {
     core::array::from_fn(|_| AtomicU64::new(value))

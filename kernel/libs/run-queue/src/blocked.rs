@@ -26,14 +26,14 @@ impl<T: Runnable> Blocked<T> {
         Self(thread)
     }
 
-    /// The thread.
+    /// Returns the thread.
     #[inline]
     #[must_use]
     pub fn thread(&self) -> &'static T {
         self.0
     }
 
-    /// The thread, to be kept in a structure from which the owner claims it again.
+    /// Returns the thread, for a structure from which the owner claims it again.
     #[inline]
     #[must_use]
     pub fn into_thread(self) -> &'static T {
@@ -45,7 +45,7 @@ impl<T: Runnable> Blocked<T> {
 pub struct WaitList<T: Runnable>(List<T>);
 
 impl<T: Runnable> WaitList<T> {
-    /// A list in which no thread waits.
+    /// Creates a list in which no thread waits.
     #[must_use]
     pub const fn new() -> Self {
         Self(List::new())

@@ -22,7 +22,7 @@ pub enum State {
 
 /// A thread that run queues hold.
 pub trait Runnable: Sync + Sized + 'static {
-    /// What the scheduler keeps in the thread.
+    /// Returns what the scheduler keeps in the thread.
     fn entry(&self) -> &Entry<Self>;
 
     /// Returns true while a CPU stands on the thread's stack. A CPU leaves the stack only after the thread's state has changed,
@@ -60,7 +60,7 @@ impl State {
 
 impl<T> Entry<T> {
     const_unless_modelled! {
-        /// The entry of a thread that has not run yet and is in no list. It may run on every CPU.
+        /// Creates the entry of a thread that has not run yet and is in no list. It may run on every CPU.
         #[must_use]
         pub fn blocked() -> Self {
             Self::with_standing(State::Blocked.bits())
@@ -68,7 +68,7 @@ impl<T> Entry<T> {
     }
 
     const_unless_modelled! {
-        /// The entry of a thread that `cpu` runs already. It may run on every CPU.
+        /// Creates the entry of a thread that `cpu` runs already. It may run on every CPU.
         #[must_use]
         pub fn running_on(cpu: CpuId) -> Self {
             Self::with_standing(State::Running.bits() | cpu.0)
@@ -88,13 +88,13 @@ impl<T> Entry<T> {
         self
     }
 
-    /// The CPU that the thread runs on, is queued at, or belonged to last.
+    /// Returns the CPU that the thread runs on, is queued at, or belonged to last.
     #[inline]
     pub fn cpu(&self) -> CpuId {
         CpuId(self.standing.load(Ordering::Relaxed) & CPU_MASK)
     }
 
-    /// The state, and the CPU that it belongs to, from one moment.
+    /// Returns the state, and the CPU that it belongs to, from one moment.
     #[inline]
     pub fn standing(&self) -> (State, CpuId) {
         let standing = self.standing.load(Ordering::Relaxed);
@@ -107,13 +107,13 @@ impl<T> Entry<T> {
         self.affinity.contains(cpu)
     }
 
-    /// The CPUs from `64 * index` on where the thread may run, a bit each.
+    /// Returns the CPUs from `64 * index` on where the thread may run, a bit each.
     #[inline]
     pub(crate) fn affinity_word(&self, index: usize) -> u64 {
         self.affinity.word(index)
     }
 
-    /// The CPUs on which the thread may run.
+    /// Returns the CPUs on which the thread may run.
     pub fn affinity(&self) -> CpuSet {
         self.affinity.get()
     }
@@ -152,8 +152,4 @@ impl<T> Entry<T> {
     }
 }
 
-const _: () = assert!(topology_fits(scheduling::WORDS));
-
-const fn topology_fits(words: usize) -> bool {
-    words * 64 <= 1 << CPU_BITS
-}
+const _: () = assert!(scheduling::WORDS * 64 <= 1 << CPU_BITS, "a CPU fits its bits of the word");

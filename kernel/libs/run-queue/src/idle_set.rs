@@ -15,7 +15,7 @@ pub struct IdleSet {
 
 impl IdleSet {
     const_unless_modelled! {
-        /// No CPU is idle, and searches find none until [`IdleSet::limit`] was called.
+        /// Creates an empty set. Searches find no CPU until [`IdleSet::limit`] was called.
         #[must_use]
         pub fn new() -> Self {
             Self { words: words(0), words_in_use: AtomicUsize::new(0) }

@@ -12,7 +12,7 @@ pub struct Link<T> {
 }
 
 impl<T> Link<T> {
-    /// The link of a thread that is in no list.
+    /// Creates the link of a thread that is in no list.
     pub(crate) const fn new() -> Self {
         Self {
             next: AtomicPtr::new(ptr::null_mut()),

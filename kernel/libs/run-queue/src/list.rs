@@ -8,7 +8,7 @@ pub struct List<T: 'static> {
 }
 
 impl<T: Runnable> List<T> {
-    /// An empty list.
+    /// Creates an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self { first: None, last: None }

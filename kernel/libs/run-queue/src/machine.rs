@@ -15,16 +15,16 @@ pub trait Machine {
     /// The lock around a run queue.
     type Lock: Lock<Value = List<Self::Thread>>;
 
-    /// The run queue of `cpu`; `None` if there is no such CPU.
+    /// Returns the run queue of `cpu`, or `None` if there is no such CPU.
     fn queue(&self, cpu: CpuId) -> Option<&RunQueue<Self::Lock>>;
 
-    /// The CPUs that halt.
+    /// Returns the CPUs that halt.
     fn idle(&self) -> &IdleSet;
 
-    /// The CPUs near `cpu`, on which a thread runs as well as on `cpu` itself; `None` if that is not known yet.
+    /// Returns the CPUs on which a thread runs as well as on `cpu`, or `None` if they are not known yet.
     fn near(&self, cpu: CpuId) -> Option<&CpuSet>;
 
-    /// The run queue of the least busy CPU on which `thread` may run, of the node that it prefers or else the nearest.
+    /// Returns the run queue of the least busy CPU on which `thread` may run, of the node that it prefers or else the nearest.
     ///
     /// The thread's affinity may change meanwhile and look empty. Any queue will do then: one that `thread` may not enter refuses
     /// it, and this function is called again.

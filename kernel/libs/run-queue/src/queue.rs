@@ -14,14 +14,14 @@ use units::CpuId;
 /// Interrupts are off on the calling CPU during every call: a handler may wake threads. No caller holds the lock of two queues.
 pub struct RunQueue<L> {
     threads: L,
-    /// How many threads are queued. Written under the lock, read without.
+    /// Returns how many threads are queued. Written under the lock, read without.
     queued: AtomicU32,
     cpu: AtomicU32,
 }
 
 impl<L> RunQueue<L> {
     const_unless_modelled! {
-        /// A queue around an empty list; that of CPU 0 until [`RunQueue::assign`] was called.
+        /// Creates a queue around an empty list. It is that of CPU 0 until [`RunQueue::assign`] was called.
         #[must_use]
         pub fn new(empty: L) -> Self {
             Self { threads: empty, queued: AtomicU32::new(0), cpu: AtomicU32::new(0) }
@@ -33,13 +33,13 @@ impl<L> RunQueue<L> {
         self.cpu.store(cpu.0, Ordering::Relaxed);
     }
 
-    /// The CPU whose queue this is.
+    /// Returns the CPU whose queue this is.
     #[inline]
     pub fn cpu(&self) -> CpuId {
         CpuId(self.cpu.load(Ordering::Relaxed))
     }
 
-    /// How many threads are queued.
+    /// Returns how many threads are queued.
     #[inline]
     pub fn queued(&self) -> u32 {
         self.queued.load(Ordering::Relaxed)

@@ -45,8 +45,8 @@ impl CpuMap {
         self.nearest.get(node.index()).map_or(&[], |nodes| nodes)
     }
 
-    /// Selects a CPU for a thread that prefers `node` and may run on `allowed`: the CPU with the lowest `load` of the nearest node
-    /// that has an allowed CPU. Returns `None` if none of the allowed CPUs runs.
+    /// Selects a CPU for a thread that prefers `node` and may run on `allowed`: the one with the lowest `load`, of the nearest
+    /// node that has an allowed CPU. Returns `None` if none of the allowed CPUs runs.
     pub fn select_cpu(&self, node: NodeId, allowed: &CpuSet, load: impl Fn(CpuId) -> u32) -> Option<CpuId> {
         let candidates = |node: &NodeId| self.cpus_of(*node).intersection(allowed);
         let nearest = self.nearest(node).iter().map(candidates).find(|cpus| !cpus.is_empty())?;
@@ -70,7 +70,7 @@ fn nearest_with_cpus(topology: &NumaTopology, from: NodeId, cpus: &[CpuSet]) -> 
     let with_cpus = topology.nodes().iter().map(|node| node.id).filter(|node| !cpus[node.index()].is_empty());
     let mut nodes: Vec<_> = with_cpus.collect();
     let distance = |to: NodeId| if to == from { 0 } else { topology.distance(from, to).unwrap_or(u8::MAX) };
-    // Equally distant nodes follow in the order of their indices from `from` on, so that neighbours do not all choose the same one.
+    // Equally distant nodes follow each other by index, from `from` on. So neighbours do not all choose the same one.
     let steps_onward = |to: NodeId| (to.index() + count - from.index()) % count;
     nodes.sort_unstable_by_key(|&to| (distance(to), steps_onward(to)));
     nodes

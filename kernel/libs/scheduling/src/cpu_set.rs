@@ -15,7 +15,7 @@ impl CpuSet {
     /// No CPU.
     pub const EMPTY: Self = Self { words: [0; WORDS] };
 
-    /// The set with these words. Missing words are zero; words beyond [`WORDS`] are ignored.
+    /// Creates the set with these words. Missing words are zero; words beyond [`WORDS`] are ignored.
     #[must_use]
     pub fn from_words(words: &[u64]) -> Self {
         let mut set = Self::EMPTY;
@@ -25,7 +25,7 @@ impl CpuSet {
         set
     }
 
-    /// The words.
+    /// Returns the words.
     #[must_use]
     pub const fn words(&self) -> &[u64; WORDS] {
         &self.words

@@ -15,8 +15,8 @@ pub struct ThreadId(pub u32);
 /// Up to `SLOTS - 1` values by id; `SLOTS` is a power of two. Slot 0 is never used, so that no id is 0.
 ///
 /// Slots are used in turn: the slot that was freed first is used again first. An id comes back after 2³¹ / `SLOTS` uses of its
-/// slot, which are 2³¹ uses of the table if all slots are used alike. Every operation takes the same time however full the table
-/// is.
+/// slot, which are 2³¹ uses of the table if all slots are used alike. The time of an operation does not depend on how full the
+/// table is.
 pub struct ThreadTable<T, const SLOTS: usize> {
     slots: [Slot<T>; SLOTS],
     /// How many slots were ever used. They are used up before any slot is used again.
@@ -46,7 +46,7 @@ impl<T, const SLOTS: usize> ThreadTable<T, SLOTS> {
     const SLOT_BITS: u32 = SLOTS.ilog2();
     const GENERATIONS: u32 = 1 << (31 - Self::SLOT_BITS);
 
-    /// An empty table. It is all zeros, so that a static one takes no room in the kernel's file.
+    /// Creates an empty table. It is all zeros, so that a static one takes no room in the kernel's file.
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(SLOTS.is_power_of_two() && SLOTS > 1 && SLOTS <= IN_USE as usize) };
