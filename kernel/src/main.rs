@@ -31,7 +31,7 @@ use platform::{acpi, command_line, numa_topology};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
-use threads::{lifecycle, scheduler};
+use threads::{lifecycle, scheduler, tick};
 use units::{PhysRange, VirtAddr};
 
 /// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
@@ -64,7 +64,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     fault::describe_task_with(threads::describe_current);
     allocate::report_refused_with(report_free::report_pages);
     cache_drain::init();
-    scheduler::register();
+    tick::register();
     phases::begin(start_ticks);
     console::init();
     event_stream::init();
@@ -99,7 +99,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
 extern "C" fn boot_on_own_node() -> ! {
     // From here on this is a thread as any other, and the tick runs.
     arch::measure_timer();
-    scheduler::start_tick();
+    tick::start();
     arch::enable_interrupts();
     let Boot { parameters, ramdisk } = BOOT.get().expect("set before this stack was");
     // SAFETY: what is needed of the boot information was read, and the boot loader's stack was left for good.

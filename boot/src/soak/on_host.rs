@@ -11,7 +11,10 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 1] = [Models { package: "page-alloc", bounded: &["three_cpus", "over_two_words"] }];
+const MODELS: [Models; 2] = [
+    Models { package: "page-alloc", bounded: &["three_cpus", "over_two_words"] },
+    Models { package: "run-queue", bounded: &[] },
+];
 
 /// The count from which on models run in every interleaving. Two CPUs have no more preemptions that matter.
 const UNBOUNDED_FROM: u64 = 3;

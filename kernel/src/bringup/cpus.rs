@@ -14,7 +14,6 @@ use crate::threads::{self, cpu_threads, lifecycle};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use events::Event;
-use scheduling::CpuSet;
 use spin::Once;
 use units::{FRAME_SIZE, NodeId, PhysAddr};
 
@@ -51,15 +50,12 @@ fn take_start_frames(node: NodeId) -> Option<StartFrames> {
 pub fn adopt_boot_cpu() -> Stack {
     let cpu = cpu_topology::boot_cpu();
     let boot = || {
-        let thread = lifecycle::adopt("boot", cpu.node, Context::on_a_cpu())?;
-        // The story of the boot is told from one place.
-        thread.set_affinity(&CpuSet::from_iter([cpu.id]));
+        let thread = lifecycle::adopt("boot", cpu.id, cpu.node, Context::on_a_cpu())?;
         let block = create(cpu, thread)?;
         let idle_stack = Stack::allocate(cpu.node)?;
         // SAFETY: the stack is new, and stays the idle thread's.
         let context = unsafe { Context::fresh(idle_stack.top, threads::idle_main) };
-        cpu_threads::init(block, lifecycle::adopt("idle", cpu.node, context)?);
-        thread.set_cpu(cpu.id);
+        cpu_threads::init(block, lifecycle::adopt("idle", cpu.id, cpu.node, context)?);
         // Up to here this CPU has counted in its first copy.
         let early = cpu_memory::current();
         // SAFETY: this is the boot CPU, and the block is new.
@@ -76,7 +72,7 @@ pub fn adopt_boot_cpu() -> Stack {
 
 /// A CPU that is to start, which runs its idle thread first.
 fn create_idling(cpu: &topology::Cpu) -> Option<&'static Cpu> {
-    let thread = lifecycle::adopt("idle", cpu.node, Context::on_a_cpu())?;
+    let thread = lifecycle::adopt("idle", cpu.id, cpu.node, Context::on_a_cpu())?;
     let block = create(cpu, thread)?;
     cpu_threads::init(block, thread);
     Some(block)

@@ -8,7 +8,7 @@ mod stop;
 
 pub use local::{Addressed, CpuLocal};
 pub(crate) use local::{cpu_local, cpu_local_addressed};
-pub use preemption::{DeferredWork, PreemptionOff, defer, register_deferred};
+pub use preemption::{DeferredWork, PreemptionOff, defer, is_preemption_off, register_deferred};
 pub use stop::stop_other_cpus;
 
 use crate::arch::{self, CpuTables, INTERRUPT_STACKS, InterruptStacks};

@@ -25,6 +25,11 @@ impl Drop for PreemptionOff {
     }
 }
 
+/// Returns true while a [`PreemptionOff`] lives on this CPU.
+pub fn is_preemption_off() -> bool {
+    arch::head_at(arch::cpu_local_distance()).preemption.load(Ordering::Relaxed) & !NO_WORK != 0
+}
+
 /// What a CPU does as soon as preemption is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]

@@ -35,7 +35,9 @@ pub unsafe extern "C" fn create_thread(
         let name = if name.is_null() { Name::new() } else { name.text()? };
         let entry = entry.filter(|entry| pointer::is_code(*entry as *const ()))?;
         let node = if node == INHERIT { None } else { Some(node_from(node)?) };
-        lifecycle::create(&name, Start { entry, argument }, node).ok()
+        // SAFETY: the entry is code of a driver, which vouches for calling it with this argument on another thread.
+        let start = unsafe { Start::new(entry, argument) };
+        lifecycle::create(&name, start, node).ok()
     };
     create().map_or(NONE, |id| id.0 as c_int)
 }

@@ -34,8 +34,8 @@ pub fn reaches_cpus_that_run() -> Outcome {
 
 fn exhaust_beside(cpu: &Cpu) -> Outcome {
     [&READY, &STOP].iter().for_each(|flag| flag.store(false, SeqCst));
-    let start =
-        Start { entry: run_with_pages_kept, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
+    // SAFETY: `run_with_pages_kept` takes its argument as a number.
+    let start = unsafe { Start::new(run_with_pages_kept, core::ptr::without_provenance_mut(cpu.id.index())) };
     let thread =
         lifecycle::create("selftest", start, Some(cpu.node)).map_err(|_| "no thread could be made")?;
     while !READY.load(SeqCst) {

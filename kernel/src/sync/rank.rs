@@ -37,6 +37,14 @@ pub enum Rank {
     Console,
 }
 
+/// Returns true if this CPU holds no spin lock. Without debug assertions the result is always true.
+pub fn none_held() -> bool {
+    #[cfg(debug_assertions)]
+    return HELD.here().load(Ordering::Relaxed) == 0;
+    #[cfg(not(debug_assertions))]
+    true
+}
+
 /// Keeps account of a lock that this CPU holds. Without debug assertions it is nothing at all.
 pub struct Held {
     #[cfg(debug_assertions)]
