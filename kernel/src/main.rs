@@ -25,7 +25,7 @@ use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY
 use memory::{cache_drain, fail_allocation, page_allocator};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, command_line, numa_topology};
+use platform::{acpi, command_line, numa_topology, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
@@ -59,7 +59,8 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let start_ticks = arch::ticks();
     // From here on a fault is reported, to whoever listens by then.
     cpu::init_early(threads::first_task(), fault::fatal);
-    fault::describe_task_with(threads::describe_current);
+    report::describe_task_with(threads::name_current, threads::describe_current);
+    verdict::exit_with(qemu::exit);
     cache_drain::init();
     scheduler::register();
     phases::begin(start_ticks);

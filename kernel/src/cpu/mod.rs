@@ -1,11 +1,13 @@
 //! CPUs: who each one is, what it has of its own, and what CPUs ask of each other.
 
+mod hook;
 pub mod interrupts;
 mod local;
 mod preemption;
 pub mod shootdown;
 mod stop;
 
+pub use hook::Hook;
 pub use local::{Addressed, CpuLocal};
 pub(crate) use local::{cpu_local, cpu_local_addressed};
 pub use preemption::{DeferredWork, PreemptionOff, defer, register_deferred};

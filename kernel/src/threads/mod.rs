@@ -28,7 +28,12 @@ pub fn first_task() -> *const () {
     (&raw const FIRST).cast()
 }
 
-/// The running thread, in words, for the log.
+/// Writes the running thread's name, as "thread boot".
+pub fn name_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(out, "thread {}", cpu_threads::current_thread().name)
+}
+
+/// Writes the running thread's id and name, and the driver whose code it runs, as ", thread 1 (boot)".
 pub fn describe_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let thread = cpu_threads::current_thread();
     write!(out, ", thread {} ({})", thread.id.0, thread.name)?;

@@ -3,15 +3,14 @@
 mod apic;
 mod context;
 mod cpu_local;
-mod debug_exit;
 mod descriptors;
 mod fault;
-mod fw_cfg;
 mod instructions;
 mod interrupts;
 mod legacy_pic;
 mod page_table;
 mod paging;
+mod port;
 mod protection;
 mod serial;
 mod startup;
@@ -29,12 +28,10 @@ pub use cpu_local::{
     NO_WORK, PreemptionEnd, begin_no_preemption, copy_section, cpu_local_distance, current_task,
     end_no_preemption, head_at, section_size, set_current_task, use_copy,
 };
-pub use debug_exit::{ExitStatus, exit_emulator};
 pub use descriptors::{
     CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks,
 };
 pub use fault::{exception_name, fault_address, page_fault_words};
-pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
     ticks, with_interrupts_on,
@@ -45,6 +42,7 @@ pub use paging::{
     MapError, MappedPage, Mapping, NewAddressSpace, PageKind, access_at, forget_part, forget_translations,
     map, physical_memory, unmap, visit_pages,
 };
+pub use port::Port;
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;
 pub use startup::{StartCpu, StartFrames, start_cpus};
