@@ -286,11 +286,14 @@ soak_threads() {
     attached "$root/target/debug/boot" repeat "$1" --cmdline load
 }
 
-# What the page allocator does without a lock, in every interleaving that has no more than so many preemptions; with 3 or
-# more, in all that two CPUs can have, but for one model that takes too many steps.
+# Crates with models of what CPUs do to each other, in tests/loom.rs.
+loom_crates=(page-alloc cpu-requests)
+
+# Every interleaving with no more than so many preemptions; with 3 or more, every interleaving of two CPUs, but for the models
+# that take too many steps.
 soak_loom() {
-    local loom=(env RUSTFLAGS="--cfg loom" cargo test --quiet --release --target-dir target/loom --package page-alloc
-        --test loom --)
+    local loom=(env RUSTFLAGS="--cfg loom" cargo test --quiet --release --target-dir target/loom
+        "${loom_crates[@]/#/--package=}" --test loom --)
     if (($1 < 3)); then
         LOOM_MAX_PREEMPTIONS=$1 attached "${loom[@]}"
     else
