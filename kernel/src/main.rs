@@ -19,7 +19,8 @@ mod threads;
 
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
-use bringup::cpus;
+use bringup::{cpus, start_frames};
+use drivers::refusals;
 use events::PageCounts;
 use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use memory::{cache_drain, fail_allocation, page_allocator};
@@ -57,12 +58,9 @@ static BOOT: Once<Boot> = Once::new();
 /// On the boot loader's stack, until memory is up.
 fn boot(boot_info: &'static mut BootInfo) -> ! {
     let start_ticks = arch::ticks();
-    // From here on a fault is reported, to whoever listens by then.
+    // From here on an exception is reported.
     cpu::init_early(threads::first_task(), fault::fatal);
-    report::describe_task_with(threads::name_current, threads::describe_current);
-    verdict::exit_with(qemu::exit);
-    cache_drain::init();
-    scheduler::register();
+    register_upward_calls();
     phases::begin(start_ticks);
     console::init();
     event_stream::init();
@@ -80,7 +78,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     fail_allocation::init(parameters.fail_allocation);
     // The kernel's own page tables, with no more rights than each page needs.
     address_space::init(kernel_file(boot_info), &map, &tables);
-    cpus::reserve_start_frames();
+    start_frames::reserve();
     numa_topology::send_event(|node| {
         let stats = page_allocator::node_stats(node);
         PageCounts { total: stats.total, free: stats.free }
@@ -91,6 +89,16 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     BOOT.call_once(|| Boot { parameters, ramdisk });
     // SAFETY: the stack is new, and nothing of the old one is used afterwards.
     unsafe { arch::switch_stack(stack.top, boot_on_own_node) }
+}
+
+/// Registers the functions of upper layers that lower ones call. With the report of exceptions, which `cpu::init_early` takes,
+/// these are all the calls that go upward.
+fn register_upward_calls() {
+    verdict::exit_with(qemu::exit);
+    report::describe_task_with(threads::name_current, threads::describe_current);
+    cache_drain::register();
+    scheduler::register();
+    page_allocator::report_refused_with(refusals::note_pages);
 }
 
 /// On the boot CPU's own stack, with all of memory.

@@ -24,7 +24,6 @@ const SUFFIX: &str = ".so";
 /// Loads and starts every driver of the ramdisk, in the archive's order, and returns how many run. One that is refused is
 /// logged with its reason, and the next one has its turn.
 pub fn start_all(ramdisk: &Ramdisk, resolve: fn(&str) -> Option<u64>) -> usize {
-    crate::memory::page_allocator::report_refused_with(refusals::note_pages);
     let mut running = 0;
     for (path, bytes) in ramdisk.files() {
         let Some(name) = path.strip_prefix(FOLDER) else { continue };

@@ -1,8 +1,8 @@
 //! What each CPU has of memory for itself: a cache of free pages, and what it has allocated.
-use super::cache_drain;
 use super::page_counts::CpuCounts;
 use crate::cpu::{self, Cpu, cpu_local_addressed};
 use core::cell::UnsafeCell;
+use cpu_requests::DrainRequest;
 use page_alloc::{CacheView, CpuCache};
 use units::NodeId;
 
@@ -16,7 +16,7 @@ pub struct CpuMemory {
     /// The pages that it has allocated otherwise than from its cache.
     pub page_counts: CpuCounts,
     /// Whether others have asked for its free pages.
-    pub cache_drain: cache_drain::CpuState,
+    pub cache_drain: DrainRequest,
     /// What the others may see of the cache.
     pub page_cache_view: Option<CacheView<'static>>,
 }
@@ -29,7 +29,7 @@ cpu_local_addressed! {
         page_cache: UnsafeCell::new(CpuCache::none()),
         node: NodeId::ZERO,
         page_counts: CpuCounts::new(),
-        cache_drain: cache_drain::CpuState::new(),
+        cache_drain: DrainRequest::closed(),
         page_cache_view: None,
     };
     /// The running CPU's.

@@ -62,6 +62,7 @@ pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 /// `block` came from [`allocate`] with this layout and is not used any more.
+#[inline]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
     if let Some(node) = node_of_window(VirtAddr(block.as_ptr() as u64)) {
         // SAFETY: the caller vouches for the block, and its address for the heap.

@@ -46,6 +46,7 @@ pub fn allowed_near(thread: &Thread, node: NodeId) -> Option<&'static CpuThreads
 }
 
 /// Threads wait at this busy CPU: an idle one, the nearest, is woken to take one.
+#[inline(never)]
 pub fn offer_work(cpu: &Cpu) {
     if any()
         && let Some(map) = scheduler::cpu_map()

@@ -24,8 +24,8 @@ use core::fmt;
 static FIRST: thread::Thread = thread::Thread::first();
 
 /// What the boot CPU runs first.
-pub fn first_task() -> *const () {
-    (&raw const FIRST).cast()
+pub fn first_task() -> &'static impl crate::arch::Task {
+    &FIRST
 }
 
 /// Writes the running thread's name, as "thread boot".

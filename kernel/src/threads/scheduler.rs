@@ -12,7 +12,7 @@ use super::thread::{State, Thread};
 use crate::arch::{self, InterruptsOff};
 use crate::cpu::{self, DeferredWork};
 use crate::platform::numa_topology;
-use crate::sync::SpinLockGuard;
+use crate::sync::{self, SpinLockGuard};
 use core::sync::atomic::Ordering;
 use scheduling::CpuMap;
 use spin::Once;
@@ -100,7 +100,8 @@ pub fn block_with_interrupts_off(cpu: &'static CpuThreads) {
 
 #[inline]
 fn switch_to(cpu: &'static CpuThreads, from: &'static Thread, to: &'static Thread) {
-    arch::set_current_task(core::ptr::from_ref(to).cast());
+    debug_assert!(sync::none_held(), "a thread that holds a spin lock is switched away from");
+    arch::set_current_task(to);
     cpu.slice.store(SLICE_TICKS, Ordering::Relaxed);
     // SAFETY: `from` runs here, interrupts are off, and `to` was taken out of a queue by this CPU alone, when no other was
     // on its stack any more, or is this CPU's idle thread.

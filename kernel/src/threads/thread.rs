@@ -249,6 +249,9 @@ impl Thread {
     }
 }
 
+// SAFETY: `Thread` is `repr(C)`, and `context` is its first field.
+unsafe impl arch::Task for Thread {}
+const _: () = assert!(core::mem::offset_of!(Thread, context) == 0);
 // SAFETY: see the assertion.
 unsafe impl crate::memory::policy::Task for Thread {}
 const _: () = assert!(core::mem::offset_of!(Thread, memory) == MemoryContext::OFFSET);

@@ -13,8 +13,8 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 pub struct DrainRequest {
     /// The time when the open request was made, or [`NOT_ASKED`].
     asked_since: AtomicU64,
-    /// The number of requests so far.
-    requests: AtomicU64,
+    /// How often the CPU was interrupted for a request.
+    interrupts: AtomicU64,
 }
 
 const NOT_ASKED: u64 = 0;
@@ -40,7 +40,7 @@ impl DrainRequest {
     constructor! {
         /// Returns the state of a CPU that was never asked.
         pub fn closed() -> Self {
-            Self { asked_since: AtomicU64::new(NOT_ASKED), requests: AtomicU64::new(0) }
+            Self { asked_since: AtomicU64::new(NOT_ASKED), interrupts: AtomicU64::new(0) }
         }
     }
 
@@ -50,7 +50,7 @@ impl DrainRequest {
         let opened =
             self.asked_since.compare_exchange(NOT_ASKED, now.max(NOT_ASKED + 1), AcqRel, Acquire).is_ok();
         if opened {
-            self.requests.fetch_add(1, Relaxed);
+            self.interrupts.fetch_add(1, Relaxed);
         }
         opened
     }
@@ -90,7 +90,7 @@ impl DrainRequest {
     }
 
     /// Returns how often the CPU was interrupted for a request.
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Relaxed)
+    pub fn interrupts(&self) -> u64 {
+        self.interrupts.load(Relaxed)
     }
 }

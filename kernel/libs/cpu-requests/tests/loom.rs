@@ -264,6 +264,6 @@ fn no_request_is_lost() {
             cpu.serve();
         }
         asker.join().unwrap();
-        assert_eq!(cpu.request.requests(), 2);
+        assert_eq!(cpu.request.interrupts(), 2);
     });
 }

@@ -111,7 +111,7 @@ fn the_first_of_two_requests_interrupts() {
     assert!(request.ask(7));
     assert!(!request.ask(8));
     assert!(request.is_open());
-    assert_eq!(request.requests(), 1);
+    assert_eq!(request.interrupts(), 1);
 }
 
 #[test]

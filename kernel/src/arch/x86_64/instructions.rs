@@ -1,11 +1,14 @@
 //! Single instructions: interrupts on and off, halting, the GS base, the time stamp counter, changing stacks.
 use ::x86_64::instructions::{hlt, interrupts};
 use core::arch::{asm, naked_asm};
+use core::marker::PhantomData;
 use units::VirtAddr;
 
-/// Keeps interrupts off on this CPU while it lives, then restores what was.
+/// Keeps interrupts off on this CPU while it lives. When dropped, it restores what was before.
 pub struct InterruptsOff {
     were_on: bool,
+    /// A guard belongs to the CPU that it was made on.
+    not_send: PhantomData<*const ()>,
 }
 
 impl InterruptsOff {
@@ -14,7 +17,16 @@ impl InterruptsOff {
     pub fn new() -> Self {
         let were_on = interrupts::are_enabled();
         interrupts::disable();
-        Self { were_on }
+        Self { were_on, not_send: PhantomData }
+    }
+
+    /// Returns a guard for code that runs with interrupts off already. Dropping it changes nothing.
+    ///
+    /// # Safety
+    /// Interrupts are off, and stay off while the guard lives.
+    #[inline]
+    pub unsafe fn assume() -> Self {
+        Self { were_on: false, not_send: PhantomData }
     }
 
     /// Whether they are off.

@@ -25,8 +25,8 @@ pub use apic::{
 pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
 pub use cpu_local::{
-    NO_WORK, PreemptionEnd, begin_no_preemption, copy_section, cpu_local_distance, current_task,
-    end_no_preemption, head_at, section_size, set_current_task, use_copy,
+    AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
+    end_no_preemption, set_current_task,
 };
 pub use descriptors::{
     CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks,
