@@ -17,13 +17,14 @@ mod selftest;
 mod sync;
 mod threads;
 
+use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
 use bringup::{cpus, start_frames};
-use drivers::refusals;
+use drivers::report_free;
 use events::PageCounts;
-use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
-use memory::{cache_drain, fail_allocation, page_allocator};
+use memory::address_space;
+use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
 use platform::{acpi, command_line, numa_topology, qemu};
@@ -74,13 +75,13 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
     phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
-    page_allocator::init(&map, topology);
+    page_setup::init(&map, topology);
     fail_allocation::init(parameters.fail_allocation);
-    // The kernel's own page tables, with no more rights than each page needs.
-    address_space::init(kernel_file(boot_info), &map, &tables);
+    // The kernel's own page tables, with no more rights than each page needs. They do not map firmware's tables.
+    address_space::init(kernel_file(boot_info), &map);
     start_frames::reserve();
     numa_topology::send_event(|node| {
-        let stats = page_allocator::node_stats(node);
+        let stats = frames::node_stats(node);
         PageCounts { total: stats.total, free: stats.free }
     });
     phases::end("memory");
@@ -98,7 +99,7 @@ fn register_upward_calls() {
     report::describe_task_with(threads::name_current, threads::describe_current);
     cache_drain::register();
     scheduler::register();
-    page_allocator::report_refused_with(refusals::note_pages);
+    allocate::report_refused_with(report_free::report_pages);
 }
 
 /// On the boot CPU's own stack, with all of memory.
@@ -157,7 +158,8 @@ fn plural(count: usize) -> &'static str {
 
 fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {
     let start = VirtAddr(boot_info.ramdisk_addr.into_option()?);
-    address_space::outlive_boot_loader(start, boot_info.ramdisk_len)
+    // SAFETY: the boot loader has put the ramdisk there, in frames that are never freed, and nothing writes it.
+    unsafe { address_space::in_physical_memory(start, boot_info.ramdisk_len) }
 }
 
 fn kernel_file(boot_info: &BootInfo) -> PhysRange {

@@ -1,6 +1,7 @@
 //! What must not grow with memory: setting the page allocator up, by the GiB, and the answer that a node has no page.
 use super::{measure, report};
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::allocate::{self, ThreadRequest, Zeroed};
+use crate::memory::page_setup;
 use crate::platform::numa_topology;
 use crate::selftest::fallback::Taken;
 use crate::threads::thread::Policy;
@@ -16,9 +17,9 @@ const MIB_IN_TIB: u64 = 1 << 20;
 pub fn setup() {
     let mib = numa_topology::get().nodes().iter().map(Node::memory_mib).sum();
     let name = format!("page.init.{}", size(mib));
-    report(&name, page_allocator::init_ticks(), 1);
+    report(&name, page_setup::init_ticks(), 1);
     if mib >= MIB_IN_GIB {
-        report(&format!("{name}.per_gib"), page_allocator::init_ticks(), mib / MIB_IN_GIB);
+        report(&format!("{name}.per_gib"), page_setup::init_ticks(), mib / MIB_IN_GIB);
     }
 }
 
@@ -37,7 +38,7 @@ pub fn exhausted(node: NodeId) {
     let policy = Some(Policy::Strict(node));
     let request = ThreadRequest { zeroed: Zeroed::No, policy, ..ThreadRequest::new(1) };
     measure("page.exhausted.strict", || {
-        let _ = page_allocator::allocate_for_thread(request);
+        let _ = allocate::allocate_for_thread(request);
     });
     if let Err(error) = taken.give_back() {
         log::error!(target: "bench", "{error}");

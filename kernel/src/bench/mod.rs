@@ -5,9 +5,9 @@ mod threads;
 
 use crate::arch;
 use crate::cpu;
+use crate::memory::allocate;
 use crate::memory::heap;
-use crate::memory::page_allocator;
-use crate::memory::policy::MemoryContext;
+use crate::memory::memory_context::MemoryContext;
 use crate::memory::stack::Stack;
 use crate::platform::numa_topology;
 use crate::report::event_stream;
@@ -25,16 +25,18 @@ const BATCH: usize = 8192;
 pub fn run() {
     boot();
     let local = cpu::current().node;
-    single_pairs("page.pair.order0.local", page_allocator::allocate_page);
+    single_pairs("page.pair.order0.local", allocate::allocate_page);
     for (name, order) in [("page.pair.order3", 3), ("page.pair.order9", 9)] {
         pairs(name, 1 << order);
     }
     if let Some(&remote) = numa_topology::get().fallback(local).get(1) {
         let before = MemoryContext::current().set_preferred_node(Some(remote));
-        single_pairs("page.pair.order0.remote", page_allocator::allocate_page);
+        single_pairs("page.pair.order0.remote", allocate::allocate_page);
         MemoryContext::current().set_preferred_node(before);
     }
-    single_pairs("page.pair.order0.zeroed", page_allocator::allocate_zeroed_page);
+    single_pairs("page.pair.order0.zeroed", || {
+        allocate::allocate_page().inspect(|frame| allocate::zero(*frame, 1))
+    });
     batch();
     memory::exhausted(local);
     memory::setup();
@@ -70,7 +72,7 @@ fn single_pairs(name: &str, allocate: impl Fn() -> Option<FrameNumber>) {
     measure(name, || {
         if let Some(frame) = allocate() {
             // What was just granted can be given back.
-            page_allocator::free_page(frame);
+            allocate::free_page(frame);
         }
     });
 }
@@ -78,8 +80,8 @@ fn single_pairs(name: &str, allocate: impl Fn() -> Option<FrameNumber>) {
 /// Several pages likewise.
 fn pairs(name: &str, count: u64) {
     measure(name, || {
-        if let Some(frame) = page_allocator::allocate_pages(count) {
-            page_allocator::free_pages(frame, count);
+        if let Some(frame) = allocate::allocate_pages(count) {
+            allocate::free_pages(frame, count);
         }
     });
 }
@@ -95,11 +97,11 @@ fn batch() {
     let mut frames = alloc::vec![FrameNumber(0); BATCH];
     let start = arch::ticks();
     for frame in &mut frames {
-        *frame = page_allocator::allocate_page().unwrap_or(FrameNumber(0));
+        *frame = allocate::allocate_page().unwrap_or(FrameNumber(0));
     }
     let allocated = arch::ticks();
     for frame in &frames {
-        page_allocator::free_page(*frame);
+        allocate::free_page(*frame);
     }
     let freed = arch::ticks();
     report("page.batch8192.alloc", allocated - start, BATCH as u64);

@@ -26,7 +26,7 @@ pub fn adopt_boot_cpu() -> Stack {
 }
 
 fn move_to_own_area(boot_cpu: &topology::Cpu) -> Option<Stack> {
-    let thread = lifecycle::adopt("boot", boot_cpu.node, Context::running())?;
+    let thread = lifecycle::adopt("boot", boot_cpu.node, Context::on_a_cpu())?;
     // Later steps of boot rely on the boot CPU.
     thread.set_affinity(&CpuSet::from_iter([boot_cpu.id]));
     let cpu = new_cpu::create(boot_cpu, thread)?;
@@ -75,8 +75,8 @@ fn create_other_cpus(boot_cpu: CpuId) -> (Vec<CpuId>, Vec<StartCpu>) {
         let parts = new_cpu::create_idling(of).and_then(|cpu| Some((cpu, Stack::allocate(of.node)?)));
         match parts {
             Some((cpu, stack)) => {
-                let block = core::ptr::from_ref(cpu).cast();
-                created.push((of.id, StartCpu { apic: of.apic_id, stack_top: stack.top, block }));
+                let argument = core::ptr::from_ref(cpu).cast();
+                created.push((of.id, StartCpu { apic: of.apic_id, stack_top: stack.top, argument }));
             }
             None => {
                 log::error!(target: "cpu", "no memory for CPU {}", of.id);

@@ -1,9 +1,9 @@
 //! What a CPU needs before it can run: its area, its page cache and its interrupt stacks, in memory of its node.
 use crate::arch::{self, Context, CpuArea, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks};
 use crate::cpu::{self, Cpu, NewCpu};
-use crate::memory::cpu_memory;
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
 use crate::memory::stack::Stack;
+use crate::memory::{cpu_memory, page_setup};
 use crate::threads::thread::Thread;
 use crate::threads::{cpu_threads, lifecycle};
 use arrayvec::ArrayVec;
@@ -11,7 +11,7 @@ use units::{FRAME_SIZE, NodeId};
 
 /// Creates a CPU that runs its idle thread first. Returns `None` if there is no memory.
 pub fn create_idling(of: &topology::Cpu) -> Option<&'static Cpu> {
-    let thread = lifecycle::adopt("idle", of.node, Context::running())?;
+    let thread = lifecycle::adopt("idle", of.node, Context::on_a_cpu())?;
     let cpu = create(of, thread)?;
     cpu_threads::init(cpu, thread);
     Some(cpu)
@@ -22,8 +22,8 @@ pub fn create_idling(of: &topology::Cpu) -> Option<&'static Cpu> {
 pub fn create(of: &topology::Cpu, thread: &'static Thread) -> Option<&'static Cpu> {
     let pages = (CpuArea::size() as u64).div_ceil(FRAME_SIZE);
     let interrupt_stacks = allocate_interrupt_stacks(of.node)?;
-    let frame = page_allocator::allocate_for_kernel(of.node, pages, Zeroed::No)?.frame;
-    let cache = page_allocator::create_cache(of.node);
+    let frame = allocate::allocate_for_kernel(of.node, pages, Zeroed::No)?.frame;
+    let cache = page_setup::create_cache(of.node);
     let memory = arch::physical_memory(frame.address()).cast();
     // SAFETY: the pages were just allocated, all of RAM is mapped there, and they are never freed.
     let memory = unsafe { core::slice::from_raw_parts_mut(memory, (pages * FRAME_SIZE) as usize) };

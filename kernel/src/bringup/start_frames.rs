@@ -1,6 +1,6 @@
 //! The frames that the other CPUs start from.
 use crate::arch::StartFrames;
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
 use crate::platform::cpu_topology;
 use spin::Once;
 use units::{NodeId, PhysAddr};
@@ -28,10 +28,10 @@ pub fn get() -> Option<&'static StartFrames> {
 }
 
 fn take(node: NodeId) -> Option<StartFrames> {
-    let start_page = page_allocator::allocate_below(node, BELOW_1_MIB, Zeroed::Yes)?;
+    let start_page = allocate::allocate_below(node, BELOW_1_MIB, Zeroed::Yes)?;
     let mut tables = [start_page; 4];
     for table in &mut tables {
-        *table = page_allocator::allocate_below(node, BELOW_4_GIB, Zeroed::Yes)?;
+        *table = allocate::allocate_below(node, BELOW_4_GIB, Zeroed::Yes)?;
     }
     Some(StartFrames { start_page, tables })
 }

@@ -1,9 +1,9 @@
 //! CPUs: who each one is, what it has of its own, and what CPUs ask of each other.
 
 mod deferred;
+mod halt;
 mod hook;
 mod identity;
-mod idle;
 mod install;
 pub mod interrupts;
 mod local;
@@ -14,9 +14,9 @@ pub mod shootdown;
 mod stop;
 
 pub use deferred::{DeferredWork, defer, register_deferred};
+pub use halt::idle;
 pub use hook::Hook;
 pub use identity::Cpu;
-pub use idle::idle;
 pub use install::{init_early, install};
 pub use local::{Addressed, CpuLocal, Pinned};
 pub(crate) use local::{cpu_local, cpu_local_addressed};

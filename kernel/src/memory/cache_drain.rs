@@ -11,7 +11,6 @@
 use crate::arch::{self, InterruptsOff, vectors};
 use crate::cpu::{self, Cpu, DeferredWork, PreemptionOff};
 use crate::memory::cpu_memory::{self, CpuMemory};
-use crate::memory::page_allocator;
 use cpu_requests::Patience;
 use units::NodeId;
 
@@ -74,5 +73,5 @@ pub fn answer() {
 #[cold]
 fn give_back() {
     let _off = PreemptionOff::new();
-    cpu_memory::current().cache_drain.answer(page_allocator::drain_cache);
+    cpu_memory::current().cache_drain.answer(cpu_memory::drain_cache);
 }

@@ -2,11 +2,10 @@
 use super::fallback::Taken;
 use super::on_each_cpu;
 use super::{Outcome, ensure};
-use crate::arch;
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cpu::PreemptionOff;
-use crate::memory::{cpu_memory, page_allocator};
+use crate::memory::{allocate, cpu_memory, frames};
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
 use crate::threads::thread::Start;
@@ -25,7 +24,7 @@ pub fn reaches_cpus_that_run() -> Outcome {
     let boot_cpu = cpu::current();
     let keeps_pages = |cpu: &&Cpu| cpu.id != boot_cpu.id && cpu_memory::of(cpu).page_cache_view.is_some();
     for node in numa_topology::get().nodes() {
-        let of_node = |cpu: &&Cpu| cpu.node == node.id && page_allocator::node_stats(node.id).free > 64;
+        let of_node = |cpu: &&Cpu| cpu.node == node.id && frames::node_stats(node.id).free > 64;
         if let Some(cpu) = cpu::online().filter(keeps_pages).find(of_node) {
             exhaust_beside(cpu)?;
         }
@@ -86,9 +85,9 @@ unsafe extern "C" fn run_with_pages_kept(cpu: *mut c_void) -> i32 {
 
 /// Leaves some pages in this CPU's cache.
 fn keep_pages() {
-    if let Some(frame) = page_allocator::allocate_page() {
+    if let Some(frame) = allocate::allocate_page() {
         // It was granted just now.
-        let _ = page_allocator::free_page(frame);
+        let _ = allocate::free_page(frame);
     }
 }
 
@@ -105,7 +104,7 @@ static LOST: AtomicUsize = AtomicUsize::new(0);
 /// waits for ever, and nothing is left.
 pub fn goes_on_when_all_ask_at_once() -> Outcome {
     [&KEEPING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
-    on_each_cpu::run_on_each_cpu(|cpu| arch::with_interrupts_on(|| keep_and_take(cpu)));
+    on_each_cpu::run_on_each_cpu(keep_and_take);
     let (left, lost) = (LEFT.load(SeqCst), LOST.load(SeqCst));
     ensure!(left == 0, "all CPUs had been refused pages, and {left} were free");
     ensure!(lost == 0, "{lost} CPUs could not give their pages back");
@@ -122,7 +121,7 @@ fn keep_and_take(cpu: &Cpu) {
     }
     meet(&DONE);
     if cpu.id == cpu_topology::boot_cpu().id {
-        let free = |node: &topology::Node| page_allocator::node_stats(node.id).free as usize;
+        let free = |node: &topology::Node| frames::node_stats(node.id).free as usize;
         LEFT.store(numa_topology::get().nodes().iter().map(free).sum(), SeqCst);
     }
     meet(&LOOKED);

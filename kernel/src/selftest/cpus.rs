@@ -5,7 +5,8 @@ use super::{Outcome, ensure};
 use crate::arch;
 use crate::cpu;
 use crate::cpu::Cpu;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::allocate::{self, ThreadRequest, Zeroed};
+use crate::memory::frames;
 use crate::memory::page_tables;
 use crate::platform::numa_topology;
 use arrayvec::ArrayVec;
@@ -26,7 +27,7 @@ pub fn have_their_memory_on_their_node() -> Outcome {
 }
 
 fn node_at(address: usize) -> Option<NodeId> {
-    page_allocator::node_of(FrameNumber::containing(page_tables::translate(VirtAddr(address as u64))?))
+    frames::node_of(FrameNumber::containing(page_tables::translate(VirtAddr(address as u64))?))
 }
 
 /// Rounds of taking and giving back that each CPU does.
@@ -61,7 +62,7 @@ fn take_mark_and_give_back(cpu: &Cpu) {
         let mut held = ArrayVec::<_, HELD>::new();
         for _ in 0..HELD {
             let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(1 + round % 4) };
-            let Ok(grant) = page_allocator::allocate_for_thread(request) else { break };
+            let Ok(grant) = allocate::allocate_for_thread(request) else { break };
             FOREIGN.fetch_add(u64::from(Some(grant.node) != home), Ordering::Relaxed);
             let mark = u64::from(cpu.id.0) << 32 | round;
             // SAFETY: the frames were just allocated for this CPU alone.
@@ -71,7 +72,7 @@ fn take_mark_and_give_back(cpu: &Cpu) {
         for (grant, mark) in held {
             // SAFETY: they are still this CPU's.
             let found = unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().read_volatile() };
-            let freed = page_allocator::free(grant.frame, grant.count);
+            let freed = allocate::free(grant.frame, grant.count);
             SHARED.fetch_add(u64::from(found != mark || freed.is_err()), Ordering::Relaxed);
         }
     }

@@ -2,7 +2,8 @@
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
 use crate::arch;
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
+use crate::memory::frames;
 use crate::platform::numa_topology;
 use arrayvec::ArrayVec;
 use page_alloc::{MAX_ORDER, Request};
@@ -33,12 +34,11 @@ pub fn goes_in_distance_order() -> Outcome {
 fn follow(node: NodeId, order: &[NodeId], taken: &mut Taken) -> Outcome {
     for (place, &next) in order.iter().enumerate() {
         // A node whose memory is all in use gives nothing, so the page may come from a later one.
-        let expected =
-            order[place..].iter().find(|node| page_allocator::node_stats(**node).free > 0).copied();
+        let expected = order[place..].iter().find(|node| frames::node_stats(**node).free > 0).copied();
         if expected.is_none() {
             break;
         }
-        let grant = page_allocator::allocate(&Request::new(1, node), Zeroed::No);
+        let grant = allocate::allocate(&Request::new(1, node), Zeroed::No);
         let grant = grant.map_err(|error| alloc::format!("asked for node {node}: {error}"))?;
         taken.keep(grant.frame, 1);
         ensure!(
@@ -49,7 +49,7 @@ fn follow(node: NodeId, order: &[NodeId], taken: &mut Taken) -> Outcome {
         ensure!(grant.fell_back == (grant.node != node), "whether it fell back is told wrong");
         taken.exhaust(next)?;
     }
-    let refused = page_allocator::allocate(&Request::new(1, node), Zeroed::No);
+    let refused = allocate::allocate(&Request::new(1, node), Zeroed::No);
     if let Ok(grant) = refused {
         taken.keep(grant.frame, 1);
         return Err(alloc::format!("all nodes are empty, and still a page came from node {}", grant.node));
@@ -89,7 +89,7 @@ impl Taken {
     /// Takes all that the node has, in the largest blocks first.
     pub fn exhaust(&mut self, node: NodeId) -> Outcome {
         self.take_all(node);
-        let left = page_allocator::node_stats(node).free;
+        let left = frames::node_stats(node).free;
         ensure!(left == 0, "node {node} refuses single pages and says that {left} are free");
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Taken {
     pub fn take_all(&mut self, node: NodeId) {
         for order in (0..=MAX_ORDER).rev() {
             let request = Request { strict: true, ..Request::new(1 << order, node) };
-            while let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) {
+            while let Ok(grant) = allocate::allocate(&request, Zeroed::No) {
                 self.keep(grant.frame, grant.count);
             }
         }

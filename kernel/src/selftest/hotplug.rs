@@ -1,10 +1,11 @@
 //! Memory is taken away from a node and comes back, as when a module is pulled and plugged in again.
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
+use crate::memory::allocate::{self, Zeroed};
+use crate::memory::frames;
 use crate::memory::hotplug;
-use crate::memory::page_allocator::{self, Zeroed};
 use crate::platform::numa_topology;
-use page_alloc::{AddError, FreeError, Grant, RemoveError, Request};
+use page_alloc::{AddError, FreeError, Grant, IsolateError, Request};
 use units::{FrameRange, NodeId};
 
 /// 16 MiB.
@@ -18,7 +19,10 @@ pub fn memory_leaves_and_comes_back() -> Outcome {
         let Some(grant) = sixteen_mib(node.id) else { continue };
         let range = FrameRange::new(grant.frame.0, grant.frame.0 + FRAMES);
         let refused = hotplug::remove(range);
-        ensure!(refused == Err(RemoveError::InUse(range.start)), "memory in use was taken away: {refused:?}");
+        ensure!(
+            refused == Err(IsolateError::InUse(range.start)),
+            "memory in use was taken away: {refused:?}"
+        );
         give_back(grant.frame, FRAMES)?;
 
         let removed = hotplug::remove(range);
@@ -37,18 +41,18 @@ pub fn memory_leaves_and_comes_back() -> Outcome {
 
 fn sixteen_mib(node: NodeId) -> Option<Grant> {
     let request = Request { strict: true, ..Request::new(FRAMES, node) };
-    page_allocator::allocate(&request, Zeroed::No).ok()
+    allocate::allocate(&request, Zeroed::No).ok()
 }
 
 /// The node has lost just this range, of which nothing is granted, taken back or taken away a second time.
 fn is_gone(node: NodeId, range: FrameRange, free_before: u64) -> Outcome {
-    let (free, first) = (page_allocator::node_stats(node).free, range.start);
+    let (free, first) = (frames::node_stats(node).free, range.start);
     ensure!(free == free_before - FRAMES, "of {free_before} free pages {free} are left");
-    ensure!(page_allocator::node_of(first) == Some(node), "{} is no longer node {node}'s", first.address());
-    let freed = page_allocator::free(first, 1);
+    ensure!(frames::node_of(first) == Some(node), "{} is no longer node {node}'s", first.address());
+    let freed = allocate::free(first, 1);
     ensure!(freed == Err(FreeError::NeverAdded(first)), "a page that was taken away was freed: {freed:?}");
     let again = hotplug::remove(range);
-    ensure!(again == Err(RemoveError::NeverAdded(first)), "memory was taken away twice: {again:?}");
+    ensure!(again == Err(IsolateError::NeverAdded(first)), "memory was taken away twice: {again:?}");
     if let Some(other) = sixteen_mib(node) {
         give_back(other.frame, FRAMES)?;
         let common = FrameRange::new(other.frame.0, other.frame.0 + FRAMES).intersection(range);

@@ -4,7 +4,7 @@ use super::pages::state;
 use super::{Outcome, ensure};
 use crate::arch;
 use crate::cpu;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
 use crate::threads::lifecycle;
@@ -109,14 +109,14 @@ fn hold_pages(random: u64) {
     let node = NodeId::new(random as usize / 16 % numa_topology::get().node_count());
     let policy = node.map(Policy::Preferred);
     let request = ThreadRequest { zeroed: Zeroed::No, policy, ..ThreadRequest::new(1 + random / 256 % 3) };
-    let Ok(grant) = page_allocator::allocate_for_thread(request) else { return };
+    let Ok(grant) = allocate::allocate_for_thread(request) else { return };
     let place = arch::physical_memory(grant.frame.address()).cast::<u64>();
     // SAFETY: the pages are this thread's until it frees them.
     unsafe { place.write_volatile(random) };
     scheduler::yield_now();
     // SAFETY: as above.
     let found = unsafe { place.read_volatile() };
-    let freed = page_allocator::free(grant.frame, grant.count);
+    let freed = allocate::free(grant.frame, grant.count);
     WRONG.fetch_add(u64::from(found != random || freed.is_err()), Ordering::Relaxed);
 }
 

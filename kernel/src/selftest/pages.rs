@@ -1,7 +1,8 @@
 //! Pages lie in their node's ranges, and what must not be freed is not.
 use super::{Outcome, ensure};
 use crate::cpu;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::allocate::{self, ThreadRequest, Zeroed};
+use crate::memory::frames;
 use crate::memory::page_counts;
 use crate::platform::numa_topology;
 use crate::threads::thread::Policy;
@@ -14,12 +15,12 @@ pub fn lie_in_their_nodes_ranges() -> Outcome {
     for node in topology.nodes() {
         for count in [1, 3, 8, 64] {
             let request = Request { strict: true, ..Request::new(count, node.id) };
-            let Ok(grant) = page_allocator::allocate(&request, Zeroed::No) else { continue };
+            let Ok(grant) = allocate::allocate(&request, Zeroed::No) else { continue };
             for frame in (grant.frame.0..grant.frame.0 + count).map(FrameNumber) {
                 let address = frame.address();
                 let in_range = topology.ranges_of(node.id).any(|range| range.range.contains(address));
                 ensure!(in_range, "{address} was given out as node {}'s, and is not in its ranges", node.id);
-                let known = page_allocator::node_of(frame);
+                let known = frames::node_of(frame);
                 ensure!(known == Some(node.id), "{address} says that it is on {known:?}");
             }
             give_back(grant.frame, count)?;
@@ -32,32 +33,26 @@ pub fn lie_in_their_nodes_ranges() -> Outcome {
 /// nothing changes.
 pub fn wrong_frees_are_refused() -> Outcome {
     let node = cpu::current().node;
-    let before = page_allocator::node_stats(node).free;
-    let grant = page_allocator::allocate(&Request::new(4, node), Zeroed::No);
+    let before = frames::node_stats(node).free;
+    let grant = allocate::allocate(&Request::new(4, node), Zeroed::No);
     let grant = grant.map_err(|_| "no four pages to be had")?;
     let start = grant.frame;
     let inside = FrameNumber(start.0 + 1);
-    ensure!(
-        page_allocator::free(inside, 1) == Err(FreeError::InsideGrant(inside)),
-        "a part of a grant was freed"
-    );
-    ensure!(page_allocator::free(start, 1).is_err(), "a grant of four was freed as one");
-    ensure!(page_allocator::free(start, 5).is_err(), "a grant of four was freed as five");
+    ensure!(allocate::free(inside, 1) == Err(FreeError::InsideGrant(inside)), "a part of a grant was freed");
+    ensure!(allocate::free(start, 1).is_err(), "a grant of four was freed as one");
+    ensure!(allocate::free(start, 5).is_err(), "a grant of four was freed as five");
     give_back(start, 4)?;
-    ensure!(
-        page_allocator::free(start, 4) == Err(FreeError::AlreadyFree(start)),
-        "four pages were freed twice"
-    );
+    ensure!(allocate::free(start, 4) == Err(FreeError::AlreadyFree(start)), "four pages were freed twice");
     let outside = FrameNumber(u64::MAX / 8192);
     ensure!(
-        page_allocator::free(outside, 1) == Err(FreeError::NotMemory(outside)),
+        allocate::free(outside, 1) == Err(FreeError::NotMemory(outside)),
         "a page outside memory was freed"
     );
-    ensure!(page_allocator::free(FrameNumber(0), 1).is_err(), "frame 0 was freed");
-    let after = page_allocator::node_stats(node).free;
+    ensure!(allocate::free(FrameNumber(0), 1).is_err(), "frame 0 was freed");
+    let after = frames::node_stats(node).free;
     // Frames of other nodes may have served where this one has no memory.
     ensure!(grant.fell_back || after == before, "{before} pages were free, now {after}");
-    let nothing = page_allocator::allocate(&Request::new(0, node), Zeroed::No);
+    let nothing = allocate::allocate(&Request::new(0, node), Zeroed::No);
     ensure!(nothing == Err(AllocateError::NoFrames), "no pages at all were granted");
     Ok(())
 }
@@ -67,12 +62,12 @@ pub fn the_kernels_own_are_refused() -> Outcome {
     let node = cpu::current().node;
     for count in [1, 16, 512, 700] {
         let before = state(node);
-        let Some(grant) = page_allocator::allocate_for_kernel_on(node, count, Zeroed::No) else { continue };
+        let Some(grant) = allocate::allocate_for_kernel_on(node, count, Zeroed::No) else { continue };
         for tried in [1, count] {
-            let freed = page_allocator::free(grant.frame, tried);
+            let freed = allocate::free(grant.frame, tried);
             ensure!(freed.is_err(), "{tried} of {count} pages of the kernel's own were freed");
         }
-        let freed = page_allocator::free_for_kernel(grant.frame, count);
+        let freed = allocate::free_for_kernel(grant.frame, count);
         ensure!(freed.is_ok(), "{count} pages of the kernel's own could not be freed: {freed:?}");
         let after = state(node);
         ensure!(after == before, "with {count} pages, node {node} had {before:?}, and now has {after:?}");
@@ -87,14 +82,14 @@ pub fn are_counted_alike_by_cpus_and_nodes() -> Outcome {
         let (cpus, of_nodes) = page_counts::sums();
         ensure!(cpus == of_nodes, "the CPUs have allocated {cpus:?}, and the nodes granted {of_nodes:?}");
         for node in nodes {
-            let in_turn = Policy::Interleave(page_allocator::nodes_with_memory());
+            let in_turn = Policy::Interleave(frames::nodes_with_memory());
             for policy in [Policy::Local, Policy::Preferred(node.id), in_turn] {
                 let request = ThreadRequest { policy: Some(policy), ..ThreadRequest::new(count) };
-                let Ok(grant) = page_allocator::allocate_for_thread(request) else { continue };
+                let Ok(grant) = allocate::allocate_for_thread(request) else { continue };
                 give_back(grant.frame, count)?;
             }
         }
-        ensure!(page_allocator::free(FrameNumber(0), count).is_err(), "frame 0 was freed");
+        ensure!(allocate::free(FrameNumber(0), count).is_err(), "frame 0 was freed");
         let (after, of_nodes) = page_counts::sums();
         ensure!(after == of_nodes, "the CPUs have counted {after:?}, and the nodes {of_nodes:?}");
         ensure!(
@@ -112,13 +107,13 @@ pub fn are_counted_alike_by_cpus_and_nodes() -> Outcome {
 
 /// Frees a grant, which must succeed.
 pub fn give_back(frame: FrameNumber, count: u64) -> Outcome {
-    let freed = page_allocator::free(frame, count);
+    let freed = allocate::free(frame, count);
     ensure!(freed.is_ok(), "{count} pages at {} could not be freed: {freed:?}", frame.address());
     Ok(())
 }
 
 /// A node's free pages and the order of its largest free block: what must be the same before and after.
 pub fn state(node: NodeId) -> (u64, Option<u8>) {
-    let stats = page_allocator::node_stats(node);
+    let stats = frames::node_stats(node);
     (stats.free, stats.largest_free_order)
 }

@@ -3,8 +3,10 @@ use super::fallback::Taken;
 use super::pages::give_back;
 use super::{Outcome, ensure};
 use crate::cpu;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
-use crate::memory::policy::with_policy;
+use crate::memory::allocate::{self, ThreadRequest, Zeroed};
+use crate::memory::frames;
+use crate::memory::memory_context::MemoryContext;
+use crate::memory::policy_guard::PolicyGuard;
 use crate::platform::numa_topology;
 use crate::threads::lifecycle;
 use crate::threads::thread::{Policy, Start};
@@ -14,19 +16,24 @@ use core::ffi::c_void;
 use page_alloc::{Grant, NodeWeights};
 use units::{NodeId, NodeSet};
 
+/// Sets the running thread's policy until the guard is dropped.
+fn with_policy(policy: Option<Policy<'_>>) -> PolicyGuard<'static> {
+    PolicyGuard::new(MemoryContext::current(), policy)
+}
+
 /// Pages of each test of turns.
 const PAGES: usize = 400;
 
 /// Nodes that have so many pages to give.
 fn nodes_with_room() -> NodeSet {
     let nodes = numa_topology::get().nodes().iter().map(|node| node.id);
-    nodes.filter(|node| page_allocator::node_stats(*node).free > 2 * PAGES as u64).collect()
+    nodes.filter(|node| frames::node_stats(*node).free > 2 * PAGES as u64).collect()
 }
 
 /// By the running thread's policy.
 fn allocate(count: u64) -> Result<Grant, String> {
     let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(count) };
-    page_allocator::allocate_for_thread(request).map_err(|error| alloc::format!("{count} pages: {error}"))
+    allocate::allocate_for_thread(request).map_err(|error| alloc::format!("{count} pages: {error}"))
 }
 
 /// The nodes of so many single pages in a row, which are given back at the end.
@@ -40,7 +47,7 @@ fn nodes_of_pages(count: usize) -> Result<Vec<NodeId>, String> {
 /// Interleaved pages come from each node in turn, ascending, whether one page or several are asked for; each is counted.
 pub fn interleave_exactly() -> Outcome {
     let nodes = nodes_with_room();
-    let hits = || nodes.iter().map(|node| page_allocator::node_stats(node).interleave_hit).sum::<u64>();
+    let hits = || nodes.iter().map(|node| frames::node_stats(node).interleave_hit).sum::<u64>();
     let before = hits();
     let turns = {
         let _interleaved = with_policy(Some(Policy::Interleave(nodes)));
@@ -99,7 +106,7 @@ pub fn keep_to_their_set() -> Outcome {
 fn empty(nodes: NodeSet, order: &[NodeId], taken: &mut Taken) -> Outcome {
     let _set = with_policy(Some(Policy::Set(nodes)));
     for (place, node) in order.iter().enumerate() {
-        if page_allocator::node_stats(*node).free > 0 {
+        if frames::node_stats(*node).free > 0 {
             let grant = allocate(1)?;
             taken.keep(grant.frame, 1);
             ensure!(
@@ -111,7 +118,7 @@ fn empty(nodes: NodeSet, order: &[NodeId], taken: &mut Taken) -> Outcome {
         }
         taken.exhaust(*node)?;
     }
-    let refused = page_allocator::allocate_for_thread(ThreadRequest::new(1));
+    let refused = allocate::allocate_for_thread(ThreadRequest::new(1));
     if let Ok(grant) = refused {
         taken.keep(grant.frame, 1);
         return Err(alloc::format!("the set is empty, and a page came from node {}", grant.node));

@@ -4,7 +4,8 @@
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
 use crate::cpu;
-use crate::memory::page_allocator::{self, ThreadRequest, Zeroed};
+use crate::memory::allocate::{self, ThreadRequest, Zeroed};
+use crate::memory::{cpu_memory, frames};
 use crate::platform::numa_topology;
 use crate::threads::thread::{Policy, Start};
 use crate::threads::{lifecycle, scheduler};
@@ -141,7 +142,7 @@ impl Stress {
         while let Some(grant) = self.held.pop() {
             self.free(grant)?;
         }
-        page_allocator::drain_cache();
+        cpu_memory::drain_cache();
         Ok(())
     }
 
@@ -150,14 +151,14 @@ impl Stress {
         let order = (self.roll(1 << (ORDERS - 1)) | 1 << (ORDERS - 1)).trailing_zeros();
         let (policy, allowed) = self.policy();
         let request = ThreadRequest { zeroed: Zeroed::No, policy, ..ThreadRequest::new(1 << order) };
-        let Ok(grant) = page_allocator::allocate_for_thread(request) else {
+        let Ok(grant) = allocate::allocate_for_thread(request) else {
             REFUSED.fetch_add(1, Relaxed);
             return Ok(());
         };
         let Grant { frame, count, node, .. } = grant;
         ensure!(count == 1 << order && frame.0 % count == 0, "{grant:?} for order {order}");
         ensure!(allowed.contains(node), "{grant:?}, which {policy:?} forbids");
-        ensure!(page_allocator::node_of(frame) == Some(node), "{grant:?} is not of that node");
+        ensure!(frames::node_of(frame) == Some(node), "{grant:?} is not of that node");
         self.pass(&grant, 0, self.me)?;
         self.held.push(grant);
         Ok(())
@@ -182,7 +183,7 @@ impl Stress {
                 let set = NodeSet::from_iter([node, other]);
                 (Some(Policy::Set(set)), set)
             }
-            _ => (Some(Policy::Interleave(page_allocator::nodes_with_memory())), NodeSet::ALL),
+            _ => (Some(Policy::Interleave(frames::nodes_with_memory())), NodeSet::ALL),
         }
     }
 

@@ -3,9 +3,9 @@ use super::pages::state;
 use super::{Outcome, ensure};
 use crate::arch;
 use crate::cpu;
-use crate::memory::page_allocator;
+use crate::memory::frames;
+use crate::memory::memory_context::MemoryContext;
 use crate::memory::page_tables;
-use crate::memory::policy::MemoryContext;
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
 use crate::threads::lifecycle::{self, ThreadError};
@@ -34,7 +34,7 @@ fn join(thread: ThreadId) -> Result<i32, &'static str> {
 }
 
 fn node_at(address: usize) -> Option<NodeId> {
-    page_allocator::node_of(FrameNumber::containing(page_tables::translate(VirtAddr(address as u64))?))
+    frames::node_of(FrameNumber::containing(page_tables::translate(VirtAddr(address as u64))?))
 }
 
 /// What a thread reports of itself: whether it runs on the node of this index, and has its stack and control block there.
@@ -60,7 +60,7 @@ pub fn live_on_their_node() -> Outcome {
     let nodes = numa_topology::get().nodes();
     // The first thread makes page tables and heap that stay.
     join(spawn(look_around, 0, None)?)?;
-    for node in nodes.iter().filter(|node| page_allocator::node_stats(node.id).free > 64) {
+    for node in nodes.iter().filter(|node| frames::node_stats(node.id).free > 64) {
         join(spawn(look_around, node.id.index(), Some(node.id))?)?;
         let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
         let mut at_home = 0;

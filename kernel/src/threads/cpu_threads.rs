@@ -134,7 +134,7 @@ impl CpuThreads {
         }
         let mut queue = self.run_queue.lock();
         let thread = queue.pop()?;
-        if thread.context.is_running() && !core::ptr::eq(thread, current_thread()) {
+        if thread.context.is_on_stack() && !core::ptr::eq(thread, current_thread()) {
             queue.push(thread);
             return None;
         }
@@ -146,7 +146,7 @@ impl CpuThreads {
     /// Takes the first queued thread that may run on the CPU `thief`, for that CPU to run it. Interrupts are off.
     pub fn take_for(&self, thief: CpuId) -> Option<&'static Thread> {
         let mut queue = self.run_queue.lock();
-        let thread = queue.take(|thread| thread.may_run_on(thief) && !thread.context.is_running())?;
+        let thread = queue.take(|thread| thread.may_run_on(thief) && !thread.context.is_on_stack())?;
         thread.set_cpu(thief);
         thread.set_state(State::Running);
         self.queued.fetch_sub(1, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use super::scheduler;
 use super::thread::Thread;
 use crate::arch;
 use crate::cpu::{self, Cpu};
-use crate::memory::page_allocator;
+use crate::memory::cpu_memory;
 use crate::platform::cpu_topology;
 use core::sync::atomic::{AtomicU64, Ordering};
 use scheduling::WORDS;
@@ -65,7 +65,7 @@ pub fn run() -> ! {
             scheduler::leave_idle(cpu, thread);
             continue;
         }
-        page_allocator::drain_cache();
+        cpu_memory::drain_cache();
         let (word, bit) = (&IDLE[cpu.id().index() / 64], 1 << (cpu.id().index() % 64));
         word.fetch_or(bit, Ordering::SeqCst);
         if cpu.queued() == 0 {

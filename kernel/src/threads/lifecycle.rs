@@ -10,7 +10,7 @@ use super::thread_table;
 use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context, InterruptsOff};
 use crate::cpu::{self, DeferredWork};
-use crate::memory::page_allocator;
+use crate::memory::memory_context::MemoryContext;
 use crate::memory::stack::Stack;
 use core::sync::atomic::Ordering;
 use scheduling::{CpuMap, CpuSet};
@@ -60,7 +60,7 @@ fn build(
     node: Option<NodeId>,
 ) -> Result<&'static Thread, CreateError> {
     let creator = cpu_threads::current_thread();
-    let home = node.unwrap_or_else(page_allocator::home_node);
+    let home = node.unwrap_or_else(|| MemoryContext::current().home_node());
     let stack = Stack::allocate(home).ok_or(CreateError::NoMemory)?;
     // SAFETY: the stack is new.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
@@ -118,7 +118,7 @@ pub fn exit(code: i32) -> ! {
 unsafe extern "C" fn reap(_: *mut core::ffi::c_void) -> i32 {
     loop {
         let thread = EXITED.wait(ThreadList::pop);
-        while thread.context.is_running() {
+        while thread.context.is_on_stack() {
             core::hint::spin_loop();
         }
         if let Some(stack) = thread.stack.take() {

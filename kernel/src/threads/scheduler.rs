@@ -55,7 +55,7 @@ fn give_way(cpu: &'static CpuThreads) {
     // One comes and one goes: the count stays.
     let mut queue = cpu.run_queue.lock();
     let Some(next) = queue.pop() else { return };
-    if next.context.is_running() {
+    if next.context.is_on_stack() {
         queue.push(next);
         return;
     }

@@ -3,13 +3,14 @@ use super::owner::Owner;
 use super::sleep::SleepLink;
 use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context};
-use crate::memory::page_allocator::{self, Zeroed};
+use crate::memory::allocate::{self, Zeroed};
+pub use crate::memory::memory_context::MemoryContext;
 use crate::memory::page_tables;
-pub use crate::memory::policy::{MemoryContext, Policy};
 use crate::memory::stack::Stack;
 use arrayvec::ArrayString;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+pub use page_alloc::Policy;
 use scheduling::{CpuSet, WORDS};
 use units::{CpuId, FRAME_SIZE, FrameNumber, NodeId};
 
@@ -96,7 +97,7 @@ impl Thread {
     pub const fn first() -> Self {
         Self {
             memory: MemoryContext::new(),
-            context: Context::running(),
+            context: Context::on_a_cpu(),
             next: AtomicPtr::new(core::ptr::null_mut()),
             cpu: AtomicU32::new(0),
             state: AtomicU8::new(State::Running as u8),
@@ -125,7 +126,7 @@ impl Thread {
         context: Context,
     ) -> Option<&'static Self> {
         const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
-        let frame = page_allocator::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+        let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
         let thread = Self {
             memory: creator.memory.inherit(),
             context,
@@ -154,7 +155,7 @@ impl Thread {
         let address = page_tables::translate(units::VirtAddr(core::ptr::from_ref(self).addr() as u64));
         if let Some(address) = address {
             // It was granted as one page, by `create`.
-            let _ = page_allocator::free_for_kernel(FrameNumber::containing(address), 1);
+            let _ = allocate::free_for_kernel(FrameNumber::containing(address), 1);
         }
     }
 
@@ -253,8 +254,8 @@ impl Thread {
 unsafe impl arch::Task for Thread {}
 const _: () = assert!(core::mem::offset_of!(Thread, context) == 0);
 // SAFETY: see the assertion.
-unsafe impl crate::memory::policy::Task for Thread {}
-const _: () = assert!(core::mem::offset_of!(Thread, memory) == MemoryContext::OFFSET);
+unsafe impl crate::memory::memory_context::MemoryTask for Thread {}
+const _: () = crate::memory::memory_context::assert_task::<Thread>(core::mem::offset_of!(Thread, memory));
 
 fn cut_name(name: &str) -> Name {
     let mut cut = Name::new();

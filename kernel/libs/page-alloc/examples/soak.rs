@@ -1,5 +1,5 @@
-//! Two CPUs allocate and free at random, as many times as the argument says: every frame has one owner at a time, each comes
-//! from a node that its request allows, and in the end all of them are free again, in the chunks that there were.
+//! Two CPUs allocate and free at random, as many times as the argument says. Every frame has one owner at a time and comes from a
+//! node that its request allows. In the end all frames are free again, in the same chunks as before.
 #[path = "../tests/machine/mod.rs"]
 mod machine;
 
@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 use std::{env, mem, thread};
 
-use machine::{Machine, node, span};
+use machine::{Machine, allocate, cpus, node, span};
 use page_alloc::{CACHE_FRAMES, CpuCache, Grant, NodeStats, PageAllocator, Request};
-use units::{FrameNumber, FrameRange, NodeId, NodeSet};
+use units::{FrameNumber, FrameRange, NodeSet};
 
 const CPUS: u32 = 2;
 const NODES: usize = 4;
@@ -19,15 +19,15 @@ const FALLBACK: [&[usize]; NODES] = [&[0, 1, 2, 3], &[1, 0, 3, 2], &[2, 3, 0, 1]
 const FRAMES_END: u64 = 40_000;
 /// Orders asked for: 0 to 10.
 const ORDERS: u32 = 11;
-/// Operations after which a CPU changes from taking more than it gives to the reverse.
+/// The number of operations after which a CPU changes from taking more than it gives to the reverse.
 const TIDE: u64 = 4096;
 
-/// Grants that are left for whoever comes, at most.
+/// The number of grants that the CPUs leave for each other, at most.
 const LEFT: usize = 16;
 
 struct Shared<'p> {
     pages: &'p PageAllocator<'p>,
-    /// Who has each frame: 0 for nobody.
+    /// The owner of each frame: 0 for none.
     owners: Vec<AtomicU32>,
     /// Grants that a CPU leaves for either to free.
     left: Mutex<Vec<Grant>>,
@@ -44,9 +44,7 @@ impl Shared<'_> {
 
 struct Cpu<'s, 'p> {
     shared: &'s Shared<'p>,
-    cache: CpuCache<'p>,
-    /// The cache's, and the CPU's.
-    node: NodeId,
+    access: CpuCache<'p>,
     me: u32,
     dice: u64,
     held: Vec<Grant>,
@@ -54,12 +52,11 @@ struct Cpu<'s, 'p> {
 }
 
 impl<'s, 'p> Cpu<'s, 'p> {
-    fn new(shared: &'s Shared<'p>, cache: CpuCache<'p>, me: u32) -> Self {
-        let node = cache.node().expect("made for a node");
-        Self { shared, cache, node, me, dice: 0x9e37_79b9_7f4a_7c15 >> me, held: Vec::new(), granted: 0 }
+    fn new(shared: &'s Shared<'p>, access: CpuCache<'p>, me: u32) -> Self {
+        Self { shared, access, me, dice: 0x9e37_79b9_7f4a_7c15 >> me, held: Vec::new(), granted: 0 }
     }
 
-    /// A number that looks random (xorshift64).
+    /// Returns a number that looks random (xorshift64).
     fn roll(&mut self, sides: u64) -> u64 {
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
@@ -76,7 +73,7 @@ impl<'s, 'p> Cpu<'s, 'p> {
                 self.give_back();
             }
             match self.roll(4096) {
-                0 => self.shared.pages.drain(&mut self.cache),
+                0 => self.access.drain(),
                 1 => self.burst(),
                 _ => {}
             }
@@ -86,8 +83,7 @@ impl<'s, 'p> Cpu<'s, 'p> {
     fn allocate(&mut self) {
         // Each order half as often as the one before it.
         let order = (self.roll(1 << (ORDERS - 1)) as u32 | 1 << (ORDERS - 1)).trailing_zeros();
-        let Some(grant) =
-            (if order == 0 && self.roll(4) != 0 { self.cached() } else { self.asked_for(order) })
+        let Some(grant) = (if order == 0 && self.roll(4) != 0 { self.page() } else { self.asked_for(order) })
         else {
             return;
         };
@@ -99,36 +95,33 @@ impl<'s, 'p> Cpu<'s, 'p> {
         self.held.push(grant);
     }
 
-    fn cached(&mut self) -> Option<Grant> {
-        let frame = self.shared.pages.allocate_cached(&mut self.cache)?;
-        Some(Grant { frame, count: 1, node: self.node, fell_back: false })
+    fn page(&self) -> Option<Grant> {
+        allocate(&self.access, &Request { strict: true, ..Request::page() }).ok()
     }
 
-    /// By one of the policies: strict, preferred, or any of some nodes.
+    /// Allocates by one of the policies: strict, preferred, or any of some nodes.
     fn asked_for(&mut self, order: u32) -> Option<Grant> {
         let preferred = self.roll(NODES as u64) as usize;
         let strict = self.roll(4) == 0;
         let nodes = if strict || self.roll(2) == 0 { NodeSet::ALL } else { self.some_nodes() };
         let order_of_nodes = FALLBACK[preferred].iter().copied().map(node);
         let first = order_of_nodes.into_iter().find(|node| nodes.contains(*node));
-        let request =
-            Request { strict, nodes, cpu_node: self.node, ..Request::new(1 << order, node(preferred)) };
-        let (pages, cache) = (self.shared.pages, &mut self.cache);
-        let grant = pages.allocate_or(&request, |dry, _| give_back(pages, cache, dry)).ok()?;
+        let request = Request { strict, nodes, ..Request::new(1 << order, node(preferred)) };
+        let grant = allocate(&self.access, &request).ok()?;
         assert!(grant.count == 1 << order && nodes.contains(grant.node), "{grant:?} for {request:?}");
         assert!(grant.fell_back != (Some(grant.node) == first), "{grant:?} for {request:?}");
         assert!(!(strict && grant.fell_back), "{grant:?} for {request:?}");
         Some(grant)
     }
 
-    /// One node at least.
+    /// Returns at least one node.
     fn some_nodes(&mut self) -> NodeSet {
         NodeSet::from_words([1 + self.roll((1 << NODES) - 1), 0])
     }
 
-    /// More single frames in a row than the cache has room for, so that it gives back most of them.
+    /// Takes and frees more single frames in a row than the cache has room for, so that it returns most of them.
     fn burst(&mut self) {
-        let grants: Vec<_> = (0..CACHE_FRAMES + 100).map_while(|_| self.cached()).collect();
+        let grants: Vec<_> = (0..CACHE_FRAMES + 100).map_while(|_| self.page()).collect();
         self.granted += grants.len() as u64;
         grants.iter().for_each(|grant| self.shared.pass(grant, 0, self.me));
         grants.into_iter().for_each(|grant| self.free(grant));
@@ -152,26 +145,17 @@ impl<'s, 'p> Cpu<'s, 'p> {
 
     fn free(&mut self, grant: Grant) {
         self.shared.pass(&grant, self.me, 0);
-        self.shared.pages.free_cached(&mut self.cache, grant.frame, grant.count).unwrap();
+        self.access.free(grant.frame, grant.count).unwrap();
     }
 
-    /// Gives all back; the frames that it was granted.
+    /// Frees all grants. Returns the number of frames that the CPU was granted.
     fn finish(mut self) -> u64 {
         for grant in mem::take(&mut self.held) {
             self.free(grant);
         }
-        self.shared.pages.drain(&mut self.cache);
+        self.access.drain();
         self.granted
     }
-}
-
-/// Drains the CPU's cache where the node is its own.
-fn give_back<'p>(pages: &PageAllocator<'p>, cache: &mut CpuCache<'p>, dry: NodeId) -> bool {
-    let helps = Some(dry) == cache.node() && !cache.is_empty();
-    if helps {
-        pages.drain(cache);
-    }
-    helps
 }
 
 fn main() {
@@ -186,14 +170,14 @@ fn main() {
     ];
     let mut machine = Machine::new(&spans, &FALLBACK);
     // All of one node, so that caches are filled from the same lists.
-    let cpus = [node(0); CPUS as usize];
-    let (pages, caches) = machine.pages_and_caches(&cpus);
+    let nodes = [node(0); CPUS as usize];
+    let (pages, memory) = machine.pages_and_memory(nodes.len());
+    let cpus = cpus(&pages, &nodes, memory);
     spans
         .iter()
-        .for_each(|span| _ = pages.add_free(FrameRange { start: span.frames.start, ..span.frames }).unwrap());
-    let report = || {
-        [0, 1, 2, 3].map(|index| (pages.node_stats(node(index)).unwrap(), pages.free_by_order(node(index))))
-    };
+        .for_each(|span| _ = pages.add(FrameRange { start: span.frames.start, ..span.frames }).unwrap());
+    let report =
+        || [0, 1, 2, 3].map(|index| (pages.stats(node(index)).unwrap(), pages.free_by_order(node(index))));
     let before = report();
 
     let owners = (0..FRAMES_END).map(|_| AtomicU32::new(0)).collect();
@@ -202,10 +186,10 @@ fn main() {
     let mut done: Vec<Cpu<'_, '_>> = thread::scope(|scope| {
         let shared = &shared;
         let threads: Vec<_> = (1..)
-            .zip(caches)
-            .map(|(me, cache)| {
+            .zip(cpus)
+            .map(|(me, access)| {
                 scope.spawn(move || {
-                    let mut cpu = Cpu::new(shared, cache, me);
+                    let mut cpu = Cpu::new(shared, access, me);
                     cpu.work(operations / u64::from(CPUS));
                     cpu
                 })

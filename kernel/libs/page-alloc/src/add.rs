@@ -1,44 +1,45 @@
-//! Giving a node frames that it may hand out.
+//! Adding frames that a node can grant.
 use core::ops::Range;
 
 use crate::blocks::Block;
+use crate::extent::{Extent, edges, pieces, whole_blocks};
 use crate::frame_map::FrameMap;
-use crate::node_memory::{Extent, NodeMemory, edges, pieces, whole_blocks};
+use crate::node_memory::NodeMemory;
 
 impl NodeMemory<'_> {
-    /// Whether all of these frames of the extent are withheld.
+    /// Returns true if all these frames of the extent are reserved.
     ///
-    /// Above all that was added before there is nothing to look at, so that a boot that adds memory in ascending order
-    /// takes a step for each aligned run of blocks. Below that each block is looked at.
+    /// Above everything that was added before there is nothing to check. A boot that adds memory in ascending order therefore
+    /// takes a step for each aligned run of blocks. Below that, each block is looked at.
     pub fn may_add(&mut self, extent: Extent, frames: &Range<u64>) -> bool {
-        self.put_kept_back();
-        frames.start >= self.added_end || self.is_withheld(extent, frames)
+        self.release_hot();
+        frames.start >= self.added_end || self.is_reserved(extent, frames)
     }
 
-    /// Makes withheld frames of the extent free.
+    /// Makes reserved frames of the extent free.
     pub fn add(&mut self, extent: Extent, frames: Range<u64>) {
         self.managed += frames.end - frames.start;
         for piece in edges(&frames) {
-            let place = extent.place(piece.number);
-            if self.blocks.map(place).is_none() {
-                self.blocks.split(place, piece.number, &FrameMap::withheld());
+            let slot = extent.slot(piece.number);
+            if self.blocks.map(slot).is_none() {
+                self.blocks.split(slot, piece.number, &FrameMap::all_reserved());
             }
         }
         if frames.start < self.added_end {
-            // Blocks that were withheld piece by piece are still split.
+            // Blocks that went offline piece by piece are still split.
             for number in whole_blocks(&frames) {
-                self.blocks.set_quiet(extent.place(number));
+                self.blocks.set_quiet(extent.slot(number));
             }
         }
         self.added_end = self.added_end.max(frames.end);
         self.set_free(extent, frames);
     }
 
-    fn is_withheld(&self, extent: Extent, frames: &Range<u64>) -> bool {
+    fn is_reserved(&self, extent: Extent, frames: &Range<u64>) -> bool {
         pieces(frames.clone()).all(|piece| {
-            let place = extent.place(piece.number);
-            match (self.blocks.map(place), self.blocks.get(place)) {
-                (Some(map), _) => map.all_withheld(piece.start..piece.end),
+            let slot = extent.slot(piece.number);
+            match (self.blocks.map(slot), self.blocks.get(slot)) {
+                (Some(map), _) => map.is_reserved(piece.start..piece.end),
                 (None, Block::Quiet) => self.free_run_over(extent, piece.number).is_none(),
                 _ => false,
             }

@@ -9,86 +9,88 @@ use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 /// The order of a whole block.
 pub const BLOCK_ORDER: u8 = 9;
 
-/// The number of the block that holds the frame: the frame's number divided by the frames in a block.
+/// Returns the number of the frame's block: the frame's number divided by the frames in a block.
 pub const fn block_of(frame: u64) -> u64 {
     frame >> BLOCK_ORDER
 }
 
-/// The frame's place in its block.
+/// Returns the frame's offset in its block.
 pub const fn offset_in_block(frame: u64) -> u16 {
     (frame % BLOCK_FRAMES as u64) as u16
 }
 
-/// A block's place among its node's descriptors. Never 0, so that an `Option` of it takes 4 bytes.
+/// A block's slot among its node's descriptors. Stored as slot + 1, so that an `Option` of it takes 4 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BlockIndex(NonZeroU32);
 
 impl BlockIndex {
-    /// The index of this place; a node has less than 2^32 - 1 blocks.
-    pub fn new(place: usize) -> Self {
-        Self(NonZeroU32::MIN.saturating_add(place as u32))
+    /// Returns the index of this slot. A node has fewer than 2^32 - 1 blocks.
+    pub fn new(slot: usize) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(slot as u32))
     }
 
-    pub fn place(self) -> usize {
+    /// Returns the slot.
+    pub fn slot(self) -> usize {
         self.0.get() as usize - 1
     }
 }
 
-/// A block's neighbours in the list that it is on.
+/// A block's neighbours in its list.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Link {
     pub next: Option<BlockIndex>,
     pub prev: Option<BlockIndex>,
 }
 
-/// What is known of a block without its frame map.
+/// The state of a block, without its frame map.
 #[derive(Clone, Copy, Debug)]
 pub enum Block {
-    /// Nothing: a larger free run whose first block speaks for it holds this block, or no frame of it was added or all of it
-    /// was removed.
+    /// The block belongs to a free run that starts in an earlier block, or no frame of it was added, or all of it is offline.
     Quiet,
     /// The first block of a free run of 2^(`order` - 9) blocks, aligned to its size.
     Free { order: u8, number: u32, link: Link },
-    /// The frame map holds.
+    /// The frame map holds the frames' states.
     Split { free: u16, largest: Largest, number: u32, link: Link },
-    /// Granted whole, and the grant begins here.
+    /// The whole block is granted, and the grant starts here.
     Head,
-    /// The same, and the grant is sealed.
-    SealedHead,
-    /// Granted whole, and the grant began before.
+    /// The whole block is granted, the grant starts here, and the kernel owns it.
+    KernelHead,
+    /// The whole block is granted, and the grant starts in an earlier block.
     Inside,
 }
 
-/// The order of a split block's largest free chunk, meaningless when nothing is free; and whether the block is a cache's, which
-/// was filled from it last and will be again.
+/// The order of a split block's largest free chunk, and whether the block is a cache's refill block. The order has no meaning
+/// if no frame is free.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Largest(u8);
 
 impl Largest {
-    const CLAIMED: u8 = 1 << 7;
+    const REFILLS_CACHE: u8 = 1 << 7;
 
+    /// Returns the order.
     #[inline]
     pub fn order(self) -> u8 {
-        self.0 & !Self::CLAIMED
+        self.0 & !Self::REFILLS_CACHE
     }
 
-    pub fn is_claimed(self) -> bool {
-        self.0 & Self::CLAIMED != 0
+    /// Returns true if a cache is refilled from the block.
+    pub fn refills_cache(self) -> bool {
+        self.0 & Self::REFILLS_CACHE != 0
     }
 
     fn set_order(&mut self, order: u8) {
-        self.0 = self.0 & Self::CLAIMED | order;
+        self.0 = self.0 & Self::REFILLS_CACHE | order;
     }
 
-    fn set_claimed(&mut self, claimed: bool) {
-        self.0 = self.order() | if claimed { Self::CLAIMED } else { 0 };
+    fn set_refills_cache(&mut self, refills: bool) {
+        self.0 = self.order() | if refills { Self::REFILLS_CACHE } else { 0 };
     }
 }
 
 const _: () = assert!(size_of::<Block>() == 16 && size_of::<FrameMap>() == 128);
 
 impl Block {
-    /// The list that the block belongs on: that of its largest free order.
+    /// Returns the list of the block: that of its largest free order.
     pub fn list(self) -> Option<u8> {
         match self {
             Self::Free { order, .. } => Some(order),
@@ -97,7 +99,7 @@ impl Block {
         }
     }
 
-    /// The block's number, where the descriptor knows it.
+    /// Returns the block's number, if the descriptor stores it.
     pub fn number(self) -> Option<u64> {
         match self {
             Self::Free { number, .. } | Self::Split { number, .. } => Some(number.into()),
@@ -106,110 +108,115 @@ impl Block {
     }
 }
 
-/// Where a block's frame map is or will be.
+/// Memory for a block's frame map.
 pub struct MapSlot(UnsafeCell<MaybeUninit<FrameMap>>);
 
-// SAFETY: the cell is written by `Blocks::split` alone, under the node's lock, and then word by word with atomic stores.
+// SAFETY: only `Blocks::split` writes the cell, under the node's lock, and then only with atomic stores of whole words.
 unsafe impl Sync for MapSlot {}
 
-/// A node's blocks. A frame map is initialised from the first time on that its block was split; what keeps that true
-/// is that [`Blocks::split`] alone makes a block `Split`. From then on the map may be read without the lock. Where the
-/// block is no longer split, it says that all frames are free or withheld.
+/// A node's blocks.
+///
+/// A frame map is initialised when its block is split for the first time, and stays initialised: only [`Blocks::split`] makes
+/// a block `Split`. From then on the map can be read without the lock. While the block is not split, its map says that all
+/// frames are free or reserved.
 pub struct Blocks<'m> {
     descriptors: &'m mut [Block],
     maps: &'m [MapSlot],
 }
 
 impl<'m> Blocks<'m> {
-    /// No descriptor may be `Split` yet. Both slices are as long as the node has blocks.
+    /// Returns blocks over these descriptors, none of which is `Split`, and as many slots for maps.
     pub fn new(descriptors: &'m mut [Block], maps: &'m mut [MaybeUninit<MapSlot>]) -> Self {
         debug_assert!(descriptors.len() == maps.len());
         descriptors.iter().for_each(|block| debug_assert!(matches!(block, Block::Quiet)));
-        // SAFETY: a slot is a cell around a `MaybeUninit`, which any bytes are.
+        // SAFETY: a slot is a cell around a `MaybeUninit`, for which any bytes are valid.
         Self { descriptors, maps: unsafe { maps.assume_init_ref() } }
     }
 
+    /// Returns a block's descriptor.
     #[inline]
-    pub fn get(&self, place: usize) -> Block {
-        self.descriptors[place]
+    pub fn get(&self, slot: usize) -> Block {
+        self.descriptors[slot]
     }
 
-    /// Free frames of a split block; 0 for any other.
-    pub fn free_in(&self, place: usize) -> u16 {
-        match self.descriptors[place] {
+    /// Returns the number of free frames of a split block, and 0 for any other.
+    pub fn free_in(&self, slot: usize) -> u16 {
+        match self.descriptors[slot] {
             Block::Split { free, .. } => free,
             _ => 0,
         }
     }
 
+    /// Makes the block `Quiet`.
     #[inline]
-    pub fn set_quiet(&mut self, place: usize) {
-        self.descriptors[place] = Block::Quiet;
+    pub fn set_quiet(&mut self, slot: usize) {
+        self.descriptors[slot] = Block::Quiet;
     }
 
+    /// Makes the block a granted one.
     #[inline]
-    pub fn set_granted(&mut self, place: usize, begins_grant: bool) {
-        self.descriptors[place] = if begins_grant { Block::Head } else { Block::Inside };
+    pub fn set_granted(&mut self, slot: usize, starts_grant: bool) {
+        self.descriptors[slot] = if starts_grant { Block::Head } else { Block::Inside };
     }
 
-    /// Seals a grant that begins with this block, which is granted whole, or unseals it; `false`, with nothing changed, where it
-    /// is so already or no such grant begins here.
-    pub fn set_sealed(&mut self, place: usize, sealed: bool) -> bool {
-        let (from, to) =
-            if sealed { (Block::Head, Block::SealedHead) } else { (Block::SealedHead, Block::Head) };
-        let is_from = core::mem::discriminant(&self.descriptors[place]) == core::mem::discriminant(&from);
-        if is_from {
-            self.descriptors[place] = to;
-        }
-        is_from
+    /// Makes the grant of whole blocks that starts with this block kernel-owned, or undoes that. Returns false, with nothing
+    /// changed, if no grant in the other state starts here.
+    pub fn set_kernel_owned(&mut self, slot: usize, owned: bool) -> bool {
+        let to = match (self.descriptors[slot], owned) {
+            (Block::Head, true) => Block::KernelHead,
+            (Block::KernelHead, false) => Block::Head,
+            _ => return false,
+        };
+        self.descriptors[slot] = to;
+        true
     }
 
     /// Makes the block the first of a free run. It is on no list yet.
-    pub fn set_free(&mut self, place: usize, number: u64, order: u8) {
+    pub fn set_free(&mut self, slot: usize, number: u64, order: u8) {
         debug_assert!((BLOCK_ORDER..=MAX_ORDER).contains(&order));
-        self.descriptors[place] = Block::Free { order, number: number as u32, link: Link::default() };
+        self.descriptors[slot] = Block::Free { order, number: number as u32, link: Link::default() };
     }
 
-    /// Makes a whole block one with a frame map. It is on no list and counts nothing free until
-    /// [`Blocks::set_split`] says what is.
-    pub fn split(&mut self, place: usize, number: u64, map: &FrameMap) {
-        let slot = self.maps[place].0.get().cast::<FrameMap>();
-        // SAFETY: the slot is large enough, aligned and lives for 'm. A `FrameMap` is made of atomic words, which are only
-        // written here, so that it does not matter whether they were before.
-        unsafe { &*slot }.copy(map);
+    /// Makes a whole block a split one with this frame map. The block is on no list and has no free frames until
+    /// [`Blocks::set_split`] sets them.
+    pub fn split(&mut self, slot: usize, number: u64, map: &FrameMap) {
+        let memory = self.maps[slot].0.get().cast::<FrameMap>();
+        // SAFETY: the slot is large enough, aligned and lives for 'm. A `FrameMap` consists of atomic words, for which any
+        // bytes are valid, and the stores below initialise all of them.
+        unsafe { &*memory }.copy_from(map);
         let largest = Largest::default();
-        self.descriptors[place] =
+        self.descriptors[slot] =
             Block::Split { free: 0, largest, number: number as u32, link: Link::default() };
     }
 
-    /// Sets a split block's free frames and largest free order; no effect on another block.
-    pub fn set_split(&mut self, place: usize, now_free: u16, order: u8) {
+    /// Sets the free frames and the largest free order of a split block. Has no effect on another block.
+    pub fn set_split(&mut self, slot: usize, now_free: u16, order: u8) {
         debug_assert!(now_free < BLOCK_FRAMES);
-        if let Block::Split { free, largest, .. } = &mut self.descriptors[place] {
+        if let Block::Split { free, largest, .. } = &mut self.descriptors[slot] {
             *free = now_free;
             largest.set_order(order);
         }
     }
 
-    /// Says of a split block whether it is a cache's; no effect on another block.
-    pub fn set_claimed(&mut self, place: usize, claimed: bool) {
-        if let Block::Split { largest, .. } = &mut self.descriptors[place] {
-            largest.set_claimed(claimed);
+    /// Sets whether a split block is a cache's refill block. Has no effect on another block.
+    pub fn set_refills_cache(&mut self, slot: usize, refills: bool) {
+        if let Block::Split { largest, .. } = &mut self.descriptors[slot] {
+            largest.set_refills_cache(refills);
         }
     }
 
-    /// The frame map of a split block.
+    /// Returns the frame map of a split block.
     #[inline]
-    pub fn map(&self, place: usize) -> Option<&'m FrameMap> {
-        let Block::Split { .. } = self.descriptors[place] else { return None };
-        let slot = self.maps[place].0.get().cast::<FrameMap>();
-        // SAFETY: the block is `Split`, which only `split` makes it, having written the map; maps stay initialised.
-        Some(unsafe { &*slot })
+    pub fn map(&self, slot: usize) -> Option<&'m FrameMap> {
+        let Block::Split { .. } = self.descriptors[slot] else { return None };
+        let memory = self.maps[slot].0.get().cast::<FrameMap>();
+        // SAFETY: the block is `Split`. Only `split` makes it that, after it has written the map, and maps stay initialised.
+        Some(unsafe { &*memory })
     }
 
-    /// The neighbours of a block of the kinds that are kept in lists.
+    /// Returns the list links of a block, if it is of a kind that is kept in lists.
     pub fn link_mut(&mut self, index: BlockIndex) -> Option<&mut Link> {
-        match &mut self.descriptors[index.place()] {
+        match &mut self.descriptors[index.slot()] {
             Block::Free { link, .. } | Block::Split { link, .. } => Some(link),
             _ => None,
         }

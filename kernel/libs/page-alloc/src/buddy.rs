@@ -3,22 +3,23 @@ use core::ops::Range;
 
 use crate::MAX_ORDER;
 use crate::blocks::{BLOCK_ORDER, Block, BlockIndex};
-use crate::node_memory::{Extent, NodeMemory};
+use crate::extent::Extent;
+use crate::node_memory::NodeMemory;
 
-/// Blocks in a run of this order, 9 or above.
+/// Returns the number of blocks in a run of this order, which is 9 or above.
 pub const fn blocks_in(order: u8) -> u64 {
     1 << (order - BLOCK_ORDER)
 }
 
 impl NodeMemory<'_> {
-    /// Makes blocks free that are `Quiet` and in no free run.
+    /// Makes blocks free, which are `Quiet` and in no free run.
     pub(crate) fn release_blocks(&mut self, extent: Extent, numbers: Range<u64>) {
         for (number, order) in aligned_runs(numbers) {
             self.release_run(extent, number, order);
         }
     }
 
-    /// Makes one aligned run free, together with its buddies that are free already.
+    /// Makes one aligned run free and merges it with its free buddies.
     pub(crate) fn release_run(&mut self, extent: Extent, mut number: u64, mut order: u8) {
         while order < MAX_ORDER {
             let buddy = number ^ blocks_in(order);
@@ -32,7 +33,7 @@ impl NodeMemory<'_> {
         self.insert_run(extent, number, order);
     }
 
-    /// Takes the first 2^`wanted` frames of a free run; the rest of it, of which nothing has a free buddy, stays free.
+    /// Takes the first 2^`wanted` frames of a free run. The rest of the run, no part of which has a free buddy, stays free.
     pub(crate) fn take_start_of_run(&mut self, run: Extent, order: u8, wanted: u8) {
         self.remove_run(run, run.first, order);
         for order in wanted..order {
@@ -40,7 +41,7 @@ impl NodeMemory<'_> {
         }
     }
 
-    /// Takes all of these blocks that are free out of the free runs; what else those runs held stays free.
+    /// Takes those of these blocks that are free out of their free runs. The other blocks of those runs stay free.
     pub(crate) fn withdraw_blocks(&mut self, extent: Extent, numbers: Range<u64>) {
         let mut number = numbers.start;
         while number < numbers.end {
@@ -50,7 +51,7 @@ impl NodeMemory<'_> {
             };
             let end = first + blocks_in(order);
             self.remove_run(extent, first, order);
-            // Halves of a run whose other half is being taken: they have no free buddy to merge with.
+            // Halves of a run whose other half is being taken have no free buddy to merge with.
             for (number, order) in aligned_runs(first..number).chain(aligned_runs(numbers.end..end)) {
                 self.insert_run(extent, number, order);
             }
@@ -58,17 +59,17 @@ impl NodeMemory<'_> {
         }
     }
 
-    /// The free run that holds the block, if one does: its first block and its order.
+    /// Returns the first block and the order of the free run that contains the block, if one does.
     pub(crate) fn free_run_over(&self, extent: Extent, number: u64) -> Option<(u64, u8)> {
         for order in BLOCK_ORDER..=MAX_ORDER {
             let first = number & !(blocks_in(order) - 1);
             if first < extent.first {
                 return None;
             }
-            match self.blocks.get(extent.place(first)) {
+            match self.blocks.get(extent.slot(first)) {
                 Block::Quiet => {}
                 Block::Free { order: found, .. } if found >= order => return Some((first, found)),
-                // Whoever speaks for itself is in no larger free run, and neither is then its neighbour up to here.
+                // A block with a descriptor of its own is in no larger free run, and neither are the blocks behind it up to here.
                 _ => return None,
             }
         }
@@ -76,23 +77,23 @@ impl NodeMemory<'_> {
     }
 
     fn is_free_run(&self, extent: Extent, number: u64, of_order: u8) -> bool {
-        matches!(self.blocks.get(extent.place(number)), Block::Free { order, .. } if order == of_order)
+        matches!(self.blocks.get(extent.slot(number)), Block::Free { order, .. } if order == of_order)
     }
 
     fn insert_run(&mut self, extent: Extent, number: u64, order: u8) {
-        let place = extent.place(number);
-        self.blocks.set_free(place, number, order);
-        self.lists.insert(&mut self.blocks, order, BlockIndex::new(place));
+        let slot = extent.slot(number);
+        self.blocks.set_free(slot, number, order);
+        self.lists.insert(&mut self.blocks, order, BlockIndex::new(slot));
     }
 
     fn remove_run(&mut self, extent: Extent, number: u64, order: u8) {
-        let place = extent.place(number);
-        self.lists.remove(&mut self.blocks, order, BlockIndex::new(place));
-        self.blocks.set_quiet(place);
+        let slot = extent.slot(number);
+        self.lists.remove(&mut self.blocks, order, BlockIndex::new(slot));
+        self.blocks.set_quiet(slot);
     }
 }
 
-/// Cuts blocks into the fewest runs that are powers of two, aligned to their size and of an order with a list.
+/// Cuts blocks into the fewest runs that are powers of two, aligned to their size, and of an order that has a list.
 fn aligned_runs(mut numbers: Range<u64>) -> impl Iterator<Item = (u64, u8)> {
     core::iter::from_fn(move || {
         let len = numbers.end.checked_sub(numbers.start)?.checked_ilog2()?;

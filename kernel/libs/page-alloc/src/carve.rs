@@ -1,18 +1,19 @@
-//! Cutting typed values out of the raw memory that the caller hands over.
+//! Cutting typed values out of the caller's raw memory.
 use core::mem::{MaybeUninit, take};
 use core::slice;
 
-/// Memory of which a part is still uncut.
+/// Memory, part of which is cut already.
 pub struct Carver<'m> {
     rest: &'m mut [MaybeUninit<u8>],
 }
 
 impl<'m> Carver<'m> {
+    /// Returns a carver for this memory.
     pub fn new(memory: &'m mut [MaybeUninit<u8>]) -> Self {
         Self { rest: memory }
     }
 
-    /// The next `len` values' worth of memory, aligned; `None` when less than that is left.
+    /// Returns memory for the next `len` values, aligned, or `None` if less is left.
     pub fn uninit<T>(&mut self, len: usize) -> Option<&'m mut [MaybeUninit<T>]> {
         let skipped = self.rest.as_ptr().align_offset(align_of::<T>());
         let end = len.checked_mul(size_of::<T>())?.checked_add(skipped)?;
@@ -22,29 +23,29 @@ impl<'m> Carver<'m> {
         let (cut, rest) = take(&mut self.rest).split_at_mut(end);
         self.rest = rest;
         let first = cut[skipped..].as_mut_ptr().cast();
-        // SAFETY: `first` is aligned for `T` and is followed by `len * size_of::<T>()` bytes of `cut`, which are
-        // borrowed for 'm and which nothing else refers to any more. `MaybeUninit` asks nothing of their contents.
+        // SAFETY: `first` is aligned for `T`, and `len * size_of::<T>()` bytes of `cut` follow it. `cut` is borrowed for 'm, and
+        // `split_at_mut` has separated it from the rest. Any bytes are valid for `MaybeUninit`.
         Some(unsafe { slice::from_raw_parts_mut(first, len) })
     }
 
-    /// As [`Carver::uninit`], each value set.
+    /// Returns memory for the next `len` values, as [`Carver::uninit`] does, each set to `value`.
     pub fn filled<T: Copy>(&mut self, len: usize, value: T) -> Option<&'m mut [T]> {
         let uninit = self.uninit(len)?;
-        // One value into each slot of a slice is what the compiler makes wide stores of.
+        // The compiler turns a fill of a slice into wide stores.
         uninit.fill(MaybeUninit::new(value));
-        // SAFETY: each element has just been written.
+        // SAFETY: the line above has written each element.
         Some(unsafe { uninit.assume_init_mut() })
     }
 }
 
-/// Puts the values, as many as there is room for, at the start of the memory, and returns that part of it.
+/// Writes the values, as many as fit, at the start of the memory, and returns that part of it.
 pub fn fill<T>(memory: &mut [MaybeUninit<T>], values: impl Iterator<Item = T>) -> &mut [T] {
     let mut written = 0;
     for (slot, value) in memory.iter_mut().zip(values) {
         slot.write(value);
         written += 1;
     }
-    // SAFETY: the loop has just written each of these.
+    // SAFETY: the loop has written each of these elements.
     unsafe { memory[..written].assume_init_mut() }
 }
 

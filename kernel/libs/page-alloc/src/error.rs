@@ -1,4 +1,4 @@
-//! What can be wrong with a call, one enum for each.
+//! The errors, one enum for each kind of call.
 use core::error::Error;
 use core::fmt;
 
@@ -13,22 +13,13 @@ pub enum AllocateError {
     BadAlignment(u64),
     /// The machine has no such node.
     NoSuchNode(NodeId),
-    /// No node that the request allows has such a run free: this many frames at that alignment and height.
+    /// No node that the request allows has a free run that meets it.
     NoFit {
-        /// The node that was preferred.
+        /// The preferred node.
         preferred: NodeId,
-        /// Frames asked for.
+        /// The number of frames in the request.
         count: u64,
     },
-}
-
-/// Why a cache had no frame to hand out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NotCached {
-    /// No frame of the node is free, in its caches neither.
-    NodeIsEmpty,
-    /// There may be one in another cache of the node; or the cache is [`CpuCache::none`](crate::CpuCache::none).
-    AskNode,
 }
 
 /// Why frames were not taken back. Nothing was changed.
@@ -38,68 +29,67 @@ pub enum FreeError {
     NotMemory(FrameNumber),
     /// The frame is free.
     AlreadyFree(FrameNumber),
-    /// The frame was never handed to the allocator, or was removed since: the kernel took it at boot, say. Or it begins a sealed grant.
+    /// The frame was never added, for example because it was in use at boot, or it is offline. Or it is the first frame of a
+    /// kernel-owned grant.
     NeverAdded(FrameNumber),
-    /// The frame begins a grant that is not sealed, and was to be freed as one that is.
-    NotSealed(FrameNumber),
+    /// The frame is the first of a grant that the kernel does not own.
+    NotKernelOwned(FrameNumber),
     /// The frame is granted, but it is not the first of its grant.
     InsideGrant(FrameNumber),
     /// The frame is the first of a grant of another count.
     WrongCount {
         /// The grant's first frame.
         frame: FrameNumber,
-        /// Frames that were to be freed.
+        /// The number of frames to be freed.
         count: u64,
-        /// Frames that had been granted.
+        /// The number of frames in the grant.
         granted: u64,
     },
 }
 
-/// Why a range could not be added in full. What lies before the frame was added; it and what follows was not.
+/// Why a range was not added completely. The frames before the named one were added, the rest was not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AddError {
     /// The frame is in no node's memory.
     NotMemory(FrameNumber),
-    /// Some frame of this node's part of the range, which begins here, was added before.
+    /// The node's part of the range that starts with this frame contains a frame that was added before.
     AlreadyAdded(FrameNumber),
 }
 
-/// Why frames were not taken away. Nothing was changed.
+/// Why frames were not taken offline. Nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RemoveError {
+pub enum IsolateError {
     /// The frame is in no node's memory.
     NotMemory(FrameNumber),
-    /// The frame, the lowest that is not free, is granted, or it begins a sealed grant and came from a cache.
+    /// The frame, the lowest that is not free, is granted. If the kernel owns the grant, the frame came from a cache.
     InUse(FrameNumber),
-    /// The frame, the lowest that is not free for all, is in a CPU's cache, which can be drained.
+    /// The frame, the lowest that is not free, is in a CPU's cache, which can be drained.
     Cached(FrameNumber),
-    /// The frame, the lowest that is not free, was never handed to the allocator, or was removed before, or it begins a sealed
-    /// grant.
+    /// The frame, the lowest that is not free, was never added, is offline, or is the first frame of a kernel-owned grant.
     NeverAdded(FrameNumber),
 }
 
-/// Why memory that setup did not know was not added. Nothing was changed.
+/// Why a new span was not added. Nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GrowError {
-    /// There is no frame in it.
+    /// The span has no frames.
     Empty,
-    /// The memory with this first frame ends above 2^52 bytes, where no x86_64 machine has memory.
+    /// The span with this first frame ends above 2^52 bytes, where no x86_64 machine has memory.
     TooHigh(FrameNumber),
-    /// The allocator knows memory already that holds this frame: [`PageAllocator::add_free`](crate::PageAllocator::add_free)
-    /// adds it.
+    /// A span of the allocator contains this frame already: [`PageAllocator::add`](crate::PageAllocator::add) adds it.
     Known(FrameNumber),
     /// The machine has no such node.
     NoSuchNode(NodeId),
-    /// The frame is to be free, and is not in the memory.
+    /// The frame is to be free, but it is not in the span.
     NotInMemory(FrameNumber),
-    /// The memory for the metadata is smaller than `growth_layout` says.
+    /// The metadata is smaller than `growth_layout` says.
     MetadataTooSmall(NodeId),
 }
 
-/// Why no allocator could be built.
+/// Why no allocator or cache was built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SetupError {
-    /// The span with this first frame begins before the end of the span before it.
+    /// The span with this first frame starts before the end of the span before it.
     NotAscending(FrameNumber),
     /// The span with this first frame ends above 2^52 bytes, where no x86_64 machine has memory.
     TooHigh(FrameNumber),
@@ -126,22 +116,15 @@ impl fmt::Display for AllocateError {
     }
 }
 
-impl fmt::Display for NotCached {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::NodeIsEmpty => "no frame of the node is free",
-            Self::AskNode => "the cache has no frame, and its node may have one in another",
-        })
-    }
-}
-
 impl fmt::Display for FreeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMemory(frame) => write!(out, "frame {:#x} is not memory", frame.0),
             Self::AlreadyFree(frame) => write!(out, "frame {:#x} is free already", frame.0),
             Self::NeverAdded(frame) => write!(out, "frame {:#x} was never handed out", frame.0),
-            Self::NotSealed(frame) => write!(out, "frame {:#x} begins a grant that is not sealed", frame.0),
+            Self::NotKernelOwned(frame) => {
+                write!(out, "frame {:#x} begins a grant that the kernel does not own", frame.0)
+            }
             Self::InsideGrant(frame) => write!(out, "frame {:#x} is inside a grant, not its first", frame.0),
             Self::WrongCount { frame, count, granted } => {
                 write!(out, "frame {:#x} begins a grant of {granted} frames, not of {count}", frame.0)
@@ -159,7 +142,7 @@ impl fmt::Display for AddError {
     }
 }
 
-impl fmt::Display for RemoveError {
+impl fmt::Display for IsolateError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMemory(frame) => write!(out, "frame {:#x} is in no node's memory", frame.0),
@@ -197,9 +180,8 @@ impl fmt::Display for SetupError {
 }
 
 impl Error for AllocateError {}
-impl Error for NotCached {}
 impl Error for FreeError {}
 impl Error for AddError {}
 impl Error for GrowError {}
-impl Error for RemoveError {}
+impl Error for IsolateError {}
 impl Error for SetupError {}

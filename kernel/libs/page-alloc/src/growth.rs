@@ -1,4 +1,4 @@
-//! Memory that comes and leaves after boot: what hot-plug needs.
+//! Memory that is added and taken offline after boot, for hot-plug.
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 
@@ -6,7 +6,7 @@ use lock_api::RawMutex;
 use units::{FrameNumber, FrameRange};
 
 use crate::allocator::PageAllocator;
-use crate::error::{GrowError, RemoveError};
+use crate::error::{GrowError, IsolateError};
 use crate::node::Node;
 use crate::node_memory::NodeMemory;
 use crate::region::{self, Region};
@@ -14,19 +14,19 @@ use crate::span_table::Span;
 use crate::spans::{FRAMES_END, NodeFrames};
 
 impl<'m, L: RawMutex> PageAllocator<'m, L> {
-    /// Gives a node memory that setup did not know, and returns how many frames of it are free: those of `free`, which
-    /// lies in it, but for frame 0. The rest is withheld, as what is in use at boot is; [`PageAllocator::add_free`] can add it
-    /// later.
+    /// Adds memory to a node that was in no span at setup. Returns the number of free frames: those of `free`, which lies in the
+    /// memory, without frame 0. The rest is reserved, as frames in use at boot are; [`PageAllocator::add`] can add it later.
     ///
-    /// The memory is a span of its own, also where it touches another of the node: no grant reaches over its ends. It stays
-    /// known for good, and `metadata` the allocator's, since CPUs' caches refer to it. So memory that was
-    /// [removed](PageAllocator::remove_free) and comes again is added by [`PageAllocator::add_free`]. `metadata`, as large as
-    /// [`PageAllocator::growth_layout`] says, may lie in the new memory itself; then that part is left out of `free`, and the
-    /// memory cannot be removed as a whole.
+    /// The memory becomes a span of its own, even if it touches another span of the node: no grant crosses its ends. The span is
+    /// permanent, and the allocator keeps `metadata`, since CPUs' caches refer to it. To bring back memory that was
+    /// [isolated](PageAllocator::isolate), use [`PageAllocator::add`].
     ///
-    /// A node that had no memory may get some. It is asked by those whose fallback order names it.
+    /// `metadata` is as large as [`PageAllocator::growth_layout`] says. It may lie in the new memory itself. Then `free` leaves that
+    /// part out, and the memory cannot be isolated as a whole.
     ///
-    /// Calls run one after the other. Others go on meanwhile: they wait no longer than for the node's lock.
+    /// A node without memory may get some. CPUs whose fallback order names the node then use it.
+    ///
+    /// Calls run one after the other. Meanwhile other calls wait no longer than for the node's lock.
     ///
     /// # Errors
     /// See [`GrowError`]. Nothing was changed.
@@ -51,13 +51,15 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         if count > 0 {
             region.memory.add(span.extent(), free);
         }
-        node.take_in(region, parts.regions, || self.spans.replace_added(parts.table));
+        node.add_region(region, parts.regions, || self.spans.replace_added(parts.table));
         Ok(count)
     }
 
-    /// The memory that [`PageAllocator::add_memory`] wants for this memory as things are: when other memory is added first, it
-    /// wants a little more. 144 bytes for each 2 MiB block that the memory touches, 2 KiB, and some 40 bytes for each span and
-    /// 350 for each of the node's that were added before.
+    /// Returns the layout of the metadata that [`PageAllocator::add_memory`] needs for this memory now. If other memory is added
+    /// first, it needs a little more.
+    ///
+    /// It is 144 bytes for each 2 MiB block that the memory touches, 2 KiB, some 40 bytes for each span that was added before, and
+    /// 350 for each of those that are the node's.
     ///
     /// # Errors
     /// See [`GrowError`].
@@ -68,7 +70,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
             .map_err(|_| GrowError::MetadataTooSmall(memory.node))
     }
 
-    /// The node of memory that may be added.
+    /// Returns the node of the memory, if the memory can be added.
     fn check_new(&self, memory: NodeFrames) -> Result<&'m Node<'m, L>, GrowError> {
         let NodeFrames { node, frames } = memory;
         if frames.is_empty() {
@@ -89,23 +91,23 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         self.spans.added().map_or(&[], |table| table.spans())
     }
 
-    /// Takes frames away from their nodes, all of which are free, and returns how many: nobody is granted them any more,
-    /// until [`PageAllocator::add_free`] brings them back. Frame 0 is passed over, as it is there. The range may hold parts of
-    /// several spans; those before a frame that is not free are missing until the refusal.
+    /// Takes frames, all of which are free, offline and returns their number. They are not granted until [`PageAllocator::add`]
+    /// brings them back. Frame 0 is skipped. The range may contain parts of several spans; those before a frame that is not free
+    /// are offline until the call is refused.
     ///
-    /// Frames in a CPU's cache are not free in this sense. Their owners [drain](PageAllocator::drain) them.
+    /// Frames in a CPU's cache are not free in this sense. That CPU [drains](crate::CpuCache::drain) its cache first.
     ///
     /// # Errors
-    /// See [`RemoveError`], which names the lowest frame that is not free. Nothing was changed.
-    pub fn remove_free(&self, range: FrameRange) -> Result<u64, RemoveError> {
+    /// [`IsolateError`] names the lowest frame that is not free. Nothing was changed.
+    pub fn isolate(&self, range: FrameRange) -> Result<u64, IsolateError> {
         let start = range.start.max(FrameNumber(1));
         let mut next = start;
         while next < range.end {
-            match self.remove_part(next, range.end) {
+            match self.isolate_part(next, range.end) {
                 Ok(end) => next = end,
                 Err(error) => {
-                    // It cannot fail: who else added them has them in the allocator, too.
-                    let _ = self.add_free(FrameRange { start, end: next });
+                    // This cannot fail: if another CPU has added the frames meanwhile, the allocator has them, too.
+                    let _ = self.add(FrameRange { start, end: next });
                     return Err(error);
                 }
             }
@@ -113,11 +115,11 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         Ok(next.0 - start.0)
     }
 
-    /// Takes away what lies in one span, and returns where that ends.
-    fn remove_part(&self, start: FrameNumber, end: FrameNumber) -> Result<FrameNumber, RemoveError> {
-        let span = self.spans.find(start.0).ok_or(RemoveError::NotMemory(start))?;
-        let node = self.node(span.node).ok_or(RemoveError::NotMemory(start))?;
+    /// Takes the part in one span offline, and returns the part's end.
+    fn isolate_part(&self, start: FrameNumber, end: FrameNumber) -> Result<FrameNumber, IsolateError> {
+        let span = self.spans.find(start.0).ok_or(IsolateError::NotMemory(start))?;
+        let node = self.node(span.node).ok_or(IsolateError::NotMemory(start))?;
         let end = end.min(span.frames.end);
-        node.remove(span, start, end).map(|()| end)
+        node.isolate(span, start, end).map(|()| end)
     }
 }

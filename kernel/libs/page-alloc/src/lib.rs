@@ -1,4 +1,4 @@
-//! A page allocator that knows NUMA: a buddy allocator for each node, over metadata that its caller owns.
+//! A page allocator for NUMA machines: a buddy allocator for each node, over metadata that its caller owns.
 #![doc = include_str!("../README.md")]
 #![no_std]
 
@@ -10,43 +10,50 @@ mod allocator;
 mod atomic;
 mod blocks;
 mod buddy;
-mod bulk;
-mod cache;
+mod cached_frames;
 mod carve;
-mod claim;
+mod contents;
+mod cpu_cache;
 mod error;
+mod extent;
 mod frame_map;
 mod growth;
-mod kept;
+mod guarded;
+mod hot;
+mod hot_chunks;
+mod isolate;
+mod kernel_owned;
 mod lists;
 mod node;
 mod node_memory;
 mod policy;
+mod refill;
 mod region;
 mod release;
-mod remove;
 mod request;
-mod seal;
 mod setup;
 mod span_index;
 mod span_table;
 mod spans;
 mod stats;
+mod take;
 mod walk;
+mod word;
 
 pub use allocator::PageAllocator;
 #[cfg(loom)]
 pub use atomic::ModelLock;
-pub use cache::{CACHE_FRAMES, CacheView, CpuCache};
-pub use error::{AddError, AllocateError, FreeError, GrowError, NotCached, RemoveError, SetupError};
+pub use contents::{CACHE_FRAMES, CacheView};
+pub use cpu_cache::CpuCache;
+pub use error::{AddError, AllocateError, FreeError, GrowError, IsolateError, SetupError};
 pub use policy::{Cursor, NodeWeights, Policy};
 pub use request::{Grant, Request};
 pub use setup::NodeSetup;
 pub use spans::NodeFrames;
 pub use stats::NodeStats;
 
-/// The largest order that a list is kept for: 2^18 frames are 1 GiB.
+/// The largest order with a list: 2^18 frames are 1 GiB.
 pub const MAX_ORDER: u8 = 18;
 
-/// Orders with a list of their own: 0 (4 KiB) to [`MAX_ORDER`].
+/// The number of orders with a list: 0 (4 KiB) to [`MAX_ORDER`].
 pub const ORDERS: usize = MAX_ORDER as usize + 1;

@@ -1,4 +1,4 @@
-//! The lists of a node's blocks, one for each largest free order, and the mask of those that are not empty.
+//! The lists of a node's blocks, one for each largest free order, and the mask of lists that are not empty.
 use crate::blocks::{BlockIndex, Blocks, Link};
 use crate::{MAX_ORDER, ORDERS};
 
@@ -11,7 +11,7 @@ pub struct Lists {
 impl Lists {
     pub const EMPTY: Self = Self { heads: [None; ORDERS], non_empty: 0 };
 
-    /// A block with a free chunk of at least this order, from the list of the smallest order that has one.
+    /// Returns a block with a free chunk of at least this order, from the list of the smallest such order.
     pub fn first_fit(&self, order: u8) -> Option<BlockIndex> {
         if order > MAX_ORDER {
             return None;
@@ -23,16 +23,17 @@ impl Lists {
         self.heads[usize::from(order) + fitting.trailing_zeros() as usize]
     }
 
-    /// The largest order with a free chunk.
+    /// Returns the largest order with a free chunk.
     pub fn largest_order(&self) -> Option<u8> {
         self.non_empty.checked_ilog2().map(|order| order as u8)
     }
 
+    /// Returns the first block of a list.
     pub fn head(&self, order: u8) -> Option<BlockIndex> {
         self.heads[usize::from(order)]
     }
 
-    /// Puts a block at the front of a list. It is on none.
+    /// Inserts a block at the front of a list. The block is on no list.
     pub fn insert(&mut self, blocks: &mut Blocks<'_>, order: u8, index: BlockIndex) {
         let next = self.heads[usize::from(order)].replace(index);
         if let Some(link) = blocks.link_mut(index) {
@@ -44,7 +45,7 @@ impl Lists {
         self.non_empty |= 1 << order;
     }
 
-    /// Takes a block off the list that it is on.
+    /// Removes a block from its list.
     pub fn remove(&mut self, blocks: &mut Blocks<'_>, order: u8, index: BlockIndex) {
         let Some(&mut Link { next, prev }) = blocks.link_mut(index) else { return };
         match prev {
@@ -80,9 +81,9 @@ mod tests {
         let mut blocks = Blocks::new(&mut descriptors, &mut maps);
         let mut lists = Lists::EMPTY;
         let index = BlockIndex::new;
-        for (place, order) in [(0, 10), (1, 10), (2, 10), (3, 12)] {
-            blocks.set_free(place, place as u64, order);
-            lists.insert(&mut blocks, order, index(place));
+        for (slot, order) in [(0, 10), (1, 10), (2, 10), (3, 12)] {
+            blocks.set_free(slot, slot as u64, order);
+            lists.insert(&mut blocks, order, index(slot));
         }
         assert_eq!(lists.first_fit(11), Some(index(3)));
         assert_eq!(lists.first_fit(0), Some(index(2)));

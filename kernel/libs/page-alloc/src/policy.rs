@@ -1,4 +1,4 @@
-//! Policies: which nodes a thread's requests, or one of them, go to.
+//! Policies: which nodes serve a thread's requests, or a single request.
 use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -6,71 +6,61 @@ use units::{MAX_NODES, NodeId, NodeSet};
 
 use crate::request::Request;
 
-/// Where memory is wanted from. In Linux's words: local, preferred, bind to one node, bind, interleave, weighted interleave.
+/// Where memory comes from. In Linux's terms: local, preferred, bind to one node, bind, interleave, weighted interleave.
 #[derive(Clone, Copy, Debug)]
 pub enum Policy<'w> {
-    /// The node of the CPU that asks, else the nearest to it.
+    /// The node of the CPU that asks, or else the nearest to it.
     Local,
-    /// This node, else the nearest to it.
+    /// This node, or else the nearest to it.
     Preferred(NodeId),
     /// This node or nothing.
     Strict(NodeId),
-    /// The nearest of these nodes that has the frames, or nothing.
+    /// The nearest of these nodes to the CPU that has the frames, or nothing.
     Set(NodeSet),
-    /// These nodes in turn, ascending; where the one whose turn it is has no such frames, the nearest to it, whether it is one
-    /// of them or not.
+    /// These nodes in turn, ascending. If the next node has no such frames, the nearest node to it serves the request, whether it
+    /// is in the set or not.
     Interleave(NodeSet),
-    /// The same, each node as often in a row as its weight says.
+    /// These nodes in turn, as with `Interleave`, but each node as often in a row as its weight says.
     Weighted(NodeSet, &'w NodeWeights),
 }
 
 impl Policy<'_> {
-    /// For a thread on a CPU of `node`, the one node that it names first whatever came before, and whether no other will do;
-    /// `None` where it is about several nodes.
-    #[inline]
-    pub fn one_node(&self, node: NodeId) -> Option<(NodeId, bool)> {
-        match *self {
-            Self::Local => Some((node, false)),
-            Self::Preferred(preferred) => Some((preferred, false)),
-            Self::Strict(only) => Some((only, true)),
-            Self::Set(_) | Self::Interleave(_) | Self::Weighted(..) => None,
-        }
-    }
-
-    /// The request for `count` frames of a thread on a CPU of `node`, whose turns have come to `cursor`. The cursor moves on
-    /// where there are turns; whose request is refused may put it back.
+    /// Makes `request`, which is for any node, follow this policy. Moves `cursor` on if nodes take turns; the caller may restore it
+    /// if the request is refused.
     ///
-    /// A set that is empty, or where each weight is 0, asks for what is refused.
+    /// An empty set, or one whose weights are all 0, makes the request one that is refused.
     #[inline]
-    pub fn request(&self, count: u64, node: NodeId, cursor: &mut Cursor) -> Request {
-        let request = Request::new(count, node);
-        let in_turn = |chosen: Option<NodeId>| match chosen {
-            Some(preferred) => Request { preferred, interleaved: true, ..request },
-            None => Request { nodes: NodeSet::EMPTY, ..request },
+    pub fn apply(&self, request: &mut Request, cursor: &mut Cursor) {
+        let next = match *self {
+            Self::Local => return,
+            Self::Preferred(node) => return request.preferred = Some(node),
+            Self::Strict(node) => {
+                request.strict = true;
+                return request.preferred = Some(node);
+            }
+            Self::Set(nodes) => return request.nodes = nodes,
+            Self::Interleave(nodes) => cursor.next(nodes),
+            Self::Weighted(nodes, weights) => cursor.next_weighted(nodes, weights),
         };
-        if let Some((preferred, strict)) = self.one_node(node) {
-            return Request { preferred, strict, ..request };
+        match next {
+            Some(_) => request.interleaved = true,
+            None => request.nodes = NodeSet::EMPTY,
         }
-        match *self {
-            Self::Local | Self::Preferred(_) | Self::Strict(_) => request,
-            Self::Set(nodes) => Request { nodes, ..request },
-            Self::Interleave(nodes) => in_turn(cursor.next(nodes)),
-            Self::Weighted(nodes, weights) => in_turn(cursor.next_weighted(nodes, weights)),
-        }
+        request.preferred = next;
     }
 }
 
-/// A weight for each node. They can be read while they are set.
+/// A weight for each node. Weights can be read while they are being set.
 #[derive(Debug)]
 pub struct NodeWeights([AtomicU8; MAX_NODES]);
 
 impl NodeWeights {
-    /// Each weight is 0.
+    /// Returns weights that are all 0.
     pub const fn new() -> Self {
         Self([const { AtomicU8::new(0) }; MAX_NODES])
     }
 
-    /// The node's weight.
+    /// Returns the node's weight.
     #[inline]
     pub fn of(&self, node: NodeId) -> u8 {
         self.0[node.index()].load(Relaxed)
@@ -81,14 +71,14 @@ impl NodeWeights {
         self.0[node.index()].store(weight, Relaxed);
     }
 
-    /// Sets all weights to what those are.
+    /// Sets all weights to those of `other`.
     pub fn copy_from(&self, other: &Self) {
         for (to, from) in self.0.iter().zip(&other.0) {
             to.store(from.load(Relaxed), Relaxed);
         }
     }
 
-    /// The nodes whose weight is not 0.
+    /// Returns the nodes whose weight is not 0.
     pub fn nodes(&self) -> NodeSet {
         let weighted = self.0.iter().enumerate().filter(|(_, weight)| weight.load(Relaxed) != 0);
         weighted.filter_map(|(index, _)| NodeId::new(index)).collect()
@@ -102,7 +92,7 @@ impl Default for NodeWeights {
 }
 
 impl FromIterator<u8> for NodeWeights {
-    /// The weights of nodes 0, 1, 2, …; those that are left out are 0, those beyond the last node are ignored.
+    /// Returns the weights of nodes 0, 1, 2, … in order. Missing ones are 0, and those beyond the last node are ignored.
     fn from_iter<I: IntoIterator<Item = u8>>(weights: I) -> Self {
         let new = Self::new();
         new.0.iter().zip(weights).for_each(|(to, weight)| to.store(weight, Relaxed));
@@ -110,9 +100,9 @@ impl FromIterator<u8> for NodeWeights {
     }
 }
 
-/// Whose turn it was last, and how many more that node has: where a thread's interleaving stands.
+/// The state of a thread's interleaving: the node that had the last turn, and how many more turns it has.
 ///
-/// One cursor serves a thread whatever sets it interleaves over: the next is always the next higher of the set at hand.
+/// One cursor serves a thread for all sets that it interleaves over. The next node is always the next higher one of the set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cursor {
     last: NodeId,
@@ -120,16 +110,16 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Before the first turn: the lowest node of a set comes next.
+    /// The cursor before the first turn: the lowest node of a set comes next.
     pub const START: Self = Self { last: highest(), left: 0 };
 
-    /// The cursor in 16 bits, to be kept where that is wanted.
+    /// Packs the cursor into 16 bits.
     #[inline]
     pub const fn pack(self) -> u16 {
         (self.last.index() as u16) << 8 | self.left as u16
     }
 
-    /// What was packed; [`Cursor::START`] for what never was.
+    /// Unpacks a cursor. Returns [`Cursor::START`] for a value that `pack` never returns.
     #[inline]
     pub const fn unpack(packed: u16) -> Self {
         match NodeId::new((packed >> 8) as usize) {
@@ -138,7 +128,7 @@ impl Cursor {
         }
     }
 
-    /// The next of these nodes; `None` where there is none.
+    /// Moves to the next of these nodes and returns it, or `None` if the set is empty.
     #[inline]
     fn next(&mut self, nodes: NodeSet) -> Option<NodeId> {
         let next = nodes.next_after(self.last)?;
@@ -146,9 +136,9 @@ impl Cursor {
         Some(next)
     }
 
-    /// The same node again while it has turns left, else the next that has a weight.
+    /// Returns the same node again while it has turns left. Otherwise moves to the next node that has a weight.
     fn next_weighted(&mut self, nodes: NodeSet, weights: &NodeWeights) -> Option<NodeId> {
-        // The turns that are left may be by other weights.
+        // The turns left may be those of other weights.
         if self.left > 0 && nodes.contains(self.last) && self.left < weights.of(self.last) {
             self.left -= 1;
             return Some(self.last);
@@ -166,7 +156,7 @@ impl Cursor {
     }
 }
 
-/// Behind it comes the lowest node of any set.
+/// Returns the highest node, behind which the lowest node of any set comes next.
 const fn highest() -> NodeId {
     match NodeId::new(MAX_NODES - 1) {
         Some(node) => node,
@@ -184,8 +174,14 @@ mod tests {
         indices.iter().filter_map(|&index| NodeId::new(index)).collect()
     }
 
+    fn request(policy: Policy<'_>, cursor: &mut Cursor) -> Request {
+        let mut request = Request::page();
+        policy.apply(&mut request, cursor);
+        request
+    }
+
     fn turns(policy: Policy<'_>, count: usize, cursor: &mut Cursor) -> Vec<usize> {
-        let mut next = || policy.request(1, NodeId::ZERO, cursor).preferred.index();
+        let mut next = || request(policy, cursor).preferred.unwrap().index();
         (0..count).map(|_| next()).collect()
     }
 
@@ -241,7 +237,7 @@ mod tests {
         let weights = NodeWeights::from_iter([0, 0, 7]);
         for policy in [Policy::Interleave(NodeSet::EMPTY), Policy::Weighted(set(&[0, 1]), &weights)] {
             let mut cursor = Cursor::START;
-            assert!(policy.request(1, NodeId::ZERO, &mut cursor).nodes.is_empty());
+            assert!(request(policy, &mut cursor).nodes.is_empty());
             assert_eq!(cursor, Cursor::START);
         }
         assert_eq!(weights.nodes(), set(&[2]));

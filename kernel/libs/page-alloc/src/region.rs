@@ -1,4 +1,4 @@
-//! Memory that a node gets after setup: blocks and lists of its own, under the node's lock.
+//! Memory that a node gets after setup: each addition has its own blocks and lists, under the node's lock.
 use core::alloc::{Layout, LayoutError};
 use core::mem::{MaybeUninit, replace};
 
@@ -8,24 +8,24 @@ use crate::node_memory::NodeMemory;
 use crate::request::Needs;
 use crate::span_table::{Span, SpanTable};
 
-/// One span that was added, and its memory.
+/// A span that was added after setup, and its memory.
 pub struct Region<'m> {
     pub memory: NodeMemory<'m>,
     pub span: Span,
 }
 
-/// What is cut out of the metadata for a span that is added.
+/// The structures for an added span, cut out of its metadata.
 pub struct Parts<'m> {
-    /// For all of the node's regions, the new one last.
+    /// Space for all of the node's regions, the new one last.
     pub regions: &'m mut [MaybeUninit<Region<'m>>],
-    /// Of the new one.
+    /// The new region's blocks.
     pub blocks: Blocks<'m>,
-    /// Of all spans that were added, the new one included.
+    /// The table of all added spans, the new one included.
     pub table: &'m SpanTable<'m>,
 }
 
-/// Memory for the parts, where the node has so many regions besides the first, the machine so many added spans, and the new
-/// one so many blocks.
+/// Returns the layout of the parts. The node has `regions` regions besides the first, the machine `spans` added spans, and the
+/// new span `blocks` blocks.
 pub fn layout(regions: usize, spans: usize, blocks: usize) -> Result<Layout, LayoutError> {
     let (layout, _) = Layout::array::<Region<'_>>(regions + 1)?.extend(Layout::array::<MapSlot>(blocks)?)?;
     let (layout, _) = layout.extend(Layout::array::<Block>(blocks)?)?;
@@ -33,8 +33,8 @@ pub fn layout(regions: usize, spans: usize, blocks: usize) -> Result<Layout, Lay
     Ok(layout.extend(SpanTable::layout(spans + 1)?)?.0)
 }
 
-/// Cuts the parts in the order in which [`layout`] counts them, and writes them but for the regions; `None` when the memory is
-/// too small. The region of `span` is the number of those that there are, the first included.
+/// Cuts the parts in the order in which [`layout`] counts them, and writes all but the regions. Returns `None` if the memory is
+/// too small. The region number of `span` is the number of existing regions, the first included.
 pub fn cut<'m>(
     metadata: &'m mut [MaybeUninit<u8>],
     spans: &[Span],
@@ -50,7 +50,7 @@ pub fn cut<'m>(
     Some(Parts { regions, blocks: Blocks::new(descriptors, maps), table })
 }
 
-/// The regions and a further one, in memory for all of them. What stays behind is empty.
+/// Moves the regions and a further one into `memory`. The old regions stay behind empty.
 pub fn moved<'m>(
     regions: &mut [Region<'m>],
     added: Region<'m>,
@@ -63,7 +63,7 @@ pub fn moved<'m>(
     fill(memory, moved.chain([added]))
 }
 
-/// Grants a run that meets the needs, of the first region that has one.
+/// Grants a run that meets the needs, from the first region that has one. Returns its first frame.
 #[cold]
 #[inline(never)]
 pub fn allocate(regions: &mut [Region<'_>], needs: &Needs) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! What is asked for, and what was granted.
+//! Requests for frames, and grants.
 use units::{FRAME_SIZE, FrameNumber, NodeId, NodeSet, PhysAddr};
 
 use crate::MAX_ORDER;
@@ -7,68 +7,95 @@ use crate::error::AllocateError;
 /// A request for contiguous frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// Frames wanted, at least 1. A power of two up to 2^[`MAX_ORDER`] comes aligned to itself.
+    /// The number of frames, at least 1. A power of two up to 2^[`MAX_ORDER`] is aligned to itself.
     pub count: u64,
-    /// The first frame's number is a multiple of this power of two; 1 where any frame will do.
+    /// The alignment of the first frame, in frames: a power of two. 1 accepts any frame.
     pub alignment: u64,
-    /// The last byte that the run may contain; `None` where any address will do.
+    /// The last byte that the run may contain. `None` accepts any address.
     pub highest: Option<PhysAddr>,
-    /// The node to take the frames from.
-    pub preferred: NodeId,
-    /// Whether no other node will do. Otherwise the preferred node's fallback order is followed.
+    /// The node to take the frames from. `None` is the node of the CPU that asks.
+    pub preferred: Option<NodeId>,
+    /// Whether only the preferred node may serve the request. Otherwise its fallback order is followed.
     pub strict: bool,
-    /// The only nodes that will do; [`NodeSet::ALL`] where any will. Where the preferred node is not among them, the first in
-    /// its fallback order that is stands for it.
+    /// The nodes that may serve the request. If the preferred node is not among them, the first one in its fallback order that
+    /// is takes its place.
     pub nodes: NodeSet,
-    /// Whether the preferred node was chosen by turns, for the count `interleave_hit` alone.
+    /// Whether interleaving chose the preferred node. Only the count `interleave_hit` depends on it.
     pub interleaved: bool,
-    /// The node of the CPU that asks, for the counts `local` and `other` alone.
-    pub cpu_node: NodeId,
+    /// Whether the kernel owns the grant. Only [`CpuCache::free_kernel_owned`](crate::CpuCache::free_kernel_owned) takes it back.
+    pub kernel_owned: bool,
 }
 
 impl Request {
-    /// `count` frames anywhere on this node or else on its fallbacks, asked for by a CPU of this node.
+    /// Returns a request for `count` frames of the node `preferred`, or else of its fallbacks.
     #[must_use]
     pub const fn new(count: u64, preferred: NodeId) -> Self {
+        Self { preferred: Some(preferred), ..Self::local(count) }
+    }
+
+    /// Returns a request for `count` frames of the CPU's node, or else of its fallbacks.
+    #[must_use]
+    pub const fn local(count: u64) -> Self {
         Self {
             count,
             alignment: 1,
             highest: None,
-            preferred,
+            preferred: None,
             strict: false,
             nodes: NodeSet::ALL,
             interleaved: false,
-            cpu_node: preferred,
+            kernel_owned: false,
         }
+    }
+
+    /// Returns a request for one frame of the CPU's node, or else of its fallbacks.
+    #[must_use]
+    pub const fn page() -> Self {
+        Self::local(1)
+    }
+
+    /// Returns true if any frames of the preferred node serve the request.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.kernel_owned && self.has_no_limits()
+    }
+
+    /// Returns true if any frames of the preferred node serve the request, whoever owns them.
+    #[inline(always)]
+    pub(crate) fn has_no_limits(&self) -> bool {
+        self.alignment == 1 && self.highest.is_none() && !self.interleaved && self.nodes == NodeSet::ALL
     }
 }
 
-/// Frames that were handed out: `count` of them from `frame` on.
+/// Frames that were granted: `count` of them from `frame` on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Grant {
     /// The first frame.
     pub frame: FrameNumber,
-    /// Frames granted: as many as were asked for.
+    /// The number of frames: that of the request.
     pub count: u64,
-    /// The node that all of them are of.
+    /// The node of all the frames.
     pub node: NodeId,
-    /// Whether that is another node than the preferred one, or the one that stands for it.
+    /// Whether that is another node than the preferred one, or the one in its place.
     pub fell_back: bool,
+    /// Whether the frame came from the CPU's cache, which has counted it: see [`CacheView::granted`](crate::CacheView::granted).
+    pub cached: bool,
 }
 
-/// A request that was checked, in the terms in which a node looks for frames.
+/// A checked request, in the terms in which a node searches for frames.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Needs {
     pub count: u64,
-    /// A power of two, with the natural alignment of a count that is one.
+    /// A power of two that includes the natural alignment of the count.
     pub alignment: u64,
     /// The first frame number behind the allowed ones.
     pub limit: u64,
-    /// A free chunk of this order holds such a run whatever lies around it. May be above [`MAX_ORDER`].
+    /// A free chunk of this order contains such a run whatever lies around it. May exceed [`MAX_ORDER`].
     pub order: u8,
 }
 
 impl Needs {
+    /// Checks a request.
     #[inline]
     pub fn of(request: &Request) -> Result<Self, AllocateError> {
         let &Request { count, alignment, highest, .. } = request;
@@ -85,17 +112,30 @@ impl Needs {
         Ok(Self { count, alignment, limit, order })
     }
 
-    /// Whether the runs looked for are exactly the free chunks of one order, so that its lists alone know the answer.
+    /// Returns true if exactly the free chunks of one order meet the needs, so that the lists alone know the answer.
     pub fn is_chunk(&self) -> bool {
         self.count == self.alignment && self.order <= MAX_ORDER
     }
+}
+
+/// How the frames of a request are counted and marked, whichever node grants them.
+#[derive(Clone, Copy)]
+pub(crate) struct Purpose {
+    /// The node that the frames are wanted from.
+    pub wanted: NodeId,
+    /// The node of the CPU that asks.
+    pub cpu_node: NodeId,
+    /// Whether interleaving chose the node.
+    pub interleaved: bool,
+    /// Whether the kernel owns the grant.
+    pub kernel_owned: bool,
 }
 
 const fn ends_frame(address: PhysAddr) -> bool {
     address.0 % FRAME_SIZE == FRAME_SIZE - 1
 }
 
-/// The order of the smallest power of two that is not below `value`, which is not 0.
+/// Returns the order of the smallest power of two that is not below `value`. `value` is not 0.
 const fn log2_ceil(value: u64) -> u8 {
     (u64::BITS - (value - 1).leading_zeros()) as u8
 }
@@ -105,8 +145,7 @@ mod tests {
     use super::*;
 
     fn needs(count: u64, alignment: u64, highest: Option<u64>) -> Needs {
-        let request =
-            Request { alignment, highest: highest.map(PhysAddr), ..Request::new(count, NodeId::ZERO) };
+        let request = Request { alignment, highest: highest.map(PhysAddr), ..Request::local(count) };
         Needs::of(&request).unwrap()
     }
 
@@ -138,9 +177,23 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        let node = NodeId::ZERO;
-        assert_eq!(Needs::of(&Request::new(0, node)).unwrap_err(), AllocateError::NoFrames);
-        let odd = Request { alignment: 3, ..Request::new(1, node) };
+        assert_eq!(Needs::of(&Request::local(0)).unwrap_err(), AllocateError::NoFrames);
+        let odd = Request { alignment: 3, ..Request::page() };
         assert_eq!(Needs::of(&odd).unwrap_err(), AllocateError::BadAlignment(3));
+    }
+
+    #[test]
+    fn a_request_with_a_limit_or_an_owner_is_not_served_by_any_frames() {
+        let plain = [Request::page(), Request::local(3), Request::new(1, NodeId::ZERO)];
+        assert!(plain.iter().all(Request::is_plain));
+        let page = Request::page();
+        let others = [
+            Request { alignment: 2, ..page },
+            Request { highest: Some(PhysAddr(u64::MAX)), ..page },
+            Request { nodes: NodeSet::EMPTY, ..page },
+            Request { interleaved: true, ..page },
+            Request { kernel_owned: true, ..page },
+        ];
+        assert!(others.iter().all(|request| !request.is_plain()));
     }
 }

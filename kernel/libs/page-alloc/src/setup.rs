@@ -1,4 +1,4 @@
-//! How much metadata is needed, and how a node is built in it.
+//! The size of the metadata, and building a node in it.
 use core::alloc::{Layout, LayoutError};
 use core::mem::MaybeUninit;
 
@@ -13,17 +13,17 @@ use crate::node_memory::NodeMemory;
 use crate::span_table::SpanTable;
 use crate::spans::{NodeFrames, merged};
 
-/// What the allocator gets for a node.
+/// The caller's part of a node.
 #[derive(Debug)]
 pub struct NodeSetup<'m> {
-    /// As many bytes as `PageAllocator::node_layout` says, best in the node itself. They are the allocator's from then
-    /// on, and what they hold does not matter.
+    /// Memory as large as `PageAllocator::node_layout` says, preferably of the node itself. Its contents do not matter. The
+    /// allocator keeps it.
     pub metadata: &'m mut [MaybeUninit<u8>],
-    /// The nodes to try when this one is preferred, in order. Begins with the node itself where it has memory.
+    /// The nodes to try, in order, when this one is preferred and has no such frames. The order may contain the node itself.
     pub fallback: &'m [NodeId],
 }
 
-/// Memory for the table of these spans.
+/// Returns the layout of the table of these spans.
 pub fn table_layout(spans: &[NodeFrames]) -> Result<Layout, SetupError> {
     let mut count = 0;
     for span in merged(spans) {
@@ -33,13 +33,13 @@ pub fn table_layout(spans: &[NodeFrames]) -> Result<Layout, SetupError> {
     SpanTable::layout(count).map_err(|_| SetupError::TableTooSmall)
 }
 
-/// Memory for the metadata of one node.
+/// Returns the layout of one node's metadata.
 pub fn node_layout<L>(spans: &[NodeFrames], node: NodeId) -> Result<Layout, SetupError> {
     let blocks = block_count(spans, node)?;
     layout_for::<L>(blocks).map_err(|_| SetupError::MetadataTooSmall(node))
 }
 
-/// Builds a node in its metadata. Nothing of it is free yet. Writes the node and a byte for each of its blocks.
+/// Builds a node, nothing of which is free yet, in its metadata. Writes the node and a byte for each of its blocks.
 pub fn build_node<'m, L: RawMutex>(
     id: NodeId,
     setup: NodeSetup<'m>,
@@ -48,7 +48,7 @@ pub fn build_node<'m, L: RawMutex>(
 ) -> Result<&'m Node<'m, L>, SetupError> {
     let blocks = block_count(spans, id)?;
     let mut carver = Carver::new(setup.metadata);
-    // The order in which `layout_for` counts them.
+    // In the order in which `layout_for` counts them.
     let mut cut = || {
         let [node] = carver.uninit::<Node<'m, L>>(1)? else { return None };
         let maps = carver.uninit::<MapSlot>(blocks)?;

@@ -1,24 +1,26 @@
-//! All spans: those that setup knew, and those that came later.
+//! All spans: those of setup, and those that were added later.
 use core::ptr;
 use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Acquire, Release};
 
 use crate::span_table::{Span, SpanTable};
 
-/// Two tables: one that never changes, and one that is replaced by a larger one when memory is added. Looking a span up
-/// takes no lock, and for a span that setup knew it takes no more steps than if there were no other.
+/// Two tables: the one of setup never changes; the other one is replaced by a larger one when memory is added.
+///
+/// A look-up takes no lock. A look-up of a span of setup takes no more steps than without added spans.
 pub struct SpanIndex<'m> {
     boot: SpanTable<'m>,
-    /// Null until memory is added. Tables that were replaced stay valid.
+    /// Null until memory is added. Replaced tables stay valid.
     added: AtomicPtr<SpanTable<'m>>,
 }
 
 impl<'m> SpanIndex<'m> {
+    /// Returns an index without added spans.
     pub const fn new(boot: SpanTable<'m>) -> Self {
         Self { boot, added: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// The span that holds the frame.
+    /// Returns the span that contains the frame.
     #[inline]
     pub fn find(&self, frame: u64) -> Option<&'m Span> {
         match self.boot.find(frame) {
@@ -33,23 +35,23 @@ impl<'m> SpanIndex<'m> {
         self.added()?.find(frame)
     }
 
-    /// The spans that the node had at setup, of which this is the index of the first, ascending.
+    /// Returns the spans that a node had at setup, ascending. `first` is the index of the first one.
     pub fn of_node(&self, first: Option<u32>) -> impl Iterator<Item = &Span> + Clone {
         self.boot.of_node(first)
     }
 
-    /// The spans that setup knew.
+    /// Returns the table of setup.
     pub fn boot(&self) -> &SpanTable<'m> {
         &self.boot
     }
 
-    /// The spans that came later, if any did.
+    /// Returns the table of added spans, if there are any.
     pub fn added(&self) -> Option<&'m SpanTable<'m>> {
-        // SAFETY: the pointer is null or came from `replace_added`, a shared reference for 'm to what nobody writes any more.
+        // SAFETY: the pointer is null, or `replace_added` made it from a shared reference that is valid for 'm.
         unsafe { self.added.load(Acquire).as_ref() }
     }
 
-    /// Puts this table in the place of the one of the spans that came later, all of which it has.
+    /// Replaces the table of added spans by one that contains all of them and more.
     pub fn replace_added(&self, table: &'m SpanTable<'m>) {
         self.added.store(ptr::from_ref(table).cast_mut(), Release);
     }

@@ -1,4 +1,4 @@
-//! From a frame to its span: which node it is of, and where its block's descriptor is.
+//! The look-up from a frame to its span, which says the frame's node and where the descriptor of its block is.
 use core::alloc::{Layout, LayoutError};
 use core::mem::MaybeUninit;
 
@@ -7,56 +7,57 @@ use units::{FrameNumber, FrameRange, NodeId};
 use crate::blocks::block_of;
 use crate::carve::Carver;
 use crate::error::SetupError;
-use crate::node_memory::Extent;
+use crate::extent::Extent;
 use crate::spans::{NodeFrames, merged};
 
-/// Granules that the frame numbers up to the highest are cut into.
+/// The number of granules into which the frame numbers up to the highest one are cut.
 const GRANULES: usize = 512;
 
-/// A run of one node's frames, and the place of its first block among the node's.
+/// A run of one node's frames, and the slot of its first block among the node's descriptors.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     pub frames: FrameRange,
     pub node: NodeId,
-    place: u32,
+    slot: u32,
     /// The node's next span, as an index into the table. Spans that were added after setup have none.
     next: Option<u32>,
-    /// Which of the node's regions has its blocks: 0 is the one of setup, the k-th span that was added since has region k.
+    /// The node's region that has the blocks: 0 is that of setup, and k that of the k-th span added since.
     pub region: u32,
 }
 
 impl Span {
+    /// A span without frames.
     pub const EMPTY: Self =
-        Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, place: 0, next: None, region: 0 };
+        Self { frames: FrameRange::new(0, 0), node: NodeId::ZERO, slot: 0, next: None, region: 0 };
 
-    /// A span that is added after setup, and has all blocks of this region.
+    /// Returns a span that is added after setup and has all blocks of this region.
     pub const fn added(memory: NodeFrames, region: u32) -> Self {
-        Self { frames: memory.frames, node: memory.node, place: 0, next: None, region }
+        Self { frames: memory.frames, node: memory.node, slot: 0, next: None, region }
     }
 
-    /// The span's blocks.
+    /// Returns the span's blocks.
     #[inline]
     pub fn extent(&self) -> Extent {
         let first = block_of(self.frames.start.0);
-        Extent::new(first..block_of(self.frames.end.0 - 1) + 1, self.place as usize)
+        Extent::new(first..block_of(self.frames.end.0 - 1) + 1, self.slot as usize)
     }
 }
 
 /// All spans, ascending, with a guide that leads to the few that a frame can be in.
 pub struct SpanTable<'m> {
     spans: &'m [Span],
-    /// For each granule the first span that ends in or behind it; then the number of spans.
+    /// For each granule, the index of the first span that ends in or behind it; at the end, the number of spans.
     guide: &'m [u32; GRANULES + 1],
     granule_log2: u32,
 }
 
 impl<'m> SpanTable<'m> {
-    /// Memory for the table of so many spans.
+    /// Returns the layout of a table of so many spans.
     pub fn layout(spans: usize) -> Result<Layout, LayoutError> {
         Ok(Layout::array::<Span>(spans)?.extend(Layout::array::<u32>(GRANULES + 1)?)?.0)
     }
 
-    /// The table of the caller's spans, which are left as they are.
+    /// Builds the table of the caller's spans in `memory`.
     pub fn new(spans: &[NodeFrames], memory: &'m mut [MaybeUninit<u8>]) -> Result<Self, SetupError> {
         let mut count = 0;
         for span in merged(spans) {
@@ -69,7 +70,7 @@ impl<'m> SpanTable<'m> {
         Self::over(table, &mut carver).ok_or(SetupError::TableTooSmall)
     }
 
-    /// The table of these spans, ascending, and one more, which overlaps none of them.
+    /// Builds the table of these spans, which ascend, and of `added`, which overlaps none of them.
     pub fn extended(spans: &[Span], added: Span, carver: &mut Carver<'m>) -> Option<Self> {
         let table = carver.filled(spans.len() + 1, added)?;
         let (below, above) =
@@ -88,30 +89,31 @@ impl<'m> SpanTable<'m> {
         Some(Self { spans, guide, granule_log2 })
     }
 
-    /// The span that holds the frame. A step or two, and one more for each doubling of the spans in its granule, which
-    /// is a 512th of the address range that has memory.
+    /// Returns the span that contains the frame.
+    ///
+    /// Takes a step or two, and one more for each doubling of the spans in the frame's granule, a 512th of the address range.
     #[inline]
     pub fn find(&self, frame: u64) -> Option<&'m Span> {
         let granule =
             usize::try_from(frame >> self.granule_log2).ok().filter(|&granule| granule < GRANULES)?;
         let first = self.guide[granule] as usize;
-        // Most granules are in one span.
+        // Most granules lie in one span.
         if let Some(span) = self.spans.get(first).filter(|span| span.frames.contains(FrameNumber(frame))) {
             return Some(span);
         }
-        // The span that the next granule's frames may be in can begin in this one.
+        // The first span of the next granule may start in this one.
         let end = (self.guide[granule + 1] as usize + 1).min(self.spans.len());
         let candidates = &self.spans[first..end];
         let at = candidates.partition_point(|span| span.frames.end.0 <= frame);
         candidates.get(at).filter(|span| span.frames.start.0 <= frame)
     }
 
-    /// All spans, ascending.
+    /// Returns all spans, ascending.
     pub fn spans(&self) -> &'m [Span] {
         self.spans
     }
 
-    /// The spans of the node whose first one has this index, ascending.
+    /// Returns the spans of a node, ascending. `first` is the index of the first one.
     pub fn of_node(&self, first: Option<u32>) -> impl Iterator<Item = &Span> + Clone {
         let mut next = first;
         core::iter::from_fn(move || {
@@ -121,7 +123,7 @@ impl<'m> SpanTable<'m> {
         })
     }
 
-    /// The index of the node's first span.
+    /// Returns the index of the node's first span.
     pub fn first_of(&self, node: NodeId) -> Option<u32> {
         self.spans.iter().position(|span| span.node == node).map(|index| index as u32)
     }
@@ -132,7 +134,7 @@ fn fill_table(table: &mut [Span], spans: &[NodeFrames]) {
     let mut last_of = [None::<u32>; units::MAX_NODES];
     for (index, span) in merged(spans).flatten().enumerate() {
         let node = span.node.index();
-        table[index] = Span { frames: span.frames, node: span.node, place: blocks_of[node], ..Span::EMPTY };
+        table[index] = Span { frames: span.frames, node: span.node, slot: blocks_of[node], ..Span::EMPTY };
         blocks_of[node] += span.block_count() as u32;
         if let Some(last) = last_of[node].replace(index as u32) {
             table[last as usize].next = Some(index as u32);
@@ -174,16 +176,16 @@ mod tests {
     fn a_node_s_blocks_are_numbered_through_its_spans_and_shared_blocks_counted_twice() {
         let spans = [run(0, 0, 100), run(1, 100, 700), run(0, 700, 1600), run(0, 1 << 28, (1 << 28) + 1)];
         with_table(&spans, |table| {
-            let place = |frame| {
+            let found = |frame| {
                 let span = table.find(frame).unwrap();
-                (span.node.index(), span.extent().place(block_of(frame)))
+                (span.node.index(), span.extent().slot(block_of(frame)))
             };
-            assert_eq!(place(99), (0, 0));
-            assert_eq!(place(100), (1, 0));
-            assert_eq!(place(699), (1, 1));
-            assert_eq!(place(700), (0, 1));
-            assert_eq!(place(1599), (0, 3));
-            assert_eq!(place(1 << 28), (0, 4));
+            assert_eq!(found(99), (0, 0));
+            assert_eq!(found(100), (1, 0));
+            assert_eq!(found(699), (1, 1));
+            assert_eq!(found(700), (0, 1));
+            assert_eq!(found(1599), (0, 3));
+            assert_eq!(found(1 << 28), (0, 4));
             let starts: Vec<_> =
                 table.of_node(table.first_of(NodeId::ZERO)).map(|span| span.frames.start.0).collect();
             assert_eq!(starts, [0, 700, 1 << 28]);

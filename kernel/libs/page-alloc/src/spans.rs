@@ -1,4 +1,4 @@
-//! The caller's list of memory: which frames are of which node.
+//! The caller's list of memory: the frames of each node.
 use units::{FrameNumber, FrameRange, NodeId};
 
 use crate::blocks::block_of;
@@ -7,7 +7,7 @@ use crate::error::SetupError;
 /// The first frame number at 2^52 bytes, the most that x86_64 can address (Intel SDM vol. 3 §4.1.4).
 pub(crate) const FRAMES_END: u64 = 1 << 40;
 
-/// A run of RAM frames of one node, those that are in use at boot included.
+/// A run of RAM frames of one node, including those in use at boot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NodeFrames {
     /// The node.
@@ -17,13 +17,13 @@ pub struct NodeFrames {
 }
 
 impl NodeFrames {
-    /// The 2 MiB blocks that the run touches.
+    /// Returns the number of 2 MiB blocks that the run touches.
     pub(crate) fn block_count(&self) -> u64 {
         block_of(self.frames.end.0 - 1) - block_of(self.frames.start.0) + 1
     }
 }
 
-/// The runs in ascending order, those of one node that touch made one, empty ones left out; or what is wrong with them.
+/// Returns the runs in ascending order, without empty ones. Touching runs of one node are joined. A wrong run is an error.
 pub(crate) fn merged(spans: &[NodeFrames]) -> impl Iterator<Item = Result<NodeFrames, SetupError>> {
     let mut rest = spans.iter().copied().filter(|span| !span.frames.is_empty()).peekable();
     let mut end = 0;

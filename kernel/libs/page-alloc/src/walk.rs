@@ -1,20 +1,23 @@
-//! Looking for a run by walking blocks in the order of their addresses: what the lists by order cannot answer.
+//! Searching a run by walking the blocks in the order of their addresses, for requests that the lists cannot answer.
 use core::ops::Range;
 
 use crate::blocks::{BLOCK_ORDER, Block};
-use crate::node_memory::{Extent, NodeMemory};
+use crate::extent::Extent;
+use crate::node_memory::NodeMemory;
 use crate::request::Needs;
 
 impl NodeMemory<'_> {
-    /// The lowest run in the extent that meets the needs. A step for each free run of blocks and each other block, up
-    /// to the limit or the first fit, and for a split block one for each of its runs of free frames.
+    /// Returns the lowest run in the extent that meets the needs.
+    ///
+    /// Takes a step for each free run of blocks and for each other block, up to the limit or the first fit. A split block takes a
+    /// step for each of its runs of free frames.
     pub(crate) fn find_run(&self, extent: Extent, needs: &Needs) -> Option<u64> {
         let mut finder = RunFinder { needs, run: 0..0 };
         let mut number = extent.first;
         while number < extent.end && number << BLOCK_ORDER < needs.limit {
-            let place = extent.place(number);
+            let slot = extent.slot(number);
             let base = number << BLOCK_ORDER;
-            match self.blocks.get(place) {
+            match self.blocks.get(slot) {
                 Block::Free { order, .. } => {
                     if let Some(found) = finder.add(base..base + (1 << order)) {
                         return Some(found);
@@ -23,7 +26,7 @@ impl NodeMemory<'_> {
                     continue;
                 }
                 Block::Split { free: 1.., .. } => {
-                    let mut runs = self.blocks.map(place)?.free_runs();
+                    let mut runs = self.blocks.map(slot)?.free_runs();
                     let found = runs
                         .find_map(|run| finder.add(base + u64::from(run.start)..base + u64::from(run.end)));
                     if found.is_some() {
@@ -38,14 +41,14 @@ impl NodeMemory<'_> {
     }
 }
 
-/// Joins free runs that touch, and looks whether what is joined so far is enough.
+/// Joins free runs that touch, and checks whether the joined run meets the needs.
 struct RunFinder<'n> {
     needs: &'n Needs,
     run: Range<u64>,
 }
 
 impl RunFinder<'_> {
-    /// Takes the next free run, in ascending order; the first frame of a fit, once there is one.
+    /// Adds the next free run, in ascending order. Returns the first frame of a fit, once there is one.
     fn add(&mut self, free: Range<u64>) -> Option<u64> {
         if free.start != self.run.end {
             self.run.start = free.start;

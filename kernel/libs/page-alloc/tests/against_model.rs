@@ -2,256 +2,63 @@
 mod machine;
 mod model;
 
-use machine::{Machine, node, span};
+use machine::{Machine, cpus, node, take, uncached};
 use model::Model;
-use model::policies::{self, Turns, Wish};
+use model::plans::{HIGH, Step, THREADS, plans};
+use model::policies::{Turns, Wish};
 use page_alloc::{
-    AllocateError, CpuCache, Cursor, NodeFrames, NodeStats, PageAllocator, RemoveError, Request,
+    AllocateError, CpuCache, Cursor, IsolateError, NodeFrames, NodeStats, PageAllocator, Request,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
-use units::{FrameNumber, FrameRange, NodeId, PhysAddr};
+use units::{FrameNumber, FrameRange, NodeId};
 
-/// The last runs of a machine's memory begin here: 1 TiB.
-const HIGH: u64 = 1 << 28;
-
-#[derive(Clone, Debug)]
-struct Plan {
-    spans: Vec<NodeFrames>,
-    fallback: Vec<Vec<NodeId>>,
-    taken_at_boot: Vec<(Index, u64)>,
-    steps: Vec<Step>,
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Allocate {
-        request: Request,
-    },
-    /// By a policy, for one of the threads, on a CPU of this node.
-    AllocateBy {
-        policy: policies::Plan,
-        count: u64,
-        thread: usize,
-        cpu_node: NodeId,
-        times: u8,
-    },
-    /// On this CPU, through its cache, as all frees are.
-    Free {
-        which: Index,
-        cpu: Index,
-    },
-    /// So many grants of single frames.
-    FreeSingles {
-        first: Index,
-        cpu: Index,
-        times: u16,
-    },
-    /// Another count than was granted, or another first frame.
-    FreeOther {
-        which: Index,
-        ahead: u64,
-        back: u64,
-        count: u64,
-    },
-    FreeAnywhere {
-        frame: u64,
-        count: u64,
-    },
-    Add {
-        start: u64,
-        len: u64,
-    },
-    /// A new span, of which so many frames at both ends are withheld, behind what is known or anywhere.
-    AddMemory {
-        node: NodeId,
-        start: u64,
-        len: u64,
-        withheld: (u64, u64),
-        behind: bool,
-    },
-    Remove {
-        start: u64,
-        len: u64,
-    },
-    /// Part of a run of free frames, or all of it.
-    RemoveFree {
-        which: Index,
-        skip: u64,
-        len: u64,
-    },
-    /// What one of the steps before has removed.
-    AddBack {
-        which: Index,
-    },
-    /// So many single frames, from one CPU's cache.
-    AllocateCached {
-        cpu: Index,
-        times: u16,
-    },
-    Drain {
-        cpu: Index,
-    },
-}
-
-/// How many single frames a CPU takes or gives back in a row: seldom more than its cache has room for.
-fn singles() -> impl Strategy<Value = u16> {
-    prop_oneof![4 => 1..400u16, 1 => 500..1200u16]
-}
-
-fn plans() -> impl Strategy<Value = Plan> {
-    (2..=8usize).prop_flat_map(|nodes| {
-        let order = Just((0..nodes).map(node).collect::<Vec<_>>()).prop_shuffle();
-        let order = (order, 1..=nodes).prop_map(|(mut order, len)| {
-            order.truncate(len);
-            order
-        });
-        (
-            spans(nodes),
-            prop::collection::vec(order, nodes),
-            prop::collection::vec((any::<Index>(), 1..900u64), 0..6),
-            prop::collection::vec(step(nodes), 0..150),
-        )
-            .prop_map(|(spans, fallback, taken_at_boot, steps)| Plan {
-                spans,
-                fallback,
-                taken_at_boot,
-                steps,
-            })
-    })
-}
-
-/// Runs with odd borders: some touch, some leave holes, the last ones begin far above the others.
-fn spans(nodes: usize) -> impl Strategy<Value = Vec<NodeFrames>> {
-    let len = prop_oneof![1..40u64, 1..3000u64, (1..6u64).prop_map(|blocks| blocks * 512)];
-    let gap = prop_oneof![Just(0), Just(0), 1..700u64];
-    let runs = prop::collection::vec((0..nodes, gap, len), 1..10);
-    (runs, any::<Index>()).prop_map(|(runs, first_high)| {
-        let first_high = first_high.index(runs.len() + 1);
-        let mut end = 0;
-        let place = |(index, (node, gap, len)): (usize, (usize, u64, u64))| {
-            let start = if index == first_high { HIGH + gap } else { end + gap };
-            end = start + len;
-            span(node, start, end)
-        };
-        runs.into_iter().enumerate().map(place).collect()
-    })
-}
-
-fn step(nodes: usize) -> impl Strategy<Value = Step> {
-    let frame = || prop_oneof![0..9000u64, HIGH..HIGH + 5000, any::<u64>()];
-    prop_oneof![
-        5 => request(nodes).prop_map(|request| Step::Allocate { request }),
-        3 => by_policy(nodes),
-        3 => (any::<Index>(), any::<Index>()).prop_map(|(which, cpu)| Step::Free { which, cpu }),
-        2 => (any::<Index>(), any::<Index>(), singles())
-            .prop_map(|(first, cpu, times)| Step::FreeSingles { first, cpu, times }),
-        3 => (any::<Index>(), singles()).prop_map(|(cpu, times)| Step::AllocateCached { cpu, times }),
-        1 => any::<Index>().prop_map(|cpu| Step::Drain { cpu }),
-        1 => (any::<Index>(), 0..3u64, 0..3u64, 0..1100u64)
-            .prop_map(|(which, ahead, back, count)| Step::FreeOther { which, ahead, back, count }),
-        1 => (frame(), prop_oneof![0..5u64, any::<u64>()])
-            .prop_map(|(frame, count)| Step::FreeAnywhere { frame, count }),
-        1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64).prop_map(|(start, len)| Step::Add { start, len }),
-        1 => (
-            (0..nodes).prop_map(node),
-            prop_oneof![0..9000u64, HIGH..HIGH + 5000],
-            prop_oneof![0..40u64, 1..3000u64, (1..6u64).prop_map(|blocks| blocks * 512)],
-            prop_oneof![Just((0, 0)), (0..300u64, 0..300u64)],
-            any::<bool>(),
-        )
-            .prop_map(|(node, start, len, withheld, behind)| Step::AddMemory { node, start, len, withheld, behind }),
-        1 => (prop_oneof![0..9000u64, HIGH..HIGH + 5000], 0..1500u64)
-            .prop_map(|(start, len)| Step::Remove { start, len }),
-        1 => (any::<Index>(), prop_oneof![Just(0), 0..600u64], prop_oneof![Just(u64::MAX), 1..1500u64])
-            .prop_map(|(which, skip, len)| Step::RemoveFree { which, skip, len }),
-        1 => any::<Index>().prop_map(|which| Step::AddBack { which }),
-    ]
-}
-
-fn request(nodes: usize) -> impl Strategy<Value = Request> {
-    let count = prop_oneof![
-        (0..12u32).prop_map(|order| 1 << order),
-        1..20u64,
-        1..3000u64,
-        prop_oneof![Just(0), Just(1 << 19), any::<u64>()],
-    ];
-    let alignment = prop_oneof![4 => Just(1), 2 => (0..13u32).prop_map(|order| 1 << order), 1 => 0..70u64];
-    let highest =
-        prop_oneof![3 => Just(None), 1 => (0..9000u64 * 4096).prop_map(|last| Some(PhysAddr(last)))];
-    let node_id = || (0..nodes).prop_map(node);
-    let choice = (node_id(), any::<bool>(), policies::sets(nodes), any::<bool>(), node_id());
-    (count, alignment, highest, choice).prop_map(
-        |(count, alignment, highest, (preferred, strict, nodes, interleaved, cpu_node))| Request {
-            count,
-            alignment,
-            highest,
-            preferred,
-            strict,
-            nodes,
-            interleaved,
-            cpu_node,
-        },
-    )
-}
-
-fn by_policy(nodes: usize) -> impl Strategy<Value = Step> {
-    let count = prop_oneof![3 => Just(1), 1 => 1..20u64, 1 => 1..3000u64];
-    let of_what = (policies::policies(nodes), count);
-    (of_what, 0..THREADS, (0..nodes).prop_map(node), 1..40u8).prop_map(
-        |((policy, count), thread, cpu_node, times)| Step::AllocateBy {
-            policy,
-            count,
-            thread,
-            cpu_node,
-            times,
-        },
-    )
-}
-
-/// Threads that each interleave by themselves.
-const THREADS: usize = 2;
-
-/// Both allocators, which must agree.
+/// The allocator and the model, which must agree.
 struct Pair<'p> {
     pages: &'p PageAllocator<'p>,
     model: Model,
     fallback: &'p [Vec<NodeId>],
     /// Two for each node.
-    caches: Vec<CpuCache<'p>>,
-    /// Ranges that were removed; some may have been added again since.
-    removed: Vec<FrameRange>,
-    /// For each thread, where its interleaving stands.
+    cpus: Vec<CpuCache<'p>>,
+    /// Ranges that were isolated; some may have been added again since.
+    isolated: Vec<FrameRange>,
+    /// The state of each thread's interleaving.
     turns: [(Cursor, Turns); THREADS],
-    /// Whether this step is looked at closely. Not each is, for looking makes the allocator put its memory in order.
+    /// Whether this step is checked closely. Not each step is: a check releases the hot chunks.
     look: bool,
 }
 
 impl Pair<'_> {
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Allocate { request } => self.allocate(request, &Wish::of(request, self.fallback)),
-            &Step::AllocateBy { ref policy, count, thread, cpu_node, times } => {
+            Step::Allocate { request, cpu } => {
+                let cpu = cpu.index(self.cpus.len());
+                let wish = Wish::of(request, self.cpus[cpu].node(), self.fallback);
+                self.allocate(cpu, request, &wish);
+            }
+            &Step::AllocateBy { ref policy, count, thread, cpu, times } => {
+                let cpu = cpu.index(self.cpus.len());
                 for _ in 0..times {
                     let (cursor, turns) = &mut self.turns[thread];
-                    let wish = policy.wish(cpu_node, turns, self.fallback);
-                    let request = policy.with(|policy| policy.request(count, cpu_node, cursor));
-                    self.allocate(&request, &wish);
+                    let wish = policy.wish(self.cpus[cpu].node(), turns, self.fallback);
+                    let mut request = Request::local(count);
+                    policy.with(|policy| policy.apply(&mut request, cursor));
+                    self.allocate(cpu, &request, &wish);
                 }
             }
             Step::Free { which, cpu } => {
                 if let Some((start, count)) = self.some_grant(which) {
-                    self.free_on(cpu.index(self.caches.len()), start, count);
+                    self.free_on(cpu.index(self.cpus.len()), start, count);
                 }
             }
             Step::FreeSingles { first, cpu, times } => self.free_singles(first, cpu, *times),
-            Step::AllocateCached { cpu, times } => {
-                (0..*times).for_each(|_| self.allocate_cached(cpu.index(self.caches.len())));
+            Step::TakePages { cpu, times } => {
+                (0..*times).for_each(|_| self.take_page(cpu.index(self.cpus.len())));
             }
             Step::Drain { cpu } => {
-                let cache = cpu.index(self.caches.len());
-                self.pages.drain(&mut self.caches[cache]);
-                assert!(self.caches[cache].is_empty());
+                let cpu = &self.cpus[cpu.index(self.cpus.len())];
+                cpu.drain();
+                assert!(cpu.is_empty());
             }
             &Step::FreeOther { ref which, ahead, back, count } => {
                 if let Some((start, granted)) = self.some_grant(which) {
@@ -260,25 +67,25 @@ impl Pair<'_> {
                 }
             }
             &Step::FreeAnywhere { frame, count } => self.free(frame, count),
-            &Step::Add { start, len } => self.add_free(FrameRange::new(start, start + len)),
+            &Step::Add { start, len } => self.add(FrameRange::new(start, start + len)),
             &Step::AddMemory { node, start, len, withheld, behind } => {
                 let next = self.model.borders().into_iter().max().unwrap_or_default();
                 let start = if behind { next + start % 700 * (start % 3) } else { start };
                 let free = FrameRange::new(start + withheld.0, start + len.saturating_sub(withheld.1));
                 self.add_memory(NodeFrames { node, frames: FrameRange::new(start, start + len) }, free);
             }
-            &Step::Remove { start, len } => self.remove_free(FrameRange::new(start, start + len)),
-            &Step::RemoveFree { ref which, skip, len } => {
+            &Step::Isolate { start, len } => self.isolate(FrameRange::new(start, start + len)),
+            &Step::IsolateFree { ref which, skip, len } => {
                 let runs = self.model.free_runs();
                 if let Some(run) = runs.get(which.index(runs.len().max(1))) {
                     let start = (run.start + skip).min(run.end - 1);
-                    self.remove_free(FrameRange::new(start, start.saturating_add(len).min(run.end)));
+                    self.isolate(FrameRange::new(start, start.saturating_add(len).min(run.end)));
                 }
             }
             Step::AddBack { which } => {
-                if !self.removed.is_empty() {
-                    let range = self.removed.swap_remove(which.index(self.removed.len()));
-                    self.add_free(range);
+                if !self.isolated.is_empty() {
+                    let range = self.isolated.swap_remove(which.index(self.isolated.len()));
+                    self.add(range);
                 }
             }
         }
@@ -293,17 +100,15 @@ impl Pair<'_> {
         Some((start, count))
     }
 
-    fn allocate(&mut self, request: &Request, wish: &Wish) {
-        let order = &wish.order;
-        let (pages, caches) = (self.pages, &mut self.caches);
-        let give_back = |node, cached| {
-            let mut of_node: Vec<_> =
-                caches.iter_mut().filter(|cache| cache.node().unwrap() == node).collect();
-            assert_eq!(of_node.iter().map(|cache| cache.len() as u64).sum::<u64>(), cached);
-            of_node.iter_mut().for_each(|cache| pages.drain(cache));
-            true
+    fn allocate(&mut self, cpu: usize, request: &Request, wish: &Wish) {
+        let (order, cpus) = (&wish.order, &self.cpus);
+        let drain_others = |dry| {
+            let others = cpus.iter().enumerate().filter(|(other, _)| *other != cpu);
+            let of_node = others.map(|(_, other)| other).filter(|other| other.node() == dry);
+            assert!(of_node.clone().any(|other| !other.is_empty()), "no other cache has a frame of {dry}");
+            of_node.for_each(CpuCache::drain);
         };
-        match pages.allocate_or(request, give_back) {
+        match cpus[cpu].allocate(request, drain_others) {
             Ok(grant) => {
                 let nearer = order.iter().take_while(|&&node| node != grant.node);
                 assert!(order.contains(&grant.node), "{grant:?} is from a node that {request:?} forbids");
@@ -312,17 +117,15 @@ impl Pair<'_> {
                 }
                 assert_eq!(grant.count, request.count);
                 assert_eq!(grant.fell_back, Some(grant.node) != wish.wanted);
-                self.model.grant(request, wish, grant.frame.0, grant.node);
+                self.model.grant(request, wish, cpus[cpu].node(), grant.frame.0, grant.node);
             }
             Err(AllocateError::NoFrames) => assert_eq!(request.count, 0),
             Err(AllocateError::BadAlignment(alignment)) => {
                 assert!(alignment == request.alignment && !alignment.is_power_of_two());
             }
             Err(error) => {
-                assert_eq!(
-                    error,
-                    AllocateError::NoFit { preferred: request.preferred, count: request.count }
-                );
+                let preferred = request.preferred.unwrap_or(cpus[cpu].node());
+                assert_eq!(error, AllocateError::NoFit { preferred, count: request.count });
                 for &node in order {
                     let small = request.count < HIGH && self.model.fits(node, request);
                     assert!(!small, "{request:?} fits on {node} and was refused");
@@ -331,17 +134,17 @@ impl Pair<'_> {
         }
     }
 
-    /// A frame of the CPU's node, if one is free that no other CPU has in its cache.
-    fn allocate_cached(&mut self, cpu: usize) {
-        let node = self.caches[cpu].node().unwrap();
-        match self.pages.allocate_cached(&mut self.caches[cpu]) {
+    /// Takes a frame of the CPU's node, if one is free that no other CPU has in its cache.
+    fn take_page(&mut self, cpu: usize) {
+        let node = self.cpus[cpu].node();
+        match take(&self.cpus[cpu]) {
             Some(frame) => {
                 let wish = Wish::new(node, vec![node]);
-                self.model.grant(&Request::new(1, node), &wish, frame.0, node);
+                self.model.grant(&Request::page(), &wish, node, frame.0, node);
             }
             None => {
-                let stats = self.pages.node_stats(node).unwrap();
-                assert!(self.caches[cpu].is_empty() && stats.free == stats.cached);
+                let stats = self.pages.stats(node).unwrap();
+                assert!(self.cpus[cpu].is_empty() && stats.free == stats.cached);
             }
         }
     }
@@ -351,32 +154,32 @@ impl Pair<'_> {
         let first = first.index(grants.len().max(1));
         let singles = grants.iter().skip(first).filter(|(_, count)| **count == 1);
         let singles: Vec<u64> = singles.map(|(start, _)| *start).take(times.into()).collect();
-        let cpu = cpu.index(self.caches.len());
+        let cpu = cpu.index(self.cpus.len());
         for start in singles {
             self.free_on(cpu, start, 1);
-            // The other CPU of the node knows that it is free, too.
+            // The node's other CPU finds it free, too.
             self.free_on(cpu ^ 1, start, 1);
         }
     }
 
     fn free(&mut self, start: u64, count: u64) {
-        self.free_on(start as usize % self.caches.len(), start, count);
+        self.free_on(start as usize % self.cpus.len(), start, count);
     }
 
-    /// Frees with both, and compares the errors. A refusal changes no free chunk.
+    /// Frees in both, and compares the errors. A refusal changes no free chunk.
     fn free_on(&mut self, cpu: usize, start: u64, count: u64) {
         let before = self.look.then(|| self.free_by_order());
-        let result = self.pages.free_cached(&mut self.caches[cpu], FrameNumber(start), count);
+        let result = self.cpus[cpu].free(FrameNumber(start), count);
         assert_eq!(result, self.model.free(start, count));
         assert!(result.is_ok() || before.is_none_or(|before| self.free_by_order() == before));
         if result.is_err() {
-            assert_eq!(self.pages.free(FrameNumber(start), count), result);
+            assert_eq!(uncached(self.pages, 0).free(FrameNumber(start), count), result);
             assert_eq!(self.model.free(start, count), result);
         }
     }
 
-    fn add_free(&mut self, range: FrameRange) {
-        assert_eq!(self.pages.add_free(range), self.model.add_free(range));
+    fn add(&mut self, range: FrameRange) {
+        assert_eq!(self.pages.add(range), self.model.add(range));
     }
 
     fn add_memory(&mut self, memory: NodeFrames, free: FrameRange) {
@@ -387,17 +190,17 @@ impl Pair<'_> {
         }
     }
 
-    /// A frame in a cache stands in the way, until it is drained; it and those before it are free for all that.
-    fn remove_free(&mut self, range: FrameRange) {
-        let mut removed = self.pages.remove_free(range);
-        if let Err(RemoveError::Cached(frame)) = removed {
+    /// Isolates in both. A frame in a cache stands in the way until it is drained; it and those before it are free all the same.
+    fn isolate(&mut self, range: FrameRange) {
+        let mut isolated = self.pages.isolate(range);
+        if let Err(IsolateError::Cached(frame)) = isolated {
             assert!(self.model.all_free(range.start.0.max(1)..frame.0 + 1));
-            self.caches.iter_mut().for_each(|cache| self.pages.drain(cache));
-            removed = self.pages.remove_free(range);
+            self.cpus.iter().for_each(CpuCache::drain);
+            isolated = self.pages.isolate(range);
         }
-        assert_eq!(removed, self.model.remove_free(range));
-        if removed.is_ok_and(|count| count > 0) {
-            self.removed.push(range);
+        assert_eq!(isolated, self.model.isolate(range));
+        if isolated.is_ok_and(|count| count > 0) {
+            self.isolated.push(range);
         }
     }
 
@@ -405,23 +208,23 @@ impl Pair<'_> {
         (0..self.fallback.len()).map(|index| self.pages.free_by_order(node(index)).unwrap()).collect()
     }
 
-    /// The model's chunks are the largest there can be: equal ones mean that all that could merge has.
+    /// Compares the free chunks. The model's are the largest possible: if the allocator's are equal, all that can merge has merged.
     fn compare_chunks(&mut self) {
-        self.caches.iter_mut().for_each(|cache| self.pages.drain(cache));
+        self.cpus.iter().for_each(CpuCache::drain);
         for index in 0..self.fallback.len() {
             let by_order = self.model.free_by_order(node(index));
             assert_eq!(self.pages.free_by_order(node(index)), Some(by_order));
             let largest =
                 (0..).zip(&by_order).filter(|(_, frames)| **frames > 0).map(|(order, _)| order).last();
-            assert_eq!(self.pages.node_stats(node(index)).unwrap().largest_free_order, largest);
+            assert_eq!(self.pages.stats(node(index)).unwrap().largest_free_order, largest);
         }
     }
 
     fn compare_counts(&self) {
         for index in 0..self.fallback.len() {
-            let stats = self.pages.node_stats(node(index)).unwrap();
-            let of_node = self.caches.iter().filter(|cache| cache.node().unwrap() == node(index));
-            let cached = of_node.map(|cache| cache.len() as u64).sum();
+            let stats = self.pages.stats(node(index)).unwrap();
+            let of_node = self.cpus.iter().filter(|cpu| cpu.node() == node(index));
+            let cached = of_node.map(|cpu| cpu.len() as u64).sum();
             assert_eq!(stats.cached, cached);
             assert_eq!(self.pages.free_by_order(node(index)).unwrap().iter().sum::<u64>(), stats.free);
             assert_eq!(NodeStats { largest_free_order: None, cached: 0, ..stats }, self.model.stats[index]);
@@ -432,7 +235,7 @@ impl Pair<'_> {
         assert_eq!(sum(|stats| stats.hit + stats.miss), sum(|stats| stats.local + stats.other));
     }
 
-    /// Adds all but what was taken at boot.
+    /// Adds all frames except those that are in use since boot.
     fn boot(&mut self, spans: &[NodeFrames], taken: &[(Index, u64)]) {
         for span in spans {
             let mut start = span.frames.start.0;
@@ -442,10 +245,10 @@ impl Pair<'_> {
                 .collect();
             taken.sort_unstable();
             for (at, len) in taken {
-                self.add_free(FrameRange::new(start, at.max(start)));
+                self.add(FrameRange::new(start, at.max(start)));
                 start = start.max(at + len).min(span.frames.end.0);
             }
-            self.add_free(FrameRange::new(start, span.frames.end.0));
+            self.add(FrameRange::new(start, span.frames.end.0));
         }
         self.compare_chunks();
     }
@@ -455,12 +258,13 @@ proptest! {
     #[test]
     fn every_outcome_is_what_the_model_allows_and_all_comes_together_again(plan in plans()) {
         let mut machine = Machine::with_nodes(plan.spans.clone(), plan.fallback.clone());
-        let cpus: Vec<NodeId> = (0..2 * plan.fallback.len()).map(|cpu| node(cpu / 2)).collect();
-        let (pages, caches) = machine.pages_and_caches(&cpus);
+        let nodes: Vec<NodeId> = (0..2 * plan.fallback.len()).map(|cpu| node(cpu / 2)).collect();
+        let (pages, memory) = machine.pages_and_memory(nodes.len());
+        let cpus = cpus(&pages, &nodes, memory);
         let model = Model::new(&plan.spans, plan.fallback.len());
         let turns = [(Cursor::START, Turns::default()), (Cursor::START, Turns::default())];
-        let removed = Vec::new();
-        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, caches, removed, turns, look: true };
+        let isolated = Vec::new();
+        let mut pair = Pair { pages: &pages, model, fallback: &plan.fallback, cpus, isolated, turns, look: true };
         pair.boot(&plan.spans, &plan.taken_at_boot);
         for (number, step) in plan.steps.iter().enumerate() {
             pair.look = number.is_multiple_of(5);

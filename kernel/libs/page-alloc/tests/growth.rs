@@ -1,35 +1,36 @@
-//! Memory that comes and leaves after boot.
+//! Memory that is added and taken offline after boot.
 mod machine;
 
 use std::alloc::Layout;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use machine::{Machine, leak, node, span};
-use page_alloc::{AddError, CACHE_FRAMES, FreeError, GrowError, NodeFrames, RemoveError, Request};
+use machine::{Machine, allocate, cpus, leak, node, span, take, uncached};
+use page_alloc::{AddError, CACHE_FRAMES, FreeError, GrowError, IsolateError, NodeFrames, Request};
 use units::{FrameNumber, FrameRange};
 
 #[test]
 fn removed_frames_are_granted_to_nobody_until_they_are_added_again() {
     let mut machine = Machine::new(&[span(0, 0, 8192)], &[&[0]]);
     let pages = machine.pages();
-    pages.add_free(FrameRange::new(1024, 8192)).unwrap();
+    let cpu = uncached(&pages, 0);
+    pages.add(FrameRange::new(1024, 8192)).unwrap();
     let whole = pages.free_by_order(node(0));
     let removed = FrameRange::new(1500, 6700);
 
-    assert_eq!(pages.remove_free(removed), Ok(5200));
-    let stats = pages.node_stats(node(0)).unwrap();
+    assert_eq!(pages.isolate(removed), Ok(5200));
+    let stats = pages.stats(node(0)).unwrap();
     assert_eq!((stats.total, stats.managed, stats.free), (8192, 7168 - 5200, 7168 - 5200));
-    while let Ok(grant) = pages.allocate(&Request::new(1, node(0))) {
+    while let Ok(grant) = allocate(&cpu, &Request::new(1, node(0))) {
         assert!(!removed.contains(grant.frame));
     }
-    assert_eq!(pages.free(FrameNumber(1500), 1), Err(FreeError::NeverAdded(FrameNumber(1500))));
+    assert_eq!(cpu.free(FrameNumber(1500), 1), Err(FreeError::NeverAdded(FrameNumber(1500))));
     assert_eq!(pages.node_of(FrameNumber(1500)), Some(node(0)));
 
-    assert_eq!(pages.add_free(removed), Ok(5200));
-    assert_eq!(pages.add_free(removed), Err(AddError::AlreadyAdded(removed.start)));
+    assert_eq!(pages.add(removed), Ok(5200));
+    assert_eq!(pages.add(removed), Err(AddError::AlreadyAdded(removed.start)));
     for frame in (1024..8192).map(FrameNumber).filter(|frame| !removed.contains(*frame)) {
-        pages.free(frame, 1).unwrap();
+        cpu.free(frame, 1).unwrap();
     }
     assert_eq!(pages.free_by_order(node(0)), whole);
 }
@@ -40,13 +41,13 @@ fn blocks_that_were_removed_piece_by_piece_can_be_added_whole_and_not_twice() {
     let pages = machine.pages_all_free();
     let whole = pages.free_by_order(node(0));
     for piece in [FrameRange::new(1024, 1600), FrameRange::new(1600, 2100), FrameRange::new(2100, 2560)] {
-        pages.remove_free(piece).unwrap();
+        pages.isolate(piece).unwrap();
     }
 
-    assert_eq!(pages.add_free(FrameRange::new(1024, 2560)), Ok(1536));
+    assert_eq!(pages.add(FrameRange::new(1024, 2560)), Ok(1536));
 
     for piece in [FrameRange::new(1100, 1200), FrameRange::new(1600, 1700), FrameRange::new(2048, 2560)] {
-        assert_eq!(pages.add_free(piece), Err(AddError::AlreadyAdded(piece.start)));
+        assert_eq!(pages.add(piece), Err(AddError::AlreadyAdded(piece.start)));
     }
     assert_eq!(pages.free_by_order(node(0)), whole);
 }
@@ -55,29 +56,27 @@ fn blocks_that_were_removed_piece_by_piece_can_be_added_whole_and_not_twice() {
 fn a_frame_in_use_refuses_all_of_a_range_over_two_nodes() {
     let mut machine = Machine::new(&[span(0, 0, 2048), span(1, 2048, 4096)], &[&[0], &[1]]);
     let pages = machine.pages_all_free();
-    let grant = pages.allocate(&Request::new(8, node(1))).unwrap();
-    let before = (pages.node_stats(node(0)), pages.free_by_order(node(0)), pages.free_by_order(node(1)));
+    let cpu = uncached(&pages, 0);
+    let grant = allocate(&cpu, &Request::new(8, node(1))).unwrap();
+    let before = (pages.stats(node(0)), pages.free_by_order(node(0)), pages.free_by_order(node(1)));
 
-    assert_eq!(pages.remove_free(FrameRange::new(1000, 4096)), Err(RemoveError::InUse(grant.frame)));
-    assert_eq!(pages.remove_free(FrameRange::new(0, 5000)), Err(RemoveError::InUse(grant.frame)));
-    pages.free(grant.frame, 8).unwrap();
-    assert_eq!(pages.remove_free(FrameRange::new(0, 5000)), Err(RemoveError::NotMemory(FrameNumber(4096))));
-    let grant = pages.allocate(&Request::new(8, node(1))).unwrap();
-    assert_eq!(
-        before,
-        (pages.node_stats(node(0)), pages.free_by_order(node(0)), pages.free_by_order(node(1)))
-    );
+    assert_eq!(pages.isolate(FrameRange::new(1000, 4096)), Err(IsolateError::InUse(grant.frame)));
+    assert_eq!(pages.isolate(FrameRange::new(0, 5000)), Err(IsolateError::InUse(grant.frame)));
+    cpu.free(grant.frame, 8).unwrap();
+    assert_eq!(pages.isolate(FrameRange::new(0, 5000)), Err(IsolateError::NotMemory(FrameNumber(4096))));
+    let grant = allocate(&cpu, &Request::new(8, node(1))).unwrap();
+    assert_eq!(before, (pages.stats(node(0)), pages.free_by_order(node(0)), pages.free_by_order(node(1))));
 
-    pages.free(grant.frame, 8).unwrap();
-    assert_eq!(pages.remove_free(FrameRange::new(0, 4096)), Ok(4095));
+    cpu.free(grant.frame, 8).unwrap();
+    assert_eq!(pages.isolate(FrameRange::new(0, 4096)), Ok(4095));
     assert_eq!(
-        pages.remove_free(FrameRange::new(0, 1)),
+        pages.isolate(FrameRange::new(0, 1)),
         Ok(0),
         "frame 0 is never the allocator's, and passed over"
     );
     assert_eq!(
-        pages.remove_free(FrameRange::new(7, 9)),
-        Err(RemoveError::NeverAdded(FrameNumber(7))),
+        pages.isolate(FrameRange::new(7, 9)),
+        Err(IsolateError::NeverAdded(FrameNumber(7))),
         "they are gone already"
     );
 }
@@ -86,53 +85,55 @@ fn a_frame_in_use_refuses_all_of_a_range_over_two_nodes() {
 fn new_memory_is_granted_freed_and_removed_like_any_other() {
     let mut machine = Machine::new(&[span(0, 0, 1024), span(1, 4096, 5120)], &[&[0, 1], &[1, 0]]);
     let pages = machine.pages_all_free();
+    let cpu = uncached(&pages, 0);
     for (index, memory) in
         [span(1, 9000, 13000), span(1, 1024, 4096), span(1, 1 << 30, (1 << 30) + 512)].into_iter().enumerate()
     {
         let metadata = leak(pages.growth_layout(memory).unwrap());
-        let before = pages.node_stats(node(1)).unwrap();
+        let before = pages.stats(node(1)).unwrap();
         let frames = memory.frames.len_frames();
         assert_eq!(pages.add_memory(memory, memory.frames, metadata), Ok(frames));
-        let after = pages.node_stats(node(1)).unwrap();
+        let after = pages.stats(node(1)).unwrap();
         assert_eq!((after.total, after.free), (before.total + frames, before.free + frames), "{index}");
         assert_eq!(pages.node_of(memory.frames.start), Some(node(1)));
     }
     let whole = pages.free_by_order(node(1));
     let strict = Request { strict: true, ..Request::new(1, node(1)) };
     let mut grants = Vec::new();
-    while let Ok(grant) = pages.allocate(&strict) {
+    while let Ok(grant) = allocate(&cpu, &strict) {
         grants.push(grant.frame);
     }
     assert_eq!(grants.len(), 1024 + 4000 + 3072 + 512);
-    grants.iter().for_each(|frame| pages.free(*frame, 1).unwrap());
-    assert_eq!(pages.free(grants[0], 1), Err(FreeError::AlreadyFree(grants[0])));
+    grants.iter().for_each(|frame| cpu.free(*frame, 1).unwrap());
+    assert_eq!(cpu.free(grants[0], 1), Err(FreeError::AlreadyFree(grants[0])));
     assert_eq!(pages.free_by_order(node(1)), whole);
 
-    assert_eq!(pages.remove_free(FrameRange::new(9000, 13000)), Ok(4000));
+    assert_eq!(pages.isolate(FrameRange::new(9000, 13000)), Ok(4000));
     assert_eq!(pages.growth_layout(span(1, 8999, 13000)), Err(GrowError::Known(FrameNumber(9000))));
-    assert_eq!(pages.add_free(FrameRange::new(9000, 13000)), Ok(4000));
+    assert_eq!(pages.add(FrameRange::new(9000, 13000)), Ok(4000));
     assert_eq!(pages.free_by_order(node(1)), whole);
 }
 
 #[test]
 fn a_node_without_memory_gets_some_and_is_then_asked_in_its_place() {
     let mut machine = Machine::new(&[span(0, 0, 1024)], &[&[0, 1], &[1, 0]]);
-    let (pages, mut caches) = machine.pages_and_caches(&[node(1)]);
-    pages.add_free(FrameRange::new(512, 1024)).unwrap();
-    assert_eq!(pages.allocate(&Request::new(1, node(1))).unwrap().node, node(0));
-    assert!(pages.allocate_cached(&mut caches[0]).is_none());
+    let (pages, bytes) = machine.pages_and_memory(1);
+    pages.add(FrameRange::new(512, 1024)).unwrap();
+    let (cpu, cached) = (uncached(&pages, 0), &cpus(&pages, &[node(1)], bytes)[0]);
+    assert_eq!(allocate(&cpu, &Request::new(1, node(1))).unwrap().node, node(0));
+    assert!(take(cached).is_none());
 
     let memory = span(1, 2000, 3000);
     let metadata = leak(pages.growth_layout(memory).unwrap());
     // The first ten hold the metadata, say.
     assert_eq!(pages.add_memory(memory, FrameRange::new(2010, 3000), metadata), Ok(990));
-    assert_eq!(pages.remove_free(memory.frames), Err(RemoveError::NeverAdded(FrameNumber(2000))));
-    assert_eq!(pages.allocate(&Request::new(1, node(1))).unwrap().node, node(1));
-    let frame = pages.allocate_cached(&mut caches[0]).unwrap();
+    assert_eq!(pages.isolate(memory.frames), Err(IsolateError::NeverAdded(FrameNumber(2000))));
+    assert_eq!(allocate(&cpu, &Request::new(1, node(1))).unwrap().node, node(1));
+    let frame = take(cached).unwrap();
     assert_eq!(pages.node_of(frame), Some(node(1)));
-    pages.free_cached(&mut caches[0], frame, 1).unwrap();
-    pages.drain(&mut caches[0]);
-    assert_eq!(pages.node_stats(node(1)).unwrap().free, 989);
+    cached.free(frame, 1).unwrap();
+    cached.drain();
+    assert_eq!(pages.stats(node(1)).unwrap().free, 989);
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn memory_that_cannot_be_added_is_named() {
     };
     let new = span(0, 1024, 3000);
     let enough = pages.growth_layout(new).unwrap().size();
-    let before = (pages.node_stats(node(0)), pages.free_by_order(node(0)));
+    let before = (pages.stats(node(0)), pages.free_by_order(node(0)));
     assert_eq!(add(span(0, 7, 7), new.frames, enough), Err(GrowError::Empty));
     assert_eq!(add(span(0, 0, 3000), new.frames, enough), Err(GrowError::Known(FrameNumber(100))));
     assert_eq!(add(span(0, 1000, 3000), new.frames, enough), Err(GrowError::Known(FrameNumber(1000))));
@@ -155,29 +156,29 @@ fn memory_that_cannot_be_added_is_named() {
     assert_eq!(free(1000, 2000), Err(GrowError::NotInMemory(FrameNumber(1000))));
     assert_eq!(free(2000, 3001), Err(GrowError::NotInMemory(FrameNumber(3000))));
     assert_eq!(add(new, new.frames, enough - 1), Err(GrowError::MetadataTooSmall(node(0))));
-    assert_eq!(before, (pages.node_stats(node(0)), pages.free_by_order(node(0))));
+    assert_eq!(before, (pages.stats(node(0)), pages.free_by_order(node(0))));
     assert_eq!(pages.node_of(FrameNumber(1024)), None);
     assert_eq!(add(new, FrameRange::new(1500, 1500), enough), Ok(0));
-    assert_eq!(pages.add_free(new.frames), Ok(1976));
+    assert_eq!(pages.add(new.frames), Ok(1976));
 }
 
 #[test]
 fn cached_frames_are_in_the_way_until_drained_and_then_forgotten() {
     let mut machine = Machine::new(&[span(0, 0, 1024)], &[&[0]]);
-    let (pages, mut caches) = machine.pages_and_caches(&[node(0)]);
+    let (pages, bytes) = machine.pages_and_memory(1);
     let all = FrameRange::new(512, 1024);
-    pages.add_free(all).unwrap();
-    let cache = &mut caches[0];
-    let frames: Vec<_> = (0..CACHE_FRAMES).map(|_| pages.allocate_cached(cache).unwrap()).collect();
-    frames.iter().for_each(|frame| pages.free_cached(cache, *frame, 1).unwrap());
+    pages.add(all).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], bytes)[0];
+    let frames: Vec<_> = (0..CACHE_FRAMES).map(|_| take(cpu).unwrap()).collect();
+    frames.iter().for_each(|frame| cpu.free(*frame, 1).unwrap());
     let lowest = *frames.iter().min().unwrap();
 
-    assert_eq!(pages.remove_free(all), Err(RemoveError::Cached(lowest)));
-    pages.drain(cache);
-    assert_eq!(pages.remove_free(all), Ok(512));
-    assert_eq!(pages.free_cached(cache, lowest, 1), Err(FreeError::NeverAdded(lowest)));
-    assert_eq!(pages.add_free(all), Ok(512));
-    assert_eq!(pages.free_cached(cache, lowest, 1), Err(FreeError::AlreadyFree(lowest)));
+    assert_eq!(pages.isolate(all), Err(IsolateError::Cached(lowest)));
+    cpu.drain();
+    assert_eq!(pages.isolate(all), Ok(512));
+    assert_eq!(cpu.free(lowest, 1), Err(FreeError::NeverAdded(lowest)));
+    assert_eq!(pages.add(all), Ok(512));
+    assert_eq!(cpu.free(lowest, 1), Err(FreeError::AlreadyFree(lowest)));
 }
 
 #[test]
@@ -189,12 +190,13 @@ fn frames_of_memory_that_is_just_being_added_are_known_to_whoever_gets_them() {
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
+                let cpu = uncached(&pages, 0);
                 while !done.load(Ordering::Relaxed) {
                     let grants: Vec<_> =
-                        (0..100).map_while(|_| pages.allocate(&Request::new(1, node(0))).ok()).collect();
+                        (0..100).map_while(|_| allocate(&cpu, &Request::new(1, node(0))).ok()).collect();
                     for grant in grants {
                         assert_eq!(pages.node_of(grant.frame), Some(node(0)));
-                        pages.free(grant.frame, 1).unwrap();
+                        cpu.free(grant.frame, 1).unwrap();
                     }
                 }
             });
@@ -208,7 +210,7 @@ fn frames_of_memory_that_is_just_being_added_are_known_to_whoever_gets_them() {
         }
         done.store(true, Ordering::Relaxed);
     });
-    let stats = pages.node_stats(node(0)).unwrap();
+    let stats = pages.stats(node(0)).unwrap();
     assert_eq!((stats.total, stats.free), (64 + 40 * ADDED, 64 + 40 * ADDED));
 }
 
@@ -216,28 +218,28 @@ fn frames_of_memory_that_is_just_being_added_are_known_to_whoever_gets_them() {
 fn what_is_removed_while_others_allocate_and_free_is_nobody_s() {
     const FRAMES: u64 = 4096;
     let mut machine = Machine::new(&[span(0, 0, FRAMES)], &[&[0]]);
-    let (pages, caches) = machine.pages_and_caches(&[node(0), node(0)]);
-    pages.add_free(FrameRange::new(0, FRAMES)).unwrap();
+    let (pages, bytes) = machine.pages_and_memory(2);
+    let cpus = cpus(&pages, &[node(0), node(0)], bytes);
+    pages.add(FrameRange::new(0, FRAMES)).unwrap();
     let taken: Vec<_> = (0..FRAMES).map(|_| AtomicBool::new(false)).collect();
     let mark = |frame: u64, is_taken| {
         assert_eq!(taken[frame as usize].swap(is_taken, Ordering::Relaxed), !is_taken, "frame {frame}");
     };
     let done = AtomicBool::new(false);
     let removed = thread::scope(|scope| {
-        for mut cache in caches {
+        for cpu in cpus {
             scope.spawn({
-                let (pages, done) = (&pages, &done);
+                let done = &done;
                 move || {
                     while !done.load(Ordering::Relaxed) {
-                        let frames: Vec<_> =
-                            (0..150).map_while(|_| pages.allocate_cached(&mut cache)).collect();
+                        let frames: Vec<_> = (0..150).map_while(|_| take(&cpu)).collect();
                         frames.iter().for_each(|frame| mark(frame.0, true));
                         for frame in frames {
                             mark(frame.0, false);
-                            pages.free_cached(&mut cache, frame, 1).unwrap();
+                            cpu.free(frame, 1).unwrap();
                         }
                     }
-                    pages.drain(&mut cache);
+                    cpu.drain();
                 }
             });
         }
@@ -245,31 +247,31 @@ fn what_is_removed_while_others_allocate_and_free_is_nobody_s() {
         for step in 0..20_000u64 {
             let start = step * 1237 % (FRAMES - 700);
             let range = FrameRange::new(start, start + 1 + step % 700);
-            if let Ok(frames) = pages.remove_free(range) {
+            if let Ok(frames) = pages.isolate(range) {
                 removed += u64::from(frames > 0);
                 (start.max(1)..range.end.0).for_each(|frame| mark(frame, true));
                 (start.max(1)..range.end.0).for_each(|frame| mark(frame, false));
-                assert_eq!(pages.add_free(range), Ok(frames));
+                assert_eq!(pages.add(range), Ok(frames));
             }
         }
         done.store(true, Ordering::Relaxed);
         removed
     });
     assert!(removed > 0);
-    assert_eq!(pages.node_stats(node(0)).unwrap().free, FRAMES - 1);
+    assert_eq!(pages.stats(node(0)).unwrap().free, FRAMES - 1);
     assert_eq!(pages.free_by_order(node(0)).unwrap()[11], 2048);
 }
 
 #[test]
-fn a_sealed_frame_that_came_from_a_cache_is_in_use_however_often_the_cache_is_drained() {
+fn a_kernel_owned_frame_that_came_from_a_cache_is_in_use_however_often_the_cache_is_drained() {
     let mut machine = Machine::new(&[span(0, 0, 1024)], &[&[0]]);
-    let (pages, mut caches) = machine.pages_and_caches(&[node(0)]);
-    pages.add_free(FrameRange::new(512, 1024)).unwrap();
-    let frame = pages.allocate_cached(&mut caches[0]).unwrap();
-    pages.seal(frame, 1).unwrap();
+    let (pages, bytes) = machine.pages_and_memory(1);
+    pages.add(FrameRange::new(512, 1024)).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], bytes)[0];
+    let frame = allocate(cpu, &Request { kernel_owned: true, ..Request::page() }).unwrap().frame;
     let range = FrameRange { start: frame, end: FrameNumber(1024) };
 
-    pages.drain(&mut caches[0]);
+    cpu.drain();
 
-    assert_eq!(pages.remove_free(range), Err(RemoveError::InUse(frame)));
+    assert_eq!(pages.isolate(range), Err(IsolateError::InUse(frame)));
 }

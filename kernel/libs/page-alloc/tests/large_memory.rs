@@ -1,7 +1,7 @@
 //! Memory of many GiB, with holes: orders up to 18 and beyond, and what the metadata costs.
 mod machine;
 
-use machine::{Machine, node, span};
+use machine::{Machine, allocate, node, span, uncached};
 use page_alloc::{AllocateError, FreeError, PageAllocator, Request};
 use units::{FrameNumber, FrameRange, PhysAddr};
 
@@ -27,16 +27,17 @@ fn each_order_is_granted_aligned_and_comes_together_again() {
     let spans = [span(0, 300, 2 * GIB + 77), span(0, TIB + 3, TIB + 2 * GIB)];
     let mut machine = Machine::new(&spans, &[&[0]]);
     let pages = machine.pages_all_free();
+    let cpu = uncached(&pages, 0);
     let before = pages.free_by_order(node(0)).unwrap();
     let grants: Vec<_> = (0..=18)
         .map(|order| {
-            let grant = pages.allocate(&Request::new(1 << order, node(0))).unwrap();
+            let grant = allocate(&cpu, &Request::new(1 << order, node(0))).unwrap();
             assert_eq!(grant.frame.0 % (1 << order), 0);
             grant
         })
         .collect();
     for grant in grants {
-        pages.free(grant.frame, grant.count).unwrap();
+        cpu.free(grant.frame, grant.count).unwrap();
     }
     assert_eq!(pages.free_by_order(node(0)).unwrap(), before);
 }
@@ -45,20 +46,21 @@ fn each_order_is_granted_aligned_and_comes_together_again() {
 fn a_run_of_any_length_is_granted_as_long_as_contiguous_memory_is_there() {
     let mut machine = Machine::new(&[span(0, 300, 4 * GIB)], &[&[0]]);
     let pages = machine.pages_all_free();
+    let cpu = uncached(&pages, 0);
     let before = pages.free_by_order(node(0)).unwrap();
     for count in [4 * GIB - 300, 3 * GIB + 1, 2 * GIB, GIB + 700] {
-        let grant = pages.allocate(&Request::new(count, node(0))).unwrap();
-        let stats = pages.node_stats(node(0)).unwrap();
+        let grant = allocate(&cpu, &Request::new(count, node(0))).unwrap();
+        let stats = pages.stats(node(0)).unwrap();
         assert_eq!(stats.free, 4 * GIB - 300 - count, "the tail is given back at once");
         let inner = FrameNumber(grant.frame.0 + GIB);
-        assert_eq!(pages.free(inner, 1), Err(FreeError::InsideGrant(inner)));
+        assert_eq!(cpu.free(inner, 1), Err(FreeError::InsideGrant(inner)));
         let wrong = FreeError::WrongCount { frame: grant.frame, count: count - 1, granted: count };
-        assert_eq!(pages.free(grant.frame, count - 1), Err(wrong));
-        pages.free(grant.frame, count).unwrap();
+        assert_eq!(cpu.free(grant.frame, count - 1), Err(wrong));
+        cpu.free(grant.frame, count).unwrap();
         assert_eq!(pages.free_by_order(node(0)).unwrap(), before);
     }
     let too_long = Request::new(4 * GIB - 299, node(0));
-    assert!(matches!(pages.allocate(&too_long), Err(AllocateError::NoFit { .. })));
+    assert!(matches!(allocate(&cpu, &too_long), Err(AllocateError::NoFit { .. })));
 }
 
 #[test]
@@ -66,10 +68,11 @@ fn the_longest_run_without_a_larger_chunk_in_it_is_found() {
     // Frames 1 to 6 hold aligned chunks of at most 2: no list knows of more.
     let mut machine = Machine::new(&[span(0, 0, 8)], &[&[0]]);
     let pages = machine.pages();
-    pages.add_free(FrameRange::new(1, 7)).unwrap();
-    assert_eq!(pages.node_stats(node(0)).unwrap().largest_free_order, Some(1));
-    assert!(pages.allocate(&Request::new(4, node(0))).is_err(), "a power of two is aligned to itself");
-    assert_eq!(pages.allocate(&Request::new(6, node(0))).unwrap().frame, FrameNumber(1));
+    let cpu = uncached(&pages, 0);
+    pages.add(FrameRange::new(1, 7)).unwrap();
+    assert_eq!(pages.stats(node(0)).unwrap().largest_free_order, Some(1));
+    assert!(allocate(&cpu, &Request::new(4, node(0))).is_err(), "a power of two is aligned to itself");
+    assert_eq!(allocate(&cpu, &Request::new(6, node(0))).unwrap().frame, FrameNumber(1));
 }
 
 #[test]
@@ -77,23 +80,24 @@ fn exhausted_in_the_largest_blocks_a_node_falls_back_in_order_and_is_whole_again
     let spans = [span(0, 0, 3 * GIB), span(1, TIB, TIB + GIB), span(2, TIB + GIB, TIB + 2 * GIB)];
     let mut machine = Machine::new(&spans, &[&[0, 2, 1], &[1], &[2], &[1, 0]]);
     let pages = machine.pages_all_free();
+    let cpu = uncached(&pages, 0);
     let before = [0, 1, 2].map(|index| pages.free_by_order(node(index)));
     let mut grants = Vec::new();
     for order in (0..=18).rev() {
         let request = Request { strict: true, ..Request::new(1 << order, node(0)) };
-        while let Ok(grant) = pages.allocate(&request) {
+        while let Ok(grant) = allocate(&cpu, &request) {
             grants.push(grant);
         }
     }
-    assert_eq!(pages.node_stats(node(0)).unwrap().free, 0);
+    assert_eq!(pages.stats(node(0)).unwrap().free, 0);
     for from in [2, 1] {
-        let grant = pages.allocate(&Request::new(GIB, node(0))).unwrap();
+        let grant = allocate(&cpu, &Request::new(GIB, node(0))).unwrap();
         assert_eq!((grant.node, grant.fell_back), (node(from), true));
         grants.push(grant);
     }
-    assert!(pages.allocate(&Request::new(1, node(0))).is_err());
+    assert!(allocate(&cpu, &Request::new(1, node(0))).is_err());
     for grant in grants {
-        pages.free(grant.frame, grant.count).unwrap();
+        cpu.free(grant.frame, grant.count).unwrap();
     }
     assert_eq!([0, 1, 2].map(|index| pages.free_by_order(node(index))), before);
 }
@@ -102,11 +106,12 @@ fn exhausted_in_the_largest_blocks_a_node_falls_back_in_order_and_is_whole_again
 fn a_node_without_memory_goes_straight_to_its_fallback() {
     let mut machine = Machine::new(&[span(0, 0, 1024), span(2, 1024, 2048)], &[&[0, 2], &[2, 0], &[2, 0]]);
     let pages = machine.pages_all_free();
-    let grant = pages.allocate(&Request::new(1, node(1))).unwrap();
+    let cpu = uncached(&pages, 0);
+    let grant = allocate(&cpu, &Request::new(1, node(1))).unwrap();
     assert_eq!((grant.node, grant.fell_back), (node(2), true));
     let strict = Request { strict: true, ..Request::new(1, node(1)) };
-    assert_eq!(pages.allocate(&strict), Err(AllocateError::NoFit { preferred: node(1), count: 1 }));
-    let stats = [1, 2].map(|index| pages.node_stats(node(index)).unwrap());
+    assert_eq!(allocate(&cpu, &strict), Err(AllocateError::NoFit { preferred: node(1), count: 1 }));
+    let stats = [1, 2].map(|index| pages.stats(node(index)).unwrap());
     assert_eq!((stats[0].total, stats[0].foreign, stats[1].miss), (0, 1, 1));
     assert_eq!(stats[0].largest_free_order, None);
 }
@@ -115,9 +120,10 @@ fn a_node_without_memory_goes_straight_to_its_fallback() {
 fn a_limit_is_kept_in_a_node_that_reaches_above_it() {
     let mut machine = Machine::new(&[span(0, 0, 8 * GIB)], &[&[0]]);
     let pages = machine.pages_all_free();
+    let cpu = uncached(&pages, 0);
     let below = |highest, count| {
         let request = Request { highest: Some(PhysAddr(highest)), ..Request::new(count, node(0)) };
-        pages.allocate(&request).map(|grant| grant.frame.0 + grant.count)
+        allocate(&cpu, &request).map(|grant| grant.frame.0 + grant.count)
     };
     assert!(below(0xff_ffff, 16).unwrap() <= 0x1000);
     assert!(below(0xffff_ffff, GIB).unwrap() <= 4 * GIB);
@@ -129,12 +135,12 @@ fn a_limit_is_kept_in_a_node_that_reaches_above_it() {
 fn what_was_kept_back_at_boot_can_be_added_once_later() {
     let mut machine = Machine::new(&[span(0, 0, 4096)], &[&[0]]);
     let pages = machine.pages();
-    assert_eq!(pages.add_free(FrameRange::new(1024, 4096)), Ok(3072));
-    assert_eq!(pages.add_free(FrameRange::new(0, 700)), Ok(699));
-    assert!(pages.add_free(FrameRange::new(699, 800)).is_err());
-    assert!(pages.add_free(FrameRange::new(2000, 2001)).is_err());
-    assert_eq!(pages.add_free(FrameRange::new(700, 1024)), Ok(324));
-    assert!(pages.add_free(FrameRange::new(4095, 4097)).is_err());
-    let stats = pages.node_stats(node(0)).unwrap();
+    assert_eq!(pages.add(FrameRange::new(1024, 4096)), Ok(3072));
+    assert_eq!(pages.add(FrameRange::new(0, 700)), Ok(699));
+    assert!(pages.add(FrameRange::new(699, 800)).is_err());
+    assert!(pages.add(FrameRange::new(2000, 2001)).is_err());
+    assert_eq!(pages.add(FrameRange::new(700, 1024)), Ok(324));
+    assert!(pages.add(FrameRange::new(4095, 4097)).is_err());
+    let stats = pages.stats(node(0)).unwrap();
     assert_eq!((stats.free, stats.largest_free_order), (4095, Some(11)));
 }

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 
 use lock_api::RawMutex;
 use machine::{node, span};
-use page_alloc::{NodeFrames, NodeSetup, PageAllocator, Request, SetupError};
+use page_alloc::{CpuCache, NodeFrames, NodeSetup, PageAllocator, Request, SetupError};
 use units::{FrameNumber, MAX_NODES, NodeId};
 
 type Pages = PageAllocator<'static>;
@@ -49,11 +49,13 @@ fn a_fallback_order_that_names_no_node_is_refused() {
 fn as_many_nodes_as_there_can_be_each_have_their_memory() {
     let spans: Vec<_> =
         (0..MAX_NODES).map(|index| span(index, index as u64 * 999, index as u64 * 999 + 999)).collect();
-    let pages = build(&spans, MAX_NODES, SPACE, SPACE).unwrap();
+    let pages: &'static Pages = Box::leak(Box::new(build(&spans, MAX_NODES, SPACE, SPACE).unwrap()));
+    let cpu = CpuCache::detached();
+    cpu.attach(pages, node(0));
     for span in spans {
-        pages.add_free(span.frames).unwrap();
+        pages.add(span.frames).unwrap();
         let strict = Request { strict: true, ..Request::new(700, span.node) };
-        let grant = pages.allocate(&strict).unwrap();
+        let grant = cpu.allocate(&strict, |_| ()).unwrap();
         assert_eq!(pages.node_of(grant.frame), Some(span.node));
     }
 }
@@ -68,12 +70,12 @@ thread_local! {
     static LOCKED: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
 }
 
-/// A caller's own lock: counts how often it was taken, and how many are held at once.
+/// A caller's own lock: counts how often it was taken and how many are held at once.
 struct CountingLock(spin::Mutex<()>);
 
-// SAFETY: exclusion is the spin lock's, to which each method passes on.
+// SAFETY: each method calls the spin lock's, which excludes.
 unsafe impl RawMutex for CountingLock {
-    #[allow(clippy::declare_interior_mutable_const, reason = "the trait wants it so")]
+    #[allow(clippy::declare_interior_mutable_const, reason = "the trait requires it")]
     const INIT: Self = Self(spin::Mutex::new(()));
     type GuardMarker = lock_api::GuardSend;
 
@@ -91,7 +93,7 @@ unsafe impl RawMutex for CountingLock {
     unsafe fn unlock(&self) {
         let (taken, held) = LOCKED.get();
         LOCKED.set((taken, held - 1));
-        // SAFETY: the caller holds this lock, and with it the spin lock.
+        // SAFETY: `unlock` requires that the caller holds this lock, and then it holds the spin lock.
         unsafe { RawMutex::unlock(&self.0) }
     }
 }
@@ -102,12 +104,19 @@ fn the_caller_s_own_lock_is_taken_once_a_node_asked_and_never_two_at_once() {
     let both: &[NodeId] = Box::leak(Box::new([node(0), node(1)]));
     let nodes = [both, both].map(|fallback| NodeSetup { metadata: leak(SPACE), fallback });
     let pages = PageAllocator::<CountingLock>::new(&spans, leak(SPACE), nodes).unwrap();
+    let pages: &'static PageAllocator<'static, CountingLock> = Box::leak(Box::new(pages));
+    let cpu = CpuCache::detached();
+    cpu.attach(pages, node(0));
     let grant = Cell::new(None);
-    assert_eq!(locks_taken(|| assert_eq!(pages.add_free(spans[1].frames), Ok(1024))), 1);
-    assert_eq!(locks_taken(|| grant.set(pages.allocate(&Request::new(3, node(0))).ok())), 2);
+    assert_eq!(locks_taken(|| assert_eq!(pages.add(spans[1].frames), Ok(1024))), 1);
+    let allocate = || grant.set(cpu.allocate(&Request::local(3), |_| ()).ok());
+    assert_eq!(locks_taken(allocate), 2);
     let grant = grant.get().unwrap();
     assert_eq!(locks_taken(|| assert_eq!(pages.node_of(grant.frame), Some(node(1)))), 0);
-    assert_eq!(locks_taken(|| pages.free(grant.frame, grant.count).unwrap()), 1);
+    // Once to remember the grant's block.
+    assert_eq!(locks_taken(|| cpu.free(grant.frame, grant.count).unwrap()), 2);
+    let again = cpu.allocate(&Request::local(3), |_| ()).unwrap();
+    assert_eq!(locks_taken(|| cpu.free(again.frame, again.count).unwrap()), 1);
 }
 
 fn locks_taken(call: impl FnOnce()) -> u32 {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use machine::{Machine, node, span};
-use page_alloc::{CACHE_FRAMES, CpuCache, FreeError, Grant, NodeStats, PageAllocator, Request};
+use machine::{Machine, cpus, node, span, take, uncached};
+use page_alloc::{CACHE_FRAMES, CpuCache, FreeError, Grant, NodeStats, Request};
 use units::FrameNumber;
 
 const THREADS: u32 = 4;
@@ -16,7 +16,7 @@ const FRAMES: u64 = 12_000;
 const BURST: usize = CACHE_FRAMES + 100;
 const BURST_EVERY: u32 = 100;
 
-/// Who has each frame: 0 for nobody.
+/// The owner of each frame: 0 for none.
 struct Owners(Vec<AtomicU32>);
 
 impl Owners {
@@ -40,34 +40,31 @@ impl Dice {
     }
 }
 
-struct Shared<'p> {
-    pages: &'p PageAllocator<'p>,
+struct Shared {
     owners: Owners,
     /// Grants that one thread leaves for another to free, with whose they are.
     left: Mutex<Vec<(u32, Grant)>>,
 }
 
-/// Allocates, frees and leaves grants for the others, through a CPU's cache; frees all that it has left, and drains the
-/// cache. The frames it was granted.
-fn work<'p>(shared: &Shared<'p>, me: u32, cache: &mut CpuCache<'p>) -> u64 {
+/// Allocates, frees and leaves grants for the others on a CPU; then frees all its own, and drains the cache. Returns the number
+/// of frames that it was granted.
+fn work(shared: &Shared, me: u32, cpu: &CpuCache<'_>) -> u64 {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15 >> me);
     let mut mine: Vec<(u32, Grant)> = Vec::new();
     let mut granted = 0;
     for round in 0..ROUNDS {
         if round % BURST_EVERY == 0 {
             // More than the cache has room for, so that it gives back most of them.
-            let node = cache.node().unwrap();
-            let frames: Vec<_> = (0..BURST).map_while(|_| shared.pages.allocate_cached(cache)).collect();
-            let grants = frames.into_iter().map(|frame| Grant { frame, count: 1, node, fell_back: false });
+            let strict = Request { strict: true, ..Request::page() };
+            let grants = (0..BURST).map_while(|_| allocate(&strict, cpu));
             let grants: Vec<_> = grants.inspect(|grant| shared.owners.pass(grant, 0, me)).collect();
             granted += grants.len() as u64;
-            grants.into_iter().for_each(|grant| free(shared, (me, grant), cache));
+            grants.into_iter().for_each(|grant| free(shared, (me, grant), cpu));
         }
         if dice.roll(2) == 0 {
             let count = [1, 1, 1, 2, 8, 512, 1 + dice.roll(20), 1 + dice.roll(1200)][dice.roll(8) as usize];
-            let cpu_node = cache.node().unwrap();
-            let request = Request { cpu_node, ..Request::new(count, node(dice.roll(2) as usize)) };
-            if let Some(grant) = allocate(shared, &request, cache) {
+            let preferred = Some(node(dice.roll(2) as usize)).filter(|preferred| *preferred != cpu.node());
+            if let Some(grant) = allocate(&Request { preferred, ..Request::local(count) }, cpu) {
                 shared.owners.pass(&grant, 0, me);
                 granted += grant.count;
                 mine.push((me, grant));
@@ -78,73 +75,58 @@ fn work<'p>(shared: &Shared<'p>, me: u32, cache: &mut CpuCache<'p>) -> u64 {
                 shared.left.lock().unwrap().push(taken);
                 mine.extend(shared.left.lock().unwrap().pop());
             } else {
-                free(shared, taken, cache);
+                free(shared, taken, cpu);
             }
         }
-        // The frame is taken at boot: no other thread makes a difference.
-        let refused = shared.pages.free_cached(cache, FrameNumber(5), 1);
+        // The frame is in use since boot: no other thread makes a difference.
+        let refused = cpu.free(FrameNumber(5), 1);
         assert_eq!(refused, Err(FreeError::NeverAdded(FrameNumber(5))));
     }
-    mine.into_iter().for_each(|taken| free(shared, taken, cache));
-    shared.pages.drain(cache);
+    mine.into_iter().for_each(|taken| free(shared, taken, cpu));
+    cpu.drain();
     granted
 }
 
-/// From the cache if it is asked for a single frame of its node, else from the lists; what other threads have in their
-/// caches stays there.
-fn allocate<'p>(shared: &Shared<'p>, request: &Request, cache: &mut CpuCache<'p>) -> Option<Grant> {
-    let node = cache.node().unwrap();
-    if request.count == 1
-        && request.preferred == node
-        && let Some(frame) = shared.pages.allocate_cached(cache)
-    {
-        return Some(Grant { frame, count: 1, node, fell_back: false });
-    }
-    let give_back = |dry, _| {
-        let helps = dry == node && !cache.is_empty();
-        if helps {
-            shared.pages.drain(cache);
-        }
-        helps
-    };
-    shared.pages.allocate_or(request, give_back).ok()
+/// Allocates; frames in the other threads' caches stay there.
+fn allocate(request: &Request, cpu: &CpuCache<'_>) -> Option<Grant> {
+    machine::allocate(cpu, request).ok()
 }
 
-fn free<'p>(shared: &Shared<'p>, (owner, grant): (u32, Grant), cache: &mut CpuCache<'p>) {
+fn free(shared: &Shared, (owner, grant): (u32, Grant), cpu: &CpuCache<'_>) {
     shared.owners.pass(&grant, owner, 0);
-    shared.pages.free_cached(cache, grant.frame, grant.count).unwrap();
+    cpu.free(grant.frame, grant.count).unwrap();
 }
 
 #[test]
 fn no_frame_has_two_owners_and_none_is_lost() {
     let spans = [span(0, 0, 5000), span(1, 5000, 9000), span(0, 9500, FRAMES)];
     let mut machine = Machine::new(&spans, &[&[0, 1], &[1, 0]]);
-    let cpus: Vec<_> = (1..=THREADS as usize + 1).map(|me| node(me % 2)).collect();
-    let (pages, mut caches) = machine.pages_and_caches(&cpus);
-    let mut last_cache = caches.pop().unwrap();
-    pages.add_free(units::FrameRange::new(10, 9000)).unwrap();
-    pages.add_free(spans[2].frames).unwrap();
-    let report =
-        || [0, 1].map(|index| (pages.node_stats(node(index)).unwrap(), pages.free_by_order(node(index))));
+    let nodes: Vec<_> = (1..=THREADS as usize + 1).map(|me| node(me % 2)).collect();
+    let (pages, memory) = machine.pages_and_memory(nodes.len());
+    let mut cpus = cpus(&pages, &nodes, memory);
+    let last = cpus.pop().unwrap();
+    pages.add(units::FrameRange::new(10, 9000)).unwrap();
+    pages.add(spans[2].frames).unwrap();
+    let report = || [0, 1].map(|index| (pages.stats(node(index)).unwrap(), pages.free_by_order(node(index))));
     let before = report();
 
     let owners = Owners((0..FRAMES).map(|_| AtomicU32::new(0)).collect());
-    let shared = Shared { pages: &pages, owners, left: Mutex::new(Vec::new()) };
+    let shared = Shared { owners, left: Mutex::new(Vec::new()) };
     let granted: u64 = thread::scope(|scope| {
         let threads: Vec<_> = (1..)
-            .zip(caches)
-            .map(|(me, mut cache)| {
+            .zip(cpus)
+            .map(|(me, cpu)| {
                 scope.spawn({
                     let shared = &shared;
-                    move || work(shared, me, &mut cache)
+                    move || work(shared, me, &cpu)
                 })
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     let left = std::mem::take(&mut *shared.left.lock().unwrap());
-    left.into_iter().for_each(|taken| free(&shared, taken, &mut last_cache));
-    pages.drain(&mut last_cache);
+    left.into_iter().for_each(|taken| free(&shared, taken, &last));
+    last.drain();
 
     let after = report();
     for ((stats, by_order), (stats_before, by_order_before)) in after.iter().zip(&before) {
@@ -161,24 +143,28 @@ fn no_frame_has_two_owners_and_none_is_lost() {
 #[test]
 fn of_two_that_free_a_frame_at_once_one_is_refused() {
     let mut machine = Machine::new(&[span(0, 0, 2048)], &[&[0]]);
-    let (pages, mut caches) = machine.pages_and_caches(&[node(0), node(0)]);
-    pages.add_free(units::FrameRange::new(1, 2048)).unwrap();
-    let (mut first, mut second) = (caches.pop().unwrap(), caches.pop().unwrap());
+    let (pages, memory) = machine.pages_and_memory(2);
+    pages.add(units::FrameRange::new(1, 2048)).unwrap();
+    let mut cpus = cpus(&pages, &[node(0), node(0)], memory);
+    let (first, mut second) = (cpus.pop().unwrap(), cpus.pop().unwrap());
+    let mut without_cache = uncached(&pages, 0);
     for round in 0..ROUNDS / 4 {
-        let frame = pages.allocate_cached(&mut first).unwrap();
+        let frame = take(&first).unwrap();
         let both = Barrier::new(2);
         let freed = thread::scope(|scope| {
-            let other = scope.spawn(|| {
+            let other = if round % 2 == 0 { &mut without_cache } else { &mut second };
+            let both = &both;
+            let other = scope.spawn(move || {
                 both.wait();
-                if round % 2 == 0 { pages.free(frame, 1) } else { pages.free_cached(&mut second, frame, 1) }
+                other.free(frame, 1)
             });
             both.wait();
-            [pages.free_cached(&mut first, frame, 1).is_ok(), other.join().unwrap().is_ok()]
+            [first.free(frame, 1).is_ok(), other.join().unwrap().is_ok()]
         });
         assert_eq!(freed.iter().filter(|freed| **freed).count(), 1, "{freed:?} in round {round}");
-        assert_eq!(pages.node_stats(node(0)).unwrap().free, 2047);
+        assert_eq!(pages.stats(node(0)).unwrap().free, 2047);
     }
-    pages.drain(&mut first);
-    pages.drain(&mut second);
-    assert_eq!(pages.allocate(&Request::new(1024, node(0))).unwrap().frame, FrameNumber(1024));
+    first.drain();
+    second.drain();
+    assert_eq!(allocate(&Request::local(1024), &first).unwrap().frame, FrameNumber(1024));
 }

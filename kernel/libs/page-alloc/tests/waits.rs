@@ -5,20 +5,20 @@ use std::cell::RefCell;
 
 use lock_api::RawMutex;
 use machine::{leak, node, span};
-use page_alloc::{CACHE_FRAMES, FreeError, NodeSetup, PageAllocator, Request};
+use page_alloc::{CACHE_FRAMES, CpuCache, FreeError, NodeSetup, PageAllocator, Request};
 use units::{FrameNumber, FrameRange};
 
 thread_local! {
-    /// What happens before the lock is got next.
+    /// What happens before the lock is acquired next.
     static MEANWHILE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
 /// A lock that makes its next holder wait for [`MEANWHILE`].
 struct Contended(spin::Mutex<()>);
 
-// SAFETY: exclusion is the spin lock's, to which each method passes on.
+// SAFETY: each method calls the spin lock's, which excludes.
 unsafe impl RawMutex for Contended {
-    #[allow(clippy::declare_interior_mutable_const, reason = "the trait asks for it")]
+    #[allow(clippy::declare_interior_mutable_const, reason = "the trait requires it")]
     const INIT: Self = Self(spin::Mutex::new(()));
     type GuardMarker = lock_api::GuardSend;
 
@@ -35,7 +35,7 @@ unsafe impl RawMutex for Contended {
     }
 
     unsafe fn unlock(&self) {
-        // SAFETY: the caller holds this lock, and with it the spin lock.
+        // SAFETY: `unlock` requires that the caller holds this lock, and then it holds the spin lock.
         unsafe { RawMutex::unlock(&self.0) }
     }
 }
@@ -50,25 +50,28 @@ fn a_wrong_free_that_waits_for_the_lock_takes_nothing_out_of_a_grant_that_was_ma
     let table = leak(Pages::table_layout(&spans).unwrap());
     let nodes = [NodeSetup { metadata, fallback }];
     let pages: &'static Pages = Box::leak(Box::new(Pages::new(&spans, table, nodes).unwrap()));
-    pages.add_free(FrameRange::new(512, 4096)).unwrap();
-    let mut cache = pages.add_cache(node(0), leak(Pages::cache_layout())).unwrap();
+    pages.add(FrameRange::new(512, 4096)).unwrap();
+    let cpu = pages.cache_for(node(0), leak(Pages::cache_layout())).unwrap();
+    let other = CpuCache::detached();
+    other.attach(pages, node(0));
 
-    // The cache is full, and knows the block of two more neighbours, which somebody else has.
-    let frames: Vec<_> = (0..2 * CACHE_FRAMES).map(|_| pages.allocate_cached(&mut cache).unwrap()).collect();
-    pages.drain(&mut cache);
+    // The cache is full, and remembers the block of two more neighbours, which belong to somebody else.
+    let take = || cpu.allocate(&Request::page(), |_| ()).unwrap().frame;
+    let frames: Vec<_> = (0..2 * CACHE_FRAMES).map(|_| take()).collect();
+    cpu.drain();
     let odd = FrameNumber(frames[2 * CACHE_FRAMES - 4].0 | 1);
     let even = FrameNumber(odd.0 - 1);
     for frame in frames.iter().filter(|frame| ![even, odd].contains(frame)).take(CACHE_FRAMES) {
-        pages.free_cached(&mut cache, *frame, 1).unwrap();
+        cpu.free(*frame, 1).unwrap();
     }
-    assert_eq!(cache.len(), CACHE_FRAMES);
+    assert_eq!(cpu.len(), CACHE_FRAMES);
 
     MEANWHILE.set(Some(Box::new(move || {
         // Their owner frees them, and they are granted together.
-        pages.free(even, 1).unwrap();
-        pages.free(odd, 1).unwrap();
-        while pages.allocate(&Request::new(2, node(0))).unwrap().frame != even {}
+        other.free(even, 1).unwrap();
+        other.free(odd, 1).unwrap();
+        while other.allocate(&Request::local(2), |_| ()).unwrap().frame != even {}
     })));
-    assert_eq!(pages.free_cached(&mut cache, odd, 1), Err(FreeError::InsideGrant(odd)));
-    pages.free(even, 2).unwrap();
+    assert_eq!(cpu.free(odd, 1), Err(FreeError::InsideGrant(odd)));
+    cpu.free(even, 2).unwrap();
 }

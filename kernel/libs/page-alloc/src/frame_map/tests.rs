@@ -1,9 +1,10 @@
-//! What holds of a block's frame map.
+//! Tests of a block's frame map.
 use std::vec::Vec;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::word::FrameState;
 
 fn largest_by_trying(map: &FrameMap) -> Option<u8> {
     (0..=9u8).rev().find(|&order| find_by_trying(map, order).is_some())
@@ -16,26 +17,26 @@ fn find_by_trying(map: &FrameMap, order: u8) -> Option<u16> {
 }
 
 fn copy(map: &FrameMap) -> FrameMap {
-    let new = FrameMap::free();
-    new.copy(map);
+    let new = FrameMap::all_free();
+    new.copy_from(map);
     new
 }
 
-/// A map that some grants and releases have gone over, and the state each frame should be in.
+/// Returns a map after some grants and releases, and the state that each frame should have.
 fn worked_map() -> impl Strategy<Value = (FrameMap, Vec<FrameState>)> {
     let step = (0..BLOCK_FRAMES, 1..=200u16, any::<bool>(), any::<bool>());
     proptest::collection::vec(step, 0..40).prop_map(|steps| {
-        let map = FrameMap::withheld();
-        let mut states = std::vec![FrameState::Withheld; 512];
-        for (start, len, claim, begins) in steps {
+        let map = FrameMap::all_reserved();
+        let mut states = std::vec![FrameState::Reserved; 512];
+        for (start, len, grant, starts) in steps {
             let end = (start + len).min(BLOCK_FRAMES);
             let range = usize::from(start)..usize::from(end);
             map.release(start..end);
             states[range.clone()].fill(FrameState::Free);
-            if claim {
-                map.claim(start..end, begins);
+            if grant {
+                map.grant(start..end, starts);
                 states[range.clone()].fill(FrameState::Inside);
-                if begins {
+                if starts {
                     states[range.start] = FrameState::Head;
                 }
             }
@@ -53,7 +54,7 @@ proptest! {
     }
 
     #[test]
-    fn searches_by_words_agree_with_trying_each_place((map, _) in worked_map()) {
+    fn searches_by_words_agree_with_trying_each_frame((map, _) in worked_map()) {
         prop_assert_eq!(map.largest_order(), largest_by_trying(&map));
         for order in 0..=8 {
             prop_assert_eq!(map.find(order), find_by_trying(&map, order));
@@ -83,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn chunks_are_claimed_told_and_released_as_ranges_are((map, _) in worked_map(), first in 0..512u16, order in 0..9u8) {
+    fn chunks_are_granted_checked_and_released_as_ranges_are((map, _) in worked_map(), first in 0..512u16, order in 0..9u8) {
         let first = first >> order << order;
         let range = first..first + (1 << order);
         let states = |map: &FrameMap| (0..BLOCK_FRAMES).map(|frame| map.state(frame)).collect::<Vec<_>>();
@@ -94,17 +95,17 @@ proptest! {
         let (by_chunk, by_range) = (copy(&map), copy(&map));
         by_range.release(range.clone());
         let free = copy(&by_range);
-        by_range.claim(range.clone(), true);
+        by_range.grant(range.clone(), true);
         by_chunk.release(range.clone());
-        by_chunk.claim_chunk(first, order);
+        by_chunk.grant_chunk(first, order);
         prop_assert_eq!(states(&by_chunk), states(&by_range));
-        prop_assert!(by_chunk.withhold_chunk(first, order));
-        prop_assert!(by_chunk.all_withheld(range));
-        prop_assert!(order > 0 || !by_chunk.withhold_chunk(first, order));
-        by_chunk.grant_withheld_chunk(first, order);
+        prop_assert!(by_chunk.reserve_chunk(first, order));
+        prop_assert!(by_chunk.is_reserved(range));
+        prop_assert!(order > 0 || !by_chunk.reserve_chunk(first, order));
+        by_chunk.grant_reserved_chunk(first, order);
         prop_assert_eq!(states(&by_chunk), states(&by_range));
-        prop_assert!(by_chunk.withhold_chunk(first, order));
-        by_chunk.release_withheld_chunk(first, order);
+        prop_assert!(by_chunk.reserve_chunk(first, order));
+        by_chunk.release_reserved_chunk(first, order);
         prop_assert_eq!(states(&by_chunk), states(&free));
     }
 
@@ -126,9 +127,9 @@ proptest! {
     }
 
     #[test]
-    fn a_range_is_withheld_only_when_each_frame_is((map, states) in worked_map(), a in 0..512usize, b in 1..=512usize) {
+    fn a_range_is_reserved_only_when_each_frame_is((map, states) in worked_map(), a in 0..512usize, b in 1..=512usize) {
         let (start, end) = (a.min(b - 1), b.max(a + 1));
-        let all = states[start..end].iter().all(|&state| state == FrameState::Withheld);
-        prop_assert_eq!(map.all_withheld(start as u16..end as u16), all);
+        let all = states[start..end].iter().all(|&state| state == FrameState::Reserved);
+        prop_assert_eq!(map.is_reserved(start as u16..end as u16), all);
     }
 }

@@ -1,22 +1,23 @@
-//! The plainest allocator there can be: a state for each frame, and every question answered by looking at each one.
+//! The plainest possible allocator: a state for each frame, and every question is answered by looking at each one.
+pub mod plans;
 pub mod policies;
 
 use std::collections::BTreeMap;
 
-use page_alloc::{AddError, FreeError, GrowError, NodeFrames, NodeStats, ORDERS, RemoveError, Request};
+use page_alloc::{AddError, FreeError, GrowError, IsolateError, NodeFrames, NodeStats, ORDERS, Request};
 use policies::Wish;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Frame {
-    Withheld,
+    Reserved,
     Free,
     /// The first frame of the grant that this one is in.
     Granted(u64),
 }
 
 pub struct Model {
-    /// Spans with touching ones of a node merged, and their frames.
+    /// The spans, touching ones of a node merged, and their frames.
     spans: Vec<(NodeFrames, Vec<Frame>)>,
     pub grants: BTreeMap<u64, u64>,
     pub stats: Vec<NodeStats>,
@@ -36,7 +37,7 @@ impl Model {
                 _ => merged.push(*span),
             }
         }
-        let with_frames = |span: NodeFrames| (span, vec![Frame::Withheld; span.frames.len_frames() as usize]);
+        let with_frames = |span: NodeFrames| (span, vec![Frame::Reserved; span.frames.len_frames() as usize]);
         Self {
             spans: merged.into_iter().map(with_frames).collect(),
             grants: BTreeMap::new(),
@@ -55,7 +56,7 @@ impl Model {
         self.span_of(frame).map(|span| span.0)
     }
 
-    pub fn add_free(&mut self, range: FrameRange) -> Result<u64, AddError> {
+    pub fn add(&mut self, range: FrameRange) -> Result<u64, AddError> {
         let mut next = range.start.0.max(1);
         let mut added = 0;
         while next < range.end.0 {
@@ -63,7 +64,7 @@ impl Model {
                 self.span_of(next).ok_or(AddError::NotMemory(FrameNumber(next)))?;
             let end = end.min(range.end.0);
             let part = &mut frames[(next - start) as usize..(end - start) as usize];
-            if part.iter().any(|&frame| frame != Frame::Withheld) {
+            if part.iter().any(|&frame| frame != Frame::Reserved) {
                 return Err(AddError::AlreadyAdded(FrameNumber(next)));
             }
             part.fill(Frame::Free);
@@ -75,7 +76,7 @@ impl Model {
         Ok(added)
     }
 
-    /// The memory becomes a span of its own.
+    /// Adds memory as a span of its own.
     pub fn add_memory(&mut self, memory: NodeFrames, free: FrameRange) -> Result<u64, GrowError> {
         if memory.frames.is_empty() {
             return Err(GrowError::Empty);
@@ -89,7 +90,7 @@ impl Model {
             return Err(GrowError::NotInMemory(FrameNumber(frame)));
         }
         let is_free = |frame| free.contains(FrameNumber(frame)) && frame > 0;
-        let state = |frame| if is_free(frame) { Frame::Free } else { Frame::Withheld };
+        let state = |frame| if is_free(frame) { Frame::Free } else { Frame::Reserved };
         let frames: Vec<Frame> = numbers.map(state).collect();
         let count = frames.iter().filter(|frame| **frame == Frame::Free).count() as u64;
         let stats = &mut self.stats[memory.node.index()];
@@ -100,33 +101,33 @@ impl Model {
         Ok(count)
     }
 
-    /// The first and the last frame of each span, and those next to them.
+    /// Returns the first and the last frame of each span, and the frames next to them.
     pub fn borders(&self) -> Vec<u64> {
         let spans = self.spans.iter().map(|(span, _)| (span.frames.start.0, span.frames.end.0));
         spans.flat_map(|(start, end)| [start.saturating_sub(1), start, end - 1, end]).collect()
     }
 
-    pub fn remove_free(&mut self, range: FrameRange) -> Result<u64, RemoveError> {
+    pub fn isolate(&mut self, range: FrameRange) -> Result<u64, IsolateError> {
         let frames = range.start.0.max(1)..range.end.0;
         for number in frames.clone() {
             let frame = FrameNumber(number);
-            let (_, start, _, states) = self.span_of(number).ok_or(RemoveError::NotMemory(frame))?;
+            let (_, start, _, states) = self.span_of(number).ok_or(IsolateError::NotMemory(frame))?;
             match states[(number - start) as usize] {
                 Frame::Free => {}
-                Frame::Withheld => return Err(RemoveError::NeverAdded(frame)),
-                Frame::Granted(_) => return Err(RemoveError::InUse(frame)),
+                Frame::Reserved => return Err(IsolateError::NeverAdded(frame)),
+                Frame::Granted(_) => return Err(IsolateError::InUse(frame)),
             }
         }
         for number in frames.clone() {
             let Some((node, start, _, states)) = self.span_of(number) else { continue };
-            states[(number - start) as usize] = Frame::Withheld;
+            states[(number - start) as usize] = Frame::Reserved;
             self.stats[node.index()].free -= 1;
             self.stats[node.index()].managed -= 1;
         }
         Ok(frames.count() as u64)
     }
 
-    /// The maximal runs of free frames within a span.
+    /// Returns the maximal runs of free frames within a span.
     pub fn free_runs(&self) -> Vec<std::ops::Range<u64>> {
         let mut runs = Vec::new();
         for (span, frames) in &self.spans {
@@ -142,7 +143,7 @@ impl Model {
         runs
     }
 
-    /// Whether all of these frames are free.
+    /// Returns true if all these frames are free.
     pub fn all_free(&mut self, mut frames: std::ops::Range<u64>) -> bool {
         frames.all(|frame| {
             self.span_of(frame)
@@ -150,7 +151,7 @@ impl Model {
         })
     }
 
-    /// Whether some run on this node would do.
+    /// Returns true if some run on this node meets the request.
     pub fn fits(&self, node: NodeId, request: &Request) -> bool {
         self.spans.iter().filter(|(span, _)| span.node == node).any(|(span, frames)| {
             let mut start = span.frames.start.0;
@@ -164,8 +165,8 @@ impl Model {
         })
     }
 
-    /// Takes a grant down, having made sure that it is one that could be given.
-    pub fn grant(&mut self, request: &Request, wish: &Wish, start: u64, node: NodeId) {
+    /// Notes a grant, after checking that the request allows it.
+    pub fn grant(&mut self, request: &Request, wish: &Wish, cpu_node: NodeId, start: u64, node: NodeId) {
         assert_eq!(start % alignment(request), 0, "alignment of {start} for {request:?}");
         assert_ne!(start, 0, "frame 0 was handed out");
         assert!(below_limit(start + request.count, request.highest), "{start} is too high for {request:?}");
@@ -175,13 +176,13 @@ impl Model {
         assert!(part.iter().all(|&frame| frame == Frame::Free), "{start} for {request:?} was not free");
         part.fill(Frame::Granted(start));
         self.grants.insert(start, request.count);
-        self.count(request, wish, node);
+        self.count(request, wish, cpu_node, node);
     }
 
-    fn count(&mut self, request: &Request, wish: &Wish, node: NodeId) {
+    fn count(&mut self, request: &Request, wish: &Wish, cpu_node: NodeId, node: NodeId) {
         let stats = &mut self.stats[node.index()];
         stats.free -= request.count;
-        *(if request.cpu_node == node { &mut stats.local } else { &mut stats.other }) += request.count;
+        *(if cpu_node == node { &mut stats.local } else { &mut stats.other }) += request.count;
         let wanted = wish.wanted.expect("what is granted was wanted of some node");
         if wanted == node {
             stats.hit += request.count;
@@ -211,7 +212,7 @@ impl Model {
         let (_, first, _, frames) = self.span_of(start).ok_or(FreeError::NotMemory(frame))?;
         match frames[(start - first) as usize] {
             Frame::Free => Err(FreeError::AlreadyFree(frame)),
-            Frame::Withheld => Err(FreeError::NeverAdded(frame)),
+            Frame::Reserved => Err(FreeError::NeverAdded(frame)),
             Frame::Granted(head) if head != start => Err(FreeError::InsideGrant(frame)),
             Frame::Granted(_) => match self.grants[&start] {
                 granted if granted != count => Err(FreeError::WrongCount { frame, count, granted }),
@@ -220,7 +221,7 @@ impl Model {
         }
     }
 
-    /// The node's free frames, each counted in the largest aligned free chunk of up to 2^18 that holds it.
+    /// Returns the node's free frames, each counted in the largest aligned free chunk of up to 2^18 frames that contains it.
     pub fn free_by_order(&self, node: NodeId) -> [u64; ORDERS] {
         let mut by_order = [0; ORDERS];
         for (span, frames) in self.spans.iter().filter(|(span, _)| span.node == node) {
@@ -246,7 +247,7 @@ impl Model {
     }
 }
 
-/// A count that is a power of two up to 2^18 is aligned to itself.
+/// Returns the alignment of a request. A count that is a power of two up to 2^18 is aligned to itself.
 fn alignment(request: &Request) -> u64 {
     let natural = request.count.is_power_of_two() && request.count <= 1 << 18;
     request.alignment.max(if natural { request.count } else { 1 })

@@ -1,9 +1,9 @@
-//! The plainest policies there can be: turns are taken one node at a time, orders are lists.
+//! The plainest possible policies: turns are taken one node at a time, and orders are lists.
 use page_alloc::{NodeWeights, Policy, Request};
 use proptest::prelude::*;
 use units::{MAX_NODES, NodeId, NodeSet};
 
-/// A policy over the lowest nodes of a machine, as its user writes it down.
+/// A policy over the lowest nodes of a machine, as its user writes it.
 #[derive(Clone, Debug)]
 pub enum Plan {
     Local,
@@ -28,7 +28,7 @@ pub fn policies(nodes: usize) -> impl Strategy<Value = Plan> {
     ]
 }
 
-/// Sets of nodes, most of them all.
+/// Returns sets of nodes, most of which contain all nodes.
 pub fn sets(nodes: usize) -> impl Strategy<Value = NodeSet> {
     let some = prop::collection::vec(any::<bool>(), nodes).prop_map(|members| set_of(&members));
     prop_oneof![2 => Just(NodeSet::ALL), 1 => some]
@@ -40,7 +40,7 @@ fn set_of(members: &[bool]) -> NodeSet {
 }
 
 impl Plan {
-    /// Hands the policy to `use_it`.
+    /// Calls `use_it` with the policy.
     pub fn with<R>(&self, use_it: impl FnOnce(Policy<'_>) -> R) -> R {
         match self {
             Self::Local => use_it(Policy::Local),
@@ -54,9 +54,9 @@ impl Plan {
         }
     }
 
-    /// What a thread on a CPU of the node gets by it.
+    /// Returns what the policy allows a thread on a CPU of the node.
     pub fn wish(&self, node: NodeId, turns: &mut Turns, fallback: &[Vec<NodeId>]) -> Wish {
-        let whole = |node: NodeId| Wish::new(node, fallback[node.index()].clone());
+        let whole = |node: NodeId| Wish::new(node, order_from(node, fallback));
         let in_turn = |chosen: Option<NodeId>| match chosen {
             Some(node) => Wish { interleaved: true, ..whole(node) },
             None => Wish { wanted: None, order: Vec::new(), interleaved: false },
@@ -77,11 +77,11 @@ impl Plan {
     }
 }
 
-/// Which nodes a request may be answered by, the first that can first.
+/// The nodes that may serve a request, in order.
 #[derive(Debug)]
 pub struct Wish {
     pub order: Vec<NodeId>,
-    /// The node that the first choice is, though it may have no memory or not even be asked.
+    /// The first choice, although it may have no memory or not be asked at all.
     pub wanted: Option<NodeId>,
     pub interleaved: bool,
 }
@@ -91,9 +91,9 @@ impl Wish {
         Self { order, wanted: Some(wanted), interleaved: false }
     }
 
-    pub fn of(request: &Request, fallback: &[Vec<NodeId>]) -> Self {
-        let preferred = request.preferred;
-        let order = if request.strict { vec![preferred] } else { fallback[preferred.index()].clone() };
+    pub fn of(request: &Request, cpu_node: NodeId, fallback: &[Vec<NodeId>]) -> Self {
+        let preferred = request.preferred.unwrap_or(cpu_node);
+        let order = if request.strict { vec![preferred] } else { order_from(preferred, fallback) };
         let all = Self { interleaved: request.interleaved, ..Self::new(preferred, order) };
         all.within(request.nodes)
     }
@@ -106,7 +106,13 @@ impl Wish {
     }
 }
 
-/// Whose turns a thread has had: the last node, and those turns of its weight that are to come.
+/// Returns the nodes that are asked when this one is preferred: itself, then the others of its fallback order.
+fn order_from(node: NodeId, fallback: &[Vec<NodeId>]) -> Vec<NodeId> {
+    let others = fallback[node.index()].iter().copied().filter(|other| *other != node);
+    std::iter::once(node).chain(others).collect()
+}
+
+/// A thread's interleaving: the node that had the last turn, and how many more turns it has.
 #[derive(Debug, Default)]
 pub struct Turns {
     last: Option<usize>,
@@ -114,7 +120,7 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// The weight of a node that is not in turn is 0.
+    /// Returns the next node in turn. The weight of a node outside the set is 0.
     fn next(&mut self, weighted: bool, weight: impl Fn(usize) -> u8) -> Option<NodeId> {
         let has_turns = |last: &usize| (1..weight(*last)).contains(&self.to_come);
         if let Some(last) = self.last.filter(|last| weighted && has_turns(last)) {

@@ -1,7 +1,6 @@
 //! `page-alloc`: one node, and a cache for each thread, as a kernel has one for each CPU.
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
-use std::sync::Arc;
 
 use page_alloc::{CpuCache, NodeFrames, NodeSetup, PageAllocator, Request};
 use units::{FrameNumber, FrameRange, NodeId};
@@ -14,18 +13,19 @@ pub struct PageAlloc;
 type Pages<'m> = PageAllocator<'m>;
 
 const NODE: NodeId = NodeId::ZERO;
-/// Caches that memory is taken for: threads that a workload may have.
+/// The number of threads that a workload may have, each with a cache.
 const CACHES: usize = 2;
 
-/// What the allocator is built in.
+/// The allocator's memory.
 pub struct Metadata {
     spans: [NodeFrames; 1],
+    pages: Bytes,
     table: Bytes,
     node: Bytes,
     caches: [Bytes; CACHES],
 }
 
-/// Bytes, and where in them a layout's alignment is met.
+/// Bytes that contain memory of this layout.
 struct Bytes {
     bytes: Vec<MaybeUninit<u8>>,
     layout: Layout,
@@ -40,62 +40,50 @@ impl Bytes {
         let start = self.bytes.as_ptr().align_offset(self.layout.align());
         &mut self.bytes[start..start + self.layout.size()]
     }
+
+    /// Moves a value into the bytes, which have its layout. It is never dropped.
+    fn put<T>(&mut self, value: T) -> &mut T {
+        assert!(Layout::new::<T>() == self.layout);
+        let memory: *mut MaybeUninit<T> = self.aligned().as_mut_ptr().cast();
+        // SAFETY: the bytes are borrowed exclusively, and as large and as aligned as the value. Any bytes are valid for
+        // `MaybeUninit`.
+        unsafe { (*memory).write(value) }
+    }
 }
 
 /// A thread's view.
-pub struct Cached<'m> {
-    pages: Arc<Pages<'m>>,
-    cache: CpuCache<'m>,
-}
+pub struct Cached<'m>(CpuCache<'m>);
 
 impl Cached<'_> {
-    #[cold]
     #[inline(never)]
-    fn fill_and_allocate(&mut self) -> Option<u64> {
-        let filled = self.pages.allocate_cached(&mut self.cache);
-        filled.map(|frame| frame.0).or_else(|| self.allocate_uncached(0))
+    fn allocate_any(&mut self, order: u8) -> Option<u64> {
+        self.0.allocate(&Request::local(1 << order), |_| ()).ok().map(|grant| grant.frame.0)
     }
 
     #[inline(never)]
-    fn allocate_uncached(&mut self, order: u8) -> Option<u64> {
-        let Self { pages, cache } = self;
-        let drain = |_, _| {
-            let helps = !cache.is_empty();
-            pages.drain(cache);
-            helps
-        };
-        pages.allocate_or(&Request::new(1 << order, NODE), drain).ok().map(|grant| grant.frame.0)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn look_up_and_free(&mut self, frame: u64) -> bool {
-        self.pages.free_cached(&mut self.cache, FrameNumber(frame), 1).is_ok()
+    fn free_any(&mut self, frame: u64, order: u8) -> bool {
+        self.0.free(FrameNumber(frame), 1 << order).is_ok()
     }
 }
 
 impl FrameAllocator for Cached<'_> {
     #[inline(always)]
     fn allocate(&mut self, order: u8) -> Option<u64> {
-        if order != 0 {
-            return self.allocate_uncached(order);
+        if order == 0
+            && let Some(grant) = self.0.take_at_hand(1, self.0.node())
+        {
+            return Some(grant.frame.0);
         }
-        match self.cache.take() {
-            Some(frame) => Some(frame.0),
-            None => self.fill_and_allocate(),
-        }
+        self.allocate_any(order)
     }
 
     #[inline(always)]
     fn free(&mut self, frame: u64, order: u8) -> bool {
-        if order != 0 {
-            return self.pages.free(FrameNumber(frame), 1 << order).is_ok();
-        }
-        if self.cache.put(FrameNumber(frame)) { true } else { self.look_up_and_free(frame) }
+        (order == 0 && self.0.put_at_hand(FrameNumber(frame), 1)) || self.free_any(frame, order)
     }
 
     fn drain(&mut self) {
-        self.pages.drain(&mut self.cache);
+        self.0.drain();
     }
 }
 
@@ -111,6 +99,7 @@ impl Crate for PageAlloc {
         let spans = [NodeFrames { node: NODE, frames: FrameRange::new(0, frames) }];
         Metadata {
             spans,
+            pages: Bytes::new(Layout::new::<Pages<'static>>()),
             table: Bytes::new(Pages::table_layout(&spans).expect("one span")),
             node: Bytes::new(Pages::node_layout(&spans, NODE).expect("one span")),
             caches: std::array::from_fn(|_| Bytes::new(Pages::cache_layout())),
@@ -122,13 +111,15 @@ impl Crate for PageAlloc {
     }
 
     fn threads(memory: &mut Metadata, count: usize) -> Vec<Cached<'_>> {
-        let Metadata { spans, table, node, caches } = memory;
+        let Metadata { spans, pages, table, node, caches } = memory;
         let setup = NodeSetup { metadata: node.aligned(), fallback: &[NODE] };
-        let pages = Arc::new(Pages::new(spans, table.aligned(), [setup]).expect("metadata as asked for"));
-        pages.add_free(spans[0].frames).expect("frames that were never added");
+        let built = Pages::new(spans, table.aligned(), [setup]).expect("metadata as large as its layout");
+        let pages: &Pages<'_> = pages.put(built);
+        pages.add(spans[0].frames).expect("frames that were never added");
         let caches = caches[..count].iter_mut().map(Bytes::aligned);
-        let caches = caches.map(|memory| pages.add_cache(NODE, memory).expect("memory as asked for"));
-        caches.map(|cache| Cached { pages: Arc::clone(&pages), cache }).collect()
+        caches
+            .map(|memory| Cached(pages.cache_for(NODE, memory).expect("memory as large as its layout")))
+            .collect()
     }
 
     const ABILITIES: Abilities = Abilities {

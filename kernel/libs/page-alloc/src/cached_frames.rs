@@ -1,0 +1,257 @@
+//! A CPU's cached frames: single frames of its own node that the CPU takes and frees without the node's lock.
+//!
+//! One CPU uses the value. Its fields are cells: a call that is interrupted by its own drain, when the CPU waits for others,
+//! finds them consistent.
+use core::cell::Cell;
+use core::mem::MaybeUninit;
+use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
+
+use units::{FrameNumber, NodeId};
+
+use crate::blocks::block_of;
+use crate::carve::Carver;
+use crate::contents::{ALL, CACHE_FRAMES, CacheView, Contents, Ring, STEP, add, slot};
+use crate::frame_map::FrameMap;
+use crate::hot_chunks::KnownBlock;
+use crate::span_table::Span;
+use crate::word::Word;
+
+/// The number of frames that a full cache returns at once: most of them, so that a CPU that only frees returns them rarely. The
+/// rest stays for a CPU that allocates next.
+pub const FLUSHED_FRAMES: usize = CACHE_FRAMES / 4 * 3;
+
+/// The number of words that a cache remembers: 32 MiB in a row. The low bits of a word's number give its index.
+const KNOWN_WORDS: usize = 128;
+
+/// The number of blocks, of any node, whose frame maps a cache remembers: 32 MiB in a row. The low bits of a block's number give
+/// its index.
+const KNOWN_BLOCKS: usize = 16;
+
+/// The cached frames of one CPU. They count as free.
+pub struct CachedFrames<'m> {
+    contents: &'m Contents<'m>,
+    /// The top of `contents` when the cache is empty, and when it is full.
+    bottom: Cell<u64>,
+    limit: Cell<u64>,
+    /// For each entry of the ring, the word with the frame's state.
+    words: Cell<[&'m Word; CACHE_FRAMES]>,
+    /// The remembered words. A word's number is that of its frames without the low six bits.
+    known_numbers: Cell<[u64; KNOWN_WORDS]>,
+    known_words: Cell<[&'m Word; KNOWN_WORDS]>,
+    known_blocks: Cell<[KnownBlock<'m>; KNOWN_BLOCKS]>,
+    /// The block from which the cache was refilled last.
+    refill_block: Cell<Option<RefillBlock>>,
+    /// The number of frames that the next refill takes at least.
+    pub(crate) wanted: Cell<u32>,
+}
+
+/// A split block of the cache's node: its region, and the slot of its descriptor there.
+#[derive(Clone, Copy)]
+pub struct RefillBlock {
+    pub region: u32,
+    pub slot: usize,
+}
+
+/// Stands for a number of no word and no block.
+const NO_NUMBER: u64 = u64::MAX;
+
+/// Stands for a missing map. All its frames are reserved.
+static NO_MAP: FrameMap = FrameMap::all_reserved();
+
+/// Stands for a missing span.
+static NO_SPAN: Span = Span::EMPTY;
+
+/// The ring of a CPU without a cache, which is always empty and full.
+static NO_CONTENTS: Contents<'static> = Contents::empty(None, None);
+
+impl<'m> CachedFrames<'m> {
+    /// Returns a cache that has no room for any frame.
+    pub const fn none() -> Self {
+        Self::over(&NO_CONTENTS, 0)
+    }
+
+    /// Builds an empty cache of the node's frames in `memory`. `next` is the node's next cache.
+    pub fn new(
+        node: NodeId,
+        next: Option<&'m Contents<'m>>,
+        memory: &'m mut [MaybeUninit<u8>],
+    ) -> Option<Self> {
+        let [contents] = Carver::new(memory).uninit::<Contents<'m>>(1)? else { return None };
+        let contents = contents.write(Contents::empty(Some(node), next));
+        Some(Self::over(contents, ALL))
+    }
+
+    const fn over(contents: &'m Contents<'m>, limit: u64) -> Self {
+        Self {
+            contents,
+            bottom: Cell::new(0),
+            limit: Cell::new(limit),
+            words: Cell::new([NO_MAP.word_of(0); CACHE_FRAMES]),
+            known_numbers: Cell::new([NO_NUMBER; KNOWN_WORDS]),
+            known_words: Cell::new([NO_MAP.word_of(0); KNOWN_WORDS]),
+            known_blocks: Cell::new(
+                [KnownBlock { number: NO_NUMBER, map: &NO_MAP, span: &NO_SPAN }; KNOWN_BLOCKS],
+            ),
+            refill_block: Cell::new(None),
+            wanted: Cell::new(1),
+        }
+    }
+
+    /// Returns the ring.
+    pub fn contents(&self) -> &'m Contents<'m> {
+        self.contents
+    }
+
+    /// Returns the view of other CPUs.
+    pub fn view(&self) -> CacheView<'m> {
+        CacheView::new(self.contents)
+    }
+
+    /// Returns the node of the frames, or `None` if the cache has no room for any.
+    #[inline]
+    pub fn node(&self) -> Option<NodeId> {
+        self.contents.node
+    }
+
+    /// Returns the number of cached frames.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.contents.len()
+    }
+
+    /// Returns true if a further frame needs room first.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.contents.ring.top.load(Relaxed) == self.limit.get()
+    }
+
+    /// Takes a frame out of the cache. The frame becomes a grant, or stays reserved if the grant is the kernel's.
+    #[inline]
+    pub fn take(&self, kernel_owned: bool) -> Option<FrameNumber> {
+        let ring = &self.contents.ring;
+        let top = ring.top.load(Relaxed);
+        if top == self.bottom.get() {
+            return None;
+        }
+        let slot = slot(top.wrapping_sub(STEP));
+        let frame = ring.frames[slot].load(Relaxed);
+        if !kernel_owned {
+            self.words.as_array_of_cells()[slot].get().grant_reserved_single(frame);
+        }
+        add(&ring.top, STEP.wrapping_neg());
+        add(&ring.granted, 1);
+        Some(FrameNumber(frame))
+    }
+
+    /// Puts a frame that is a grant of its own into the cache. Returns false, with nothing changed, if no remembered word can
+    /// tell that, or if the cache is full.
+    #[inline]
+    #[must_use = "a frame that was not put into the cache is still granted"]
+    pub fn put(&self, frame: FrameNumber) -> bool {
+        let FrameNumber(frame) = frame;
+        let number = frame / 64;
+        let known = number as usize % KNOWN_WORDS;
+        let word = self.known_words.as_array_of_cells()[known].get();
+        self.known_numbers.as_array_of_cells()[known].get() == number
+            && word.is_single(frame)
+            && self.put_checked(frame, word)
+    }
+
+    /// Puts a frame into the cache whose word is known and says that the frame is a grant of its own. Returns false, with nothing
+    /// changed, if the cache is full or another CPU has taken the frame back at the same moment.
+    #[inline]
+    pub fn put_checked(&self, frame: u64, word: &'m Word) -> bool {
+        let ring = &self.contents.ring;
+        let top = ring.top.load(Relaxed);
+        if top == self.limit.get() {
+            return false;
+        }
+        let slot = slot(top);
+        // The frame is listed before it is reserved: a CPU that finds it reserved then finds it here. A reserved frame that no
+        // cache lists would be taken for one that was never added.
+        ring.frames[slot].store(frame, Relaxed);
+        self.words.as_array_of_cells()[slot].set(word);
+        let reserved = word.reserve_single(frame);
+        if reserved {
+            add(&ring.top, STEP);
+        }
+        reserved
+    }
+
+    /// Returns the frame's block, if the cache remembers it. The block may be another node's.
+    #[inline]
+    pub fn known_block(&self, frame: u64) -> Option<KnownBlock<'m>> {
+        let known = self.known_blocks.as_array_of_cells()[block_of(frame) as usize % KNOWN_BLOCKS].get();
+        (known.number == block_of(frame)).then_some(known)
+    }
+
+    /// Remembers a block of any node.
+    pub fn remember(&self, block: KnownBlock<'m>) {
+        self.known_blocks.as_array_of_cells()[block.number as usize % KNOWN_BLOCKS].set(block);
+    }
+
+    /// Remembers the word of the frame.
+    #[inline]
+    pub fn remember_word(&self, frame: u64, word: &'m Word) {
+        let number = frame / 64;
+        let known = number as usize % KNOWN_WORDS;
+        self.known_numbers.as_array_of_cells()[known].set(number);
+        self.known_words.as_array_of_cells()[known].set(word);
+    }
+
+    /// Puts reserved frames into the cache, which has room for them: those frames of the word starting with `first` whose bits are
+    /// set. The cache then grants the lowest first.
+    pub fn fill(&self, first: u64, mut frames: u64, word: &'m Word) {
+        let Ring { top, frames: ring, .. } = &self.contents.ring;
+        let end = top.load(Relaxed).wrapping_add(u64::from(frames.count_ones()) * STEP);
+        let mut next = end;
+        while frames != 0 {
+            next = next.wrapping_sub(STEP);
+            ring[slot(next)].store(first + u64::from(frames.trailing_zeros()), Relaxed);
+            self.words.as_array_of_cells()[slot(next)].set(word);
+            frames &= frames - 1;
+        }
+        top.store(end, Relaxed);
+    }
+
+    /// Takes the `count` oldest frames out of the cache. Reports the frames of one word that lie side by side in the ring together:
+    /// one of them, their bits in the word, and their number.
+    pub fn flush(&self, count: usize, mut give_back: impl FnMut(u64, u64, u16)) {
+        let start = slot(self.bottom.get());
+        let before_end = count.min(CACHE_FRAMES - start);
+        for slots in [start..start + before_end, 0..count - before_end] {
+            let words = &self.words.as_array_of_cells()[slots.clone()];
+            let frames = &self.contents.ring.frames[slots];
+            let mut next = 0;
+            while let Some(word) = words.get(next).map(Cell::get) {
+                let (first, frame) = (next, frames[next].load(Relaxed));
+                let mut bits = 0;
+                while next < words.len() && ptr::eq(words[next].get(), word) {
+                    bits |= 1 << (frames[next].load(Relaxed) % 64);
+                    next += 1;
+                }
+                give_back(frame, bits, (next - first) as u16);
+            }
+        }
+        self.bottom.set(self.bottom.get().wrapping_add(count as u64 * STEP));
+        self.limit.set(self.bottom.get().wrapping_add(ALL));
+        self.contents.set_bottom(self.bottom.get());
+    }
+
+    /// Sets the block from which the cache is refilled.
+    pub fn set_refill_block(&self, block: RefillBlock) {
+        self.refill_block.set(Some(block));
+    }
+
+    /// Clears and returns the block from which the cache was refilled last.
+    pub fn take_refill_block(&self) -> Option<RefillBlock> {
+        self.refill_block.take()
+    }
+
+    /// Returns true if neither a frame nor a refill block belongs to the cache.
+    #[inline]
+    pub fn is_drained(&self) -> bool {
+        self.len() == 0 && self.refill_block.get().is_none()
+    }
+}

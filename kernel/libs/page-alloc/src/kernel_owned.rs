@@ -1,0 +1,53 @@
+//! Kernel-owned grants: an ordinary free refuses them.
+//!
+//! The first frame of a kernel-owned grant looks like one that was never added. An ordinary free of the grant, or of a part of
+//! it, is therefore refused by the usual checks, and no other path needs to know about owners.
+use units::FrameNumber;
+
+use crate::blocks::{block_of, offset_in_block};
+use crate::error::FreeError;
+use crate::extent::Extent;
+use crate::node_memory::NodeMemory;
+use crate::span_table::Span;
+use crate::word::FrameState;
+
+impl<'m> NodeMemory<'m> {
+    /// Makes the grant that starts with the frame kernel-owned. Returns false, with nothing changed, if a wrong free of another
+    /// CPU has taken the grant back at the same moment, which can happen only to a single frame.
+    pub fn make_kernel_owned(&mut self, extent: Extent, frame: u64) -> bool {
+        self.set_kernel_owned(extent, frame, true)
+    }
+
+    /// Takes back a kernel-owned grant, if `count` frames from `frame` on are exactly that grant. No cache holds the frame.
+    pub fn free_kernel_owned(
+        &mut self,
+        span: &'m Span,
+        frame: FrameNumber,
+        count: u64,
+    ) -> Result<(), FreeError> {
+        let extent = span.extent();
+        match self.state(extent, frame.0) {
+            FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
+            FrameState::Reserved if self.hot.contain(frame.0) => return Err(FreeError::AlreadyFree(frame)),
+            FrameState::Reserved => {}
+            FrameState::Head => return Err(FreeError::NotKernelOwned(frame)),
+            FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
+        }
+        if !self.set_kernel_owned(extent, frame.0, false) {
+            return Err(FreeError::NeverAdded(frame));
+        }
+        let freed = self.free(span, frame, count);
+        if freed.is_err() {
+            self.set_kernel_owned(extent, frame.0, true);
+        }
+        freed
+    }
+
+    fn set_kernel_owned(&mut self, extent: Extent, frame: u64, owned: bool) -> bool {
+        let slot = extent.slot(block_of(frame));
+        match self.blocks.map(slot) {
+            Some(map) => map.word_of(frame).set_kernel_owned(frame, owned),
+            None => offset_in_block(frame) == 0 && self.blocks.set_kernel_owned(slot, owned),
+        }
+    }
+}

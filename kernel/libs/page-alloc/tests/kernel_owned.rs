@@ -1,0 +1,147 @@
+//! Only the kernel frees a kernel-owned grant.
+mod machine;
+
+use machine::{Machine, allocate, cpus, node, span, take, uncached};
+use page_alloc::{CpuCache, FreeError, Grant, PageAllocator, Request};
+use proptest::prelude::*;
+use units::{FrameNumber, FrameRange};
+
+/// One node, of 8192 frames.
+fn machine() -> Machine {
+    Machine::new(&[span(0, 0, 8192)], &[&[0]])
+}
+
+/// What can be granted: starts with a block, and ends inside one.
+const FREE: FrameRange = FrameRange::new(512, 8000);
+
+fn kernel_owned(count: u64) -> Request {
+    Request { kernel_owned: true, ..Request::local(count) }
+}
+
+/// Tries every free of a grant or a part of it that others may try.
+fn assert_not_freed(pages: &PageAllocator<'_>, cpu: &CpuCache<'_>, grant: Grant) {
+    let Grant { frame, count, .. } = grant;
+    let before = (pages.free_by_order(node(0)), pages.stats(node(0)).unwrap().free);
+    for wrong in [1, count, count - 1, count + 1, 512] {
+        assert_eq!(cpu.free(frame, wrong), Err(FreeError::NeverAdded(frame)), "{wrong} of {grant:?}");
+    }
+    for inside in [1, count / 2, count - 1].into_iter().filter(|offset| (1..count).contains(offset)) {
+        let inside = FrameNumber(frame.0 + inside);
+        assert_eq!(cpu.free(inside, 1), Err(FreeError::InsideGrant(inside)), "of {grant:?}");
+    }
+    assert_eq!((pages.free_by_order(node(0)), pages.stats(node(0)).unwrap().free), before);
+}
+
+proptest! {
+    #[test]
+    fn only_the_kernel_frees_a_kernel_owned_grant(
+        counts in proptest::collection::vec(prop_oneof![1..70u64, Just(512), Just(1024), 500..1100u64], 1..8),
+        owned in any::<u8>(),
+    ) {
+        let mut machine = machine();
+        let pages = machine.pages();
+        pages.add(FREE).unwrap();
+        let cpu = uncached(&pages, 0);
+        let whole = pages.free_by_order(node(0));
+        let grants: Vec<_> = counts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, &count)| {
+                let kernel_owned = owned & 1 << index != 0;
+                let request = Request { kernel_owned, ..Request::local(count) };
+                Some((kernel_owned, allocate(&cpu, &request).ok()?))
+            })
+            .collect();
+        // Whatever becomes of a grant's neighbours.
+        for (_, grant) in grants.iter().filter(|(owned, _)| !owned) {
+            let refused = cpu.free_kernel_owned(grant.frame, grant.count);
+            prop_assert_eq!(refused, Err(FreeError::NotKernelOwned(grant.frame)));
+            cpu.free(grant.frame, grant.count).unwrap();
+        }
+        for &(_, grant) in grants.iter().filter(|(owned, _)| *owned) {
+            assert_not_freed(&pages, &cpu, grant);
+            let Grant { frame, count, .. } = grant;
+            let wrong = FreeError::WrongCount { frame, count: count + 1, granted: count };
+            prop_assert_eq!(cpu.free_kernel_owned(frame, count + 1), Err(wrong));
+            assert_not_freed(&pages, &cpu, grant);
+            prop_assert_eq!(cpu.free_kernel_owned(frame, count), Ok(()));
+            prop_assert_eq!(cpu.free_kernel_owned(frame, count), Err(FreeError::AlreadyFree(frame)));
+        }
+        prop_assert_eq!(pages.free_by_order(node(0)), whole);
+    }
+}
+
+#[test]
+fn a_cache_neither_takes_a_kernel_owned_frame_nor_stands_in_the_way_of_its_owner() {
+    let mut machine = machine();
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FREE).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    for _ in 0..3 {
+        let grant = allocate(cpu, &kernel_owned(1)).unwrap();
+        assert!(grant.cached);
+        let before = cpu.len();
+        assert!(cpu.free(grant.frame, 1).is_err());
+        assert_eq!(cpu.len(), before);
+        assert_eq!(cpu.free_kernel_owned(grant.frame, 1), Ok(()));
+    }
+    cpu.drain();
+    assert_eq!(pages.stats(node(0)).unwrap().free, FREE.len_frames());
+}
+
+#[test]
+fn what_a_cache_or_a_hot_chunk_holds_is_not_freed_as_kernel_owned() {
+    let mut machine = machine();
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FREE).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    let frame = take(cpu).unwrap();
+    cpu.free(frame, 1).unwrap();
+    assert_eq!(cpu.free_kernel_owned(frame, 1), Err(FreeError::AlreadyFree(frame)));
+    let hot = allocate(cpu, &Request::local(8)).unwrap();
+    cpu.free(hot.frame, 8).unwrap();
+    assert_eq!(cpu.free_kernel_owned(hot.frame, 8), Err(FreeError::AlreadyFree(hot.frame)));
+}
+
+#[test]
+fn what_is_outside_memory_is_freed_by_nobody() {
+    let mut machine = machine();
+    let pages = machine.pages();
+    let cpu = uncached(&pages, 0);
+    let outside = FrameNumber(8192);
+    assert_eq!(cpu.free(outside, 1), Err(FreeError::NotMemory(outside)));
+    assert_eq!(cpu.free_kernel_owned(outside, 1), Err(FreeError::NotMemory(outside)));
+    assert_eq!(pages.refused_outside(), 2, "each refused free is counted");
+}
+
+#[test]
+fn what_a_cache_has_held_before_it_was_emptied_is_freed_as_kernel_owned() {
+    let mut machine = machine();
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FREE).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    for _ in 0..3 {
+        let frame = allocate(cpu, &kernel_owned(1)).unwrap().frame;
+        assert_eq!(cpu.free_kernel_owned(frame, 1), Ok(()));
+        let cached = take(cpu).unwrap();
+        cpu.free(cached, 1).unwrap();
+        assert_eq!(cpu.free_kernel_owned(cached, 1), Err(FreeError::AlreadyFree(cached)));
+        cpu.drain();
+    }
+}
+
+#[test]
+fn a_kernel_owned_grant_is_counted_once_wherever_it_comes_from() {
+    let mut machine = machine();
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FREE).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    let mut expected = 0;
+    for count in [1, 1, 8, 8, 512, 700] {
+        let frame = allocate(cpu, &kernel_owned(count)).unwrap().frame;
+        cpu.free_kernel_owned(frame, count).unwrap();
+        expected += count;
+        let stats = pages.stats(node(0)).unwrap();
+        assert_eq!((stats.hit, stats.local, stats.free), (expected, expected, FREE.len_frames()));
+    }
+}

@@ -1,0 +1,269 @@
+//! Allocating and freeing pages, for the running thread by its policy, and for the kernel itself.
+//!
+//! This file turns a call into a [`Request`] and counts the outcome. The running CPU's [`CpuCache`](page_alloc::CpuCache) does the
+//! rest. Pages that the kernel allocates for itself are kernel-owned: whatever a driver frees, it cannot free those.
+use super::memory_context::MemoryContext;
+use super::packed_policy::Packed;
+use super::{cache_drain, cpu_memory, fail_allocation};
+use crate::arch;
+use crate::cpu::{Hook, PreemptionOff};
+use core::num::NonZero;
+use page_alloc::{AllocateError, FreeError, Grant, Policy, Request};
+use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
+
+/// Whether pages are filled with zeros before they are handed out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Zeroed {
+    /// They contain what their last owner left there.
+    No,
+    /// They contain zeros.
+    Yes,
+}
+
+/// A request of the running thread.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadRequest<'p> {
+    /// The number of contiguous pages.
+    pub count: u64,
+    /// The alignment of the first frame, in frames: a power of two.
+    pub alignment: u64,
+    /// The last byte allowed; `None` allows any.
+    pub highest: Option<PhysAddr>,
+    /// The policy for this call; `None` is the thread's.
+    pub policy: Option<Policy<'p>>,
+    /// Whether the pages are zeroed.
+    pub zeroed: Zeroed,
+}
+
+impl ThreadRequest<'_> {
+    /// Returns a request for so many zeroed pages by the thread's policy.
+    pub const fn new(count: u64) -> Self {
+        Self { count, alignment: 1, highest: None, policy: None, zeroed: Zeroed::Yes }
+    }
+}
+
+/// Allocates one page for the running thread by its policy, not zeroed. This is the most frequent request.
+#[inline]
+pub fn allocate_page() -> Option<FrameNumber> {
+    page_number().map(|number| FrameNumber(number.get()))
+}
+
+/// Returns the page's number in one register: frame 0 is never granted.
+#[inline(never)]
+fn page_number() -> Option<NonZero<u64>> {
+    if !MemoryContext::current().takes_local_memory() {
+        return placed_page_number(1);
+    }
+    {
+        let off = PreemptionOff::new();
+        let cache = cpu_memory::cache(&off);
+        if let Some(grant) = cache.take_at_hand(1, cache.node()) {
+            return NonZero::new(grant.frame.0);
+        }
+    }
+    general_page_number(1)
+}
+
+/// Allocates `count` contiguous pages for the running thread by its policy, not zeroed.
+#[inline]
+pub fn allocate_pages(count: u64) -> Option<FrameNumber> {
+    pages_number(count).map(|number| FrameNumber(number.get()))
+}
+
+#[inline(never)]
+fn pages_number(count: u64) -> Option<NonZero<u64>> {
+    placed_page_number(count)
+}
+
+/// Returns the number of the first page. Pages of a single node that are at hand take no general request.
+#[inline(always)]
+fn placed_page_number(count: u64) -> Option<NonZero<u64>> {
+    let placement = MemoryContext::current().placement();
+    {
+        let off = PreemptionOff::new();
+        let cache = cpu_memory::cache(&off);
+        let node = if placement == Packed::LOCAL { Some(cache.node()) } else { placement.named_node() };
+        if let Some(node) = node
+            && let Some(grant) = cache.take_at_hand(count, node)
+        {
+            count_grant(&grant, false);
+            return NonZero::new(grant.frame.0);
+        }
+    }
+    general_page_number(count)
+}
+
+#[cold]
+#[inline(never)]
+fn general_page_number(count: u64) -> Option<NonZero<u64>> {
+    let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(count) };
+    NonZero::new(allocate_for_thread(request).ok()?.frame.0)
+}
+
+/// Allocates pages for the running thread: by the request's policy, or else by the thread's, or else from its preferred node, or
+/// else from the CPU's. If that node has none, the nearest serves the request, unless the policy forbids that.
+///
+/// # Errors
+/// [`AllocateError`]; nothing was allocated.
+#[inline(never)]
+pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
+    let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
+    let context = MemoryContext::current();
+    let mut cursor = context.cursor();
+    let mut request = Request { alignment, highest, ..Request::local(count) };
+    match policy {
+        Some(policy) => policy.apply(&mut request, &mut cursor),
+        None => context.effective_policy().apply(&mut request, &mut cursor),
+    }
+    let granted = allocate(&request, zeroed);
+    // A turn in which nothing was granted is not over.
+    if granted.is_ok() {
+        context.set_cursor(cursor);
+    }
+    granted
+}
+
+/// Allocates pages for exactly this request, whatever the running thread's policy is.
+///
+/// # Errors
+/// [`AllocateError`]; nothing was allocated.
+#[inline]
+pub fn allocate(request: &Request, zeroed: Zeroed) -> Result<Grant, AllocateError> {
+    let granted = allocate_frames(request);
+    if zeroed == Zeroed::Yes
+        && let Ok(grant) = &granted
+    {
+        zero(grant.frame, grant.count);
+    }
+    granted
+}
+
+/// Allocates frames and counts them for the running CPU.
+#[inline]
+fn allocate_frames(request: &Request) -> Result<Grant, AllocateError> {
+    if fail_allocation::is_due(request) {
+        return Err(fail_allocation::error(request));
+    }
+    let off = PreemptionOff::new();
+    let granted = cpu_memory::cache(&off).allocate(request, cache_drain::drain_others);
+    if let Ok(grant) = &granted {
+        count_grant(grant, request.interleaved);
+    }
+    granted
+}
+
+/// Counts a grant for the running CPU. The cache has counted its own. Preemption is off.
+#[inline(always)]
+fn count_grant(grant: &Grant, interleaved: bool) {
+    if grant.cached {
+        return;
+    }
+    let memory = cpu_memory::current();
+    memory.page_counts.note(grant.count, grant.node == memory.node);
+    if grant.fell_back {
+        memory.page_counts.note_miss(grant.count);
+    } else if interleaved {
+        memory.page_counts.note_interleave_hit(grant.count);
+    }
+}
+
+/// Fills pages with zeros that were just allocated.
+#[inline]
+pub fn zero(frame: FrameNumber, count: u64) {
+    let start = arch::physical_memory(frame.address());
+    // SAFETY: the allocator has just granted these frames, so they are memory, all of which is mapped there, and nobody else uses
+    // them.
+    unsafe { start.write_bytes(0, (count * FRAME_SIZE) as usize) };
+}
+
+/// Allocates `count` contiguous pages for the kernel itself, from `node` or else from the nearest node that has them. Only
+/// [`free_for_kernel`] takes them back.
+pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    allocate(&Request { kernel_owned: true, ..Request::new(count, node) }, zeroed).ok()
+}
+
+/// Allocates `count` contiguous pages for the kernel itself, from `node` or not at all.
+pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    let request = Request { kernel_owned: true, strict: true, ..Request::new(count, node) };
+    allocate(&request, zeroed).ok()
+}
+
+/// Allocates a page for the kernel itself, none of whose bytes lies above `highest`.
+pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
+    let request = Request { kernel_owned: true, highest: Some(highest), ..Request::new(1, node) };
+    Some(allocate(&request, zeroed).ok()?.frame)
+}
+
+/// Allocates a page for a page table. It is not zeroed: the code that maps it fills it.
+pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
+    Some(allocate_for_kernel(node, 1, Zeroed::No)?.frame)
+}
+
+/// Takes back pages of one allocation.
+///
+/// # Errors
+/// [`FreeError`]; nothing was changed.
+pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    let off = PreemptionOff::new();
+    cpu_memory::cache(&off).free(frame, count).inspect_err(|_| count_refused())
+}
+
+/// Takes back a single page. Returns false, with nothing changed, if the free is refused, which is reported.
+#[inline(never)]
+pub fn free_page(frame: FrameNumber) -> bool {
+    free_pages(frame, 1)
+}
+
+/// Takes back pages of one allocation. Returns false, with nothing changed, if the free is refused, which is reported.
+#[inline(always)]
+pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
+    {
+        let off = PreemptionOff::new();
+        if cpu_memory::cache(&off).put_at_hand(frame, count) {
+            return true;
+        }
+    }
+    free_or_report(frame, count)
+}
+
+#[cold]
+#[inline(never)]
+fn free_or_report(frame: FrameNumber, count: u64) -> bool {
+    free(frame, count).map_err(|error| report_refused(frame, count, error)).is_ok()
+}
+
+/// Takes back pages that were allocated for the kernel itself. Logs a refusal.
+///
+/// # Errors
+/// [`FreeError`]; nothing was changed.
+pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    let freed = {
+        let off = PreemptionOff::new();
+        cpu_memory::cache(&off).free_kernel_owned(frame, count).inspect_err(|_| count_refused())
+    };
+    freed.inspect_err(|error| {
+        log::error!(target: "pages", "the kernel freed {count} pages at {:#x}: {error}; refused", frame.address().0);
+    })
+}
+
+/// Counts a refused free for the running CPU. Preemption is off.
+#[cold]
+fn count_refused() {
+    cpu_memory::current().page_counts.note_refused_free();
+}
+
+/// The function that refused frees are reported to.
+static REPORT_REFUSED: Hook<fn(FrameNumber, u64, FreeError)> = Hook::new();
+
+/// Registers the function to which refused frees of the running thread are reported.
+pub fn report_refused_with(report: fn(FrameNumber, u64, FreeError)) {
+    REPORT_REFUSED.set(report);
+}
+
+#[cold]
+#[inline(never)]
+fn report_refused(frame: FrameNumber, count: u64, error: FreeError) {
+    if let Some(report) = REPORT_REFUSED.get() {
+        report(frame, count, error);
+    }
+}

@@ -1,0 +1,50 @@
+//! A guard that sets the running thread's policy for a while.
+use super::memory_context::MemoryContext;
+use super::packed_policy::{Packed, PolicyNodes};
+use core::marker::PhantomData;
+use page_alloc::Policy;
+
+/// Restores a thread's policy, with its turns, when it is dropped. Of several guards the youngest is dropped first.
+///
+/// ```ignore
+/// let _each_in_turn = PolicyGuard::new(MemoryContext::current(), Some(Policy::Interleave(nodes)));
+/// let buffer = allocate::allocate_for_thread(request)?;
+/// ```
+#[must_use = "the policy holds for as long as the guard is kept"]
+pub struct PolicyGuard<'t> {
+    context: &'t MemoryContext,
+    packed: Packed,
+    nodes: PolicyNodes,
+    /// Only the thread itself changes its policy, so the guard is not `Send`.
+    not_send: PhantomData<*const ()>,
+}
+
+impl<'t> PolicyGuard<'t> {
+    /// Sets the policy of the running thread, whose context this is. With `None`, only its preferred node counts.
+    pub fn new(context: &'t MemoryContext, policy: Option<Policy<'_>>) -> Self {
+        let (packed, nodes) = context.packed_policy();
+        let saved = nodes.copy_for(packed);
+        saved.set_cursor(nodes.cursor());
+        context.set_policy(policy);
+        Self { context, packed, nodes: saved, not_send: PhantomData }
+    }
+}
+
+impl Drop for PolicyGuard<'_> {
+    fn drop(&mut self) {
+        self.context.set_policy(self.nodes.unpack(self.packed));
+        self.context.set_cursor(self.nodes.cursor());
+    }
+}
+
+impl MemoryContext {
+    /// Runs `work` without a preferred node and a policy. What `work` sets of them ends with it.
+    pub fn with_none<R>(&self, work: impl FnOnce() -> R) -> R {
+        let node_before = self.set_preferred_node(None);
+        let policy_before = PolicyGuard::new(self, None);
+        let result = work();
+        drop(policy_before);
+        self.set_preferred_node(node_before);
+        result
+    }
+}
