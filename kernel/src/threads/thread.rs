@@ -206,8 +206,10 @@ impl Thread {
     }
 }
 
-// SAFETY: `Thread` is `repr(C)`, and the assertion below holds the offset of its memory context.
-unsafe impl crate::memory::memory_context::Task for Thread {}
+// SAFETY: `Thread` is `repr(C)`, and the last assertion below holds `context` at the start.
+unsafe impl arch::Task for Thread {}
+// SAFETY: `Thread` is `repr(C)`, and the next assertion holds the offset of its memory context.
+unsafe impl crate::memory::memory_context::MemoryTask for Thread {}
 const _: () = crate::memory::memory_context::assert_task::<Thread>(core::mem::offset_of!(Thread, memory));
 const _: () = assert!(core::mem::offset_of!(Thread, context) == 0);
 
