@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches a Debian Linux kernel and packs it a first program that tells what topology it sees: target/oracle/vmlinuz and
-# target/oracle/initrd. Status 2, with the reason, where they cannot be had.
+# Fetches a Debian Linux kernel and packs an initrd whose first program prints the topology that Linux sees. Writes
+# target/oracle/vmlinuz and target/oracle/initrd. Exits with status 2 and the reason if they cannot be had.
 set -euo pipefail
 folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../target/oracle
 
@@ -10,7 +10,7 @@ skip() {
 }
 
 [[ ! -e $folder/vmlinuz || ! -e $folder/initrd ]] || exit 0
-type -P apt-get dpkg-deb >/dev/null || skip "there is no apt here to fetch Linux by"
+type -P apt-get dpkg-deb >/dev/null || skip "there is no apt to fetch Linux with"
 mkdir -p "$folder/packages" "$folder/root/bin"
 cd "$folder"
 
@@ -21,7 +21,7 @@ for package in "$linux" busybox-static; do
     compgen -G "packages/${package}_*.deb" >/dev/null ||
         (cd packages && apt-get download "$package") >download.log 2>&1 ||
         skip "apt cannot fetch $package: $(grep '^E:' download.log | tail -n 1)"
-    # Both packages whole would be half a gigabyte of modules.
+    # Only one file of each package is unpacked: the kernel's modules take half a gigabyte.
     case $package in
     busybox-static) dpkg-deb --fsys-tarfile packages/busybox-static_*.deb | tar -xO --wildcards '*/bin/busybox' >root/bin/busybox ;;
     *) dpkg-deb --fsys-tarfile "packages/${package}"_*.deb | tar -xO --wildcards '*/boot/vmlinuz-*' >vmlinuz.part ;;
@@ -37,9 +37,9 @@ mkdir -p /proc /sys /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-# Where firmware's tables said that memory and CPUs are, and in which order nodes help each other out.
+# Memory and CPUs as the firmware's tables place them, and the fallback order of each node.
 dmesg | grep -E 'SRAT: (Node|PXM)|Fallback order' | sed 's/^\[[^]]*\] */oracle /'
-# oracle cpu NUMBER, oracle apicid ID: a pair for each CPU.
+# Prints a pair of lines for each CPU: oracle cpu NUMBER, oracle apicid ID.
 sed -n 's/^processor[^:]*: /oracle cpu /p; s/^apicid[^:]*: /oracle apicid /p' /proc/cpuinfo
 for node in /sys/devices/system/node/node[0-9]*; do
     number=${node##*/node}
@@ -47,7 +47,7 @@ for node in /sys/devices/system/node/node[0-9]*; do
     echo "oracle node $number memory $memory cpus $(cat "$node/cpulist") distances $(cat "$node/distance")"
 done
 echo "oracle end"
-# The same verdict as Proxima's.
+# Reports success as Proxima does, through isa-debug-exit.
 printf '\020' | dd of=/dev/port bs=1 seek=244 conv=notrunc 2>/dev/null
 busybox poweroff -f
 END

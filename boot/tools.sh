@@ -1,9 +1,9 @@
-# What a host needs to build and boot Proxima, and how it gets there. Sourced by run.sh.
+# Installs what a host needs to build and boot Proxima. run.sh sources this file.
 # shellcheck shell=bash
 : "${root:?is set by run.sh}"
 
-# need_tools [machine] [fuzzer] [decoder]: sees to it that all is there to build and, for `machine`, to boot, for `fuzzer` to
-# build libFuzzer, for `decoder` to decode firmware's tables a second time; else ends the script.
+# need_tools [machine] [fuzzer] [decoder]: installs what is missing to build Proxima; for `machine`, to boot it; for `fuzzer`, to
+# build libFuzzer; for `decoder`, to decode firmware's tables a second time. Ends the script if something cannot be installed.
 need_tools() {
     local packages=()
     need_compilers
@@ -15,7 +15,7 @@ need_tools() {
     cargo_quietly "Proxima" cargo fetch --quiet
 }
 
-# need PACKAGE REASON: notes that a package is missing, and says why it is wanted.
+# need PACKAGE REASON: adds a package to the list of missing ones, and says why it is needed.
 need() {
     say "Missing: $1, $2"
     packages+=("$1")
@@ -28,7 +28,7 @@ need_compilers() {
     elif ! cc -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null; then
         need libc6-dev "which host programs are linked with"
     fi
-    # Where rustup installs; a shell that was open before does not know yet.
+    # rustup installs there. A shell that was open before the installation does not have it in its PATH.
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
     if ! type -P rustup >/dev/null; then
         type -P curl >/dev/null || need curl "which fetches rustup"
@@ -72,12 +72,12 @@ install_packages() {
     rm "$log"
 }
 
-# Brings the toolchain that rust-toolchain.toml names, if part of it is missing.
+# Installs the toolchain that rust-toolchain.toml names, if a part of it is missing.
 install_toolchain() {
     local script channel components targets part installed missing=
     if ! type -P rustup >/dev/null; then
         say "Installing rustup, which brings the Rust toolchain, to ${CARGO_HOME:-$HOME/.cargo}"
-        # What sh.rustup.rs leads to, at the server that the toolchain comes from too.
+        # The script behind sh.rustup.rs, on the server that also has the toolchain.
         script=$(curl --proto '=https' --tlsv1.2 --silent --show-error --fail \
             https://static.rust-lang.org/rustup/rustup-init.sh 2>&1) || fail "rustup cannot be fetched: $script"
         sh -s -- -y --quiet --no-modify-path --default-toolchain none <<<"$script" >&2 ||
@@ -98,7 +98,7 @@ install_toolchain() {
         fail "Rust $channel could not be installed"
 }
 
-# toolchain_file KEY: the words of one key of rust-toolchain.toml.
+# toolchain_file KEY: prints the words of one key of rust-toolchain.toml.
 toolchain_file() {
     sed -n "s/^$1 = //p" "$root/rust-toolchain.toml" | tr -d '[],"'
 }

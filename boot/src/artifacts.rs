@@ -1,20 +1,20 @@
-//! Where the build leaves what the tests boot.
+//! Where the build puts what the tests boot.
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use crate::Firmware;
 
-/// The repository's top folder.
+/// Returns the repository's top folder.
 #[must_use]
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace member lies in a folder of it")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member is in a folder of the workspace")
 }
 
-/// The disk image that `./run.sh image` built for this firmware.
+/// Returns the disk image that `./run.sh image` built for this firmware.
 ///
 /// # Errors
-/// It was not built.
+/// The file was not built.
 pub fn image(firmware: Firmware) -> Result<PathBuf> {
     built(match firmware {
         Firmware::Bios => "proxima-bios.img",
@@ -22,37 +22,37 @@ pub fn image(firmware: Firmware) -> Result<PathBuf> {
     })
 }
 
-/// The kernel's ELF file.
+/// Returns the kernel's ELF file.
 ///
 /// # Errors
-/// It was not built.
+/// The file was not built.
 pub fn kernel() -> Result<PathBuf> {
     built("x86_64-unknown-none/release/kernel")
 }
 
-/// The same kernel, built to check itself: lock order, arithmetic.
+/// Returns the ELF file of the kernel that checks its own lock order and arithmetic.
 ///
 /// # Errors
-/// It was not built.
+/// The file was not built.
 pub fn checked_kernel() -> Result<PathBuf> {
     built("x86_64-unknown-none/checked/kernel").context("it is built by `cargo checked-kernel`")
 }
 
-/// The program that builds disk images.
+/// Returns the program that builds disk images.
 ///
 /// # Errors
-/// It was not built.
+/// The file was not built.
 pub fn image_builder() -> Result<PathBuf> {
     built("image-builder/release/image")
 }
 
-/// The folder of the compiled example drivers.
+/// Returns the folder of the compiled example drivers.
 #[must_use]
 pub fn drivers() -> PathBuf {
     target().join("drivers")
 }
 
-/// Where `./run.sh` leaves what came over COM2.
+/// Returns the file in which `./run.sh` leaves the output of COM2.
 #[must_use]
 pub fn events() -> PathBuf {
     target().join("events.jsonl")

@@ -1,14 +1,17 @@
-//! The benchmarks as a table, with what Linux needs for the same beside it.
+//! The verb `bench`: measures, and shows a table with what Linux needs for the same beside it.
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::time::Duration;
 
+use anyhow::Result;
 use boot::event::Bench;
+use boot::{Firmware, Machine, Verdict};
 
-/// How long all benchmarks together may take; the counting clock is far slower than a plain boot.
-pub const LIMIT: Duration = Duration::from_secs(1800);
+/// How long all benchmarks of a machine together may take. The counting clock is far slower than a plain boot.
+const LIMIT: Duration = Duration::from_secs(1800);
 
-/// Instructions that Linux 6.1 needs for one operation, mitigations and zeroing off, in the same two-node guest; its
-/// boot is to a running init, on one CPU.
+/// Instructions that Linux 6.1 needs for one operation in the same two-node guest, with mitigations and zeroing off. Its boot
+/// ends at a running init, on one CPU.
 const LINUX: [(&str, f64); 10] = [
     ("page.pair.order0.local", 591.0),
     ("page.pair.order0.remote", 591.0),
@@ -22,9 +25,40 @@ const LINUX: [(&str, f64); 10] = [
     ("boot.kernel", 1.6e9),
 ];
 
-/// What of a larger machine's measurements tells something new: how costs grow with memory. The size comes behind a name that
-/// has none.
-pub fn of_larger_machine(bench: Bench, size: &str) -> Option<Bench> {
+/// Boots the two-node machine on a clock that counts instructions, then two machines with more memory, and prints what they
+/// measured. With arguments for QEMU, which may make it any machine, it boots the first alone.
+///
+/// # Errors
+/// A machine cannot be booted, or does not report success.
+pub fn measure(firmware: Firmware, qemu: Vec<OsString>) -> Result<()> {
+    let is_one_size = !qemu.is_empty();
+    let mut measured = measure_one(Machine::two_nodes().arguments(qemu), firmware)?;
+    if !is_one_size {
+        for (size, node_mib) in [("16GiB", 8 << 10), ("1TiB", 512 << 10)] {
+            let larger = measure_one(Machine::two_nodes_of(node_mib), firmware)?;
+            measured.extend(larger.into_iter().filter_map(|bench| of_larger_machine(bench, size)));
+        }
+    }
+    if measured.is_empty() {
+        println!("The kernel measured nothing.");
+    } else {
+        print!("{}", table(&measured));
+    }
+    Ok(())
+}
+
+fn measure_one(machine: Machine, firmware: Firmware) -> Result<Vec<Bench>> {
+    let counting = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
+    let run = machine.firmware(firmware).parameters("bench").arguments(counting).run(LIMIT)?;
+    if run.verdict != Verdict::Success {
+        eprint!("{}{}", run.serial, run.complaints);
+    }
+    run.verdict.judge()?;
+    Ok(run.events_of("bench"))
+}
+
+/// Returns a measurement of a larger machine if it shows how costs grow with memory. A name without a size gets one.
+fn of_larger_machine(bench: Bench, size: &str) -> Option<Bench> {
     match bench.name.as_str() {
         name if name.starts_with("page.init.") => Some(bench),
         name @ ("boot.kernel" | "page.exhausted.strict") => {
@@ -34,15 +68,16 @@ pub fn of_larger_machine(bench: Bench, size: &str) -> Option<Bench> {
     }
 }
 
-/// Over the names.
+/// The heading of the column of names.
 const HEADING: &str = "instructions for one";
 
-/// One line for each measurement: instructions for an operation, Linux's, and how many times ours those are.
-pub fn table(measured: &[Bench]) -> String {
+/// Returns a line for each measurement: the instructions for one operation, those that Linux needs, and their ratio.
+fn table(measured: &[Bench]) -> String {
     let widest = measured.iter().map(|bench| bench.name.len()).max().unwrap_or(0).max(HEADING.len());
     let mut table = String::new();
     let mut line = |name: &str, own: &str, linux: &str, times: &str| {
-        writeln!(table, "{name:widest$}  {own:>14}  {linux:>14}  {times:>8}").expect("a String grows");
+        writeln!(table, "{name:widest$}  {own:>14}  {linux:>14}  {times:>8}")
+            .expect("writing to a String cannot fail");
     };
     line(HEADING, "Proxima", "Linux 6.1", "ratio");
     for bench in measured {
@@ -58,7 +93,7 @@ pub fn table(measured: &[Bench]) -> String {
     table
 }
 
-/// Thousands apart, and under a hundred one decimal.
+/// Returns a number with its thousands apart, or, below 100, with one decimal.
 fn number(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.1}");

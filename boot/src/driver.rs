@@ -1,4 +1,4 @@
-//! Compiles drivers, the way the driver kit documents it: those in C here, others by their own `build.sh`.
+//! Compiles drivers as the driver kit documents it: drivers in C directly, others by their own `build.sh`.
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::artifacts;
 
-/// What makes a shared object that the kernel's loader takes. The FPU belongs to nobody, hence only the general
-/// registers; segments are kept apart, so that no page is both written and executed.
+/// The flags that make a shared object which the kernel's loader accepts. The kernel does not save the FPU's state, so drivers
+/// use only the general registers. Segments have pages of their own, so that no page is both written and executed.
 const FLAGS: [&str; 12] = [
     "-std=c17",
     "-O2",
@@ -26,11 +26,11 @@ const FLAGS: [&str; 12] = [
     "-Wl,-z,now,-z,separate-code",
 ];
 
-/// Compiles each folder of `ddk/examples` that is a driver to `target/drivers/<folder>.so`, where that is older than its
-/// sources or what they include, and removes what has no folder any more.
+/// Compiles each driver of `ddk/examples` to `target/drivers/<folder>.so`, if that file is older than the driver's sources or
+/// what they include. Removes files there whose folder is gone. Returns the drivers.
 ///
 /// # Errors
-/// A compiler that is missing or complains.
+/// A compiler is missing or fails.
 pub fn build_examples() -> Result<Vec<PathBuf>> {
     let out = artifacts::drivers();
     fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
@@ -65,7 +65,7 @@ fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()>
     Ok(())
 }
 
-/// A driver in Rust is a package of its own, which depends on the crate `abi`.
+/// Builds a driver by its own script. A driver in Rust is a package that depends on the crate `abi`.
 fn build_by_script(script: &Path, folder: &Path, driver: &Path) -> Result<()> {
     let workspace = artifacts::workspace();
     let mut parts = vec![workspace.join("rust-toolchain.toml"), workspace.join("Cargo.toml")];
@@ -84,7 +84,7 @@ fn build_by_script(script: &Path, folder: &Path, driver: &Path) -> Result<()> {
 /// Compiles one driver from its C files.
 ///
 /// # Errors
-/// A compiler that is missing or complains.
+/// The compiler is missing or fails.
 pub fn compile(sources: &[PathBuf], driver: &Path) -> Result<()> {
     let mut compiler = Command::new("cc");
     compiler.args(FLAGS).arg("-I").arg(artifacts::workspace().join("ddk/include"));
@@ -97,10 +97,10 @@ pub fn compile(sources: &[PathBuf], driver: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether the file is missing, or older than one of those it is made of.
+/// Returns true if the file is missing, or older than one of its parts.
 fn is_stale<'a>(file: &Path, parts: impl IntoIterator<Item = &'a PathBuf>) -> Result<bool> {
     let Ok(made) = modified(file) else { return Ok(true) };
-    // The flags are this program's.
+    // The compiler's flags are part of this program.
     let mut newest = modified(&std::env::current_exe()?)?;
     for part in parts {
         newest = newest.max(modified(part)?);
@@ -112,13 +112,13 @@ fn modified(file: &Path) -> Result<SystemTime> {
     fs::metadata(file).and_then(|data| data.modified()).with_context(|| file.display().to_string())
 }
 
-/// The files of a folder with this ending, sorted.
+/// Returns the files of a folder with this ending, sorted.
 fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let extension = Some(OsString::from(extension));
     Ok(entries(folder)?.into_iter().filter(|file| file.extension() == extension.as_deref()).collect())
 }
 
-/// The files of a folder and of all folders in it.
+/// Returns the files of a folder and of all folders in it.
 fn all_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in entries(folder)? {
@@ -131,7 +131,7 @@ fn all_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What lies in a folder, sorted; nothing where there is no folder.
+/// Returns the entries of a folder, sorted; none if there is no such folder.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());

@@ -1,33 +1,33 @@
-//! The events of COM2, as a reader sees them: the fields that are promised, and whatever else comes passed over.
+//! The events of COM2 as a reader sees them: the promised fields. Other fields are ignored.
 use serde::Deserialize;
 
-/// What the kernel made of the firmware's tables: event `topology`.
+/// The topology that the kernel has built: event `topology`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Topology {
-    /// Where it came from: `srat`, `none`, `off` or `fake`.
+    /// The source of the nodes: `srat`, `none`, `off` or `fake`.
     pub source: String,
-    /// The nodes by their number.
+    /// The nodes, by their ids.
     pub nodes: Vec<Node>,
-    /// Distance by row (from) and column (to).
+    /// The distances, by row (from) and column (to).
     pub distances: Vec<Vec<u8>>,
-    /// For each node every node that has memory, nearest first.
+    /// For each node, every node that has memory, nearest first.
     pub fallback: Vec<Vec<u32>>,
 }
 
 /// A node of the topology.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Node {
-    /// Its dense number.
+    /// The dense id.
     pub id: u32,
-    /// The firmware's proximity domain.
+    /// The proximity domain.
     pub domain: u32,
-    /// Its CPUs, by the kernel's number.
+    /// The CPUs, by the kernel's index.
     pub cpus: Vec<u32>,
-    /// Its memory, ascending.
+    /// The ranges of memory, ascending.
     pub memory: Vec<Memory>,
-    /// Usable frames, those included which the kernel took.
+    /// The number of usable frames, including those that the kernel uses.
     pub pages_total: u64,
-    /// Frames that can be had.
+    /// The number of free frames.
     pub pages_free: u64,
 }
 
@@ -36,31 +36,31 @@ pub struct Node {
 pub struct Memory {
     /// The first address.
     pub base: u64,
-    /// Bytes.
+    /// The length in bytes.
     pub length: u64,
 }
 
-/// A CPU that was to be started: event `cpu`.
+/// A CPU that the kernel has tried to start: event `cpu`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Cpu {
-    /// The kernel's number of it.
+    /// The kernel's index.
     pub index: u32,
-    /// The hardware's.
+    /// The APIC id.
     pub apic_id: u32,
-    /// Its node.
+    /// The node.
     pub node: u32,
-    /// Whether it came.
+    /// Whether the CPU is online.
     pub online: bool,
 }
 
 /// A driver of the ramdisk: event `driver`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Driver {
-    /// Its file name, perhaps without the ending.
+    /// The file name, perhaps without its ending.
     pub name: String,
     /// `loaded` or `refused`.
     pub status: String,
-    /// Why it was refused.
+    /// The reason of a refusal.
     #[serde(default)]
     pub reason: Option<String>,
 }
@@ -70,30 +70,30 @@ pub struct Driver {
 pub struct Finding {
     /// The table's signature.
     pub table: String,
-    /// Where in the table, in bytes.
+    /// The offset in the table, in bytes.
     pub offset: u32,
-    /// The rule that was broken, by its fixed name.
+    /// The fixed identifier of the rule that was broken.
     pub rule: String,
     /// `mended`, `dropped` or `refused`.
     pub action: String,
 }
 
-/// A part of the self-test: event `test`.
+/// A self-test: event `test`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Test {
-    /// Which.
+    /// The name.
     pub name: String,
-    /// Whether it passed.
+    /// Whether the test passed.
     pub ok: bool,
 }
 
 /// A measurement: event `bench`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Bench {
-    /// What was measured.
+    /// The name.
     pub name: String,
-    /// Time stamp counter ticks for all operations; under `-icount`, instructions.
+    /// Ticks of the time stamp counter for all operations; under `-icount` these are instructions.
     pub ticks: u64,
-    /// Operations.
+    /// The number of operations.
     pub ops: u64,
 }

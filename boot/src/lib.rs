@@ -4,14 +4,15 @@
 //! Machine ──► qemu arguments ──► one QEMU process ──► Run { verdict, serial, events }
 //! ```
 //!
-//! The tests in `tests/` read what the kernel said on COM2 through [`event`]; nothing here shares code with the
-//! kernel, so that a field which is renamed there is seen missing here.
+//! The tests in `tests/` read the output of COM2 through [`event`]. This crate shares no code with the kernel, so that a field
+//! which the kernel renames is missing here.
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
 pub mod driver;
 pub mod event;
 pub mod machine;
+pub mod process;
 pub mod qemu;
 pub mod run;
 

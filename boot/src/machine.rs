@@ -5,15 +5,15 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-/// Memory backends from this size on are not reserved on the host: the guest touches little of them.
+/// From this size on, memory backends are not reserved on the host. The guest touches little of them.
 const UNRESERVED_FROM_MIB: u64 = 1024;
 
 /// The firmware that starts the boot loader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Firmware {
-    /// SeaBIOS, which QEMU brings with it.
+    /// SeaBIOS, which is part of QEMU.
     Bios,
-    /// OVMF, from the host's package.
+    /// OVMF, from a package of the host.
     Uefi,
 }
 
@@ -37,19 +37,19 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node of these CPUs and this much memory.
+    /// Returns a node of these CPUs and this much memory.
     #[must_use]
     pub fn new(cpus: impl IntoIterator<Item = u32>, memory_mib: u64) -> Self {
         Self { cpus: cpus.into_iter().collect(), memory_mib }
     }
 
-    /// A node without memory.
+    /// Returns a node without memory.
     #[must_use]
     pub fn without_memory(cpus: impl IntoIterator<Item = u32>) -> Self {
         Self::new(cpus, 0)
     }
 
-    /// A node without CPUs.
+    /// Returns a node without CPUs.
     #[must_use]
     pub fn without_cpus(memory_mib: u64) -> Self {
         Self::new([], memory_mib)
@@ -72,7 +72,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine whose firmware says nothing of nodes.
+    /// Returns a machine whose firmware does not describe nodes.
     #[must_use]
     pub fn without_numa(cpus: u32, memory_mib: u64) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Machine {
         }
     }
 
-    /// A machine of these nodes; its CPUs and its memory are theirs together.
+    /// Returns a machine of these nodes. It has their CPUs and their memory.
     #[must_use]
     pub fn with_nodes(nodes: impl IntoIterator<Item = Node>) -> Self {
         let nodes: Vec<Node> = nodes.into_iter().collect();
@@ -98,7 +98,7 @@ impl Machine {
         Self { nodes, ..Self::without_numa(cpus, memory_mib) }
     }
 
-    /// The machine that `./run.sh` boots: two nodes of two CPUs and 256 MiB each, 20 apart.
+    /// Returns the machine that `./run.sh` boots: two nodes of two CPUs and 256 MiB each, 20 apart.
     #[must_use]
     pub fn two_nodes() -> Self {
         Self::with_nodes([Node::new(0..2, 256), Node::new(2..4, 256)])
@@ -106,67 +106,67 @@ impl Machine {
             .distances(&[&[10, 20], &[20, 10]])
     }
 
-    /// The same with so much memory on each node. The host keeps what the guest touches of it.
+    /// Returns the two-node machine with this much memory on each node. The host keeps only what the guest touches.
     #[must_use]
     pub fn two_nodes_of(memory_mib: u64) -> Self {
         Self::with_nodes([Node::new(0..2, memory_mib), Node::new(2..4, memory_mib)])
             .sockets(2)
             .distances(&[&[10, 20], &[20, 10]])
-            // 4 TiB of addresses: those of QEMU's plain CPU end at 1 TiB.
+            // 4 TiB of addresses. Those of QEMU's default CPU end at 1 TiB.
             .arguments(["-cpu", "max,phys-bits=42"])
     }
 
-    /// Deals the CPUs out to so many sockets, of one thread a core.
+    /// Divides the CPUs among this many sockets, with one thread a core.
     #[must_use]
     pub fn sockets(self, sockets: u32) -> Self {
         Self { sockets: Some(sockets), ..self }
     }
 
-    /// The distances between nodes, a row for each node; without them the firmware has no SLIT.
+    /// Sets the distances between nodes, a row for each node. Without them the firmware has no SLIT.
     #[must_use]
     pub fn distances(self, rows: &[&[u8]]) -> Self {
         Self { distances: rows.iter().map(|row| row.to_vec()).collect(), ..self }
     }
 
-    /// The firmware; BIOS when left out.
+    /// Sets the firmware. Without it the machine has BIOS.
     #[must_use]
     pub fn firmware(self, firmware: Firmware) -> Self {
         Self { firmware, ..self }
     }
 
-    /// The kernel's parameters beside `exit`, which is always among them.
+    /// Sets the kernel's parameters. `exit` is added to them.
     #[must_use]
     pub fn parameters(self, words: &str) -> Self {
         Self { parameters: Some(format!("{words} exit").trim_start().to_owned()), ..self }
     }
 
-    /// Gives the kernel no parameters, as a machine of metal: it takes those of its ramdisk.
+    /// Gives the kernel no parameters, as on real hardware. The kernel then reads those of its ramdisk.
     #[must_use]
     pub fn without_parameters(self) -> Self {
         Self { parameters: None, ..self }
     }
 
-    /// Leaves out COM2, and the events with it.
+    /// Removes COM2, and with it the events.
     #[must_use]
     pub fn without_event_port(self) -> Self {
         Self { event_port: false, ..self }
     }
 
-    /// The disk image in place of the one that `run.sh` built for the firmware.
+    /// Sets the disk image, in place of the image that `run.sh` built for the firmware.
     #[must_use]
     pub fn image(self, path: impl Into<PathBuf>) -> Self {
         Self { image: Some(path.into()), ..self }
     }
 
-    /// Further arguments for QEMU, as they are.
+    /// Adds arguments for QEMU, unchanged.
     #[must_use]
     pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// QEMU's arguments for the hardware, the kernel's parameters and the debug exit: all but firmware and disk,
-    /// which are files of the host.
+    /// Returns QEMU's arguments for the hardware, the kernel's parameters and the debug exit. Those for firmware and disk, which
+    /// are files of the host, are not among them.
     #[must_use]
     pub fn qemu_arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
@@ -190,7 +190,7 @@ impl Machine {
         }
         option("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04".into());
         if !self.arguments.iter().any(chooses_accelerator) {
-            // Not KVM, even where there is one: inside a virtual machine it may be far slower, or die on `-cpu max`.
+            // Not KVM, even if it is present: inside a virtual machine it may be far slower, or fail with `-cpu max`.
             option("-accel", "tcg,thread=multi".into());
         }
         arguments.extend(self.arguments.iter().cloned());
@@ -206,7 +206,7 @@ impl Machine {
         }
     }
 
-    /// QEMU fills in the way back for a machine where no distance is given both ways.
+    /// Returns the distances as QEMU takes them: from, to, distance. A symmetric matrix is given one way; QEMU adds the other.
     fn qemu_distances(&self) -> Vec<(usize, usize, u8)> {
         let rows = &self.distances;
         let all = || (0..rows.len()).flat_map(|from| (0..rows.len()).map(move |to| (from, to)));
@@ -218,7 +218,7 @@ impl Machine {
     }
 }
 
-/// `node,nodeid=0,cpus=0-1,memdev=mem0`.
+/// Returns the value of `-numa` for a node, such as `node,nodeid=0,cpus=0-1,memdev=mem0`.
 fn numa_node(id: usize, node: &Node) -> String {
     let mut value = format!("node,nodeid={id}");
     for run in node.cpus.chunk_by(|before, after| before + 1 == *after) {
@@ -231,14 +231,14 @@ fn numa_node(id: usize, node: &Node) -> String {
     value
 }
 
-/// Whether this argument of the user's says how QEMU is to run the guest.
+/// Returns true if this argument says how QEMU runs the guest.
 fn chooses_accelerator(argument: &OsString) -> bool {
     let argument = argument.to_string_lossy();
     matches!(argument.as_ref(), "-accel" | "--accel" | "-enable-kvm" | "--enable-kvm")
         || argument.contains("accel=")
 }
 
-/// QEMU splits option values at commas; a doubled one stands for itself.
+/// Escapes a value for QEMU, which splits option values at single commas.
 pub(crate) fn escape(value: &str) -> String {
     value.replace(',', ",,")
 }

@@ -1,77 +1,190 @@
-//! The command line of program `boot`, as `run.sh` gives it.
+//! The command line of `run.sh`.
 use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use boot::Firmware;
 use lexopt::prelude::*;
 
 /// What to do.
+#[derive(PartialEq, Debug)]
 pub enum Command {
     /// Boot once, for a person to read.
-    Run(Boot),
-    /// Boot once and show the measurements.
+    Boot(Boot),
+    /// Build the disk images, with these drivers beside the examples.
+    Image { drivers: Vec<PathBuf> },
+    /// Boot, measure, and show the measurements.
     Bench(Boot),
-    /// Boot so many times, with these kernel parameters beside `exit`.
-    Repeat(u32, String),
-    /// Have eight CPUs on four nodes allocate and free pages so many times.
-    StressPages(u64),
-    /// Boot so many times, each time with another allocation made to fail.
-    FailAllocation(u64),
-    /// Compile the example drivers.
-    Drivers,
+    /// Compare the page allocator with others.
+    Compare { arguments: Vec<OsString> },
+    /// Run all tests.
+    Test,
+    /// Check the form of the source text.
+    Check,
+    /// Run all soaks, or one; the whole of it, or so much.
+    Soak { name: Option<String>, count: Option<u64> },
 }
 
 /// What of the two-node machine can be chosen.
+#[derive(PartialEq, Debug)]
 pub struct Boot {
     /// The firmware.
     pub firmware: Firmware,
-    /// Kernel parameters beside `exit`.
+    /// The kernel's parameters beside `exit`.
     pub parameters: String,
+    /// Drivers beside the examples.
+    pub drivers: Vec<PathBuf>,
     /// Arguments that go to QEMU as they are.
     pub qemu: Vec<OsString>,
 }
 
-/// Reads the command line.
+/// Reads the command line: a verb, then its options.
 ///
 /// # Errors
-/// A verb or option that is not known, or an option without its value.
+/// A verb or option is unknown, lacks its value, or does not belong to the verb. A driver file cannot be read.
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
-    match parser.next()? {
-        Some(Value(verb)) if verb == "run" => Ok(Command::Run(boot(parser)?)),
-        Some(Value(verb)) if verb == "bench" => Ok(Command::Bench(boot(parser)?)),
-        Some(Value(verb)) if verb == "repeat" => {
-            let count = parser.value()?.parse()?;
-            Ok(Command::Repeat(count, boot(parser)?.parameters))
-        }
-        Some(Value(verb)) if verb == "stress-pages" => Ok(Command::StressPages(parser.value()?.parse()?)),
-        Some(Value(verb)) if verb == "fail-allocation" => {
-            Ok(Command::FailAllocation(parser.value()?.parse()?))
-        }
-        Some(Value(verb)) if verb == "drivers" => Ok(Command::Drivers),
-        Some(other) => bail!(other.unexpected()),
-        None => bail!(
-            "one of run, bench, repeat COUNT, stress-pages COUNT, fail-allocation COUNT and drivers is missing"
-        ),
+    let verb = match parser.next()? {
+        Some(Value(verb)) => verb.string()?,
+        Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
+        None => "boot".into(),
+    };
+    let (boot, words) = options(parser, &verb)?;
+    for driver in &boot.drivers {
+        let is_readable = driver.is_file() && File::open(driver).is_ok();
+        ensure!(is_readable, "{}: no such driver file", driver.display());
     }
+    let mut words = words.into_iter();
+    Ok(match verb.as_str() {
+        "boot" => Command::Boot(boot),
+        "image" => Command::Image { drivers: boot.drivers },
+        "bench" => Command::Bench(boot),
+        "compare" => Command::Compare { arguments: boot.qemu },
+        "test" => Command::Test,
+        "check" => Command::Check,
+        "soak" => {
+            let name = words.next();
+            let count = words.next().map(|count| count.parse().context("the count of a soak is a number"));
+            Command::Soak { name, count: count.transpose()? }
+        }
+        _ => bail!("{verb}: no such verb or option (see --help)"),
+    })
 }
 
-fn boot(mut parser: lexopt::Parser) -> Result<Boot> {
-    let mut boot = Boot { firmware: Firmware::Bios, parameters: "selftest".into(), qemu: Vec::new() };
+/// Reads the options behind a verb, and the words of the verb `soak`.
+fn options(mut parser: lexopt::Parser, verb: &str) -> Result<(Boot, Vec<String>)> {
+    let only = |option: &str, verbs: &[&str]| -> Result<()> {
+        ensure!(verbs.contains(&verb), "{verb} takes no {option} (see --help)");
+        Ok(())
+    };
+    let mut boot =
+        Boot { firmware: Firmware::Bios, parameters: "selftest".into(), drivers: vec![], qemu: vec![] };
+    let mut words = Vec::new();
     loop {
-        // Behind `--` nothing is an option of ours.
+        // The words behind `--` are for another program.
         if let Some(mut raw) = parser.try_raw_args()
             && raw.next_if(|argument| argument == "--").is_some()
         {
+            only("--", &["boot", "bench", "compare"])?;
             boot.qemu.extend(raw);
-            return Ok(boot);
+            return Ok((boot, words));
         }
         match parser.next()? {
-            Some(Long("firmware")) => boot.firmware = parser.value()?.string()?.parse()?,
-            Some(Long("cmdline")) => {
-                boot.parameters = parser.value()?.string().context("--cmdline is not UTF-8")?;
+            None => return Ok((boot, words)),
+            Some(Long("firmware")) => {
+                only("--firmware", &["boot", "bench"])?;
+                let value = parser.value().ok().and_then(|value| value.string().ok());
+                boot.firmware = value
+                    .and_then(|name| name.parse().ok())
+                    .context("--firmware is followed by bios or uefi")?;
             }
-            Some(other) => bail!(other.unexpected()),
-            None => return Ok(boot),
+            Some(Long("cmdline")) => {
+                only("--cmdline", &["boot"])?;
+                let value =
+                    parser.value().ok().context("--cmdline is followed by the kernel's parameters")?;
+                boot.parameters = value.string().context("--cmdline is not UTF-8")?;
+            }
+            Some(Long("drivers")) => {
+                only("--drivers", &["boot", "bench", "image"])?;
+                let files = parser.values().ok().context("--drivers is followed by files")?;
+                boot.drivers.extend(files.map(PathBuf::from));
+            }
+            Some(Value(word)) if verb == "soak" && words.len() < 2 => words.push(word.string()?),
+            Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         }
+    }
+}
+
+/// Returns an argument as the user has typed it.
+fn shown(argument: &lexopt::Arg<'_>) -> String {
+    match argument {
+        Short(letter) => format!("-{letter}"),
+        Long(name) => format!("--{name}"),
+        Value(value) => value.to_string_lossy().into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &str) -> Result<Command> {
+        parse(lexopt::Parser::from_args(words.split_whitespace()))
+    }
+
+    fn refused(words: &str) -> String {
+        format!("{:#}", read(words).unwrap_err())
+    }
+
+    fn boot(words: &str) -> Boot {
+        match read(words).unwrap() {
+            Command::Boot(boot) | Command::Bench(boot) => boot,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_boot_without_options_is_of_bios_with_selftest() {
+        let plain =
+            Boot { firmware: Firmware::Bios, parameters: "selftest".into(), drivers: vec![], qemu: vec![] };
+        assert_eq!(boot(""), plain);
+        assert_eq!(boot("boot"), plain);
+    }
+
+    #[test]
+    fn options_of_boot_are_read_in_any_order() {
+        let options = boot("boot --cmdline bench --firmware uefi -- -m 1G --firmware");
+        assert_eq!((options.firmware, options.parameters.as_str()), (Firmware::Uefi, "bench"));
+        assert_eq!(options.qemu, ["-m", "1G", "--firmware"]);
+    }
+
+    #[test]
+    fn drivers_are_files_up_to_the_next_option() {
+        let file = file!();
+        let folder = std::env::current_dir().unwrap();
+        let path = folder.ancestors().map(|folder| folder.join(file)).find(|path| path.is_file()).unwrap();
+        let options = boot(&format!("bench --drivers {0} {0} --firmware bios", path.display()));
+        assert_eq!(options.drivers, [path.clone(), path]);
+        assert_eq!(refused("image --drivers missing.so"), "missing.so: no such driver file");
+        assert_eq!(refused("image --drivers"), "--drivers is followed by files");
+    }
+
+    #[test]
+    fn a_soak_may_have_a_name_and_a_count() {
+        let soak = |name: Option<&str>, count| Command::Soak { name: name.map(Into::into), count };
+        assert_eq!(read("soak").unwrap(), soak(None, None));
+        assert_eq!(read("soak loom").unwrap(), soak(Some("loom"), None));
+        assert_eq!(read("soak boots 3").unwrap(), soak(Some("boots"), Some(3)));
+        assert!(refused("soak boots three").starts_with("the count of a soak is a number"));
+    }
+
+    #[test]
+    fn an_option_of_another_verb_is_refused() {
+        assert_eq!(refused("check --firmware uefi"), "check takes no --firmware (see --help)");
+        assert_eq!(refused("bench --cmdline x"), "bench takes no --cmdline (see --help)");
+        assert_eq!(refused("test -- -m"), "test takes no -- (see --help)");
+        assert_eq!(refused("boot --firmware grub"), "--firmware is followed by bios or uefi");
+        assert_eq!(refused("boot --verbose"), "--verbose: no such verb or option (see --help)");
+        assert_eq!(refused("tset"), "tset: no such verb or option (see --help)");
     }
 }

@@ -1,4 +1,4 @@
-//! Starts QEMU for a machine, and sees to it that none is left behind.
+//! Starts QEMU for a machine, and ensures that no QEMU outlives its user.
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,9 +11,10 @@ use serde_json::Value;
 use wait_timeout::ChildExt;
 
 use crate::machine::escape;
+use crate::process::attached;
 use crate::{Firmware, Machine, Run, Verdict, artifacts};
 
-/// OVMF's code and variable store, as distributions place them: Debian and Ubuntu, older ones, Fedora, Arch.
+/// The files of OVMF's code and variable store: in Debian and Ubuntu, in their older versions, in Fedora, in Arch.
 const OVMF: [(&str, &str); 4] = [
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
@@ -25,16 +26,16 @@ impl Machine {
     /// Boots the machine with COM1 on this process's standard output and COM2 in a file, and waits for its end.
     ///
     /// # Errors
-    /// An image or firmware that is missing, or QEMU that cannot be started.
+    /// The image or the firmware is missing, or QEMU cannot be started.
     pub fn attach(&self, events: &Path) -> Result<Verdict> {
         let status = self.command(events)?.status().context(CANNOT_START)?;
         Ok(status.into())
     }
 
-    /// Boots the machine, collects what it says, and waits for its end, no longer than the time given.
+    /// Boots the machine, collects its output, and waits for its end, but no longer than `limit`.
     ///
     /// # Errors
-    /// An image or firmware that is missing, QEMU that cannot be started, or a line on COM2 that is not JSON.
+    /// The image or the firmware is missing, QEMU cannot be started, or a line on COM2 is not JSON.
     pub fn run(&self, limit: Duration) -> Result<Run> {
         let folder = tempfile::tempdir()?;
         let events = folder.path().join("com2");
@@ -56,16 +57,14 @@ impl Machine {
         Ok(Run { verdict, serial: text(serial)?, events, complaints: text(complaints)? })
     }
 
-    /// QEMU, whole but for what is done with its output.
+    /// Returns the command that starts QEMU. Standard output and standard error are the caller's to choose.
     fn command(&self, events: &Path) -> Result<Command> {
         let image = match &self.image {
             Some(image) => image.clone(),
             None => artifacts::image(self.firmware)?,
         };
-        // The kernel ends this process's children with it, however it ends. (`setpriv` is of util-linux.)
-        let mut qemu = Command::new("setpriv");
-        qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-        // Without a CD drive and a network card, which UEFI firmware would try to boot from.
+        let mut qemu = attached("qemu-system-x86_64");
+        // UEFI firmware would try to boot from QEMU's default CD drive and network card.
         qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-vga", "std"]);
         qemu.args(["-chardev", "stdio,id=com1", "-serial", "chardev:com1"]);
         if self.event_port {
@@ -75,12 +74,12 @@ impl Machine {
         if self.firmware == Firmware::Uefi {
             let (code, variables) = ovmf()?;
             qemu.arg("-drive").arg(format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
-            // Written to by the firmware: into a temporary file that QEMU itself keeps.
+            // The firmware writes to its variables; `snapshot` sends the writes to a temporary file.
             qemu.arg("-drive").arg(format!("if=pflash,unit=1,format=raw,snapshot=on,file={variables}"));
         }
         qemu.arg("-drive").arg(format!("format=raw,snapshot=on,file={}", file(&image)?));
         qemu.args(self.qemu_arguments());
-        // QEMU would switch the terminal to its own mode and, when killed, leave it there.
+        // On a terminal, QEMU would switch it to raw mode and leave it so when killed.
         qemu.stdin(Stdio::null());
         Ok(qemu)
     }
@@ -88,12 +87,12 @@ impl Machine {
 
 const CANNOT_START: &str = "setpriv and qemu-system-x86_64 could not be started";
 
-/// Ends the process when it is no longer waited for, so that a test that fails leaves none behind.
+/// A process that ends when this is dropped, so that a test that fails leaves none behind.
 struct Guard(Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Both fail for one that has ended already.
+        // Both calls fail if the process has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -109,7 +108,7 @@ fn ovmf() -> Result<(&'static str, &'static str)> {
     }
 }
 
-/// A path as a value of one of QEMU's options.
+/// Returns a path as the value of one of QEMU's options.
 fn file(path: &Path) -> Result<String> {
     let path: PathBuf = std::path::absolute(path)?;
     let name = path.to_str().with_context(|| format!("{}: not UTF-8", path.display()))?;
@@ -118,9 +117,9 @@ fn file(path: &Path) -> Result<String> {
 
 type Output = JoinHandle<io::Result<Vec<u8>>>;
 
-/// Reads to the end beside the waiting, as a full pipe would stop QEMU.
+/// Reads a pipe to its end in a thread of its own, because a full pipe would stop QEMU.
 fn collect(pipe: Option<impl Read + Send + 'static>) -> Output {
-    let mut pipe = pipe.expect("asked for when the process was started");
+    let mut pipe = pipe.expect("the pipe was requested when the process was started");
     thread::spawn(move || {
         let mut bytes = Vec::new();
         pipe.read_to_end(&mut bytes)?;
@@ -129,12 +128,12 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Output {
 }
 
 fn text(output: Output) -> Result<String> {
-    let bytes = output.join().expect("reads, and does nothing else")?;
+    let bytes = output.join().expect("the thread only reads")?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The events of COM2. UEFI firmware writes there too before it starts the boot loader, and of a machine that was cut
-/// off the last line may be half a line.
+/// Returns the events of COM2. Lines that UEFI firmware writes before the first event are skipped. Unless `complete` is set, the
+/// machine was stopped, and its last line may be incomplete.
 fn read_events(lines: &str, complete: bool) -> Result<Vec<Value>> {
     let mut events = Vec::new();
     for (number, line) in (1..).zip(lines.lines()).skip_while(|(_, line)| !line.starts_with('{')) {

@@ -1,6 +1,7 @@
-//! What came of a boot: the verdict, the serial log and the events.
+//! The outcome of a boot: the verdict, the serial log and the events.
 use std::process::ExitStatus;
 
+use anyhow::{Result, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -18,10 +19,21 @@ pub enum Verdict {
     Success,
     /// The kernel reported failure.
     Failure,
-    /// The machine stopped, and the kernel had not reported: a reset, or QEMU refused its arguments.
+    /// The machine stopped without a report of the kernel: it was reset, or QEMU refused its arguments.
     None(ExitStatus),
-    /// The machine was still running when its time was up.
+    /// The machine was still running at the time limit.
     TimedOut,
+}
+
+impl Verdict {
+    /// Turns every verdict but success into an error.
+    ///
+    /// # Errors
+    /// The verdict is not success.
+    pub fn judge(self) -> Result<()> {
+        ensure!(self == Self::Success, "{self}");
+        Ok(())
+    }
 }
 
 impl From<ExitStatus> for Verdict {
@@ -50,19 +62,19 @@ impl std::fmt::Display for Verdict {
 pub struct Run {
     /// How it ended.
     pub verdict: Verdict,
-    /// What came over COM1.
+    /// The output of COM1.
     pub serial: String,
-    /// What came over COM2, a JSON object a line.
+    /// The output of COM2, a JSON object a line.
     pub events: Vec<Value>,
-    /// What QEMU itself said.
+    /// The standard error of QEMU.
     pub complaints: String,
 }
 
 impl Run {
-    /// This run, if the kernel said so.
+    /// Returns this run if it has the expected verdict.
     ///
     /// # Panics
-    /// With the serial log, on any other verdict.
+    /// The verdict is another. The message contains the serial log.
     #[must_use]
     #[track_caller]
     pub fn expect(self, verdict: Verdict) -> Self {
@@ -70,10 +82,10 @@ impl Run {
         self
     }
 
-    /// Events of one kind, in the order in which they came.
+    /// Returns the events of one kind, in their order.
     ///
     /// # Panics
-    /// An event of that kind that lacks a field.
+    /// An event of that kind lacks a field.
     #[must_use]
     #[track_caller]
     pub fn events_of<T: DeserializeOwned>(&self, kind: &str) -> Vec<T> {
@@ -86,7 +98,7 @@ impl Run {
             .collect()
     }
 
-    /// The one topology event.
+    /// Returns the one topology event.
     ///
     /// # Panics
     /// There is none, or more than one.
@@ -98,40 +110,40 @@ impl Run {
         events.remove(0)
     }
 
-    /// The CPU events.
+    /// Returns the CPU events.
     #[must_use]
     #[track_caller]
     pub fn cpus(&self) -> Vec<Cpu> {
         self.events_of("cpu")
     }
 
-    /// The driver events.
+    /// Returns the driver events.
     #[must_use]
     #[track_caller]
     pub fn drivers(&self) -> Vec<Driver> {
         self.events_of("driver")
     }
 
-    /// The findings about the firmware's tables.
+    /// Returns the findings about the firmware's tables.
     #[must_use]
     #[track_caller]
     pub fn findings(&self) -> Vec<Finding> {
         self.events_of("finding")
     }
 
-    /// The self-test's results.
+    /// Returns the results of the self-tests.
     #[must_use]
     #[track_caller]
     pub fn tests(&self) -> Vec<Test> {
         self.events_of("test")
     }
 
-    /// The log's lines, without carriage returns.
+    /// Returns the lines of the log, without carriage returns.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.serial.lines().map(str::trim_end)
     }
 
-    /// The last line of the log that begins with this, a level in front of it passed over.
+    /// Returns the last line of the log that contains `start`, from there on. So the level in front of it is left out.
     #[must_use]
     pub fn line(&self, start: &str) -> Option<&str> {
         self.lines().filter_map(|line| line.find(start).map(|at| &line[at..])).last()

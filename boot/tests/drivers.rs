@@ -1,4 +1,4 @@
-//! Drivers of the ramdisk: a sound one is started, a bad one is refused with its reason, and boot goes on.
+//! Drivers of the ramdisk: a sound driver is started, a bad driver is refused with its reason, and the boot goes on.
 mod common;
 
 use std::fs;
@@ -10,7 +10,7 @@ use boot::event::Driver;
 use boot::{Machine, Run, Verdict, artifacts, driver};
 use common::{assert_complete, boot};
 
-/// One boot with every driver that these tests judge.
+/// One boot with every driver that these tests look at.
 static RUN: LazyLock<Run> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let mut drivers = compiled(folder.path());
@@ -42,7 +42,7 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Files that were never a driver or no longer are one, and one that is sound, last of all.
+/// Files that are no driver or a damaged one and, last of all, a sound driver.
 fn damaged(folder: &Path) -> [PathBuf; 5] {
     let sound = fs::read(folder.join("numa_probe.so")).unwrap();
     let mut other_machine = sound.clone();
@@ -89,9 +89,9 @@ fn assert_refused(name: &str, reason: &str) {
     let driver = event(name);
     assert_eq!(driver.status, "refused", "{driver:?}");
     assert!(driver.reason.as_ref().is_some_and(|given| given.contains(reason)), "{driver:?}");
-    // People are told the same.
-    let told = RUN.lines().any(|line| line.contains(name) && line.contains(reason));
-    assert!(told, "no line names {name} and {reason:?}\n{}", RUN.serial);
+    // The log says the same as the event.
+    let is_logged = RUN.lines().any(|line| line.contains(name) && line.contains(reason));
+    assert!(is_logged, "no line names {name} and {reason:?}\n{}", RUN.serial);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_drivers_threads_find_themselves_their_stacks_and_their_pages_on_each_node()
 
 #[test]
 fn what_a_driver_sets_for_its_thread_ends_with_its_start() {
-    // `bad_arguments` has set a policy and affinity and left them; these expect to start without.
+    // `bad_arguments` has set a policy and an affinity and has not reset them. These two drivers fail unless they start without.
     assert_loaded("last_probe");
     assert_loaded("numa_threads");
 }
@@ -142,10 +142,10 @@ fn the_kernels_own_pages_are_not_a_drivers_to_free() {
 
 #[test]
 fn refused_frees_name_their_driver_once_for_each_kind() {
-    // It has some dozens of them.
-    let told =
+    // The driver's other refused frees, some dozens, are only counted.
+    let reported =
         |kind| RUN.lines().filter(|line| line.contains("kernel_pages freed ") && line.contains(kind)).count();
-    assert_eq!((told("was never handed out"), told("is inside a grant")), (1, 1), "\n{}", RUN.serial);
+    assert_eq!((reported("was never handed out"), reported("is inside a grant")), (1, 1), "\n{}", RUN.serial);
     let counted =
         |line: &str| line.contains("kernel_pages: ") && line.contains("more of its frees were refused");
     assert!(RUN.lines().any(counted), "\n{}", RUN.serial);
@@ -189,9 +189,9 @@ fn a_driver_that_refuses_to_start_is_named_with_its_code() {
 
 #[test]
 fn a_driver_that_refuses_to_start_stays_in_memory_while_a_thread_of_it_runs() {
-    // Had it not stayed, the thread would have faulted when it woke, and boot not have gone on.
+    // If the image had been unloaded, the thread would fault when it wakes, and the boot would not go on.
     assert_refused("left_thread", "-5; its memory stays, threads that still run in it: 1");
-    // Of one without threads nothing stays.
+    // The image of a driver without threads is unloaded.
     assert!(event("refusing").reason.is_some_and(|reason| reason.ends_with("-7")));
 }
 

@@ -1,10 +1,10 @@
-//! A kernel that breaks says how, and the verdict is failure: no silence, no reset, no hang.
+//! A kernel that breaks reports how, and its verdict is failure. It does not stay silent, reset or hang.
 mod common;
 
 use boot::{Machine, Run, Verdict};
 use common::boot;
 
-/// Boots with a breakdown on purpose; success must not have been reported before it.
+/// Boots with an injected fault and asserts that the only verdict is failure.
 #[track_caller]
 fn broken(kind: &str) -> Run {
     let run = boot(&Machine::two_nodes().parameters(&format!("fault={kind}")), Verdict::Failure);

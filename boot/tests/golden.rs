@@ -1,4 +1,4 @@
-//! The serial log of the two-node boot, word for word, so that a reviewer sees each change of its words.
+//! The serial log of the two-node boot, word for word, so that a reviewer sees each change.
 mod common;
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use boot::{Machine, Verdict, artifacts};
 use common::boot;
 
-/// Set to anything, writes the log of this boot as the one to compare with.
+/// The environment variable that makes the test write the golden log instead of comparing with it.
 const BLESS: &str = "PROXIMA_BLESS";
 
 #[test]
@@ -29,8 +29,7 @@ fn the_two_node_boot_says_what_it_said() {
     );
 }
 
-/// The line without what varies with the kernel's own size and place: page counts, and addresses other than those in
-/// the machine's memory ranges.
+/// Masks what changes with the kernel's own size: page counts, and addresses other than those of the machine's memory ranges.
 fn masked(line: &str) -> String {
     if line.contains("[mem ") {
         return line.into();
@@ -39,7 +38,7 @@ fn masked(line: &str) -> String {
     let mask = |word: &str| {
         let bare = word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
         let address = bare.strip_prefix("0x").is_some_and(|digits| u64::from_str_radix(digits, 16).is_ok());
-        // Of more digits than a node's number.
+        // Numbers of nodes have fewer digits.
         let count = counts_pages && bare.len() > 2 && bare.parse::<u64>().is_ok();
         if address || count { word.replacen(bare, "…", 1) } else { word.into() }
     };

@@ -1,4 +1,4 @@
-//! Each shape of machine is understood as it was built, and boots to completion.
+//! Each machine has the topology that it was built with, and boots to completion.
 mod common;
 
 use boot::{Firmware, Machine, Node, Verdict};
@@ -7,7 +7,7 @@ use common::{
     boot,
 };
 
-/// What the plan's two-node machine is, whatever its firmware.
+/// The topology of the two-node machine, under either firmware.
 const TWO_NODES: Expected<'_> = Expected {
     source: "srat",
     nodes: &[N(0, &[0, 1], &[(0, 640 * KIB), (MIB, 255 * MIB)]), N(1, &[2, 3], &[(256 * MIB, 256 * MIB)])],
@@ -142,7 +142,7 @@ fn cpus_dealt_out_in_turn_are_each_on_its_node() {
 
 #[test]
 fn as_many_nodes_as_there_can_be() {
-    // QEMU has no more than the kernel: 128.
+    // 128 nodes are the most that QEMU and the kernel have.
     let nodes = (0..128).map(|id| Node::new((id < 8).then_some(id), 16));
     let run = boot(&Machine::with_nodes(nodes).parameters("selftest"), Verdict::Success);
     let topology = run.topology();
@@ -156,7 +156,7 @@ fn as_many_nodes_as_there_can_be() {
 
 #[test]
 fn a_tebibyte() {
-    // q35 has 2 GiB below 4 GiB; with this much, all else is above the hole at the end of the first tebibyte.
+    // A q35 with this much memory has 2 GiB below 4 GiB, and the rest above the hole at the end of the first tebibyte.
     let first = (1 << 40, (512 << 30) - 2 * GIB);
     let expected = Expected {
         source: "srat",
@@ -172,7 +172,7 @@ fn a_tebibyte() {
 
 #[test]
 fn memory_on_both_sides_of_the_4_gib_hole() {
-    // With this much, q35 has 2 GiB below the hole: node 0 goes on behind it.
+    // A q35 with this much memory has 2 GiB below the hole, so node 0 continues above it.
     let machine = Machine::with_nodes([Node::new(0..2, 3072), Node::new(2..4, 3072)]);
     let expected = Expected {
         source: "srat",

@@ -1,4 +1,4 @@
-//! What boot and the page allocator cost does not grow with memory, or hardly: counted on a clock of instructions.
+//! The costs of boot and page allocator do not grow with memory, or hardly. A clock that counts instructions measures them.
 mod common;
 
 use boot::event::Bench;
@@ -11,7 +11,7 @@ fn measured(machine: Machine) -> Run {
     boot(&machine.arguments(COUNTING).parameters("bench"), Verdict::Success)
 }
 
-/// Instructions for one.
+/// Returns the instructions for one operation.
 #[track_caller]
 fn instructions(run: &Run, name: &str) -> u64 {
     let measured: Vec<Bench> = run.events_of("bench");

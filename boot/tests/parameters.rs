@@ -1,4 +1,4 @@
-//! The kernel's parameters and ports: what is asked for is done, and what is absent is not missed.
+//! The kernel's parameters take effect, and the kernel boots without the second serial port.
 mod common;
 
 use boot::event::Topology;
@@ -16,7 +16,8 @@ fn numa_off_makes_one_node_of_two() {
     assert_cpus(&run, &topology);
 }
 
-/// Self-tests this machine with these parameters and sees made-up nodes that share its memory, each a stretch of its own.
+/// Boots the machine with self-tests and these parameters. Asserts that its nodes are fake, of similar size, and follow each
+/// other in memory.
 #[track_caller]
 fn boot_with_fake_nodes(machine: Machine, words: &str) -> Topology {
     let run = boot(&machine.parameters(&format!("{words} selftest")), Verdict::Success);

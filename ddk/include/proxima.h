@@ -1,11 +1,11 @@
 /*
- * The driver ABI of Proxima: all that a driver may call, and what it defines.
+ * The driver ABI of Proxima: the functions that a driver may call, and those that it defines.
  *
  * Generated from ddk/abi by `cargo run -p header`. Do not edit.
  *
- * Nodes and CPUs are dense indices from 0. An address is in bytes; 0 means none. A structure that a driver fills starts
- * with Size, set by the driver to sizeof. Nothing that a driver passes faults the kernel: a pointer that is null,
- * misaligned or not mapped, an index out of range or a value without a meaning is refused as each function says.
+ * Nodes and CPUs are dense indices from 0. An address is in bytes; 0 means none. A structure that a driver fills begins
+ * with Size, which the driver sets to sizeof. Nothing that a driver passes faults the kernel: a pointer that is null,
+ * misaligned or not mapped, an index out of range and an invalid value are refused as each function's text says.
  */
 #ifndef PROXIMA_H
 #define PROXIMA_H
@@ -20,122 +20,131 @@ extern "C" {
 
 /* ---- The driver itself ---- */
 
-// Every driver defines this. The kernel calls it once, when the driver is loaded, on a thread that has no
-// preferred node and no policy set, and whose affinity is the boot CPU; what it sets of these ends with the call.
+// Starts the driver. Every driver defines this function. The kernel calls it once, when the driver is loaded, on a
+// thread that has no preferred node and no policy, and whose affinity is the boot CPU. What the driver sets of
+// these three ends with the call.
 //
-// Returns 0 when the driver has started. Anything else, by custom a negative number, refuses: the number goes into
-// the log, the driver's memory is taken back, and boot goes on. Pages and memory that the driver was given, it
-// frees before it refuses.
+// Returns 0 if the driver has started. Any other number, by convention a negative one, means that it does not
+// start: the kernel logs the number, unloads the driver and continues to boot. The driver frees all pages and
+// memory that it was given before it returns such a number.
 extern int Driver_Init(void);
 
-// A driver that can be unloaded defines this. The kernel calls it once, before it takes the driver's memory back.
+// Stops the driver. A driver that can be unloaded defines this function. The kernel calls it once, before it unloads
+// the driver.
 extern void Driver_Exit(void);
 
 /* ---- NUMA ---- */
 
-// NumaPolicy.Kind: the running CPU's node, else the nearest to it.
+// NumaPolicy.Kind: memory comes from the running CPU's node, or from the nearest node that has some.
 #define NUMA_POLICY_LOCAL 0
 
-// NumaPolicy.Kind: Node, else the nearest to it.
+// NumaPolicy.Kind: memory comes from Node, or from the nearest node that has some.
 #define NUMA_POLICY_PREFERRED 1
 
-// NumaPolicy.Kind: Node, and no other.
+// NumaPolicy.Kind: memory comes from Node only.
 #define NUMA_POLICY_STRICT 2
 
-// NumaPolicy.Kind: the nearest of Nodes, and no other.
+// NumaPolicy.Kind: memory comes from the nearest of Nodes that has some, and from no other node.
 #define NUMA_POLICY_SET 3
 
-// NumaPolicy.Kind: each of Nodes in turn, ascending; else the nearest to the one whose turn it is.
+// NumaPolicy.Kind: memory comes from each of Nodes in turn, ascending. If the node whose turn it is has none, memory
+// comes from the nearest node that has some.
 #define NUMA_POLICY_INTERLEAVE 4
 
-// NumaPolicy.Kind: the same, each node as often in a row as its weight says.
+// NumaPolicy.Kind: memory comes from each of Nodes in turn, ascending, as many times in a row as the node's weight
+// says. If the node whose turn it is has none, memory comes from the nearest node that has some.
 #define NUMA_POLICY_WEIGHTED 5
 
 // One node.
 typedef struct {
-    // Firmware's name for the node, its proximity domain. Not the kernel's index.
+    // The node's proximity domain, which is firmware's number for it. This is not the kernel's index.
     uint32_t NodeId;
-    // CPUs on the node; 0 is possible.
+    // The number of CPUs on the node; may be 0.
     uint32_t CpuCount;
     // The lowest address of the node's memory.
     uint64_t MemoryBase;
-    // Bytes of the node's memory, holes not counted; 0 is possible.
+    // The size of the node's memory in bytes, without holes; may be 0.
     uint64_t MemorySize;
-    // The node has CPUs or memory.
+    // True if the node has CPUs or memory.
     bool IsValid;
 } NumaNodeInfo;
 
-// Which nodes' memory to take. The driver sets Size; what a kind does not read is zero.
+// A policy: which nodes memory comes from. The driver sets Size. Fields that a kind does not use are zero.
 typedef struct {
-    // Bytes in this structure.
+    // The size of this structure in bytes.
     uint32_t Size;
     // One of the NUMA_POLICY_ numbers.
     uint32_t Kind;
     // The node of a preferred or strict policy.
     int32_t Node;
-    // Zero.
+    // Must be zero.
     uint32_t Reserved;
     // The nodes of a set, interleaved or weighted policy: bit n of word n/64 is node n.
     uint64_t Nodes[2];
-    // The weights of a weighted policy, one for each node of the machine; a node of weight 0 has no turn. Else null.
+    // The weights of a weighted policy, one byte for each node of the machine. A node of weight 0 has no turn. Null for
+    // the other kinds.
     const uint8_t *Weights;
 } NumaPolicy;
 
-// The number of nodes: at least 1.
+// Returns the number of nodes: at least 1.
 extern int Kernel_GetNumaNodeCount(void);
 
 // Describes the node with this index.
 //
-// Returns false, and writes nothing, when there is no such node or info is null, misaligned or not mapped.
+// Returns true, and fills info. Returns false, and writes nothing, if there is no such node, or if info is null,
+// misaligned or not mapped.
 extern bool Kernel_GetNumaNodeInfo(int node, NumaNodeInfo *info);
 
-// The node of the CPU with this index; -1: no such CPU.
+// Returns the node of the CPU with this index; -1 if there is no such CPU.
 extern int Kernel_GetNumaNodeForCpu(int cpu);
 
-// The node of the CPU that runs the caller.
+// Returns the node of the CPU that runs the caller.
 extern int Kernel_GetCurrentNumaNode(void);
 
-// The distance from one node to another, as firmware's SLIT has it: 10 is local, 20 twice as far.
+// Returns the distance between two nodes, as firmware's SLIT gives it: 10 is local, 20 is twice as far.
 //
-// 10 and 20 where there is no SLIT. -1: one of the two is no node.
+// Without a SLIT, a node is at distance 10 from itself and at distance 20 from every other node. Returns -1 if one of
+// the two nodes does not exist.
 extern int Kernel_GetNumaDistance(int from, int to);
 
-// The node of the memory at this physical address; -1: no memory that the kernel manages.
+// Returns the node of the memory at this physical address; -1 if the kernel manages no memory there.
 extern int Kernel_GetNumaNodeForAddress(uint64_t address);
 
-// The same, for a page's address.
+// Returns the node of the page at this physical address; -1 if the kernel manages no memory there.
 extern int Kernel_GetPageNumaNode(uint64_t page);
 
-// Whether there is more than one node.
+// Returns true if there is more than one node.
 extern bool Kernel_IsNumaAvailable(void);
 
-// Whether the distances came from a SLIT.
+// Returns true if the distances come from a SLIT.
 extern bool Kernel_HasNumaDistanceMatrix(void);
 
-// Sets the calling thread's preferred node, whose memory it then gets first; -1 clears it.
+// Sets the calling thread's preferred node, from which its memory comes first; -1 clears it.
 //
-// Returns the node that was preferred before, -1 for none. -2: no such node, and nothing is changed.
+// Returns the node that was preferred before; -1 if there was none. Returns -2, and changes nothing, if there is no
+// such node.
 extern int Kernel_SetPreferredNumaNode(int node);
 
-// The calling thread's preferred node; -1: none.
+// Returns the calling thread's preferred node; -1 if there is none.
 extern int Kernel_GetPreferredNumaNode(void);
 
-// Sets the calling thread's policy, which goes before its preferred node. Turns begin at the lowest node.
+// Sets the calling thread's policy, which takes precedence over its preferred node. Turns begin at the lowest node.
 //
-// Nodes without memory have no part in a policy of several, nor have those of weight 0. The weights are copied.
+// A policy of several nodes leaves out nodes without memory and nodes of weight 0. The kernel copies the weights.
 //
-// Returns 0. -1, and nothing is changed: policy is null, misaligned or not mapped, its Size is too small or
-// its tail is not zero, its Kind is unknown, its Node is no node, Reserved is not zero, Nodes has a bit for
-// a node that the machine does not have or none for one that has a part, or Weights is null or not mapped.
+// Returns 0. Returns -1, and changes nothing, if policy is null, misaligned or not mapped; if Size is too small,
+// or the tail is not zero; if Kind is unknown; if Node does not exist; if Reserved is not zero; if Nodes names a
+// node that does not exist, or none that the policy can use; or if Weights is null or not mapped.
 extern int Kernel_SetNumaPolicy(const NumaPolicy *policy);
 
 // Reads the calling thread's policy. The driver sets policy->Size and policy->Weights first.
 //
-// A thread that has set none is answered by what it gets: preferred with its preferred node, or local without
-// one. Nodes are those that have a part in the policy. The weights of a weighted one are written to Weights, a
-// byte for each node of the machine, unless that is null; of any other it becomes null. Returns 0. -1, and nothing
-// is written: policy is null, misaligned or not mapped, its Size is too small or its tail is not zero, or the
-// weights cannot be written.
+// For a thread without a policy, the answer is preferred with its preferred node, or local if it has none. Nodes
+// are the nodes that the policy uses. For a weighted policy, the kernel writes the weights to Weights, one byte for
+// each node of the machine, unless that is null. For any other kind it sets Weights to null.
+//
+// Returns 0. Returns -1, and writes nothing, if policy is null, misaligned or not mapped; if Size is too small, or
+// the tail is not zero; or if the weights cannot be written.
 extern int Kernel_GetNumaPolicy(NumaPolicy *policy);
 
 /* ---- Memory: pages and the heap ---- */
@@ -143,94 +152,107 @@ extern int Kernel_GetNumaPolicy(NumaPolicy *policy);
 // Bytes in a page.
 #define KERNEL_PAGE_SIZE 4096
 
-// PageRequest.Flags: the pages are filled with zeros. Without it they hold what was there before.
+// PageRequest.Flags: the kernel fills the pages with zeros. Without this flag their content is undefined.
 #define PAGE_REQUEST_ZEROED 1
 
-// What Kernel_AllocatePages is asked for. The driver sets Size.
+// A request for Kernel_AllocatePages. The driver sets Size.
 typedef struct {
-    // Bytes in this structure.
+    // The size of this structure in bytes.
     uint32_t Size;
     // PAGE_REQUEST_ZEROED, or 0.
     uint32_t Flags;
-    // Pages, one behind the other; at least 1.
+    // The number of contiguous pages: at least 1.
     uint64_t Count;
-    // What the first page's address is a multiple of: a power of two, in bytes; 0: a page.
+    // The alignment of the first page's address, in bytes: a power of two; 0 means one page.
     uint64_t Alignment;
-    // The highest address that the pages' last byte may have; 0: any.
+    // The highest address that the last byte of the pages may have; 0 means any.
     uint64_t HighestAddress;
-    // Whose memory; null: as the thread's policy says.
+    // The policy for this request; null means the thread's policy.
     const NumaPolicy *Policy;
 } PageRequest;
 
-// What Kernel_AllocatePages gave. The driver sets Size, the kernel the rest.
+// The result of Kernel_AllocatePages. The driver sets Size, the kernel sets the rest.
 typedef struct {
-    // Bytes in this structure.
+    // The size of this structure in bytes.
     uint32_t Size;
-    // The node that all the pages are on.
+    // The node of all the pages.
     int32_t Node;
-    // The first page's physical address.
+    // The physical address of the first page.
     uint64_t Address;
-    // Pages; as many as were asked for.
+    // The number of pages: as many as were requested.
     uint64_t Count;
-    // How far Node is from the running CPU's node, as Kernel_GetNumaDistance has it.
+    // The distance from the running CPU's node to Node, as Kernel_GetNumaDistance returns it.
     uint32_t Distance;
-    // 1: the node that the policy names first had none, and another gave. Else 0.
+    // 1 if the pages come from another node than the policy's first choice, which had none; otherwise 0.
     uint32_t FellBack;
 } PageGrant;
 
-// One zeroed page: by the calling thread's policy, else from its preferred node, else from this CPU's node, else
-// from the nearest that has one.
+// Allocates one zeroed page under the calling thread's policy. A thread without a policy gets the page from its
+// preferred node; a thread without either, from this CPU's node. If that node has none, the nearest node that has
+// one gives it.
 //
-// Returns its physical address; 0: none to be had.
+// Returns the page's physical address; 0 if no page is available.
 extern uint64_t Kernel_AllocatePage(void);
 
-// One zeroed page from this CPU's node, else from the nearest to it. 0: none to be had.
+// Allocates one zeroed page from this CPU's node, or from the nearest node that has one.
+//
+// Returns the page's physical address; 0 if no page is available.
 extern uint64_t Kernel_AllocatePageLocal(void);
 
-// One zeroed page from this node, else from the nearest to it. 0: none to be had, or no such node.
+// Allocates one zeroed page from node, or from the nearest node that has one.
+//
+// Returns the page's physical address; 0 if no page is available or there is no such node.
 extern uint64_t Kernel_AllocatePageFromNode(int node);
 
-// count zeroed pages, one behind the other, from this node, else all from the nearest to it that has them.
+// Allocates count contiguous zeroed pages, all from node, or all from the nearest node that has them.
 //
-// Returns the first one's physical address. 0: none to be had, no such node, or count is 0.
+// Returns the first page's physical address; 0 if there are no such pages or no such node, or if count is 0.
 extern uint64_t Kernel_AllocatePagesFromNode(uint64_t count, int node);
 
-// Pages as the request says.
+// Allocates contiguous pages for request.
 //
-// Returns true, with grant filled. False, and nothing is written: none to be had; either pointer is null,
-// misaligned or not mapped; a Size is too small or the tail behind what the kernel knows is not zero; Count
-// is 0; Alignment is no power of two; a flag is unknown; or the policy is one that Kernel_SetNumaPolicy
-// refuses.
+// Returns true, and fills grant. Returns false, and writes nothing, if no such pages are available; if a pointer
+// is null, misaligned or not mapped; if a Size is too small, or the tail behind what the kernel knows is not zero;
+// if Count is 0; if Alignment is not a power of two; if a flag is unknown; or if the policy is one that
+// Kernel_SetNumaPolicy refuses.
 extern bool Kernel_AllocatePages(const PageRequest *request, PageGrant *grant);
 
-// Gives back one page.
+// Frees one page.
 //
-// False, nothing is changed, and one line is logged: page is no page's address, was not handed out or is free
-// already, or was one of several that one call granted.
+// Returns true. Returns false, and changes nothing, if page is not the address of a page, if the page was not handed
+// out or is free already, or if one call granted it together with others. The log has one line for a driver's first
+// mistake of each kind.
 extern bool Kernel_FreePage(uint64_t page);
 
-// Gives back pages, exactly those that one call granted.
+// Frees exactly the pages that one call granted.
 //
-// False, nothing is changed, and one line is logged: they are not that, or are free already.
+// Returns true. Returns false, and changes nothing, if the pages are not exactly one grant, or are free already. The log
+// has one line for a driver's first mistake of each kind.
 extern bool Kernel_FreePages(uint64_t page, uint64_t count);
 
-// The address at which memory is read and written; null: there is no memory at this physical address.
+// Returns the address at which a driver reads and writes the memory at a physical address; null if there is no memory.
 extern void *Kernel_PhysToVirt(uint64_t address);
 
-// The physical address of mapped memory; 0: nothing is mapped there.
+// Returns the physical address of mapped memory; 0 if nothing is mapped at address.
 extern uint64_t Kernel_VirtToPhys(const void *address);
 
-// Memory of size bytes for the driver's own data, its content undefined, from the heap.
+// Allocates size bytes for the driver's own data from the heap. Their content is undefined.
 //
-// alignment is a power of two; 0 is 16. Null: none to be had, size is 0, or alignment is no power of two.
+// alignment is a power of two in bytes; 0 means 16. Returns null if no memory is available, if size is 0, or if
+// alignment is not a power of two.
 extern void *Kernel_AllocateMemory(size_t size, size_t alignment);
 
-// The same on this node, else on the nearest to it. Null also: no such node.
+// Allocates size bytes for the driver's own data from the heap of node, or from the nearest node that has memory.
+// Their content is undefined.
+//
+// alignment is a power of two in bytes; 0 means 16. Returns null if no memory is available, if there is no such
+// node, if size is 0, or if alignment is not a power of two.
 extern void *Kernel_AllocateMemoryFromNode(size_t size, size_t alignment, int node);
 
-// Gives back what one of the two gave. Null is nothing.
+// Frees memory from Kernel_AllocateMemory or Kernel_AllocateMemoryFromNode. Null is ignored.
 //
-// An address that is not the heap's is refused: nothing is changed, and one line is logged.
+// An address that is not that of an allocated block is refused, and nothing is changed. The log has one line for a
+// driver's first such mistake.
 extern void Kernel_FreeMemory(void *memory);
 
 /* ---- CPUs ---- */
@@ -244,83 +266,85 @@ typedef struct {
     uint32_t CpuIndex;
     // The local APIC's id.
     uint32_t ApicId;
-    // The ACPI processor UID; 255: it does not fit.
+    // The ACPI processor UID; 255 if it does not fit in 8 bits.
     uint8_t AcpiProcessorId;
     // The CPU's node, as the kernel's dense index.
     uint32_t NumaNode;
-    // The CPU that booted the machine.
+    // True for the CPU that booted the machine.
     bool IsBsp;
-    // The CPU runs.
+    // True if the CPU runs.
     bool IsOnline;
-    // Firmware lists the CPU as enabled.
+    // True if firmware lists the CPU as enabled.
     bool IsEnabled;
 } CpuInfo;
 
-// The number of CPUs that firmware lists as enabled, online or not: at least 1.
+// Returns the number of CPUs that firmware lists as enabled, whether online or not: at least 1.
 extern int Kernel_GetCpuCount(void);
 
-// The index of the CPU that runs the caller.
+// Returns the index of the CPU that runs the caller.
 extern int Kernel_GetCurrentCpu(void);
 
 // Describes the CPU with this index.
 //
-// Returns false, and writes nothing, when there is no such CPU or info is null, misaligned or not mapped.
+// Returns true, and fills info. Returns false, and writes nothing, if there is no such CPU, or if info is null,
+// misaligned or not mapped.
 extern bool Kernel_GetCpuInfo(int cpu, CpuInfo *info);
 
-// Whether the CPU with this index runs. False when there is no such CPU.
+// Returns true if the CPU with this index runs; false if it does not, or if there is no such CPU.
 extern bool Kernel_IsCpuOnline(int cpu);
 
-// The index of the CPU that booted the machine. It need not be 0.
+// Returns the index of the CPU that booted the machine. It need not be 0.
 extern int Kernel_GetBspIndex(void);
 
 /* ---- Threads ---- */
 
-// The most bytes of a thread's name; what is longer is cut.
+// The longest name of a thread, in bytes. The rest of a longer name is cut off.
 #define KERNEL_THREAD_NAME_SIZE 32
 
-// What a thread does. Returning is the same as Kernel_ExitThread with the value returned.
+// A thread's entry function. Returning a value ends the thread as Kernel_ExitThread with that value does.
 typedef int (*ThreadEntry)(void *argument);
 
-// Creates a thread that calls entry with argument, and lets it run.
+// Creates a thread that calls entry with argument, and starts it.
 //
-// It prefers node's memory, and begins on a CPU of that node, the least busy one; with -1 it prefers what its
-// creator does. Its stack and its control block are on that node, as far as there is memory, else on the nearest.
-// It may run on every CPU. name ends with a zero byte; null is a thread without a name.
+// The thread prefers the memory of node and starts on the least busy CPU of that node. With -1 it inherits its
+// creator's preference. Its stack and its control block lie on that node, or on the nearest node that has memory. It
+// may run on every CPU. name ends with a zero byte; null means a thread without a name.
 //
-// Returns its id, above 0, which stays taken until somebody joins the thread. -1: entry is null or not code,
-// name is not mapped, there is no such node, no memory, or too many threads.
+// Returns the thread's id, which is above 0 and stays in use until a thread joins it. Returns -1 if entry is null or
+// not code, if name is not mapped, if there is no such node or not enough memory, or if there are too many threads.
 extern int Kernel_CreateThread(const char *name, ThreadEntry entry, void *argument, int node);
 
-// The calling thread's id.
+// Returns the calling thread's id.
 extern int Kernel_GetCurrentThread(void);
 
-// Ends the calling thread. Never returns. A thread that a driver did not create, such as that of Driver_Init, is
-// not ended so: the call is logged, and the thread sleeps for good.
+// Ends the calling thread, and never returns. A thread that no driver created, such as that of Driver_Init, cannot
+// end this way: the kernel logs the call, and the thread sleeps forever.
 extern void Kernel_ExitThread(int code);
 
-// Waits until the thread has ended, and takes its id away. code receives its exit code, unless it is null.
+// Waits until the thread has ended, and releases its id. code receives the exit code, unless it is null.
 //
-// Returns 0. -1, at once: no driver created such a thread, somebody joins it or has joined it already, it is the
-// calling thread, or code is misaligned or not mapped.
+// Returns 0. Returns -1 at once if no driver created such a thread, if another thread joins it or one has joined it
+// already, if it is the calling thread, or if code is misaligned or not mapped.
 extern int Kernel_JoinThread(int thread, int *code);
 
-// Lets the other threads of this CPU have their turn.
+// Lets the other threads that wait for this CPU run.
 extern void Kernel_YieldThread(void);
 
-// Sleeps at least this long.
+// Makes the calling thread sleep for at least this time.
 extern void Kernel_SleepThread(uint64_t nanoseconds);
 
-// Lets the thread, the calling one or one that a driver created, run on these CPUs only: CPU n is bit n % 64 of
-// cpus[n / 64], and words says how many elements there are. CPUs that are not online are passed over.
+// Restricts a thread to these CPUs. The thread is the calling one or one that a driver created. CPU n is bit n % 64
+// of cpus[n / 64], and cpus has words elements. CPUs that are not online are ignored.
 //
-// Returns 0; the thread leaves any other CPU at once. -1, and nothing is changed: no such thread, none of the CPUs
-// is online, or cpus is null, misaligned or not mapped.
+// Returns 0; on return the thread runs on none of the other CPUs. Returns -1, and changes nothing, if there is no such
+// thread, if none of the CPUs is online, or if cpus is null, misaligned or not mapped.
 extern int Kernel_SetThreadAffinity(int thread, const uint64_t *cpus, size_t words);
 
-// Reads on which of the CPUs that are online the thread may run, in the same form. What is left of cpus is zero.
+// Reads the online CPUs that a thread may run on. CPU n is bit n % 64 of cpus[n / 64], and cpus has words
+// elements. The other bits become zero.
 //
-// Returns 0. -1, and nothing is written: no such thread, a CPU has no place in so few words, or cpus is null,
-// misaligned or not mapped.
+// Returns 0. Returns -1, and writes nothing, if there is no such thread, if words is too small for one of the CPUs,
+// or if cpus is null, misaligned or not mapped.
 extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 
 /* ---- Log ---- */
@@ -328,27 +352,27 @@ extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 // Log level: something failed.
 #define KERNEL_LOG_ERROR 1
 
-// Log level: something is not as it should be, and work goes on.
+// Log level: something is wrong, and the driver continues.
 #define KERNEL_LOG_WARN 2
 
-// Log level: what whoever watches the machine wants to know.
+// Log level: information for the operator of the machine.
 #define KERNEL_LOG_INFO 3
 
-// Log level: what whoever works on the driver wants to know.
+// Log level: information for the driver's developer.
 #define KERNEL_LOG_DEBUG 4
 
-// Log level: each step.
+// Log level: each step of the driver's work.
 #define KERNEL_LOG_TRACE 5
 
 // Writes one line to the kernel's log, with the driver's name in front.
 //
-// level is one of the KERNEL_LOG_ numbers; any other number counts as KERNEL_LOG_INFO. text is UTF-8 of length
-// bytes and needs no end mark; control characters, line ends among them, and bytes that are not UTF-8 are
-// escaped, and a line of more than 4096 bytes is cut. Nothing is written when text is null or not mapped, or the
-// level is not logged.
+// level is one of the KERNEL_LOG_ numbers; any other number counts as KERNEL_LOG_INFO. text is length bytes
+// of UTF-8 without an end mark. Control characters, line ends among them, and bytes that are not UTF-8 are escaped.
+// Text after the first 4096 bytes is cut off. Nothing is written if text is null or not mapped, or if the level is
+// not logged.
 extern void Kernel_Log(int level, const char *text, size_t length);
 
-/* ---- The structures' layout, as the kernel has it ---- */
+/* ---- The layout of the structures in the kernel ---- */
 
 #ifdef __cplusplus
 #define PROXIMA_ASSERT(condition) static_assert(condition, #condition)

@@ -1,7 +1,7 @@
 /*
- * The four functions that a C compiler may call on its own, even with -ffreestanding: to clear a structure, to copy one,
- * or in place of a loop. The kernel does not export them, so a driver that is refused for "unknown symbol memset"
- * includes this file. Each driver has its own copy, hidden from others.
+ * The four functions that a C compiler may call on its own, even with -ffreestanding: to clear or copy a structure, or
+ * to replace a loop. The kernel does not export them. A driver that is refused for "unknown symbol memset" includes this
+ * file. Each driver has a copy of its own, which other drivers do not see.
  */
 #ifndef PROXIMA_FREESTANDING_H
 #define PROXIMA_FREESTANDING_H
@@ -12,10 +12,13 @@
 extern "C" {
 #endif
 
-/* used: calls to these appear after unused functions are gone. weak: several files of one driver may include this. */
+/*
+ * used: the compiler adds calls to these functions after it has removed unused functions.
+ * weak: several files of one driver may include this file.
+ */
 #define PROXIMA_OWN __attribute__((weak, used, visibility("hidden")))
 
-/* Assembly, since a compiler would make a loop that copies into a call of memcpy: of itself. */
+/* Assembly, because a compiler may turn a loop that copies into a call of memcpy, and so into a call of itself. */
 
 PROXIMA_OWN void *memcpy(void *to, const void *from, size_t length) {
     void *result = to;

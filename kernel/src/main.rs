@@ -17,19 +17,21 @@ mod selftest;
 mod sync;
 mod threads;
 
+use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
-use bringup::cpus;
+use bringup::{cpus, start_frames};
+use drivers::report_free;
 use events::PageCounts;
-use memory::address_space::{self, BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
-use memory::{cache_drain, fail_allocation, frames, page_setup};
+use memory::address_space;
+use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, command_line, numa_topology};
+use platform::{acpi, command_line, numa_topology, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
-use threads::{lifecycle, scheduler};
+use threads::{lifecycle, scheduler, tick};
 use units::{PhysRange, VirtAddr};
 
 /// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
@@ -57,11 +59,9 @@ static BOOT: Once<Boot> = Once::new();
 /// On the boot loader's stack, until memory is up.
 fn boot(boot_info: &'static mut BootInfo) -> ! {
     let start_ticks = arch::ticks();
-    // From here on a fault is reported, to whoever listens by then.
+    // From here on an exception is reported.
     cpu::init_early(threads::first_task(), fault::fatal);
-    fault::describe_task_with(threads::describe_current);
-    cache_drain::init();
-    scheduler::register();
+    register_upward_calls();
     phases::begin(start_ticks);
     console::init();
     event_stream::init();
@@ -77,9 +77,9 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_setup::init(&map, topology);
     fail_allocation::init(parameters.fail_allocation);
-    // The kernel's own page tables, with no more rights than each page needs.
-    address_space::init(kernel_file(boot_info), &map, &tables);
-    cpus::reserve_start_frames();
+    // The kernel's own page tables, with no more rights than each page needs. They do not map firmware's tables.
+    address_space::init(kernel_file(boot_info), &map);
+    start_frames::reserve();
     numa_topology::send_event(|node| {
         let stats = frames::node_stats(node);
         PageCounts { total: stats.total, free: stats.free }
@@ -92,11 +92,21 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     unsafe { arch::switch_stack(stack.top, boot_on_own_node) }
 }
 
+/// Registers the functions of upper layers that lower ones call. With the report of exceptions, which `cpu::init_early` takes,
+/// these are all the calls that go upward.
+fn register_upward_calls() {
+    verdict::exit_with(qemu::exit);
+    report::describe_task_with(threads::name_current, threads::describe_current);
+    cache_drain::register();
+    tick::register();
+    allocate::report_refused_with(report_free::report_pages);
+}
+
 /// On the boot CPU's own stack, with all of memory.
 extern "C" fn boot_on_own_node() -> ! {
     // From here on this is a thread as any other, and the tick runs.
     arch::measure_timer();
-    scheduler::start_tick();
+    tick::start();
     arch::enable_interrupts();
     let Boot { parameters, ramdisk } = BOOT.get().expect("set before this stack was");
     // SAFETY: what is needed of the boot information was read, and the boot loader's stack was left for good.
@@ -148,7 +158,8 @@ fn plural(count: usize) -> &'static str {
 
 fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {
     let start = VirtAddr(boot_info.ramdisk_addr.into_option()?);
-    address_space::outlive_boot_loader(start, boot_info.ramdisk_len)
+    // SAFETY: the boot loader has put the ramdisk there, in frames that are never freed, and nothing writes it.
+    unsafe { address_space::in_physical_memory(start, boot_info.ramdisk_len) }
 }
 
 fn kernel_file(boot_info: &BootInfo) -> PhysRange {

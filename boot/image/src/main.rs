@@ -1,7 +1,7 @@
-//! Builds Proxima's disk images: one for BIOS, one for UEFI, from a kernel and the drivers it finds at boot.
+//! Builds Proxima's disk images, one for BIOS and one for UEFI, from a kernel and the drivers that it loads at boot.
 //!
-//! The only package that depends on crate `bootloader`, because that one compiles its stages with an unstable
-//! cargo feature: `run.sh` builds this package, and nothing else, with `RUSTC_BOOTSTRAP=1`.
+//! Only this package depends on the crate `bootloader`, which compiles its stages with an unstable feature of cargo. `run.sh`
+//! builds this package, and no other, with `RUSTC_BOOTSTRAP=1`.
 mod options;
 mod ramdisk;
 
@@ -54,7 +54,8 @@ fn build(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// COM1 is the kernel's alone; a loader that fails still says so on the screen.
+/// Returns the boot loader's configuration. The loader does not write to COM1, which is the kernel's; it reports a failure on
+/// the screen.
 fn loader_config() -> BootConfig {
     let mut config = BootConfig::default();
     config.serial_logging = false;
@@ -62,12 +63,11 @@ fn loader_config() -> BootConfig {
     config
 }
 
-/// Writes a file beside `path` and moves it there, so that a machine started meanwhile sees the old file or the
-/// new one, whole.
+/// Writes a file beside `path` and moves it there. A machine that starts meanwhile sees the whole old file or the whole new one.
 fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(".".into(), PathBuf::from);
-    // A temporary file is its owner's alone; an image is as readable as any other file.
+    // Temporary files are private to their owner by default; an image is as readable as any other file.
     let new = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)

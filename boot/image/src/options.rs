@@ -15,7 +15,7 @@ usage: image --kernel FILE [--bios FILE] [--uefi FILE] [--drivers FILE...] [--cm
   --cmdline WORDS    kernel parameters for machines without QEMU's fw_cfg
 ";
 
-/// What was asked for.
+/// What to do.
 pub enum Command {
     /// Print the usage.
     Help,
@@ -28,20 +28,20 @@ pub enum Command {
 pub struct Options {
     /// The kernel's ELF file.
     pub kernel: PathBuf,
-    /// Where the BIOS image goes, if one is wanted.
+    /// The BIOS image to write, if any.
     pub bios: Option<PathBuf>,
-    /// Where the UEFI image goes, if one is wanted.
+    /// The UEFI image to write, if any.
     pub uefi: Option<PathBuf>,
-    /// Driver files, in the order in which the kernel will see them.
+    /// The driver files, in the order in which the kernel loads them.
     pub drivers: Vec<PathBuf>,
-    /// Kernel parameters for the ramdisk's `cmdline`.
+    /// The kernel parameters for the ramdisk's file `cmdline`.
     pub cmdline: Option<String>,
 }
 
 /// Reads the command line.
 ///
 /// # Errors
-/// An option that is not known, lacks its value, or lacks beside it what it needs.
+/// An option is unknown or lacks its value, or a required option is missing.
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
     let mut options = Options::default();
     while let Some(argument) = parser.next()? {

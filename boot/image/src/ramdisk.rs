@@ -1,4 +1,4 @@
-//! The ramdisk: an uncompressed ustar archive of drivers and, where given, kernel parameters.
+//! The ramdisk: an uncompressed ustar archive of drivers and, if given, kernel parameters.
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tar::{Builder, Header};
 
-/// The archive's bytes: each driver as `drivers/<file name>`, in the order given, then `cmdline`.
+/// Returns the archive's bytes: each driver as `drivers/<file name>`, in the given order, then `cmdline`.
 ///
-/// The same files give the same bytes: no time, owner or mode of the host goes in.
+/// Equal files give equal bytes: the archive contains no time, owner or mode of the host.
 ///
 /// # Errors
-/// A driver that cannot be read, or two of one file name.
+/// A driver cannot be read, or two drivers have one file name.
 pub fn build(drivers: &[PathBuf], cmdline: Option<&str>) -> Result<Vec<u8>> {
     let mut archive = Builder::new(Vec::new());
     let mut names = BTreeSet::new();

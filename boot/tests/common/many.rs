@@ -1,14 +1,14 @@
-//! Runs a check on many cases, as many at a time as the host has cores, and counts what held.
+//! Runs a check on many cases, as many at a time as the host has cores, and counts the cases that pass.
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Checks so many of the cases, evenly spaced, as `PROXIMA_CASES` says: all of them when it does not. With
-/// `PROXIMA_CASE`, those alone that have it in their name.
+/// Checks as many of the cases as `PROXIMA_CASES` says, evenly spaced, or all of them if it is not set. With `PROXIMA_CASE`,
+/// only cases with that word in their name are checked.
 ///
 /// # Panics
-/// With the names of the cases that did not hold.
+/// A case fails. The message names all cases that failed.
 pub fn each<T: Sync>(what: &str, all: &[T], name: impl Fn(&T) -> &str + Sync, check: impl Fn(&T) + Sync) {
     let wanted = env::var("PROXIMA_CASE").unwrap_or_default();
     let all: Vec<&T> = all.iter().filter(|case| name(case).contains(&wanted)).collect();
@@ -24,7 +24,7 @@ pub fn each<T: Sync>(what: &str, all: &[T], name: impl Fn(&T) -> &str + Sync, ch
                 return failed;
             }
             let case = all[index * all.len() / count];
-            // The panic has said on standard error what was not as expected.
+            // The panic has printed to standard error what was not as expected.
             if catch_unwind(AssertUnwindSafe(|| check(case))).is_err() {
                 eprintln!("{what}: the last was {:?}", name(case));
                 failed.push(name(case));

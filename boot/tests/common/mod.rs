@@ -1,4 +1,4 @@
-//! What tests that boot machines share: the boot itself, and the comparison with what is expected.
+//! What the tests that boot machines share: the boot, and comparisons with what is expected.
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub mod many;
@@ -8,23 +8,23 @@ use std::time::Duration;
 use boot::event::{Cpu, Memory, Node, Topology};
 use boot::{Machine, Run, Verdict};
 
-/// Far more than a boot takes: it ends a kernel that hangs.
+/// The time limit of a boot. It is far more than a boot takes, and ends a kernel that hangs.
 const LIMIT: Duration = Duration::from_secs(180);
 
 pub const KIB: u64 = 1 << 10;
 pub const MIB: u64 = 1 << 20;
 pub const GIB: u64 = 1 << 30;
 
-/// Boots the machine and sees it end with this verdict.
+/// Boots the machine and asserts that it ends with this verdict.
 #[track_caller]
 pub fn boot(machine: &Machine, verdict: Verdict) -> Run {
     machine.run(LIMIT).unwrap().expect(verdict)
 }
 
-/// A node as a test expects it: domain, CPUs, and memory as (base, length).
+/// An expected node: domain, CPUs, and memory as (base, length).
 pub struct ExpectedNode<'a>(pub u32, pub &'a [u32], pub &'a [(u64, u64)]);
 
-/// A topology as a test expects it; page counts have rules instead of values.
+/// An expected topology. Page counts have no exact values; [`assert_pages`] checks their bounds.
 pub struct Expected<'a> {
     pub source: &'a str,
     pub nodes: &'a [ExpectedNode<'a>],
@@ -32,8 +32,8 @@ pub struct Expected<'a> {
     pub fallback: &'a [&'a [u32]],
 }
 
-/// Self-tests the machine and sees exactly this topology, every CPU online on its node, nothing found wrong with the
-/// firmware, and a boot that says what is complete.
+/// Boots the machine with self-tests. Asserts exactly this topology, every CPU online on its node, no findings about the
+/// firmware, and a last line that counts what is there.
 #[track_caller]
 pub fn assert_boots(machine: Machine, expected: &Expected<'_>) {
     let run = boot(&machine.parameters("selftest"), Verdict::Success);
@@ -65,7 +65,7 @@ impl Expected<'_> {
     }
 }
 
-/// The topology with its page counts, which have rules instead of values, set to 0.
+/// Returns the topology with all page counts set to 0.
 pub fn without_pages(mut topology: Topology) -> Topology {
     for node in &mut topology.nodes {
         (node.pages_total, node.pages_free) = (0, 0);
@@ -73,19 +73,19 @@ pub fn without_pages(mut topology: Topology) -> Topology {
     topology
 }
 
-/// A node's pages are those of its memory, but for what the firmware and the kernel keep.
+/// Asserts that a node has the pages of its memory, except for those that the firmware and the kernel keep.
 #[track_caller]
 pub fn assert_pages(topology: &Topology) {
     for node in &topology.nodes {
         let all = node.memory.iter().map(|range| range.length).sum::<u64>() / 4096;
         assert!(node.pages_total <= all && node.pages_free <= node.pages_total, "{node:?}");
-        // Firmware keeps a few MiB, the kernel and its metadata some more.
+        // Firmware keeps a few MiB. The kernel and its metadata take some more.
         assert!(node.pages_total + 32 * MIB / 4096 >= all, "too little usable: {node:?}");
         assert!(node.pages_free + 64 * MIB / 4096 >= all, "too little free: {node:?}");
     }
 }
 
-/// One event for each CPU of the topology, and each is online on its node.
+/// Asserts that there is one event for each CPU of the topology, and that each CPU is online on its node.
 #[track_caller]
 pub fn assert_cpus(run: &Run, topology: &Topology) {
     let mut seen: Vec<(u32, u32)> = run
@@ -104,7 +104,7 @@ pub fn assert_cpus(run: &Run, topology: &Topology) {
     assert!(seen.iter().map(|(index, _)| *index).eq(0..seen.len() as u32), "CPU numbers have a gap");
 }
 
-/// The example drivers look at the machine, and are content with it.
+/// Asserts that all drivers were loaded. The example drivers check the machine themselves.
 #[track_caller]
 pub fn assert_drivers(run: &Run) {
     let drivers = run.drivers();
@@ -112,7 +112,7 @@ pub fn assert_drivers(run: &Run) {
     assert!(drivers.iter().all(|driver| driver.status == "loaded"), "{drivers:?}\n{}", run.serial);
 }
 
-/// The last line counts what is there, each part of the self-test has passed, and nothing follows the exit event.
+/// Asserts that the last line counts what is there, that each self-test has passed, and that the exit event is the last.
 #[track_caller]
 pub fn assert_complete(run: &Run, topology: &Topology) {
     let loaded = run.drivers().iter().filter(|driver| driver.status == "loaded").count();

@@ -1,6 +1,6 @@
-//! A witness not of our making: what Linux says of the same machine.
+//! An independent witness: what Linux reports about the same machine.
 //!
-//! `boot/oracle.sh` fetches the kernel and writes the program that prints the lines which are read here.
+//! `boot/oracle.sh` fetches the kernel and writes the program that prints the lines which this file reads.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,25 +9,26 @@ use boot::{Run, Verdict, artifacts};
 
 use crate::shape::Shape;
 
-/// Linux takes longer than Proxima.
+/// The time limit of a boot. Linux takes longer than Proxima.
 const LIMIT: Duration = Duration::from_secs(400);
 
-/// A node as both kernels can tell of it. CPUs are by APIC id and nodes by domain, as each kernel has numbers of its own.
+/// A node, in the terms that both kernels report. CPUs are APIC ids and nodes are domains, because each kernel has numbers of
+/// its own.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Seen {
     apic_ids: Vec<u32>,
-    /// (first address, last address)
+    /// The ranges of memory: (first address, last address).
     memory: Vec<(u64, u64)>,
-    /// By domain.
+    /// The distance to each domain.
     distances: BTreeMap<u32, u8>,
-    /// The distances of those that are asked for memory, in their order. Among equally distant ones each kernel has a rule of its own.
+    /// The distances of the fallback order. The order of equally distant nodes is left out: each kernel has its own rule.
     fallback: Vec<u8>,
 }
 
-/// A machine as both kernels can tell of it, by domain.
+/// A machine, in the terms that both kernels report: its nodes by domain.
 pub type Machine = BTreeMap<u32, Seen>;
 
-/// Boots Linux on this shape.
+/// Boots Linux on this shape and returns what it reports.
 pub fn linux(shape: &Shape) -> Machine {
     let file = |name: &str| artifacts::workspace().join("target/oracle").join(name).into_os_string();
     let machine = shape
@@ -38,7 +39,7 @@ pub fn linux(shape: &Shape) -> Machine {
     Lines::read(&run).machine()
 }
 
-/// What Proxima found, in the same words.
+/// Returns what Proxima found, in the same terms.
 pub fn proxima(run: &Run, topology: &Topology) -> Machine {
     let apic_id: BTreeMap<u32, u32> = run.cpus().iter().map(|cpu| (cpu.index, cpu.apic_id)).collect();
     let seen = |node: &Node| {
@@ -53,16 +54,16 @@ pub fn proxima(run: &Run, topology: &Topology) -> Machine {
     topology.nodes.iter().map(|node| (node.domain, seen(node))).collect()
 }
 
-/// Linux's lines, as they are: by its own numbers of nodes.
+/// What Linux's lines say, by Linux's own numbers of nodes.
 #[derive(Default)]
 struct Lines {
     domains: BTreeMap<u32, u32>,
     apic_ids: BTreeMap<u32, Vec<u32>>,
     memory: BTreeMap<u32, Vec<(u64, u64)>>,
     fallback: BTreeMap<u32, Vec<u32>>,
-    /// Online nodes, and their distances to each other in their order.
+    /// The online nodes, each with its distances to all of them, in ascending order.
     distances: BTreeMap<u32, Vec<u8>>,
-    /// The APIC ids of the CPUs that run.
+    /// The APIC ids of the online CPUs.
     running: Vec<u32>,
 }
 
@@ -82,7 +83,7 @@ impl Lines {
                     let range = (hexadecimal(first), hexadecimal(last));
                     lines.memory.entry(number(node)).or_default().push(range);
                 }
-                // With a word behind it: memory that may come, or that is persistent.
+                // A word behind the range marks hot-pluggable or persistent memory.
                 ["ACPI:", "SRAT:", "Node", node, "PXM", domain, ..] => {
                     lines.domains.insert(number(node), number(domain));
                 }
@@ -110,7 +111,7 @@ impl Lines {
                 online.iter().copied().zip(self.distances[&node].iter().copied()).collect();
             Seen {
                 apic_ids: sorted(
-                    // Linux, too, tells of CPUs that may come.
+                    // Linux also reports CPUs that can be plugged in.
                     self.apic_ids
                         .get(&node)
                         .into_iter()
@@ -120,7 +121,7 @@ impl Lines {
                 ),
                 memory: sorted(self.memory.get(&node).into_iter().flatten().copied()),
                 distances: distance.iter().map(|(to, distance)| (self.domains[to], *distance)).collect(),
-                // Linux lets a node without memory ask itself first.
+                // In Linux a node without memory comes first in its own fallback order.
                 fallback: self.fallback[&node]
                     .iter()
                     .filter(|to| self.memory.contains_key(to))

@@ -1,4 +1,4 @@
-//! Fifty shapes of machine, each with exactly the topology that follows from its description, and that Linux sees, too.
+//! Fifty shapes of machine. Each has exactly the topology that follows from its description, and Linux sees the same.
 #[path = "../common/mod.rs"]
 mod common;
 mod linux;
@@ -17,7 +17,7 @@ fn shapes_are_understood_as_they_are_described() {
     common::many::each("shapes", &shapes, |shape| shape.name, assert_understood);
 }
 
-/// Those on which Linux is asked, too.
+/// The shapes on which Linux is booted as well.
 const ASKED: [&str; 10] = [
     "two nodes",
     "sixteen nodes on a ring",

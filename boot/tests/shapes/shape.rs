@@ -5,37 +5,37 @@ use serde_json::Value;
 
 use crate::common::{GIB, KIB, MIB};
 
-/// What is expected is computed from these fields, by the rules of QEMU's chipsets.
+/// A shape of machine. What is expected is computed from these fields by the rules of QEMU's chipsets.
 #[derive(Clone)]
 pub struct Shape {
-    /// What is special about it.
+    /// Its name, which says what is special about it.
     pub name: &'static str,
     nodes: Vec<Home>,
     distances: Option<Vec<Vec<u8>>>,
     packages: Option<Packages>,
-    /// How many of the nodes' CPUs are there; the others are empty slots.
+    /// How many of the nodes' CPUs are present. The others are empty slots.
     present: Option<u32>,
     chipset: Chipset,
     firmware: Firmware,
     arguments: Vec<&'static str>,
-    /// The topology event's `performance`.
+    /// The value of `performance` in the topology event.
     pub performance: Value,
 }
 
 /// A node's CPUs by QEMU's index, and its memory in MiB.
 pub type Home = (Vec<u32>, u64);
 
-/// A node of these CPUs and this much memory.
+/// Returns a node of these CPUs and this much memory.
 pub fn n(cpus: impl IntoIterator<Item = u32>, memory_mib: u64) -> Home {
     (cpus.into_iter().collect(), memory_mib)
 }
 
-/// So many nodes of one CPU, and this much memory on each.
+/// Returns `count` nodes with one CPU and this much memory each.
 pub fn each_with_a_cpu(count: u32, memory_mib: u64) -> Vec<Home> {
     (0..count).map(|cpu| n([cpu], memory_mib)).collect()
 }
 
-/// How CPUs are packed, which makes their APIC ids.
+/// How CPUs are packed into sockets, dies and cores. Their APIC ids follow from it.
 #[derive(Clone, Copy)]
 struct Packages {
     sockets: u32,
@@ -51,7 +51,7 @@ enum Chipset {
 }
 
 impl Chipset {
-    /// Where memory stops below 4 GiB, on a machine with this much of it; the rest is above.
+    /// Returns where memory ends below 4 GiB on a machine with this much memory. The rest lies above 4 GiB.
     fn low_memory(self, total: u64) -> u64 {
         let (hole, low) = match self {
             Self::Q35 => (2816 * MIB, 2 * GIB),
@@ -61,7 +61,7 @@ impl Chipset {
     }
 }
 
-/// Some nodes, CPUs in one package, BIOS, no distances.
+/// Returns a shape of these nodes, with all CPUs in one package, under BIOS, without distances.
 pub fn shape(name: &'static str, nodes: impl IntoIterator<Item = Home>) -> Shape {
     Shape {
         name,
@@ -77,7 +77,7 @@ pub fn shape(name: &'static str, nodes: impl IntoIterator<Item = Home>) -> Shape
 }
 
 impl Shape {
-    /// Distances between different nodes.
+    /// Sets the distance between any two different nodes.
     pub fn far(self, distance: impl Fn(u32, u32) -> u8) -> Self {
         let count = self.nodes.len() as u32;
         let entry = |from, to| if from == to { 10 } else { distance(from, to) };
@@ -85,33 +85,33 @@ impl Shape {
         Self { distances: Some(rows.collect()), ..self }
     }
 
-    /// CPUs in so many sockets of so many dies of so many cores of so many threads.
+    /// Packs the CPUs into sockets, dies, cores and threads of these counts.
     pub fn packed(self, sockets: u32, dies: u32, cores: u32, threads: u32) -> Self {
         Self { packages: Some(Packages { sockets, dies, cores, threads }), ..self }
     }
 
-    /// Only the first of the CPUs are there.
+    /// Leaves all slots empty but those of the first `cpus` CPUs.
     pub fn present(self, cpus: u32) -> Self {
         Self { present: Some(cpus), ..self }
     }
 
-    /// The chipset of 1996, which has its hole elsewhere.
+    /// Selects the chipset i440FX, whose hole lies elsewhere.
     pub fn i440fx(self) -> Self {
         Self { chipset: Chipset::I440fx, ..self }
     }
 
-    /// The same under UEFI.
+    /// Selects UEFI firmware.
     pub fn uefi(self, name: &'static str) -> Self {
         Self { name, firmware: Firmware::Uefi, ..self }
     }
 
-    /// Further arguments for QEMU, separated by spaces.
+    /// Adds arguments for QEMU, separated by spaces.
     pub fn with(mut self, arguments: &'static str) -> Self {
         self.arguments.extend(arguments.split_whitespace());
         self
     }
 
-    /// What the HMAT says.
+    /// Sets what the topology event says of latency and bandwidth.
     pub fn performing(self, performance: Value) -> Self {
         Self { performance, ..self }
     }
@@ -136,7 +136,7 @@ impl Shape {
         machine.arguments(self.arguments.iter().copied())
     }
 
-    /// The topology that the kernel is to find, page counts left out.
+    /// Returns the topology that the kernel has to find, without page counts.
     pub fn expected(&self) -> Topology {
         let present = self.present.unwrap_or(u32::MAX);
         let homes: Vec<(u32, NodeEvent)> = (0..)
@@ -146,7 +146,7 @@ impl Shape {
                 let cpus: Vec<u32> = cpus.iter().copied().filter(|&cpu| cpu < present).collect();
                 (domain, NodeEvent { id: 0, domain, cpus, memory, pages_total: 0, pages_free: 0 })
             })
-            // A domain with neither CPU nor memory is no node.
+            // A domain with neither CPU nor memory does not become a node.
             .filter(|(_, node)| !node.cpus.is_empty() || !node.memory.is_empty())
             .collect();
         let domains: Vec<u32> = homes.iter().map(|(domain, _)| *domain).collect();
@@ -158,7 +158,7 @@ impl Shape {
         Topology { source: "srat".into(), nodes, distances, fallback }
     }
 
-    /// The APIC id of each CPU that is there.
+    /// Returns the APIC id of each CPU that is present.
     pub fn apic_ids(&self) -> Vec<u32> {
         let present = 0..self.present.unwrap_or(self.slots());
         let Some(Packages { dies, cores, threads, .. }) = self.packages else { return present.collect() };
@@ -166,7 +166,7 @@ impl Shape {
             .map(|cpu| {
                 let (thread, core) = (cpu % threads, cpu / threads % cores);
                 let (die, socket) = (cpu / threads / cores % dies, cpu / threads / cores / dies);
-                // Each part of the number has as many bits as it takes.
+                // Each part of the APIC id has as many bits as its count needs.
                 [(die, dies), (core, cores), (thread, threads)]
                     .into_iter()
                     .fold(socket, |id, (part, count)| id << count.next_power_of_two().trailing_zeros() | part)
@@ -186,11 +186,11 @@ impl Shape {
         }
     }
 
-    /// Each node's memory: it is dealt out in turn, with holes from 640 KiB to 1 MiB and below 4 GiB.
+    /// Returns each node's memory. QEMU gives memory to the nodes in order, with holes from 640 KiB to 1 MiB and below 4 GiB.
     fn memory(&self) -> Vec<Vec<Memory>> {
         let total = self.nodes.iter().map(|(_, mib)| mib * MIB).sum();
         let low = self.chipset.low_memory(total);
-        // Pieces of the machine's memory, by how much memory is before each: (first, end, address of the first).
+        // Pieces of the machine's memory: how much memory is before the piece's start, before its end, and its address.
         let pieces =
             [(0, 640 * KIB, 0), (MIB, low, MIB), (low, total, 4 * GIB)].map(|(first, end, address)| {
                 move |from: u64, to: u64| {
@@ -208,7 +208,7 @@ impl Shape {
     }
 }
 
-/// For each node those with memory: itself, then by distance, then by the way round from it.
+/// Returns each node's fallback order: nodes with memory by distance, equally distant ones in cyclic order from the node.
 fn fallback(nodes: &[NodeEvent], distances: &[Vec<u8>]) -> Vec<Vec<u32>> {
     let count = nodes.len() as u32;
     let order = |from: u32| {

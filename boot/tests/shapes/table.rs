@@ -3,12 +3,12 @@ use serde_json::{Value, json};
 
 use crate::shape::{Home, Shape, each_with_a_cpu, n, shape};
 
-/// All of them. Neighbours in the list are of a kind, so that every few of them are a sample of all.
+/// Returns all shapes. Neighbours in the list are similar, so that evenly spaced shapes are a sample of all kinds.
 pub fn shapes() -> Vec<Shape> {
     [counts(), ways(), memory(), halves(), slots(), processors(), performance()].concat()
 }
 
-/// How many nodes there are.
+/// Returns shapes with different numbers of nodes.
 fn counts() -> Vec<Shape> {
     vec![
         shape("one node of one CPU", [n([0], 256)]),
@@ -25,7 +25,7 @@ fn counts() -> Vec<Shape> {
     ]
 }
 
-/// How nodes reach each other.
+/// Returns shapes with different distances.
 fn ways() -> Vec<Shape> {
     let four = || each_with_a_cpu(4, 128);
     let eight = || each_with_a_cpu(8, 64);
@@ -44,7 +44,7 @@ fn ways() -> Vec<Shape> {
     ]
 }
 
-/// Where memory lies.
+/// Returns shapes whose memory lies differently.
 fn memory() -> Vec<Shape> {
     let across = || [n([0], 5120), n([1], 1024)];
     vec![
@@ -63,7 +63,7 @@ fn memory() -> Vec<Shape> {
     ]
 }
 
-/// Nodes that lack something.
+/// Returns shapes with nodes that lack CPUs or memory.
 fn halves() -> Vec<Shape> {
     let cpuless = || [n([], 256), n(0..2, 256)];
     vec![
@@ -78,13 +78,13 @@ fn halves() -> Vec<Shape> {
     ]
 }
 
-/// Room for what may be plugged in.
+/// Returns shapes with empty slots, DIMMs and NVDIMMs.
 fn slots() -> Vec<Shape> {
     let dimm = "-object memory-backend-ram,id=d1,size=128M -device pc-dimm,id=dimm1,memdev=d1,node=1";
     let nvdimm = "-object memory-backend-ram,id=nv,size=128M -device nvdimm,id=nv1,memdev=nv";
     vec![
         shape("slots for memory", two_nodes()).with("-m slots=4,maxmem=8G"),
-        // Firmware's memory map is without it: it is for who reads the device tree, not for who boots.
+        // Firmware's memory map does not list it: an operating system finds it in the ACPI namespace.
         shape("a plugged DIMM", two_nodes()).with("-m slots=4,maxmem=8G").with(dimm),
         shape("an NVDIMM with a domain of its own", [n(0..2, 256), n(2..4, 256), n([], 0)])
             .with("-machine nvdimm=on -m slots=4,maxmem=8G")
@@ -94,7 +94,7 @@ fn slots() -> Vec<Shape> {
     ]
 }
 
-/// CPUs, and their APIC ids.
+/// Returns shapes with different CPUs and APIC ids.
 fn processors() -> Vec<Shape> {
     let eights = |count: u32| (0..count).map(|node| n(node * 16..(node + 1) * 16, 128));
     vec![
@@ -105,7 +105,7 @@ fn processors() -> Vec<Shape> {
     ]
 }
 
-/// HMATs.
+/// Returns shapes with an HMAT.
 fn performance() -> Vec<Shape> {
     vec![
         shape("an HMAT with reads and writes", two_nodes())
@@ -143,7 +143,7 @@ fn two_nodes() -> [Home; 2] {
     [n(0..2, 256), n(2..4, 256)]
 }
 
-/// Eight CPUs, the rest memory alone.
+/// Returns `count` nodes. The first eight have a CPU each, the others have memory alone.
 fn few_cpus(count: u32, memory_mib: u64) -> Vec<Home> {
     (0..count).map(|node| n((node < 8).then_some(node), memory_mib)).collect()
 }

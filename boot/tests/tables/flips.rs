@@ -1,5 +1,5 @@
-//! Single bits of the two-node machine's SRAT and SLIT, flipped: whatever becomes of the nodes, the machine boots with all
-//! of its CPUs and all of its memory.
+//! Single flipped bits of the two-node machine's SRAT and SLIT. The nodes may change, but the machine boots with all of its
+//! CPUs and all of its memory.
 use std::ops::Range;
 
 use acpi_tables::builder::{TableBuilder, memory_affinity};
@@ -8,9 +8,9 @@ use units::ProximityDomain;
 use crate::common::{KIB, MIB, many};
 use crate::injected::{assert_sound, boot_with, cpus_in, memory};
 
-/// How many of the bits; all of them are flipped on the host.
+/// How many of the bits are flipped here. The host tests flip all of them.
 const FLIPS: usize = 64;
-/// Bytes of a table that QEMU sets anew: length and checksum.
+/// Bytes of a table that QEMU overwrites: length and checksum.
 const MENDED: [Range<usize>; 2] = [4..8, 9..10];
 
 struct Flip {
@@ -42,7 +42,7 @@ fn flip(sound: &[Vec<u8>; 2], (table, bit): (usize, usize)) -> Flip {
     Flip { name: format!("{}, byte {}, bit {}", ["SRAT", "SLIT"][table], bit / 8, bit % 8), tables }
 }
 
-/// Boots with these tables; how many pages all nodes have together.
+/// Boots with these tables and returns the number of pages of all nodes together.
 fn pages_with(tables: &[Vec<u8>; 2]) -> u64 {
     let run = boot_with(tables);
     let topology = run.topology();

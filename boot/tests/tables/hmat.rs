@@ -1,19 +1,19 @@
-//! HMATs and an MSCT beside a sound SRAT of two nodes: what is wrong with a structure costs that structure.
+//! HMATs and an MSCT beside a sound SRAT of two nodes: a faulty structure is lost, and the others are used.
 use acpi_tables::builder::{TableBuilder, attachment, latency_and_bandwidth, msct_domains, side_cache};
 use serde_json::{Value, json};
 use units::ProximityDomain;
 
-use crate::injected::{TWO_NODES, Told, assert_told, assert_understood, boot_with, two_nodes};
+use crate::injected::{Reported, TWO_NODES, assert_reported, assert_understood, boot_with, two_nodes};
 
-/// What the topology event says of latency and bandwidth with this HMAT, and these findings.
+/// Asserts what the topology event says of latency and bandwidth with this HMAT, and that exactly these findings are reported.
 #[track_caller]
-fn performance(hmat: TableBuilder, told: &[Told<'_>]) -> Value {
+fn performance(hmat: TableBuilder, reported: &[Reported<'_>]) -> Value {
     let run = boot_with(&[two_nodes().build(), hmat.build()]);
-    assert_told(&run, told);
+    assert_reported(&run, reported);
     run.events.iter().find(|event| event["event"] == "topology").unwrap()["performance"].clone()
 }
 
-/// Latencies of reads, in multiples of 1000 ps.
+/// Read latencies, in multiples of 1000 ps.
 fn read_latencies(targets: &[u32], values: &[u16]) -> Vec<u8> {
     latency_and_bandwidth(1, 1000, &[0, 1], targets, values)
 }
@@ -42,8 +42,8 @@ fn counts_that_multiply_past_the_table_cost_what_is_not_there() {
     let mut huge = read_latencies(&[0, 1], &[100, 110]);
     huge[12..20].copy_from_slice(&[0xff; 8]);
     let hmat = TableBuilder::hmat(2).entry(&huge[..]).entry(&read_latencies(&[0, 1], &[100, 110])[..]);
-    let told = [("hmat.matrix.size", "dropped"), ("hmat.matrix.size", "mended")];
-    let performance = performance(hmat, &told);
+    let reported = [("hmat.matrix.size", "dropped"), ("hmat.matrix.size", "mended")];
+    let performance = performance(hmat, &reported);
     assert_eq!(performance["read_latency_ps"], json!([[100_000, 110_000], [null, null]]));
 }
 

@@ -1,4 +1,4 @@
-//! A machine whose tables of locality are the test's own, and what is to come of them.
+//! A machine whose SRAT, SLIT, HMAT and MSCT are the test's own, and assertions about its topology.
 use std::fs;
 
 use acpi_tables::builder::{TableBuilder, local_apic_affinity, memory_affinity};
@@ -9,39 +9,39 @@ use units::ProximityDomain;
 
 use crate::common::{ExpectedNode, MIB, assert_cpus, boot};
 
-/// The memory of the machine; it has four CPUs.
+/// The machine's memory in bytes. The machine has four CPUs.
 const MEMORY: u64 = 512 * MIB;
-/// As a length: to where RAM ends. Firmware keeps a little at the end for itself.
+/// A length that stands for "to the end of RAM". Firmware reserves a little at the end.
 pub const REST: u64 = u64::MAX;
 
-/// A finding as a test expects it: rule and action.
-pub type Told<'a> = (&'a str, &'a str);
+/// An expected finding: rule and action.
+pub type Reported<'a> = (&'a str, &'a str);
 
-/// An enabled entry for a CPU.
+/// Returns an enabled entry for a CPU.
 pub fn cpu(apic_id: u8, domain: u32) -> SratProcessorAffinity {
     local_apic_affinity(apic_id, ProximityDomain(domain))
 }
 
-/// An enabled entry for memory, in MiB.
+/// Returns an enabled entry for memory. Base and length are in MiB.
 pub fn memory(base_mib: u64, length_mib: u64, domain: u32) -> SratMemoryAffinity {
     memory_affinity(base_mib * MIB, length_mib * MIB, ProximityDomain(domain))
 }
 
-/// An SRAT of the CPUs: the first two in this domain, the others in that.
+/// Returns an SRAT with entries for the CPUs: the first two in one domain, the others in the other.
 pub fn cpus_in(revision: u8, first: u32, second: u32) -> TableBuilder {
     TableBuilder::srat(revision).entries([cpu(0, first), cpu(1, first), cpu(2, second), cpu(3, second)])
 }
 
-/// A sound SRAT of two nodes, to which a test adds what is wrong.
+/// Returns a sound SRAT of two nodes, to which a test adds faults.
 pub fn two_nodes() -> TableBuilder {
     cpus_in(3, 0, 1).entry(&memory(0, 256, 0)).entry(&memory(256, 256, 1))
 }
 
-/// What a sound part of a table leaves: the two nodes as they are.
+/// The two nodes of [`two_nodes`], as the topology event lists them.
 pub const TWO_NODES: &[ExpectedNode<'_>] =
     &[ExpectedNode(0, &[0, 1], &[(0, 256 * MIB)]), ExpectedNode(1, &[2, 3], &[(256 * MIB, 256 * MIB)])];
 
-/// Boots the machine with these tables added to those of its firmware. QEMU sets their lengths and checksums.
+/// Boots the machine with these tables in addition to its firmware's. QEMU sets their lengths and checksums.
 pub fn boot_with(tables: &[Vec<u8>]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let mut machine = Machine::without_numa(4, MEMORY / MIB);
@@ -53,17 +53,17 @@ pub fn boot_with(tables: &[Vec<u8>]) -> Run {
     boot(&machine, Verdict::Success)
 }
 
-/// Sees the machine boot with exactly these findings and nodes; distances of 10 and 20 unless `distances` says other.
+/// Asserts that the machine boots with exactly these findings and nodes. Without `distances`, the distances are 10 and 20.
 #[track_caller]
 pub fn assert_understood(
     tables: &[TableBuilder],
-    told: &[Told<'_>],
+    reported: &[Reported<'_>],
     nodes: &[ExpectedNode<'_>],
     distances: &[&[u8]],
 ) {
     let tables: Vec<Vec<u8>> = tables.iter().map(|table| table.clone().build()).collect();
     let run = boot_with(&tables);
-    assert_told(&run, told);
+    assert_reported(&run, reported);
     let topology = run.topology();
     assert_eq!(topology.source, "srat");
     let seen: Vec<_> =
@@ -83,11 +83,11 @@ pub fn assert_understood(
     assert_sound(&run, &topology);
 }
 
-/// Sees the machine boot with exactly these findings, and as one node of all memory and all CPUs.
+/// Asserts that the machine boots with exactly these findings, as one node of all memory and all CPUs.
 #[track_caller]
-pub fn assert_one_node(tables: &[Vec<u8>], told: &[Told<'_>]) {
+pub fn assert_one_node(tables: &[Vec<u8>], reported: &[Reported<'_>]) {
     let run = boot_with(tables);
-    assert_told(&run, told);
+    assert_reported(&run, reported);
     let topology = run.topology();
     assert_eq!(topology.source, "none");
     let [node] = &topology.nodes[..] else { panic!("{topology:?}") };
@@ -95,16 +95,16 @@ pub fn assert_one_node(tables: &[Vec<u8>], told: &[Told<'_>]) {
     assert_sound(&run, &topology);
 }
 
-/// Sees exactly these findings told.
+/// Asserts that exactly these findings are reported.
 #[track_caller]
-pub fn assert_told(run: &Run, told: &[Told<'_>]) {
+pub fn assert_reported(run: &Run, reported: &[Reported<'_>]) {
     let findings = run.findings();
-    let seen: Vec<Told<'_>> =
+    let seen: Vec<Reported<'_>> =
         findings.iter().map(|finding| (&finding.rule[..], &finding.action[..])).collect();
-    assert_eq!(seen, told, "\n{}", run.serial);
+    assert_eq!(seen, reported, "\n{}", run.serial);
 }
 
-/// Whatever the tables say: all memory is somebody's, and all CPUs have come.
+/// Asserts what holds whatever the tables say: all memory belongs to a node, and all CPUs are online.
 #[track_caller]
 pub fn assert_sound(run: &Run, topology: &Topology) {
     assert_cpus(run, topology);

@@ -1,4 +1,4 @@
-//! Tables that lie, given to the machine as its firmware's: it boots on each, says what was wrong, and keeps what was right.
+//! Faulty tables, given to the machine as its firmware's. The kernel boots with each, reports the faults, and uses the rest.
 #[path = "../common/mod.rs"]
 mod common;
 mod flips;

@@ -1,14 +1,15 @@
-//! SLITs beside a sound SRAT of two nodes: what is wrong with a distance costs that distance.
+//! SLITs beside a sound SRAT of two nodes: a faulty distance is replaced, and the others are used.
 use acpi_tables::builder::TableBuilder;
 
-use crate::injected::{TWO_NODES, Told, assert_one_node, assert_understood, two_nodes};
+use crate::injected::{Reported, TWO_NODES, assert_one_node, assert_understood, two_nodes};
 
-const SIZE_MENDED: Told<'_> = ("slit.size", "mended");
+const SIZE_MENDED: Reported<'_> = ("slit.size", "mended");
 
-/// The two nodes with these distances from the first to the second and back, and these findings.
+/// Asserts that the two nodes have these distances, from the first to the second and back, and that exactly these findings
+/// are reported.
 #[track_caller]
-fn assert_distances(slit: TableBuilder, told: &[Told<'_>], there: u8, back: u8) {
-    assert_understood(&[two_nodes(), slit], told, TWO_NODES, &[&[10, there], &[back, 10]]);
+fn assert_distances(slit: TableBuilder, reported: &[Reported<'_>], there: u8, back: u8) {
+    assert_understood(&[two_nodes(), slit], reported, TWO_NODES, &[&[10, there], &[back, 10]]);
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn what_follows_the_matrix_is_ignored() {
 
 #[test]
 fn a_square_of_more_than_64_bits_is_not_believed() {
-    // Linux 6.1 does not boot on these.
+    // Linux 6.1 does not boot with these tables.
     assert_distances(TableBuilder::slit(1 << 32, &[10, 21, 22, 10]), &[SIZE_MENDED], 21, 20);
 }
 
@@ -60,8 +61,8 @@ fn neither_is_the_largest_count_there_is() {
 
 #[test]
 fn a_node_is_10_from_itself_whatever_is_said() {
-    let told = [("slit.diagonal", "mended"), ("slit.diagonal", "mended")];
-    assert_distances(TableBuilder::slit(2, &[11, 21, 22, 0]), &told, 21, 22);
+    let reported = [("slit.diagonal", "mended"), ("slit.diagonal", "mended")];
+    assert_distances(TableBuilder::slit(2, &[11, 21, 22, 0]), &reported, 21, 22);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! SRATs: what is wrong with an entry costs that entry.
+//! SRATs: a faulty entry is lost, and the others are used.
 use acpi_tables::DeviceHandle;
 use acpi_tables::builder::{TableBuilder, generic_initiator, memory_affinity};
 use acpi_tables::wire::{SratMemoryAffinity, SratProcessorAffinity};
@@ -7,20 +7,20 @@ use units::ProximityDomain;
 
 use crate::common::{ExpectedNode as N, GIB, MIB};
 use crate::injected::{
-    REST, TWO_NODES, Told, assert_one_node, assert_told, assert_understood, boot_with, cpu, cpus_in, memory,
-    two_nodes,
+    REST, Reported, TWO_NODES, assert_one_node, assert_reported, assert_understood, boot_with, cpu, cpus_in,
+    memory, two_nodes,
 };
 
-const LENGTH_DROPPED: Told<'_> = ("srat.entry.length", "dropped");
-const LENGTH_MENDED: Told<'_> = ("srat.entry.length", "mended");
-const CPU_MISSING: Told<'_> = ("srat.cpu.missing", "mended");
-const UNCOVERED: Told<'_> = ("srat.memory.uncovered", "mended");
-const EMPTY: Told<'_> = ("srat.empty", "refused");
+const LENGTH_DROPPED: Reported<'_> = ("srat.entry.length", "dropped");
+const LENGTH_MENDED: Reported<'_> = ("srat.entry.length", "mended");
+const CPU_MISSING: Reported<'_> = ("srat.cpu.missing", "mended");
+const UNCOVERED: Reported<'_> = ("srat.memory.uncovered", "mended");
+const EMPTY: Reported<'_> = ("srat.empty", "refused");
 
-/// The machine is still of two nodes, with these findings.
+/// Asserts that the machine still has two nodes, and that exactly these findings are reported.
 #[track_caller]
-fn assert_two_nodes(srat: TableBuilder, told: &[Told<'_>]) {
-    assert_understood(&[srat], told, TWO_NODES, &[]);
+fn assert_two_nodes(srat: TableBuilder, reported: &[Reported<'_>]) {
+    assert_understood(&[srat], reported, TWO_NODES, &[]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn an_unknown_type_is_passed_over() {
 }
 
 #[test]
-fn of_many_wrong_entries_sixteen_are_told_and_the_others_counted() {
+fn of_many_wrong_entries_sixteen_are_reported_and_the_others_counted() {
     let srat = two_nodes().entries([[99u8, 2]; 500]);
     assert_two_nodes(srat, &[("srat.entry.type", "dropped"); 17]);
 }
@@ -146,7 +146,7 @@ fn a_range_to_the_last_frame_is_kept_and_its_size_is_what_it_is() {
     let srat = cpus_in(3, 0, 1).entry(&memory(0, 256, 0));
     let srat = srat.entry(&memory_affinity(256 * MIB, length, ProximityDomain(1))).build();
     let run = boot_with(&[srat]);
-    assert_told(&run, &[]);
+    assert_reported(&run, &[]);
     assert_eq!(run.topology().nodes[1].memory, [Memory { base: 256 * MIB, length }]);
     let line = run.line("numa: node 1 (proximity domain 1): ");
     assert!(line.is_some_and(|line| line.contains(": 17592186044160 MiB")), "{line:?}");

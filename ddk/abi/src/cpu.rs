@@ -13,34 +13,35 @@ pub struct CpuInfo {
     pub CpuIndex: u32,
     /// The local APIC's id.
     pub ApicId: u32,
-    /// The ACPI processor UID; 255: it does not fit.
+    /// The ACPI processor UID; 255 if it does not fit in 8 bits.
     pub AcpiProcessorId: u8,
     /// The CPU's node, as the kernel's dense index.
     pub NumaNode: u32,
-    /// The CPU that booted the machine.
+    /// True for the CPU that booted the machine.
     pub IsBsp: bool,
-    /// The CPU runs.
+    /// True if the CPU runs.
     pub IsOnline: bool,
-    /// Firmware lists the CPU as enabled.
+    /// True if firmware lists the CPU as enabled.
     pub IsEnabled: bool,
 }
 
 unsafe extern "C" {
-    /// The number of CPUs that firmware lists as enabled, online or not: at least 1.
+    /// Returns the number of CPUs that firmware lists as enabled, whether online or not: at least 1.
     pub fn Kernel_GetCpuCount() -> c_int;
 
-    /// The index of the CPU that runs the caller.
+    /// Returns the index of the CPU that runs the caller.
     pub fn Kernel_GetCurrentCpu() -> c_int;
 
     /// Describes the CPU with this index.
     ///
-    /// Returns false, and writes nothing, when there is no such CPU or `info` is null, misaligned or not mapped.
+    /// Returns true, and fills `info`. Returns false, and writes nothing, if there is no such CPU, or if `info` is null,
+    /// misaligned or not mapped.
     pub fn Kernel_GetCpuInfo(cpu: c_int, info: *mut CpuInfo) -> bool;
 
-    /// Whether the CPU with this index runs. False when there is no such CPU.
+    /// Returns true if the CPU with this index runs; false if it does not, or if there is no such CPU.
     pub fn Kernel_IsCpuOnline(cpu: c_int) -> bool;
 
-    /// The index of the CPU that booted the machine. It need not be 0.
+    /// Returns the index of the CPU that booted the machine. It need not be 0.
     pub fn Kernel_GetBspIndex() -> c_int;
 }
 

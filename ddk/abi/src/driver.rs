@@ -1,4 +1,4 @@
-//! What a driver itself defines, and the kernel calls.
+//! The functions that a driver defines and the kernel calls.
 use core::ffi::c_int;
 
 /// The type of `Driver_Init`, for the loader.
@@ -8,15 +8,17 @@ pub type DriverInit = unsafe extern "C" fn() -> c_int;
 pub type DriverExit = unsafe extern "C" fn();
 
 unsafe extern "C" {
-    /// Every driver defines this. The kernel calls it once, when the driver is loaded, on a thread that has no
-    /// preferred node and no policy set, and whose affinity is the boot CPU; what it sets of these ends with the call.
+    /// Starts the driver. Every driver defines this function. The kernel calls it once, when the driver is loaded, on a
+    /// thread that has no preferred node and no policy, and whose affinity is the boot CPU. What the driver sets of
+    /// these three ends with the call.
     ///
-    /// Returns 0 when the driver has started. Anything else, by custom a negative number, refuses: the number goes into
-    /// the log, the driver's memory is taken back, and boot goes on. Pages and memory that the driver was given, it
-    /// frees before it refuses.
+    /// Returns 0 if the driver has started. Any other number, by convention a negative one, means that it does not
+    /// start: the kernel logs the number, unloads the driver and continues to boot. The driver frees all pages and
+    /// memory that it was given before it returns such a number.
     pub fn Driver_Init() -> c_int;
 
-    /// A driver that can be unloaded defines this. The kernel calls it once, before it takes the driver's memory back.
+    /// Stops the driver. A driver that can be unloaded defines this function. The kernel calls it once, before it unloads
+    /// the driver.
     pub fn Driver_Exit();
 }
 

@@ -1,4 +1,4 @@
-//! The names of all exports, so that the kernel's table and the test driver can be checked to have every one.
+//! The names of all exports. The kernel's table and the driver `all_exports` are checked against this list.
 
 /// Every function that the kernel exports, in the header's order.
 pub const EXPORTS: &[&str] = &[

@@ -6,122 +6,112 @@ use core::mem::{offset_of, size_of};
 /// Bytes in a page.
 pub const KERNEL_PAGE_SIZE: u64 = 4096;
 
-/// `PageRequest.Flags`: the pages are filled with zeros. Without it they hold what was there before.
+/// `PageRequest.Flags`: the kernel fills the pages with zeros. Without this flag their content is undefined.
 pub const PAGE_REQUEST_ZEROED: u32 = 1;
 
-/// What `Kernel_AllocatePages` is asked for. The driver sets `Size`.
+/// A request for `Kernel_AllocatePages`. The driver sets `Size`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Bytes in this structure.
+    /// The size of this structure in bytes.
     pub Size: u32,
     /// `PAGE_REQUEST_ZEROED`, or 0.
     pub Flags: u32,
-    /// Pages, one behind the other; at least 1.
+    /// The number of contiguous pages: at least 1.
     pub Count: u64,
-    /// What the first page's address is a multiple of: a power of two, in bytes; 0: a page.
+    /// The alignment of the first page's address, in bytes: a power of two; 0 means one page.
     pub Alignment: u64,
-    /// The highest address that the pages' last byte may have; 0: any.
+    /// The highest address that the last byte of the pages may have; 0 means any.
     pub HighestAddress: u64,
-    /// Whose memory; null: as the thread's policy says.
+    /// The policy for this request; null means the thread's policy.
     pub Policy: *const NumaPolicy,
 }
 
-impl PageRequest {
-    /// So many pages anywhere, not zeroed, as the thread's policy says.
-    #[must_use]
-    pub const fn new(count: u64) -> Self {
-        Self {
-            Size: size_of::<Self>() as u32,
-            Flags: 0,
-            Count: count,
-            Alignment: 0,
-            HighestAddress: 0,
-            Policy: core::ptr::null(),
-        }
-    }
-}
-
-/// What `Kernel_AllocatePages` gave. The driver sets `Size`, the kernel the rest.
+/// The result of `Kernel_AllocatePages`. The driver sets `Size`, the kernel sets the rest.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageGrant {
-    /// Bytes in this structure.
+    /// The size of this structure in bytes.
     pub Size: u32,
-    /// The node that all the pages are on.
+    /// The node of all the pages.
     pub Node: i32,
-    /// The first page's physical address.
+    /// The physical address of the first page.
     pub Address: u64,
-    /// Pages; as many as were asked for.
+    /// The number of pages: as many as were requested.
     pub Count: u64,
-    /// How far `Node` is from the running CPU's node, as `Kernel_GetNumaDistance` has it.
+    /// The distance from the running CPU's node to `Node`, as `Kernel_GetNumaDistance` returns it.
     pub Distance: u32,
-    /// 1: the node that the policy names first had none, and another gave. Else 0.
+    /// 1 if the pages come from another node than the policy's first choice, which had none; otherwise 0.
     pub FellBack: u32,
 }
 
-impl PageGrant {
-    /// An empty grant for the kernel to fill.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Self { Size: size_of::<Self>() as u32, Node: 0, Address: 0, Count: 0, Distance: 0, FellBack: 0 }
-    }
-}
-
 unsafe extern "C" {
-    /// One zeroed page: by the calling thread's policy, else from its preferred node, else from this CPU's node, else
-    /// from the nearest that has one.
+    /// Allocates one zeroed page under the calling thread's policy. A thread without a policy gets the page from its
+    /// preferred node; a thread without either, from this CPU's node. If that node has none, the nearest node that has
+    /// one gives it.
     ///
-    /// Returns its physical address; 0: none to be had.
+    /// Returns the page's physical address; 0 if no page is available.
     pub fn Kernel_AllocatePage() -> u64;
 
-    /// One zeroed page from this CPU's node, else from the nearest to it. 0: none to be had.
+    /// Allocates one zeroed page from this CPU's node, or from the nearest node that has one.
+    ///
+    /// Returns the page's physical address; 0 if no page is available.
     pub fn Kernel_AllocatePageLocal() -> u64;
 
-    /// One zeroed page from this node, else from the nearest to it. 0: none to be had, or no such node.
+    /// Allocates one zeroed page from `node`, or from the nearest node that has one.
+    ///
+    /// Returns the page's physical address; 0 if no page is available or there is no such node.
     pub fn Kernel_AllocatePageFromNode(node: c_int) -> u64;
 
-    /// `count` zeroed pages, one behind the other, from this node, else all from the nearest to it that has them.
+    /// Allocates `count` contiguous zeroed pages, all from `node`, or all from the nearest node that has them.
     ///
-    /// Returns the first one's physical address. 0: none to be had, no such node, or `count` is 0.
+    /// Returns the first page's physical address; 0 if there are no such pages or no such node, or if `count` is 0.
     pub fn Kernel_AllocatePagesFromNode(count: u64, node: c_int) -> u64;
 
-    /// Pages as the request says.
+    /// Allocates contiguous pages for `request`.
     ///
-    /// Returns true, with `grant` filled. False, and nothing is written: none to be had; either pointer is null,
-    /// misaligned or not mapped; a `Size` is too small or the tail behind what the kernel knows is not zero; `Count`
-    /// is 0; `Alignment` is no power of two; a flag is unknown; or the policy is one that `Kernel_SetNumaPolicy`
-    /// refuses.
+    /// Returns true, and fills `grant`. Returns false, and writes nothing, if no such pages are available; if a pointer
+    /// is null, misaligned or not mapped; if a `Size` is too small, or the tail behind what the kernel knows is not zero;
+    /// if `Count` is 0; if `Alignment` is not a power of two; if a flag is unknown; or if the policy is one that
+    /// `Kernel_SetNumaPolicy` refuses.
     pub fn Kernel_AllocatePages(request: *const PageRequest, grant: *mut PageGrant) -> bool;
 
-    /// Gives back one page.
+    /// Frees one page.
     ///
-    /// False, nothing is changed, and one line is logged: `page` is no page's address, was not handed out or is free
-    /// already, or was one of several that one call granted.
+    /// Returns true. Returns false, and changes nothing, if `page` is not the address of a page, if the page was not handed
+    /// out or is free already, or if one call granted it together with others. The log has one line for a driver's first
+    /// mistake of each kind.
     pub fn Kernel_FreePage(page: u64) -> bool;
 
-    /// Gives back pages, exactly those that one call granted.
+    /// Frees exactly the pages that one call granted.
     ///
-    /// False, nothing is changed, and one line is logged: they are not that, or are free already.
+    /// Returns true. Returns false, and changes nothing, if the pages are not exactly one grant, or are free already. The log
+    /// has one line for a driver's first mistake of each kind.
     pub fn Kernel_FreePages(page: u64, count: u64) -> bool;
 
-    /// The address at which memory is read and written; null: there is no memory at this physical address.
+    /// Returns the address at which a driver reads and writes the memory at a physical address; null if there is no memory.
     pub fn Kernel_PhysToVirt(address: u64) -> *mut c_void;
 
-    /// The physical address of mapped memory; 0: nothing is mapped there.
+    /// Returns the physical address of mapped memory; 0 if nothing is mapped at `address`.
     pub fn Kernel_VirtToPhys(address: *const c_void) -> u64;
 
-    /// Memory of `size` bytes for the driver's own data, its content undefined, from the heap.
+    /// Allocates `size` bytes for the driver's own data from the heap. Their content is undefined.
     ///
-    /// `alignment` is a power of two; 0 is 16. Null: none to be had, `size` is 0, or `alignment` is no power of two.
+    /// `alignment` is a power of two in bytes; 0 means 16. Returns null if no memory is available, if `size` is 0, or if
+    /// `alignment` is not a power of two.
     pub fn Kernel_AllocateMemory(size: usize, alignment: usize) -> *mut c_void;
 
-    /// The same on this node, else on the nearest to it. Null also: no such node.
+    /// Allocates `size` bytes for the driver's own data from the heap of `node`, or from the nearest node that has memory.
+    /// Their content is undefined.
+    ///
+    /// `alignment` is a power of two in bytes; 0 means 16. Returns null if no memory is available, if there is no such
+    /// node, if `size` is 0, or if `alignment` is not a power of two.
     pub fn Kernel_AllocateMemoryFromNode(size: usize, alignment: usize, node: c_int) -> *mut c_void;
 
-    /// Gives back what one of the two gave. Null is nothing.
+    /// Frees memory from `Kernel_AllocateMemory` or `Kernel_AllocateMemoryFromNode`. Null is ignored.
     ///
-    /// An address that is not the heap's is refused: nothing is changed, and one line is logged.
+    /// An address that is not that of an allocated block is refused, and nothing is changed. The log has one line for a
+    /// driver's first such mistake.
     pub fn Kernel_FreeMemory(memory: *mut c_void);
 }
 

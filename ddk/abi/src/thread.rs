@@ -1,21 +1,21 @@
 //! Threads.
 use core::ffi::{c_char, c_int, c_void};
 
-/// The most bytes of a thread's name; what is longer is cut.
+/// The longest name of a thread, in bytes. The rest of a longer name is cut off.
 pub const KERNEL_THREAD_NAME_SIZE: usize = 32;
 
-/// What a thread does. Returning is the same as `Kernel_ExitThread` with the value returned.
+/// A thread's entry function. Returning a value ends the thread as `Kernel_ExitThread` with that value does.
 pub type ThreadEntry = Option<unsafe extern "C" fn(argument: *mut c_void) -> c_int>;
 
 unsafe extern "C" {
-    /// Creates a thread that calls `entry` with `argument`, and lets it run.
+    /// Creates a thread that calls `entry` with `argument`, and starts it.
     ///
-    /// It prefers `node`'s memory, and begins on a CPU of that node, the least busy one; with -1 it prefers what its
-    /// creator does. Its stack and its control block are on that node, as far as there is memory, else on the nearest.
-    /// It may run on every CPU. `name` ends with a zero byte; null is a thread without a name.
+    /// The thread prefers the memory of `node` and starts on the least busy CPU of that node. With -1 it inherits its
+    /// creator's preference. Its stack and its control block lie on that node, or on the nearest node that has memory. It
+    /// may run on every CPU. `name` ends with a zero byte; null means a thread without a name.
     ///
-    /// Returns its id, above 0, which stays taken until somebody joins the thread. -1: `entry` is null or not code,
-    /// `name` is not mapped, there is no such node, no memory, or too many threads.
+    /// Returns the thread's id, which is above 0 and stays in use until a thread joins it. Returns -1 if `entry` is null or
+    /// not code, if `name` is not mapped, if there is no such node or not enough memory, or if there are too many threads.
     pub fn Kernel_CreateThread(
         name: *const c_char,
         entry: ThreadEntry,
@@ -23,35 +23,36 @@ unsafe extern "C" {
         node: c_int,
     ) -> c_int;
 
-    /// The calling thread's id.
+    /// Returns the calling thread's id.
     pub fn Kernel_GetCurrentThread() -> c_int;
 
-    /// Ends the calling thread. Never returns. A thread that a driver did not create, such as that of `Driver_Init`, is
-    /// not ended so: the call is logged, and the thread sleeps for good.
+    /// Ends the calling thread, and never returns. A thread that no driver created, such as that of `Driver_Init`, cannot
+    /// end this way: the kernel logs the call, and the thread sleeps forever.
     pub fn Kernel_ExitThread(code: c_int);
 
-    /// Waits until the thread has ended, and takes its id away. `code` receives its exit code, unless it is null.
+    /// Waits until the thread has ended, and releases its id. `code` receives the exit code, unless it is null.
     ///
-    /// Returns 0. -1, at once: no driver created such a thread, somebody joins it or has joined it already, it is the
-    /// calling thread, or `code` is misaligned or not mapped.
+    /// Returns 0. Returns -1 at once if no driver created such a thread, if another thread joins it or one has joined it
+    /// already, if it is the calling thread, or if `code` is misaligned or not mapped.
     pub fn Kernel_JoinThread(thread: c_int, code: *mut c_int) -> c_int;
 
-    /// Lets the other threads of this CPU have their turn.
+    /// Lets the other threads that wait for this CPU run.
     pub fn Kernel_YieldThread();
 
-    /// Sleeps at least this long.
+    /// Makes the calling thread sleep for at least this time.
     pub fn Kernel_SleepThread(nanoseconds: u64);
 
-    /// Lets the thread, the calling one or one that a driver created, run on these CPUs only: CPU n is bit n % 64 of
-    /// `cpus[n / 64]`, and `words` says how many elements there are. CPUs that are not online are passed over.
+    /// Restricts a thread to these CPUs. The thread is the calling one or one that a driver created. CPU n is bit n % 64
+    /// of `cpus[n / 64]`, and `cpus` has `words` elements. CPUs that are not online are ignored.
     ///
-    /// Returns 0; the thread leaves any other CPU at once. -1, and nothing is changed: no such thread, none of the CPUs
-    /// is online, or `cpus` is null, misaligned or not mapped.
+    /// Returns 0; on return the thread runs on none of the other CPUs. Returns -1, and changes nothing, if there is no such
+    /// thread, if none of the CPUs is online, or if `cpus` is null, misaligned or not mapped.
     pub fn Kernel_SetThreadAffinity(thread: c_int, cpus: *const u64, words: usize) -> c_int;
 
-    /// Reads on which of the CPUs that are online the thread may run, in the same form. What is left of `cpus` is zero.
+    /// Reads the online CPUs that a thread may run on. CPU n is bit n % 64 of `cpus[n / 64]`, and `cpus` has `words`
+    /// elements. The other bits become zero.
     ///
-    /// Returns 0. -1, and nothing is written: no such thread, a CPU has no place in so few words, or `cpus` is null,
-    /// misaligned or not mapped.
+    /// Returns 0. Returns -1, and writes nothing, if there is no such thread, if `words` is too small for one of the CPUs,
+    /// or if `cpus` is null, misaligned or not mapped.
     pub fn Kernel_GetThreadAffinity(thread: c_int, cpus: *mut u64, words: usize) -> c_int;
 }

@@ -1,4 +1,4 @@
-// hello: the smallest driver. It says one line and stays.
+// hello: the smallest driver. It logs one line and stays loaded.
 #include <proxima.h>
 
 int Driver_Init(void) {

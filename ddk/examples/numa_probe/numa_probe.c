@@ -1,18 +1,18 @@
-// numa_probe: shows what a driver sees of a NUMA machine, and holds the kernel to its word.
+// numa_probe: shows what a driver sees of a NUMA machine, and checks that the kernel does what proxima.h says.
 //
-// It calls every function of proxima.h but those on threads, which numa_threads shows: first to log what the machine is, then to take memory from each node, look at
-// it and give it back, and last with a few arguments that make no sense. Anything that is not as proxima.h says is
-// logged as an error, and the driver then refuses to start, with the number of errors as its code.
+// It calls every function of proxima.h except those about threads, which numa_threads calls. First it logs what the machine
+// has. Then it allocates, checks and frees memory on each node. Last it passes a few invalid arguments. It logs whatever
+// contradicts proxima.h as an error, and then refuses to start with the number of errors as its code.
 #include <proxima.h>
 #include <proxima_freestanding.h>
 #include <stdarg.h>
 
 #define PAGE KERNEL_PAGE_SIZE
 
-// A node that is smaller may have nothing left after boot, and then gives its neighbour's memory.
+// A smaller node may have no memory left after boot. Requests to it then get memory of another node.
 #define ENOUGH_MEMORY (8ull << 20)
 
-// ---- Logging: a line at a time, with as much of printf as is needed here ----
+// ---- Logging: one line at a time, with the part of printf that this driver needs ----
 
 typedef struct {
     char text[160];
@@ -32,7 +32,7 @@ static void put_text(Line *line, const char *text) {
 }
 
 static void put_number(Line *line, uint64_t number, unsigned base) {
-    char digits[20]; // as many as the largest number has
+    char digits[20]; // enough for the largest number
     size_t count = 0;
     do {
         digits[count++] = "0123456789abcdef"[number % base];
@@ -210,7 +210,7 @@ static void probe_pages_in_a_row(int node) {
     fill(pages, count, ~0ull);
     CHECK(Kernel_FreePages(pages, count));
 
-    // What was left in the pages is not seen by whoever gets them next.
+    // The next owner of the pages does not see what was left in them.
     uint64_t again = Kernel_AllocatePagesFromNode(count, node);
     CHECK(again != 0 && is_filled_with(again, count, 0));
     CHECK(Kernel_FreePages(again, count));
@@ -235,14 +235,14 @@ static void probe_request(int node) {
     CHECK(is_filled_with(grant.Address, grant.Count, 0));
     CHECK(Kernel_FreePages(grant.Address, grant.Count));
 
-    // The same place again, as the highest that will do.
+    // A limit at the end of those pages: the pages that come must end at or below it.
     request.HighestAddress = grant.Address + grant.Count * PAGE - 1;
     CHECK(Kernel_AllocatePages(&request, &grant));
     CHECK(grant.Address + grant.Count * PAGE - 1 <= request.HighestAddress);
     CHECK(Kernel_FreePages(grant.Address, grant.Count));
 }
 
-// Over all nodes at once; ddk/tests/policies looks which page comes from where.
+// Tries each policy of several nodes over all nodes. ddk/tests/policies checks which page comes from which node.
 static void show_policies(int nodes) {
     static const char *const names[] = {"set", "interleave", "weighted"};
     static uint8_t weights[128];
@@ -263,7 +263,7 @@ static void show_policies(int nodes) {
     }
 }
 
-// ---- Whose memory this thread gets ----
+// ---- The node that this thread's memory comes from ----
 
 static int node_of_next_page(void) {
     uint64_t page = Kernel_AllocatePage();
@@ -328,9 +328,9 @@ static void probe_heap(int node) {
     Kernel_FreeMemory(memory);
 }
 
-// ---- Arguments that make no sense: each is refused, and none harms ----
+// ---- Invalid arguments: each is refused, and none does harm ----
 //
-// A few of each sort; ddk/tests/bad_arguments has them all.
+// A few of each kind; ddk/tests/bad_arguments has all of them.
 
 static void probe_refusals(int nodes) {
     NumaNodeInfo info;

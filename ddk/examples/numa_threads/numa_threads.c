@@ -1,18 +1,18 @@
-// numa_threads: threads that live on the nodes of a NUMA machine, and hold the kernel to its word.
+// numa_threads: creates threads on the nodes of a NUMA machine, and checks that the kernel does what proxima.h says.
 //
-// One after another, a thread on each node looks where it runs and where its stack and its memory lie, and goes to each CPU
-// of its node. Then there is one on each node at once, and they take turns, yielding and sleeping meanwhile. Anything that is not
-// as proxima.h says is logged as an error, and the driver then refuses to start, with the number of errors as its code.
+// First, one thread at a time on each node: it checks where it runs and where its stack and its memory lie, and moves to
+// each CPU of its node. Then one thread on each node at the same time: they take turns, and yield and sleep while they wait.
+// The driver logs whatever contradicts proxima.h as an error, and then refuses to start with the number of errors as its code.
 //
-// A node without CPUs or memory has the nearest node's: what counts here is never which node it is but how far away.
+// A thread of a node without CPUs or memory gets those of the nearest node. So the checks compare distances, not nodes.
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
-// As many as the kernel knows at most.
+// The largest machine that the kernel supports.
 #define MAX_NODES 128
 #define CPU_WORDS 16
 
-// A node that is smaller may have nothing left after boot, and then has its neighbour's memory.
+// A smaller node may have no memory left after boot. Requests to it then get memory of another node.
 #define ENOUGH_MEMORY (8ull << 20)
 
 #define MICROSECOND 1000ull
@@ -31,7 +31,7 @@ static void put_text(Line *line, const char *text) {
 }
 
 static void put_number(Line *line, int number) {
-    char digits[12]; // as many as the longest has, its sign and the end
+    char digits[12]; // enough for the longest number, its sign and the zero byte
     size_t at = sizeof digits - 1;
     unsigned rest = number < 0 ? 0u - (unsigned)number : (unsigned)number;
     digits[at] = 0;
@@ -56,7 +56,7 @@ static void say(int level, const Line *line) {
 
 // ---- Checking ----
 
-// Threads on several CPUs count here.
+// Threads on several CPUs add to this.
 static int errors;
 
 static void failed(const char *what, int line_number) {
@@ -85,7 +85,7 @@ static bool has_cpus(int node) {
     return false;
 }
 
-// Whether no node that has what is wanted is nearer to `node` than `found`, and `found` is one.
+// Returns true if `found` is a node, and no node for which `has` is true is nearer to `node`.
 static bool is_nearest(int node, int found, bool (*has)(int node)) {
     int distance = Kernel_GetNumaDistance(node, found);
     bool is_near = distance >= 0;
@@ -101,13 +101,13 @@ static int node_of(const void *memory) {
 
 // ---- One thread on a node ----
 
-// What an exit code of each thread must be: its node and this.
+// A thread's exit code is this number plus its node.
 #define EXIT_CODE 1000
 
 typedef struct {
-    int node;   // where it is to be at home
-    int thread; // its id, as it sees it
-    int began;  // on this node
+    int node;   // the node that it is created on
+    int thread; // its id, as the thread itself reads it
+    int began;  // the node that it started on
 } Visitor;
 
 static void go_to_each_cpu(int node, int *visited) {
@@ -170,7 +170,7 @@ static int visit(void *argument) {
     return EXIT_CODE + node;
 }
 
-// Whether the thread also began there.
+// Creates and joins one visitor. Returns true if it started on a CPU of its node.
 static bool visit_once(int node) {
     Visitor visitor = {.node = node};
     int code = 0;
@@ -179,11 +179,11 @@ static bool visit_once(int node) {
     CHECK(Kernel_JoinThread(thread, &code) == 0);
     CHECK(code == EXIT_CODE + node);
     CHECK(visitor.thread == thread);
-    CHECK(Kernel_JoinThread(thread, &code) == -1); // gone
+    CHECK(Kernel_JoinThread(thread, &code) == -1); // the id is no longer in use
     return is_nearest(node, visitor.began, has_cpus);
 }
 
-// An idle CPU of another node may take a thread before its own CPU, which is busy, comes to it; but not every time.
+// While the CPUs of the node are busy, an idle CPU of another node may take the thread first. That does not happen each time.
 #define ATTEMPTS 10
 
 static void visit_node(int node) {
@@ -194,14 +194,14 @@ static void visit_node(int node) {
     CHECK(began_there);
 }
 
-// ---- What a thread has from its creator ----
+// ---- What a thread inherits from its creator ----
 
 static int report_preference(void *argument) {
     NumaPolicy *policy = argument;
     return Kernel_GetNumaPolicy(policy) == 0 ? Kernel_GetPreferredNumaNode() : -2;
 }
 
-// The policy that a new thread finds; it must prefer `expected`, or with -1 no node.
+// Returns the policy of a new thread on `node`, and checks that the thread prefers `expected`, or no node for -1.
 static NumaPolicy policy_of_thread_on(int node, int expected) {
     NumaPolicy policy = {.Size = sizeof policy};
     int preferred = -2;
@@ -220,7 +220,7 @@ static void inherit(int nodes) {
     NumaPolicy own = {.Size = sizeof own, .Kind = NUMA_POLICY_LOCAL};
     CHECK(Kernel_SetNumaPolicy(&own) == 0);
     CHECK(policy_of_thread_on(-1, last).Kind == NUMA_POLICY_LOCAL);
-    CHECK(policy_of_thread_on(last, last).Kind == NUMA_POLICY_PREFERRED); // its own node, not what the creator does
+    CHECK(policy_of_thread_on(last, last).Kind == NUMA_POLICY_PREFERRED); // its own node, not its creator's policy
     CHECK(Kernel_SetPreferredNumaNode(-1) == last);
 }
 
@@ -233,7 +233,7 @@ typedef struct {
     int count;
 } Player;
 
-static int turn; // whose it is: that player for whom this is its index, modulo the count
+static int turn; // counts the turns; modulo the number of players, the index of the player whose turn it is
 static bool called_off; // a player is missing
 
 static int play(void *argument) {
@@ -260,7 +260,7 @@ static void play_together(int nodes) {
         threads[node] = Kernel_CreateThread("player", play, &players[node], node);
         CHECK(threads[node] > 0);
         if (threads[node] <= 0) {
-            // Without it, the others would wait for their turn for good.
+            // The other players would wait for this one forever.
             __atomic_store_n(&called_off, true, __ATOMIC_RELAXED);
         }
     }
@@ -272,7 +272,7 @@ static void play_together(int nodes) {
     CHECK(turn == ROUNDS * count);
 }
 
-// Driver_Init's own thread stays on the CPU that booted, whatever a driver before this one has set.
+// Checks that the thread of Driver_Init may run on the boot CPU only, whatever an earlier driver has set.
 static void stay_on_boot_cpu(void) {
     uint64_t cpus[CPU_WORDS];
     CHECK(Kernel_GetCurrentCpu() == Kernel_GetBspIndex());

@@ -1,4 +1,4 @@
-//! Assertions for C of the sizes and offsets that Rust gives the structures.
+//! Writes assertions in C for the sizes and offsets that the structures have in Rust.
 use abi::{CpuInfo, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest};
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
@@ -10,7 +10,7 @@ struct Layout {
     fields: Vec<(&'static str, usize)>,
 }
 
-/// The layout of a structure with exactly these fields: the pattern does not compile when one is missing.
+/// Returns the layout of a structure with exactly these fields. It does not compile if a field is missing.
 macro_rules! layout {
     ($name:ident { $($field:ident),* }) => {{
         let _every_field = |$name { $($field: _),* }: $name| ();
@@ -22,7 +22,7 @@ macro_rules! layout {
     }};
 }
 
-/// One assertion a structure and a field, for C11 and C++11.
+/// Returns one assertion for each structure and each field, for C11 and C++11.
 pub fn assertions() -> String {
     let mut text = "\
 #ifdef __cplusplus
@@ -33,7 +33,7 @@ pub fn assertions() -> String {
 "
     .to_owned();
     for Layout { name, size, fields } in layouts() {
-        // Writing to a String does not fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "\nPROXIMA_ASSERT(sizeof({name}) == {size});");
         for (field, offset) in fields {
             let _ = writeln!(text, "PROXIMA_ASSERT(offsetof({name}, {field}) == {offset});");

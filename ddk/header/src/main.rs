@@ -1,7 +1,7 @@
 //! Writes the C header of the driver ABI, `ddk/include/proxima.h`, from `ddk/abi`.
 //!
-//! `header [--check] [FILE]`: with `--check` nothing is written, and a file that is not what would be written is an
-//! error. `FILE` stands for another place of the header.
+//! Usage: `header [--check] [FILE]`. With `--check` the program writes nothing, and fails if the file differs from what it
+//! would write. `FILE` is the header's path if it is not the default.
 #![forbid(unsafe_code)]
 
 mod layout;
@@ -48,5 +48,5 @@ fn check(path: &Path, text: &str) -> Result<(), String> {
     }
     let line = 1 + found.lines().zip(text.lines()).take_while(|(found, right)| found == right).count();
     let path = path.display();
-    Err(format!("{path}:{line} is not what ddk/abi says; write it anew with `cargo run -p header`"))
+    Err(format!("{path}:{line} differs from ddk/abi; write it again with `cargo run -p header`"))
 }

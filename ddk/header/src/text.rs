@@ -1,11 +1,11 @@
-//! The header's text: what cbindgen reads out of each family's file, under that family's title.
+//! Builds the header's text: a title for each family of functions, and the declarations that cbindgen reads from its file.
 use crate::layout;
 use cbindgen::{
     Config, DocumentationLength, DocumentationStyle, ExportConfig, FunctionConfig, Language, Layout, Style,
 };
 use std::path::Path;
 
-/// The families in the header's order: a title, and the file of `ddk/abi/src` that defines it.
+/// The families in the header's order: the title, and the file of `ddk/abi/src` that defines it.
 const FAMILIES: [(&str, &str); 6] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
@@ -17,13 +17,13 @@ const FAMILIES: [(&str, &str); 6] = [
 
 const BEGINNING: &str = "\
 /*
- * The driver ABI of Proxima: all that a driver may call, and what it defines.
+ * The driver ABI of Proxima: the functions that a driver may call, and those that it defines.
  *
  * Generated from ddk/abi by `cargo run -p header`. Do not edit.
  *
- * Nodes and CPUs are dense indices from 0. An address is in bytes; 0 means none. A structure that a driver fills starts
- * with Size, set by the driver to sizeof. Nothing that a driver passes faults the kernel: a pointer that is null,
- * misaligned or not mapped, an index out of range or a value without a meaning is refused as each function says.
+ * Nodes and CPUs are dense indices from 0. An address is in bytes; 0 means none. A structure that a driver fills begins
+ * with Size, which the driver sets to sizeof. Nothing that a driver passes faults the kernel: a pointer that is null,
+ * misaligned or not mapped, an index out of range and an invalid value are refused as each function's text says.
  */
 #ifndef PROXIMA_H
 #define PROXIMA_H
@@ -45,19 +45,23 @@ const END: &str = "
 #endif /* PROXIMA_H */
 ";
 
-/// The whole header, from the files in `source`.
+/// Returns the whole header, generated from the files in the folder `source`.
+///
+/// # Errors
+/// A message that names the file that cannot be read or parsed.
 pub fn generate(source: &Path) -> Result<String, String> {
     let mut text = BEGINNING.to_owned();
     for (title, file) in FAMILIES {
         text += &format!("\n/* ---- {title} ---- */\n\n");
         text += &family(&source.join(file))?;
     }
-    text += "\n/* ---- The structures' layout, as the kernel has it ---- */\n\n";
+    text += "\n/* ---- The layout of the structures in the kernel ---- */\n\n";
     text += &layout::assertions();
     text += END;
     Ok(text)
 }
 
+/// Returns the declarations and comments of one file, in C.
 fn family(file: &Path) -> Result<String, String> {
     let bindings = cbindgen::Builder::new()
         .with_src(file)
@@ -67,7 +71,7 @@ fn family(file: &Path) -> Result<String, String> {
     let mut text = Vec::new();
     bindings.write(&mut text);
     let text = String::from_utf8(text).map_err(|error| format!("{}: {error}", file.display()))?;
-    // What marks code in Rust's comments is noise in C's.
+    // Backticks mark code in Rust's comments; C has no such mark.
     Ok(text.trim().replace('`', "") + "\n")
 }
 
@@ -82,7 +86,7 @@ fn config() -> Config {
         function: FunctionConfig { args: Layout::Horizontal, ..FunctionConfig::default() },
         tab_width: 4,
         export: ExportConfig {
-            // For the loader, not for drivers.
+            // The loader uses these types; drivers do not.
             exclude: vec!["DriverInit".to_owned(), "DriverExit".to_owned()],
             ..ExportConfig::default()
         },

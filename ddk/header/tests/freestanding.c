@@ -1,4 +1,4 @@
-// Compares the functions of proxima_freestanding.h with what they are to do; the exit status is the number of failures.
+// Checks what the functions of proxima_freestanding.h do. The exit status is the number of failures.
 #include <proxima_freestanding.h>
 
 enum { ROOM = 40 };
@@ -20,7 +20,7 @@ static int differs(void) {
     return 0;
 }
 
-// Every length, from every place to every place within one array, overlapping or not.
+// Moves every length from every offset to every offset of one array, whether the two overlap or not.
 static int moves(void) {
     int failures = 0;
     for (int to = 0; to < ROOM; to++) {

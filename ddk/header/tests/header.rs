@@ -1,9 +1,8 @@
-//! The header as it lies in `ddk/include`: that it is the current one, that compilers take it, and that the documents on
-//! it say the same.
+//! The header in `ddk/include`: it is current, compilers accept it, and the documents agree with it.
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// How a driver in C is compiled, as far as the header is concerned.
+/// The flags for a driver in C, as far as they matter to the header.
 const C: [&str; 6] = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffreestanding"];
 
 fn header() -> PathBuf {
@@ -14,7 +13,7 @@ fn generator(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_header")).args(arguments).output().expect("the generator starts")
 }
 
-/// Compiles a source that is given as text; `None`, saying so, where there is no such compiler.
+/// Compiles a source text. Returns `None`, and prints a line, if there is no such compiler.
 fn compile(compiler: &str, file: &str, flags: &[&str], source: &str) -> Option<Output> {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
     std::fs::write(&file, source).expect("the folder for test files is writable");
@@ -140,7 +139,7 @@ fn the_guides_examples_compile() {
     let blocks: Vec<_> = guide.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(blocks.len(), 5, "the guide's blocks of C");
     for (index, block) in blocks.iter().enumerate() {
-        // What includes nothing is a part of a function.
+        // A block that includes nothing is part of a function.
         let part = "void ask(int node, uint64_t *buffer)";
         let whole = match block.starts_with("#include") {
             true => (*block).to_owned(),
@@ -160,7 +159,7 @@ fn the_freestanding_functions_do_what_a_compiler_expects() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/freestanding.c");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("freestanding");
     let include = header().parent().expect("the header is in a folder").to_owned();
-    // -fno-builtin: calls stay calls.
+    // With -fno-builtin the compiler does not replace the calls.
     let mut compiler = Command::new("cc");
     compiler
         .args(["-O2", "-fno-builtin", "-Wall", "-Werror", "-I"])

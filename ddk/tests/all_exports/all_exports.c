@@ -1,7 +1,7 @@
-// all_exports: has the address of every function that proxima.h declares, so that it loads only where none is missing.
+// all_exports: refers to every function that proxima.h declares, so it loads only if the kernel exports all of them.
 #include <proxima.h>
 
-// A test compares these with the header.
+// A test compares this list with the header.
 static void *const exports[] = {
     (void *)Kernel_GetNumaNodeCount,
     (void *)Kernel_GetNumaNodeInfo,

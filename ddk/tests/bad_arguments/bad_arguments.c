@@ -1,17 +1,17 @@
-// bad_arguments: calls every function with arguments that make no sense, and sees each refused.
+// bad_arguments: calls every function with invalid arguments, and checks that the kernel refuses each call.
 //
-// Refuses to start, with the number of calls that were not refused as its code; each of those is logged. A kernel that
-// follows one of these pointers faults, which fails the boot.
+// The driver logs each call that is not refused, and then refuses to start with the number of these calls as its code. A
+// kernel that follows one of the pointers faults, which fails the boot.
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
 #define PAGE KERNEL_PAGE_SIZE
 
-// Addresses at which nothing is mapped: one within the first page, and one that no x86_64 address can be.
+// Addresses at which nothing is mapped: one in the first page, and one that is not a canonical x86_64 address.
 #define NOT_MAPPED ((void *)8)
 #define NOT_CANONICAL ((void *)0x8000000000000000ull)
 
-// A pointer within this, but not to where the type may lie.
+// A pointer into the object that is not aligned for its type.
 #define MISALIGNED(object) ((void *)((char *)&(object) + 1))
 
 static int errors;
@@ -71,7 +71,7 @@ static void preferences(int nodes) {
     CHECK(Kernel_SetPreferredNumaNode(nodes) == -2);
     CHECK(Kernel_SetPreferredNumaNode(-2) == -2);
     CHECK(Kernel_SetPreferredNumaNode(INT32_MIN) == -2);
-    CHECK(Kernel_GetPreferredNumaNode() == 0); // as it was
+    CHECK(Kernel_GetPreferredNumaNode() == 0); // unchanged
     CHECK(Kernel_SetPreferredNumaNode(-1) == 0);
 }
 
@@ -94,7 +94,7 @@ static void policies(int nodes) {
         bad[i].Nodes[0] = 1;
     }
     bad[8].Kind = NUMA_POLICY_SET;
-    bad[8].Nodes[nodes % 128 / 64] |= 1ull << nodes % 64; // a node that is not there, beside one that is
+    bad[8].Nodes[nodes % 128 / 64] |= 1ull << nodes % 64; // a node that does not exist, and one that does
     bad[9].Kind = NUMA_POLICY_INTERLEAVE;
     bad[9].Nodes[1] = 1ull << 63;
     const uint8_t *weights[5] = {NULL, NOT_MAPPED, NOT_CANONICAL, no_weights, (uint8_t *)UINTPTR_MAX};
@@ -114,13 +114,13 @@ static void policies(int nodes) {
 
     NumaPolicy found = {.Size = sizeof found};
     CHECK(Kernel_GetNumaPolicy(&found) == 0);
-    CHECK(found.Kind == NUMA_POLICY_PREFERRED && found.Node == nodes - 1); // as it was
+    CHECK(found.Kind == NUMA_POLICY_PREFERRED && found.Node == nodes - 1); // unchanged
     CHECK(Kernel_GetNumaPolicy(&bad[3]) == -1);
     CHECK(Kernel_GetNumaPolicy(NULL) == -1);
     CHECK(Kernel_GetNumaPolicy(MISALIGNED(bad)) == -1);
     CHECK(Kernel_GetNumaPolicy(NOT_MAPPED) == -1);
 
-    // Weights that cannot be written, and then nothing is.
+    // If the weights cannot be written, nothing is written.
     static const uint8_t ones[128] = {1};
     NumaPolicy weighted = policy_of(NUMA_POLICY_WEIGHTED, 0);
     weighted.Nodes[0] = 1;
@@ -134,7 +134,7 @@ static void policies(int nodes) {
     CHECK(Kernel_SetNumaPolicy(&preferred) == 0);
 }
 
-// A structure from the future: longer, and taken as long as what is new in it is zero.
+// Structures of a later version of the ABI: longer, and accepted if the new fields are zero.
 static void longer_structures(void) {
     struct {
         NumaPolicy known;
@@ -145,7 +145,7 @@ static void longer_structures(void) {
     policy.known.Size = sizeof policy;
     policy.future = 1;
     CHECK(Kernel_SetNumaPolicy(&policy.known) == -1);
-    policy.known.Size = UINT32_MAX; // reaches far beyond what is mapped or zero
+    policy.known.Size = UINT32_MAX; // reaches beyond the memory that is mapped and zero
     CHECK(Kernel_SetNumaPolicy(&policy.known) == -1);
 
     struct {
@@ -185,7 +185,7 @@ static void requests(int nodes) {
     bad[2].Count = UINT64_MAX;
     bad[3].Alignment = 3;
     bad[4].Flags = 1u << 31;
-    bad[5].HighestAddress = PAGE - 1; // frame 0 alone, which is never handed out
+    bad[5].HighestAddress = PAGE - 1; // only frame 0, which is never handed out
     bad[6].Policy = &nowhere;
     bad[7].Policy = NOT_MAPPED;
     bad[8].Policy = NOT_CANONICAL;
@@ -200,7 +200,7 @@ static void requests(int nodes) {
     CHECK(!Kernel_AllocatePages(&good, NULL));
     CHECK(!Kernel_AllocatePages(&good, MISALIGNED(grant)));
     CHECK(!Kernel_AllocatePages(&good, NOT_MAPPED));
-    CHECK(memcmp(&grant[0], &grant[1], sizeof *grant) == 0); // not written to
+    CHECK(memcmp(&grant[0], &grant[1], sizeof *grant) == 0); // not written
     grant->Size = sizeof *grant - 1;
     CHECK(!Kernel_AllocatePages(&good, grant));
 }
@@ -220,7 +220,7 @@ static void frees(void) {
     CHECK(!Kernel_FreePages(pages, count + 1));
     CHECK(!Kernel_FreePages(pages, 0));
     CHECK(!Kernel_FreePages(pages + 1, count));
-    CHECK(Kernel_FreePages(pages, count)); // all of that changed nothing
+    CHECK(Kernel_FreePages(pages, count)); // the refused calls changed nothing
     CHECK(!Kernel_FreePages(pages, count));
 
     uint64_t page = Kernel_AllocatePage();
@@ -268,7 +268,7 @@ static void joins(void) {
     CHECK(Kernel_JoinThread(INT32_MIN, code) == -1);
     CHECK(Kernel_JoinThread(INT32_MAX, code) == -1);
     CHECK(Kernel_JoinThread(self, code) == -1);
-    // A name of any bytes, and none at all.
+    // Names of any bytes, and no name.
     const char *names[] = {NULL, "", "\n\x1b[31m", "\xff", "a name that is so long that it must be cut somewhere"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int thread = Kernel_CreateThread(names[i], nothing, NULL, -1);
@@ -277,8 +277,8 @@ static void joins(void) {
         CHECK(Kernel_JoinThread(thread, NOT_MAPPED) == -1);
         CHECK(Kernel_JoinThread(thread, NOT_CANONICAL) == -1);
         CHECK(Kernel_JoinThread(thread, (int *)&read_only) == -1);
-        CHECK(code[0] == 5 && code[1] == 5);          // not written to
-        CHECK(Kernel_JoinThread(thread, code) == 0);  // and still there
+        CHECK(code[0] == 5 && code[1] == 5);          // not written
+        CHECK(Kernel_JoinThread(thread, code) == 0);  // the thread can still be joined
         CHECK(code[0] == 77 && code[1] == 5);
         CHECK(Kernel_JoinThread(thread, code) == -1); // twice
         code[0] = 5;
@@ -287,7 +287,7 @@ static void joins(void) {
     CHECK(Kernel_JoinThread(thread, NULL) == 0);
 }
 
-// The most CPUs that a kernel can have, and some more.
+// More than enough for the most CPUs that the kernel supports.
 #define WORDS 32
 
 static void affinities(int cpus) {
@@ -320,18 +320,18 @@ static void affinities(int cpus) {
     CHECK(Kernel_GetThreadAffinity(self, found, SIZE_MAX) == -1);
     CHECK(Kernel_GetThreadAffinity(0, found, WORDS) == -1);
     CHECK(Kernel_GetThreadAffinity(-1, found, WORDS) == -1);
-    CHECK(found[0] == 5); // not written to
+    CHECK(found[0] == 5); // not written
     CHECK(Kernel_GetThreadAffinity(self, found, WORDS) == 0);
-    CHECK(memcmp(all, found, sizeof all) == 0); // as it was
+    CHECK(memcmp(all, found, sizeof all) == 0); // unchanged
 
-    // Left as it is: it ends with Driver_Init.
+    // This affinity ends with Driver_Init, so the driver does not restore the old one.
     uint64_t last[WORDS] = {0};
     last[(cpus - 1) / 64] = 1ull << (cpus - 1) % 64;
     CHECK(Kernel_SetThreadAffinity(self, last, WORDS) == 0);
     CHECK(Kernel_GetCurrentCpu() == cpus - 1);
 }
 
-// The first threads there were: the kernel's own, idle ones among them, which have no end and no other place.
+// The lowest ids belong to the kernel's own threads. Some of them are idle threads, which never end and must not move.
 static void kernels_threads(void) {
     uint64_t cpus[WORDS];
     memset(cpus, 0xff, sizeof cpus);

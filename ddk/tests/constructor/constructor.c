@@ -1,4 +1,5 @@
-// constructor: has a function that is to run before Driver_Init. The kernel would not run it, so it refuses.
+// constructor: has a function that must run before Driver_Init. The kernel does not run such functions, so it refuses the
+// driver.
 #include <proxima.h>
 
 static int prepared;

@@ -1,4 +1,4 @@
-// left_thread: refuses to start and leaves a thread behind, which runs on in this driver's code.
+// left_thread: refuses to start, and leaves a thread running in its code.
 #include <proxima.h>
 
 static int stay(void *argument) {

@@ -1,4 +1,4 @@
-// no_init: defines no Driver_Init, so there is nothing to start.
+// no_init: defines no Driver_Init, so the kernel cannot start it.
 #include <proxima.h>
 
 void Driver_Exit(void) {}

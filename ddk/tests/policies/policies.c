@@ -1,7 +1,7 @@
-// policies: pages of a set of nodes, interleaved and weighted, by a call's policy and by the thread's.
+// policies: checks pages from a set of nodes, interleaved and weighted, under a call's policy and under the thread's.
 //
-// For a machine whose nodes all have memory. Refuses to start, with the number of things that did not hold as its code;
-// each of those is logged.
+// All nodes of the machine must have memory. The driver logs each check that fails, and then refuses to start with the
+// number of failures as its code.
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
@@ -38,7 +38,7 @@ static PageGrant allocate(uint64_t count, const NumaPolicy *policy) {
     return Kernel_AllocatePages(&request, &grant) ? grant : (PageGrant){.Node = -1};
 }
 
-// The node of a page by this policy, which the page's address confirms; -1: there is none.
+// Allocates and frees a page under this policy. Returns its node, which the page's address confirms; -1 if there is no page.
 static int node_of_page(const NumaPolicy *policy) {
     PageGrant grant = allocate(1, policy);
     if (grant.Address != 0) {
@@ -63,7 +63,7 @@ static void interleave(int nodes) {
     for (int i = 0; i < PAGES; i++) {
         CHECK(node_of_plain_page() == i % nodes);
     }
-    // Pages of one call come from one node, and take one turn.
+    // The pages of one call come from one node and take one turn.
     for (int i = 0; i < 2 * nodes; i++) {
         PageGrant grant = allocate(5, NULL);
         CHECK(grant.Node == (PAGES + i) % nodes && grant.FellBack == 0);
@@ -95,7 +95,7 @@ static void weigh(int nodes) {
     found.Weights = NULL;
     CHECK(Kernel_GetNumaPolicy(&found) == 0 && found.Weights == NULL);
 
-    // The kernel has a copy of its own; and a node of weight 0 has no turn.
+    // The kernel keeps a copy of the weights, and a node of weight 0 has no turn.
     memset(weights, 0, sizeof weights);
     CHECK(node_of_plain_page() >= 0);
     weights[nodes - 1] = 1;
@@ -104,7 +104,7 @@ static void weigh(int nodes) {
     }
 }
 
-// For one call each, the thread's own policy being another: the turns go on from one call to the next.
+// A policy for single calls, while the thread has another policy: the turns continue from one call to the next.
 static void turns_of_calls(int nodes) {
     NumaPolicy strict = {.Size = sizeof strict, .Kind = NUMA_POLICY_STRICT, .Node = nodes - 1};
     NumaPolicy turns = policy_of_all(NUMA_POLICY_INTERLEAVE, nodes);
@@ -117,7 +117,7 @@ static void turns_of_calls(int nodes) {
 
 // ---- A set ----
 
-// A run of pages that is held, in its own first page.
+// A list of allocated runs of pages. Each entry lies in the first page of its run.
 typedef struct Run {
     struct Run *before;
     uint64_t address, count;
@@ -139,7 +139,7 @@ static void bind(int nodes) {
             if (grant.Address == 0) {
                 break;
             }
-            // The nearest of the set is what the policy names first, also from another node's CPU.
+            // The first choice of a set is its nearest node, even if this CPU is on a node outside the set.
             CHECK(grant.Node == far && grant.FellBack == 0);
             Run *run = Kernel_PhysToVirt(grant.Address);
             *run = (Run){.before = last, .address = grant.Address, .count = count};
@@ -152,7 +152,7 @@ static void bind(int nodes) {
     uint64_t other = Kernel_AllocatePageFromNode(0);
     CHECK(nodes == 1 || (other != 0 && Kernel_GetPageNumaNode(other) != far && Kernel_FreePage(other)));
     NumaPolicy turns = policy_of_one(NUMA_POLICY_INTERLEAVE, far);
-    PageGrant elsewhere = allocate(1, &turns); // interleaving goes on to the nearest
+    PageGrant elsewhere = allocate(1, &turns); // an interleaved policy goes on to the nearest node
     CHECK(nodes == 1 || (elsewhere.Address != 0 && elsewhere.Node != far && elsewhere.FellBack == 1));
     CHECK(nodes == 1 || Kernel_FreePage(elsewhere.Address));
     while (last != NULL) {
@@ -162,12 +162,12 @@ static void bind(int nodes) {
     }
     CHECK(node_of_plain_page() == far);
 
-    // Of all nodes the nearest is this CPU's.
+    // The nearest of all nodes is this CPU's own.
     NumaPolicy all = policy_of_all(NUMA_POLICY_SET, nodes);
     CHECK(node_of_page(&all) == Kernel_GetCurrentNumaNode());
 }
 
-// ---- What a thread has from its creator ----
+// ---- What a thread inherits from its creator ----
 
 static int take_turn(void *policy) {
     return Kernel_GetNumaPolicy(policy) == 0 ? node_of_plain_page() : -2;
@@ -185,7 +185,7 @@ static void inherit(int nodes) {
     const int first[3] = {nodes - 1, 0, nodes - 1};
     for (int i = 0; i < 3; i++) {
         CHECK(Kernel_SetNumaPolicy(&policies[i]) == 0);
-        node_of_plain_page(); // a thread begins with the first turn, wherever its creator is
+        node_of_plain_page(); // the new thread begins with the first turn, not with its creator's
         NumaPolicy found = {.Size = sizeof found, .Weights = found_weights};
         int node = -3;
         CHECK(Kernel_JoinThread(Kernel_CreateThread("child", take_turn, &found, -1), &node) == 0);

@@ -1,4 +1,4 @@
-// refusing: is loaded and started, and refuses with code -7.
+// refusing: refuses to start, with code -7.
 #include <proxima.h>
 
 int Driver_Init(void) {

@@ -1,4 +1,4 @@
-// relocated_code: has an address in its code, as code has that was not compiled with -fPIC. The linker warns of it.
+// relocated_code: has an address in its code, like code that was not compiled with -fPIC. The linker warns about it.
 #include <proxima.h>
 
 __asm__(".text\n"

@@ -1,4 +1,4 @@
-// thread_local: has a variable for each thread, which the kernel has no place for.
+// thread_local: has a thread-local variable, which the kernel does not support.
 #include <proxima.h>
 
 static _Thread_local volatile int counter;

@@ -1,4 +1,4 @@
-// unknown_symbol: calls a function that no kernel exports, so it is refused before any of it runs.
+// unknown_symbol: calls a function that no kernel exports, so the kernel refuses the driver before any of it runs.
 #include <proxima.h>
 
 extern int Kernel_NoSuchThing(void);

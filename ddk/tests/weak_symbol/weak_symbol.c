@@ -1,4 +1,4 @@
-// weak_symbol: uses a function only where the kernel has it, which is how a driver lives with older kernels.
+// weak_symbol: calls a function only if the kernel exports it. This is how one driver works with older and newer kernels.
 #include <proxima.h>
 
 __attribute__((weak)) extern int Kernel_FromTheFuture(void);

@@ -1,4 +1,4 @@
-// writable_code: has a segment that is both writable and executable. The linker warns of it.
+// writable_code: has a segment that is both writable and executable. The linker warns about it.
 #include <proxima.h>
 
 __asm__(".section .writable_code, \"awx\", @progbits\n"

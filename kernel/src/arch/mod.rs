@@ -1,5 +1,5 @@
-//! The machine, behind the few functions that the rest of the kernel knows it by. Another architecture would be a second
-//! folder here with the same functions; no instruction and no machine register is named outside.
+//! The machine, behind the functions through which the rest of the kernel uses it. No instruction and no register is named
+//! outside. Another architecture would be a second folder here with the same functions.
 
 mod x86_64;
 

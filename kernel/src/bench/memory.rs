@@ -4,9 +4,9 @@ use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::page_setup;
 use crate::platform::numa_topology;
 use crate::selftest::fallback::Taken;
-use crate::threads::thread::Policy;
 use alloc::format;
 use alloc::string::String;
+use page_alloc::Policy;
 use topology::Node;
 use units::NodeId;
 

@@ -1,8 +1,8 @@
-//! The loader: a driver's file to pages that are mapped, relocated, and either written or executed, never both.
+//! The loader: copies a driver's file into pages, relocates them and maps them. No page is both writable and executable.
 use crate::arch::{self, PageKind};
-use crate::memory::address_space::DRIVERS;
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
+use ::address_space::layout::DRIVERS;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ffi::c_int;
@@ -11,12 +11,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use elf_image::{Image, PAGE_SIZE, Permissions};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
 
-/// Why a driver was not loaded.
+/// Why a driver is not loaded.
 #[derive(Debug)]
 pub enum LoadError {
-    /// What is wrong with the file, in words.
+    /// The file is wrong, as the text says.
     Image(String),
-    /// There is no `Driver_Init` to call.
+    /// The file defines no function `Driver_Init`.
     NoInit,
     /// There is not enough memory for an image of this many pages.
     NoMemory(usize),
@@ -32,41 +32,46 @@ impl fmt::Display for LoadError {
     }
 }
 
-/// The next image's base. Images are never moved, and their addresses not used again.
+/// The first address that no image has been given. Images are never moved, and no address is used twice: the drivers' part
+/// of the address space holds more than 100,000 images of the largest size.
 static NEXT_BASE: AtomicU64 = AtomicU64::new(DRIVERS.0);
 
-/// A driver in memory.
+/// A driver's image in memory.
 pub struct LoadedImage {
+    /// The address of the first page.
     base: u64,
+    /// The address of `Driver_Init`.
     init: u64,
-    /// The frame of each page; `None` for a gap.
+    /// The frame of each page; `None` for a gap. The image owns the frames.
     frames: Vec<Option<FrameNumber>>,
 }
 
 impl LoadedImage {
-    /// Loads a driver's file into memory of `node`, or the nearest that has some.
+    /// Loads a driver's file into memory of `node`, or of the nearest node that has enough.
+    ///
+    /// # Errors
+    /// [`LoadError`]; the frames are free again.
     pub fn load(bytes: &[u8], node: NodeId, resolve: fn(&str) -> Option<u64>) -> Result<Self, LoadError> {
         let image = Image::parse(bytes).map_err(|error| LoadError::Image(error.to_string()))?;
         let init = image.symbol("Driver_Init").ok_or(LoadError::NoInit)?;
         let pages = image.page_count();
-        // A page on each side is left unmapped.
+        // The page before the image and the page behind it stay unmapped.
         let span = (pages as u64 + 2) * FRAME_SIZE;
         let base = NEXT_BASE.fetch_add(span, Ordering::Relaxed) + FRAME_SIZE;
         let mut loaded = Self { base, init: base + init, frames: Vec::with_capacity(pages) };
-        // On failure the pages so far are given back: nothing has run, and nobody knows their addresses.
         let result = loaded
             .fill(&image, node)
             .and_then(|()| loaded.relocate(&image, resolve))
             .and_then(|()| loaded.map(&image, node));
         if let Err(error) = result {
-            // SAFETY: see above.
+            // SAFETY: none of the image's code has run, and its addresses have not left this function.
             unsafe { loaded.unload() };
             return Err(error);
         }
         Ok(loaded)
     }
 
-    /// Gives every page a frame with the file's bytes.
+    /// Allocates a frame for each page and copies the file's bytes into it.
     fn fill(&mut self, image: &Image<'_>, node: NodeId) -> Result<(), LoadError> {
         let pages = image.page_count();
         for index in 0..pages {
@@ -76,7 +81,8 @@ impl LoadedImage {
                     let grant = allocate::allocate_for_kernel(node, 1, Zeroed::No);
                     let frame = grant.ok_or(LoadError::NoMemory(pages))?.frame;
                     let page = arch::physical_memory(frame.address()).cast::<[u8; PAGE_SIZE]>();
-                    // SAFETY: the frame is fresh, and a page long.
+                    // SAFETY: the allocator has just granted the frame, so no other reference into it exists, and none is
+                    // made before this one ends with the statement. Physical memory is mapped and writable there.
                     image.fill_page(index, unsafe { &mut *page });
                     Some(frame)
                 }
@@ -86,23 +92,25 @@ impl LoadedImage {
         Ok(())
     }
 
-    /// Writes the addresses of what the driver uses to where it expects them, by way of physical memory: none of its pages
-    /// is ever mapped with more rights than it has in the end.
-    fn relocate(&self, image: &Image<'_>, mut resolve: fn(&str) -> Option<u64>) -> Result<(), LoadError> {
+    /// Writes the addresses of symbols to where the image refers to them. It writes through the map of physical memory, so
+    /// no page of the image is ever mapped with more rights than it has in the end.
+    fn relocate(&self, image: &Image<'_>, resolve: fn(&str) -> Option<u64>) -> Result<(), LoadError> {
         let mut write = |offset: u64, value: u64| {
             let frame = self.frames.get((offset / FRAME_SIZE) as usize).copied().flatten();
             if let Some(frame) = frame {
-                let place =
-                    arch::physical_memory(frame.address()).wrapping_add((offset % FRAME_SIZE) as usize);
-                // SAFETY: `Image::relocate` gives places whose eight bytes lie in one page of the image.
-                unsafe { place.cast::<u64>().write_unaligned(value) };
+                let page = arch::physical_memory(frame.address());
+                let address = page.wrapping_add((offset % FRAME_SIZE) as usize);
+                // SAFETY: `Image::relocate` gives offsets whose eight bytes lie in one page. The image owns that page's
+                // frame and has not mapped it, so nobody else accesses it.
+                unsafe { address.cast::<u64>().write_unaligned(value) };
             }
         };
         image
-            .relocate(self.base, &mut resolve, &mut write)
+            .relocate(self.base, &mut |name| resolve(name), &mut write)
             .map_err(|error| LoadError::Image(error.to_string()))
     }
 
+    /// Maps each page with the rights that the file asks for.
     fn map(&self, image: &Image<'_>, node: NodeId) -> Result<(), LoadError> {
         for (index, frame) in self.frames.iter().enumerate() {
             let (Some(frame), Some(page)) = (frame, image.page(index)) else { continue };
@@ -111,17 +119,12 @@ impl LoadedImage {
                 Permissions::ReadWrite => PageKind::Data,
                 Permissions::ReadExecute => PageKind::Code,
             };
+            let frames = FrameRange::new(frame.0, frame.0 + 1);
             let mut table_frames = || allocate::allocate_table_frame(node);
-            // SAFETY: the frame is this image's, and so is the page.
-            unsafe {
-                page_tables::map(
-                    self.page_address(index),
-                    FrameRange::new(frame.0, frame.0 + 1),
-                    kind,
-                    &mut table_frames,
-                )
-            }
-            .map_err(|_| LoadError::NoMemory(self.frames.len()))?;
+            // SAFETY: the image owns the frame, and the kernel writes to it no more. The page lies in the part of the address
+            // space that `NEXT_BASE` gave to this image alone.
+            unsafe { page_tables::map(self.page_address(index), frames, kind, &mut table_frames) }
+                .map_err(|_| LoadError::NoMemory(self.frames.len()))?;
         }
         Ok(())
     }
@@ -130,27 +133,27 @@ impl LoadedImage {
         VirtAddr(self.base + index as u64 * FRAME_SIZE)
     }
 
-    /// Calls the driver's `Driver_Init`.
+    /// Calls the driver's `Driver_Init` and returns its code.
     pub fn init(&self) -> c_int {
-        // SAFETY: the address is that of a function in the image's code, which the ABI says is of this type. What the
-        // driver does is the driver's; it runs with the kernel's rights.
+        // SAFETY: `Image::symbol` found `Driver_Init` as a defined symbol in executable memory, and `map` has mapped that
+        // page. The ABI says that it has this type (`abi::Driver_Init`). From here on the driver acts with the kernel's
+        // rights: the kernel trusts the drivers on its disk image.
         unsafe {
             let init: abi::DriverInit = core::mem::transmute(self.init as *const ());
             init()
         }
     }
 
-    /// Takes the image out of memory.
+    /// Unmaps the image and frees its frames.
     ///
     /// # Safety
-    /// None of its code runs, on any CPU, and nobody keeps an address of it.
+    /// No CPU runs the image's code or will run it, and nothing keeps an address of the image.
     pub unsafe fn unload(self) {
-        // SAFETY: the caller says that nobody uses the pages; one that was not mapped yet stays so.
+        // SAFETY: by this function's condition nobody uses the pages. Those that are not mapped yet stay unmapped.
         unsafe { page_tables::unmap(self.page_address(0), self.frames.len() as u64) };
         for frame in self.frames.iter().flatten() {
-            if let Err(error) = allocate::free_for_kernel(*frame, 1) {
-                log::error!(target: "drivers", "a page of an unloaded driver is lost: {error}");
-            }
+            // Each frame was granted as one page. `free_for_kernel` logs a refusal; the page then leaks.
+            let _ = allocate::free_for_kernel(*frame, 1);
         }
     }
 }

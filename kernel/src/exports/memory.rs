@@ -1,9 +1,9 @@
-//! Pages and the heap.
+//! The exports about memory: pages, addresses and the heap.
 use super::numa::{node_from, read_policy};
-use super::pointer;
+use super::pointer::{Access, DriverPointer, Plain};
 use crate::arch;
 use crate::cpu;
-use crate::drivers::refusals::{self, RefusalKind};
+use crate::drivers::report_free;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::frames;
 use crate::memory::heap;
@@ -16,10 +16,11 @@ use core::ffi::{c_int, c_void};
 use core::mem::size_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
+use free_refusals::RefusalKind;
 use page_alloc::{Grant, NodeWeights, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, VirtAddr};
 
-/// The ABI's word for no page.
+/// The address that the ABI uses for "none".
 const NO_PAGE: u64 = 0;
 
 fn address_of(frame: Option<FrameNumber>) -> u64 {
@@ -48,19 +49,25 @@ fn allocate_zeroed(request: &Request) -> Option<FrameNumber> {
 }
 
 pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut PageGrant) -> bool {
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let (request, grant) = unsafe { (DriverPointer::new(request), DriverPointer::new(grant)) };
     let allocate = || {
         let mut weights = None;
         let request = read_request(request, &mut weights)?;
-        pointer::check_sized(grant, true)?;
-        let size = pointer::read(grant.cast::<u32>())?;
+        let size = grant.check_sized(Access::Write)?;
         let granted = allocate::allocate_for_thread(request).ok()?;
-        pointer::write(grant, PageGrant { Size: size, ..describe(granted) })
+        grant.write(page_grant(size, granted))
     };
     allocate().is_some()
 }
 
-fn read_request(request: *const PageRequest, weights: &mut Option<NodeWeights>) -> Option<ThreadRequest<'_>> {
-    let request = pointer::read_sized(request)?;
+/// Returns the request that a driver describes; `None` if a part of it is invalid. A weighted policy refers to the copy of
+/// its weights that this function puts into `weights`.
+fn read_request(
+    pointer: DriverPointer<PageRequest>,
+    weights: &mut Option<NodeWeights>,
+) -> Option<ThreadRequest<'_>> {
+    let request = pointer.read_sized()?;
     if request.Flags & !PAGE_REQUEST_ZEROED != 0 {
         return None;
     }
@@ -68,19 +75,22 @@ fn read_request(request: *const PageRequest, weights: &mut Option<NodeWeights>) 
     if !alignment.is_power_of_two() {
         return None;
     }
+    // SAFETY: by the condition of `DriverPointer::new` for the request, which holds for what the request points at.
+    let policy = unsafe { DriverPointer::new(request.Policy) };
     Some(ThreadRequest {
         count: request.Count,
         alignment: alignment.div_ceil(FRAME_SIZE),
         highest: (request.HighestAddress != 0).then_some(PhysAddr(request.HighestAddress)),
-        policy: if request.Policy.is_null() { None } else { Some(read_policy(request.Policy, weights)?) },
+        policy: if policy.is_null() { None } else { Some(read_policy(policy, weights)?) },
         zeroed: if request.Flags & PAGE_REQUEST_ZEROED != 0 { Zeroed::Yes } else { Zeroed::No },
     })
 }
 
-fn describe(grant: Grant) -> PageGrant {
+/// Returns a grant as the ABI describes it, in a structure of `size` bytes.
+fn page_grant(size: u32, grant: Grant) -> PageGrant {
     let distance = numa_topology::get().distance(cpu::current().node, grant.node);
     PageGrant {
-        Size: 0,
+        Size: size,
         Node: grant.node.index() as i32,
         Address: grant.frame.address().0,
         Count: grant.count,
@@ -97,13 +107,13 @@ pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
     page_of(page).is_some_and(|frame| allocate::free_pages(frame, count))
 }
 
-/// The frame that a driver wants to free.
+/// Returns the frame at an address that a driver frees. Reports an address that is not a page's.
 fn page_of(page: u64) -> Option<FrameNumber> {
     if !page.is_multiple_of(FRAME_SIZE) {
-        refusals::note(
+        report_free::report(
             "pages",
             RefusalKind::NotAPage,
-            format_args!("freed {page:#x}, which is no page's address"),
+            format_args!("freed {page:#x}, which is not the address of a page"),
         );
         return None;
     }
@@ -121,25 +131,28 @@ pub extern "C" fn virt_to_phys(address: *const c_void) -> u64 {
     page_tables::translate(VirtAddr(address.addr() as u64)).map_or(NO_PAGE, |physical| physical.0)
 }
 
-/// What stands in front of each block that a driver was given, so that it can be freed by its address alone.
+/// The header in front of each block that a driver is given. With it, the block can be freed by its address alone.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct BlockHeader {
-    /// [`BLOCK_MARK`] mixed with the block's address: what does not have it was not allocated here, or is free.
+    /// [`BLOCK_MARK`] exclusive-or the block's address while the block is allocated.
     mark: u64,
-    /// Bytes from the header's own block in the heap to the driver's.
+    /// Bytes from the start of the heap's allocation to the driver's block.
     offset: u64,
-    /// All bytes taken from the heap.
+    /// Bytes of the heap's allocation.
     size: u64,
-    /// Their alignment.
+    /// The alignment of the heap's allocation.
     alignment: u64,
 }
 
+// SAFETY: a structure of integers.
+unsafe impl Plain for BlockHeader {}
+
 const BLOCK_MARK: u64 = 0x50_72_6f_78_69_6d_61_21;
 const HEADER_SIZE: usize = size_of::<BlockHeader>();
-/// A block's alignment where the driver names none.
+/// The alignment of a block for which the driver names none, in bytes.
 const DEFAULT_ALIGNMENT: usize = 16;
-/// The largest alignment for which the heap is the place; for more there are pages.
+/// The largest alignment that the heap serves, in bytes. A driver that needs more takes pages.
 const LARGEST_ALIGNMENT: usize = 2 << 20;
 
 pub extern "C" fn allocate_memory(size: usize, alignment: usize) -> *mut c_void {
@@ -152,6 +165,7 @@ pub extern "C" fn allocate_memory_from_node(size: usize, alignment: usize, node:
     block.unwrap_or(core::ptr::null_mut())
 }
 
+/// Allocates a driver's block and its header from the heap of `node`.
 fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_void> {
     let alignment = if alignment == 0 { DEFAULT_ALIGNMENT } else { alignment };
     if size == 0 || !alignment.is_power_of_two() || alignment > LARGEST_ALIGNMENT {
@@ -168,24 +182,34 @@ fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_
         size: layout.size() as u64,
         alignment: alignment as u64,
     };
-    // SAFETY: the header lies in the new block, between its start and the driver's part, aligned to 16 bytes.
+    // SAFETY: `offset` is at least the header's size, so the header lies in the new allocation, in front of the driver's block.
+    // Allocation and offset are multiples of 16, and so is the header's address.
     unsafe { block.sub(HEADER_SIZE).cast::<BlockHeader>().write(header) };
     Some(block.cast())
 }
 
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
-    if !memory.is_null() && release_block(memory).is_none() {
-        let words = format_args!("freed {memory:p}, which is not a block of the heap in use");
-        refusals::note("heap", RefusalKind::NotABlock, words);
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`): the block is the driver's, and nothing uses it any
+    // more.
+    if !memory.is_null() && unsafe { release_block(memory) }.is_none() {
+        let description = format_args!("freed {memory:p}, which is not a block of the heap in use");
+        report_free::report("heap", RefusalKind::NotABlock, description);
     }
 }
 
-fn release_block(memory: *mut c_void) -> Option<()> {
+/// Frees a block and its header. `None`, and nothing is freed, if there is no allocated block at the address.
+///
+/// # Safety
+/// If `memory` is an allocated block, nothing accesses the block or its header any more, except for other calls of this
+/// function.
+unsafe fn release_block(memory: *mut c_void) -> Option<()> {
     let place = memory.cast::<u8>().wrapping_sub(HEADER_SIZE).cast::<BlockHeader>();
     if !heap::owns(VirtAddr(place.addr() as u64), HEADER_SIZE as u64) {
         return None;
     }
-    let header = pointer::read(place)?;
+    // SAFETY: of an allocated block, nothing but this function accesses the header, and it changes only the mark, in one step.
+    // If there is no block at the address, the bytes are some of the heap's, and the test of the mark refuses them.
+    let header = unsafe { DriverPointer::new(place) }.read()?;
     let layout = Layout::from_size_align(header.size as usize, header.alignment as usize).ok()?;
     let start = NonNull::new(memory.cast::<u8>().wrapping_sub(header.offset as usize))?;
     if header.mark != BLOCK_MARK ^ memory.addr() as u64
@@ -193,12 +217,12 @@ fn release_block(memory: *mut c_void) -> Option<()> {
     {
         return None;
     }
-    // SAFETY: the header is mapped and aligned; whoever frees a block changes its mark in this way only.
+    // SAFETY: the read above found the header mapped and aligned. Only this function accesses the mark of an allocated block.
     let mark = unsafe { AtomicU64::from_ptr(&raw mut (*place).mark) };
-    // Of two threads that free the same block, one clears the mark.
+    // Of two threads that free the same block, exactly one clears the mark.
     mark.compare_exchange(header.mark, 0, Ordering::Relaxed, Ordering::Relaxed).ok()?;
-    // SAFETY: the mark said that `allocate_block` made this block and that nobody has freed it. That the driver has not
-    // forged it is the driver's word.
+    // SAFETY: only `allocate_block` writes a valid mark, and this call alone has cleared it. So the block came from
+    // `heap::allocate` with this layout, and by this function's condition nothing uses it.
     unsafe { heap::free(start, layout) };
     Some(())
 }

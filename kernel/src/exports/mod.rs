@@ -1,6 +1,11 @@
-//! The export table: the functions that a driver may call, by name. A file a family.
+//! The exports: the functions that drivers call, a file for each family of `proxima.h`, and the table of their names.
 //!
-//! `abi` declares each of them; the table below does not compile where the kernel's own function differs from that.
+//! `ddk/abi` declares each function and says what it does. The table compiles only if the kernel's functions have the
+//! declared types.
+//!
+//! An export that follows pointers is an `unsafe fn`, under the condition that the ABI puts on drivers (docs/driver-abi.md):
+//! the memory that a driver passes is its own, and none of its threads accesses it until the export returns. The export
+//! checks everything else about its arguments.
 
 mod cpu;
 mod log;
@@ -10,17 +15,17 @@ mod pointer;
 mod thread;
 
 /// One exported function.
-pub struct Export {
-    /// The name that drivers know.
-    pub name: &'static str,
-    /// The function.
+struct Export {
+    /// The name in the C header.
+    name: &'static str,
+    /// The function's address.
     function: *const (),
 }
 
-// SAFETY: the pointer leads to code, which nobody writes.
+// SAFETY: nothing reads or writes through the pointer. It is the address of a function, which every CPU may call.
 unsafe impl Sync for Export {}
 
-/// Lists exports, checking that each has its declaration's type: the two can stand in one array only when they have.
+/// Lists exports. Each stands in an array with its declaration, which compiles only if both have the same type.
 macro_rules! exports {
     ($($name:ident($($argument:tt),*) = $function:path;)*) => {
         /// All exports, in the order of the C header.
@@ -76,13 +81,13 @@ exports! {
     Kernel_Log(_, _, _) = log::log;
 }
 
-/// The address of the export with this name.
+/// Returns the address of the export with this name.
 pub fn resolve(name: &str) -> Option<u64> {
     EXPORTS.iter().find(|export| export.name == name).map(|export| export.function as u64)
 }
 
-// The table has as many entries as `abi` lists, so that none is forgotten; names are compared one by one.
 const _: () = assert!(EXPORTS_MATCH_ABI, "the export table and the ABI's list differ");
+/// Whether the table has exactly the names that `abi` lists, in the same order.
 const EXPORTS_MATCH_ABI: bool = {
     let mut same = EXPORTS.len() == abi::EXPORTS.len();
     let mut index = 0;

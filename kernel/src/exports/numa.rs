@@ -1,24 +1,25 @@
-//! NUMA: nodes, distances, and what the calling thread prefers.
-use super::pointer;
+//! The exports about NUMA: nodes, distances, and where the calling thread's memory comes from.
+use super::cpu::cpu_from;
+use super::pointer::{Access, DriverPointer};
 use crate::cpu;
 use crate::memory::frames;
 use crate::memory::memory_context::MemoryContext;
-use crate::platform::{cpu_topology, numa_topology};
-use crate::threads::thread::Policy;
+use crate::platform::numa_topology;
 use abi::{
     NUMA_POLICY_INTERLEAVE, NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_SET, NUMA_POLICY_STRICT,
     NUMA_POLICY_WEIGHTED, NumaNodeInfo, NumaPolicy,
 };
 use core::ffi::c_int;
 use page_alloc::NodeWeights;
-use units::{CpuId, FrameNumber, MAX_NODES, NodeId, NodeSet, PhysAddr};
+use page_alloc::Policy;
+use units::{FrameNumber, MAX_NODES, NodeId, NodeSet, PhysAddr};
 
-/// No node, no CPU, not understood.
+/// What an export returns for no node, or for arguments that it refuses.
 const NONE: c_int = -1;
-/// No such node, where -1 is an answer.
+/// What an export returns for a node that does not exist, where -1 is a valid answer.
 const NO_SUCH_NODE: c_int = -2;
 
-/// The node that a driver means; `None`: there is none with this index.
+/// Returns the node that a driver's index names.
 pub fn node_from(index: c_int) -> Option<NodeId> {
     let node = NodeId::new(usize::try_from(index).ok()?)?;
     numa_topology::get().node(node).map(|node| node.id)
@@ -33,6 +34,8 @@ pub extern "C" fn get_numa_node_count() -> c_int {
 }
 
 pub unsafe extern "C" fn get_numa_node_info(node: c_int, info: *mut NumaNodeInfo) -> bool {
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let info = unsafe { DriverPointer::new(info) };
     let Some(node) = node_from(node).and_then(|node| numa_topology::get().node(node)) else { return false };
     let value = NumaNodeInfo {
         NodeId: node.domain.0,
@@ -41,12 +44,11 @@ pub unsafe extern "C" fn get_numa_node_info(node: c_int, info: *mut NumaNodeInfo
         MemorySize: node.memory_size,
         IsValid: true,
     };
-    pointer::write(info, value).is_some()
+    info.write(value).is_some()
 }
 
 pub extern "C" fn get_numa_node_for_cpu(cpu: c_int) -> c_int {
-    let cpu = u32::try_from(cpu).ok().and_then(|index| cpu_topology::cpu(CpuId(index)));
-    node_to_c(cpu.map(|cpu| cpu.node))
+    node_to_c(cpu_from(cpu).map(|cpu| cpu.node))
 }
 
 pub extern "C" fn get_current_numa_node() -> c_int {
@@ -88,6 +90,8 @@ pub extern "C" fn get_preferred_numa_node() -> c_int {
 }
 
 pub unsafe extern "C" fn set_numa_policy(policy: *const NumaPolicy) -> c_int {
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let policy = unsafe { DriverPointer::new(policy) };
     let mut weights = None;
     let Some(policy) = read_policy(policy, &mut weights) else { return NONE };
     MemoryContext::current().set_policy(Some(policy));
@@ -95,9 +99,11 @@ pub unsafe extern "C" fn set_numa_policy(policy: *const NumaPolicy) -> c_int {
 }
 
 pub unsafe extern "C" fn get_numa_policy(policy: *mut NumaPolicy) -> c_int {
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let policy = unsafe { DriverPointer::new(policy) };
     let answer = || {
-        pointer::check_sized(policy, true)?;
-        let asked: NumaPolicy = pointer::read(policy)?;
+        policy.check_sized(Access::Write)?;
+        let asked: NumaPolicy = policy.read()?;
         let answer = match MemoryContext::current().effective_policy() {
             Policy::Local => NumaPolicy::local(),
             Policy::Preferred(node) => NumaPolicy::preferred(node.index() as i32),
@@ -105,28 +111,32 @@ pub unsafe extern "C" fn get_numa_policy(policy: *mut NumaPolicy) -> c_int {
             Policy::Set(nodes) => NumaPolicy::set(nodes.words()),
             Policy::Interleave(nodes) => NumaPolicy::interleave(nodes.words()),
             Policy::Weighted(nodes, weights) => {
-                write_weights(weights, asked.Weights.cast_mut())?;
+                // SAFETY: likewise, for a pointer in what the driver passes.
+                write_weights(weights, unsafe { DriverPointer::new(asked.Weights) })?;
                 NumaPolicy::weighted(nodes.words(), asked.Weights)
             }
         };
-        pointer::write(policy, NumaPolicy { Size: asked.Size, ..answer })
+        policy.write(NumaPolicy { Size: asked.Size, ..answer })
     };
     answer().map_or(NONE, |()| 0)
 }
 
-/// The weights of the machine's nodes to where the driver wants them, if it does.
-fn write_weights(weights: &NodeWeights, to: *mut u8) -> Option<()> {
+/// Writes one weight for each node of the machine to `to`, unless that is null.
+fn write_weights(weights: &NodeWeights, to: DriverPointer<u8>) -> Option<()> {
     let nodes = numa_topology::get().nodes();
     if to.is_null() {
         return Some(());
     }
-    pointer::check_array(to, nodes.len(), true)?;
-    nodes.iter().try_for_each(|node| pointer::write(to.wrapping_add(node.id.index()), weights.of(node.id)))
+    to.write_array(nodes.len(), |index| weights.of(nodes[index].id))
 }
 
-/// The policy that a driver describes, its weights in `weights` where it has some; `None`: not understood.
-pub fn read_policy(policy: *const NumaPolicy, weights: &mut Option<NodeWeights>) -> Option<Policy<'_>> {
-    let policy = pointer::read_sized(policy)?;
+/// Returns the policy that a driver describes; `None` if `Kernel_SetNumaPolicy` refuses it. A weighted policy refers to the
+/// copy of its weights that this function puts into `weights`.
+pub fn read_policy(
+    pointer: DriverPointer<NumaPolicy>,
+    weights: &mut Option<NodeWeights>,
+) -> Option<Policy<'_>> {
+    let policy = pointer.read_sized()?;
     if policy.Reserved != 0 {
         return None;
     }
@@ -137,7 +147,9 @@ pub fn read_policy(policy: *const NumaPolicy, weights: &mut Option<NodeWeights>)
         NUMA_POLICY_SET => nodes_from(policy.Nodes).map(Policy::Set),
         NUMA_POLICY_INTERLEAVE => nodes_from(policy.Nodes).map(Policy::Interleave),
         NUMA_POLICY_WEIGHTED => {
-            let given = pointer::copy::<MAX_NODES>(policy.Weights, numa_topology::get().node_count())?;
+            let count = numa_topology::get().node_count();
+            // SAFETY: by the condition of `DriverPointer::new` for the policy, which holds for what the policy points at.
+            let given = unsafe { DriverPointer::new(policy.Weights) }.copy::<MAX_NODES>(count)?;
             let weights = weights.insert(NodeWeights::from_iter(given));
             let nodes = nodes_from(policy.Nodes)?.intersection(weights.nodes());
             (!nodes.is_empty()).then_some(Policy::Weighted(nodes, weights))
@@ -146,11 +158,12 @@ pub fn read_policy(policy: *const NumaPolicy, weights: &mut Option<NodeWeights>)
     }
 }
 
-/// Those nodes that a driver means which have memory; `None`: there is none such, or one that the machine does not have.
+/// Returns the nodes with memory among those that a driver names; `None` if there are none, or if the driver names a node
+/// that does not exist.
 fn nodes_from(words: [u64; 2]) -> Option<NodeSet> {
     let nodes = NodeSet::from_words(words);
     let count = numa_topology::get().node_count();
     let with_memory = nodes.intersection(frames::nodes_with_memory());
-    let all_there = nodes.iter().all(|node| node.index() < count);
-    (all_there && !with_memory.is_empty()).then_some(with_memory)
+    let all_exist = nodes.iter().all(|node| node.index() < count);
+    (all_exist && !with_memory.is_empty()).then_some(with_memory)
 }

@@ -1,103 +1,182 @@
-//! Pointers that a driver passes: looked up in the page tables before they are followed, so that a wrong one is refused and
-//! does not fault the kernel.
+//! Pointers that drivers pass. Each access asks the page tables first, so a wrong pointer is refused and does not fault the
+//! kernel.
 use crate::memory::page_tables;
+use abi::{NumaPolicy, PageRequest};
 use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
 use units::{FRAME_SIZE, VirtAddr};
 
-/// The value at `pointer`; `None` where that is null, misaligned or not mapped.
-pub fn read<T: Copy>(pointer: *const T) -> Option<T> {
-    check(pointer, size_of::<T>(), false)?;
-    // SAFETY: it is aligned and all of it is mapped. `T` is one of the ABI's structures of integers and pointers, for which
-    // all bytes are valid.
-    Some(unsafe { pointer.read() })
-}
-
-/// Writes the value to `pointer`; `None`, and nothing is written, where that is null, misaligned, not mapped or read-only.
-pub fn write<T>(pointer: *mut T, value: T) -> Option<()> {
-    check(pointer, size_of::<T>(), true)?;
-    // SAFETY: it is aligned, mapped and writable; that it is the driver's to write is the driver's word.
-    unsafe { pointer.write(value) };
-    Some(())
-}
-
-/// A copy of the `length` bytes at `pointer`, of the first `N` if they are more; `None` where that is null or not all
-/// mapped.
-pub fn copy<const N: usize>(pointer: *const u8, length: usize) -> Option<ArrayVec<u8, N>> {
-    let length = length.min(N);
-    check(pointer, length, false)?;
-    let mut copy = ArrayVec::new();
-    // SAFETY: all of it is mapped, there is room for it, and then so many bytes are written. A copy does not change when
-    // another thread of the driver writes to what was copied.
-    unsafe {
-        pointer.copy_to(copy.as_mut_ptr(), length);
-        copy.set_len(length);
-    }
-    Some(copy)
-}
-
-/// The elements at `pointer`; `None` where that is null, misaligned or not all mapped, or for writing read-only.
-pub fn check_array<T>(pointer: *const T, length: usize, write: bool) -> Option<()> {
-    check(pointer, length.checked_mul(size_of::<T>())?, write)
-}
-
-/// A copy of the text at `pointer`, up to its zero byte or the first `N` bytes of it; what is not UTF-8 ends it. `None` where
-/// it is null or not mapped.
-pub fn text<const N: usize>(pointer: *const u8) -> Option<ArrayString<N>> {
-    const { assert!(N < FRAME_SIZE as usize) };
-    // What lies behind the zero byte need not be mapped: the page's end first.
-    let in_page = (FRAME_SIZE - pointer.addr() as u64 % FRAME_SIZE) as usize;
-    let mut bytes = copy::<N>(pointer, in_page)?;
-    if bytes.len() < N && !bytes.contains(&0) {
-        bytes.extend(copy::<N>(pointer.wrapping_add(in_page), N - in_page)?);
-    }
-    let text = bytes.split(|&byte| byte == 0).next()?;
-    let valid = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    ArrayString::from(valid).ok()
-}
-
-/// Whether code may be called at `pointer`.
-pub fn is_code(pointer: *const ()) -> bool {
-    page_tables::access_at(VirtAddr(pointer.addr() as u64)).is_some_and(|mapping| mapping.executable)
-}
-
-/// A structure that begins with its own size, as the driver set it: one that is longer than the kernel knows is taken if its
-/// tail is zero.
-pub fn read_sized<T: Copy>(pointer: *const T) -> Option<T> {
-    check_sized(pointer, false)?;
-    read(pointer)
-}
-
-/// Whether a structure that begins with its own size may be written.
-pub fn check_sized<T>(pointer: *const T, write: bool) -> Option<()> {
-    let size = read(pointer.cast::<u32>())? as usize;
-    if size < size_of::<T>() {
-        return None;
-    }
-    check(pointer, size, write)?;
-    let tail = size_of::<T>()..size;
-    // SAFETY: all of it is mapped.
-    let byte = |offset| unsafe { pointer.cast::<u8>().wrapping_add(offset).read() };
-    tail.into_iter().all(|offset| byte(offset) == 0).then_some(())
-}
-
-/// Longest stretch of memory that a driver may point at in one call.
+/// The most bytes that one access may cover.
 const LONGEST: usize = 1 << 20;
 
-fn check<T>(pointer: *const T, length: usize, write: bool) -> Option<()> {
-    let start = pointer.addr() as u64;
-    if pointer.is_null() || !start.is_multiple_of(align_of::<T>() as u64) || length > LONGEST {
-        return None;
+/// What an access does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It reads.
+    Read,
+    /// It writes.
+    Write,
+}
+
+/// A type for which every pattern of bits is a value: an integer, a raw pointer, or a structure of these.
+///
+/// # Safety
+/// Every pattern of bits is a value of the type.
+pub unsafe trait Plain: Copy {}
+
+// SAFETY: integers.
+unsafe impl Plain for u8 {}
+// SAFETY: likewise.
+unsafe impl Plain for u32 {}
+// SAFETY: likewise.
+unsafe impl Plain for u64 {}
+// SAFETY: a structure of integers and a raw pointer.
+unsafe impl Plain for NumaPolicy {}
+// SAFETY: likewise.
+unsafe impl Plain for PageRequest {}
+
+/// A pointer that a driver passed to an export. An access is refused, and nothing is read or written, if the pointer is
+/// null or misaligned, or if the memory is not mapped or, for a write, read-only.
+pub struct DriverPointer<T>(*mut T);
+
+impl<T> DriverPointer<T> {
+    /// Wraps a pointer.
+    ///
+    /// # Safety
+    /// The value, array or text that the ABI expects at `pointer` lies in the driver's own memory, as far as memory is mapped
+    /// there. Until the export returns, nothing else accesses it. Both hold for what pointers in it lead to.
+    pub const unsafe fn new(pointer: *const T) -> Self {
+        Self(pointer.cast_mut())
     }
-    // Of nothing, too, the place must be mapped.
-    let end = start.checked_add(length.max(1) as u64)?;
-    let mut page = start - start % FRAME_SIZE;
-    while page < end {
-        let mapping = page_tables::access_at(VirtAddr(page))?;
-        if write && !mapping.writable {
+
+    /// Returns true if the pointer is null.
+    pub const fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+
+    /// Reads the value.
+    pub fn read(&self) -> Option<T>
+    where
+        T: Plain,
+    {
+        self.check(size_of::<T>(), Access::Read)?;
+        // SAFETY: `check` found the memory aligned and mapped. By the condition of `new` nothing writes it meanwhile, and any
+        // bytes are a value of a `Plain` type.
+        Some(unsafe { self.0.read() })
+    }
+
+    /// Writes a value.
+    pub fn write(&self, value: T) -> Option<()> {
+        self.check(size_of::<T>(), Access::Write)?;
+        // SAFETY: `check` found the memory aligned, mapped and writable. By the condition of `new` it is the driver's, and
+        // nothing else accesses it.
+        unsafe { self.0.write(value) };
+        Some(())
+    }
+
+    /// Reads a structure that begins with its size in bytes, as the driver set it. A structure longer than the kernel knows
+    /// is accepted if its tail is zero.
+    pub fn read_sized(&self) -> Option<T>
+    where
+        T: Plain,
+    {
+        self.check_sized(Access::Read)?;
+        self.read()
+    }
+
+    /// Checks access to a structure that begins with its size in bytes, as [`DriverPointer::read_sized`] reads one. Returns
+    /// the size.
+    pub fn check_sized(&self, access: Access) -> Option<u32> {
+        let size = DriverPointer(self.0.cast::<u32>()).read()?;
+        let end = size as usize;
+        if end < size_of::<T>() {
             return None;
         }
-        page = page.checked_add(FRAME_SIZE)?;
+        self.check(end, access)?;
+        let tail = size_of::<T>()..end;
+        // SAFETY: `check` found the whole structure mapped. By the condition of `new` nothing writes it meanwhile.
+        let byte = |offset| unsafe { self.0.cast::<u8>().wrapping_add(offset).read() };
+        tail.into_iter().all(|offset| byte(offset) == 0).then_some(size)
     }
-    Some(())
+
+    /// Reads an array of as many elements as `to` has.
+    pub fn read_array(&self, to: &mut [T]) -> Option<()>
+    where
+        T: Plain,
+    {
+        self.check(size_of_val(to), Access::Read)?;
+        // SAFETY: `check` found the array aligned and mapped. By the condition of `new` nothing writes it meanwhile, and any
+        // bytes are values of a `Plain` type. `to` has room for exactly as many.
+        unsafe { self.0.copy_to(to.as_mut_ptr(), to.len()) };
+        Some(())
+    }
+
+    /// Writes an array of `length` elements, each as `value` returns it for its index.
+    pub fn write_array(&self, length: usize, value: impl Fn(usize) -> T) -> Option<()> {
+        self.check(length.checked_mul(size_of::<T>())?, Access::Write)?;
+        for index in 0..length {
+            // SAFETY: `check` found the array aligned, mapped and writable. By the condition of `new` it is the driver's, and
+            // nothing else accesses it.
+            unsafe { self.0.wrapping_add(index).write(value(index)) };
+        }
+        Some(())
+    }
+
+    /// Checks that the value may be written, before work that its result would need.
+    pub fn check_writable(&self) -> Option<()> {
+        self.check(size_of::<T>(), Access::Write)
+    }
+
+    /// Checks access to `length` bytes. Even for no bytes the first address must be mapped.
+    fn check(&self, length: usize, access: Access) -> Option<()> {
+        let start = self.0.addr() as u64;
+        if self.is_null() || !start.is_multiple_of(align_of::<T>() as u64) || length > LONGEST {
+            return None;
+        }
+        let end = start.checked_add(length.max(1) as u64)?;
+        let mut page = start - start % FRAME_SIZE;
+        while page < end {
+            let mapping = page_tables::access_at(VirtAddr(page))?;
+            if access == Access::Write && !mapping.writable {
+                return None;
+            }
+            page = page.checked_add(FRAME_SIZE)?;
+        }
+        Some(())
+    }
+}
+
+impl DriverPointer<u8> {
+    /// Copies `length` bytes, or the first `N` if there are more.
+    pub fn copy<const N: usize>(&self, length: usize) -> Option<ArrayVec<u8, N>> {
+        let length = length.min(N);
+        self.check(length, Access::Read)?;
+        let mut copy = ArrayVec::new();
+        // SAFETY: `check` found the bytes mapped, and by the condition of `new` nothing writes them meanwhile. The copy has room
+        // for `N` bytes, and exactly `length` of them are initialized when its length is set.
+        unsafe {
+            self.0.copy_to(copy.as_mut_ptr(), length);
+            copy.set_len(length);
+        }
+        Some(copy)
+    }
+
+    /// Copies text up to its zero byte, up to what is not UTF-8, or its first `N` bytes, whichever is shortest.
+    pub fn text<const N: usize>(&self) -> Option<ArrayString<N>> {
+        const { assert!(N < FRAME_SIZE as usize) };
+        // The page behind the zero byte need not be mapped, so the bytes up to the page's end are read first.
+        let in_page = (FRAME_SIZE - self.0.addr() as u64 % FRAME_SIZE) as usize;
+        let mut bytes = self.copy::<N>(in_page)?;
+        if bytes.len() < N && !bytes.contains(&0) {
+            bytes.extend(Self(self.0.wrapping_add(in_page)).copy::<N>(N - in_page)?);
+        }
+        let text = bytes.split(|&byte| byte == 0).next()?;
+        let valid = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        ArrayString::from(valid).ok()
+    }
+}
+
+/// Returns true if executable memory is mapped at the address.
+pub fn is_code(address: *const ()) -> bool {
+    page_tables::access_at(VirtAddr(address.addr() as u64)).is_some_and(|mapping| mapping.executable)
 }

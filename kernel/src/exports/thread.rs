@@ -1,6 +1,6 @@
-//! Threads.
+//! The exports about threads.
 use super::numa::node_from;
-use super::pointer;
+use super::pointer::{self, DriverPointer};
 use crate::threads::cpu_threads;
 use crate::threads::thread::{Start, ThreadId};
 use crate::threads::{lifecycle, scheduler, sleep};
@@ -9,15 +9,13 @@ use arrayvec::ArrayString;
 use core::ffi::{c_char, c_int, c_void};
 use scheduling::{CpuSet, WORDS};
 
-/// Refused.
+/// What an export returns for arguments that it refuses.
 const NONE: c_int = -1;
-/// As the thread's creator.
+/// The node of a thread that inherits its creator's preferred node and policy.
 const INHERIT: c_int = -1;
 
-type Name = ArrayString<KERNEL_THREAD_NAME_SIZE>;
-
-/// The thread that a driver means: the calling one, or one that a driver has created. The kernel's own are not for drivers
-/// to wait for, as they never end, or to move: an idle thread anywhere but on its CPU would be the end of that.
+/// Returns the thread that a driver's id names: the calling thread, or one that a driver created. Drivers may not join or
+/// move the kernel's own threads: these never end, and an idle thread must stay on its CPU.
 fn thread_from(thread: c_int) -> Option<ThreadId> {
     let id = ThreadId(u32::try_from(thread).ok()?);
     (id == cpu_threads::current_thread().id || lifecycle::is_drivers_own(id)).then_some(id)
@@ -29,11 +27,15 @@ pub unsafe extern "C" fn create_thread(
     argument: *mut c_void,
     node: c_int,
 ) -> c_int {
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let name = unsafe { DriverPointer::new(name.cast::<u8>()) };
     let create = || {
-        let name = if name.is_null() { Name::new() } else { pointer::text(name.cast())? };
+        let name = if name.is_null() { ArrayString::new() } else { name.text::<KERNEL_THREAD_NAME_SIZE>()? };
         let entry = entry.filter(|entry| pointer::is_code(*entry as *const ()))?;
         let node = if node == INHERIT { None } else { Some(node_from(node)?) };
-        lifecycle::create(&name, Start { entry, argument }, node).ok()
+        // SAFETY: the entry is code of a driver, which vouches for calling it with this argument on another thread.
+        let start = unsafe { Start::new(entry, argument) };
+        lifecycle::create(&name, start, node).ok()
     };
     create().map_or(NONE, |id| id.0 as c_int)
 }
@@ -48,19 +50,22 @@ pub extern "C" fn exit_thread(code: c_int) {
         lifecycle::exit(code);
     }
     let driver = thread.driver_name().unwrap_or("the kernel");
-    log::error!(target: "threads", "{driver} ended a thread that is not its own; the thread sleeps for good");
+    log::error!(target: "threads", "{driver} cannot end a thread that no driver created; the thread sleeps forever");
     loop {
         sleep::sleep_ns(u64::MAX);
     }
 }
 
 pub unsafe extern "C" fn join_thread(thread: c_int, code: *mut c_int) -> c_int {
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let code = unsafe { DriverPointer::new(code) };
     let join = || {
+        // Checked first, so that a wrong pointer does not cost the exit code.
         if !code.is_null() {
-            pointer::check_array(code, 1, true)?;
+            code.check_writable()?;
         }
         let exit_code = lifecycle::join(thread_from(thread)?).ok()?;
-        if code.is_null() { Some(()) } else { pointer::write(code, exit_code) }
+        if code.is_null() { Some(()) } else { code.write(exit_code) }
     };
     join().map_or(NONE, |()| 0)
 }
@@ -74,27 +79,28 @@ pub extern "C" fn sleep_thread(nanoseconds: u64) {
 }
 
 pub unsafe extern "C" fn set_thread_affinity(thread: c_int, cpus: *const u64, words: usize) -> c_int {
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let cpus = unsafe { DriverPointer::new(cpus) };
     let set = || {
-        // Words beyond the last CPU that there can be say nothing.
+        // No CPU has a bit in the words from `WORDS` on, so they are not read.
         let words = words.min(WORDS);
-        pointer::check_array(cpus, words, false)?;
-        let word = |index| pointer::read(cpus.wrapping_add(index)).unwrap_or(0);
         let mut wanted = [0; WORDS];
-        wanted.iter_mut().take(words).enumerate().for_each(|(index, to)| *to = word(index));
+        cpus.read_array(&mut wanted[..words])?;
         lifecycle::set_affinity(thread_from(thread)?, &CpuSet::from_words(&wanted)).ok()
     };
     set().map_or(NONE, |()| 0)
 }
 
 pub unsafe extern "C" fn get_thread_affinity(thread: c_int, cpus: *mut u64, words: usize) -> c_int {
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let cpus = unsafe { DriverPointer::new(cpus) };
     let get = || {
         let set = lifecycle::affinity(thread_from(thread)?).ok()?;
         let has_room = set.words().iter().skip(words).all(|&word| word == 0);
-        pointer::check_array(cpus, words, true).filter(|()| has_room)?;
-        for index in 0..words {
-            pointer::write(cpus.wrapping_add(index), set.words().get(index).copied().unwrap_or(0))?;
+        if !has_room {
+            return None;
         }
-        Some(())
+        cpus.write_array(words, |index| set.words().get(index).copied().unwrap_or(0))
     };
     get().map_or(NONE, |()| 0)
 }

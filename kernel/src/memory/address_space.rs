@@ -1,65 +1,65 @@
-//! The address space: what lies where in the kernel's half, and leaving the boot loader's tables for the kernel's own.
-//!
-//! Each part is far larger than anything that is put there, so that none grows into the next. docs/memory-map.md has them as
-//! a table.
+//! The kernel's address space: builds it, enters it, and leaves the boot loader's part. What lies where is in
+//! `address_space::layout`; docs/memory-map.md has it as a table.
 use super::{allocate, page_tables};
 use crate::arch::{self, MapError, NewAddressSpace, PageKind};
 use crate::platform::numa_topology;
 use ::address_space::image::{self, SegmentRights};
-pub use ::address_space::layout::*;
+use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, LOCAL_APIC, PHYSICAL_MEMORY};
 use memory_map::MemoryMap;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr, PhysRange, VirtAddr};
 
-/// Leaves the boot loader's page tables for the kernel's own. The boot loader's part stays until [`leave_boot_loader`].
+/// Builds the kernel's own page tables and makes the boot CPU use them. The boot loader's part of the address space stays until
+/// [`leave_boot_loader`].
 ///
-/// `kernel_file` is where the boot loader has put the kernel's ELF file, whose segments are mapped from where they lie.
-/// `tables` are firmware's tables as found, which stay readable.
+/// `kernel_file` is where the boot loader has put the kernel's ELF file. Its segments are executed and read where they lie.
 ///
 /// # Panics
-/// When there is no memory for page tables, or the kernel's own file makes no sense.
-pub fn init(kernel_file: PhysRange, map: &MemoryMap, tables: &[&'static [u8]]) {
+/// If there is no memory for page tables, or the kernel's ELF file is not valid.
+pub fn init(kernel_file: PhysRange, map: &MemoryMap) {
+    const NO_MEMORY: &str = "there is memory for page tables";
     arch::enable_protections();
-    let root = table_frame(NodeId::ZERO).expect("there is memory for page tables");
-    // SAFETY: the frame is fresh.
+    let root = table_frame(NodeId::ZERO).expect(NO_MEMORY);
+    // SAFETY: `table_frame` returns a frame of RAM that was free, and which is never freed.
     let mut space = unsafe { NewAddressSpace::new(root) };
-    map_physical_memory(&mut space, kernel_file, map).expect("there is memory for page tables");
-    map_firmware_tables(&mut space, tables);
-    map_kernel(&mut space, kernel_file).expect("there is memory for page tables");
-    let apic = arch::apic_frame();
-    // SAFETY: the APIC's registers are used by way of this page alone. The boot loader's part is left as it is until
-    // nothing of it is used, and the rest of what the kernel uses was mapped above.
+    map_physical_memory(&mut space, kernel_file, map).expect(NO_MEMORY);
+    map_kernel(&mut space, kernel_file).expect(NO_MEMORY);
+    map_local_apic(&mut space).expect(NO_MEMORY);
+    // SAFETY: until `leave_boot_loader`, nothing changes the boot loader's part. The kernel uses its image, physical memory and
+    // the APIC, which the lines above have mapped, and the boot loader's part, where the running stack is.
     unsafe {
-        space
-            .map(LOCAL_APIC, one(apic), PageKind::Device, &mut || table_frame(NodeId::ZERO))
-            .expect("there is memory for page tables");
         space.keep_part(BOOT_LOADER, BOOT_LOADER_LAST);
         space.enter();
     }
 }
 
-/// Takes the boot loader's part out of the address space. Its frames stay taken.
+/// Removes the boot loader's part from the address space. Its frames stay allocated.
 ///
 /// # Safety
-/// Nobody uses the boot loader's stack or the boot information any more.
+/// Nothing uses the boot loader's stack or the boot information any more.
 pub unsafe fn leave_boot_loader() {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the boot loader's part holds its stack, the boot information and the ramdisk. By `# Safety` nothing uses the first
+    // two; `in_physical_memory` has given the kernel the ramdisk at another address. The frames are never used again.
     unsafe { page_tables::forget_part(BOOT_LOADER, BOOT_LOADER_LAST) };
 }
 
-/// The bytes at an address of the boot loader's part, by way of physical memory, where they stay. `None` if they are not in
-/// one piece there.
-pub fn outlive_boot_loader(start: VirtAddr, length: u64) -> Option<&'static [u8]> {
+/// Returns the bytes at an address of the boot loader's part by their address in physical memory, where they stay mapped. `None`
+/// means that they are not contiguous there.
+///
+/// # Safety
+/// The boot loader has put the bytes there, and nothing writes them, now or later.
+pub unsafe fn in_physical_memory(start: VirtAddr, length: u64) -> Option<&'static [u8]> {
     let physical = page_tables::translate(start)?;
-    let in_one_piece = (0..length).step_by(FRAME_SIZE as usize).all(|offset| {
+    let is_contiguous = (0..length).step_by(FRAME_SIZE as usize).all(|offset| {
         page_tables::translate(VirtAddr(start.0 + offset)) == Some(PhysAddr(physical.0 + offset))
     });
-    // SAFETY: the boot loader has put them there for the kernel, which never writes them.
-    in_one_piece
+    // SAFETY: the boot loader's frames are RAM, which stays mapped, and the bytes are contiguous, as the lines above have
+    // checked. By `# Safety` nothing writes them.
+    is_contiguous
         .then(|| unsafe { core::slice::from_raw_parts(arch::physical_memory(physical), length as usize) })
 }
 
-/// RAM, to be read and written; the kernel's file, in which its code and constants lie, only to be read. What is no RAM is
-/// left out: devices must not be reached with the caches on.
+/// Maps RAM: the frames of the kernel's ELF file to be read, as the kernel's code and constants lie there, and all others to be
+/// read and written. What is not RAM stays unmapped, because devices must not be reached through the cache.
 fn map_physical_memory(
     space: &mut NewAddressSpace,
     kernel_file: PhysRange,
@@ -70,41 +70,29 @@ fn map_physical_memory(
         let frames = range.whole_frames();
         let before = FrameRange { start: frames.start, end: frames.end.min(file.start) };
         let after = FrameRange { start: frames.start.max(file.end), end: frames.end };
-        map_memory(space, before, PageKind::Data)?;
-        map_memory(space, frames.intersection(file), PageKind::Constant)?;
-        map_memory(space, after, PageKind::Data)?;
+        map_ram(space, before, PageKind::Data)?;
+        map_ram(space, frames.intersection(file), PageKind::Constant)?;
+        map_ram(space, after, PageKind::Data)?;
     }
     Ok(())
 }
 
-fn map_memory(space: &mut NewAddressSpace, frames: FrameRange, kind: PageKind) -> Result<(), MapError> {
+fn map_ram(space: &mut NewAddressSpace, frames: FrameRange, kind: PageKind) -> Result<(), MapError> {
     let start = VirtAddr(PHYSICAL_MEMORY.0 + frames.start.address().0);
     let node = numa_topology::get().node_of_address(frames.start.address()).unwrap_or(NodeId::ZERO);
-    // SAFETY: the kernel keeps its memory apart by what the page allocator hands out; this is how it reaches it.
+    // SAFETY: the kernel reaches RAM by this mapping, and the page allocator says which code may use which frame. Only the
+    // kernel's file has other mappings, by `map_kernel`; here it is mapped to be read. Table frames are never freed.
     unsafe { space.map(start, frames, kind, &mut || table_frame(node)) }
 }
 
-/// The tables' pages, where they are no RAM. They are few: a page that cannot be mapped fails at its first use.
-fn map_firmware_tables(space: &mut NewAddressSpace, tables: &[&'static [u8]]) {
-    for table in tables {
-        let start = table.as_ptr().addr() as u64 - PHYSICAL_MEMORY.0;
-        let frames = PhysRange::new(start, start + table.len() as u64).touched_frames();
-        for frame in (frames.start.0..frames.end.0).map(FrameNumber) {
-            let page = VirtAddr(PHYSICAL_MEMORY.0 + frame.address().0);
-            // Tables share pages, so a page may be there already.
-            // SAFETY: nobody writes firmware's tables.
-            let _ =
-                unsafe { space.map(page, one(frame), PageKind::Constant, &mut || table_frame(NodeId::ZERO)) };
-        }
-    }
-}
-
-/// The kernel's image, page by page where the boot loader has put it.
+/// Maps the kernel's image at the addresses it is linked to, to the frames that the boot loader has chosen.
 fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(), MapError> {
     let start = arch::physical_memory(kernel_file.start);
-    // SAFETY: the file is there, and nobody writes to what of it is read here: its headers.
+    // SAFETY: the boot loader has put the file there, in RAM, which its own page tables map. Nothing writes the file's headers,
+    // and `image::parts` reads only those.
     let file = unsafe { core::slice::from_raw_parts(start, kernel_file.len_bytes() as usize) };
-    for part in image::parts(file).expect("the kernel's file is one that boots") {
+    for part in image::parts(file).expect("the kernel's ELF file is valid, as the boot loader has loaded it")
+    {
         let kind = match part.rights {
             SegmentRights::Read => PageKind::Constant,
             SegmentRights::ReadWrite => PageKind::Data,
@@ -112,7 +100,7 @@ fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(),
         };
         let mut pages = (0..part.pages)
             .map(|page| VirtAddr(part.start.0 + page * FRAME_SIZE))
-            .map(|page| (page, page_tables::translate(page).expect("the kernel's image is mapped")))
+            .map(|page| (page, page_tables::translate(page).expect("the boot loader has mapped the kernel")))
             .map(|(page, address)| (page, FrameNumber::containing(address)))
             .peekable();
         while let Some((start, frame)) = pages.next() {
@@ -120,11 +108,18 @@ fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(),
             while pages.next_if(|(_, next)| *next == frames.end).is_some() {
                 frames.end.0 += 1;
             }
-            // SAFETY: the rights are those that the linker made the pages for.
+            // SAFETY: `kind` is what the linker has made these pages for. Table frames are never freed.
             unsafe { space.map(start, frames, kind, &mut || table_frame(NodeId::ZERO))? };
         }
     }
     Ok(())
+}
+
+fn map_local_apic(space: &mut NewAddressSpace) -> Result<(), MapError> {
+    let frames = one(arch::apic_frame());
+    // SAFETY: the frame holds the registers of the local APIC, and arch uses them by this page alone. Table frames are never
+    // freed.
+    unsafe { space.map(LOCAL_APIC, frames, PageKind::Device, &mut || table_frame(NodeId::ZERO)) }
 }
 
 fn table_frame(node: NodeId) -> Option<FrameNumber> {

@@ -1,27 +1,27 @@
-//! The heaps: one for each node, `linked_list_allocator` over pages of that node, in a window of the address space of its
-//! own that grows as needed.
+//! The heaps, one for each node: `linked_list_allocator` over pages of the node, in a window of the address space that belongs to
+//! the node. A heap grows when it has no hole that is large enough.
 //!
-//! Rust's global allocator takes from the heap of the node that the running thread prefers; an address tells which heap it
-//! came from. A request costs a walk over the heap's holes: memory that a hot path needs comes from the page allocator.
-use super::address_space::{HEAP_WINDOW, HEAPS};
+//! Rust's global allocator takes memory from the heap of the running thread's home node. A block's address says which heap the
+//! block came from. A request walks the heap's holes, so hot paths take memory from the page allocator instead.
 use super::allocate::{self, Zeroed};
 use super::memory_context::MemoryContext;
+use super::page_tables;
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
-use crate::memory::page_tables;
 use crate::sync::{Rank, SpinLock};
+use ::address_space::layout::{HEAP_WINDOW, HEAPS};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 use linked_list_allocator::Heap;
 use units::{FRAME_SIZE, FrameRange, MAX_NODES, NodeId, VirtAddr};
 
-/// A heap grows by this many bytes at least.
+/// The least number of bytes that a heap grows by.
 const SMALLEST_GROWTH: u64 = 64 * 1024;
 
-/// One node's heap. Growing takes page tables and pages under its lock.
+/// One node's heap. It allocates pages and changes page tables under its lock.
 struct NodeHeap {
     heap: Heap,
-    /// Bytes of the window that are mapped.
+    /// How many bytes at the beginning of the window are mapped. All of them are part of `heap`.
     mapped: u64,
 }
 
@@ -33,8 +33,8 @@ struct NodeHeaps;
 #[global_allocator]
 static GLOBAL: NodeHeaps = NodeHeaps;
 
-// SAFETY: blocks come from `linked_list_allocator`, which keeps the promises, behind a lock, and go back to the heap whose
-// window they lie in.
+// SAFETY: `linked_list_allocator` returns blocks of the layout asked for that do not overlap, and each heap is used under its
+// lock. A block's address says which heap it came from, as the windows do not overlap. Nothing here unwinds.
 unsafe impl GlobalAlloc for NodeHeaps {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let node = MemoryContext::current().home_node();
@@ -43,13 +43,13 @@ unsafe impl GlobalAlloc for NodeHeaps {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(block) = NonNull::new(block) {
-            // SAFETY: the caller says that the block is of this heap and layout.
+            // SAFETY: by the conditions of `dealloc`, `alloc` has returned the block for this layout, and nothing uses it.
             unsafe { free(block, layout) };
         }
     }
 }
 
-/// Memory from the heap of `node`, whose pages are that node's while it has any.
+/// Allocates memory from the heap of `node`. A heap's pages are of its node, or of the nearest one with free pages.
 pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     let mut heap = NODE_HEAPS[node.index()].lock();
     if let Ok(block) = heap.heap.allocate_first_fit(layout) {
@@ -59,18 +59,19 @@ pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     heap.heap.allocate_first_fit(layout).ok()
 }
 
-/// Gives memory back to the heap it came from.
+/// Frees memory: returns it to the heap that it came from.
 ///
 /// # Safety
-/// `block` came from [`allocate`] with this layout and is not used any more.
+/// [`allocate`] has returned `block` for this layout, and nothing uses it any more.
+#[inline]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
     if let Some(node) = node_of_window(VirtAddr(block.as_ptr() as u64)) {
-        // SAFETY: the caller vouches for the block, and its address for the heap.
+        // SAFETY: by `# Safety` the block came from a heap with this layout, and its address is in the window of this heap.
         unsafe { NODE_HEAPS[node.index()].lock().heap.deallocate(block, layout) };
     }
 }
 
-/// Whether all of these bytes lie in the mapped part of one heap's window.
+/// Returns true if all of these bytes lie in the mapped part of one heap's window.
 pub fn owns(address: VirtAddr, length: u64) -> bool {
     let Some(node) = node_of_window(address) else { return false };
     let mapped = NODE_HEAPS[node.index()].lock().mapped;
@@ -88,9 +89,10 @@ fn node_of_window(address: VirtAddr) -> Option<NodeId> {
 }
 
 impl NodeHeap {
-    /// Maps more of the window, enough for a block of this layout whatever the holes are.
+    /// Maps more of the window, enough for a block of this layout. `None` means that there is not enough memory, or no room in
+    /// the window; pages that could be mapped all the same serve smaller blocks.
     fn grow(&mut self, node: NodeId, layout: Layout) -> Option<()> {
-        // Alignment may cost as much again, and a hole's own header some words.
+        // Aligning the block may waste as many bytes as its alignment, and the allocator keeps some words in a hole.
         let wanted = (layout.size() as u64).checked_add(layout.align() as u64)?.checked_add(64)?;
         let bytes = wanted.max(SMALLEST_GROWTH).checked_next_multiple_of(FRAME_SIZE)?;
         if bytes > HEAP_WINDOW - self.mapped {
@@ -101,17 +103,16 @@ impl NodeHeap {
         while grown < bytes && map_page(node, VirtAddr(start + grown)).is_some() {
             grown += FRAME_SIZE;
         }
-        self.take_in(start, grown);
+        self.extend(start, grown);
         (grown == bytes).then_some(())
     }
 
-    /// Makes pages that were just mapped, behind those that the heap has, part of it. Pages that turn out not to suffice
-    /// are good for smaller blocks.
-    fn take_in(&mut self, start: u64, bytes: u64) {
+    /// Makes `bytes` bytes from `start` on part of the heap. `grow` has just mapped them, behind the heap's other pages.
+    fn extend(&mut self, start: u64, bytes: u64) {
         if bytes == 0 {
             return;
         }
-        // SAFETY: the pages are mapped, and this heap's alone; they begin where those that it has end.
+        // SAFETY: `grow` has mapped the bytes, at the end of the mapped part of this heap's window. Only the heap uses the window.
         unsafe {
             if self.mapped == 0 {
                 self.heap.init(core::ptr::with_exposed_provenance_mut(start as usize), bytes as usize);
@@ -123,15 +124,17 @@ impl NodeHeap {
     }
 }
 
+/// Maps a page of a heap's window to a frame of `node`, or of the nearest node with a free frame.
 fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
     let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
     let mut table_frames = || allocate::allocate_table_frame(node);
-    // SAFETY: the frame is fresh, and the page is the heap's.
+    // SAFETY: the line above has allocated the frame. The page lies in a heap's window behind its mapped part, and the caller holds
+    // that heap's lock. Table frames are never freed.
     let mapped = unsafe {
         page_tables::map(page, FrameRange::new(frame.0, frame.0 + 1), PageKind::Data, &mut table_frames)
     };
     if mapped.is_err() {
-        // The frame came from this very call, so it can be given back.
+        // This cannot be refused: the frame was allocated above, and is mapped nowhere.
         let _ = allocate::free_for_kernel(frame, 1);
     }
     mapped.ok()

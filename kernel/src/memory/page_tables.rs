@@ -1,75 +1,65 @@
-//! The page tables, one CPU at a time.
-use crate::arch::{self, Mapping};
-pub use crate::arch::{MapError, MappedPage, PageKind};
+//! Changing the page tables in use, one CPU at a time, and telling the other CPUs.
+use crate::arch::{self, MapError, PageKind, PageTables};
 use crate::cpu::shootdown;
 use crate::sync::{Rank, SpinLock};
 use units::{FrameNumber, FrameRange, PhysAddr, VirtAddr};
 
-/// Guards the page tables; interrupts are off while it is held. Frames for tables are allocated under it.
-static TABLES: SpinLock<()> = SpinLock::new(Rank::PageTables, ());
+pub use crate::arch::access_at;
 
-/// Maps `frames` one behind the other from `start` on, with pages of 4 KiB.
+/// The right to change the page tables. Interrupts are off while it is held. Frames for missing tables are allocated under it.
+static TABLES: SpinLock<PageTables> = SpinLock::new(
+    Rank::PageTables,
+    // SAFETY: the initial value of this static is the kernel's only call.
+    unsafe { PageTables::new() },
+);
+
+/// Maps consecutive frames from `start` on, with pages of 4 KiB. No shootdown is needed: a CPU caches no translation of a page
+/// that is not mapped.
 ///
 /// # Errors
-/// [`MapError`]; the pages are then as they were before.
+/// [`MapError`]; then none of the pages is mapped that was not mapped before.
 ///
 /// # Safety
-/// As for [`arch::map`].
+/// - Nothing else uses the frames in a way that `kind` contradicts.
+/// - The pages are the caller's to map.
+/// - `table_frames` returns frames of RAM that nothing else uses, now or later.
 pub unsafe fn map(
     start: VirtAddr,
     frames: FrameRange,
     kind: PageKind,
     table_frames: &mut dyn FnMut() -> Option<FrameNumber>,
 ) -> Result<(), MapError> {
-    let _guard = TABLES.lock();
-    // SAFETY: the lock is held; the caller vouches for the rest.
-    unsafe { arch::map(start, frames, kind, table_frames) }
+    // SAFETY: `# Safety` is the same.
+    unsafe { TABLES.lock().map(start, frames, kind, table_frames) }
 }
 
-/// Takes the mappings of `pages` pages from `start` on away. When it returns, no CPU reaches what was there. Waits for the
-/// other CPUs, so no spin lock may be held.
+/// Removes the mappings of `pages` pages of 4 KiB from `start` on. On return, no CPU reaches what was mapped there. The
+/// function waits for the other CPUs, so its caller holds no spin lock.
 ///
 /// # Safety
-/// Nobody uses the pages any more.
+/// Nothing uses the pages.
 pub unsafe fn unmap(start: VirtAddr, pages: u64) {
-    let found = {
-        let _guard = TABLES.lock();
-        // SAFETY: the lock is held; the caller vouches for the pages.
-        unsafe { arch::unmap(start, pages) }
-    };
+    // SAFETY: nothing uses the pages by `# Safety`. Only the caller can give what was mapped there to another use, and it goes
+    // on when the shootdown below has made every CPU forget the translations.
+    let found = unsafe { TABLES.lock().unmap(start, pages) };
     if found {
         shootdown::forget_everywhere();
     }
 }
 
-/// Empties the root's entries from `first` to `last`. When it returns, no CPU reaches what was there.
+/// Empties the root's entries for the addresses from `first` to `last`. On return, no CPU reaches what was mapped there. The
+/// function waits for the other CPUs, so its caller holds no spin lock.
 ///
 /// # Safety
-/// Nobody uses what was there.
+/// Nothing uses these addresses.
 pub unsafe fn forget_part(first: VirtAddr, last: VirtAddr) {
-    {
-        let _guard = TABLES.lock();
-        // SAFETY: the lock is held; the caller vouches for the rest.
-        unsafe { arch::forget_part(first, last) };
-    }
+    // SAFETY: nothing uses the addresses by `# Safety`. Only the caller can give what was mapped there to another use, and it
+    // goes on when the shootdown below has made every CPU forget the translations.
+    unsafe { TABLES.lock().forget_part(first, last) };
     shootdown::forget_everywhere();
 }
 
-/// The physical address behind a virtual one; `None` where nothing is mapped.
+/// Returns the physical address that a virtual one is mapped to, or `None` if it is not mapped.
 pub fn translate(address: VirtAddr) -> Option<PhysAddr> {
-    access_at(address).map(|mapping| mapping.address)
-}
-
-/// What an address leads to; `None` where nothing is mapped.
-pub fn access_at(address: VirtAddr) -> Option<Mapping> {
-    let _guard = TABLES.lock();
-    // SAFETY: the lock is held.
-    unsafe { arch::access_at(address) }
-}
-
-/// Calls `visit` for every page that is mapped, in ascending order, with the tables locked.
-pub fn visit_pages(visit: &mut dyn FnMut(&MappedPage)) {
-    let _guard = TABLES.lock();
-    // SAFETY: the lock is held.
-    unsafe { arch::visit_pages(visit) };
+    arch::access_at(address).map(|mapping| mapping.address)
 }

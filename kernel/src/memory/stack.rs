@@ -1,43 +1,44 @@
-//! Stacks: pages of the node that will use them, above a guard page that is never mapped, so that an overflow is a fault and
-//! not a corruption.
+//! Stacks, in memory of the node that uses them. Under each stack is a guard page, which is never mapped, so that an overflow
+//! faults instead of writing to other memory.
 //!
-//! Slots of the address space are used again, so that their page tables are, too: those are never given back.
-use super::address_space::STACKS;
+//! A stack occupies a slot of its node's window of the address space. Slots are used again, and with them their page tables,
+//! which are never freed.
 use super::allocate::{self, Zeroed};
+use super::page_tables;
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
-use crate::memory::page_tables;
 use crate::sync::{Rank, SpinLock};
+use ::address_space::layout::STACKS;
 use ::address_space::stacks::Slot;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, VirtAddr};
 
-/// Pages in a thread's stack, and the most that any has.
+/// Pages in a thread's stack. No stack has more.
 pub const STACK_PAGES: u64 = STACKS.pages;
 
-/// A stack, mapped until [`Stack::free`].
+/// A stack. It stays mapped until [`Stack::free`].
 #[derive(Debug)]
 pub struct Stack {
-    /// The first address behind the stack, 16-byte aligned: where the stack pointer starts.
+    /// The end of the stack, aligned to 16 bytes: the initial stack pointer.
     pub top: VirtAddr,
-    /// What its pages lead to.
     frames: Frames,
 }
 
+/// How the frames of a stack were allocated.
 #[derive(Debug)]
 enum Frames {
-    /// One grant, beginning with this frame.
-    InOnePiece(FrameNumber),
-    /// A grant for each page.
+    /// By one grant, which starts with this frame.
+    Contiguous(FrameNumber),
+    /// By one grant for each page.
     Scattered,
 }
 
-/// A node's slots. The lock is taken before all others of memory: the list is on the heap.
+/// The slots of one node. Their lock is taken before the heap's, because the list is on the heap.
 struct Slots {
-    /// How many were ever used.
+    /// How many slots were ever used.
     used: u32,
-    /// Those of them that are free; has room for all.
+    /// Those of them that are free. The list has room for all of them.
     free: Vec<Slot>,
 }
 
@@ -52,7 +53,7 @@ impl Slots {
         if self.used == STACKS.slots() {
             return None;
         }
-        // Giving a slot back must not need memory.
+        // Freeing a slot must not need memory.
         self.free.try_reserve(self.used as usize + 1).ok()?;
         self.used += 1;
         Some(Slot(self.used - 1))
@@ -60,81 +61,72 @@ impl Slots {
 }
 
 impl Stack {
-    /// Maps a stack for a thread in memory of `node`, or of the nearest node that has some; `None` when there is none at all,
-    /// and nothing was taken.
+    /// Allocates and maps a thread's stack in memory of `node`, or of the nearest node with free memory. `None` means that there
+    /// is not enough memory at all; then nothing was allocated.
     pub fn allocate(node: NodeId) -> Option<Self> {
         Self::with_pages(node, STACK_PAGES)
     }
 
-    /// The same, for a stack of so many pages, at most [`STACK_PAGES`].
+    /// Allocates and maps a stack of `pages` pages, at most [`STACK_PAGES`], as [`Stack::allocate`] does.
     pub fn with_pages(node: NodeId, pages: u64) -> Option<Self> {
         let slot = SLOTS[node.index()].lock().take()?;
         let bottom = STACKS.bottom(node, slot);
-        let frames = map_in_one_piece(bottom, pages, node).or_else(|| map_scattered(bottom, pages, node));
+        // SAFETY: the slot was free until the line above.
+        let frames =
+            unsafe { map_contiguous(bottom, pages, node).or_else(|| map_scattered(bottom, pages, node)) };
         if frames.is_none() {
             SLOTS[node.index()].lock().free.push(slot);
         }
         Some(Self { top: VirtAddr(bottom.0 + pages * FRAME_SIZE), frames: frames? })
     }
 
-    /// Unmaps the stack and gives its frames and its addresses back. Waits for the other CPUs to forget it, so no spin lock
-    /// may be held.
+    /// Unmaps the stack, and frees its frames and its slot. The function waits until all CPUs have forgotten the translations, so
+    /// its caller holds no spin lock.
     ///
     /// # Safety
-    /// No CPU runs on the stack any more, and nobody keeps an address of it.
+    /// No CPU runs on the stack, and nothing uses an address of it.
     pub unsafe fn free(self) {
         let slot = STACKS.slot_of(VirtAddr(self.top.0 - 1));
-        let (node, slot) = slot.expect("stacks are made in their windows alone");
+        let (node, slot) = slot.expect("every stack is in a slot");
         let bottom = STACKS.bottom(node, slot);
         let pages = (self.top.0 - bottom.0) / FRAME_SIZE;
         match self.frames {
-            Frames::InOnePiece(frame) => {
-                // SAFETY: the caller vouches for it.
+            Frames::Contiguous(frame) => {
+                // SAFETY: by `# Safety` nothing uses the stack.
                 unsafe { page_tables::unmap(bottom, pages) };
-                give_back(frame, pages);
+                free_frames(frame, pages);
             }
-            // SAFETY: the caller vouches for it.
+            // SAFETY: by `# Safety` nothing uses the stack.
             Frames::Scattered => unsafe { unmap_scattered(bottom, pages) },
         }
         SLOTS[node.index()].lock().free.push(slot);
     }
 }
 
-/// Whether the address lies in the guard page under a stack.
-pub fn is_guard(address: VirtAddr) -> bool {
-    STACKS.is_guard(address)
-}
-
-/// The guard page under the stack that the address lies in.
-pub fn guard_under(address: VirtAddr) -> Option<VirtAddr> {
-    let (node, slot) = STACKS.slot_of(address)?;
-    Some(VirtAddr(STACKS.bottom(node, slot).0 - FRAME_SIZE))
-}
-
-/// One grant of the node itself: the fewest steps, as long as it has such a piece.
-fn map_in_one_piece(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
-    let start = allocate::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
-    if map(bottom, FrameRange::new(start.0, start.0 + pages), node).is_none() {
-        give_back(start, pages);
-        return None;
+/// Maps a stack to contiguous frames of `node`, if the node has them. Such a stack takes the fewest steps.
+///
+/// # Safety
+/// The pages are a slot's, and nothing else uses the slot.
+unsafe fn map_contiguous(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
+    let first = allocate::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
+    // SAFETY: the line above has allocated the frames; the rest is `# Safety`.
+    let mapped = unsafe { map(bottom, FrameRange::new(first.0, first.0 + pages), node) };
+    if mapped.is_none() {
+        free_frames(first, pages);
     }
-    Some(Frames::InOnePiece(start))
+    mapped.map(|()| Frames::Contiguous(first))
 }
 
-/// Single frames, from wherever the nearest are.
-fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
+/// Maps a stack to single frames of `node`, or of the nearest nodes with free frames.
+///
+/// # Safety
+/// The pages are a slot's, and nothing else uses the slot.
+unsafe fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
     for page in 0..pages {
-        let grant = allocate::allocate_for_kernel(node, 1, Zeroed::No);
-        let mapped = grant.and_then(|grant| {
-            let frame = grant.frame;
-            let range = FrameRange::new(frame.0, frame.0 + 1);
-            map(VirtAddr(bottom.0 + page * FRAME_SIZE), range, node).or_else(|| {
-                give_back(frame, 1);
-                None
-            })
-        });
+        // SAFETY: the page is one of those of `# Safety`.
+        let mapped = unsafe { map_one(VirtAddr(bottom.0 + page * FRAME_SIZE), node) };
         if mapped.is_none() {
-            // SAFETY: nobody knows of these pages yet.
+            // SAFETY: by `# Safety` nothing else uses the pages.
             unsafe { unmap_scattered(bottom, pages) };
             return None;
         }
@@ -142,24 +134,44 @@ fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
     Some(Frames::Scattered)
 }
 
+/// Maps one page of a stack to a frame.
+///
 /// # Safety
-/// Nobody uses the stack.
+/// The page is a slot's, and nothing else uses the slot.
+unsafe fn map_one(page: VirtAddr, node: NodeId) -> Option<()> {
+    let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
+    // SAFETY: the line above has allocated the frame; the rest is `# Safety`.
+    let mapped = unsafe { map(page, FrameRange::new(frame.0, frame.0 + 1), node) };
+    if mapped.is_none() {
+        free_frames(frame, 1);
+    }
+    mapped
+}
+
+/// Unmaps the pages of a stack that are mapped, and frees their frames, each of which is a grant.
+///
+/// # Safety
+/// Nothing uses the stack.
 unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
     let addresses = (0..pages).map(|page| VirtAddr(bottom.0 + page * FRAME_SIZE));
     let frames: ArrayVec<_, { STACK_PAGES as usize }> =
         addresses.filter_map(page_tables::translate).collect();
-    // SAFETY: the caller vouches for it.
+    // SAFETY: `# Safety` is the same.
     unsafe { page_tables::unmap(bottom, pages) };
-    frames.into_iter().for_each(|address| give_back(FrameNumber::containing(address), 1));
+    frames.into_iter().for_each(|address| free_frames(FrameNumber::containing(address), 1));
 }
 
-fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
+/// Maps pages of a stack to consecutive frames.
+///
+/// # Safety
+/// The frames were just allocated. The pages are a slot's, and nothing else uses the slot.
+unsafe fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
     let mut table_frames = || allocate::allocate_table_frame(node);
-    // SAFETY: the frames are fresh, and the slot is the caller's alone.
+    // SAFETY: by `# Safety` nothing else uses the frames or the pages. Table frames are never freed.
     unsafe { page_tables::map(start, frames, PageKind::Data, &mut table_frames) }.ok()
 }
 
-fn give_back(frame: FrameNumber, count: u64) {
-    // Refused, it is told there, and the pages are lost.
-    let _ = allocate::free_for_kernel(frame, count);
+fn free_frames(first: FrameNumber, count: u64) {
+    // If the allocator refuses the free, it logs the reason and the pages leak.
+    let _ = allocate::free_for_kernel(first, count);
 }

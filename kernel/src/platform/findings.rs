@@ -1,7 +1,7 @@
 //! Tells on both serial ports what was wrong in firmware's tables.
 use crate::report::event_stream;
 use acpi_tables::{Capped, Finding};
-use events::FindingWords;
+use events::FindingText;
 
 /// Takes findings and reports each, but of a rule's many only the first ones and how many more there were.
 pub fn reporter() -> Capped<fn(Finding)> {
@@ -10,5 +10,5 @@ pub fn reporter() -> Capped<fn(Finding)> {
 
 fn report(finding: Finding) {
     log::warn!(target: "acpi", "{}", finding.in_full());
-    event_stream::send(&FindingWords::new(&finding).event());
+    event_stream::send(&FindingText::new(&finding).event());
 }

@@ -82,7 +82,7 @@ fn log_performance(topology: &NumaTopology) {
     for measure in Measure::ALL {
         let initiators = performance.initiators().iter().enumerate();
         for (index, initiator) in initiators.filter(|(index, _)| performance.knows(*index, measure)) {
-            let figures = row(performance.figures(index, measure).map(|figure| measure.words(figure)));
+            let figures = row(performance.figures(index, measure).map(|figure| measure.display(figure)));
             log::info!(target: "numa", "{} from domain {}:{figures}", measure.name(), initiator.domain);
         }
     }

@@ -1,29 +1,25 @@
-//! The address space is as docs/memory-map.md has it, on every page, and the CPUs hold the kernel to it.
+//! Every page is mapped as docs/memory-map.md says, and the CPUs enforce it.
 use super::on_each_cpu;
 use super::{Outcome, ensure};
-use crate::arch::{MappedPage, Protections};
+use crate::arch::{self, MappedPage, Protections};
 use crate::cpu;
-use crate::memory::address_space::{
-    BOOT_LOADER, BOOT_LOADER_LAST, DRIVERS, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END,
-};
 use crate::memory::page_tables;
-use crate::memory::stack;
+use ::address_space::layout::{
+    BOOT_LOADER, BOOT_LOADER_LAST, DRIVERS, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END, STACKS,
+};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use units::{PhysRange, VirtAddr};
+use units::{FRAME_SIZE, PhysRange, VirtAddr};
 
 /// The first address of the upper half.
 const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
-/// The kernel is linked into the last 2 GiB.
+/// The first address that the kernel may be linked to: the last 2 GiB.
 const KERNEL: u64 = 0xffff_ffff_8000_0000;
 
-/// Walks all page tables: no page is both written and executed, nothing is mapped in the lower half or left of the boot
-/// loader's, memory is not executed, no guard page is mapped, code is the kernel's or a driver's, and the kernel's is not
-/// written by way of any page. Then sees that every CPU's stacks stand on guard pages.
+/// Walks all page tables, and checks every page as [`complaint`] does. Then checks that every CPU's stacks stand on guard pages.
 pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
     let code = kernel_code()?;
-    // Nothing may be allocated while the tables are locked, so words are made later.
     let mut wrong = None;
-    page_tables::visit_pages(&mut |page| {
+    arch::visit_pages(&mut |page| {
         wrong = wrong.or_else(|| complaint(page, code).map(|words| (words, *page)));
     });
     if let Some((words, page)) = wrong {
@@ -33,7 +29,7 @@ pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
         let own = VirtAddr(cpu.stack_seen() as u64);
         let interrupts = cpu.interrupt_stacks().iter().map(|top| VirtAddr(top.0 - 1));
         for address in interrupts.chain([own]) {
-            let guard = stack::guard_under(address);
+            let guard = guard_under(address);
             let guard =
                 guard.ok_or_else(|| alloc::format!("CPU {}'s stack is not where stacks are", cpu.id))?;
             ensure!(
@@ -46,10 +42,16 @@ pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
     Ok(())
 }
 
-/// Where the kernel's code lies in physical memory; this function's is among it.
+/// Returns the guard page under the stack that the address lies in.
+fn guard_under(address: VirtAddr) -> Option<VirtAddr> {
+    let (node, slot) = STACKS.slot_of(address)?;
+    Some(VirtAddr(STACKS.bottom(node, slot).0 - FRAME_SIZE))
+}
+
+/// Returns where the kernel's code is in physical memory. The code of this function must be there, too.
 fn kernel_code() -> Result<PhysRange, alloc::string::String> {
     let (mut start, mut end) = (u64::MAX, 0);
-    page_tables::visit_pages(&mut |page| {
+    arch::visit_pages(&mut |page| {
         if page.mapping.executable && page.start.0 >= KERNEL {
             start = start.min(page.mapping.address.0);
             end = end.max(page.mapping.address.0 + page.bytes);
@@ -61,31 +63,32 @@ fn kernel_code() -> Result<PhysRange, alloc::string::String> {
     Ok(code)
 }
 
+/// Returns what is wrong with a mapped page, if anything. `code` is where the kernel's code is in physical memory.
 fn complaint(page: &MappedPage, code: PhysRange) -> Option<&'static str> {
     let start = page.start.0;
-    let leads_to = PhysRange::new(page.mapping.address.0, page.mapping.address.0 + page.bytes);
+    let mapped_to = PhysRange::new(page.mapping.address.0, page.mapping.address.0 + page.bytes);
     let in_memory = (PHYSICAL_MEMORY.0..PHYSICAL_MEMORY_END.0).contains(&start);
-    let code_belongs_here = start >= KERNEL || (DRIVERS.0..BOOT_LOADER.0).contains(&start);
+    let may_hold_code = start >= KERNEL || (DRIVERS.0..BOOT_LOADER.0).contains(&start);
     if start < UPPER_HALF {
         Some("mapped in the lower half")
     } else if page.mapping.writable && page.mapping.executable {
-        Some("both written and executed")
+        Some("both writable and executable")
     } else if in_memory && page.mapping.executable {
-        Some("memory that is executed")
-    } else if page.mapping.writable && !leads_to.intersection(code).is_empty() {
-        Some("the kernel's code, written")
-    } else if page.mapping.executable && !code_belongs_here {
-        Some("code where none belongs")
+        Some("physical memory that is executable")
+    } else if page.mapping.writable && !mapped_to.intersection(code).is_empty() {
+        Some("the kernel's code, writable")
+    } else if page.mapping.executable && !may_hold_code {
+        Some("executable outside of the kernel's and the drivers' images")
     } else if (BOOT_LOADER.0..=BOOT_LOADER_LAST.0).contains(&start) {
-        Some("left of the boot loader's")
-    } else if stack::is_guard(page.start) {
+        Some("left of the boot loader's part")
+    } else if STACKS.is_guard(page.start) {
         Some("a guard page that is mapped")
     } else {
         None
     }
 }
 
-/// The kernel's constants are not written, and its data is.
+/// The kernel's constants cannot be written, and its data can.
 pub fn protects_constants_and_not_data() -> Outcome {
     static CONSTANT: u64 = 1;
     let at = |address: usize| page_tables::access_at(VirtAddr(address as u64));
@@ -96,10 +99,10 @@ pub fn protects_constants_and_not_data() -> Outcome {
     Ok(())
 }
 
-/// CPUs with a protection off that they have.
+/// The CPUs on which a protection is off that they have.
 static UNPROTECTED: AtomicUsize = AtomicUsize::new(0);
 
-/// Every protection that a CPU has is on, on every CPU.
+/// On every CPU, every protection that the CPU has is on.
 pub fn protections_are_on() -> Outcome {
     UNPROTECTED.store(0, Ordering::Relaxed);
     on_each_cpu::run_on_each_cpu(|_| {

@@ -2,7 +2,6 @@
 use super::fallback::Taken;
 use super::on_each_cpu;
 use super::{Outcome, ensure};
-use crate::arch;
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cpu::PreemptionOff;
@@ -35,8 +34,8 @@ pub fn reaches_cpus_that_run() -> Outcome {
 
 fn exhaust_beside(cpu: &Cpu) -> Outcome {
     [&READY, &STOP].iter().for_each(|flag| flag.store(false, SeqCst));
-    let start =
-        Start { entry: run_with_pages_kept, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
+    // SAFETY: `run_with_pages_kept` takes its argument as a number.
+    let start = unsafe { Start::new(run_with_pages_kept, core::ptr::without_provenance_mut(cpu.id.index())) };
     let thread =
         lifecycle::create("selftest", start, Some(cpu.node)).map_err(|_| "no thread could be made")?;
     while !READY.load(SeqCst) {
@@ -104,7 +103,7 @@ static LOST: AtomicUsize = AtomicUsize::new(0);
 /// time, so that they ask each other.
 pub fn goes_on_when_all_ask_at_once() -> Outcome {
     [&KEEPING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
-    on_each_cpu::run_on_each_cpu(|cpu| arch::with_interrupts_on(|| keep_and_take(cpu)));
+    on_each_cpu::run_on_each_cpu(keep_and_take);
     let (left, lost) = (LEFT.load(SeqCst), LOST.load(SeqCst));
     ensure!(left == 0, "all CPUs had been refused pages, and {left} were free");
     ensure!(lost == 0, "{lost} CPUs could not give their pages back");

@@ -1,24 +1,30 @@
-//! Breaking down on purpose, so that a test can watch how a fault is reported.
+//! Deliberate faults, so that a test can watch how the kernel reports them.
+use crate::arch;
+use crate::report::verdict;
+use core::hint::black_box;
 use parameters::Fault;
 
-/// Does what the parameter `fault=` asks for. Returns only if the kernel survives it, which is an error of its own.
+/// An address at which nothing is mapped: it lies in the lower half, which the kernel does not use.
+const NOT_MAPPED: usize = 0x0dea_dbee_f000;
+
+/// Causes the fault that the parameter `fault=` asks for. Returns only if the kernel survives the fault, which is a failure.
 pub fn trigger(fault: Fault) {
     match fault {
         Fault::Panic => panic!("asked for by the parameter fault=panic"),
-        // SAFETY: nothing is mapped there, so the CPU refuses it.
-        Fault::Page => unsafe { core::ptr::without_provenance_mut::<u8>(0x0dea_dbee_f000).write_volatile(1) },
+        // SAFETY: nothing is mapped at the address, so the CPU raises a page fault instead of writing.
+        Fault::Page => unsafe { core::ptr::without_provenance_mut::<u8>(NOT_MAPPED).write_volatile(1) },
         Fault::Stack => {
-            core::hint::black_box(overflow_stack(core::hint::black_box(1)));
+            black_box(overflow_stack(black_box(1)));
         }
-        Fault::Invalid => crate::arch::invalid_instruction(),
+        Fault::Invalid => arch::invalid_instruction(),
     }
     log::error!(target: "boot", "the kernel survived a fault that was asked for");
-    crate::report::verdict::fail();
+    verdict::fail();
 }
 
-/// Calls itself until the stack ends.
-#[allow(unconditional_recursion, reason = "that is what it is for")]
+/// Calls itself until the stack overflows.
+#[allow(unconditional_recursion, reason = "the stack is to overflow")]
 fn overflow_stack(depth: u64) -> u64 {
-    let here = core::hint::black_box([depth; 64]);
-    here[0] + overflow_stack(core::hint::black_box(depth + 1))
+    let here = black_box([depth; 64]);
+    here[0] + overflow_stack(black_box(depth + 1))
 }

@@ -1,12 +1,11 @@
-//! Each node's heap lies in that node's memory.
+//! Each node's heap is in the node's memory.
 use super::{Outcome, ensure};
-use crate::memory::page_tables;
-use crate::memory::{frames, heap};
+use crate::memory::{frames, heap, page_tables};
 use crate::platform::numa_topology;
 use core::alloc::Layout;
 use units::{FrameNumber, VirtAddr};
 
-/// A block from the heap of each node that has memory enough is on that node, page by page.
+/// On each node that has enough memory, every page of a block from the node's heap is on the node.
 pub fn come_from_their_node() -> Outcome {
     let layout = Layout::from_size_align(5 * 4096, 64).map_err(|_| "no such layout")?;
     for node in numa_topology::get().nodes() {
@@ -22,7 +21,7 @@ pub fn come_from_their_node() -> Outcome {
             let on = frames::node_of(FrameNumber::containing(physical));
             ensure!(on == Some(node.id), "a block of node {}'s heap is on {on:?}", node.id);
         }
-        // SAFETY: the block is the one just allocated, with this layout.
+        // SAFETY: `allocate` has returned the block for this layout above, and nothing uses it.
         unsafe { heap::free(block, layout) };
     }
     Ok(())

@@ -5,7 +5,7 @@ use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::frames;
 use crate::memory::page_counts;
 use crate::platform::numa_topology;
-use crate::threads::thread::Policy;
+use page_alloc::Policy;
 use page_alloc::{AllocateError, FreeError, Request};
 use units::{FrameNumber, NodeId};
 

@@ -1,9 +1,11 @@
-//! The plan's own test, with its lines as they stand there.
+//! Shows each node's memory and CPUs, and allocates and frees a page on each node. Other tools read the lines, so their
+//! words are fixed.
 use super::{Outcome, ensure};
 use crate::memory::allocate::{self, Zeroed};
 use crate::platform::numa_topology;
 use crate::report::console::PLAIN;
 
+/// Fails only if a page cannot be freed.
 pub fn run() -> Outcome {
     let topology = numa_topology::get();
     log::info!(target: PLAIN, "[NUMA Test] Starting...");

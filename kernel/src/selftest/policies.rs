@@ -9,10 +9,11 @@ use crate::memory::memory_context::MemoryContext;
 use crate::memory::policy_guard::PolicyGuard;
 use crate::platform::numa_topology;
 use crate::threads::lifecycle;
-use crate::threads::thread::{Policy, Start};
+use crate::threads::thread::Start;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::c_void;
+use page_alloc::Policy;
 use page_alloc::{Grant, NodeWeights};
 use units::{NodeId, NodeSet};
 
@@ -136,7 +137,8 @@ pub fn are_inherited_and_given_back() -> Outcome {
     let nodes = nodes_with_room();
     let (Some(lowest), Some(other)) = (nodes.first(), nodes.iter().last()) else { return Ok(()) };
     let child = || {
-        let start = Start { entry: first_node, argument: core::ptr::null_mut() };
+        // SAFETY: `first_node` does not follow its argument.
+        let start = unsafe { Start::new(first_node, core::ptr::null_mut()) };
         let thread = lifecycle::create("policy", start, None).map_err(|_| "no thread could be created")?;
         lifecycle::join(thread).map_err(|_| "the thread could not be joined")
     };

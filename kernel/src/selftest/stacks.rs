@@ -1,4 +1,4 @@
-//! Stacks come from their node, and come and go without a trace.
+//! Stacks are in their node's memory, and freeing them leaves nothing behind.
 use super::fallback::Taken;
 use super::pages::state;
 use super::{Outcome, ensure};
@@ -10,17 +10,17 @@ use crate::platform::numa_topology;
 use page_alloc::Request;
 use units::{FRAME_SIZE, FrameNumber, NodeId, VirtAddr};
 
-/// Stacks that are made and freed one after the other.
+/// How many stacks are allocated and freed, one after the other.
 const ROUNDS: u32 = 100;
 
-/// A stack of each node is on that node, page by page; freed, its pages are unmapped, its addresses come again and no page is
-/// lost, however often.
+/// On each node, every page of a stack is on the node. After the stack was freed, its pages are unmapped, the next stack has the
+/// same addresses, and no page is lost.
 pub fn come_and_go_without_a_trace() -> Outcome {
     for node in numa_topology::get().nodes() {
         if frames::node_stats(node.id).free < 64 {
             continue;
         }
-        // The first may need page tables, which stay.
+        // The first stack may need page tables, which are never freed.
         let top = come_and_go(node.id)?;
         let before = state(node.id);
         for _ in 0..ROUNDS {
@@ -33,12 +33,13 @@ pub fn come_and_go_without_a_trace() -> Outcome {
     Ok(())
 }
 
+/// Allocates, checks and frees a stack. Returns where its end was.
 fn come_and_go(node: NodeId) -> Result<VirtAddr, alloc::string::String> {
     let stack = Stack::allocate(node).ok_or("no stack to be had")?;
     let top = stack.top;
     let foreign = pages(top).filter(|page| node_at(*page) != Some(node)).count();
     let below = page_tables::translate(VirtAddr(top.0 - STACK_PAGES * FRAME_SIZE - 1));
-    // SAFETY: nobody runs on it.
+    // SAFETY: no thread was given the stack, and the lines above do not read its memory.
     unsafe { stack.free() };
     ensure!(foreign == 0, "{foreign} pages of a stack for node {node} are not on it");
     ensure!(below.is_none(), "below a stack there is {below:?}");
@@ -47,20 +48,22 @@ fn come_and_go(node: NodeId) -> Result<VirtAddr, alloc::string::String> {
     Ok(top)
 }
 
+/// Returns the pages of a thread's stack that ends at `top`.
 fn pages(top: VirtAddr) -> impl Iterator<Item = VirtAddr> {
     (1..=STACK_PAGES).map(move |page| VirtAddr(top.0 - page * FRAME_SIZE))
 }
 
+/// Returns the node of the frame that a page is mapped to.
 fn node_at(page: VirtAddr) -> Option<NodeId> {
     frames::node_of(FrameNumber::containing(page_tables::translate(page)?))
 }
 
-/// Half of a stack, so that a stack needs more than one.
+/// Pages of a piece of memory: half of a stack, so that no stack fits.
 const PIECE: u64 = STACK_PAGES / 2;
-/// Pieces that are taken, of which every second one is given back.
+/// How many pieces are allocated. Every second one is freed.
 const PIECES: u32 = 16;
 
-/// On a node that has memory in small pieces only, a stack is made of those, and they all come back.
+/// On a node whose free memory is in small pieces only, a stack is made of single pages, and all of them are freed.
 pub fn are_made_of_small_pieces_where_there_are_no_large_ones() -> Outcome {
     for node in numa_topology::get().nodes() {
         let before = state(node.id);
@@ -73,7 +76,7 @@ pub fn are_made_of_small_pieces_where_there_are_no_large_ones() -> Outcome {
         let exhausted = kept.exhaust(node.id);
         pieces.give_back()?;
         let outcome = exhausted.and_then(|()| match frames::node_stats(node.id).free {
-            // The node never had enough.
+            // The node has too little memory for a stack.
             0..64 => Ok(()),
             _ => come_and_go(node.id).map(drop),
         });

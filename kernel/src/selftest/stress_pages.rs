@@ -7,7 +7,7 @@ use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::{cpu_memory, frames};
 use crate::platform::numa_topology;
-use crate::threads::thread::{Policy, Start};
+use crate::threads::thread::Start;
 use crate::threads::{lifecycle, scheduler};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,6 +15,7 @@ use arrayvec::ArrayVec;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use page_alloc::Grant;
+use page_alloc::Policy;
 use scheduling::CpuSet;
 use spin::Once;
 use units::{CpuId, FRAME_SIZE, MAX_NODES, NodeId, NodeSet};
@@ -67,7 +68,8 @@ fn run_all(operations_each: u64) -> Outcome {
     [&READY, &DONE, &REFUSED].iter().for_each(|counter| counter.store(0, Relaxed));
     let mut threads = Vec::new();
     for cpu in cpu::online() {
-        let start = Start { entry: stress, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
+        // SAFETY: `stress` takes its argument as a number.
+        let start = unsafe { Start::new(stress, core::ptr::without_provenance_mut(cpu.id.index())) };
         let thread = lifecycle::create("stress", start, Some(cpu.node));
         threads.push(thread.map_err(|error| alloc::format!("no thread for CPU {}: {error:?}", cpu.id))?);
     }

@@ -3,5 +3,5 @@
 mod rank;
 mod spin_lock;
 
-pub use rank::Rank;
+pub use rank::{Rank, none_held};
 pub use spin_lock::{SpinLock, SpinLockGuard};

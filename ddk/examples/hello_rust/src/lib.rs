@@ -1,4 +1,4 @@
-//! hello_rust: a driver in Rust. It says where it runs and what memory each node has.
+//! hello_rust: a driver in Rust. It logs the node that it runs on and the memory of each node.
 #![no_std]
 
 use core::ffi::c_int;
@@ -7,14 +7,14 @@ use core::panic::PanicInfo;
 
 #[unsafe(no_mangle)]
 extern "C" fn Driver_Init() -> c_int {
-    // SAFETY: this function has no conditions.
+    // SAFETY: the function takes no arguments and may be called at any time.
     let nodes = unsafe { abi::Kernel_GetNumaNodeCount() };
     // SAFETY: likewise.
     let here = unsafe { abi::Kernel_GetCurrentNumaNode() };
     say(abi::KERNEL_LOG_INFO, format_args!("Hello from Rust on node {here} of {nodes}"));
     for node in 0..nodes {
         let mut info = abi::NumaNodeInfo::default();
-        // SAFETY: the structure is ours, and the kernel only fills it.
+        // SAFETY: `info` is a local variable that nothing else refers to during the call.
         if !unsafe { abi::Kernel_GetNumaNodeInfo(node, &mut info) } {
             return -1;
         }
@@ -26,12 +26,12 @@ extern "C" fn Driver_Init() -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn Driver_Exit() {}
 
-/// Logs one line, of which as much is kept as fits.
+/// Logs one line. Text that does not fit in the line's buffer is left out.
 fn say(level: c_int, text: fmt::Arguments<'_>) {
     let mut line = Line { bytes: [0; 160], length: 0 };
-    // What does not fit is left out.
+    // `Line` never returns an error.
     let _ = line.write_fmt(text);
-    // SAFETY: the bytes are there, as many as are said.
+    // SAFETY: the first `length` bytes of the local buffer are the line's text, and nothing writes them during the call.
     unsafe { abi::Kernel_Log(level, line.bytes.as_ptr().cast(), line.length) };
 }
 
@@ -50,10 +50,10 @@ impl Write for Line {
     }
 }
 
-/// A driver that panics stops the machine: there is nobody to catch it.
+/// Stops the machine after a panic of the driver: nothing in the kernel can catch it.
 #[panic_handler]
 fn panic(panic: &PanicInfo<'_>) -> ! {
     say(abi::KERNEL_LOG_ERROR, format_args!("{panic}"));
-    // SAFETY: an instruction that no CPU has faults, and the kernel reports where.
+    // SAFETY: `ud2` raises an invalid-opcode exception, which the kernel reports with its address. It does not return.
     unsafe { core::arch::asm!("ud2", options(noreturn)) }
 }

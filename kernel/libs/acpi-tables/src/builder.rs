@@ -1,8 +1,8 @@
-//! Writes tables as firmware would, right or wrong, for tests and fuzzers.
+//! Builds tables, correct or faulty, for tests and fuzzers.
 //!
-//! [`TableBuilder`] puts entries behind a header and sets length and checksum; the functions beside it make sound, enabled
-//! entries whose fields a test then changes. A table that lies about itself is a sound one with bytes changed, and
-//! [`seal`]ed again if its checksum is to hold.
+//! [`TableBuilder`] appends entries to a header and sets the length and the checksum. The functions of this module build
+//! correct, enabled entries whose fields a test may change. A faulty table is a correct one with some bytes changed;
+//! [`seal`] makes its checksum correct again.
 mod hmat;
 mod root;
 
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use units::{ApicId, ProximityDomain};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use crate::find::sum_of;
+use crate::checksum::sum_of;
 use crate::wire::{
     HmatHeader, MadtHeader, MadtLocalApic, MadtLocalX2Apic, MsctHeader, SdtHeader, SlitHeader,
     SratGenericAffinity, SratHeader, SratMemoryAffinity, SratProcessorAffinity, SratX2ApicAffinity,
@@ -22,12 +22,12 @@ use crate::wire::{
 };
 use crate::{DeviceHandle, Signature};
 
-/// A table in the making.
+/// A table under construction.
 #[derive(Clone, Debug)]
 pub struct TableBuilder(Vec<u8>);
 
 impl TableBuilder {
-    /// An SRAT without entries.
+    /// Starts an SRAT without entries.
     #[must_use]
     pub fn srat(revision: u8) -> Self {
         let header = SratHeader {
@@ -38,7 +38,7 @@ impl TableBuilder {
         Self(header.as_bytes().to_vec())
     }
 
-    /// A MADT without entries, local APICs at their usual address.
+    /// Starts a MADT without entries, with the local APICs at their usual address.
     #[must_use]
     pub fn madt() -> Self {
         let header = MadtHeader {
@@ -49,7 +49,7 @@ impl TableBuilder {
         Self(header.as_bytes().to_vec())
     }
 
-    /// A SLIT that says it has so many localities, with these distances.
+    /// Starts a SLIT that claims to have `localities` localities, with the distances in `matrix`.
     #[must_use]
     pub fn slit(localities: u64, matrix: &[u8]) -> Self {
         let header =
@@ -57,14 +57,14 @@ impl TableBuilder {
         Self(header.as_bytes().to_vec()).entry(matrix)
     }
 
-    /// An HMAT without structures.
+    /// Starts an HMAT without structures.
     #[must_use]
     pub fn hmat(revision: u8) -> Self {
         let header = HmatHeader { header: header(Signature::HMAT, revision), reserved: 0.into() };
         Self(header.as_bytes().to_vec())
     }
 
-    /// An MSCT without entries, for so many proximity and clock domains and memory up to this address.
+    /// Starts an MSCT without entries, with these highest numbers of domains and this highest address.
     #[must_use]
     pub fn msct(domains: u32, clock_domains: u32, max_address: u64) -> Self {
         let header = MsctHeader {
@@ -77,34 +77,34 @@ impl TableBuilder {
         Self(header.as_bytes().to_vec())
     }
 
-    /// An RSDT with tables at these addresses.
+    /// Starts an RSDT that lists tables at these addresses.
     #[must_use]
     pub fn rsdt(addresses: &[u32]) -> Self {
         let table = Self(header(Signature::RSDT, 1).as_bytes().to_vec());
         table.entries(addresses.iter().map(|address| address.to_le_bytes()))
     }
 
-    /// An XSDT with tables at these addresses.
+    /// Starts an XSDT that lists tables at these addresses.
     #[must_use]
     pub fn xsdt(addresses: &[u64]) -> Self {
         let table = Self(header(Signature::XSDT, 1).as_bytes().to_vec());
         table.entries(addresses.iter().map(|address| address.to_le_bytes()))
     }
 
-    /// Adds an entry, or any bytes.
+    /// Appends an entry, or any bytes.
     #[must_use]
     pub fn entry(mut self, entry: &(impl IntoBytes + Immutable + ?Sized)) -> Self {
         self.0.extend_from_slice(entry.as_bytes());
         self
     }
 
-    /// Adds entries.
+    /// Appends entries.
     #[must_use]
     pub fn entries<T: IntoBytes + Immutable>(self, entries: impl IntoIterator<Item = T>) -> Self {
         entries.into_iter().fold(self, |table, entry| table.entry(&entry))
     }
 
-    /// The table's bytes, with length and checksum as they should be.
+    /// Returns the table's bytes with the correct length and checksum.
     #[must_use]
     pub fn build(mut self) -> Vec<u8> {
         let length = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
@@ -114,7 +114,7 @@ impl TableBuilder {
     }
 }
 
-/// Sets the checksum over all these bytes.
+/// Sets a table's checksum so that all of its bytes add up to 0.
 pub fn seal(table: &mut [u8]) {
     let sum = sum_of(table);
     if let Some(checksum) = table.get_mut(9) {
@@ -131,7 +131,7 @@ fn header(signature: Signature, revision: u8) -> SdtHeader {
     header
 }
 
-/// An enabled SRAT entry of type 0. The domain is written in full, as revision 2 has it.
+/// Builds an enabled SRAT entry of type 0 with a 32-bit domain, as revision 2 has it.
 #[must_use]
 pub fn local_apic_affinity(apic_id: u8, domain: ProximityDomain) -> SratProcessorAffinity {
     let [proximity_domain_lo, high @ ..] = domain.0.to_le_bytes();
@@ -147,7 +147,7 @@ pub fn local_apic_affinity(apic_id: u8, domain: ProximityDomain) -> SratProcesso
     }
 }
 
-/// An enabled SRAT entry of type 2.
+/// Builds an enabled SRAT entry of type 2.
 #[must_use]
 pub fn x2apic_affinity(apic_id: ApicId, domain: ProximityDomain) -> SratX2ApicAffinity {
     let mut entry = SratX2ApicAffinity::new_zeroed();
@@ -159,7 +159,7 @@ pub fn x2apic_affinity(apic_id: ApicId, domain: ProximityDomain) -> SratX2ApicAf
     entry
 }
 
-/// An enabled SRAT entry of type 1 for `length` bytes at `base`.
+/// Builds an enabled SRAT entry of type 1 for `length` bytes at `base`.
 #[must_use]
 pub fn memory_affinity(base: u64, length: u64, domain: ProximityDomain) -> SratMemoryAffinity {
     let mut entry = SratMemoryAffinity::new_zeroed();
@@ -172,7 +172,7 @@ pub fn memory_affinity(base: u64, length: u64, domain: ProximityDomain) -> SratM
     entry
 }
 
-/// An enabled SRAT entry of type 5.
+/// Builds an enabled SRAT entry of type 5.
 #[must_use]
 pub fn generic_initiator(handle: DeviceHandle, domain: ProximityDomain) -> SratGenericAffinity {
     let mut entry = SratGenericAffinity::new_zeroed();
@@ -195,14 +195,14 @@ pub fn generic_initiator(handle: DeviceHandle, domain: ProximityDomain) -> SratG
     entry
 }
 
-/// An enabled SRAT entry of type 6.
+/// Builds an enabled SRAT entry of type 6.
 #[must_use]
 pub fn generic_port(handle: DeviceHandle, domain: ProximityDomain) -> SratGenericAffinity {
     let entry_type = srat_entry_type::GENERIC_PORT_AFFINITY;
     SratGenericAffinity { entry_type, ..generic_initiator(handle, domain) }
 }
 
-/// A MADT entry of type 0, enabled.
+/// Builds an enabled MADT entry of type 0.
 #[must_use]
 pub fn local_apic(acpi_processor_uid: u8, apic_id: u8) -> MadtLocalApic {
     MadtLocalApic {
@@ -214,7 +214,7 @@ pub fn local_apic(acpi_processor_uid: u8, apic_id: u8) -> MadtLocalApic {
     }
 }
 
-/// A MADT entry of type 9, enabled.
+/// Builds an enabled MADT entry of type 9.
 #[must_use]
 pub fn local_x2apic(acpi_processor_uid: u32, apic_id: ApicId) -> MadtLocalX2Apic {
     MadtLocalX2Apic {

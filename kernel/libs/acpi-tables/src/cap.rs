@@ -1,43 +1,45 @@
-//! Keeps a table with a thousand faults from filling the log.
-use crate::{Action, Finding, Findings, Rule, Signature, What};
+//! Limits the number of reported findings, so that a table with a thousand faults does not fill the log.
+use crate::{Action, Fault, Finding, Findings, Rule, Signature};
 
-/// Passes on the first findings of each rule and action and counts the others; [`Capped::finish`] tells of each how many
-/// more there were. That a table is not read any further always comes through: it is told once a table at most.
+/// A filter that passes the first [`Capped::LIMIT`] findings of each rule and action, and counts the others.
+///
+/// [`Capped::finish`] reports how many findings were counted. A finding that ends a table always passes, because each
+/// table has at most one.
 pub struct Capped<F> {
     findings: F,
-    told: [[Told; Action::ALL.len()]; Rule::ALL.len()],
+    reported: [[Reported; Action::ALL.len()]; Rule::ALL.len()],
 }
 
-/// What came of one rule and action.
+/// The findings of one rule and action.
 #[derive(Clone, Copy)]
-struct Told {
+struct Reported {
     count: u32,
-    /// Where the first is that was not passed on, if there is one.
+    /// The table and the offset of the first finding that did not pass.
     table: Signature,
     offset: u32,
 }
 
-impl Told {
+impl Reported {
     const NOTHING: Self = Self { count: 0, table: Signature::SRAT, offset: 0 };
 }
 
 impl<F: Findings> Capped<F> {
-    /// How many findings of a rule and action are passed on.
+    /// How many findings of each rule and action pass.
     pub const LIMIT: u32 = 16;
 
-    /// Nothing told yet.
+    /// Creates a filter in front of `findings`.
     #[must_use]
     pub const fn new(findings: F) -> Self {
-        Self { findings, told: [[Told::NOTHING; Action::ALL.len()]; Rule::ALL.len()] }
+        Self { findings, reported: [[Reported::NOTHING; Action::ALL.len()]; Rule::ALL.len()] }
     }
 
-    /// Tells how many findings were held back: one finding for each rule and action, at the first one's place.
+    /// Reports how many findings did not pass: one finding for each rule and action, at the position of the first.
     pub fn finish(mut self) {
-        for (told, &rule) in self.told.iter().zip(Rule::ALL) {
-            for (&Told { count, table, offset }, action) in told.iter().zip(Action::ALL) {
+        for (reported, &rule) in self.reported.iter().zip(Rule::ALL) {
+            for (&Reported { count, table, offset }, action) in reported.iter().zip(Action::ALL) {
                 if count > Self::LIMIT {
-                    let what = What::More { rule, action, count: count - Self::LIMIT };
-                    self.findings.report(Finding::new(table, offset, what));
+                    let fault = Fault::More { rule, action, count: count - Self::LIMIT };
+                    self.findings.report(Finding::new(table, offset, fault));
                 }
             }
         }
@@ -46,15 +48,15 @@ impl<F: Findings> Capped<F> {
 
 impl<F: Findings> Findings for Capped<F> {
     fn report(&mut self, finding: Finding) {
-        if finding.what.ends_table() {
+        if finding.fault.ends_table() {
             return self.findings.report(finding);
         }
-        let told = &mut self.told[finding.rule as usize][finding.action as usize];
-        told.count = told.count.saturating_add(1);
-        if told.count <= Self::LIMIT {
+        let reported = &mut self.reported[finding.rule as usize][finding.action as usize];
+        reported.count = reported.count.saturating_add(1);
+        if reported.count <= Self::LIMIT {
             self.findings.report(finding);
-        } else if told.count == Self::LIMIT + 1 {
-            (told.table, told.offset) = (finding.table, finding.offset);
+        } else if reported.count == Self::LIMIT + 1 {
+            (reported.table, reported.offset) = (finding.table, finding.offset);
         }
     }
 }

@@ -1,32 +1,33 @@
-//! What the SRAT calls a device that reads and writes memory.
+//! The SRAT's name for a device that reads and writes memory.
 use core::fmt;
 
 use crate::wire::SratGenericAffinity;
 
-/// What a device is found by (ACPI 6.5 §5.2.16.6).
+/// The identity of a device (ACPI 6.5 §5.2.16.6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeviceHandle {
     /// A device of the ACPI namespace.
     Acpi {
-        /// Its `_HID`; not always text.
+        /// The `_HID`, which is not always text.
         hid: [u8; 8],
-        /// Its `_UID`.
+        /// The `_UID`.
         uid: u32,
     },
     /// A PCI function.
     Pci {
-        /// The segment group.
+        /// The segment group's number.
         segment: u16,
-        /// The bus.
+        /// The bus number.
         bus: u8,
-        /// The device, 0 to 31.
+        /// The device number, 0 to 31.
         device: u8,
-        /// The function, 0 to 7.
+        /// The function number, 0 to 7.
         function: u8,
     },
 }
 
 impl DeviceHandle {
+    /// Decodes a handle, or returns `None` if its kind is unknown.
     pub(crate) fn read(kind: u8, bytes: [u8; 16]) -> Option<Self> {
         match (kind, bytes) {
             (SratGenericAffinity::ACPI_HANDLE, [hid @ .., a, b, c, d, _, _, _, _]) => {
@@ -44,7 +45,7 @@ impl DeviceHandle {
 }
 
 impl fmt::Display for DeviceHandle {
-    /// `PCI 0000:17:00.1` or `ACPI ACPI0016 (UID 3)`; a byte of the `_HID` that is no text as `\x1b`.
+    /// Writes `PCI 0000:17:00.1` or `ACPI ACPI0016 (UID 3)`, with unprintable bytes of the `_HID` as `\x1b`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Acpi { hid, uid } => write!(out, "ACPI {} (UID {uid})", hid.escape_ascii()),
@@ -61,7 +62,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn a_handle_is_written_as_its_bus_writes_it_and_escaped_where_it_is_no_text() {
+    fn a_handle_is_displayed_in_its_bus_notation_with_unprintable_bytes_escaped() {
         let pci = DeviceHandle::Pci { segment: 1, bus: 0x17, device: 31, function: 7 };
         assert_eq!(pci.to_string(), "PCI 0001:17:1f.7");
         let acpi = DeviceHandle::Acpi { hid: *b"ACPI\x1b\0\xff6", uid: 3 };

@@ -1,14 +1,14 @@
-//! Walks the entries of a table: each starts with its type and its length, in a byte each or, in the HMAT, in more.
+//! Iterates over the entries of a table. Each entry starts with its type and its length.
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::{Finding, Findings, Signature, What};
+use crate::{EntryFault, Fault, Finding, Findings, Signature};
 
-/// How an entry starts.
+/// The layout of the start of an entry.
 #[derive(Clone, Copy, Debug)]
 enum Start {
-    /// Type and length in a byte each.
+    /// A type and a length of one byte each.
     Narrow,
-    /// A type of 2 bytes, 2 reserved ones, a length of 4 (ACPI 6.5 §5.2.28).
+    /// A type of 2 bytes, 2 reserved bytes, and a length of 4 bytes (ACPI 6.5 §5.2.28).
     Wide,
 }
 
@@ -20,7 +20,7 @@ impl Start {
         }
     }
 
-    /// The type and the length of the entry that these bytes start with; `None` where they are too few to tell.
+    /// Returns the type and the length of the entry at the start of `bytes`, or `None` if there are too few bytes.
     fn read(self, bytes: &[u8]) -> Option<(u16, u32)> {
         match (self, bytes) {
             (Self::Narrow, &[kind, length, ..]) => Some((kind.into(), length.into())),
@@ -32,10 +32,10 @@ impl Start {
     }
 }
 
-/// How many bytes an entry of a type has, whatever its length says; `None` where that differs or is not known.
+/// Returns the size that the specification gives to all entries of a type, or `None` if sizes vary or are unknown.
 pub(crate) type FixedSize = fn(kind: u16) -> Option<usize>;
 
-/// The entries not yet read. Each step goes on by at least an entry's start, so a table has an end.
+/// The entries that have not been read. Each step advances by at least the start of an entry, so iteration ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Entries<'a> {
     table: Signature,
@@ -45,7 +45,7 @@ pub(crate) struct Entries<'a> {
     fixed_size: FixedSize,
 }
 
-/// One entry: all bytes that its length takes in.
+/// One entry with all bytes that its length covers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
     table: Signature,
@@ -55,27 +55,29 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// The entries of this table that start at `offset`.
+    /// Iterates over entries with narrow starts from `offset` on.
     pub fn new(table: Signature, bytes: &'a [u8], offset: usize, fixed_size: FixedSize) -> Self {
         Self { table, bytes, offset, start: Start::Narrow, fixed_size }
     }
 
-    /// The same where types have 2 bytes and lengths 4.
+    /// Iterates over entries with wide starts from `offset` on.
     pub fn wide(table: Signature, bytes: &'a [u8], offset: usize, fixed_size: FixedSize) -> Self {
         Self { start: Start::Wide, ..Self::new(table, bytes, offset, fixed_size) }
     }
 
-    /// The next entry that lies in the table. One that goes past its end is left out, and what follows is found by the
-    /// size that its type always has, if that is known.
+    /// Returns the next entry that lies within the table.
+    ///
+    /// Skips an entry that goes past the table's end. If all entries of its type have one size, that size gives the
+    /// position of the next entry.
     pub fn next(&mut self, findings: &mut dyn Findings) -> Option<Entry<'a>> {
         loop {
             let rest = self.bytes.get(self.offset..).unwrap_or_default();
             let offset = self.offset as u32;
-            let (wrong, passed) = match self.start.read(rest) {
+            let (fault, skipped) = match self.start.read(rest) {
                 None if rest.is_empty() => return None,
-                None => (What::EntryHeaderCut, None),
+                None => (EntryFault::HeaderCut, None),
                 Some((kind, length)) if (length as usize) < self.start.size() => {
-                    (What::EntryWithoutLength { kind, length }, None)
+                    (EntryFault::WithoutLength { kind, length }, None)
                 }
                 Some((kind, length)) => match rest.get(..length as usize) {
                     Some(bytes) => {
@@ -83,20 +85,20 @@ impl<'a> Entries<'a> {
                         return Some(Entry { table: self.table, kind, offset, bytes });
                     }
                     None => {
-                        let passed = (self.fixed_size)(kind).filter(|&size| size <= rest.len());
-                        let (left, next) = (rest.len() as u32, passed.map(|size| offset + size as u32));
-                        (What::EntryPastEnd { kind, length, left, next }, passed)
+                        let skipped = (self.fixed_size)(kind).filter(|&size| size <= rest.len());
+                        let (left, next) = (rest.len() as u32, skipped.map(|size| offset + size as u32));
+                        (EntryFault::PastEnd { kind, length, left, next }, skipped)
                     }
                 },
             };
-            self.offset = passed.map_or(self.bytes.len(), |size| self.offset + size);
-            findings.report(Finding::new(self.table, offset, wrong));
+            self.offset = skipped.map_or(self.bytes.len(), |size| self.offset + size);
+            findings.report(Finding::new(self.table, offset, fault));
         }
     }
 }
 
 impl<'a> Entry<'a> {
-    /// The entry as this structure; `None` when it is too short for that.
+    /// Returns the entry as a `T`, or `None` if the entry is shorter than a `T`.
     pub fn read<T>(&self, findings: &mut dyn Findings) -> Option<&'a T>
     where
         T: FromBytes + Immutable + KnownLayout + Unaligned,
@@ -106,7 +108,7 @@ impl<'a> Entry<'a> {
         Some(value)
     }
 
-    /// The structure that the entry starts with, and what follows it; `None` when it is too short for that.
+    /// Returns the `T` at the start of the entry and the bytes after it, or `None` if the entry is shorter than a `T`.
     pub fn read_start<T>(&self, findings: &mut dyn Findings) -> Option<(&'a T, &'a [u8])>
     where
         T: FromBytes + Immutable + KnownLayout + Unaligned,
@@ -114,32 +116,32 @@ impl<'a> Entry<'a> {
         let read = T::ref_from_prefix(self.bytes).ok();
         if read.is_none() {
             let (kind, length, needed) = (self.kind, self.length(), size_of::<T>() as u32);
-            self.report(What::EntryShort { kind, length, needed }, findings);
+            self.report(EntryFault::Short { kind, length, needed }, findings);
         }
         read
     }
 
-    /// Says so when something of the entry was left over.
+    /// Reports that the entry is too long if `rest`, its unread bytes, is not empty.
     pub fn end(&self, rest: &[u8], findings: &mut dyn Findings) {
         let (kind, length) = (self.kind, self.length());
         if !rest.is_empty() {
             let needed = length - rest.len() as u32;
-            self.report(What::EntryLong { kind, length, needed }, findings);
+            self.report(EntryFault::Long { kind, length, needed }, findings);
         }
     }
 
-    /// The type where it has one byte.
+    /// Returns the type of an entry with a narrow start.
     pub fn kind_byte(&self) -> u8 {
         self.kind as u8
     }
 
-    /// Bytes in the entry, which its length has counted.
+    /// Returns the number of bytes in the entry.
     fn length(&self) -> u32 {
         self.bytes.len() as u32
     }
 
-    /// Reports something at this entry.
-    pub fn report(&self, what: What, findings: &mut dyn Findings) {
-        findings.report(Finding::new(self.table, self.offset, what));
+    /// Reports a fault at this entry.
+    pub fn report(&self, fault: impl Into<Fault>, findings: &mut dyn Findings) {
+        findings.report(Finding::new(self.table, self.offset, fault));
     }
 }

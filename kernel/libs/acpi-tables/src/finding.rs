@@ -1,60 +1,34 @@
-//! What a reader of tables reports: where something was wrong, which rule it broke, and what was done.
+//! A finding: where a table is wrong, which rule it breaks, and what was done about it.
 use core::fmt;
 
-use crate::{Rule, Signature, What};
+use crate::{Action, Fault, Rule, Signature};
 
-/// What was done about a finding.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Action {
-    /// It was put right, and the rest of what it is about is used.
-    Mended,
-    /// One entry was left out.
-    Dropped,
-    /// The whole table was left out.
-    Refused,
-}
-
-impl Action {
-    /// All of them, in order.
-    pub const ALL: [Self; 3] = [Self::Mended, Self::Dropped, Self::Refused];
-
-    /// The word in the event stream.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mended => "mended",
-            Self::Dropped => "dropped",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// One thing in firmware's tables that was not as it should be. Displays as one line of plain words, without the
-/// table, the rule and the action.
+/// One fault in firmware's tables. Displays as one line of plain words, without the table, the rule and the action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The table that is at fault.
+    /// The table with the fault.
     pub table: Signature,
-    /// Bytes from the table's start to the wrong entry or field; 0 where it is about no entry in particular.
+    /// Bytes from the table's start to the faulty entry or field, or 0 if the finding concerns no single entry.
     pub offset: u32,
-    /// The rule that was broken.
+    /// The rule that the table breaks.
     pub rule: Rule,
-    /// What was done about it.
+    /// What was done about the fault.
     pub action: Action,
-    /// What was wrong, with its numbers.
-    pub what: What,
+    /// The fault with its numbers.
+    pub fault: Fault,
 }
 
 impl Finding {
-    /// The finding that this is wrong at that place; rule and action follow from it.
+    /// Creates a finding. The fault and the table determine the rule and the action.
     #[must_use]
-    pub const fn new(table: Signature, offset: u32, what: What) -> Self {
-        let (rule, action) = what.verdict(table);
-        Self { table, offset, rule, action, what }
+    pub fn new(table: Signature, offset: u32, fault: impl Into<Fault>) -> Self {
+        let fault = fault.into();
+        let (rule, action) = fault.verdict(table);
+        Self { table, offset, rule, action, fault }
     }
 
-    /// The finding as one line with all of it: `SRAT at 0x68: what was wrong [rule, action]`.
+    /// Displays the finding with all of its parts: `SRAT at 0x68: what is wrong [rule, action]`.
     #[must_use]
     pub fn in_full(&self) -> impl fmt::Display {
         let Self { table, offset, rule, action, .. } = *self;
@@ -66,11 +40,11 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.what.fmt(out)
+        self.fault.fmt(out)
     }
 }
 
-/// Who is told of findings; any closure that takes a [`Finding`].
+/// A receiver of findings. Every closure that takes a [`Finding`] is one.
 pub trait Findings {
     /// Takes one finding.
     fn report(&mut self, finding: Finding);

@@ -1,24 +1,25 @@
-//! Where firmware may have put tables: what of an address range is memory that may be read.
+//! The memory in which firmware may have put tables, and that may be read.
 use units::{PhysAddr, PhysRange};
 
-/// A PC's firmware may keep tables here without its memory map saying so.
+/// A PC's firmware may keep tables here although its memory map does not list them.
 const FIRST_MIB: PhysRange = PhysRange::new(0, 1 << 20);
 
-/// What a memory map knows of, whoever it belongs to, and the first MiB.
+/// All memory that a memory map lists, whatever its use, and the first MiB.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownMemory<'a> {
     ranges: &'a [PhysRange],
 }
 
 impl<'a> KnownMemory<'a> {
-    /// The memory in these ranges, whatever their order.
+    /// Creates the known memory from the ranges of a memory map, in any order.
     #[must_use]
     pub const fn new(ranges: &'a [PhysRange]) -> Self {
         Self { ranges }
     }
 
-    /// How many of `length` bytes from `address` on may be read without a gap. Nothing may at address 0, which in a table
-    /// means that there is nothing.
+    /// Returns how many of `length` bytes at `address` may be read before the first gap.
+    ///
+    /// Nothing may be read at address 0, which stands for "no address" in a table.
     #[must_use]
     pub fn readable(self, address: PhysAddr, length: usize) -> usize {
         if address.0 == 0 {
@@ -26,7 +27,7 @@ impl<'a> KnownMemory<'a> {
         }
         let wanted_end = address.0.saturating_add(length as u64);
         let mut end = address.0;
-        // Ranges that touch may hold a table together; each pass either moves on or ends.
+        // A table may lie in adjacent ranges. Each pass either advances or ends the loop.
         while end < wanted_end {
             let mut ranges = self.ranges.iter().copied().chain([FIRST_MIB]);
             match ranges.find(|range| range.contains(PhysAddr(end))) {
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_mib_may_be_read_but_for_its_first_byte() {
+    fn the_first_mib_may_be_read_except_its_first_byte() {
         assert_eq!(readable(1, usize::MAX), 0xf_ffff);
         assert_eq!(readable(0, 1), 0);
     }

@@ -10,32 +10,32 @@ use crate::wire::{
 };
 use crate::{Finding, Findings, Signature};
 
-/// A MADT that can be read; made by [`find_madt`](crate::find_madt).
+/// A readable MADT, returned by [`find_madt`](crate::find_madt).
 #[derive(Clone, Copy, Debug)]
 pub struct Madt<'a> {
     bytes: &'a [u8],
     local_apic_address: u32,
 }
 
-/// One CPU of the MADT, there or not (ACPI 6.5 §5.2.12.2 and §5.2.12.12).
+/// One CPU of the MADT, which may be absent (ACPI 6.5 §5.2.12.2 and §5.2.12.12).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MadtCpu {
-    /// The CPU's local APIC.
+    /// The id of the CPU's local APIC.
     pub apic_id: ApicId,
-    /// The CPU's name in the ACPI namespace.
+    /// The CPU's id in the ACPI namespace.
     pub acpi_processor_uid: u32,
-    /// Whether the CPU is there and may be started.
+    /// True if the CPU is present and may be started.
     pub enabled: bool,
-    /// Whether a CPU that is not enabled may come later.
+    /// True if a CPU that is not enabled may be added later.
     pub online_capable: bool,
-    /// Whether this is a type 9 entry, with a 32-bit APIC id.
+    /// True for an entry of type 9, which has a 32-bit APIC id.
     pub x2apic: bool,
     /// Bytes from the table's start to the entry.
     pub offset: u32,
 }
 
 impl MadtCpu {
-    /// Whether the APIC id is the one that stands for all CPUs of its entry's kind (Intel SDM vol. 3 §11.6.1 and §11.12.9).
+    /// Returns true if the APIC id is the broadcast id of its entry's type (Intel SDM vol. 3 §11.6.1 and §11.12.9).
     #[must_use]
     pub const fn is_broadcast(&self) -> bool {
         self.apic_id.0 == if self.x2apic { u32::MAX } else { 0xff }
@@ -48,15 +48,15 @@ impl<'a> Madt<'a> {
         Some(Self { bytes, local_apic_address: header.local_apic_address.get() })
     }
 
-    /// Where each CPU sees its local APIC: the last override's address, else the header's (§5.2.12.8).
+    /// Returns the physical address of the local APICs: the last override's, or else the header's (§5.2.12.8).
     #[must_use]
     pub fn local_apic_address(&self) -> PhysAddr {
-        let mut unheard = |_: Finding| {};
+        let mut ignore = |_: Finding| {};
         let mut entries = self.all_entries();
         let mut address = u64::from(self.local_apic_address);
-        while let Some(entry) = entries.next(&mut unheard) {
+        while let Some(entry) = entries.next(&mut ignore) {
             if entry.kind_byte() == madt_entry_type::LOCAL_APIC_ADDRESS_OVERRIDE
-                && let Some(found) = entry.read::<MadtLocalApicAddressOverride>(&mut unheard)
+                && let Some(found) = entry.read::<MadtLocalApicAddressOverride>(&mut ignore)
             {
                 address = found.local_apic_address.get();
             }
@@ -64,13 +64,13 @@ impl<'a> Madt<'a> {
         PhysAddr(address)
     }
 
-    /// The CPUs in the table's order, enabled or not, each with what it got wrong reported as it is read.
+    /// Iterates over the CPUs in the table's order, enabled or not, and reports faults on the way.
     pub fn cpus(&self, findings: &mut dyn Findings) -> impl Iterator<Item = MadtCpu> {
         let mut reader = self.reader();
         iter::from_fn(move || reader.next(findings))
     }
 
-    /// The CPUs for a caller that has findings of its own between them.
+    /// Returns a reader of the CPUs, for a caller that reports findings of its own between them.
     #[must_use]
     pub fn reader(&self) -> MadtReader<'a> {
         MadtReader { entries: self.all_entries() }
@@ -81,7 +81,7 @@ impl<'a> Madt<'a> {
     }
 }
 
-/// Bytes in an entry of this type, by the specification; of the types that x86 machines have.
+/// Returns the specified size of an entry, for the types that x86 machines have.
 const fn fixed_size(kind: u16) -> Option<usize> {
     Some(match kind as u8 {
         madt_entry_type::LOCAL_APIC => size_of::<MadtLocalApic>(),
@@ -96,14 +96,14 @@ const fn fixed_size(kind: u16) -> Option<usize> {
     })
 }
 
-/// Reads a MADT's CPUs one by one; made by [`Madt::reader`].
+/// A reader of a MADT's CPUs, returned by [`Madt::reader`].
 #[derive(Clone, Debug)]
 pub struct MadtReader<'a> {
     entries: Entries<'a>,
 }
 
 impl MadtReader<'_> {
-    /// The next CPU that can be read; `None` at the table's end.
+    /// Returns the next readable CPU, or `None` at the table's end.
     pub fn next(&mut self, findings: &mut dyn Findings) -> Option<MadtCpu> {
         while let Some(entry) = self.entries.next(findings) {
             let cpu = match entry.kind_byte() {

@@ -1,21 +1,22 @@
-//! From the root pointer to the tables: RSDP, then XSDT or RSDT, then each table's bytes (ACPI 6.5 §5.2.5 to §5.2.8).
+//! Follows the root pointer (RSDP) to the XSDT or RSDT, and from there to each table (ACPI 6.5 §5.2.5 to §5.2.8).
 //!
-//! Memory is the caller's: a closure gives the bytes at an address, as many as may be read. So the kernel, a fuzzer and
-//! a test all take the same way.
+//! The caller's closure returns the bytes at an address. Therefore the kernel, a fuzzer and a test run the same code.
 use units::PhysAddr;
 use zerocopy::FromBytes;
 
-use crate::find::{checked, sum_of};
+use crate::checksum::{checked, sum_of};
 use crate::wire::{ExtendedRsdp, Rsdp, SdtHeader};
-use crate::{Finding, Findings, RootFault, Signature, What};
+use crate::{Finding, Findings, RootFault, Signature};
 
-/// The most tables that are looked at; machines have some dozens.
+/// The highest number of tables that are read. Machines have some dozens.
 pub const MAX_TABLES: usize = 256;
 
-/// The longest table that is read. The longest known are DSDTs of some 500 KiB, in which nothing of locality is.
+/// The highest number of bytes that are read of a table.
+///
+/// The longest known tables are DSDTs of about 500 KiB, which contain no locality information.
 pub const MAX_TABLE_SIZE: usize = 1 << 20;
 
-/// Offsets in the root pointer of what findings are about.
+// Offsets of the root pointer's fields, for findings.
 const CHECKSUM_OFFSET: u32 = 8;
 const REVISION_OFFSET: u32 = 15;
 const RSDT_OFFSET: u32 = 16;
@@ -23,9 +24,9 @@ const LENGTH_OFFSET: u32 = 20;
 const XSDT_OFFSET: u32 = 24;
 const EXTENDED_CHECKSUM_OFFSET: u32 = 32;
 
-/// Physical memory as its owner lets it be read; any closure that does what [`PhysicalMemory::bytes`] does.
+/// Readable physical memory. Every closure with the signature of [`PhysicalMemory::bytes`] implements it.
 pub trait PhysicalMemory<'a> {
-    /// The bytes from `address` on, `length` of them, or as many as may be read without a gap: perhaps none.
+    /// Returns up to `length` bytes at `address`: those before the first byte that cannot be read.
     fn bytes(&self, address: PhysAddr, length: usize) -> &'a [u8];
 }
 
@@ -35,32 +36,27 @@ impl<'a, F: Fn(PhysAddr, usize) -> &'a [u8]> PhysicalMemory<'a> for F {
     }
 }
 
-/// Gives `take` the bytes of each table that the root pointer at `rsdp` leads to: as many as the table's header says
-/// and memory has, and the header's at least. At most [`MAX_TABLES`].
+/// Calls `take` with the bytes of each table that the root pointer at `rsdp` leads to, up to [`MAX_TABLES`] tables.
+///
+/// This is [`RootTable::find`], then [`RootTable::read_tables`] with [`RootTable::entries`].
 pub fn read_tables<'a>(
     rsdp: PhysAddr,
     memory: &dyn PhysicalMemory<'a>,
     findings: &mut dyn Findings,
     take: &mut dyn FnMut(&'a [u8]),
 ) {
-    let Some(pointer) = read_pointer(rsdp, memory, findings) else { return };
-    // The RSDT is an older machine's; where both are there, the XSDT has what the RSDT has (§5.2.8).
-    let root = pointer
-        .xsdt
-        .and_then(|address| RootTable::read(Signature::XSDT, XSDT_OFFSET, address, memory, findings))
-        .or_else(|| RootTable::read(Signature::RSDT, RSDT_OFFSET, pointer.rsdt, memory, findings));
-    match root {
-        Some(root) => root.read_tables(memory, findings, take),
-        None => report(Signature::RSDP, 0, RootFault::NoTable, findings),
+    if let Some(root) = RootTable::find(rsdp, memory, findings) {
+        root.read_tables(root.entries(), memory, findings, take);
     }
 }
 
-/// The root tables' addresses; 0 where there is none, `None` where the pointer's revision has no such field.
+/// The addresses of the root tables. 0 means that there is no table, `None` that the pointer has no such field.
 struct Pointer {
     rsdt: u64,
     xsdt: Option<u64>,
 }
 
+/// Reads the root pointer, or returns `None` if it is unusable.
 fn read_pointer(
     address: PhysAddr,
     memory: &dyn PhysicalMemory<'_>,
@@ -89,7 +85,7 @@ fn read_pointer(
     Some(Pointer { rsdt, xsdt })
 }
 
-/// The XSDT's address in a pointer of revision 2 or later; `None` where the pointer is too short to have it.
+/// Returns the XSDT's address from a pointer of revision 2 or later, or `None` if the pointer is too short for it.
 fn read_extension(
     address: PhysAddr,
     bytes: &[u8],
@@ -116,14 +112,58 @@ fn read_extension(
     Some(extended.xsdt_address.get())
 }
 
-/// An XSDT or RSDT.
-struct RootTable<'a> {
+/// An XSDT or RSDT: the table that lists the others. The root pointer leads to it, and its bytes were checked.
+pub struct RootTable<'a> {
     signature: Signature,
+    address: PhysAddr,
     bytes: &'a [u8],
 }
 
 impl<'a> RootTable<'a> {
-    /// The root table at this address, which the pointer has at `offset`; `None` where there is none to be read.
+    /// Follows the root pointer at `rsdp` to the XSDT or, if that is unusable, to the RSDT. Returns `None` if neither can be
+    /// used.
+    pub fn find(
+        rsdp: PhysAddr,
+        memory: &dyn PhysicalMemory<'a>,
+        findings: &mut dyn Findings,
+    ) -> Option<Self> {
+        let pointer = read_pointer(rsdp, memory, findings)?;
+        // If both tables exist, the XSDT lists the same tables as the RSDT (§5.2.8).
+        let root = pointer
+            .xsdt
+            .and_then(|address| Self::read(Signature::XSDT, XSDT_OFFSET, address, memory, findings))
+            .or_else(|| Self::read(Signature::RSDT, RSDT_OFFSET, pointer.rsdt, memory, findings));
+        if root.is_none() {
+            report(Signature::RSDP, 0, RootFault::NoTable, findings);
+        }
+        root
+    }
+
+    /// Returns the address of the root table itself.
+    pub fn address(&self) -> PhysAddr {
+        self.address
+    }
+
+    /// Returns the bytes of each entry: 8 in an XSDT, 4 in an RSDT.
+    pub fn entry_size(&self) -> usize {
+        if self.signature == Signature::XSDT { 8 } else { 4 }
+    }
+
+    /// Returns the entries: the addresses of the other tables. A part of an entry at the end is left out.
+    pub fn entries(&self) -> impl Iterator<Item = u64> + use<'a> {
+        self.entry_bytes().chunks_exact(self.entry_size()).map(|entry| {
+            let mut wide = [0; 8];
+            wide[..entry.len()].copy_from_slice(entry);
+            u64::from_le_bytes(wide)
+        })
+    }
+
+    fn entry_bytes(&self) -> &'a [u8] {
+        self.bytes.get(size_of::<SdtHeader>()..).unwrap_or_default()
+    }
+
+    /// Reads the root table at `address`, or returns `None` if there is no such table. `offset` is the offset of the
+    /// address in the root pointer.
     fn read(
         signature: Signature,
         offset: u32,
@@ -146,36 +186,34 @@ impl<'a> RootTable<'a> {
             return None;
         }
         let bytes = checked(bytes, signature, size_of::<SdtHeader>(), findings)?;
-        Some(Self { signature, bytes })
+        Some(Self { signature, address: PhysAddr(address), bytes })
     }
 
-    fn read_tables(
+    /// Calls `take` with the bytes of each table that `entries` lists, up to [`MAX_TABLES`] tables. `entries` are this root
+    /// table's, as [`RootTable::entries`] or another reader of the table returns them.
+    ///
+    /// The bytes contain at least the table's header. They end where the header says, or where readable memory ends.
+    pub fn read_tables(
         &self,
+        entries: impl Iterator<Item = u64>,
         memory: &dyn PhysicalMemory<'a>,
         findings: &mut dyn Findings,
         take: &mut dyn FnMut(&'a [u8]),
     ) {
-        let size = if self.signature == Signature::XSDT { 8 } else { 4 };
-        let header = size_of::<SdtHeader>();
-        let addresses = self.bytes.get(header..).unwrap_or_default().chunks(size);
+        let (header, size) = (size_of::<SdtHeader>(), self.entry_size());
         let (mut taken, mut null, mut first_null) = (0, 0, 0);
-        for (index, chunk) in addresses.enumerate() {
+        let mut tail = self.entry_bytes().len() % size;
+        for (index, address) in entries.enumerate() {
             let offset = (header + index * size) as u32;
-            let mut fault = |offset, fault| report(self.signature, offset, fault, findings);
-            let mut wide = [0; 8];
-            if chunk.len() < size {
-                fault(offset, RootFault::Tail { bytes: chunk.len() as u32 });
-                break;
-            }
-            wide[..size].copy_from_slice(chunk);
-            let address = u64::from_le_bytes(wide);
+            let mut fault = |fault| report(self.signature, offset, fault, findings);
             if address == 0 {
                 first_null = if null == 0 { offset } else { first_null };
                 null += 1;
                 continue;
             }
             if taken == MAX_TABLES {
-                fault(offset, RootFault::TooMany { limit: MAX_TABLES });
+                fault(RootFault::TooMany { limit: MAX_TABLES });
+                tail = 0;
                 break;
             }
             match read_table(PhysAddr(address), memory) {
@@ -183,8 +221,12 @@ impl<'a> RootTable<'a> {
                     take(table);
                     taken += 1;
                 }
-                None => fault(offset, RootFault::EntryOutside { address }),
+                None => fault(RootFault::EntryOutside { address }),
             }
+        }
+        if tail > 0 {
+            let offset = (self.bytes.len() - tail) as u32;
+            report(self.signature, offset, RootFault::Tail { bytes: tail as u32 }, findings);
         }
         if null > 0 {
             report(self.signature, first_null, RootFault::EntriesNull { count: null }, findings);
@@ -192,15 +234,16 @@ impl<'a> RootTable<'a> {
     }
 }
 
-/// As many of the bytes of the table at this address as its header says and memory has; `None` where not even the header
-/// is in memory.
-pub fn read_table<'a>(address: PhysAddr, memory: &dyn PhysicalMemory<'a>) -> Option<&'a [u8]> {
+/// Returns the bytes of the table at `address`, or `None` if its header cannot be read.
+///
+/// The bytes end where the header says, where readable memory ends, or at [`MAX_TABLE_SIZE`].
+fn read_table<'a>(address: PhysAddr, memory: &dyn PhysicalMemory<'a>) -> Option<&'a [u8]> {
     let header = memory.bytes(address, size_of::<SdtHeader>());
     let length = SdtHeader::ref_from_bytes(header).ok()?.length.get() as usize;
-    // A length below the header's own is for whoever reads the table to complain of, in the bytes of the header.
+    // `checked` reports a length that is shorter than the header. It needs the header's bytes to do so.
     Some(memory.bytes(address, length.clamp(size_of::<SdtHeader>(), MAX_TABLE_SIZE)))
 }
 
 fn report(table: Signature, offset: u32, fault: RootFault, findings: &mut dyn Findings) {
-    findings.report(Finding::new(table, offset, What::Root(fault)));
+    findings.report(Finding::new(table, offset, fault));
 }

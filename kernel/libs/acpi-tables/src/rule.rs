@@ -1,8 +1,8 @@
-//! The rules by which tables are mended or refused, each with its fixed identifier.
+//! The rules that tables must keep, each with its fixed identifier.
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident = $id:literal,)*) => {
-        /// What a [`Finding`](crate::Finding) is about. `docs/numa.md` gives each rule's reason and source.
+        /// The rule that a [`Finding`](crate::Finding) breaks. `docs/numa.md` gives each rule's reason and source.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[non_exhaustive]
         pub enum Rule {
@@ -10,10 +10,10 @@ macro_rules! rules {
         }
 
         impl Rule {
-            /// Every rule there is.
+            /// All rules.
             pub const ALL: &[Self] = &[$(Self::$rule,)*];
 
-            /// The identifier in the event stream; it never changes.
+            /// Returns the identifier in the event stream. Identifiers never change.
             #[must_use]
             pub const fn id(self) -> &'static str {
                 match self {
@@ -25,116 +25,116 @@ macro_rules! rules {
 }
 
 rules! {
-    /// The table's length is less than its header or more than what could be mapped.
+    /// The table's length is less than its header or more than the readable bytes.
     TableLength = "table.length",
     /// The table's bytes do not add up to 0.
     TableChecksum = "table.checksum",
     /// There is another table of this signature.
     TableDuplicate = "table.duplicate",
-    /// What should be a table starts with no signature.
+    /// The bytes of a table do not start with a signature.
     TableSignature = "table.signature",
 
     /// An SRAT entry's length does not fit its structure or the table.
     SratEntryLength = "srat.entry.length",
-    /// An SRAT entry is of a type that the specification does not know.
+    /// An SRAT entry's type is not in the specification.
     SratEntryType = "srat.entry.type",
-    /// A device is named in a way that the specification does not know.
+    /// The kind of a device handle is not in the specification.
     SratDeviceHandle = "srat.device.handle",
-    /// A domain of more than 8 bits in a revision that has 8.
+    /// A domain has more than 8 bits in a revision with 8-bit domains.
     SratDomainWide = "srat.domain.wide",
-    /// Two entries place one CPU in two domains.
+    /// Two entries put one CPU into two domains.
     SratCpuDuplicate = "srat.cpu.duplicate",
-    /// An entry places a CPU that the MADT does not have.
+    /// An entry names a CPU that the MADT does not list.
     SratCpuUnknown = "srat.cpu.unknown",
-    /// No entry places a CPU that the MADT has.
+    /// No entry names a CPU that the MADT lists.
     SratCpuMissing = "srat.cpu.missing",
-    /// A memory range without a byte.
+    /// A memory range is empty.
     SratMemoryEmpty = "srat.memory.empty",
-    /// A memory range that goes on past the last address there can be, or up to it.
+    /// A memory range ends at or past the last address.
     SratMemoryWraps = "srat.memory.wraps",
-    /// A memory range that does not start and end with a frame.
+    /// A memory range does not start and end at frame boundaries.
     SratMemoryUnaligned = "srat.memory.unaligned",
-    /// A memory range where the memory map has no RAM.
+    /// The memory map has no RAM in a memory range.
     SratMemoryNoRam = "srat.memory.no-ram",
     /// Two memory ranges of one domain overlap.
     SratMemoryOverlap = "srat.memory.overlap",
     /// Memory ranges of two domains overlap.
     SratMemoryConflict = "srat.memory.conflict",
-    /// RAM that no memory range covers.
+    /// No memory range covers some of the RAM.
     SratMemoryUncovered = "srat.memory.uncovered",
-    /// The table was read and has no entry of use.
+    /// The table has no usable entry.
     SratEmpty = "srat.empty",
 
-    /// The SLIT's size is not that of its matrix.
+    /// The SLIT's size does not match its matrix.
     SlitSize = "slit.size",
     /// A node's domain has no row in the SLIT.
     SlitDomain = "slit.domain",
     /// A node's distance to itself is not 10.
     SlitDiagonal = "slit.diagonal",
-    /// A distance under 10.
+    /// A distance is less than 10.
     SlitDistance = "slit.distance",
 
     /// A MADT entry's length does not fit its structure or the table.
     MadtEntryLength = "madt.entry.length",
-    /// A CPU with the APIC id that means all CPUs.
+    /// A CPU's APIC id is the broadcast id.
     MadtCpuApicId = "madt.cpu.apic-id",
-    /// Two CPUs with one APIC id.
+    /// Two CPUs have the same APIC id.
     MadtCpuDuplicate = "madt.cpu.duplicate",
-    /// The CPU that runs the kernel is not among the enabled ones.
+    /// The boot CPU is not among the enabled CPUs.
     MadtCpuBoot = "madt.cpu.boot",
 
-    /// An HMAT structure's length does not fit what it holds or the table.
+    /// An HMAT structure's length does not fit its content or the table.
     HmatEntryLength = "hmat.entry.length",
-    /// An HMAT structure is of a type that the specification does not know.
+    /// An HMAT structure's type is not in the specification.
     HmatEntryType = "hmat.entry.type",
-    /// A matrix of a kind that the specification does not know.
+    /// A matrix's data type or level is not in the specification.
     HmatMatrixKind = "hmat.matrix.kind",
-    /// A matrix or its lists go past the structure.
+    /// A matrix or its lists go past the end of the structure.
     HmatMatrixSize = "hmat.matrix.size",
-    /// A matrix without a unit.
+    /// A matrix's unit is 0.
     HmatUnit = "hmat.unit",
-    /// A value that is more than the kernel keeps.
+    /// A value is too large for the kernel to keep.
     HmatValue = "hmat.value",
-    /// Two values for one thing.
+    /// Two values contradict each other.
     HmatConflict = "hmat.conflict",
-    /// A domain that the SRAT does not know.
+    /// The SRAT does not name a domain.
     HmatDomain = "hmat.domain",
-    /// An initiator where nothing reads or writes memory.
+    /// An initiator's domain has neither a CPU nor a generic initiator.
     HmatInitiator = "hmat.initiator",
-    /// A side cache at a level that there is not, or two at one.
+    /// A side cache has an invalid level, or two caches have the same level.
     HmatCache = "hmat.cache",
 
     /// An MSCT entry's length does not fit its structure or the table.
     MsctEntryLength = "msct.entry.length",
-    /// The MSCT has no domains where it says, or a range of none.
+    /// The MSCT's offset of the domains is invalid, or a range of domains is empty.
     MsctDomains = "msct.domains",
 
-    /// The root pointer does not lie in memory.
+    /// The root pointer does not lie in readable memory.
     RsdpMemory = "rsdp.memory",
     /// The root pointer does not start with its signature.
     RsdpSignature = "rsdp.signature",
     /// The root pointer's bytes do not add up to 0.
     RsdpChecksum = "rsdp.checksum",
-    /// The root pointer's length is not one that its revision has.
+    /// The root pointer's length does not fit its revision or the readable memory.
     RsdpLength = "rsdp.length",
-    /// The root pointer has a revision that never was.
+    /// The root pointer's revision does not exist.
     RsdpRevision = "rsdp.revision",
     /// The root pointer leads to no root table.
     RsdpRoot = "rsdp.root",
-    /// A root table's length is not that of whole entries.
+    /// A root table's length does not match whole entries.
     RootLength = "root.length",
     /// A root table's entry leads to no table.
     RootEntry = "root.entry",
 
-    /// More proximity domains than the kernel keeps apart.
+    /// There are more proximity domains than the kernel has room for.
     DomainsFull = "domains.full",
-    /// More CPUs than the kernel has room for.
+    /// There are more CPUs than the kernel has room for.
     CpusFull = "cpus.full",
-    /// More memory ranges than the kernel has room for.
+    /// There are more memory ranges than the kernel has room for.
     RangesFull = "ranges.full",
-    /// More side caches than the kernel has room for.
+    /// There are more side caches than the kernel has room for.
     CachesFull = "caches.full",
-    /// More tables than the kernel looks at.
+    /// There are more tables than the kernel reads.
     TablesFull = "tables.full",
 }
 

@@ -1,4 +1,4 @@
-//! The four letters that name a table.
+//! The four letters that identify a table.
 use core::fmt::{self, Write};
 
 /// A table's signature, the first four bytes of its header (ACPI 6.5 §5.2.6).
@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 pub struct Signature(pub [u8; 4]);
 
 impl Signature {
-    /// System Resource Affinity Table: CPUs and memory to proximity domains (§5.2.16).
+    /// System Resource Affinity Table: the proximity domains of CPUs and memory (§5.2.16).
     pub const SRAT: Self = Self(*b"SRAT");
     /// System Locality Information Table: distances between proximity domains (§5.2.17).
     pub const SLIT: Self = Self(*b"SLIT");
@@ -14,21 +14,21 @@ impl Signature {
     pub const MADT: Self = Self(*b"APIC");
     /// Heterogeneous Memory Attribute Table: latency and bandwidth between proximity domains (§5.2.28).
     pub const HMAT: Self = Self(*b"HMAT");
-    /// Maximum System Characteristics Table: how many domains and addresses there may ever be (§5.2.19).
+    /// Maximum System Characteristics Table: the highest numbers of domains and addresses (§5.2.19).
     pub const MSCT: Self = Self(*b"MSCT");
-    /// Root System Description Table: addresses of tables in 32 bits (§5.2.7).
+    /// Root System Description Table: 32-bit addresses of tables (§5.2.7).
     pub const RSDT: Self = Self(*b"RSDT");
-    /// Extended System Description Table: addresses of tables in 64 bits (§5.2.8).
+    /// Extended System Description Table: 64-bit addresses of tables (§5.2.8).
     pub const XSDT: Self = Self(*b"XSDT");
-    /// Not a table but what leads to all: the Root System Description Pointer, whose own signature has eight letters
-    /// (§5.2.5).
+    /// Root System Description Pointer: the address of a root table (§5.2.5). In findings only: it is not a table, and
+    /// its own signature has eight letters.
     pub const RSDP: Self = Self(*b"RSDP");
-    /// Not a table of firmware's but the boot loader's memory map, where a finding is about that.
+    /// The boot loader's memory map. In findings only: it is not a table of the firmware.
     pub const MEMORY_MAP: Self = Self(*b"MMAP");
 }
 
 impl fmt::Display for Signature {
-    /// The letters; a byte that is not printable ASCII as `\x1b`.
+    /// Writes the letters, with unprintable bytes as `\x1b`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &byte in &self.0 {
             match byte {

@@ -1,4 +1,4 @@
-//! SRAT: which CPUs and which memory belong to which proximity domain (ACPI 6.5 §5.2.16).
+//! SRAT: the proximity domains of CPUs, memory and devices (ACPI 6.5 §5.2.16).
 use core::iter;
 
 use units::{ApicId, ProximityDomain};
@@ -9,9 +9,9 @@ use crate::wire::{
     SratGenericAffinity, SratHeader, SratMemoryAffinity, SratProcessorAffinity, SratX2ApicAffinity,
     srat_entry_type,
 };
-use crate::{DeviceHandle, Findings, Signature, What};
+use crate::{DeviceHandle, EntryFault, Findings, Signature, SratFault};
 
-/// An SRAT that can be read; made by [`find_srat`](crate::find_srat).
+/// A readable SRAT, returned by [`find_srat`](crate::find_srat).
 #[derive(Clone, Copy, Debug)]
 pub struct Srat<'a> {
     bytes: &'a [u8],
@@ -21,15 +21,15 @@ pub struct Srat<'a> {
 /// One entry of an SRAT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SratEntry {
-    /// Type 0 or 2.
+    /// Type 0 or 2: a CPU.
     Cpu(SratCpu),
-    /// Type 1.
+    /// Type 1: a memory range.
     Memory(SratMemory),
     /// Type 5: a device that reads and writes memory by itself.
     GenericInitiator(SratDevice),
-    /// Type 6: where such a device may be found, as a CXL host bridge.
+    /// Type 6: a port behind which such a device may be found, such as a CXL host bridge.
     GenericPort(SratDevice),
-    /// Types 3, 4 and 7, of Arm and RISC-V machines (`wire::srat_entry_type` names them), and those that there are not.
+    /// Types 3, 4 and 7, which Arm and RISC-V machines use (see [`srat_entry_type`]), and unknown types.
     Other {
         /// The entry's type.
         kind: u8,
@@ -41,30 +41,30 @@ pub enum SratEntry {
 /// A CPU's proximity domain (ACPI 6.5 §5.2.16.1 and §5.2.16.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SratCpu {
-    /// The CPU.
+    /// The id of the CPU's local APIC.
     pub apic_id: ApicId,
-    /// Where it belongs.
+    /// The proximity domain.
     pub domain: ProximityDomain,
-    /// Whether the entry counts at all.
+    /// True if the entry is in use. Other entries must be ignored.
     pub enabled: bool,
     /// Bytes from the table's start to the entry.
     pub offset: u32,
 }
 
-/// A memory range's proximity domain, as firmware wrote it: base and length may be anything (ACPI 6.5 §5.2.16.2).
+/// A memory range's proximity domain as firmware wrote it (ACPI 6.5 §5.2.16.2). Base and length may be any numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SratMemory {
     /// The first byte's physical address.
     pub base: u64,
     /// Bytes in the range.
     pub length: u64,
-    /// Where it belongs.
+    /// The proximity domain.
     pub domain: ProximityDomain,
-    /// Whether the entry counts at all.
+    /// True if the entry is in use. Other entries must be ignored.
     pub enabled: bool,
-    /// Whether memory may come and go here; there may be none now.
+    /// True if memory may be added and removed here. The range may contain no memory now.
     pub hot_pluggable: bool,
-    /// Whether it is persistent memory, which is not RAM to a kernel.
+    /// True for persistent memory, which the kernel does not use as RAM.
     pub non_volatile: bool,
     /// Bytes from the table's start to the entry.
     pub offset: u32,
@@ -73,13 +73,13 @@ pub struct SratMemory {
 /// A device's proximity domain (ACPI 6.5 §5.2.16.6 and §5.2.16.7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SratDevice {
-    /// Which device; `None` where firmware wrote a kind of handle that there is not.
+    /// The device, or `None` if the kind of handle is unknown.
     pub handle: Option<DeviceHandle>,
-    /// Where it belongs.
+    /// The proximity domain.
     pub domain: ProximityDomain,
-    /// Whether the entry counts at all.
+    /// True if the entry is in use. Other entries must be ignored.
     pub enabled: bool,
-    /// Whether the device takes part in all that the architecture asks of a memory access.
+    /// True if the device supports all architectural transactions, such as atomic accesses.
     pub architectural_transactions: bool,
     /// Bytes from the table's start to the entry.
     pub offset: u32,
@@ -91,19 +91,19 @@ impl<'a> Srat<'a> {
         Some(Self { bytes, revision: header.header.revision })
     }
 
-    /// The table's revision: 1 has domains of 8 bits in types 0 and 1, later ones of 32.
+    /// Returns the table's revision. In revision 1, types 0 and 1 have 8-bit domains; in later ones, 32-bit domains.
     #[must_use]
     pub const fn revision(&self) -> u8 {
         self.revision
     }
 
-    /// The entries in the table's order, each with what it got wrong reported as it is read.
+    /// Iterates over the entries in the table's order, and reports faults on the way.
     pub fn entries(&self, findings: &mut dyn Findings) -> impl Iterator<Item = SratEntry> {
         let mut reader = self.reader();
         iter::from_fn(move || reader.next(findings))
     }
 
-    /// The entries for a caller that has findings of its own between them.
+    /// Returns a reader of the entries, for a caller that reports findings of its own between them.
     #[must_use]
     pub fn reader(&self) -> SratReader<'a> {
         let entries = Entries::new(Signature::SRAT, self.bytes, size_of::<SratHeader>(), fixed_size);
@@ -111,7 +111,7 @@ impl<'a> Srat<'a> {
     }
 }
 
-/// Bytes in an entry of this type, by the specification.
+/// Returns the specified size of an entry.
 const fn fixed_size(kind: u16) -> Option<usize> {
     Some(match kind as u8 {
         srat_entry_type::PROCESSOR_LOCAL_APIC_AFFINITY => size_of::<SratProcessorAffinity>(),
@@ -127,7 +127,7 @@ const fn fixed_size(kind: u16) -> Option<usize> {
     })
 }
 
-/// Reads an SRAT's entries one by one; made by [`Srat::reader`].
+/// A reader of an SRAT's entries, returned by [`Srat::reader`].
 #[derive(Clone, Debug)]
 pub struct SratReader<'a> {
     entries: Entries<'a>,
@@ -135,7 +135,7 @@ pub struct SratReader<'a> {
 }
 
 impl SratReader<'_> {
-    /// The next entry that can be read; `None` at the table's end.
+    /// Returns the next readable entry, or `None` at the table's end.
     pub fn next(&mut self, findings: &mut dyn Findings) -> Option<SratEntry> {
         while let Some(entry) = self.entries.next(findings) {
             let value = match entry.kind_byte() {
@@ -183,7 +183,7 @@ impl SratReader<'_> {
         }))
     }
 
-    /// The domain that was meant: before revision 2 the bits above the eighth are reserved.
+    /// Returns the domain that `written` means: before revision 2, bits 8 to 31 are reserved.
     fn domain(
         &self,
         written: u32,
@@ -196,7 +196,7 @@ impl SratReader<'_> {
         }
         let used = ProximityDomain(written & 0xff);
         if enabled {
-            entry.report(What::DomainWide { written: ProximityDomain(written), used }, findings);
+            entry.report(SratFault::DomainWide { written: ProximityDomain(written), used }, findings);
         }
         used
     }
@@ -218,7 +218,7 @@ fn device(entry: Entry<'_>, findings: &mut dyn Findings) -> Option<SratDevice> {
     let enabled = has(SratGenericAffinity::ENABLED);
     let handle = DeviceHandle::read(device.device_handle_type, device.device_handle);
     if handle.is_none() && enabled {
-        entry.report(What::DeviceHandle { kind: device.device_handle_type }, findings);
+        entry.report(SratFault::DeviceHandle { kind: device.device_handle_type }, findings);
     }
     Some(SratDevice {
         handle,
@@ -231,7 +231,7 @@ fn device(entry: Entry<'_>, findings: &mut dyn Findings) -> Option<SratDevice> {
 
 fn other(kind: u8, entry: Entry<'_>, findings: &mut dyn Findings) -> SratEntry {
     if kind > srat_entry_type::RINTC_AFFINITY {
-        entry.report(What::EntryTypeUnknown { kind: kind.into() }, findings);
+        entry.report(EntryFault::TypeUnknown { kind: kind.into() }, findings);
     }
     SratEntry::Other { kind, offset: entry.offset }
 }

@@ -1,8 +1,9 @@
-//! Tests of the tables' readers: a module a table, and properties that hold for any bytes.
+//! Tests of the tables' readers: a module for each table, and properties that hold for arbitrary bytes.
 mod any_bytes;
 mod cap;
 mod find;
 mod hmat;
+mod hmat_lengths;
 mod madt;
 mod msct;
 mod root;
@@ -13,12 +14,13 @@ use alloc::vec::Vec;
 
 use crate::{Action, Finding};
 
-/// What a test compares of a finding: offset, rule id, action.
-type Told = (u32, &'static str, Action);
+/// The parts of a finding that tests compare: offset, rule id, action.
+type Reported = (u32, &'static str, Action);
 
-/// Runs `read` and gives what it made and what it reported.
-fn with_findings<T>(read: impl FnOnce(&mut dyn crate::Findings) -> T) -> (T, Vec<Told>) {
-    let mut told = Vec::new();
-    let value = read(&mut |finding: Finding| told.push((finding.offset, finding.rule.id(), finding.action)));
-    (value, told)
+/// Runs `read` and returns its result and its findings.
+fn with_findings<T>(read: impl FnOnce(&mut dyn crate::Findings) -> T) -> (T, Vec<Reported>) {
+    let mut reported = Vec::new();
+    let value =
+        read(&mut |finding: Finding| reported.push((finding.offset, finding.rule.id(), finding.action)));
+    (value, reported)
 }

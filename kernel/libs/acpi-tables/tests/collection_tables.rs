@@ -1,4 +1,4 @@
-//! Every table of the collection is read as somebody else's decoder reads it, and those that are wrong are told so.
+//! Tests that every table of the collection is read as another decoder reads it, and that faulty ones are reported.
 mod collection;
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use acpi_tables::{
 use collection::Table;
 use units::ProximityDomain;
 
-/// The findings, by offset and rule id, that the index calls for.
+/// Returns the findings that the index implies, by offset and rule id.
 fn expected_findings(table: &Table) -> Vec<(u32, &'static str)> {
     let mut expected = Vec::new();
     if table.holds["cksum"] != "ok" {
@@ -19,7 +19,7 @@ fn expected_findings(table: &Table) -> Vec<(u32, &'static str)> {
     if table.holds.contains_key("SIZE_MISMATCH") {
         expected.push((36, "slit.size"));
     }
-    // `END_MISMATCH o=104 L=144`: the last entry is at 104 and goes nowhere.
+    // `END_MISMATCH o=104 L=144`: the last entry is at 104 and does not end at the table's end.
     if let Some(end) = table.holds.get("END_MISMATCH") {
         let offset = end.split(['=', ' ']).nth(1).and_then(|offset| offset.parse().ok());
         expected.push((offset.expect("an offset"), "srat.entry.length"));
@@ -30,8 +30,8 @@ fn expected_findings(table: &Table) -> Vec<(u32, &'static str)> {
 #[test]
 fn each_table_holds_what_the_index_says() {
     for table in &collection::read() {
-        let mut told = Vec::new();
-        let mut findings = |finding: Finding| told.push((finding.offset, finding.rule.id()));
+        let mut reported = Vec::new();
+        let mut findings = |finding: Finding| reported.push((finding.offset, finding.rule.id()));
         match table.signature.as_str() {
             "SRAT" => check_srat(find_srat([&table.bytes[..]], &mut findings).unwrap(), table, &mut findings),
             "SLIT" => check_slit(find_slit([&table.bytes[..]], &mut findings).unwrap(), table),
@@ -39,7 +39,7 @@ fn each_table_holds_what_the_index_says() {
             "HMAT" => check_hmat(find_hmat([&table.bytes[..]], &mut findings).unwrap(), table, &mut findings),
             _ => continue,
         }
-        assert_eq!(told, expected_findings(table), "{}", table.file);
+        assert_eq!(reported, expected_findings(table), "{}", table.file);
     }
 }
 
@@ -73,7 +73,7 @@ fn check_srat(srat: Srat<'_>, table: &Table, findings: &mut impl FnMut(Finding))
     check_domains(table, "mem_pxm", &ranges().map(|memory| memory.domain.0).collect());
 }
 
-/// The index lists domains, or where they are many, counts them.
+/// Compares domains with the index, which lists them, or counts them if they are many.
 fn check_domains(table: &Table, key: &str, domains: &BTreeSet<u32>) {
     match table.numbers(key) {
         Some(listed) => assert_eq!(listed, domains.iter().copied().collect::<Vec<_>>(), "{}", table.file),
@@ -120,36 +120,37 @@ fn check_hmat(hmat: Hmat<'_>, table: &Table, findings: &mut impl FnMut(Finding))
     for entry in &entries {
         let HmatEntry::Matrix(matrix) = entry else { continue };
         let MatrixValue::Known(value) = matrix.value(0, 0) else { panic!("{}: no first value", table.file) };
-        // Any machine's memory is nearer than 10 µs and faster than 10 MB/s.
-        let sound = if matrix.quantity == Quantity::Latency { 1000..10_000_000 } else { 10..10_000_000 };
-        assert!(sound.contains(&value), "{}: {value}", table.file);
+        // Memory of every machine has less latency than 10 µs and more bandwidth than 10 MB/s.
+        let correct = if matrix.quantity == Quantity::Latency { 1000..10_000_000 } else { 10..10_000_000 };
+        assert!(correct.contains(&value), "{}: {value}", table.file);
     }
 }
 
-/// File, findings by offset, rule and action, and how many entries or distances can be read.
+/// A file, its findings by offset, rule and action, and the number of entries or distances that can be read.
 type Outcome<'a> = (&'a str, &'a [(u32, &'a str, Action)], usize);
 
-/// What the odd SRATs and SLITs of the collection come to.
-const ODD: &[Outcome<'_>] = &[
-    // A CPU, a range, and then an entry of length 0: the rest is unread.
+/// The results for the faulty SRATs and SLITs of the collection.
+const FAULTY: &[Outcome<'_>] = &[
+    // A CPU, a range, and then an entry of length 0, which ends the table.
     ("gen__inject_srat_zero_length__SRAT.bin", &[(104, "srat.entry.length", Action::Dropped)], 2),
-    // Four localities and one row of them.
-    ("gen__inject_slit_short__SLIT.bin", &[(36, "slit.size", Action::Mended)], 4),
-    // One locality, and room for eight: the first byte is its distance.
+    // Four localities, but only one row.
+    ("gen__inject_slit_short__SLIT.bin", &[(36, "slit.size", Action::Repaired)], 4),
+    // One locality, but room for eight. The first byte is its distance.
     (
         "linuxhw__Desktop_EVGA_X299_X299_MICRO_4B645993A72D__SLIT_69182223.bin",
-        &[(36, "slit.size", Action::Mended)],
+        &[(36, "slit.size", Action::Repaired)],
         1,
     ),
 ];
 
 #[test]
-fn each_odd_srat_and_slit_comes_to_what_is_written_down() {
-    let mut odd = Vec::new();
+fn each_faulty_srat_and_slit_has_the_expected_result() {
+    let mut faulty = Vec::new();
     let tables = collection::read();
     for table in &tables {
-        let mut told = Vec::new();
-        let mut findings = |finding: Finding| told.push((finding.offset, finding.rule.id(), finding.action));
+        let mut reported = Vec::new();
+        let mut findings =
+            |finding: Finding| reported.push((finding.offset, finding.rule.id(), finding.action));
         let readable = match table.signature.as_str() {
             "SRAT" => find_srat([&table.bytes[..]], &mut findings)
                 .map_or(0, |srat| srat.entries(&mut findings).count()),
@@ -160,16 +161,16 @@ fn each_odd_srat_and_slit_comes_to_what_is_written_down() {
             }),
             _ => continue,
         };
-        if !told.is_empty() {
-            odd.push((table.file.as_str(), told, readable));
+        if !reported.is_empty() {
+            faulty.push((table.file.as_str(), reported, readable));
         }
     }
     if tables.is_empty() {
         return;
     }
-    odd.sort_unstable_by_key(|odd| odd.0);
+    faulty.sort_unstable_by_key(|faulty| faulty.0);
     let mut expected: Vec<_> =
-        ODD.iter().map(|&(file, told, readable)| (file, told.to_vec(), readable)).collect();
-    expected.sort_unstable_by_key(|odd| odd.0);
-    assert_eq!(odd, expected);
+        FAULTY.iter().map(|&(file, reported, readable)| (file, reported.to_vec(), readable)).collect();
+    expected.sort_unstable_by_key(|faulty| faulty.0);
+    assert_eq!(faulty, expected);
 }

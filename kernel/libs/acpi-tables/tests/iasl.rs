@@ -1,5 +1,5 @@
-//! Each sound SRAT and SLIT of the collection is, field by field, what another decoder says: `iasl -d`.
-#[expect(dead_code, reason = "what the index says is for other tests")]
+//! Tests that each correct SRAT and SLIT of the collection is read as `iasl -d` reads it, field by field.
+#[expect(dead_code, reason = "other tests use the index")]
 mod collection;
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use acpi_tables::{Finding, SratCpu, SratEntry, SratMemory, find_slit, find_srat}
 use collection::Table;
 use units::{ApicId, ProximityDomain};
 
-/// What `iasl` makes of the table, as text; `None` where there is no `iasl`.
+/// Returns the table as text from `iasl`, or `None` if there is no `iasl`.
 fn disassemble(table: &Table, folder: &Path) -> Option<String> {
     let input = folder.join("table.bin");
     fs::write(&input, &table.bytes).expect("the folder is writable");
@@ -26,14 +26,14 @@ fn disassemble(table: &Table, folder: &Path) -> Option<String> {
     Some(fs::read_to_string(folder.join("table.dsl")).expect("iasl wrote it"))
 }
 
-/// A folder for one run of this test.
+/// Creates a folder for one run of this test.
 fn scratch_folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("iasl-{}", process::id()));
     fs::create_dir_all(&folder).expect("cargo's own folder is writable");
     folder
 }
 
-/// The fields of a header or of one entry, by iasl's names.
+/// The fields of a header or of one entry, with iasl's names.
 #[derive(Default)]
 struct Fields {
     offset: u32,
@@ -51,8 +51,9 @@ impl Fields {
     }
 }
 
-/// The header, then each entry. Lines are `[030h 0048   1]   Subtable Type : 00 [what that is]`, and flags as
-/// `Enabled : 1`.
+/// Returns the fields of the header, then of each entry.
+///
+/// A line is `[030h 0048   1]   Subtable Type : 00 [meaning]`, or `Enabled : 1` for a flag.
 fn fields(text: &str) -> Vec<Fields> {
     let mut all = vec![Fields::default()];
     let text = text.split("Raw Table Data").next().unwrap_or_default();
@@ -71,10 +72,10 @@ fn fields(text: &str) -> Vec<Fields> {
     all
 }
 
-/// Whether reading all of the table has nothing to tell.
-fn is_sound(table: &Table) -> bool {
-    let mut told = 0;
-    let mut findings = |_: Finding| told += 1;
+/// Returns true if reading the whole table reports nothing.
+fn is_correct(table: &Table) -> bool {
+    let mut reported = 0;
+    let mut findings = |_: Finding| reported += 1;
     match table.signature.as_str() {
         "SRAT" => {
             let srat = find_srat([&table.bytes[..]], &mut findings);
@@ -82,17 +83,17 @@ fn is_sound(table: &Table) -> bool {
         }
         _ => drop(find_slit([&table.bytes[..]], &mut findings)),
     }
-    told == 0
+    reported == 0
 }
 
 #[test]
-fn each_sound_srat_and_slit_is_field_by_field_what_iasl_says() {
+fn each_correct_srat_and_slit_is_read_as_iasl_reads_it() {
     let folder = scratch_folder();
-    let (mut compared, mut values, mut odd) = (0, 0, Vec::new());
+    let (mut compared, mut values, mut faulty) = (0, 0, Vec::new());
     let tables = collection::read();
     for table in tables.iter().filter(|table| ["SRAT", "SLIT"].contains(&table.signature.as_str())) {
-        if !is_sound(table) {
-            odd.push(&table.file);
+        if !is_correct(table) {
+            faulty.push(&table.file);
             continue;
         }
         let Some(text) = disassemble(table, &folder) else {
@@ -103,12 +104,14 @@ fn each_sound_srat_and_slit_is_field_by_field_what_iasl_says() {
         compared += 1;
     }
     let _ = fs::remove_dir_all(&folder);
-    println!("iasl: {compared} tables agree, in {values} entries and distances; odd ones left out: {odd:?}");
+    println!(
+        "iasl: {compared} tables agree, in {values} entries and distances; faulty ones left out: {faulty:?}"
+    );
 }
 
-/// Gives the number of entries.
+/// Compares an SRAT with iasl's text. Returns the number of entries.
 fn check_srat(table: &Table, text: &str) -> usize {
-    let srat = find_srat([&table.bytes[..]], &mut |_| {}).expect("it is sound");
+    let srat = find_srat([&table.bytes[..]], &mut |_| {}).expect("it is correct");
     let (file, theirs) = (&table.file, fields(text));
     assert_eq!(u64::from(srat.revision()), theirs[0].number("Revision"), "{file}");
     let ours: Vec<SratEntry> = srat.entries(&mut |_| {}).collect();
@@ -121,7 +124,7 @@ fn check_srat(table: &Table, text: &str) -> usize {
 
 fn check_entry(ours: &SratEntry, theirs: &Fields, revision: u8, file: &str) {
     let number = |name| theirs.number(name);
-    // What iasl shows of a domain's upper bits counts from revision 2 on.
+    // iasl shows a domain's upper bits in every revision. They are valid from revision 2 on.
     let domain =
         |written: u64| ProximityDomain(if revision < 2 { written as u32 & 0xff } else { written as u32 });
     let expected = match number("Subtable Type") {
@@ -151,10 +154,10 @@ fn check_entry(ours: &SratEntry, theirs: &Fields, revision: u8, file: &str) {
     assert_eq!(*ours, expected, "{file}");
 }
 
-/// Gives the number of distances.
+/// Compares a SLIT with iasl's text. Returns the number of distances.
 fn check_slit(table: &Table, text: &str) -> usize {
-    let slit = find_slit([&table.bytes[..]], &mut |_| {}).expect("it is sound");
-    // Long rows go on in the next line.
+    let slit = find_slit([&table.bytes[..]], &mut |_| {}).expect("it is correct");
+    // A long row continues on the next line.
     let (file, theirs) = (&table.file, &fields(&text.replace("\\\n", " "))[0]);
     let side = slit.localities() as u32;
     assert_eq!(u64::from(side), theirs.number("Localities"), "{file}");

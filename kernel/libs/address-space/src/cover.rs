@@ -1,8 +1,8 @@
-//! Covering a range of frames with as few pages as can be: the largest in its middle, smaller ones towards its ends.
+//! Covers a range of frames with as few pages as possible: large ones in the middle, smaller ones at the ends.
 use arrayvec::ArrayVec;
 use units::{FrameNumber, FrameRange};
 
-/// The sizes of pages that x86-64 has (Intel SDM vol. 3 §4.5).
+/// The page sizes of x86-64 (Intel SDM vol. 3 §4.5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PageSize {
     /// 4 KiB.
@@ -14,7 +14,7 @@ pub enum PageSize {
 }
 
 impl PageSize {
-    /// Frames in a page of this size.
+    /// Returns the number of frames in a page of this size.
     #[must_use]
     pub const fn frames(self) -> u64 {
         1 << (9 * self as u32)
@@ -29,7 +29,7 @@ impl PageSize {
     }
 }
 
-/// Frames that pages of one size cover: both ends are multiples of it.
+/// Frames that pages of one size cover. Both ends are multiples of that size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {
     /// The frames.
@@ -38,13 +38,13 @@ pub struct Run {
     pub size: PageSize,
 }
 
-/// The most runs that a range needs: small, large, huge, large, small.
+/// The highest number of runs for a range: small, large, huge, large, small.
 pub const MAX_RUNS: usize = 5;
 
-/// The fewest pages, none larger than `largest`, that cover exactly these frames, in ascending order.
+/// Returns the fewest pages that cover exactly these frames, in ascending order. No page is larger than `largest`.
 ///
-/// Each page begins at a multiple of its own size, so this holds for frames and for addresses that differ from theirs by a
-/// multiple of the largest page.
+/// Each page starts at a multiple of its own size. The result also holds for virtual addresses that differ from the
+/// frames' addresses by a multiple of the largest page.
 #[must_use]
 pub fn cover(frames: FrameRange, largest: PageSize) -> ArrayVec<Run, MAX_RUNS> {
     let mut runs = ArrayVec::new();
@@ -52,6 +52,7 @@ pub fn cover(frames: FrameRange, largest: PageSize) -> ArrayVec<Run, MAX_RUNS> {
     runs
 }
 
+/// Appends the runs for these frames, with pages of at most this size.
 fn add_runs(runs: &mut ArrayVec<Run, MAX_RUNS>, frames: FrameRange, size: PageSize) {
     if frames.is_empty() {
         return;
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_is_nowhere_aligned_has_small_pages_at_its_ends_only() {
+    fn an_unaligned_range_has_small_pages_only_at_its_ends() {
         let expected = [
             (PageSize::Small, 511),
             (PageSize::Large, 511),
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_with_no_whole_large_page_is_all_small() {
+    fn a_range_without_a_whole_large_page_has_only_small_pages() {
         assert_eq!(sizes(511, 1023, PageSize::Huge), [(PageSize::Small, 512)]);
         assert_eq!(sizes(7, 7, PageSize::Huge), []);
         assert_eq!(sizes(u64::MAX - 1, u64::MAX, PageSize::Huge), [(PageSize::Small, 1)]);
@@ -135,7 +136,7 @@ mod tests {
         }
 
         #[test]
-        fn no_run_holds_a_larger_page_whole(
+        fn no_run_contains_a_whole_larger_page(
             start in 0_u64..1 << 20, length in 0_u64..1 << 20, largest in any_size(),
         ) {
             for run in cover(FrameRange::new(start, start + length), largest) {

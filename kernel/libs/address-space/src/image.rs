@@ -1,6 +1,6 @@
-//! What may be done with each page of the kernel's own image, by the program headers of its ELF file (System V ABI, §5).
+//! The rights of each page of the kernel's own image, from the program headers of its ELF file (System V ABI, §5).
 //!
-//! The `elf` crate decodes the headers, with every field checked against the file's end and nothing allocated.
+//! The `elf` crate decodes the headers. It checks every field against the file's end and allocates nothing.
 use arrayvec::ArrayVec;
 use core::ops::Range;
 use elf::ElfBytes;
@@ -9,48 +9,48 @@ use elf::endian::LittleEndian;
 use elf::segment::ProgramHeader;
 use units::{FRAME_SIZE, VirtAddr};
 
-/// The most parts that an image has: linkers make four to six segments, and RELRO cuts one into three.
+/// The highest number of parts of an image. Linkers make four to six segments, and RELRO divides one into three parts.
 pub const MAX_PARTS: usize = 16;
 
-/// What may be done with a page.
+/// What the kernel may do with a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SegmentRights {
-    /// Only read.
+    /// Read only.
     Read,
-    /// Read and written.
+    /// Read and write.
     ReadWrite,
-    /// Read and executed.
+    /// Read and execute.
     ReadExecute,
 }
 
-/// Pages of the image with the same rights.
+/// Adjacent pages of the image with the same rights.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
-    /// The first page.
+    /// The address of the first page.
     pub start: VirtAddr,
-    /// How many pages.
+    /// The number of pages.
     pub pages: u64,
-    /// What may be done with them.
+    /// The rights of these pages.
     pub rights: SegmentRights,
 }
 
-/// Why the pages' rights cannot be told.
+/// The reason why the pages' rights cannot be determined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ImageError {
-    /// It is no ELF file that can be read, or has no program headers.
+    /// The file is not a readable ELF file, or it has no loadable segment.
     NotElf,
-    /// The segment at this address is both written and executed.
+    /// The segment at this address is both writable and executable.
     WritableCode(VirtAddr),
-    /// The segment at this address shares a page with the one before it, comes before it, or wraps around.
+    /// The segment at this address does not follow the segment before it on pages of its own, or it wraps around.
     SegmentPlace(VirtAddr),
     /// There are more than [`MAX_PARTS`] parts.
     TooManyParts,
 }
 
-/// The parts of an image, in ascending order. What a linker wants read-only once the image is linked (RELRO) is so.
+/// Returns the parts of an image, in ascending order. The RELRO region, which only the loader may write, is read-only.
 ///
 /// # Errors
-/// [`ImageError`], where the headers contradict each other.
+/// Returns [`ImageError`] if the file is unreadable or if its headers are invalid.
 pub fn parts(file: &[u8]) -> Result<ArrayVec<Part, MAX_PARTS>, ImageError> {
     let file = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| ImageError::NotElf)?;
     let headers = || file.segments().into_iter().flatten();
@@ -67,7 +67,7 @@ pub fn parts(file: &[u8]) -> Result<ArrayVec<Part, MAX_PARTS>, ImageError> {
             return Err(misplaced);
         }
         previous_end = pages.end;
-        // A linker starts the region where the segment starts, in the middle of a page of which nothing else is used.
+        // If RELRO starts at the segment's start, within a page, nothing else uses that page.
         let relro_start =
             if relro.start <= header.p_vaddr { pages.start } else { relro.start.div_ceil(FRAME_SIZE) };
         add_segment(&mut parts, pages, rights(&header)?, relro_start..relro.end / FRAME_SIZE)?;
@@ -84,7 +84,7 @@ fn rights(header: &ProgramHeader) -> Result<SegmentRights, ImageError> {
     }
 }
 
-/// Adds a segment's pages, those that are RELRO's apart.
+/// Appends a segment's pages as up to three parts: before, in and after RELRO.
 fn add_segment(
     parts: &mut ArrayVec<Part, MAX_PARTS>,
     pages: Range<u64>,

@@ -1,6 +1,7 @@
-//! The arithmetic of the kernel's address space, without any page table: which pages of which sizes cover a range
-//! ([`cover()`]), what may be done with each page of the kernel's own image ([`image`]), and where stacks and the guard pages
-//! under them lie ([`stacks`]).
+//! The layout and the arithmetic of the kernel's address space, without page tables.
+//!
+//! [`layout`] has the addresses of all parts, [`cover()`] the pages that cover a range, [`image`] the rights of the pages
+//! of the kernel's own image, and [`stacks`] the addresses of stacks and of their guard pages.
 #![no_std]
 #![forbid(unsafe_code)]
 

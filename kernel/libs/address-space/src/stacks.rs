@@ -1,56 +1,58 @@
-//! Where stacks lie: a window of the address space for each node, cut into slots, each a guard page that is never mapped with
-//! the room for a stack above it.
+//! The addresses of stacks: a window for each node, divided into slots.
+//!
+//! A slot is a guard page, which is never mapped, and the pages of a stack above it.
 use units::{FRAME_SIZE, NodeId, VirtAddr};
 
-/// Windows for stacks, one behind the other, one for each node.
+/// Adjacent windows for stacks, one for each node.
 #[derive(Clone, Copy, Debug)]
 pub struct StackWindows {
-    /// Where the first node's window begins.
+    /// The start of node 0's window.
     pub base: VirtAddr,
     /// Bytes in a window.
     pub window: u64,
-    /// Pages of the largest stack.
+    /// The number of pages of the largest stack.
     pub pages: u64,
-    /// How many windows there are.
+    /// The number of windows.
     pub nodes: u64,
 }
 
-/// One slot's number in its window.
+/// A slot's number in its window.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Slot(pub u32);
 
 impl StackWindows {
+    /// Returns the bytes from one slot to the next.
     const fn stride(&self) -> u64 {
         (1 + self.pages) * FRAME_SIZE
     }
 
-    /// Slots in a window.
+    /// Returns the number of slots in a window.
     #[must_use]
     pub const fn slots(&self) -> u32 {
         (self.window / self.stride()) as u32
     }
 
-    /// The lowest address of the stack in this slot: the one behind its guard page.
+    /// Returns the lowest address of the stack in this slot, which is the end of the guard page.
     #[must_use]
     pub const fn bottom(&self, node: NodeId, slot: Slot) -> VirtAddr {
         let window = self.base.0 + node.index() as u64 * self.window;
         VirtAddr(window + slot.0 as u64 * self.stride() + FRAME_SIZE)
     }
 
-    /// The slot that an address lies in, and its node; `None` outside of all.
+    /// Returns the node and the slot that contain an address, or `None` if no slot contains it.
     #[must_use]
     pub fn slot_of(&self, address: VirtAddr) -> Option<(NodeId, Slot)> {
         let (window, offset) = self.split(address)?;
         Some((NodeId::new(window)?, Slot((offset / self.stride()) as u32)))
     }
 
-    /// Whether the address lies in a guard page.
+    /// Returns true if the address lies in a guard page.
     #[must_use]
     pub fn is_guard(&self, address: VirtAddr) -> bool {
         self.split(address).is_some_and(|(_, offset)| offset % self.stride() < FRAME_SIZE)
     }
 
-    /// The window's number and the offset in it.
+    /// Returns the number of the window that contains an address, and the offset in it.
     fn split(&self, address: VirtAddr) -> Option<(usize, u64)> {
         let offset = address.0.checked_sub(self.base.0)?;
         let (window, offset) = (offset / self.window, offset % self.window);
@@ -68,14 +70,14 @@ mod tests {
         StackWindows { base: VirtAddr(0xffff_d000_0000_0000), window: 64 << 30, pages: 16, nodes: 128 };
 
     #[test]
-    fn a_window_holds_close_to_a_million_stacks_and_none_reaches_into_the_next() {
+    fn a_window_has_almost_a_million_slots_and_no_stack_reaches_the_next_window() {
         assert_eq!(WINDOWS.slots(), 986_895);
         let last = WINDOWS.bottom(NodeId::ZERO, Slot(WINDOWS.slots() - 1));
         assert!(last.0 + 16 * FRAME_SIZE <= WINDOWS.base.0 + WINDOWS.window);
     }
 
     #[test]
-    fn outside_of_the_windows_there_is_no_slot_and_no_guard() {
+    fn outside_of_the_windows_there_is_no_slot_and_no_guard_page() {
         let end = VirtAddr(WINDOWS.base.0 + 128 * WINDOWS.window);
         for address in [VirtAddr(WINDOWS.base.0 - 1), end, VirtAddr(0), VirtAddr(u64::MAX)] {
             assert_eq!(WINDOWS.slot_of(address), None);
@@ -85,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_byte_of_a_stack_leads_to_its_slot_and_the_page_under_it_is_its_guard(
+        fn every_byte_of_a_stack_is_in_its_slot_and_the_page_below_is_its_guard(
             node in 0_usize..128, slot in 0..WINDOWS.slots(), byte in 0..16 * FRAME_SIZE, below in 1..=FRAME_SIZE,
         ) {
             let (node, slot) = (NodeId::new(node).unwrap(), Slot(slot));

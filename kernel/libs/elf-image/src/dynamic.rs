@@ -1,5 +1,6 @@
-//! The dynamic section: where relocations and symbols are, and what a driver must not ask for.
+//! The dynamic section: it locates relocations and symbols, and may request features that drivers must not use.
 use crate::error::ImageError;
+use crate::names::DT_RELR;
 use crate::relocation::Relocations;
 use crate::segment::Segments;
 use crate::symbol::Symbols;
@@ -8,15 +9,15 @@ use elf::dynamic::DynamicTable;
 use elf::endian::LittleEndian;
 use elf::file::Class;
 
-/// Compact relative relocations, which the `elf` crate does not name (gABI, "Relocation").
-pub(crate) const DT_RELR: i64 = 36;
+/// The length of compact relative relocations. The `elf` crate does not define it.
 const DT_RELRSZ: i64 = 35;
 
-/// Bytes of a symbol and of a relocation in ELF64.
+/// Bytes of a symbol in ELF64.
 const SYMBOL: u64 = 24;
+/// Bytes of a relocation in ELF64.
 const RELOCATION: u64 = 24;
 
-/// What is read of the dynamic section. `None` is an entry that is not there.
+/// The entries of the dynamic section that this crate uses. `None` means that the entry is missing.
 #[derive(Default)]
 struct Entries {
     strings: Option<u64>,
@@ -32,7 +33,7 @@ struct Entries {
     constructors: Option<i64>,
 }
 
-/// Reads the dynamic section, whose bytes these are.
+/// Reads the symbols and the two relocation tables from the bytes of the dynamic section.
 pub(crate) fn read<'a>(
     bytes: &'a [u8],
     segments: &Segments<'a>,
@@ -44,7 +45,7 @@ pub(crate) fn read<'a>(
         let name = crate::symbol::string(strings, offset).unwrap_or("?");
         return Err(ImageError::Library { name });
     }
-    // After the library: a C library, linked by mistake, brings constructors along.
+    // The library comes first: a C library linked by mistake also has constructors.
     if let Some(tag) = entries.constructors {
         return Err(ImageError::Constructors { tag });
     }
@@ -72,7 +73,7 @@ impl Entries {
         Ok(entries)
     }
 
-    /// Keeps an entry, passes over one that a driver may have, or refuses it.
+    /// Stores an entry, skips one that needs no action, or refuses one that a driver must not have.
     fn take<'a>(&mut self, tag: i64, value: u64) -> Result<(), ImageError<'a>> {
         match tag {
             abi::DT_STRTAB => self.strings = Some(value),
@@ -104,7 +105,7 @@ impl Entries {
     }
 }
 
-/// A table of relocations, empty where the file has none.
+/// Returns a table of relocations, which is empty if its length is 0.
 fn relocations<'a>(
     segments: &Segments<'a>,
     tag: i64,
@@ -120,7 +121,7 @@ fn relocations<'a>(
     Ok(Relocations::new(table(segments, tag, address, length)?))
 }
 
-/// The bytes of a table of known length.
+/// Returns the `length` bytes of the table at `address`.
 fn table<'a>(
     segments: &Segments<'a>,
     tag: i64,
@@ -132,7 +133,7 @@ fn table<'a>(
     length.and_then(|length| bytes.get(..length)).ok_or(ImageError::DynamicEntry { tag })
 }
 
-/// The bytes of a table whose length is not known: all that follow in its segment.
+/// Returns the bytes from `address` to the end of its segment, for a table whose length the file does not give.
 fn rest<'a>(segments: &Segments<'a>, tag: i64, address: Option<u64>) -> Result<&'a [u8], ImageError<'a>> {
     let bytes = address.and_then(|address| segments.bytes_from(address));
     bytes.filter(|bytes| !bytes.is_empty()).ok_or(ImageError::DynamicEntry { tag })

@@ -1,162 +1,161 @@
-//! Why a file is not taken as a driver.
+//! The reasons why a file is not a loadable driver.
 use core::fmt;
-use elf::abi;
+
 use elf::to_str;
 
-/// Why a file is refused. Its text is the reason in the log.
+use crate::limits::{MAX_IMAGE_BYTES, MAX_SEGMENTS};
+use crate::names::{Name, Tag, relocation_type};
+
+/// Why a file is refused. Displays as the reason in the log.
 ///
-/// Addresses are the file's own, counted from the image's base; offsets and lengths are in bytes.
+/// Addresses are offsets from the image's base. Offsets and lengths are in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ImageError<'a> {
     /// The file does not start with ELF's magic number.
     NotElf,
-    /// The file ends before something that its headers promise.
+    /// The file is shorter than its headers say.
     CutShort {
-        /// Where that would end.
+        /// The file length that the headers require.
         needed: u64,
-        /// Where the file ends.
+        /// The length of the file.
         length: u64,
     },
-    /// Not a 64-bit file.
+    /// The file is not a 64-bit file.
     Not64Bit,
-    /// Not a little-endian file.
+    /// The file is not little-endian.
     NotLittleEndian,
-    /// Not version 1 of ELF, the only one.
+    /// The file has another ELF version than 1, the only one.
     Version {
         /// The version.
         found: u32,
     },
-    /// Not for x86_64.
+    /// The file is for another machine than x86_64.
     Machine {
         /// `e_machine`.
         found: u16,
     },
-    /// Not a shared object (`ET_DYN`).
+    /// The file is not a shared object (`ET_DYN`).
     FileType {
         /// `e_type`.
         found: u16,
     },
-    /// Program headers are not of the length that ELF64 has.
+    /// The program headers do not have ELF64's length.
     ProgramHeaderLength {
         /// `e_phentsize`.
         found: u16,
     },
-    /// No segment is to be loaded.
+    /// The file has no loadable segment.
     NoSegments,
-    /// More segments are to be loaded than [`crate::MAX_SEGMENTS`].
+    /// The file has more than [`MAX_SEGMENTS`] loadable segments.
     TooManySegments,
-    /// A segment does not lie behind the one before it, on pages of its own.
-    SegmentOrder {
-        /// The segment.
+    /// A loadable segment is invalid.
+    Segment {
+        /// The segment's address.
         address: u64,
+        /// What is wrong with it.
+        fault: SegmentFault,
     },
-    /// A segment is aligned to more than a page, or to no power of two.
-    SegmentAlignment {
-        /// The segment.
-        address: u64,
-        /// `p_align`.
-        alignment: u64,
-    },
-    /// A segment's address and its place in the file differ within a page.
-    SegmentPlace {
-        /// The segment.
-        address: u64,
-    },
-    /// A segment is longer in the file than in memory.
-    SegmentLength {
-        /// The segment.
-        address: u64,
-    },
-    /// The image is longer than [`crate::MAX_IMAGE_BYTES`].
-    TooLarge {
-        /// Where a segment begins that ends too far.
-        address: u64,
-    },
-    /// A segment is both written and executed.
-    WritableCode {
-        /// The segment.
-        address: u64,
-    },
-    /// An interpreter is asked for: the file is a program.
+    /// The file requests an interpreter, so it is a program.
     Interpreter,
-    /// Thread-local storage is asked for.
+    /// The file requests thread-local storage.
     ThreadLocalStorage,
-    /// An executable stack is asked for.
+    /// The file requests an executable stack.
     ExecutableStack,
-    /// What is to be read-only after relocation does not lie in one writable segment.
+    /// The RELRO region, which becomes read-only after relocation, does not lie in one writable segment.
     RelroPlace {
-        /// The region.
+        /// The region's address.
         address: u64,
     },
-    /// A header that comes once at most comes twice.
+    /// A program header that may occur once occurs twice.
     Repeated {
         /// `p_type`.
         segment: u32,
     },
-    /// There is no dynamic section, so neither relocations nor symbols.
+    /// The file has no dynamic section, so it has neither relocations nor symbols.
     NoDynamicSection,
-    /// A dynamic entry is missing, or names something that is not in the file or is of the wrong length.
+    /// A dynamic entry is missing, points outside of the file, or has a wrong length.
     DynamicEntry {
         /// `d_tag`.
         tag: i64,
     },
-    /// Another library is needed.
+    /// The file needs a shared library.
     Library {
-        /// The library.
+        /// The library's name.
         name: &'a str,
     },
-    /// There are constructors or destructors, which nobody would run.
+    /// The file has constructors or destructors. The kernel does not run them.
     Constructors {
         /// `d_tag`.
         tag: i64,
     },
-    /// Code is to be relocated, not only data.
+    /// The file relocates its code, not only its data.
     RelocatedCode,
-    /// Relocations come in a form that is not read.
+    /// The file has relocations in an unsupported format.
     RelocationForm {
         /// `d_tag`.
         tag: i64,
     },
-    /// A relocation's type is not one of the four that are known.
+    /// A relocation's type is not one of the four supported types.
     RelocationType {
-        /// Where it applies.
+        /// The address that the relocation changes.
         address: u64,
         /// `ELF64_R_TYPE`.
         found: u32,
     },
-    /// A relocation applies outside of writable memory.
+    /// A relocation changes bytes outside of writable memory.
     RelocationPlace {
-        /// Where it applies.
+        /// The address that the relocation changes.
         address: u64,
     },
     /// A relocation's eight bytes lie in two pages.
     RelocationAcrossPages {
-        /// Where it applies.
+        /// The address that the relocation changes.
         address: u64,
     },
-    /// A relocation names a symbol that is not in the table.
+    /// A relocation refers to a symbol that is not in the table.
     SymbolIndex {
-        /// The symbol.
+        /// The symbol's index.
         index: u32,
     },
-    /// A symbol's name is not in the string table, longer than [`crate::MAX_SYMBOL_NAME`], or not UTF-8.
+    /// A symbol's name is not in the string table, longer than [`MAX_SYMBOL_NAME`](crate::MAX_SYMBOL_NAME), or not UTF-8.
     SymbolName {
-        /// The symbol.
+        /// The symbol's index.
         index: u32,
     },
-    /// A relocation names a symbol that is neither data nor a plain function.
+    /// A relocation refers to a symbol that is neither data nor a plain function.
     SymbolType {
-        /// The symbol.
+        /// The symbol's index.
         index: u32,
         /// `ELF64_ST_TYPE`.
         found: u8,
     },
-    /// An undefined symbol that the kernel does not export.
+    /// The kernel does not export an undefined symbol.
     UnknownSymbol {
-        /// The symbol.
+        /// The symbol's name.
         name: &'a str,
     },
+}
+
+/// What is wrong with a loadable segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SegmentFault {
+    /// It does not follow the segment before it on pages of its own.
+    Order,
+    /// Its alignment is more than a page, or not a power of two.
+    Alignment {
+        /// `p_align`.
+        alignment: u64,
+    },
+    /// Its address and its file offset differ within a page.
+    Offset,
+    /// It is longer in the file than in memory.
+    Length,
+    /// It ends more than [`MAX_IMAGE_BYTES`] from the image's base.
+    TooLarge,
+    /// It is both writable and executable.
+    WritableCode,
 }
 
 impl core::error::Error for ImageError<'_> {}
@@ -179,47 +178,22 @@ impl fmt::Display for ImageError<'_> {
                 let name = to_str::e_type_to_str(found).unwrap_or("unknown");
                 write!(out, "file type {found} ({name}), not a shared object")
             }
-            Self::ProgramHeaderLength { found } => {
-                write!(out, "program headers of {found} bytes, not 56")
-            }
+            Self::ProgramHeaderLength { found } => write!(out, "program headers of {found} bytes, not 56"),
             Self::NoSegments => out.write_str("no segment to load"),
-            Self::TooManySegments => write!(out, "more than {} segments to load", crate::MAX_SEGMENTS),
-            Self::SegmentOrder { address } => {
-                write!(out, "the segment at {address:#x} shares a page with another, or is out of order")
-            }
-            Self::SegmentAlignment { address, alignment } => {
-                write!(
-                    out,
-                    "the segment at {address:#x} is aligned to {alignment} bytes, not to a page or less"
-                )
-            }
-            Self::SegmentPlace { address } => {
-                write!(out, "the segment at {address:#x} lies elsewhere within its page in the file")
-            }
-            Self::SegmentLength { address } => {
-                write!(out, "the segment at {address:#x} is longer in the file than in memory")
-            }
-            Self::TooLarge { address } => {
-                let limit = crate::MAX_IMAGE_BYTES >> 20;
-                write!(out, "the segment at {address:#x} makes the image longer than {limit} MiB")
-            }
-            Self::WritableCode { address } => {
-                write!(out, "the segment at {address:#x} is both writable and executable")
-            }
+            Self::TooManySegments => write!(out, "more than {MAX_SEGMENTS} segments to load"),
             Self::Interpreter => out.write_str("asks for an interpreter: a program, not a driver"),
             Self::ThreadLocalStorage => out.write_str("asks for thread-local storage"),
             Self::ExecutableStack => out.write_str("asks for an executable stack"),
-            Self::RelroPlace { address } => {
-                write!(out, "the RELRO region at {address:#x} is not in one writable segment")
-            }
             Self::Repeated { segment } => {
                 let name = to_str::p_type_to_str(segment).unwrap_or("unknown");
                 write!(out, "more than one {name} header")
             }
-            Self::NoDynamicSection => out.write_str("no dynamic section"),
-            Self::DynamicEntry { tag } => {
-                write!(out, "dynamic entry {} is missing or wrong", Tag(tag))
+            Self::RelroPlace { address } => {
+                write!(out, "the RELRO region at {address:#x} is not in one writable segment")
             }
+            Self::Segment { address, fault } => write!(out, "the segment at {address:#x} {fault}"),
+            Self::NoDynamicSection => out.write_str("no dynamic section"),
+            Self::DynamicEntry { tag } => write!(out, "dynamic entry {} is missing or wrong", Tag(tag)),
             Self::Library { name } => write!(out, "needs the library {}", Name(name)),
             Self::Constructors { tag } => {
                 write!(out, "has constructors or destructors ({}), which are not run", Tag(tag))
@@ -227,7 +201,7 @@ impl fmt::Display for ImageError<'_> {
             Self::RelocatedCode => out.write_str("relocates its code: not compiled with -fPIC"),
             Self::RelocationForm { tag } => write!(out, "relocations in the form {} are not read", Tag(tag)),
             Self::RelocationType { address, found } => {
-                let name = crate::relocation::type_name(found).unwrap_or("unknown");
+                let name = relocation_type(found).unwrap_or("unknown");
                 write!(out, "relocation type {found} ({name}) at {address:#x} is not supported")
             }
             Self::RelocationPlace { address } => {
@@ -237,7 +211,7 @@ impl fmt::Display for ImageError<'_> {
                 write!(out, "the relocation at {address:#x} crosses a page")
             }
             Self::SymbolIndex { index } => {
-                write!(out, "a relocation names symbol {index}, which is not there")
+                write!(out, "a relocation names symbol {index}, which does not exist")
             }
             Self::SymbolName { index } => write!(out, "the name of symbol {index} cannot be read"),
             Self::SymbolType { index, found } => {
@@ -249,27 +223,17 @@ impl fmt::Display for ImageError<'_> {
     }
 }
 
-/// A dynamic entry's tag, by name where it has one.
-struct Tag(i64);
-
-impl fmt::Display for Tag {
+impl fmt::Display for SegmentFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            crate::dynamic::DT_RELR => out.write_str("DT_RELR"),
-            abi::DT_GNU_HASH => out.write_str("DT_GNU_HASH"),
-            tag => match to_str::d_tag_to_str(tag) {
-                Some(name) => out.write_str(name),
-                None => write!(out, "{tag:#x}"),
-            },
+        match *self {
+            Self::Order => out.write_str("shares a page with another, or is out of order"),
+            Self::Alignment { alignment } => {
+                write!(out, "is aligned to {alignment} bytes, not to a page or less")
+            }
+            Self::Offset => out.write_str("has another offset within a page in the file than in memory"),
+            Self::Length => out.write_str("is longer in the file than in memory"),
+            Self::TooLarge => write!(out, "makes the image longer than {} MiB", MAX_IMAGE_BYTES >> 20),
+            Self::WritableCode => out.write_str("is both writable and executable"),
         }
-    }
-}
-
-/// A name out of the file, fit for one log line.
-struct Name<'a>(&'a str);
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.0.escape_debug())
     }
 }

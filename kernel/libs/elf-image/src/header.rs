@@ -1,4 +1,4 @@
-//! The file header: what kind of file this is, and where its program headers are.
+//! The file header: it gives the kind of file and locates the program headers.
 use crate::error::ImageError;
 use crate::segment::part;
 use elf::abi;
@@ -7,11 +7,12 @@ use elf::file::{Class, ELF64_EHDR_TAILSIZE, FileHeader, parse_ident};
 use elf::parse::ParseError;
 use elf::segment::SegmentTable;
 
-/// Bytes of a program header and of a section header in ELF64.
+/// Bytes of a program header in ELF64.
 const PROGRAM_HEADER: u16 = 56;
+/// Bytes of a section header in ELF64.
 const SECTION_HEADER: u64 = 64;
 
-/// Checks the file header and finds the program headers.
+/// Checks the file header and returns the program headers.
 pub(crate) fn program_headers(file: &[u8]) -> Result<SegmentTable<'_, LittleEndian>, ImageError<'_>> {
     let header = file_header(file)?;
     if header.version != u32::from(abi::EV_CURRENT) {
@@ -23,7 +24,7 @@ pub(crate) fn program_headers(file: &[u8]) -> Result<SegmentTable<'_, LittleEndi
     if header.e_type != abi::ET_DYN {
         return Err(ImageError::FileType { found: header.e_type });
     }
-    // Nothing here reads section headers, but they end a file: without them it has been cut.
+    // This crate does not read section headers. They end a file, so a file without them was truncated.
     part(file, header.e_shoff, u64::from(header.e_shnum) * SECTION_HEADER)?;
     if header.e_phentsize != PROGRAM_HEADER {
         return Err(ImageError::ProgramHeaderLength { found: header.e_phentsize });

@@ -1,65 +1,46 @@
-//! An ELF driver from bytes to pages, relocations and an entry point.
+//! Reads an ELF driver: its pages, its relocations and its entry points.
 //!
-//! A driver's file is not trusted: any bytes at all lead to an [`Image`] or to an [`ImageError`], never to a panic, and
-//! the work is linear in the file's size. Nothing is copied and nothing allocated; the loader maps pages, fills them
+//! A driver's file is not trusted. Any bytes lead to an [`Image`] or to an [`ImageError`], never to a panic, and the work
+//! is linear in the file's size. The crate copies and allocates nothing. A loader maps pages, fills them
 //! ([`Image::fill_page`]), relocates them ([`Image::relocate`]), sets their permissions ([`Image::page`]) and calls the
-//! entry ([`Image::symbol`]). What is accepted is written down in `docs/driver-abi.md`.
+//! entry point ([`Image::symbol`]). `docs/driver-abi.md` describes the accepted files.
 //!
-//! The `elf` crate decodes the structures: it is `no_std`, forbids unsafe code, allocates nothing and reads each field
-//! with its bounds checked. What the fields may say is checked here.
+//! The `elf` crate decodes the structures. It is `no_std`, forbids unsafe code, allocates nothing and checks the bounds
+//! of each field. This crate checks the fields' values.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod dynamic;
 mod error;
 mod header;
+mod limits;
+mod names;
 mod relocation;
 mod segment;
 mod symbol;
 
-pub use error::ImageError;
+pub use error::{ImageError, SegmentFault};
+pub use limits::{MAX_IMAGE_BYTES, MAX_SEGMENTS, MAX_SYMBOL_NAME, PAGE_SIZE};
+pub use segment::Permissions;
 
 use elf::abi;
 use relocation::Relocations;
 use segment::Segments;
 use symbol::Symbols;
 
-/// Bytes in a page.
-pub const PAGE_SIZE: usize = 4096;
-
-/// The most bytes from an image's base to its end, so that a few bytes of file cannot ask for all memory.
-pub const MAX_IMAGE_BYTES: u64 = 64 << 20;
-
-/// The most segments that an image has. Linkers make four to six.
-pub const MAX_SEGMENTS: usize = 16;
-
-/// The most bytes in the name of an undefined symbol.
-pub const MAX_SYMBOL_NAME: usize = 255;
-
-/// What may be done with a page. There is none that is both written and executed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Permissions {
-    /// Only read. Pages that are to be so once relocated (RELRO) are among these.
-    Read,
-    /// Read and written.
-    ReadWrite,
-    /// Read and executed.
-    ReadExecute,
-}
-
 /// One page of an image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PageContent {
-    /// What the driver may do with it once it is relocated.
+    /// What the driver may do with the page after relocation.
     pub permissions: Permissions,
 }
 
-/// A driver's file, checked.
+/// A driver's file that has passed all checks.
 #[derive(Clone, Debug)]
 pub struct Image<'a> {
     segments: Segments<'a>,
     symbols: Symbols<'a>,
-    /// Those of data, and those of calls.
+    /// The relocations of data (`DT_RELA`) and of calls (`DT_JMPREL`).
     relocations: [Relocations<'a>; 2],
 }
 
@@ -67,7 +48,8 @@ impl<'a> Image<'a> {
     /// Checks a driver's file.
     ///
     /// # Errors
-    /// Anything that keeps it from being loaded, unknown symbols excepted: those [`Image::relocate`] finds.
+    /// Returns the first reason why the file cannot be loaded. [`Image::relocate`] finds unknown symbols, not this
+    /// function.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ImageError<'a>> {
         let (segments, dynamic) = read_segments(bytes)?;
         let (symbols, relocations) = dynamic::read(dynamic, &segments)?;
@@ -77,34 +59,35 @@ impl<'a> Image<'a> {
         Ok(Self { segments, symbols, relocations })
     }
 
-    /// Pages from the image's base to its end, gaps included; at most [`MAX_IMAGE_BYTES`] of them.
+    /// Returns the number of pages from the image's base to its end, gaps included: at most [`MAX_IMAGE_BYTES`].
     #[must_use]
     pub fn page_count(&self) -> usize {
         self.segments.page_count()
     }
 
-    /// The page with this index; `None` where nothing is to be mapped.
+    /// Returns the page with this index, or `None` if the index lies in a gap or past the end.
     #[must_use]
     pub fn page(&self, index: usize) -> Option<PageContent> {
         self.segments.permissions(index).map(|permissions| PageContent { permissions })
     }
 
-    /// Writes all of the page's bytes as they are before relocation: the file's where it has some, else zeros.
+    /// Fills `page` with the page's content before relocation: the file's bytes, and zeros where the file has none.
     pub fn fill_page(&self, index: usize, page: &mut [u8; PAGE_SIZE]) {
         self.segments.fill(index, page);
     }
 
     /// Relocates the image to `base`, its address in memory, which is a multiple of [`PAGE_SIZE`].
     ///
-    /// `resolve` gives the address of a function that the kernel exports. `write` is called with each place's offset
-    /// from `base` and the value of the eight bytes there. They lie in one page, which is [`Permissions::ReadWrite`] or
-    /// will be read-only from then on; they need not be aligned.
+    /// `resolve` returns the address of a function that the kernel exports. `write` receives an offset from `base` and
+    /// the value for the eight bytes there. These bytes lie in one page but need not be aligned. The page is
+    /// [`Permissions::ReadWrite`], or becomes read-only after relocation.
     ///
-    /// Every symbol is resolved before the first write and then once more, so `resolve` must answer the same both
-    /// times.
+    /// The function resolves every symbol before the first write and then once more. `resolve` must return the same
+    /// address both times.
     ///
     /// # Errors
-    /// [`ImageError::UnknownSymbol`]: `resolve` does not know a symbol that is not weak; nothing has been written.
+    /// Returns [`ImageError::UnknownSymbol`] if `resolve` does not know a symbol that is not weak. In this case `write`
+    /// has not been called.
     pub fn relocate(
         &self,
         base: u64,
@@ -120,7 +103,9 @@ impl<'a> Image<'a> {
         Ok(())
     }
 
-    /// The offset of the exported function with this name: a defined symbol that lies in executable memory.
+    /// Returns the offset from the base of the exported function with this name.
+    ///
+    /// A function is a defined symbol in executable memory.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<u64> {
         let symbol = self.symbols.find(name)?;
@@ -129,7 +114,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The segments to load, and the bytes of the dynamic section.
+/// Returns the loadable segments and the bytes of the dynamic section.
 fn read_segments(file: &[u8]) -> Result<(Segments<'_>, &[u8]), ImageError<'_>> {
     let mut segments = Segments::EMPTY;
     let (mut dynamic, mut relro) = (None, None);

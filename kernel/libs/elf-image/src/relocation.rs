@@ -1,6 +1,6 @@
-//! Relocations: which are known, where they may apply, and what they write.
-use crate::PAGE_SIZE;
+//! Relocations: the supported types, the addresses they may change, and the values they write.
 use crate::error::ImageError;
+use crate::limits::PAGE_SIZE;
 use crate::segment::Segments;
 use crate::symbol::Symbols;
 use elf::abi;
@@ -9,7 +9,7 @@ use elf::file::Class;
 use elf::parse::ParsingTable;
 use elf::relocation::Rela;
 
-/// Bytes that each known relocation writes.
+/// Bytes that a relocation of any supported type writes.
 const WIDTH: u64 = 8;
 
 /// A table of relocations.
@@ -18,7 +18,7 @@ pub(crate) struct Relocations<'a> {
     table: ParsingTable<'a, LittleEndian, Rela>,
 }
 
-/// What a relocation writes: a symbol's value or else the base, and a number added to it.
+/// The value that a relocation writes: the image's base or a symbol's address, plus an addend.
 enum Value {
     Base { addend: i64 },
     Symbol { index: u32, addend: i64 },
@@ -29,7 +29,7 @@ impl<'a> Relocations<'a> {
         Self { table: ParsingTable::new(LittleEndian, Class::ELF64, bytes) }
     }
 
-    /// Checks all that does not hang on what the kernel exports.
+    /// Checks everything that does not depend on the kernel's exports.
     pub(crate) fn check(&self, segments: &Segments<'a>, symbols: &Symbols<'a>) -> Result<(), ImageError<'a>> {
         for relocation in self.table.iter() {
             check_place(segments, relocation.r_offset)?;
@@ -40,7 +40,7 @@ impl<'a> Relocations<'a> {
         Ok(())
     }
 
-    /// Gives each place and what belongs there.
+    /// Calls `write` with the address and the value of each relocation.
     pub(crate) fn apply(
         &self,
         base: u64,
@@ -61,7 +61,7 @@ impl<'a> Relocations<'a> {
     }
 }
 
-/// What a relocation writes (x86-64 psABI, table 4.9).
+/// Returns what a relocation writes (x86-64 psABI, table 4.9).
 fn value<'a>(relocation: &Rela) -> Result<Value, ImageError<'a>> {
     let &Rela { r_offset: address, r_sym: index, r_type: found, r_addend: addend } = relocation;
     match found {
@@ -72,6 +72,7 @@ fn value<'a>(relocation: &Rela) -> Result<Value, ImageError<'a>> {
     }
 }
 
+/// Checks that the eight bytes at `address` are writable and lie in one page.
 fn check_place<'a>(segments: &Segments<'a>, address: u64) -> Result<(), ImageError<'a>> {
     let place = address..address.saturating_add(WIDTH);
     if !segments.is_writable(&place) {
@@ -83,7 +84,9 @@ fn check_place<'a>(segments: &Segments<'a>, address: u64) -> Result<(), ImageErr
     Ok(())
 }
 
-/// A symbol's address: the driver's own, else the kernel's. An undefined weak symbol may have none, which is 0.
+/// Returns the address of a symbol: the driver's own, or else the kernel's.
+///
+/// An undefined weak symbol that the kernel does not export has the value 0.
 fn symbol_value<'a>(
     base: u64,
     symbols: &Symbols<'a>,
@@ -100,37 +103,4 @@ fn symbol_value<'a>(
         None if index == 0 || symbol.st_shndx == abi::SHN_ABS => Ok(symbol.st_value),
         None => Ok(base.wrapping_add(symbol.st_value)),
     }
-}
-
-/// The name of a relocation type (x86-64 psABI, table 4.9).
-pub(crate) fn type_name(found: u32) -> Option<&'static str> {
-    let name = match found {
-        abi::R_X86_64_NONE => "R_X86_64_NONE",
-        abi::R_X86_64_64 => "R_X86_64_64",
-        abi::R_X86_64_PC32 => "R_X86_64_PC32",
-        abi::R_X86_64_GOT32 => "R_X86_64_GOT32",
-        abi::R_X86_64_PLT32 => "R_X86_64_PLT32",
-        abi::R_X86_64_COPY => "R_X86_64_COPY",
-        abi::R_X86_64_GLOB_DAT => "R_X86_64_GLOB_DAT",
-        abi::R_X86_64_JUMP_SLOT => "R_X86_64_JUMP_SLOT",
-        abi::R_X86_64_RELATIVE => "R_X86_64_RELATIVE",
-        abi::R_X86_64_GOTPCREL => "R_X86_64_GOTPCREL",
-        abi::R_X86_64_32 => "R_X86_64_32",
-        abi::R_X86_64_32S => "R_X86_64_32S",
-        abi::R_X86_64_16 => "R_X86_64_16",
-        abi::R_X86_64_PC16 => "R_X86_64_PC16",
-        abi::R_X86_64_8 => "R_X86_64_8",
-        abi::R_X86_64_PC8 => "R_X86_64_PC8",
-        abi::R_X86_64_DTPMOD64 => "R_X86_64_DTPMOD64",
-        abi::R_X86_64_DTPOFF64 => "R_X86_64_DTPOFF64",
-        abi::R_X86_64_TPOFF64 => "R_X86_64_TPOFF64",
-        abi::R_X86_64_PC64 => "R_X86_64_PC64",
-        abi::R_X86_64_SIZE32 => "R_X86_64_SIZE32",
-        abi::R_X86_64_SIZE64 => "R_X86_64_SIZE64",
-        abi::R_X86_64_TLSDESC => "R_X86_64_TLSDESC",
-        abi::R_X86_64_IRELATIVE => "R_X86_64_IRELATIVE",
-        abi::R_X86_64_RELATIVE64 => "R_X86_64_RELATIVE64",
-        _ => return None,
-    };
-    Some(name)
 }

@@ -1,6 +1,6 @@
-//! Symbols: those that a driver exports, and the values of those that its relocations name.
-use crate::MAX_SYMBOL_NAME;
+//! Symbols: those that a driver exports, and those that its relocations refer to.
 use crate::error::ImageError;
+use crate::limits::MAX_SYMBOL_NAME;
 use core::ffi::CStr;
 use core::ops::Range;
 use elf::abi;
@@ -13,15 +13,15 @@ use elf::symbol::{Symbol, SymbolTable};
 /// The dynamic symbol table.
 #[derive(Clone, Debug)]
 pub(crate) struct Symbols<'a> {
-    /// At least all of the table: its length stands nowhere in the file.
+    /// The table and the bytes that follow it: the file does not give the table's length.
     entries: SymbolTable<'a, LittleEndian>,
     strings: &'a [u8],
-    /// Those that the hash table has, and so can be found by name.
+    /// The indices of the symbols in the hash table. These can be found by name.
     exported: Range<usize>,
 }
 
 impl<'a> Symbols<'a> {
-    /// With the hash table of the System V ABI: it has all symbols, and says how many.
+    /// Creates the table from a System V hash table, which contains all symbols and gives their number.
     pub(crate) fn with_hash(
         entries: &'a [u8],
         strings: &'a [u8],
@@ -32,7 +32,7 @@ impl<'a> Symbols<'a> {
         Self::new(entries, strings, 1..header.nchain as usize, abi::DT_HASH)
     }
 
-    /// With GNU's hash table: it has the last symbols, in order, and marks the last of each chain.
+    /// Creates the table from a GNU hash table, which contains the last symbols and marks the end of each chain.
     pub(crate) fn with_gnu_hash(
         entries: &'a [u8],
         strings: &'a [u8],
@@ -55,13 +55,13 @@ impl<'a> Symbols<'a> {
         Ok(Self { entries, strings, exported })
     }
 
-    /// The exported symbol with this name.
+    /// Returns the exported symbol with this name.
     pub(crate) fn find(&self, name: &str) -> Option<Symbol> {
         let mut exported = self.exported.clone().filter_map(|index| self.entries.get(index).ok());
         exported.find(|symbol| !symbol.is_undefined() && self.is_named(symbol, name))
     }
 
-    /// The symbol that a relocation names, if it is one that can have an address.
+    /// Returns the symbol that a relocation refers to, if its type has an address.
     pub(crate) fn get(&self, index: u32) -> Result<Symbol, ImageError<'a>> {
         let symbol = self.entries.get(index as usize).map_err(|_| ImageError::SymbolIndex { index })?;
         match symbol.st_symtype() {
@@ -70,13 +70,13 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    /// The name of an undefined symbol; `None` for one that is defined, or that no name is needed for.
+    /// Returns the name of an undefined symbol, or `None` for symbol 0 and for a defined symbol.
     pub(crate) fn undefined_name(
         &self,
         index: u32,
         symbol: &Symbol,
     ) -> Result<Option<&'a str>, ImageError<'a>> {
-        // Symbol 0 is the table's empty entry and stands for the value 0.
+        // Symbol 0 is the table's empty entry. Its value is 0.
         if index == 0 || !symbol.is_undefined() {
             return Ok(None);
         }
@@ -90,7 +90,7 @@ impl<'a> Symbols<'a> {
     }
 }
 
-/// The string at an offset: ended by a zero, UTF-8, not empty, at most [`MAX_SYMBOL_NAME`] bytes.
+/// Returns the string at an offset if it is zero-terminated, valid UTF-8, not empty and within [`MAX_SYMBOL_NAME`].
 ///
 /// The limit keeps the work for a hostile file linear in its size.
 pub(crate) fn string(strings: &[u8], offset: u64) -> Option<&str> {
@@ -100,10 +100,10 @@ pub(crate) fn string(strings: &[u8], offset: u64) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
-/// The indices of the symbols in GNU's hash table, none in an empty one.
+/// Returns the indices of the symbols in a GNU hash table.
 ///
-/// Layout: header, `nbloom` words of 64 bits, `nbucket` first indices, and a word for each symbol from
-/// `table_start_idx` on, whose lowest bit marks the last of its chain.
+/// The table has four parts: a header, `nbloom` words of 64 bits, `nbucket` first indices, and one word for each
+/// symbol from `table_start_idx` on. The lowest bit of a symbol's word marks the last symbol of its chain.
 fn gnu_exported(hash: &[u8]) -> Option<Range<usize>> {
     let mut offset = 0;
     let header = GnuHashHeader::parse_at(LittleEndian, Class::ELF64, &mut offset, hash).ok()?;

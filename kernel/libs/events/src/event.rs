@@ -1,67 +1,67 @@
-//! The events themselves.
+//! The events and their fields.
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// One line of the event stream; `"event"` names the variant.
+/// One line of the event stream. The field `"event"` names the variant.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event<'a> {
-    /// The machine as the kernel understands it. Sent once, when the page allocator is up.
+    /// The machine's topology. Sent once, after the page allocator has started.
     Topology {
-        /// Where it came from: `srat`, `none`, `off` or `fake`.
+        /// The origin of the nodes: `srat`, `none`, `off` or `fake`.
         #[serde(borrow)]
         source: Cow<'a, str>,
-        /// The nodes, by their index.
+        /// The nodes, ordered by index.
         nodes: Vec<Node>,
-        /// `distances[from][to]`, 10 for a node to itself.
+        /// The distances as `distances[from][to]`. The distance of a node to itself is 10.
         distances: Vec<Vec<u8>>,
         /// For each node, every node that has memory, nearest first.
         fallback: Vec<Vec<u32>>,
-        /// Latency and bandwidth, where firmware tells them; left out otherwise.
+        /// Latency and bandwidth. Left out without an HMAT.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         performance: Option<Performance>,
     },
     /// A CPU that firmware lists as enabled, the boot CPU included.
     Cpu {
-        /// Its index in the kernel.
+        /// The CPU's index in the kernel.
         index: u32,
-        /// Its local APIC's id.
+        /// The id of the CPU's local APIC.
         apic_id: u32,
-        /// The node it belongs to.
+        /// The CPU's node.
         node: u32,
-        /// Whether it runs. A CPU that did not answer is reported with `false`.
+        /// True if the CPU runs, false if it did not start.
         online: bool,
     },
     /// A thread of the kernel.
     Thread {
-        /// Its id, from 1.
+        /// The thread's id, counted from 1.
         id: u32,
-        /// Its name.
+        /// The thread's name.
         #[serde(borrow)]
         name: Cow<'a, str>,
-        /// The CPU it runs on.
+        /// The CPU that the thread runs on.
         cpu: u32,
-        /// The node it prefers.
+        /// The thread's preferred node.
         node: u32,
     },
     /// A driver of the ramdisk.
     Driver {
-        /// Its file name without `.so`.
+        /// The driver's file name without `.so`.
         #[serde(borrow)]
         name: Cow<'a, str>,
-        /// What became of it.
+        /// The result of loading the driver.
         status: DriverStatus,
-        /// Why it was refused; empty when it was loaded.
+        /// The reason why it was refused, or an empty string if it was loaded.
         #[serde(borrow)]
         reason: Cow<'a, str>,
     },
-    /// Something wrong in a firmware table, and what was done about it.
+    /// A fault in a firmware table, and what was done about it.
     Finding {
         /// The table's signature.
         #[serde(borrow)]
         table: Cow<'a, str>,
-        /// Byte offset in the table of what is wrong.
+        /// Bytes from the table's start to the fault.
         offset: u32,
         /// The rule's fixed identifier.
         #[serde(borrow)]
@@ -69,31 +69,32 @@ pub enum Event<'a> {
         /// `mended`, `dropped` or `refused`.
         #[serde(borrow)]
         action: Cow<'a, str>,
-        /// The same in plain words.
+        /// The fault as a sentence.
         #[serde(borrow)]
         what: Cow<'a, str>,
     },
     /// A benchmark's result.
     Bench {
-        /// Its fixed name.
+        /// The benchmark's fixed name.
         #[serde(borrow)]
         name: Cow<'a, str>,
-        /// Ticks of the time stamp counter for all operations together; instructions, when the machine counts those.
+        /// Ticks of the time stamp counter for all operations together. On a machine that counts instructions, these are
+        /// instructions.
         ticks: u64,
-        /// How many operations that were.
+        /// The number of operations.
         ops: u64,
     },
     /// A part of the self-test.
     Test {
-        /// Its name.
+        /// The test's name.
         #[serde(borrow)]
         name: Cow<'a, str>,
-        /// Whether it held.
+        /// True if the test passed.
         ok: bool,
     },
-    /// The verdict; nothing follows it.
+    /// The verdict. No event follows it.
     Exit {
-        /// Whether all went well.
+        /// True for success.
         ok: bool,
     },
 }
@@ -101,34 +102,36 @@ pub enum Event<'a> {
 /// A node in the topology event.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Node {
-    /// Its index.
+    /// The node's index.
     pub id: u32,
-    /// Its proximity domain.
+    /// The proximity domain.
     pub domain: u32,
-    /// Its CPUs, by index.
+    /// The indices of the node's CPUs.
     pub cpus: Vec<u32>,
-    /// Its memory, ascending.
+    /// The node's memory ranges, in ascending order.
     pub memory: Vec<MemoryRange>,
-    /// Its usable frames, with those that the kernel itself took.
+    /// The number of usable frames, including those that the kernel itself uses.
     pub pages_total: u64,
-    /// Its free frames.
+    /// The number of free frames.
     pub pages_free: u64,
 }
 
 /// A range of memory in bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MemoryRange {
-    /// The first address.
+    /// The first physical address.
     pub base: u64,
-    /// Bytes.
+    /// Bytes in the range.
     pub length: u64,
-    /// `true` for memory that may be plugged in later; left out otherwise.
+    /// True for memory that may be plugged in later. Left out otherwise.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub hotplug: bool,
 }
 
-/// Latency and bandwidth in the topology event. Rows are by initiator, columns by node; a value is a number, `null` where
-/// firmware does not say, or -1 where it says that there is no way.
+/// Latency and bandwidth in the topology event.
+///
+/// Each matrix has a row for each initiator and a column for each node. A value is a number, `null` for an unspecified one,
+/// or -1 for unreachable memory.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Performance {
     /// The initiators' proximity domains, ascending.
@@ -141,37 +144,37 @@ pub struct Performance {
     pub read_bandwidth_mbps: Vec<Vec<Option<i32>>>,
     /// Bandwidth of writes in MB/s.
     pub write_bandwidth_mbps: Vec<Vec<Option<i32>>>,
-    /// For each node the proximity domain of the initiator that its memory is attached to.
+    /// For each node, the proximity domain of the initiator that its memory is attached to.
     pub attached: Vec<Option<u32>>,
-    /// The caches in front of memory, by node and level.
+    /// The caches in front of memory, ordered by node and level.
     pub side_caches: Vec<SideCache>,
 }
 
 /// A cache in front of a node's memory.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SideCache {
-    /// The node.
+    /// The node of the memory.
     pub node: u32,
-    /// Which level, from 1.
+    /// The level of this cache, counted from 1.
     pub level: u8,
-    /// How many levels there are.
+    /// The number of cache levels that the memory has.
     pub levels: u8,
-    /// Bytes.
+    /// Bytes in the cache.
     pub size: u64,
-    /// Bytes in a line.
+    /// Bytes in a cache line.
     pub line_size: u16,
-    /// 0 none, 1 direct mapped, 2 complex indexing.
+    /// 0 for none, 1 for direct mapped, 2 for complex indexing.
     pub associativity: u8,
-    /// 0 none, 1 write-back, 2 write-through.
+    /// 0 for none, 1 for write-back, 2 for write-through.
     pub write_policy: u8,
 }
 
-/// What became of a driver.
+/// The result of loading a driver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DriverStatus {
-    /// It runs.
+    /// The driver runs.
     Loaded,
-    /// It was not loaded, or did not want to start.
+    /// The driver was not loaded, or its start function reported a failure.
     Refused,
 }

@@ -1,4 +1,4 @@
-//! A finding as its event, without the heap: findings are told before there is one.
+//! The event of a finding. It needs no heap, because the kernel reports findings before it has one.
 use core::fmt::{self, Display, Write};
 
 use acpi_tables::Finding;
@@ -6,27 +6,27 @@ use arrayvec::ArrayString;
 
 use crate::Event;
 
-/// Letters of a signature, each escaped at worst.
+/// Bytes of a signature as text, if each letter is escaped.
 const TABLE: usize = 16;
-/// Letters of a finding's prose; what is longer is cut.
+/// The highest number of bytes of a finding's sentence. A longer sentence is cut.
 const WHAT: usize = 256;
 
-/// The words of a finding.
+/// The text of a finding.
 #[derive(Clone, Debug)]
-pub struct FindingWords {
+pub struct FindingText {
     finding: Finding,
     table: ArrayString<TABLE>,
     what: ArrayString<WHAT>,
 }
 
-impl FindingWords {
-    /// Writes the words out.
+impl FindingText {
+    /// Writes the text of a finding.
     #[must_use]
     pub fn new(finding: &Finding) -> Self {
         Self { finding: *finding, table: cut(&finding.table), what: cut(finding) }
     }
 
-    /// The finding's event.
+    /// Returns the finding's event.
     #[must_use]
     pub fn event(&self) -> Event<'_> {
         Event::Finding {
@@ -39,7 +39,7 @@ impl FindingWords {
     }
 }
 
-/// As much of the value's words as has room.
+/// Returns as much of the value's text as there is room for.
 fn cut<const N: usize>(value: &impl Display) -> ArrayString<N> {
     struct Cut<const N: usize>(ArrayString<N>);
     impl<const N: usize> Write for Cut<N> {
@@ -47,24 +47,24 @@ fn cut<const N: usize>(value: &impl Display) -> ArrayString<N> {
             text.chars().try_for_each(|letter| self.0.try_push(letter)).map_err(|_| fmt::Error)
         }
     }
-    let mut words = Cut(ArrayString::new());
-    // An error says that the room is full.
-    let _ = write!(words, "{value}");
-    words.0
+    let mut text = Cut(ArrayString::new());
+    // An error means that there is no more room.
+    let _ = write!(text, "{value}");
+    text.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use acpi_tables::{Signature, What};
+    use acpi_tables::{MadtFault, Signature};
     use units::{ApicId, ProximityDomain};
 
     #[test]
-    fn a_finding_has_its_words_and_a_signature_that_is_no_text_is_escaped_whole() {
-        let what = What::CpuDuplicate { apic_id: ApicId(7) };
-        let finding = Finding::new(Signature(*b"\xff\xfe\xfd\xfc"), 44, what);
-        let words = FindingWords::new(&finding);
-        let Event::Finding { table, offset, rule, action, what } = words.event() else {
+    fn an_event_has_the_findings_sentence_and_an_unprintable_signature_is_escaped() {
+        let fault = MadtFault::Duplicate { apic_id: ApicId(7) };
+        let finding = Finding::new(Signature(*b"\xff\xfe\xfd\xfc"), 44, fault);
+        let text = FindingText::new(&finding);
+        let Event::Finding { table, offset, rule, action, what } = text.event() else {
             panic!("another event")
         };
         assert_eq!((&table[..], offset, &action[..]), (r"\xff\xfe\xfd\xfc", 44, "dropped"));
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_too_long_are_cut_between_letters() {
+    fn text_that_is_too_long_is_cut_between_letters() {
         assert_eq!(&cut::<4>(&"aböcd")[..], "abö");
         assert_eq!(&cut::<3>(&ProximityDomain(12_345))[..], "123");
     }

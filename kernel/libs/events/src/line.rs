@@ -1,17 +1,17 @@
-//! Writing an event as a line.
+//! Writes an event as a line of JSON.
 use crate::Event;
 
 /// Why an event could not be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LineError {
-    /// The buffer, of this many bytes, is too short for the line.
+    /// The line does not fit into the buffer, which has this many bytes.
     BufferTooShort(usize),
 }
 
-/// Writes the event as one line of JSON, newline included, to the start of `buffer`, and returns the line.
+/// Writes the event as one line of JSON with a newline to the start of `buffer`, and returns the line.
 ///
 /// # Errors
-/// [`LineError::BufferTooShort`] when the line does not fit; what the buffer then holds is of no use.
+/// Returns [`LineError::BufferTooShort`] if the line does not fit. The content of the buffer is then undefined.
 pub fn write_line<'b>(event: &Event<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8], LineError> {
     let size = buffer.len();
     let too_short = LineError::BufferTooShort(size);
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_event_has_the_words_of_the_contract() {
+    fn a_cpu_event_has_the_fields_of_the_contract() {
         let event = Event::Cpu { index: 2, apic_id: 2, node: 1, online: true };
         assert_eq!(
             line_of(&event),
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn the_topology_event_has_the_words_of_the_contract() {
+    fn the_topology_event_has_the_fields_of_the_contract() {
         let event = Event::Topology {
             source: "srat".into(),
             nodes: vec![Node {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn performance_has_words_of_its_own_behind_the_others() {
+    fn performance_follows_the_other_fields() {
         let event = Event::Topology {
             source: "srat".into(),
             nodes: vec![],
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_the_same_even_with_quotes_and_control_characters() {
+    fn an_event_is_read_as_it_was_written_even_with_quotes_and_control_characters() {
         let event = Event::Driver {
             name: "odd\"name\\".into(),
             status: DriverStatus::Refused,

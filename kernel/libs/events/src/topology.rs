@@ -1,4 +1,4 @@
-//! A topology as its event, the kernel's and the host tool's alike.
+//! The event of a topology, for the kernel and for the host tool.
 use alloc::vec::Vec;
 
 use topology::{Figure, Measure, NumaTopology};
@@ -6,25 +6,26 @@ use units::NodeId;
 
 use crate::{Event, MemoryRange, Node, Performance, SideCache};
 
-/// The frames of a node.
+/// The numbers of a node's frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PageCounts {
-    /// Usable ones, with those that the kernel itself took.
+    /// Usable frames, including those that the kernel itself uses.
     pub total: u64,
-    /// Free ones.
+    /// Free frames.
     pub free: u64,
 }
 
 impl Event<'static> {
-    /// The topology event of the machine that this runs on, with the frames of each node.
+    /// Creates the topology event of the machine that runs this code. `pages_of` returns the frames of a node.
     #[must_use]
     pub fn of_machine(topology: &NumaTopology, pages_of: impl Fn(NodeId) -> PageCounts) -> Self {
-        // With a memory map a range is listed for its RAM, which is there.
+        // With a memory map, hot-pluggable ranges contain only RAM that is present.
         of(topology, pages_of, false)
     }
 
-    /// The topology event of a machine that is known by its tables alone: no frame is counted, and what is hot-pluggable
-    /// is marked, for there may be no memory.
+    /// Creates the topology event of a machine of which only the tables are known.
+    ///
+    /// Page counts are 0. Hot-pluggable ranges are marked, because they may contain no memory.
     #[must_use]
     pub fn of_tables(topology: &NumaTopology) -> Self {
         of(topology, |_| PageCounts::default(), true)
@@ -110,7 +111,7 @@ mod tests {
 
     const SIZE: u64 = 1 << 20;
 
-    /// A CPU and some memory in domain 3, and a slot in domain 5.
+    /// Returns an SRAT with a CPU and memory in domain 3, and a hot-pluggable range in domain 5.
     fn srat() -> alloc::vec::Vec<u8> {
         let mut slot = memory_affinity(SIZE, SIZE, ProximityDomain(5));
         slot.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::HOT_PLUGGABLE).into();
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn of_tables_alone_slots_are_marked_and_no_pages_counted() {
+    fn without_a_memory_map_slots_are_marked_and_page_counts_are_0() {
         let srat = srat();
         let inputs = Inputs::from_tables([&srat[..]], &mut |_| {});
         let nodes = nodes(Event::of_tables(&NumaTopology::build(&inputs, &mut |_| {})));
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn on_the_machine_itself_no_range_is_marked_and_pages_are_those_of_their_node() {
+    fn with_a_memory_map_no_range_is_marked_and_each_node_has_its_page_counts() {
         let (srat, ram) = (srat(), [PhysRange::new(0, 2 * SIZE)]);
         let inputs = Inputs { ram: &ram, ..Inputs::from_tables([&srat[..]], &mut |_| {}) };
         let topology = NumaTopology::build(&inputs, &mut |_| {});

@@ -1,48 +1,49 @@
-//! The boot loader's memory regions as the two lists that a kernel needs: what is RAM, and what of it is free.
+//! Converts the boot loader's memory regions to the lists that a kernel needs: RAM, free RAM, and all known memory.
 //!
-//! Regions may come in any order, touch, and overlap, and there may be hundreds of them.
+//! There may be hundreds of regions, in any order, adjacent or overlapping.
 #![no_std]
 #![forbid(unsafe_code)]
 
 use arrayvec::ArrayVec;
 use units::PhysRange;
 
-/// The most ranges that a list keeps. A machine has some dozens after merging; what goes beyond is counted, and not used.
+/// The highest number of ranges in a list. A machine has some dozens after merging. Further ranges are not used, and
+/// their bytes are counted.
 pub const MAX_RANGES: usize = 512;
 
-/// Ranges of memory: ascending, disjoint, none touching the next.
+/// Ranges of memory in ascending order. They are disjoint and not adjacent.
 pub type Ranges = ArrayVec<PhysRange, MAX_RANGES>;
 
-/// Who a region belongs to.
+/// The owner of a region.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owner {
-    /// Nobody: RAM that is free.
+    /// No owner: the RAM is free.
     Nobody,
-    /// The kernel: RAM that the boot loader took for the kernel's image, page tables, boot data and ramdisk.
+    /// The kernel: the boot loader uses the RAM for the kernel's image, page tables, boot data and ramdisk.
     Kernel,
-    /// Firmware, a device, or whoever the kernel does not know.
+    /// Firmware, a device, or an unknown owner.
     Firmware,
 }
 
-/// What there is of memory.
+/// The machine's memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MemoryMap {
-    /// The RAM that is not firmware's.
+    /// The RAM that does not belong to firmware.
     pub ram: Ranges,
-    /// What of it is free.
+    /// The free part of the RAM.
     pub free: Ranges,
-    /// Everything that some region covers, firmware's and devices' included.
+    /// All memory that any region covers, including memory of firmware and devices.
     pub known: Ranges,
-    /// Bytes that are not used because there were more than [`MAX_RANGES`] separate ranges.
+    /// Bytes that are not used because a list has more than [`MAX_RANGES`] ranges.
     pub lost_bytes: u64,
-    /// Whether a region that somebody owns overlapped a free one. The owner is believed.
+    /// True if a region with an owner overlaps a free one. The owner keeps the overlap.
     pub overlaps: bool,
 }
 
 impl MemoryMap {
-    /// Sorts `regions` in place by their start, and merges them. `describe` says what a region is.
+    /// Sorts `regions` in place by their start and merges them. `describe` returns a region's range and owner.
     ///
-    /// Takes O(n log n) for n regions, and for each overlap up to [`MAX_RANGES`] steps.
+    /// Takes O(n log n) steps for n regions, and up to [`MAX_RANGES`] steps for each overlap.
     pub fn new<T>(regions: &mut [T], describe: impl Fn(&T) -> (PhysRange, Owner)) -> Self {
         regions.sort_unstable_by_key(|region| describe(region).0.start);
         let sorted = || regions.iter().map(&describe).filter(|(range, _)| !range.is_empty());
@@ -51,15 +52,16 @@ impl MemoryMap {
         let mut free = merge(sorted().filter(|(_, owner)| *owner == Owner::Nobody), &mut 0);
         let mut overlaps = false;
         for (range, owner) in sorted().filter(|(_, owner)| *owner != Owner::Nobody) {
-            overlaps |= take_out(&mut free, range, &mut lost_bytes);
+            overlaps |= remove(&mut free, range, &mut lost_bytes);
             if owner == Owner::Firmware {
-                overlaps |= take_out(&mut ram, range, &mut lost_bytes);
+                overlaps |= remove(&mut ram, range, &mut lost_bytes);
             }
         }
         Self { ram, free, known: merge(sorted(), &mut 0), lost_bytes, overlaps }
     }
 }
 
+/// Merges sorted ranges that overlap or are adjacent.
 fn merge(sorted: impl Iterator<Item = (PhysRange, Owner)>, lost_bytes: &mut u64) -> Ranges {
     let mut ranges = Ranges::new();
     for (range, _) in sorted {
@@ -71,8 +73,8 @@ fn merge(sorted: impl Iterator<Item = (PhysRange, Owner)>, lost_bytes: &mut u64)
     ranges
 }
 
-/// Takes `owned` out of the ranges; returns whether anything of it was in them.
-fn take_out(ranges: &mut Ranges, owned: PhysRange, lost_bytes: &mut u64) -> bool {
+/// Removes `owned` from the ranges. Returns true if the ranges contained any part of it.
+fn remove(ranges: &mut Ranges, owned: PhysRange, lost_bytes: &mut u64) -> bool {
     let mut found = false;
     let mut index = ranges.partition_point(|range| range.end <= owned.start);
     while let Some(&range) = ranges.get(index).filter(|range| !range.intersection(owned).is_empty()) {

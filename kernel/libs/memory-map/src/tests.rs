@@ -1,4 +1,4 @@
-//! What holds of a memory map.
+//! Tests of the memory map.
 extern crate std;
 use super::*;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ fn map(mut regions: Vec<Region>) -> MemoryMap {
 }
 
 #[test]
-fn regions_that_touch_become_one_range_whatever_their_order() {
+fn adjacent_regions_become_one_range_in_any_order() {
     let map = map(vec![
         region(0x3000, 0x5000, Owner::Nobody),
         region(0x1000, 0x2000, Owner::Nobody),
@@ -30,7 +30,7 @@ fn regions_that_touch_become_one_range_whatever_their_order() {
 }
 
 #[test]
-fn where_an_owned_region_overlaps_a_free_one_the_owner_is_believed() {
+fn the_owner_keeps_the_overlap_with_a_free_region() {
     let map = map(vec![
         region(0x0000, 0x9000, Owner::Nobody),
         region(0x1000, 0x2000, Owner::Kernel),
@@ -51,7 +51,7 @@ fn more_ranges_than_there_is_room_for_are_counted_as_lost() {
 }
 
 #[test]
-fn an_empty_or_backward_region_is_nothing() {
+fn an_empty_or_backward_region_is_ignored() {
     let map = map(vec![region(0x1000, 0x1000, Owner::Nobody), region(0x3000, 0x2000, Owner::Kernel)]);
     assert!(map.ram.is_empty() && map.free.is_empty());
 }
@@ -63,7 +63,7 @@ fn any_region() -> impl Strategy<Value = Region> {
 
 proptest! {
     #[test]
-    fn each_byte_is_free_or_ram_exactly_when_no_region_says_otherwise(regions in prop::collection::vec(any_region(), 0..24)) {
+    fn a_byte_is_ram_or_free_exactly_if_no_region_has_another_owner(regions in prop::collection::vec(any_region(), 0..24)) {
         let map = map(regions.clone());
         for byte in 0..72 {
             let address = units::PhysAddr(byte);

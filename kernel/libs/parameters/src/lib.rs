@@ -1,79 +1,81 @@
-//! The kernel's parameters: words separated by spaces, each switching one thing.
+//! The kernel's parameters: words separated by spaces.
 //!
-//! An unknown word is handed back to the caller, who names it in a warning; it changes nothing.
+//! The caller receives each unknown word and names it in a warning. An unknown word has no other effect.
 #![no_std]
 #![forbid(unsafe_code)]
 
-/// What the parameters ask for.
+/// The values of all parameters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Parameters {
-    /// `numa=off`, `numa=fake=N` or `numa=fake=SIZE`: what is a node.
+    /// `numa=off`, `numa=fake=N` or `numa=fake=SIZE`: the origin of the nodes.
     pub numa: Numa,
-    /// `log=LEVEL`: how much is logged.
+    /// `log=LEVEL`: the least severe level that is logged.
     pub log: LogLevel,
-    /// `selftest`: prove on this machine that memory is where it should be.
+    /// `selftest`: run the self-tests.
     pub selftest: bool,
-    /// `load`: put the scheduler under load, which takes a while.
+    /// `load`: run the load test of the scheduler.
     pub load: bool,
-    /// `stress-pages=COUNT`: so many random allocations and frees of pages by all CPUs at once.
+    /// `stress-pages=COUNT`: run this many random allocations and frees of pages on all CPUs at once.
     pub stress_pages: Option<u64>,
-    /// `fail-allocation=K`: the K-th allocation of pages fails, counted from 1.
+    /// `fail-allocation=K`: make the K-th allocation of pages fail, counted from 1.
     pub fail_allocation: Option<u64>,
     /// `bench`: run the benchmarks.
     pub bench: bool,
-    /// `exit`: report the verdict and stop the machine when all that was asked for is done.
+    /// `exit`: report the verdict and stop the machine after everything that the parameters request.
     pub exit: bool,
-    /// `fault=KIND`: break down on purpose when boot is complete, so that a test can watch how.
+    /// `fault=KIND`: cause a fault after boot, so that a test can check the report.
     pub fault: Option<Fault>,
 }
 
-/// What is a node.
+/// The origin of the nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Numa {
-    /// What firmware says.
+    /// Firmware's tables.
     #[default]
     FromFirmware,
-    /// `off`: the machine, whatever firmware says.
+    /// `off`: one node for the whole machine, without regard to firmware.
     Off,
-    /// `fake=N`: an equal share of the machine, whatever firmware says; so many of them, at least 1.
+    /// `fake=N`: this many nodes with equal shares of the machine, without regard to firmware. The number is at least 1.
     FakeCount(u64),
-    /// `fake=SIZE`, a number and one of the letters K, M, G and T, large or small: likewise, of about so many bytes each,
-    /// at least 1.
+    /// `fake=SIZE`: nodes with about this many bytes each, without regard to firmware. The size is at least 1.
+    ///
+    /// The parameter is a number and one of the letters K, M, G and T, in upper or lower case.
     FakeSizeBytes(u64),
 }
 
-/// How much is logged; each level includes those before it.
+/// A log level. Each level includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LogLevel {
-    /// `error`: what failed.
+    /// `error`: failures.
     Error,
-    /// `warn`: what was wrong and could be worked around.
+    /// `warn`: problems that the kernel works around.
     Warn,
-    /// `info`: the story of the boot.
+    /// `info`: the steps of the boot.
     #[default]
     Info,
-    /// `debug`: what a kernel developer wants to know.
+    /// `debug`: details for kernel developers.
     Debug,
-    /// `trace`: everything.
+    /// `trace`: all details.
     Trace,
 }
 
-/// A breakdown on purpose.
+/// A fault to cause on purpose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// `panic`: a panic in the kernel's own code.
     Panic,
-    /// `page`: a write to an address where nothing is mapped.
+    /// `page`: a write to an unmapped address.
     Page,
-    /// `stack`: a stack that overflows into its guard page.
+    /// `stack`: a stack overflow into the guard page.
     Stack,
     /// `invalid`: an invalid instruction.
     Invalid,
 }
 
 impl Parameters {
-    /// Reads the words of `line`; where two contradict, the later one holds. `unknown` is called with each word that is
-    /// not known, or whose value is not.
+    /// Parses the words of `line`. Of two contradicting words, the later one applies.
+    ///
+    /// Calls `unknown` with each unknown word and with each word that has an invalid value.
     pub fn parse<'a>(line: &'a str, mut unknown: impl FnMut(&'a str)) -> Self {
         let mut parameters = Self::default();
         for word in line.split_ascii_whitespace() {
@@ -84,6 +86,7 @@ impl Parameters {
         parameters
     }
 
+    /// Applies one word, or returns `None` if it is unknown or has an invalid value.
     fn apply(&mut self, word: &str) -> Option<()> {
         match word.split_once('=') {
             None => match word {
@@ -122,7 +125,7 @@ impl Numa {
     }
 }
 
-/// A number above 0, of digits alone.
+/// Parses a number above 0 that consists only of digits.
 fn positive(word: &str) -> Option<u64> {
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|&number| digits && number > 0)
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn no_words_ask_for_nothing() {
+    fn without_words_all_parameters_have_their_defaults() {
         assert_eq!(parse(" \t\n"), (Parameters::default(), Vec::new()));
     }
 
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_words_and_values_are_handed_back_and_change_nothing() {
+    fn unknown_words_and_invalid_values_are_returned_and_have_no_effect() {
         let (parameters, unknown) =
             parse("selftest=1 colour exit log=loud numa= fault=fire fail-allocation=0 =");
         assert_eq!(
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn fake_nodes_are_asked_for_by_number_or_by_size() {
+    fn fake_nodes_are_requested_by_number_or_by_size() {
         for (line, numa) in [
             ("numa=fake=4", Numa::FakeCount(4)),
             ("numa=fake=18446744073709551615", Numa::FakeCount(u64::MAX)),
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_fake_nodes_that_means_nothing_is_handed_back() {
+    fn an_invalid_number_of_fake_nodes_is_returned() {
         let words = "numa=fake numa=fake= numa=fake=0 numa=fake=0M numa=fake=M numa=fake=-1 numa=fake=+1 numa=fake=4U \
                      numa=fake=0x4 numa=fake=1.5G numa=fake=\u{b9} numa=fake=18446744073709551616 numa=fake=16777216T \
                      numa=fake=4=4 numa=fake=1Mi numa=on";
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_two_contradicting_words_holds() {
+    fn the_later_of_two_contradicting_words_applies() {
         assert_eq!(parse("log=debug log=error").0.log, LogLevel::Error);
     }
 }

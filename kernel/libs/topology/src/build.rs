@@ -1,47 +1,19 @@
-//! The topology itself: how it is put together, and what can be asked of it.
-use acpi_tables::{Finding, Findings, Msct, Signature, Srat, SratEntry, What};
+//! Builds a topology from firmware's tables and the memory map.
+use acpi_tables::{Finding, Findings, LimitFault, Msct, Signature, Srat, SratEntry, SratFault};
 use arrayvec::ArrayVec;
-use units::{ApicId, MAX_NODES, NodeId, PhysAddr, PhysRange, ProximityDomain};
+use units::{MAX_NODES, NodeId, PhysAddr, PhysRange, ProximityDomain};
 
-use crate::cpus::{AbsentCpus, Cpus, Home, Homes, Others};
-use crate::distances::Distances;
+use crate::affinity_ranges::{AffinityRange, AffinityRanges};
+use crate::cpus::{AbsentCpus, CpuDomain, CpuDomains, OtherCpus};
 use crate::domains::Domains;
 use crate::fake::Cuts;
-use crate::fallback::Fallback;
 use crate::initiators::Named;
-use crate::memory::{Claim, Claims};
 use crate::sweep::sweep;
 use crate::uncovered::{cover, hull_of};
-use crate::{Cpu, Inputs, Limits, MAX_RANGES, MemoryRange, Node, NumaMode, Performance, Source};
-
-/// A machine's nodes, with their CPUs, memory and distances. About 360 KiB, most of it never touched; a kernel keeps it
-/// in a static and fills it with [`NumaTopology::rebuild`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NumaTopology {
-    source: Source,
-    nodes: ArrayVec<Node, MAX_NODES>,
-    cpus: Cpus,
-    ranges: ArrayVec<MemoryRange, MAX_RANGES>,
-    distances: Distances,
-    fallback: Fallback,
-    performance: Performance,
-    limits: Option<Limits>,
-}
+use crate::{Cpu, Inputs, Limits, MAX_RANGES, MemoryRange, Node, NumaMode, NumaTopology, Source};
 
 impl NumaTopology {
-    /// No machine: no node, no CPU. What a static starts as.
-    pub const EMPTY: Self = Self {
-        source: Source::None,
-        nodes: ArrayVec::new_const(),
-        cpus: Cpus::EMPTY,
-        ranges: ArrayVec::new_const(),
-        distances: Distances::EMPTY,
-        fallback: Fallback::EMPTY,
-        performance: Performance::EMPTY,
-        limits: None,
-    };
-
-    /// The topology of the machine that `inputs` describe; what was not as it should be goes to `findings`.
+    /// Builds the topology of the machine that `inputs` describes, and reports faults in the tables to `findings`.
     #[must_use]
     pub fn build(inputs: &Inputs<'_>, findings: &mut dyn Findings) -> Self {
         let mut topology = Self::EMPTY;
@@ -49,7 +21,7 @@ impl NumaTopology {
         topology
     }
 
-    /// [`NumaTopology::build`] in place. Takes some 60 KiB of stack.
+    /// Builds a topology as [`NumaTopology::build`] does, in place of the old value. Uses about 60 KiB of stack.
     pub fn rebuild(&mut self, inputs: &Inputs<'_>, findings: &mut dyn Findings) {
         let mut absent = AbsentCpus::new();
         let mut named = Named::new();
@@ -72,7 +44,7 @@ impl NumaTopology {
             _ => self.make_nodes(1, inputs.ram, findings),
         }
         self.count();
-        // Domain 0 of a machine whose nodes are by decree is not the SLIT's.
+        // SLIT and HMAT use the SRAT's domains. Nodes from elsewhere have other domains.
         let slit = inputs.slit.as_ref().filter(|_| self.source == Source::Srat);
         self.distances.read(&self.nodes, slit, findings);
         self.fallback.read(&self.nodes, &self.distances);
@@ -81,7 +53,7 @@ impl NumaTopology {
         self.limits = inputs.msct.as_ref().map(|msct| read_limits(msct, findings));
     }
 
-    /// Nodes as the SRAT has them; false, and nothing changed, where no entry of it is of use.
+    /// Creates the nodes that the SRAT describes. Returns false and changes nothing if the SRAT has no usable entry.
     fn read_srat(
         &mut self,
         srat: &Srat<'_>,
@@ -90,38 +62,40 @@ impl NumaTopology {
         named: &mut Named,
         findings: &mut dyn Findings,
     ) -> bool {
-        let others = Others { absent, all_known: inputs.madt.is_some() };
-        let mut homes = Homes::new();
-        homes.clear_for(&self.cpus);
-        let mut claims = Claims::new(inputs.ram);
+        let others = OtherCpus { absent, all_known: inputs.madt.is_some() };
+        let mut cpu_domains = CpuDomains::new();
+        cpu_domains.clear_for(&self.cpus);
+        let mut ranges = AffinityRanges::new(inputs.ram);
         let mut reader = srat.reader();
         while let Some(entry) = reader.next(findings) {
             named.take(&entry);
             match entry {
-                SratEntry::Cpu(cpu) if cpu.enabled => homes.take(cpu, &self.cpus, others, findings),
-                SratEntry::Memory(memory) if memory.enabled => claims.take(memory, findings),
+                SratEntry::Cpu(cpu) if cpu.enabled => cpu_domains.take(cpu, &self.cpus, others, findings),
+                SratEntry::Memory(memory) if memory.enabled => ranges.take(memory, findings),
                 _ => {}
             }
         }
-        let claims = claims.in_order();
-        let domains = choose_domains(&mut homes, claims, findings);
-        sweep(claims, &domains, inputs.ram, &mut self.ranges, findings);
-        self.number_nodes(&domains, &homes);
+        let ranges = ranges.in_order();
+        let domains = choose_domains(&mut cpu_domains, ranges, findings);
+        sweep(ranges, &domains, inputs.ram, &mut self.ranges, findings);
+        self.number_nodes(&domains, &cpu_domains);
         if self.nodes.is_empty() {
-            findings.report(Finding::new(Signature::SRAT, 0, What::SratEmpty));
+            findings.report(Finding::new(Signature::SRAT, 0, SratFault::Empty));
             return false;
         }
-        self.cpus.place_homeless(&homes, findings);
+        self.cpus.place_unlisted(&cpu_domains, findings);
         cover(&mut self.ranges, inputs.ram, findings);
         true
     }
 
-    /// Makes a node of each domain that has a CPU or memory, in ascending order, and renames the owners accordingly:
-    /// until here a range's node is its domain's index.
-    fn number_nodes(&mut self, domains: &Domains, homes: &Homes) {
+    /// Creates a node for each domain that has a CPU or memory, in ascending order of domains.
+    ///
+    /// Also sets the node of each range and CPU. Before this call, a range's node is the index of its domain.
+    fn number_nodes(&mut self, domains: &Domains, cpu_domains: &CpuDomains) {
         let mut numbers = [None; MAX_NODES];
-        let home_of = |cpu: &Cpu| homes.of(cpu.id.index()).and_then(|home| domains.index(home.domain));
-        let of_cpus = self.cpus.as_slice().iter().filter_map(home_of);
+        let domain_of =
+            |cpu: &Cpu| cpu_domains.of(cpu.id.index()).and_then(|found| domains.index(found.domain));
+        let of_cpus = self.cpus.as_slice().iter().filter_map(domain_of);
         for domain in self.ranges.iter().map(|range| range.node).chain(of_cpus) {
             numbers[domain.index()] = Some(NodeId::ZERO);
         }
@@ -136,11 +110,11 @@ impl NumaTopology {
         let rename = |old: NodeId| numbers[old.index()].unwrap_or_default();
         self.ranges.iter_mut().for_each(|range| range.node = rename(range.node));
         for cpu in self.cpus.iter_mut() {
-            cpu.node = home_of(cpu).map_or(NodeId::ZERO, rename);
+            cpu.node = domain_of(cpu).map_or(NodeId::ZERO, rename);
         }
     }
 
-    /// So many nodes with all the RAM there is, and all CPUs; one, but where nodes are made up.
+    /// Creates `count` nodes that share all RAM and all CPUs: one node, or the requested number of fake nodes.
     fn make_nodes(&mut self, count: usize, ram: &[PhysRange], findings: &mut dyn Findings) {
         let ids = (0..count).filter_map(NodeId::new);
         self.nodes.extend(ids.map(|id| node(id, ProximityDomain(id.index() as u32))));
@@ -154,114 +128,29 @@ impl NumaTopology {
             *last = hull_of(*last, range.range);
         }
         if ram.len() > MAX_RANGES {
-            let what = What::RamRangesFull { limit: MAX_RANGES };
-            findings.report(Finding::new(Signature::MEMORY_MAP, 0, what));
+            let fault = LimitFault::RamRanges { limit: MAX_RANGES };
+            findings.report(Finding::new(Signature::MEMORY_MAP, 0, fault));
         }
-        self.cpus.deal_out(&self.nodes);
+        self.cpus.distribute(&self.nodes);
     }
 
-    /// Adds up each node's CPUs and memory.
+    /// Computes each node's number of CPUs and its memory.
     fn count(&mut self) {
         for cpu in self.cpus.as_slice() {
             self.nodes[cpu.node.index()].cpu_count += 1;
         }
         for MemoryRange { range, node, .. } in &self.ranges {
             let node = &mut self.nodes[node.index()];
-            // Ranges ascend, so a node's first is its lowest.
+            // Ranges ascend, so a node's first range is its lowest.
             if node.memory_size == 0 {
                 node.memory_base = range.start.0;
             }
             node.memory_size += range.len_bytes();
         }
     }
-
-    /// Where the nodes come from.
-    #[must_use]
-    pub const fn source(&self) -> Source {
-        self.source
-    }
-
-    /// How many nodes there are; at least 1 once built.
-    #[must_use]
-    pub const fn node_count(&self) -> usize {
-        self.nodes.len()
-    }
-
-    /// The nodes by id.
-    #[must_use]
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
-    }
-
-    /// The node with this id.
-    #[must_use]
-    pub fn node(&self, id: NodeId) -> Option<&Node> {
-        self.nodes.get(id.index())
-    }
-
-    /// The CPUs by id, which is the order of the MADT's enabled entries.
-    #[must_use]
-    pub fn cpus(&self) -> &[Cpu] {
-        self.cpus.as_slice()
-    }
-
-    /// The node of the CPU with this APIC id.
-    #[must_use]
-    pub fn node_of_cpu(&self, apic_id: ApicId) -> Option<NodeId> {
-        self.cpus.find(apic_id).map(|cpu| cpu.node)
-    }
-
-    /// The node whose ranges hold this address.
-    #[must_use]
-    pub fn node_of_address(&self, address: PhysAddr) -> Option<NodeId> {
-        let next = self.ranges.partition_point(|range| range.range.end <= address);
-        self.ranges.get(next).filter(|range| range.range.contains(address)).map(|range| range.node)
-    }
-
-    /// All memory ranges, ascending and apart.
-    #[must_use]
-    pub fn ranges(&self) -> &[MemoryRange] {
-        &self.ranges
-    }
-
-    /// The memory ranges of one node, ascending.
-    pub fn ranges_of(&self, node: NodeId) -> impl Iterator<Item = &MemoryRange> {
-        self.ranges.iter().filter(move |range| range.node == node)
-    }
-
-    /// How far one node's CPUs have it to another node's memory: 10 at home, 255 where there is no way.
-    #[must_use]
-    pub fn distance(&self, from: NodeId, to: NodeId) -> Option<u8> {
-        self.distances.get(from.index(), to.index())
-    }
-
-    /// Whether any distance between two nodes came from a SLIT; on a machine of one node, the one from itself.
-    #[must_use]
-    pub const fn has_distance_matrix(&self) -> bool {
-        self.distances.are_from_slit()
-    }
-
-    /// Every node that has memory, in the order in which this node asks them for some: nearest first, itself before all
-    /// others, equal distances starting behind the node itself. Empty where there is no such node.
-    #[must_use]
-    pub fn fallback(&self, node: NodeId) -> &[NodeId] {
-        self.fallback.of(node.index())
-    }
-
-    /// Latency and bandwidth, as the HMAT has them; `None` without one.
-    #[must_use]
-    pub fn performance(&self) -> Option<&Performance> {
-        Some(&self.performance).filter(|performance| performance.is_known())
-    }
-
-    /// What the machine can ever have, as the MSCT says; `None` without one.
-    #[must_use]
-    pub const fn limits(&self) -> Option<Limits> {
-        self.limits
-    }
 }
 
-/// The machine's limits. Those of single domains are read for what is wrong with them, and not kept.
+/// Reads the machine's limits. Reads those of single domains only to report faults.
 fn read_limits(msct: &Msct<'_>, findings: &mut dyn Findings) -> Limits {
     msct.domains(findings).for_each(drop);
     Limits {
@@ -275,26 +164,26 @@ const fn node(id: NodeId, domain: ProximityDomain) -> Node {
     Node { id, domain, cpu_count: 0, memory_base: 0, memory_size: 0 }
 }
 
-/// The lowest domains that CPUs and claims speak of; what speaks of another is dropped.
+/// Returns the lowest domains of CPUs and memory ranges, and drops the CPUs and ranges of all other domains.
 fn choose_domains(
-    homes: &mut Homes,
-    claims: &mut ArrayVec<Claim, MAX_RANGES>,
+    cpu_domains: &mut CpuDomains,
+    ranges: &mut ArrayVec<AffinityRange, MAX_RANGES>,
     findings: &mut dyn Findings,
 ) -> Domains {
     let mut domains = Domains::new();
-    claims.iter().for_each(|claim| domains.insert(claim.domain));
-    homes.iter_mut().flatten().for_each(|home| domains.insert(home.domain));
+    ranges.iter().for_each(|range| domains.insert(range.domain));
+    cpu_domains.iter_mut().flatten().for_each(|cpu| domains.insert(cpu.domain));
     let mut is_chosen = |domain, offset| {
         let chosen = domains.index(domain).is_some();
         if !chosen {
-            let what = What::DomainsFull { domain, limit: MAX_NODES };
-            findings.report(Finding::new(Signature::SRAT, offset, what));
+            let fault = LimitFault::Domains { domain, limit: MAX_NODES };
+            findings.report(Finding::new(Signature::SRAT, offset, fault));
         }
         chosen
     };
-    claims.retain(|claim| is_chosen(claim.domain, claim.offset));
-    for home in homes.iter_mut() {
-        *home = home.filter(|&Home { domain, offset }| is_chosen(domain, offset));
+    ranges.retain(|range| is_chosen(range.domain, range.offset));
+    for cpu in cpu_domains.iter_mut() {
+        *cpu = cpu.filter(|&CpuDomain { domain, offset }| is_chosen(domain, offset));
     }
     domains
 }

@@ -1,5 +1,7 @@
-//! The CPUs: which there are, in the MADT's order, and which domain the SRAT puts each of them in.
-use acpi_tables::{Finding, Findings, Madt, Signature, Srat, SratCpu, SratEntry, What};
+//! The machine's CPUs in the MADT's order, and the domain that the SRAT gives to each of them.
+use acpi_tables::{
+    Fault, Finding, Findings, LimitFault, Madt, MadtFault, Signature, Srat, SratCpu, SratEntry, SratFault,
+};
 use arrayvec::ArrayVec;
 use units::{ApicId, CpuId, NodeId, ProximityDomain};
 
@@ -7,7 +9,7 @@ use crate::fake::node_of_cpu;
 use crate::smallest::Smallest;
 use crate::{Cpu, Inputs, MAX_CPUS, Node};
 
-/// The CPUs by id, and their ids by APIC id.
+/// The CPUs ordered by id, and their ids ordered by APIC id.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cpus {
     list: ArrayVec<Cpu, MAX_CPUS>,
@@ -16,7 +18,7 @@ pub struct Cpus {
 
 const _: () = assert!(MAX_CPUS <= 1 << 16, "by_apic_id holds 16-bit indices");
 
-/// Why a CPU was not added.
+/// The reason why a CPU was not added.
 enum Refusal {
     Duplicate,
     Full,
@@ -33,13 +35,13 @@ impl Cpus {
         self.list.iter_mut()
     }
 
-    /// The CPU with this APIC id.
+    /// Returns the CPU with this APIC id.
     pub fn find(&self, apic_id: ApicId) -> Option<&Cpu> {
         let place = self.place(apic_id).ok()?;
         self.list.get(usize::from(self.by_apic_id[place]))
     }
 
-    /// Lists the machine's CPUs anew, all on node 0, and notes those that it has room for but lacks.
+    /// Replaces the list by the machine's CPUs, all on node 0, and adds the CPUs that are not in the list to `absent`.
     pub fn read(&mut self, inputs: &Inputs<'_>, absent: &mut AbsentCpus, findings: &mut dyn Findings) {
         self.list.clear();
         self.by_apic_id.clear();
@@ -47,7 +49,7 @@ impl Cpus {
             self.read_madt(madt, absent, findings);
         }
         match (inputs.boot_cpu, &inputs.madt, &inputs.srat) {
-            (Some(boot_cpu), madt, _) => self.have_boot_cpu(boot_cpu, madt.is_some(), absent, findings),
+            (Some(boot_cpu), madt, _) => self.ensure_boot_cpu(boot_cpu, madt.is_some(), absent, findings),
             (None, None, Some(srat)) => self.read_srat(srat, findings),
             _ => {}
         }
@@ -61,24 +63,24 @@ impl Cpus {
                 absent.offer(apic_id);
                 continue;
             }
-            let what = if cpu.is_broadcast() {
-                What::CpuBroadcast { apic_id }
+            let fault: Fault = if cpu.is_broadcast() {
+                MadtFault::Broadcast { apic_id }.into()
             } else {
                 match self.add(apic_id, Some(cpu.acpi_processor_uid)) {
                     Ok(()) => continue,
-                    Err(Refusal::Duplicate) => What::CpuDuplicate { apic_id },
+                    Err(Refusal::Duplicate) => MadtFault::Duplicate { apic_id }.into(),
                     Err(Refusal::Full) => {
                         absent.offer(apic_id);
-                        What::CpusFull { apic_id, limit: MAX_CPUS }
+                        LimitFault::Cpus { apic_id, limit: MAX_CPUS }.into()
                     }
                 }
             };
-            findings.report(Finding::new(Signature::MADT, cpu.offset, what));
+            findings.report(Finding::new(Signature::MADT, cpu.offset, fault));
         }
     }
 
-    /// Adds the boot CPU if no table did: it runs this, so it is there.
-    fn have_boot_cpu(
+    /// Adds the boot CPU if the tables do not list it: it runs this code, so it exists.
+    fn ensure_boot_cpu(
         &mut self,
         apic_id: ApicId,
         has_madt: bool,
@@ -89,7 +91,7 @@ impl Cpus {
             return;
         }
         if has_madt {
-            findings.report(Finding::new(Signature::MADT, 0, What::BootCpuMissing { apic_id }));
+            findings.report(Finding::new(Signature::MADT, 0, MadtFault::BootCpuMissing { apic_id }));
         }
         if self.list.is_full() {
             let last = MAX_CPUS - 1;
@@ -98,25 +100,25 @@ impl Cpus {
             }
             self.by_apic_id.retain(|&mut index| usize::from(index) != last);
         }
-        // There is room, and the APIC id is new.
+        // Cannot fail: the list has room, and the APIC id is new.
         let _ = self.add(apic_id, None);
     }
 
-    /// Takes the CPUs that the SRAT names, by APIC id so that the order of its entries says nothing; of too many the lowest.
+    /// Adds the CPUs that the SRAT names, in the order of APIC ids. Of too many CPUs, the lowest ids stay.
     fn read_srat(&mut self, srat: &Srat<'_>, findings: &mut dyn Findings) {
-        // What the table got wrong is told when it is read for its domains.
-        let mut unheard = |_: Finding| {};
+        // The later pass for the domains reports the table's faults.
+        let mut ignore = |_: Finding| {};
         let mut is_full = false;
-        for SratCpu { apic_id, .. } in enabled(srat, &mut unheard) {
+        for SratCpu { apic_id, .. } in enabled(srat, &mut ignore) {
             if let Err(Refusal::Full) = self.add(apic_id, None) {
                 is_full = true;
-                self.exchange_highest(apic_id);
+                self.replace_highest(apic_id);
             }
         }
-        for SratCpu { apic_id, offset, .. } in enabled(srat, &mut unheard).take_while(|_| is_full) {
+        for SratCpu { apic_id, offset, .. } in enabled(srat, &mut ignore).take_while(|_| is_full) {
             if self.place(apic_id).is_err() {
-                let what = What::CpusFull { apic_id, limit: MAX_CPUS };
-                findings.report(Finding::new(Signature::SRAT, offset, what));
+                let fault = LimitFault::Cpus { apic_id, limit: MAX_CPUS };
+                findings.report(Finding::new(Signature::SRAT, offset, fault));
             }
         }
         self.list.sort_unstable_by_key(|cpu| cpu.apic_id);
@@ -126,8 +128,8 @@ impl Cpus {
         }
     }
 
-    /// Puts a new CPU in the place of the one with the highest APIC id, if its own is lower.
-    fn exchange_highest(&mut self, apic_id: ApicId) {
+    /// Replaces the CPU with the highest APIC id by a CPU with this APIC id, if this one is lower and new.
+    fn replace_highest(&mut self, apic_id: ApicId) {
         let (Err(place), Some(&highest)) = (self.place(apic_id), self.by_apic_id.last()) else { return };
         if place < self.by_apic_id.len() {
             self.by_apic_id.pop();
@@ -136,6 +138,7 @@ impl Cpus {
         }
     }
 
+    /// Appends a CPU on node 0.
     fn add(&mut self, apic_id: ApicId, acpi_processor_uid: Option<u32>) -> Result<(), Refusal> {
         let Err(place) = self.place(apic_id) else { return Err(Refusal::Duplicate) };
         let index = self.list.len();
@@ -145,39 +148,42 @@ impl Cpus {
         Ok(())
     }
 
-    /// Where the APIC id is, or would be, in `by_apic_id`.
+    /// Returns the position of the APIC id in `by_apic_id`, or as an error the position at which to insert it.
     fn place(&self, apic_id: ApicId) -> Result<usize, usize> {
         self.by_apic_id.binary_search_by_key(&apic_id, |&index| self.list[usize::from(index)].apic_id)
     }
 
-    /// Gives each of these nodes its share of the CPUs.
-    pub fn deal_out(&mut self, nodes: &[Node]) {
+    /// Distributes the CPUs over these nodes, in blocks of neighbouring APIC ids.
+    pub fn distribute(&mut self, nodes: &[Node]) {
         for (place, index) in self.by_apic_id.iter().enumerate() {
             self.list[usize::from(*index)].node =
                 nodes[node_of_cpu(place, self.by_apic_id.len(), nodes.len())].id;
         }
     }
 
-    /// Gives each CPU without a home the node of the CPU with a home whose APIC id is next below its own, else next
-    /// above, else node 0: APIC ids number threads within cores within packages, so neighbours share a package.
-    pub fn place_homeless(&mut self, homes: &Homes, findings: &mut dyn Findings) {
-        let has_home = |index: &&u16| homes.of(usize::from(**index)).is_some();
-        let mut neighbour = self.by_apic_id.iter().find(has_home).map(|&index| self.list[usize::from(index)]);
+    /// Puts each CPU without a domain on the node of the CPU with the next lower APIC id that has a domain.
+    ///
+    /// If there is none, the next higher APIC id decides, and if no CPU has a domain, node 0. APIC ids number threads
+    /// within cores within packages, so neighbours usually share a package.
+    pub fn place_unlisted(&mut self, cpu_domains: &CpuDomains, findings: &mut dyn Findings) {
+        let has_domain = |index: &&u16| cpu_domains.of(usize::from(**index)).is_some();
+        let mut neighbour =
+            self.by_apic_id.iter().find(has_domain).map(|&index| self.list[usize::from(index)]);
         for index in &self.by_apic_id {
             let cpu = &mut self.list[usize::from(*index)];
-            if homes.of(usize::from(*index)).is_some() {
+            if cpu_domains.of(usize::from(*index)).is_some() {
                 neighbour = Some(*cpu);
                 continue;
             }
             cpu.node = neighbour.map_or(NodeId::ZERO, |neighbour| neighbour.node);
             let neighbour = neighbour.map(|neighbour| neighbour.apic_id);
-            let what = What::CpuMissing { apic_id: cpu.apic_id, node: cpu.node, neighbour };
-            findings.report(Finding::new(Signature::SRAT, 0, what));
+            let fault = SratFault::CpuMissing { apic_id: cpu.apic_id, node: cpu.node, neighbour };
+            findings.report(Finding::new(Signature::SRAT, 0, fault));
         }
     }
 }
 
-/// The CPUs that the SRAT places, in its order.
+/// Returns the CPUs of the SRAT's enabled entries, in its order.
 fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item = SratCpu> {
     srat.entries(findings).filter_map(|entry| match entry {
         SratEntry::Cpu(cpu) if cpu.enabled => Some(cpu),
@@ -185,77 +191,82 @@ fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item =
     })
 }
 
-/// The APIC ids of CPUs that the MADT lists and that are none here: not enabled, so that they may come later, or too many.
-/// The lowest that there is room for.
+/// The APIC ids of CPUs that the MADT lists but [`Cpus`] does not: CPUs that are not enabled, and those beyond the limit.
+/// Of too many ids, the lowest stay.
 pub type AbsentCpus = Smallest<ApicId, MAX_CPUS>;
 
-/// Where the SRAT says that a CPU belongs.
+/// A CPU's domain according to the SRAT.
 #[derive(Clone, Copy)]
-pub struct Home {
+pub struct CpuDomain {
     pub domain: ProximityDomain,
-    /// The entry that says so.
+    /// The offset of the SRAT's entry.
     pub offset: u32,
 }
 
-/// Each CPU's home, by CPU id.
-pub struct Homes(ArrayVec<Option<Home>, MAX_CPUS>);
+/// Each CPU's domain, ordered by CPU id.
+pub struct CpuDomains(ArrayVec<Option<CpuDomain>, MAX_CPUS>);
 
-impl Homes {
+impl CpuDomains {
     pub const fn new() -> Self {
         Self(ArrayVec::new_const())
     }
 
-    /// No home for any of these CPUs, in place: moving the array would copy all of it.
+    /// Clears the domains of these CPUs. This happens in place, because a move would copy the whole array.
     pub fn clear_for(&mut self, cpus: &Cpus) {
         self.0.clear();
         self.0.extend(cpus.list.iter().map(|_| None));
     }
 
-    pub fn of(&self, index: usize) -> Option<Home> {
+    pub fn of(&self, index: usize) -> Option<CpuDomain> {
         self.0.get(index).copied().flatten()
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Option<Home>> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Option<CpuDomain>> {
         self.0.iter_mut()
     }
 
-    /// Takes in what an enabled SRAT entry says. Of two domains for one CPU the lower is used, so that the order of the
-    /// entries says nothing.
-    pub fn take(&mut self, entry: SratCpu, cpus: &Cpus, others: Others<'_>, findings: &mut dyn Findings) {
+    /// Takes the domain of an enabled SRAT entry.
+    ///
+    /// Of two domains for one CPU, the lower is used, so that the result does not depend on the order of the entries.
+    pub fn take(&mut self, entry: SratCpu, cpus: &Cpus, others: OtherCpus<'_>, findings: &mut dyn Findings) {
         let SratCpu { apic_id, domain, offset, .. } = entry;
         let known = cpus.find(apic_id).and_then(|cpu| self.0.get_mut(cpu.id.index()));
-        let Some(home) = known else {
-            if others.are_strangers(apic_id) {
-                findings.report(Finding::new(Signature::SRAT, offset, What::CpuUnknown { apic_id, domain }));
+        let Some(current) = known else {
+            if others.do_not_contain(apic_id) {
+                findings.report(Finding::new(
+                    Signature::SRAT,
+                    offset,
+                    SratFault::CpuUnknown { apic_id, domain },
+                ));
             }
             return;
         };
-        let new = Home { domain, offset };
-        match *home {
-            None => *home = Some(new),
+        let new = CpuDomain { domain, offset };
+        match *current {
+            None => *current = Some(new),
             Some(old) if old.domain == domain => {}
             Some(old) => {
                 let (used, dropped) = if old.domain < domain { (old, new) } else { (new, old) };
-                *home = Some(used);
-                let what = What::CpuInTwoDomains { apic_id, used: used.domain, other: dropped.domain };
-                findings.report(Finding::new(Signature::SRAT, dropped.offset, what));
+                *current = Some(used);
+                let fault = SratFault::CpuInTwoDomains { apic_id, used: used.domain, other: dropped.domain };
+                findings.report(Finding::new(Signature::SRAT, dropped.offset, fault));
             }
         }
     }
 }
 
-/// What is known of CPUs that are not there.
+/// What the MADT says about CPUs that are not in [`Cpus`].
 #[derive(Clone, Copy)]
-pub struct Others<'a> {
-    /// Those that may come later.
+pub struct OtherCpus<'a> {
+    /// The CPUs that it lists.
     pub absent: &'a AbsentCpus,
-    /// Whether a MADT lists all there are; without one nothing is known.
+    /// True if there is a MADT. Without one, any CPU may exist.
     pub all_known: bool,
 }
 
-impl Others<'_> {
-    /// Whether the MADT knows nothing of this CPU.
-    fn are_strangers(self, apic_id: ApicId) -> bool {
+impl OtherCpus<'_> {
+    /// Returns true if the machine certainly has no such CPU.
+    fn do_not_contain(self, apic_id: ApicId) -> bool {
         self.all_known && !self.absent.may_have(apic_id)
     }
 }

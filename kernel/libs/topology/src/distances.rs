@@ -1,16 +1,16 @@
-//! The distance between any two nodes: the SLIT's where it has a sound one, else 10 and 20.
-use acpi_tables::{Finding, Findings, Signature, Slit, What};
+//! The distance between any two nodes: the SLIT's if it is valid, otherwise 10 or 20.
+use acpi_tables::{Finding, Findings, Signature, Slit, SlitFault};
 use arrayvec::ArrayVec;
 use units::{MAX_NODES, ProximityDomain};
 
 use crate::Node;
 
-/// From a node to itself (ACPI 6.5 §5.2.17).
+/// The distance from a node to itself (ACPI 6.5 §5.2.17).
 pub const LOCAL_DISTANCE: u8 = 10;
-/// To another node where nothing is known: twice as far, as Linux takes it.
+/// The distance to another node if the SLIT gives none: twice the local distance, as in Linux.
 pub const REMOTE_DISTANCE: u8 = 20;
 
-/// The distances, a row for each node.
+/// The distances, with one row for each node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Distances {
     matrix: ArrayVec<u8, { MAX_NODES * MAX_NODES }>,
@@ -21,7 +21,7 @@ pub struct Distances {
 impl Distances {
     pub const EMPTY: Self = Self { matrix: ArrayVec::new_const(), node_count: 0, from_slit: false };
 
-    /// The distance between nodes with these indices.
+    /// Returns the distance between the nodes with these indices.
     pub fn get(&self, from: usize, to: usize) -> Option<u8> {
         if from >= self.node_count || to >= self.node_count {
             return None;
@@ -29,12 +29,12 @@ impl Distances {
         self.matrix.get(from * self.node_count + to).copied()
     }
 
-    /// Whether any distance between two nodes is a SLIT's; of a single node, the one from itself.
+    /// Returns true if a SLIT gave any distance between two nodes, or the only node's distance to itself.
     pub const fn are_from_slit(&self) -> bool {
         self.from_slit
     }
 
-    /// Measures these nodes anew.
+    /// Replaces the distances by those between these nodes.
     pub fn read(&mut self, nodes: &[Node], slit: Option<&Slit<'_>>, findings: &mut dyn Findings) {
         self.matrix.clear();
         self.node_count = nodes.len();
@@ -47,24 +47,25 @@ impl Distances {
         }
     }
 
+    /// Appends the distances from one node, and reports invalid ones.
     fn read_row(&mut self, from: &Node, nodes: &[Node], slit: &Slit<'_>, findings: &mut dyn Findings) {
         let domain = from.domain;
         if u64::from(domain.0) >= slit.localities() {
-            let what = What::SlitDomain { domain, localities: slit.localities() };
-            findings.report(Finding::new(Signature::SLIT, 0, what));
+            let fault = SlitFault::Domain { domain, localities: slit.localities() };
+            findings.report(Finding::new(Signature::SLIT, 0, fault));
         }
         let mut wrong = None;
         for to in nodes {
             let presumed = presumed(domain, to.domain);
             let written = slit.distance(domain, to.domain);
             let distance = match written {
-                Some(distance) if is_sound(distance, domain, to.domain) => {
-                    // That a node is 10 from itself says nothing of the others.
+                Some(distance) if is_valid(distance, domain, to.domain) => {
+                    // A node's distance to itself is always 10, so it counts only if there is no other node.
                     self.from_slit |= domain != to.domain || nodes.len() == 1;
                     distance
                 }
                 Some(distance) if domain == to.domain => {
-                    report(slit, domain, domain, What::SlitDiagonal { domain, distance }, findings);
+                    report(slit, domain, domain, SlitFault::Diagonal { domain, distance }, findings);
                     presumed
                 }
                 Some(distance) => {
@@ -77,16 +78,17 @@ impl Distances {
             self.matrix.push(distance);
         }
         if let Some((to, distance, count)) = wrong {
-            report(slit, domain, to, What::SlitDistance { from: domain, to, distance, count }, findings);
+            report(slit, domain, to, SlitFault::Distance { from: domain, to, distance, count }, findings);
         }
     }
 }
 
-/// A domain is 10 from itself, and values under 10 mean nothing. 255, unreachable, is as good as any.
-fn is_sound(distance: u8, from: ProximityDomain, to: ProximityDomain) -> bool {
+/// Returns true if a distance is 10 for a domain to itself, or at least 10 otherwise. 255 means unreachable and is valid.
+fn is_valid(distance: u8, from: ProximityDomain, to: ProximityDomain) -> bool {
     if from == to { distance == LOCAL_DISTANCE } else { distance >= LOCAL_DISTANCE }
 }
 
+/// Returns the distance to use if the SLIT gives none.
 fn presumed(from: ProximityDomain, to: ProximityDomain) -> u8 {
     if from == to { LOCAL_DISTANCE } else { REMOTE_DISTANCE }
 }
@@ -95,8 +97,8 @@ fn report(
     slit: &Slit<'_>,
     from: ProximityDomain,
     to: ProximityDomain,
-    what: What,
+    fault: SlitFault,
     findings: &mut dyn Findings,
 ) {
-    findings.report(Finding::new(Signature::SLIT, slit.offset(from, to), what));
+    findings.report(Finding::new(Signature::SLIT, slit.offset(from, to), fault));
 }

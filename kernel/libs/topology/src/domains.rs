@@ -11,22 +11,22 @@ impl Domains {
         Self(Smallest::new())
     }
 
-    /// Takes a domain in, in place of the highest one where there is no room for both.
+    /// Adds a domain. If there is no room, the highest domain is removed.
     pub fn insert(&mut self, domain: ProximityDomain) {
         self.0.offer(domain);
     }
 
-    /// The domain's index among those here.
+    /// Returns the domain's index in ascending order.
     pub fn index(&self, domain: ProximityDomain) -> Option<NodeId> {
         self.0.items().binary_search(&domain).ok().and_then(NodeId::new)
     }
 
-    /// Whether the domain was inserted for all that is known: what there was no room for may have been.
+    /// Returns true if the domain may have been inserted: it is in the list, or the list is full of lower domains.
     pub fn may_have(&self, domain: ProximityDomain) -> bool {
         self.0.may_have(domain)
     }
 
-    /// The domains, lowest first.
+    /// Returns the domains in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = ProximityDomain> {
         self.0.items().iter().copied()
     }

@@ -1,32 +1,33 @@
-//! Nodes made up where firmware has none, or in place of those it has: where memory is cut, and which CPU is whose.
+//! Fake nodes, which replace firmware's nodes: the addresses at which memory is cut, and the node of each CPU.
 //!
-//! A cut lies on a multiple of 2 MiB, so that no large page is in two nodes. Such cuts make blocks of at most 2 MiB of
-//! RAM each, and any row of blocks can be parted so that no part is more than one block larger than another (Bárány
-//! and Grinberg, *Block partitions of sequences*, 2013). [`Cuts::new`] finds the parting with the largest least part.
+//! A cut lies at a multiple of 2 MiB, so that no large page belongs to two nodes. Such cuts divide RAM into blocks of at
+//! most 2 MiB. Every sequence of blocks has a partition in which no part is more than one block larger than another
+//! (Bárány and Grinberg, *Block partitions of sequences*, 2013). [`Cuts::new`] finds the one with the largest smallest
+//! part.
 use arrayvec::ArrayVec;
 use units::{MAX_NODES, PhysAddr, PhysRange};
 
 use crate::MAX_RANGES;
 
-/// Made-up nodes start and end at multiples of this, but for the ends of RAM, and no two differ by more.
+/// The alignment of fake nodes in bytes, except at the ends of RAM, and the largest difference between their sizes.
 pub const FAKE_NODE_UNIT: u64 = 2 << 20;
 
-/// How many nodes to make up.
+/// The requested number of fake nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FakeNodes {
-    /// This many.
+    /// This many nodes.
     Count(u64),
-    /// As many as make nodes of nearly this many bytes of RAM.
+    /// As many nodes as give each of them nearly this many bytes of RAM.
     SizeBytes(u64),
 }
 
 impl FakeNodes {
-    /// How many nodes this asks for on a machine with this RAM. There may be room for fewer; see [`FakeNodes::granted`].
+    /// Returns the requested number of nodes on a machine with this RAM. [`FakeNodes::granted`] may be less.
     #[must_use]
     pub fn wanted(self, ram: &[PhysRange]) -> u64 {
         match self {
             Self::Count(count) => count,
-            // To the nearest number; a size of 0 is as good as one of a byte.
+            // Rounds to the nearest number. A size of 0 counts as one byte.
             Self::SizeBytes(size) => {
                 let (count, rest) = (ram_bytes(ram) / size.max(1), ram_bytes(ram) % size.max(1));
                 count + u64::from(rest >= size.max(1).div_ceil(2))
@@ -34,12 +35,14 @@ impl FakeNodes {
         }
     }
 
-    /// How many nodes are made: those wanted, but at least one, at most [`MAX_NODES`], and none with less than
-    /// [`FAKE_NODE_UNIT`] of RAM or without room for its ranges.
+    /// Returns the number of nodes that are created on a machine with this RAM.
+    ///
+    /// This is the requested number, limited to 1 to [`MAX_NODES`]. Each node has at least [`FAKE_NODE_UNIT`] of RAM and
+    /// room for its memory ranges.
     #[must_use]
     pub fn granted(self, ram: &[PhysRange]) -> usize {
         let of_unit = ram_bytes(ram) / FAKE_NODE_UNIT;
-        // Each cut may make two ranges of one.
+        // Each cut may divide a range into two.
         let room = (MAX_RANGES + 1).saturating_sub(ram.len());
         self.wanted(ram).min(of_unit).min(MAX_NODES as u64).min(room as u64).max(1) as usize
     }
@@ -53,12 +56,13 @@ fn ram_bytes(ram: &[PhysRange]) -> u64 {
 pub struct Cuts(ArrayVec<PhysAddr, MAX_NODES>);
 
 impl Cuts {
-    /// Cuts that make `count` nodes of this RAM, none more than [`FAKE_NODE_UNIT`] larger than another. `count` is one
-    /// that [`FakeNodes::granted`] gave.
+    /// Cuts RAM into `count` nodes, none more than [`FAKE_NODE_UNIT`] larger than another.
+    ///
+    /// `count` must be a result of [`FakeNodes::granted`].
     pub fn new(ram: &[PhysRange], count: usize) -> Self {
         let blocks = Blocks { ram, total: ram_bytes(ram) };
         let last = count.saturating_sub(1);
-        // The largest least part: with a larger one, the parts of nodes before the last leave it too little.
+        // Finds the largest smallest part by bisection. With a larger one, too little remains for the last node.
         let (mut least, mut too_large) = (0, (blocks.total / count.max(1) as u64).saturating_add(1));
         while too_large - least > 1 {
             let middle = least + (too_large - least) / 2;
@@ -72,7 +76,7 @@ impl Cuts {
             *from = blocks.cut_up_to(from.saturating_add(most));
             Some(*from)
         }));
-        // From the end, since every cut up to the farthest one can be reached from the start.
+        // Works backwards from the end: every cut up to the farthest one can be reached from the start.
         let (mut cuts, mut end) = (ArrayVec::new(), blocks.total);
         for &farthest in farthest.iter().rev() {
             end = blocks.cut_up_to(farthest.min(end.saturating_sub(least)));
@@ -82,7 +86,7 @@ impl Cuts {
         Self(cuts)
     }
 
-    /// The parts of a range of RAM, each with the index of the node it is in.
+    /// Returns the parts of a range of RAM, each with the index of its node.
     pub fn parts(&self, range: PhysRange) -> impl Iterator<Item = (usize, PhysRange)> {
         let start = |index: usize| index.checked_sub(1).map_or(PhysAddr(0), |before| self.0[before]);
         let end = |index: usize| self.0.get(index).copied().unwrap_or(PhysAddr(u64::MAX));
@@ -92,27 +96,27 @@ impl Cuts {
     }
 }
 
-/// RAM as blocks between multiples of [`FAKE_NODE_UNIT`]. Places are told by how many bytes of RAM lie before them.
+/// RAM as blocks between multiples of [`FAKE_NODE_UNIT`]. A position is the number of bytes of RAM before it.
 struct Blocks<'a> {
     ram: &'a [PhysRange],
     total: u64,
 }
 
 impl Blocks<'_> {
-    /// The last cut with at most `bytes` before it.
+    /// Returns the last cut with at most `bytes` before it.
     fn cut_up_to(&self, bytes: u64) -> u64 {
         self.block_of(bytes).map_or(self.total, |block| self.bytes_before(block))
     }
 
-    /// The first cut with at least `bytes` before it.
+    /// Returns the first cut with at least `bytes` before it.
     fn cut_from(&self, bytes: u64) -> u64 {
         let Some(before) = bytes.checked_sub(1) else { return 0 };
         let end = |block: PhysAddr| PhysAddr(block.0.saturating_add(FAKE_NODE_UNIT));
-        // With more bytes than there are no cut will do, and the end comes nearest.
+        // If there are fewer bytes, no cut is far enough. The result then exceeds the total, so the bisection rejects it.
         self.block_of(before).map_or(bytes, |block| self.bytes_before(end(block)))
     }
 
-    /// The start of the block that holds the byte of RAM with so many before it.
+    /// Returns the start of the block that contains the byte of RAM at a position.
     fn block_of(&self, mut bytes: u64) -> Option<PhysAddr> {
         for range in self.ram {
             if bytes < range.len_bytes() {
@@ -124,14 +128,17 @@ impl Blocks<'_> {
         None
     }
 
+    /// Returns the position of an address.
     fn bytes_before(&self, address: PhysAddr) -> u64 {
         let below = PhysRange { start: PhysAddr(0), end: address };
         self.ram.iter().map(|range| range.intersection(below).len_bytes()).sum()
     }
 }
 
-/// The index of the node of the CPU with so many before it, in the order of APIC ids: blocks of equal size, within one
-/// CPU, so that siblings stay together. With more nodes than CPUs, nodes without any lie between.
+/// Returns the index of a CPU's node. `place` is the CPU's position in the order of APIC ids.
+///
+/// Each node gets a block of neighbouring CPUs, so that siblings stay together. The blocks' sizes differ by at most one
+/// CPU. If there are more nodes than CPUs, the nodes without a CPU lie between the others.
 pub const fn node_of_cpu(place: usize, cpu_count: usize, node_count: usize) -> usize {
     place * node_count / cpu_count
 }

@@ -1,47 +1,49 @@
-//! One number of the HMAT's as it is kept: 32 bits, and whatever order they come in, the same one stays.
+//! A latency or bandwidth as the topology keeps it: 32 bits, whose result does not depend on the order of the input.
 use acpi_tables::{Direction, Matrix, MatrixValue, Quantity};
 
-/// Bits of a value; those above hold its rank.
+/// Bits of a value. The bits above contain its rank.
 const VALUE_BITS: u32 = 30;
 const VALUE_MASK: u32 = (1 << VALUE_BITS) - 1;
 const UNSPECIFIED: u32 = 0;
 const UNREACHABLE: u32 = VALUE_MASK;
 
-/// The largest latency and bandwidth that are kept.
+/// The largest latency in picoseconds, and the largest bandwidth in MB/s, that a topology keeps.
 pub const LARGEST_FIGURE: u32 = UNREACHABLE - 1;
 
-/// What is known of a latency or a bandwidth.
+/// A latency or a bandwidth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Figure {
-    /// Firmware does not say.
+    /// Firmware gives no value.
     Unspecified,
-    /// Firmware says that there is no way.
+    /// Firmware says that the memory is unreachable.
     Unreachable,
     /// Picoseconds or MB/s, at most [`LARGEST_FIGURE`].
     Known(u32),
 }
 
-/// A figure with its rank. The lower rank goes before the higher: what is said of reads or writes alone before what is said of
-/// both, and what holds for all accesses before what holds for some.
+/// A figure with its rank. A lower rank has precedence.
+///
+/// A value for reads or writes alone precedes a value for both. A value for all accesses precedes a value for some.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stored(u32);
 
-/// What became of a value that was put where another one may have been.
+/// The result of [`Stored::put`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
+    /// The values do not contradict each other.
     Kept,
-    /// It contradicts one of the same rank.
+    /// The new value contradicts a value of the same rank.
     Conflict,
 }
 
 impl Stored {
     pub const UNSPECIFIED: Self = Self(UNSPECIFIED);
 
-    /// What a matrix says; and whether it said more than can be kept, which is the largest value then.
+    /// Converts a matrix's value. Returns true with it if the value was too large and became [`LARGEST_FIGURE`].
     pub fn new(value: MatrixValue, matrix: &Matrix<'_>) -> (Self, bool) {
         let rank = u32::from(matrix.direction == Direction::Both) << 1 | u32::from(is_partial(matrix));
         let (value, too_large) = match value {
-            // Nothing is of no rank.
+            // A missing value has no rank.
             MatrixValue::Unspecified => return (Self::UNSPECIFIED, false),
             MatrixValue::Unreachable => (UNREACHABLE, false),
             MatrixValue::Known(value) => match u32::try_from(value) {
@@ -60,7 +62,7 @@ impl Stored {
         }
     }
 
-    /// Takes in another value for the same thing: of one rank, the worse stays.
+    /// Combines this value with another one for the same initiator and node. Of two values of one rank, the worse stays.
     pub fn put(&mut self, new: Self, quantity: Quantity) -> Outcome {
         if new.value() == UNSPECIFIED || new == *self {
             return Outcome::Kept;
@@ -92,7 +94,7 @@ impl Stored {
     }
 }
 
-/// Whether the matrix holds for some accesses only, so that another one may well say otherwise.
+/// Returns true if the matrix holds only for some accesses, so that another matrix may differ without a contradiction.
 pub const fn is_partial(matrix: &Matrix<'_>) -> bool {
     matrix.minimum_transfer_size.is_some() || matrix.non_sequential
 }

@@ -1,26 +1,26 @@
-//! Who reads and writes memory: nodes with CPUs, and domains of devices that do so by themselves.
-use acpi_tables::{Finding, Findings, Signature, SratEntry, What};
+//! The initiators of memory accesses: nodes with CPUs, and domains with devices that access memory by themselves.
+use acpi_tables::{Finding, Findings, LimitFault, Signature, SratEntry};
 use arrayvec::ArrayVec;
 use units::{MAX_NODES, NodeId, ProximityDomain};
 
 use crate::Node;
 use crate::domains::Domains;
 
-/// A domain that reads and writes memory.
+/// A domain with CPUs or devices that access memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Initiator {
-    /// What firmware calls it.
+    /// The proximity domain.
     pub domain: ProximityDomain,
-    /// The node that it is; `None` for a domain with nothing but generic initiators, where no thread can run.
+    /// The domain's node, or `None` for a domain with only generic initiators, on which no thread can run.
     pub node: Option<NodeId>,
 }
 
-/// The domains that an SRAT names, nodes or not.
+/// The domains that an SRAT names, whether they are nodes or not.
 pub struct Named {
     all: Domains,
-    /// Those with a generic initiator.
+    /// The domains with an enabled generic initiator.
     devices: Domains,
-    /// Those with a CPU or a generic initiator, there or not.
+    /// The domains with a CPU or a generic initiator, enabled or not.
     initiators: Domains,
 }
 
@@ -29,7 +29,7 @@ impl Named {
         Self { all: Domains::new(), devices: Domains::new(), initiators: Domains::new() }
     }
 
-    /// Takes in an entry, enabled or not: a slot has its domain, too.
+    /// Adds the domain of an entry, enabled or not: an empty slot also has a domain.
     pub fn take(&mut self, entry: &SratEntry) {
         match entry {
             SratEntry::Cpu(cpu) => {
@@ -49,21 +49,22 @@ impl Named {
         }
     }
 
-    /// Whether some entry names the domain, or may.
+    /// Returns true if an entry names the domain. May also return true if there was no room for all domains.
     pub fn contains(&self, domain: ProximityDomain) -> bool {
         self.all.may_have(domain)
     }
 
-    /// Whether something in the domain reads and writes memory, or may once it is there.
+    /// Returns true if the domain has a CPU or a generic initiator, enabled or not. May also return true if there was no
+    /// room for all domains.
     pub fn may_initiate(&self, domain: ProximityDomain) -> bool {
         self.initiators.may_have(domain)
     }
 }
 
-/// The initiators by domain, nodes first where there is no room for all.
+/// The initiators, ordered by domain. Of too many, all nodes with CPUs and then the lowest domains stay.
 pub type Initiators = ArrayVec<Initiator, MAX_NODES>;
 
-/// Lists the initiators anew.
+/// Replaces the list by the initiators of these nodes and domains.
 pub fn read(initiators: &mut Initiators, nodes: &[Node], named: &Named, findings: &mut dyn Findings) {
     initiators.clear();
     let with_cpus = nodes.iter().filter(|node| node.cpu_count > 0);
@@ -75,19 +76,19 @@ pub fn read(initiators: &mut Initiators, nodes: &[Node], named: &Named, findings
         }
         let node = node_of(nodes, domain);
         if initiators.try_push(Initiator { domain, node }).is_err() {
-            let what = What::DomainsFull { domain, limit: MAX_NODES };
-            findings.report(Finding::new(Signature::SRAT, 0, what));
+            let fault = LimitFault::Domains { domain, limit: MAX_NODES };
+            findings.report(Finding::new(Signature::SRAT, 0, fault));
         }
     }
     initiators.sort_unstable_by_key(|initiator| initiator.domain);
 }
 
-/// The index of the initiator with this domain, among initiators in order.
+/// Returns the index of the initiator with this domain. The initiators must be ordered by domain.
 pub fn find(initiators: &[Initiator], domain: ProximityDomain) -> Option<usize> {
     initiators.binary_search_by_key(&domain, |initiator| initiator.domain).ok()
 }
 
-/// The node that is this domain.
+/// Returns the node with this domain.
 pub fn node_of(nodes: &[Node], domain: ProximityDomain) -> Option<NodeId> {
     nodes.binary_search_by_key(&domain, |node| node.domain).ok().map(|index| nodes[index].id)
 }

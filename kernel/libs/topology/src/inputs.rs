@@ -1,4 +1,4 @@
-//! What a topology is built from.
+//! The inputs from which a topology is built.
 use acpi_tables::{
     Findings, Hmat, Madt, Msct, Slit, Srat, find_hmat, find_madt, find_msct, find_slit, find_srat,
 };
@@ -6,32 +6,33 @@ use units::{ApicId, PhysRange};
 
 use crate::FakeNodes;
 
-/// All that is known of the machine. Whatever is left out is done without.
+/// Everything that is known about the machine. Each part may be missing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inputs<'a> {
-    /// Which CPUs and which memory belong to which domain. Without it the machine is one node.
+    /// The domains of CPUs and memory. Without an SRAT, the machine is one node.
     pub srat: Option<Srat<'a>>,
-    /// Distances between domains. Without it they are 10 and 20.
+    /// The distances between domains. Without a SLIT, they are 10 and 20.
     pub slit: Option<Slit<'a>>,
-    /// The CPUs. Without it there is the boot CPU alone.
+    /// The CPUs. Without a MADT, the boot CPU is the only CPU.
     pub madt: Option<Madt<'a>>,
-    /// Latency and bandwidth. Without it there are none.
+    /// Latency and bandwidth.
     pub hmat: Option<Hmat<'a>>,
-    /// How many domains there can ever be, which changes nothing.
+    /// The machine's highest numbers, which do not influence anything else.
     pub msct: Option<Msct<'a>>,
-    /// What the memory map shows as RAM, to the byte: ascending, apart and merged. Empty where there is no map; then
-    /// memory is what the SRAT says.
+    /// The RAM in the memory map, to the byte, in ascending order, without overlaps and with adjacent ranges merged. Empty
+    /// if there is no map: then the memory is what the SRAT lists.
     pub ram: &'a [PhysRange],
-    /// The CPU that this runs on; `None` where the machine is another one. Without it and without a MADT, the CPUs are
-    /// the SRAT's.
+    /// The CPU that runs this code, or `None` if the tables are another machine's. Without a boot CPU and a MADT, the CPUs
+    /// are those of the SRAT.
     pub boot_cpu: Option<ApicId>,
-    /// What to make of it.
+    /// How the nodes are chosen.
     pub numa: NumaMode,
 }
 
 impl<'a> Inputs<'a> {
-    /// All that these tables say, of a machine of which nothing else is known. `tables` are the raw bytes of any tables,
-    /// each slice as long as could be mapped.
+    /// Creates the inputs for a machine of which only tables are known.
+    ///
+    /// `tables` are the raw bytes of any tables. Each slice contains all bytes that can be read.
     #[must_use]
     pub fn from_tables<T>(tables: T, findings: &mut dyn Findings) -> Self
     where
@@ -48,14 +49,14 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// What the kernel was asked to make of the tables.
+/// How the nodes are chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum NumaMode {
-    /// Nodes as firmware describes them.
+    /// The nodes that firmware describes.
     #[default]
     FromFirmware,
-    /// One node, whatever firmware says.
+    /// One node, without regard to firmware.
     Off,
-    /// So many nodes, whatever firmware says.
+    /// Fake nodes, without regard to firmware.
     Fake(FakeNodes),
 }

@@ -1,14 +1,13 @@
-//! What holds for every topology, whatever firmware says: for tests and fuzzers, here and in other crates.
+//! Properties of every topology, whatever firmware says, for tests and fuzzers of this crate and of others.
 use std::vec::Vec;
 use units::{FrameNumber, NodeId, PhysAddr, PhysRange};
 
 use crate::{NumaTopology, Performance};
 
-/// Checks a built topology of a machine whose memory map shows `ram` (as [`Inputs::ram`](crate::Inputs::ram) has it; empty
-/// where there is no map).
+/// Checks the properties of a built topology. `ram` is [`Inputs::ram`](crate::Inputs::ram), from which it was built.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn check(topology: &NumaTopology, ram: &[PhysRange]) {
     let ranges = topology.ranges();
     assert!(topology.node_count() >= 1);
@@ -41,7 +40,7 @@ pub fn check(topology: &NumaTopology, ram: &[PhysRange]) {
     }
 }
 
-/// Every byte of RAM is in a range, and every frame with RAM in it is one node's.
+/// Checks that every byte of RAM is in a range, and that every frame with RAM belongs to one node.
 fn check_owners(topology: &NumaTopology, ram: &[PhysRange]) {
     let ranges = topology.ranges();
     for ram in ram {
@@ -49,7 +48,7 @@ fn check_owners(topology: &NumaTopology, ram: &[PhysRange]) {
         while address < ram.end {
             let owner = ranges.partition_point(|range| range.range.end <= address);
             let owner = ranges.get(owner).filter(|range| range.range.contains(address));
-            let owner = owner.unwrap_or_else(|| panic!("nobody has {address}"));
+            let owner = owner.unwrap_or_else(|| panic!("no range contains {address}"));
             assert_eq!(topology.node_of_address(address), Some(owner.node), "at {address}");
             address = owner.range.end;
         }
@@ -67,9 +66,9 @@ fn check_fallback(topology: &NumaTopology, from: NodeId) {
     let with_memory = topology.nodes().iter().filter(|node| node.memory_size > 0).map(|node| node.id);
     let mut sorted = order.to_vec();
     sorted.sort_unstable();
-    assert!(with_memory.eq(sorted), "every node with memory is there once");
+    assert!(with_memory.eq(sorted), "every node with memory occurs once");
     let own = topology.node(from).is_some_and(|node| node.memory_size > 0);
-    assert_eq!(order.first() == Some(&from), own, "a node asks itself first");
+    assert_eq!(order.first() == Some(&from), own, "a node comes first in its own order");
     let others: Vec<_> =
         order.iter().filter(|to| **to != from).map(|to| topology.distance(from, *to)).collect();
     assert!(others.is_sorted(), "nearest first");

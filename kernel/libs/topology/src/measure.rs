@@ -1,29 +1,29 @@
-//! What is measured between an initiator and memory, and how it is written.
+//! The quantities between an initiator and memory, and their text.
 use core::fmt::{self, Display};
 
 use units::NodeId;
 
 use crate::{Figure, Performance, Reach};
 
-/// One of the four things that an HMAT tells of the way to memory.
+/// One of the four quantities that an HMAT gives for an initiator and memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Measure {
-    /// Of reads, in picoseconds.
+    /// The latency of reads, in picoseconds.
     ReadLatency,
-    /// Of writes, in picoseconds.
+    /// The latency of writes, in picoseconds.
     WriteLatency,
-    /// Of reads, in MB/s.
+    /// The bandwidth of reads, in MB/s.
     ReadBandwidth,
-    /// Of writes, in MB/s.
+    /// The bandwidth of writes, in MB/s.
     WriteBandwidth,
 }
 
 impl Measure {
-    /// All of them.
+    /// All measures.
     pub const ALL: [Self; 4] =
         [Self::ReadLatency, Self::WriteLatency, Self::ReadBandwidth, Self::WriteBandwidth];
 
-    /// What it is called, with the unit in which it is written.
+    /// Returns the name, with the unit that [`Measure::display`] uses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Measure {
         }
     }
 
-    /// This one of the four figures.
+    /// Returns this measure's figure.
     #[must_use]
     pub const fn of(self, reach: Reach) -> Figure {
         match self {
@@ -45,10 +45,11 @@ impl Measure {
         }
     }
 
-    /// A figure as it is written: `?` where firmware does not say, `-` where there is no way, else a number of
-    /// nanoseconds, with a fraction only where there is one, or of MB/s.
+    /// Displays a figure: `?` for an unspecified one, `-` for an unreachable one, otherwise nanoseconds or MB/s.
+    ///
+    /// Nanoseconds have a fraction only if it is not 0.
     #[must_use]
-    pub fn words(self, figure: Figure) -> impl Display {
+    pub fn display(self, figure: Figure) -> impl Display {
         fmt::from_fn(move |out| match (figure, self) {
             (Figure::Unspecified, _) => out.write_str("?"),
             (Figure::Unreachable, _) => out.write_str("-"),
@@ -62,13 +63,15 @@ impl Measure {
 }
 
 impl Performance {
-    /// One measure of the initiator with this index, for each node's memory; nothing where there is no such initiator.
+    /// Returns one measure from the initiator with this index to each node's memory.
+    ///
+    /// The iterator is empty if there is no such initiator.
     pub fn figures(&self, initiator: usize, measure: Measure) -> impl Iterator<Item = Figure> + Clone {
         let nodes = (0..).map_while(NodeId::new);
         nodes.map_while(move |node| self.reach(initiator, node)).map(move |reach| measure.of(reach))
     }
 
-    /// Whether firmware says anything of this measure for the initiator with this index.
+    /// Returns true if firmware gives this measure for the initiator with this index and at least one node.
     #[must_use]
     pub fn knows(&self, initiator: usize, measure: Measure) -> bool {
         self.figures(initiator, measure).any(|figure| figure != Figure::Unspecified)
@@ -81,14 +84,14 @@ mod tests {
     use std::string::ToString;
 
     #[test]
-    fn latency_is_written_in_nanoseconds_and_bandwidth_as_it_is() {
-        let words = |measure: Measure, figure| measure.words(figure).to_string();
-        assert_eq!(words(Measure::ReadLatency, Figure::Known(100_000)), "100");
-        assert_eq!(words(Measure::WriteLatency, Figure::Known(7_050)), "7.050");
-        assert_eq!(words(Measure::ReadBandwidth, Figure::Known(7_050)), "7050");
+    fn latency_is_displayed_in_nanoseconds_and_bandwidth_unchanged() {
+        let text = |measure: Measure, figure| measure.display(figure).to_string();
+        assert_eq!(text(Measure::ReadLatency, Figure::Known(100_000)), "100");
+        assert_eq!(text(Measure::WriteLatency, Figure::Known(7_050)), "7.050");
+        assert_eq!(text(Measure::ReadBandwidth, Figure::Known(7_050)), "7050");
         for measure in Measure::ALL {
-            assert_eq!(words(measure, Figure::Unspecified), "?");
-            assert_eq!(words(measure, Figure::Unreachable), "-");
+            assert_eq!(text(measure, Figure::Unspecified), "?");
+            assert_eq!(text(measure, Figure::Unreachable), "-");
         }
     }
 }

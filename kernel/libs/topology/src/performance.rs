@@ -1,37 +1,36 @@
-//! How fast each initiator reaches each node's memory, as the HMAT has it.
-use acpi_tables::{
-    Attachment, Direction, Finding, Findings, Hmat, HmatEntry, HmatFault, Matrix, Quantity, Signature, What,
-};
+//! Latency and bandwidth from each initiator to each node's memory, read from the HMAT.
+use acpi_tables::{Attachment, Direction, Findings, Hmat, HmatEntry, HmatFault, Matrix, Quantity};
 use arrayvec::ArrayVec;
 use units::{MAX_NODES, NodeId, ProximityDomain};
 
 use crate::figure::{LARGEST_FIGURE, Outcome, Stored, is_partial};
+use crate::hmat_findings::{Tally, check_initiators, known_node, report};
 use crate::initiators::{self, Initiators, Named, node_of};
 use crate::side_caches::{self, SideCaches};
 use crate::{Figure, Initiator, Node, SideCache};
 
-/// Latency and bandwidth between initiators and memory, what memory is attached to, and the caches in front of it.
+/// Latency and bandwidth from initiators to memory, the initiators that memory is attached to, and side caches.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Performance {
     is_known: bool,
     initiators: Initiators,
-    /// A row for each initiator, with a cell for each node.
+    /// One row for each initiator, with one cell for each node.
     cells: ArrayVec<Cell, { MAX_NODES * MAX_NODES }>,
-    /// By node.
+    /// The attached initiator of each node's memory.
     attached: ArrayVec<Option<ProximityDomain>, MAX_NODES>,
     side_caches: SideCaches,
 }
 
-/// How fast an initiator reaches a node's memory.
+/// Latency and bandwidth from an initiator to a node's memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reach {
-    /// From the start of a read to its end, in picoseconds.
+    /// The duration of a read, in picoseconds.
     pub read_latency_ps: Figure,
-    /// From the start of a write to its end, in picoseconds.
+    /// The duration of a write, in picoseconds.
     pub write_latency_ps: Figure,
-    /// What can be read, in MB/s.
+    /// The throughput of reads, in MB/s.
     pub read_bandwidth_mbps: Figure,
-    /// What can be written, in MB/s.
+    /// The throughput of writes, in MB/s.
     pub write_bandwidth_mbps: Figure,
 }
 
@@ -51,7 +50,7 @@ impl Cell {
         write_bandwidth: Stored::UNSPECIFIED,
     };
 
-    /// Takes in a value; whether it contradicts one that is there.
+    /// Combines a value with those of this cell. Returns true if it contradicts one of them.
     fn put(&mut self, new: Stored, quantity: Quantity, direction: Direction) -> bool {
         let (read, write) = match quantity {
             Quantity::Latency => (&mut self.read_latency, &mut self.write_latency),
@@ -68,26 +67,6 @@ impl Cell {
     }
 }
 
-/// Things wrong in one way: how many, and the first.
-struct Tally<T> {
-    count: u32,
-    first: Option<T>,
-}
-
-impl<T> Tally<T> {
-    const NONE: Self = Self { count: 0, first: None };
-
-    fn add(&mut self, thing: T) {
-        self.count = self.count.saturating_add(1);
-        self.first.get_or_insert(thing);
-    }
-
-    /// What `fault` makes of the first and the count; `None` where there is none.
-    fn fault(self, fault: impl FnOnce(T, u32) -> HmatFault) -> Option<HmatFault> {
-        self.first.map(|first| fault(first, self.count))
-    }
-}
-
 impl Performance {
     pub(crate) const EMPTY: Self = Self {
         is_known: false,
@@ -101,7 +80,7 @@ impl Performance {
         self.is_known
     }
 
-    /// Takes in what an HMAT says of these nodes, in place of what was here.
+    /// Replaces the values by those that an HMAT gives for these nodes.
     pub(crate) fn read(
         &mut self,
         nodes: &[Node],
@@ -132,7 +111,9 @@ impl Performance {
         }
     }
 
-    /// Of two initiators for one memory the lower is used, so that the order of structures says nothing.
+    /// Takes the initiator that a node's memory is attached to.
+    ///
+    /// Of two initiators, the lower domain is used, so that the result does not depend on the order of the structures.
     fn attach(&mut self, attachment: Attachment, nodes: &[Node], named: &Named, findings: &mut dyn Findings) {
         let Attachment { memory: Some(memory), initiator, offset, .. } = attachment else { return };
         check_initiators(&mut initiator.into_iter(), named, offset, findings);
@@ -151,6 +132,7 @@ impl Performance {
         }
     }
 
+    /// Takes the values of a matrix for memory itself.
     fn take_matrix(
         &mut self,
         matrix: &Matrix<'_>,
@@ -189,6 +171,7 @@ impl Performance {
         faults.into_iter().flatten().for_each(|fault| report(fault, matrix.offset, findings));
     }
 
+    /// Takes a side cache.
     fn take_cache(
         &mut self,
         cache: &acpi_tables::SideCache<'_>,
@@ -209,13 +192,15 @@ impl Performance {
         side_caches::take(&mut self.side_caches, new, nodes, cache.offset, findings);
     }
 
-    /// The initiators, by domain.
+    /// Returns the initiators, ordered by domain.
     #[must_use]
     pub fn initiators(&self) -> &[Initiator] {
         &self.initiators
     }
 
-    /// How fast the initiator with this index reaches the node's memory; `None` where there is no such initiator or node.
+    /// Returns latency and bandwidth from the initiator with this index to a node's memory.
+    ///
+    /// Returns `None` if there is no such initiator or node.
     #[must_use]
     pub fn reach(&self, initiator: usize, to: NodeId) -> Option<Reach> {
         let nodes = self.attached.len();
@@ -231,63 +216,24 @@ impl Performance {
         })
     }
 
-    /// How fast one node's CPUs reach another's memory; `None` where there is no such node, or it has no CPUs.
+    /// Returns latency and bandwidth from one node's CPUs to another node's memory.
+    ///
+    /// Returns `None` if there is no such node, or if `from` has no CPUs.
     #[must_use]
     pub fn between(&self, from: NodeId, to: NodeId) -> Option<Reach> {
         let initiator = self.initiators.iter().position(|initiator| initiator.node == Some(from))?;
         self.reach(initiator, to)
     }
 
-    /// The domain of the initiator that the node's memory is attached to.
+    /// Returns the domain of the initiator that the node's memory is attached to.
     #[must_use]
     pub fn attached_initiator(&self, node: NodeId) -> Option<ProximityDomain> {
         self.attached.get(node.index()).copied().flatten()
     }
 
-    /// The caches in front of memory, by node and level.
+    /// Returns the caches in front of memory, ordered by node and level.
     #[must_use]
     pub fn side_caches(&self) -> &[SideCache] {
         &self.side_caches
     }
-}
-
-/// Tells which initiators the SRAT does not name, and which of those that it names have nothing that initiates. An empty
-/// slot for a CPU is as it should be.
-fn check_initiators(
-    domains: &mut dyn Iterator<Item = ProximityDomain>,
-    named: &Named,
-    offset: u32,
-    findings: &mut dyn Findings,
-) {
-    let (mut unknown, mut idle) = (Tally::NONE, Tally::NONE);
-    for domain in domains {
-        if !named.contains(domain) {
-            unknown.add(domain);
-        } else if !named.may_initiate(domain) {
-            idle.add(domain);
-        }
-    }
-    let unknown = unknown.fault(|domain, count| HmatFault::InitiatorUnknown { domain, count });
-    let idle = idle.fault(|domain, count| HmatFault::InitiatorIdle { domain, count });
-    [unknown, idle].into_iter().flatten().for_each(|fault| report(fault, offset, findings));
-}
-
-/// The node that this memory's domain is; a domain that the SRAT does not name is told.
-fn known_node(
-    memory: ProximityDomain,
-    nodes: &[Node],
-    named: &Named,
-    offset: u32,
-    findings: &mut dyn Findings,
-) -> Option<NodeId> {
-    let node = node_of(nodes, memory);
-    if node.is_none() && !named.contains(memory) {
-        report(HmatFault::MemoryUnknown { domain: memory, count: 1 }, offset, findings);
-    }
-    node
-}
-
-/// Reports something at a structure of the HMAT.
-pub(crate) fn report(fault: HmatFault, offset: u32, findings: &mut dyn Findings) {
-    findings.report(Finding::new(Signature::HMAT, offset, What::Hmat(fault)));
 }

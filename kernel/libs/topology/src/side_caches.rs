@@ -4,35 +4,35 @@ use arrayvec::ArrayVec;
 use units::NodeId;
 
 use crate::Node;
-use crate::performance::report;
+use crate::hmat_findings::report;
 
-/// The most side caches that a topology holds.
+/// The highest number of side caches in a topology.
 pub const MAX_SIDE_CACHES: usize = 256;
 
 /// A cache in front of a node's memory.
-// The order of fields is that of caches: by node and level, then what tells two of one level apart.
+// The order of the fields gives the order of caches: by node and level, then by the other values.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SideCache {
-    /// Whose memory.
+    /// The node of the memory.
     pub node: NodeId,
-    /// Which level, from 1.
+    /// The level of this cache, counted from 1.
     pub level: u8,
-    /// Bytes.
+    /// Bytes in the cache.
     pub size: u64,
-    /// How many levels there are.
+    /// The number of cache levels that the memory has.
     pub levels: u8,
-    /// 0 none, 1 direct mapped, 2 complex indexing (ACPI 6.5 §5.2.28.5).
+    /// 0 for none, 1 for direct mapped, 2 for complex indexing (ACPI 6.5 §5.2.28.5).
     pub associativity: u8,
-    /// 0 none, 1 write-back, 2 write-through (ACPI 6.5 §5.2.28.5).
+    /// 0 for none, 1 for write-back, 2 for write-through (ACPI 6.5 §5.2.28.5).
     pub write_policy: u8,
-    /// Bytes in a line.
+    /// Bytes in a cache line.
     pub line_size: u16,
 }
 
-/// The caches by node and level.
+/// The caches, ordered by node and level.
 pub type SideCaches = ArrayVec<SideCache, MAX_SIDE_CACHES>;
 
-/// Takes in a cache of one of these nodes; `offset` is its structure's.
+/// Adds a cache of one of these nodes. `offset` is the offset of its structure in the HMAT.
 pub fn take(
     caches: &mut SideCaches,
     new: SideCache,
@@ -56,7 +56,7 @@ pub fn take(
         }
         _ => {
             if caches.is_full() {
-                // The lowest stay, whatever the order that they come in.
+                // The lowest stay, so that the result does not depend on the order of the structures.
                 let left_out = if place == caches.len() { Some(new) } else { caches.pop() };
                 let domain = left_out.map_or(domain, |cache| domain_of(cache.node));
                 report(HmatFault::CachesFull { domain, limit: MAX_SIDE_CACHES }, offset, findings);
@@ -72,7 +72,7 @@ pub fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use acpi_tables::{Finding, What};
+    use acpi_tables::{Fault, Finding};
     use std::vec::Vec;
     use units::ProximityDomain;
 
@@ -98,17 +98,17 @@ mod tests {
         let nodes: Vec<Node> = (0..20).map(node).collect();
         let mut caches = SideCaches::new();
         let mut left_out = Vec::new();
-        let mut told = |finding: Finding| match finding.what {
-            What::Hmat(HmatFault::CachesFull { domain, .. }) => left_out.push(domain.0),
-            what => panic!("{what}"),
+        let mut findings = |finding: Finding| match finding.fault {
+            Fault::Hmat(HmatFault::CachesFull { domain, .. }) => left_out.push(domain.0),
+            fault => panic!("{fault}"),
         };
-        // 17 nodes have 15 each, and the 18th one: 256.
+        // 17 nodes with 15 caches each and one cache of the 18th node make 256.
         let all = (1..20).flat_map(|index| (1..=15).map(move |level| (index, level)));
         for (index, level) in all.take(MAX_SIDE_CACHES) {
-            take(&mut caches, cache(index, level), &nodes, 0, &mut told);
+            take(&mut caches, cache(index, level), &nodes, 0, &mut findings);
         }
-        take(&mut caches, cache(0, 1), &nodes, 0, &mut told);
-        take(&mut caches, cache(19, 1), &nodes, 0, &mut told);
+        take(&mut caches, cache(0, 1), &nodes, 0, &mut findings);
+        take(&mut caches, cache(19, 1), &nodes, 0, &mut findings);
         assert_eq!(left_out, [118, 119]);
     }
 }

@@ -1,16 +1,17 @@
-//! The smallest N of any number of items, each once, whatever order they come in.
+//! The smallest N distinct items of any number of items.
 use arrayvec::ArrayVec;
 
-/// Holds the smallest `N` of the distinct items offered, ascending. An item costs a binary search, and a move of those above
-/// it; which items stay does not depend on the order they were offered in.
+/// The smallest `N` of the distinct items offered, in ascending order.
+///
+/// The result does not depend on the order of the offers. An offer costs a binary search and a move of the greater items.
 pub struct Smallest<T, const N: usize>(ArrayVec<T, N>);
 
 /// An item that is not among the smallest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LeftOut<T> {
-    /// Its equal is there.
+    /// An equal item is already in the list.
     Duplicate(T),
-    /// There are as many smaller ones as there is room for.
+    /// The list is full of smaller items.
     NoRoom(T),
 }
 
@@ -19,7 +20,7 @@ impl<T: Ord + Copy, const N: usize> Smallest<T, N> {
         Self(ArrayVec::new_const())
     }
 
-    /// Takes an item in; gives back the one that is left out for it, if there is one.
+    /// Adds an item. Returns the item that does not stay, if there is one: the new item or the largest one.
     pub fn offer(&mut self, item: T) -> Option<LeftOut<T>> {
         let Err(place) = self.0.binary_search(&item) else { return Some(LeftOut::Duplicate(item)) };
         if place == N {
@@ -30,18 +31,18 @@ impl<T: Ord + Copy, const N: usize> Smallest<T, N> {
         largest.map(LeftOut::NoRoom)
     }
 
-    /// Whether the item was offered for all that is known: what there was no room for may have been.
+    /// Returns true if the item may have been offered: it is in the list, or the list is full of smaller items.
     pub fn may_have(&self, item: T) -> bool {
         let forgotten = self.0.is_full() && self.0.last().is_some_and(|&last| last < item);
         forgotten || self.0.binary_search(&item).is_ok()
     }
 
-    /// The items in ascending order.
+    /// Returns the items in ascending order.
     pub fn items(&self) -> &[T] {
         &self.0
     }
 
-    /// The same, for who takes some out. In place: moving the array would copy all of it.
+    /// Returns the items in ascending order, for a caller that removes some in place. A move would copy the whole array.
     pub fn items_mut(&mut self) -> &mut ArrayVec<T, N> {
         &mut self.0
     }
@@ -55,7 +56,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_smallest_stay_and_each_other_is_given_back(items in proptest::collection::vec(0u32..50, 0..40)) {
+        fn the_smallest_items_stay_and_the_others_are_returned(items in proptest::collection::vec(0u32..50, 0..40)) {
             let mut smallest = Smallest::<u32, 7>::new();
             let (mut duplicates, mut without_room) = (Vec::new(), Vec::new());
             for &item in &items {

@@ -1,19 +1,21 @@
-//! Decides who has what where claims overlap, in one sweep over the addresses.
+//! Resolves overlaps of affinity ranges in one sweep over the addresses.
 //!
-//! At any address the last claim, in the order of claims, of those that cover it has it. So a range reaches to where the
-//! next one starts, and a range inside another stays whole.
-use acpi_tables::{Finding, Findings, Signature, What};
+//! Of the affinity ranges that cover an address, the greatest one gets it, by the order of [`AffinityRange`]. Therefore a
+//! range extends to the start of the next one, and a range inside another stays whole.
+use acpi_tables::{Fault, Finding, Findings, LimitFault, MemoryFault, Signature};
 use arrayvec::ArrayVec;
 use units::{PhysAddr, PhysRange};
 
+use crate::affinity_ranges::{AffinityRange, pieces};
 use crate::domains::Domains;
-use crate::memory::{Claim, pieces};
 use crate::{MAX_RANGES, MemoryRange};
 
-/// Turns claims, in their order, into ranges, ascending and apart. Nodes are the domains' indices. Of hot-pluggable
-/// claims only the RAM is taken, where there is a memory map.
+/// Converts affinity ranges in ascending order to memory ranges, which ascend and do not overlap.
+///
+/// The node of a memory range is the index of its domain. If there is a memory map, hot-pluggable ranges contribute only
+/// their RAM.
 pub fn sweep(
-    claims: &[Claim],
+    affinity_ranges: &[AffinityRange],
     domains: &Domains,
     ram: &[PhysRange],
     ranges: &mut ArrayVec<MemoryRange, MAX_RANGES>,
@@ -21,9 +23,9 @@ pub fn sweep(
 ) {
     let mut sweep =
         Sweep { domains, ram, ranges, findings, open: ArrayVec::new(), position: PhysAddr(0), last: None };
-    for claim in claims {
-        sweep.advance(claim.range.start);
-        sweep.open(claim);
+    for affinity in affinity_ranges {
+        sweep.advance(affinity.range.start);
+        sweep.open(affinity);
     }
     sweep.advance(PhysAddr(u64::MAX));
 }
@@ -33,24 +35,24 @@ struct Sweep<'a, 'f> {
     ram: &'a [PhysRange],
     ranges: &'a mut ArrayVec<MemoryRange, MAX_RANGES>,
     findings: &'f mut dyn Findings,
-    /// The claims that have started and will have something yet, the one that has the present address last: each ends
-    /// behind those after it.
-    open: ArrayVec<&'a Claim, MAX_RANGES>,
+    /// The affinity ranges that have started and may still get addresses. The last one gets the current address. Each one
+    /// ends after those that follow it.
+    open: ArrayVec<&'a AffinityRange, MAX_RANGES>,
     position: PhysAddr,
-    /// Whose the last range is.
-    last: Option<&'a Claim>,
+    /// The affinity range of the last memory range.
+    last: Option<&'a AffinityRange>,
 }
 
 impl<'a> Sweep<'a, '_> {
-    /// Gives away everything up to `limit`.
+    /// Assigns all addresses up to `limit`.
     fn advance(&mut self, limit: PhysAddr) {
-        while let Some(&claim) = self.open.last() {
-            let end = claim.range.end.min(limit);
+        while let Some(&affinity) = self.open.last() {
+            let end = affinity.range.end.min(limit);
             if self.position < end {
-                self.give(PhysRange { start: self.position, end }, claim);
+                self.assign(PhysRange { start: self.position, end }, affinity);
                 self.position = end;
             }
-            if claim.range.end > limit {
+            if affinity.range.end > limit {
                 break;
             }
             self.open.pop();
@@ -58,61 +60,65 @@ impl<'a> Sweep<'a, '_> {
         self.position = limit;
     }
 
-    fn give(&mut self, range: PhysRange, claim: &'a Claim) {
-        if claim.hot_pluggable && !self.ram.is_empty() {
-            pieces(self.ram, range).for_each(|piece| self.push(piece, claim));
+    /// Assigns a range of addresses to an affinity range.
+    fn assign(&mut self, range: PhysRange, affinity: &'a AffinityRange) {
+        if affinity.hot_pluggable && !self.ram.is_empty() {
+            pieces(self.ram, range).for_each(|piece| self.push(piece, affinity));
         } else {
-            self.push(range, claim);
+            self.push(range, affinity);
         }
     }
 
-    /// Adds a range, to the one before where both are of one domain and a claim goes across the border.
-    fn push(&mut self, range: PhysRange, claim: &'a Claim) {
+    /// Appends a memory range. Extends the previous one instead if both have the same domain and one affinity range
+    /// covers the border between them.
+    fn push(&mut self, range: PhysRange, affinity: &'a AffinityRange) {
         if let (Some(before), Some(last)) = (self.ranges.last_mut(), self.last)
             && before.range.end == range.start
-            && (last.domain, last.hot_pluggable) == (claim.domain, claim.hot_pluggable)
-            && (last.range.end > range.start || claim.range.start < range.start)
+            && (last.domain, last.hot_pluggable) == (affinity.domain, affinity.hot_pluggable)
+            && (last.range.end > range.start || affinity.range.start < range.start)
         {
             before.range.end = range.end;
-            self.last = Some(claim);
+            self.last = Some(affinity);
             return;
         }
-        let Some(node) = self.domains.index(claim.domain) else { return };
-        if self.ranges.try_push(MemoryRange { range, node, hot_pluggable: claim.hot_pluggable }).is_ok() {
-            self.last = Some(claim);
+        let Some(node) = self.domains.index(affinity.domain) else { return };
+        if self.ranges.try_push(MemoryRange { range, node, hot_pluggable: affinity.hot_pluggable }).is_ok() {
+            self.last = Some(affinity);
         } else {
-            self.report(claim, What::RangesFull { range, limit: MAX_RANGES });
+            self.report(affinity, LimitFault::Ranges { range, limit: MAX_RANGES });
         }
     }
 
-    /// Lets a claim take what it covers from those that are open, and tells of each what it takes. One that ends no later
-    /// has nothing any more, so each claim is looked at once here and once where it ends.
-    fn open(&mut self, claim: &'a Claim) {
-        let PhysRange { mut start, end } = claim.range;
+    /// Opens an affinity range and reports which addresses it takes from the open ones.
+    ///
+    /// An open one that does not end later gets no further addresses and is removed. So each affinity range is visited at
+    /// most twice: here, and at its end.
+    fn open(&mut self, affinity: &'a AffinityRange) {
+        let PhysRange { mut start, end } = affinity.range;
         while start < end
             && let Some(&below) = self.open.last()
         {
             let range = PhysRange { start, end: below.range.end.min(end) };
-            self.report_overlap(range, claim, below);
+            self.report_overlap(range, affinity, below);
             start = range.end;
             if below.range.end <= end {
                 self.open.pop();
             }
         }
-        // As many claims can be open as there are.
-        let _ = self.open.try_push(claim);
+        // Cannot fail: `open` has room for all affinity ranges.
+        let _ = self.open.try_push(affinity);
     }
 
-    fn report_overlap(&mut self, range: PhysRange, claim: &Claim, below: &Claim) {
-        let (domain, other) = (claim.domain, below.domain);
+    fn report_overlap(&mut self, range: PhysRange, affinity: &AffinityRange, below: &AffinityRange) {
+        let (domain, other) = (affinity.domain, below.domain);
         if domain == other {
-            self.report(claim, What::MemoryOverlap { range, domain });
+            self.report(affinity, MemoryFault::Overlap { range, domain });
         } else {
-            self.report(claim, What::MemoryConflict { range, domain, other });
+            self.report(affinity, MemoryFault::Conflict { range, domain, other });
         }
     }
 
-    fn report(&mut self, claim: &Claim, what: What) {
-        self.findings.report(Finding::new(Signature::SRAT, claim.offset, what));
+    fn report(&mut self, affinity: &AffinityRange, fault: impl Into<Fault>) {
+        self.findings.report(Finding::new(Signature::SRAT, affinity.offset, fault));
     }
 }

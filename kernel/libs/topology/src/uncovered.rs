@@ -1,14 +1,14 @@
-//! Gives RAM that no range covers to a node, so that no frame is without one.
+//! Assigns RAM that no range covers to a node, so that every frame has a node.
 //!
-//! It goes to the node of the range before it, since firmware that leaves out memory mostly cuts a range short; before
-//! the first range, to that one's node; without any range, to node 0.
-use acpi_tables::{Finding, Findings, Signature, What};
+//! The RAM goes to the node of the range before it, because firmware that omits memory usually makes a range too short.
+//! RAM before the first range goes to that range's node. If there is no range, node 0 gets all RAM.
+use acpi_tables::{Finding, Findings, MemoryFault, Signature};
 use arrayvec::ArrayVec;
 use units::{NodeId, PhysRange};
 
 use crate::{MAX_RANGES, MemoryRange};
 
-/// Adds ranges, ascending and apart as those there, for all of `ram` that has none.
+/// Adds ranges for all of `ram` that no range covers. The result ascends and has no overlaps, as the input does.
 pub fn cover(ranges: &mut ArrayVec<MemoryRange, MAX_RANGES>, ram: &[PhysRange], findings: &mut dyn Findings) {
     let before = ranges.len();
     let mut gap = Gap::before_range(0, ranges);
@@ -42,15 +42,15 @@ pub fn cover(ranges: &mut ArrayVec<MemoryRange, MAX_RANGES>, ram: &[PhysRange], 
     }
 }
 
-/// The addresses between two ranges, and the RAM found there.
+/// The addresses between two ranges, and the RAM in them.
 struct Gap {
-    /// The index of the range behind it.
+    /// The index of the range after the gap.
     next: usize,
-    /// Whose RAM here is.
+    /// The node that gets the RAM.
     node: NodeId,
-    /// The range of `node` that is nearest and so grows first.
+    /// The index of the range of `node` that is nearest and that grows first.
     nearest: Option<usize>,
-    /// From the first RAM here to the last.
+    /// The addresses from the first RAM in the gap to the last.
     hull: Option<PhysRange>,
     ram_bytes: u64,
 }
@@ -68,8 +68,10 @@ impl Gap {
         }
     }
 
-    /// Makes RAM in the gap the node's: the nearest range grows if it touches, else there is one range more. With no room
-    /// for that the nearest grows over what lies between, where nobody has anything.
+    /// Assigns RAM in the gap to the node.
+    ///
+    /// The nearest range grows if it is adjacent. Otherwise there is a new range. If there is no room for one, the nearest
+    /// range grows over the addresses in between, which belong to no node.
     fn take(&mut self, ram: PhysRange, ranges: &mut ArrayVec<MemoryRange, MAX_RANGES>) {
         self.hull = Some(self.hull.map_or(ram, |hull| hull_of(hull, ram)));
         self.ram_bytes += ram.len_bytes();
@@ -80,20 +82,20 @@ impl Gap {
             range.range = hull_of(range.range, ram);
         } else {
             self.nearest = Some(ranges.len());
-            // There is room: a full array has a nearest range.
+            // Cannot fail: if the array is full, it has a nearest range.
             let _ = ranges.try_push(MemoryRange { range: ram, node: self.node, hot_pluggable: false });
         }
     }
 
     fn report(&self, findings: &mut dyn Findings) {
         if let Some(range) = self.hull {
-            let what = What::MemoryUncovered { range, ram: self.ram_bytes, node: self.node };
-            findings.report(Finding::new(Signature::SRAT, 0, what));
+            let fault = MemoryFault::Uncovered { range, ram: self.ram_bytes, node: self.node };
+            findings.report(Finding::new(Signature::SRAT, 0, fault));
         }
     }
 }
 
-/// The smallest range that holds both.
+/// Returns the smallest range that contains both ranges.
 pub fn hull_of(one: PhysRange, other: PhysRange) -> PhysRange {
     PhysRange { start: one.start.min(other.start), end: one.end.max(other.end) }
 }

@@ -1,28 +1,28 @@
-//! The values a topology consists of, and how many of each there is room for.
+//! The values of which a topology consists, and the limits of their numbers.
 use units::{ApicId, CpuId, NodeId, PhysAddr, PhysRange, ProximityDomain};
 
-/// The most CPUs that a topology holds.
+/// The highest number of CPUs in a topology.
 pub const MAX_CPUS: usize = 1024;
 
-/// The most memory ranges that a topology holds, all nodes together.
+/// The highest number of memory ranges in a topology, for all nodes together.
 pub const MAX_RANGES: usize = 1024;
 
-/// Where a topology comes from.
-// `None` is first, so that an empty topology is all zeroes and a static of it takes no room in the kernel's image.
+/// The origin of a topology's nodes.
+// `None` comes first so that an empty topology is all zeros. A static of it then takes no space in the kernel's image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
-    /// Nowhere: there is no SRAT of use, and the machine is one node.
+    /// No origin: there is no usable SRAT, and the machine is one node.
     None,
-    /// Nowhere: the kernel was told to see one node.
+    /// A kernel parameter that requests one node.
     Off,
     /// The SRAT.
     Srat,
-    /// The kernel was told to make nodes up.
+    /// A kernel parameter that requests fake nodes.
     Fake,
 }
 
 impl Source {
-    /// The word in the event stream.
+    /// Returns the word in the event stream.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,18 +39,18 @@ impl Source {
 pub struct Node {
     /// The node's index.
     pub id: NodeId,
-    /// What firmware calls it.
+    /// The proximity domain.
     pub domain: ProximityDomain,
-    /// CPUs on it.
+    /// The number of CPUs on the node.
     pub cpu_count: u32,
-    /// Its lowest address in bytes; 0 without memory.
+    /// The lowest physical address of its memory, or 0 without memory.
     pub memory_base: u64,
-    /// Bytes in all its ranges.
+    /// Bytes in all memory ranges of the node.
     pub memory_size: u64,
 }
 
 impl Node {
-    /// Its memory to the nearest MiB, half a MiB being one. A range may reach to the last address: no sum overflows.
+    /// Returns the memory in MiB, rounded to the nearest number, with halves rounded up. Does not overflow for any size.
     #[must_use]
     pub const fn memory_mib(&self) -> u64 {
         (self.memory_size >> 19).div_ceil(2)
@@ -62,31 +62,31 @@ impl Node {
 pub struct Cpu {
     /// The CPU's index.
     pub id: CpuId,
-    /// What hardware calls it.
+    /// The id of the CPU's local APIC.
     pub apic_id: ApicId,
-    /// What the ACPI namespace calls it; `None` for a CPU that the MADT does not list.
+    /// The CPU's id in the ACPI namespace, or `None` for a CPU that the MADT does not list.
     pub acpi_processor_uid: Option<u32>,
-    /// The node it is on.
+    /// The CPU's node.
     pub node: NodeId,
 }
 
 /// A range of physical memory that belongs to one node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MemoryRange {
-    /// The addresses. With an SRAT, whole frames but for RAM that the SRAT does not cover or calls hot-pluggable.
+    /// The addresses. With an SRAT, these are whole frames, except for RAM that is hot-pluggable or not covered.
     pub range: PhysRange,
-    /// The node it belongs to.
+    /// The node that the memory belongs to.
     pub node: NodeId,
-    /// Whether memory may come and go here. With a memory map, only its RAM is listed.
+    /// True if memory may be added and removed here. With a memory map, only RAM is listed.
     pub hot_pluggable: bool,
 }
 
-/// What firmware says the machine can ever have.
+/// The machine's highest numbers according to firmware.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Proximity domains.
+    /// The highest number of proximity domains.
     pub domains: u64,
-    /// Clock domains.
+    /// The highest number of clock domains.
     pub clock_domains: u64,
     /// The highest physical address of memory.
     pub address: PhysAddr,

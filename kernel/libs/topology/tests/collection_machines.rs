@@ -1,4 +1,5 @@
-//! Every machine of the collection becomes the topology that its tables speak of, and only the odd ones are told of.
+//! Tests that every machine of the collection becomes the topology that its tables describe, and that only faulty tables
+//! have findings.
 #[path = "../../acpi-tables/tests/collection/mod.rs"]
 mod collection;
 
@@ -9,9 +10,9 @@ use collection::Table;
 use topology::{Figure, Inputs, NumaTopology, Source};
 use units::{NodeId, PhysAddr};
 
-/// What the odd machines' findings are, by rule id; the others have none.
-const ODD: &[(&str, &[&str])] = &[
-    // Three entries, then one of length 0; three of the four CPUs were to follow.
+/// The rule ids of the faulty machines' findings. Other machines have none.
+const FAULTY: &[(&str, &[&str])] = &[
+    // Three entries, then one of length 0, which hides three of the four CPUs.
     ("gen__inject_srat_zero_length", &["srat.entry.length", "srat.cpu.missing"]),
     ("gen__inject_srat_overlap", &["srat.memory.conflict", "srat.cpu.missing"]),
     // Domains 5 and 300 in a SLIT of one locality.
@@ -23,11 +24,11 @@ const ODD: &[(&str, &[&str])] = &[
     ("gen__inject_len_lies", &["srat.cpu.missing"]),
     ("gen__inject_dup_srat", &["table.duplicate"]),
     ("gen__inject_madt_dup_apicid", &["table.duplicate"]),
-    // Room for eight localities behind a matrix for one.
+    // One locality, but room for a matrix of eight.
     ("linuxhw__Desktop_EVGA_X299_X299_MICRO_4B645993A72D", &["slit.size"]),
 ];
 
-/// The tables by machine.
+/// Returns the tables of each machine.
 fn machines() -> BTreeMap<String, Vec<Table>> {
     let mut machines = BTreeMap::<_, Vec<Table>>::new();
     for table in collection::read() {
@@ -39,17 +40,18 @@ fn machines() -> BTreeMap<String, Vec<Table>> {
 }
 
 #[test]
-fn each_machine_has_the_nodes_cpus_memory_and_distances_that_the_index_speaks_of() {
+fn each_machine_has_the_nodes_cpus_memory_and_distances_of_the_index() {
     for (machine, tables) in &machines() {
-        let mut told = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         let mut findings = |finding: Finding| {
-            told.insert(finding.rule.id());
+            reported.insert(finding.rule.id());
         };
         let bytes = || tables.iter().map(|table| &table.bytes[..]);
         let inputs = Inputs::from_tables(bytes(), &mut findings);
         let topology = NumaTopology::build(&inputs, &mut findings);
-        let expected = ODD.iter().find(|(odd, _)| odd == machine).map_or(&[][..], |(_, rules)| rules);
-        assert_eq!(told, expected.iter().copied().collect(), "{machine}");
+        let expected =
+            FAULTY.iter().find(|(faulty, _)| faulty == machine).map_or(&[][..], |(_, rules)| rules);
+        assert_eq!(reported, expected.iter().copied().collect(), "{machine}");
 
         let first = |signature: &str| tables.iter().find(|table| table.signature == signature);
         check_nodes(machine, &topology, first("SRAT"), first("APIC"));
@@ -67,21 +69,21 @@ fn check_nodes(machine: &str, topology: &NumaTopology, srat: Option<&Table>, mad
     };
     assert_eq!(topology.source(), Source::Srat, "{machine}");
     let bytes: u64 = topology.nodes().iter().map(|node| node.memory_size).sum();
-    // Overlaps count once, and persistent memory not at all: those machines' sums are their own matter.
+    // The index counts overlaps twice and also counts persistent memory, so its sum does not apply to such machines.
     if srat.number("nvm") == Some(0) && !machine.contains("overlap") {
         assert_eq!(Some(bytes >> 20), srat.number("mem_MiB"), "{machine}");
     }
     let domains: BTreeSet<u32> = topology.nodes().iter().map(|node| node.domain.0).collect();
     match (srat.numbers("mem_pxm"), srat.numbers("cpu_pxm")) {
         (Some(memory), Some(cpus)) => {
-            // Domains of CPUs that are not there are no nodes; in these machines they have memory besides.
+            // Domains with only absent CPUs are no nodes. In these machines such domains also have memory.
             assert_eq!(domains, memory.into_iter().chain(cpus).collect(), "{machine}");
         }
         _ => assert_eq!(Some(domains.len() as u64), srat.number("mem_pxm#"), "{machine}"),
     }
 }
 
-/// Where the SLIT has a row for each node, sound values in it are the topology's.
+/// Checks that the topology has the SLIT's valid distances, and the defaults for others.
 fn check_distances(machine: &str, topology: &NumaTopology, slit: Option<&Table>) {
     let Some((localities, matrix)) = slit.and_then(|slit| Some((slit.number("localities")?, slit.matrix()?)))
     else {
@@ -94,25 +96,25 @@ fn check_distances(machine: &str, topology: &NumaTopology, slit: Option<&Table>)
         let within = u64::from(from.domain.0.max(to.domain.0)) < localities;
         let written = matrix.get(index as usize).copied().filter(|_| within);
         let presumed = if from.id == to.id { 10 } else { 20 };
-        let sound = |distance: &u8| if from.id == to.id { *distance == 10 } else { *distance >= 10 };
-        let expected = written.filter(sound).unwrap_or(presumed);
+        let is_valid = |distance: &u8| if from.id == to.id { *distance == 10 } else { *distance >= 10 };
+        let expected = written.filter(is_valid).unwrap_or(presumed);
         assert_eq!(topology.distance(from.id, to.id), Some(expected), "{machine}: {} to {}", from.id, to.id);
     }
 }
 
-/// Machines whose topology is written down in full, as the QEMU command line in the index asks for it.
+/// Checks parts of topologies against the QEMU command lines in the index.
 #[test]
-fn known_machines_have_the_topology_they_were_started_with() {
+fn known_machines_have_the_topology_of_their_command_line() {
     let machines = machines();
     if machines.is_empty() {
         return;
     }
     let build = |machine: &str| {
         let bytes = || machines[machine].iter().map(|table| &table.bytes[..]);
-        let mut unheard = |_: Finding| {};
-        let inputs = Inputs::from_tables(bytes(), &mut unheard);
-        // A test's stack has no room for many of them.
-        Box::new(NumaTopology::build(&inputs, &mut unheard))
+        let mut ignore = |_: Finding| {};
+        let inputs = Inputs::from_tables(bytes(), &mut ignore);
+        // Several topologies do not fit on a test's stack.
+        Box::new(NumaTopology::build(&inputs, &mut ignore))
     };
     let node = |index| NodeId::new(index).unwrap();
 
@@ -126,7 +128,7 @@ fn known_machines_have_the_topology_they_were_started_with() {
 
     let mixed = build("gen__q35_4node_mixed");
     assert_eq!(mixed.nodes().iter().map(|node| node.domain.0).collect::<Vec<_>>(), [0, 1, 2]);
-    assert_eq!(mixed.fallback(node(1)), [0, 2].map(node), "its second node has no memory");
+    assert_eq!(mixed.fallback(node(1)), [0, 2].map(node), "node 1 has no memory");
 
     let hot_plug = build("gen__q35_maxcpus_hotplug");
     assert_eq!(hot_plug.nodes().iter().map(|node| node.cpu_count).collect::<Vec<_>>(), [2, 0]);
@@ -134,12 +136,12 @@ fn known_machines_have_the_topology_they_were_started_with() {
     let slots = build("gen__q35_nvdimm_dimm_mix");
     let hot: Vec<_> =
         slots.ranges().iter().filter(|range| range.hot_pluggable).map(|range| range.node).collect();
-    assert_eq!(hot, [node(2)], "without a memory map slots are listed");
+    assert_eq!(hot, [node(2)], "without a memory map empty slots are listed");
 }
 
-/// Machines with an HMAT have the latencies and bandwidths that QEMU was told.
+/// Checks latencies and bandwidths against the QEMU command lines.
 #[test]
-fn known_machines_are_as_fast_as_they_were_said_to_be() {
+fn known_machines_have_the_latency_and_bandwidth_of_their_command_line() {
     let machines = machines();
     if machines.is_empty() {
         return;

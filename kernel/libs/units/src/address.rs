@@ -29,60 +29,60 @@ impl fmt::Display for VirtAddr {
 pub struct FrameNumber(pub u64);
 
 impl FrameNumber {
-    /// The frame that holds this address.
+    /// Returns the frame that contains this address.
     #[must_use]
     pub const fn containing(address: PhysAddr) -> Self {
         Self(address.0 / FRAME_SIZE)
     }
 
-    /// The address of the frame's first byte.
+    /// Returns the address of the frame's first byte.
     #[must_use]
     pub const fn address(self) -> PhysAddr {
         PhysAddr(self.0 * FRAME_SIZE)
     }
 }
 
-/// Physical addresses from `start` up to, not including, `end`. Empty when `end <= start`.
+/// The physical addresses from `start` up to but not including `end`. Empty if `end <= start`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct PhysRange {
     /// The first address.
     pub start: PhysAddr,
-    /// The first address behind the range.
+    /// The first address after the range.
     pub end: PhysAddr,
 }
 
 impl PhysRange {
-    /// The range of these two addresses.
+    /// Creates a range from its first address and the first address after it.
     #[must_use]
     pub const fn new(start: u64, end: u64) -> Self {
         Self { start: PhysAddr(start), end: PhysAddr(end) }
     }
 
-    /// Bytes in the range.
+    /// Returns the number of bytes in the range.
     #[must_use]
     pub const fn len_bytes(self) -> u64 {
         self.end.0.saturating_sub(self.start.0)
     }
 
-    /// Whether no address lies in the range.
+    /// Returns true if the range contains no address.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.len_bytes() == 0
     }
 
-    /// Whether the address lies in the range.
+    /// Returns true if the range contains the address.
     #[must_use]
     pub const fn contains(self, address: PhysAddr) -> bool {
         self.start.0 <= address.0 && address.0 < self.end.0
     }
 
-    /// The addresses in both ranges, perhaps none.
+    /// Returns the addresses in both ranges. The result may be empty.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         Self { start: self.start.max(other.start), end: self.end.min(other.end) }
     }
 
-    /// The frames that lie in the range whole.
+    /// Returns the frames of which all bytes lie in the range.
     #[must_use]
     pub const fn whole_frames(self) -> FrameRange {
         FrameRange {
@@ -91,7 +91,7 @@ impl PhysRange {
         }
     }
 
-    /// The frames that the range touches, whole or in part.
+    /// Returns the frames of which any byte lies in the range.
     #[must_use]
     pub const fn touched_frames(self) -> FrameRange {
         FrameRange {
@@ -101,47 +101,47 @@ impl PhysRange {
     }
 }
 
-/// Frames from `start` up to, not including, `end`. Empty when `end <= start`.
+/// The frames from `start` up to but not including `end`. Empty if `end <= start`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct FrameRange {
     /// The first frame.
     pub start: FrameNumber,
-    /// The first frame behind the range.
+    /// The first frame after the range.
     pub end: FrameNumber,
 }
 
 impl FrameRange {
-    /// The range of these two frame numbers.
+    /// Creates a range from its first frame and the first frame after it.
     #[must_use]
     pub const fn new(start: u64, end: u64) -> Self {
         Self { start: FrameNumber(start), end: FrameNumber(end) }
     }
 
-    /// Frames in the range.
+    /// Returns the number of frames in the range.
     #[must_use]
     pub const fn len_frames(self) -> u64 {
         self.end.0.saturating_sub(self.start.0)
     }
 
-    /// Whether no frame lies in the range.
+    /// Returns true if the range contains no frame.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.len_frames() == 0
     }
 
-    /// Whether the frame lies in the range.
+    /// Returns true if the range contains the frame.
     #[must_use]
     pub const fn contains(self, frame: FrameNumber) -> bool {
         self.start.0 <= frame.0 && frame.0 < self.end.0
     }
 
-    /// The frames in both ranges, perhaps none.
+    /// Returns the frames in both ranges. The result may be empty.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         Self { start: self.start.max(other.start), end: self.end.min(other.end) }
     }
 
-    /// The addresses of all the range's bytes.
+    /// Returns the addresses of all bytes in the range.
     #[must_use]
     pub const fn addresses(self) -> PhysRange {
         PhysRange { start: self.start.address(), end: self.end.address() }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_frames_leave_out_the_broken_ends_and_touched_frames_take_them_in() {
+    fn whole_frames_exclude_the_partial_ends_and_touched_frames_include_them() {
         let range = PhysRange::new(0x1800, 0x3800);
         assert_eq!(range.whole_frames(), FrameRange::new(2, 3));
         assert_eq!(range.touched_frames(), FrameRange::new(1, 4));

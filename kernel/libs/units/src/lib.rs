@@ -1,7 +1,7 @@
-//! Addresses, frames and the ids of nodes and CPUs, as types that cannot be mixed up.
+//! Distinct types for addresses, frames, nodes and CPUs, so that they cannot be confused.
 //!
-//! Firmware speaks of proximity domains and APIC ids, which are sparse 32-bit numbers; the kernel speaks of nodes and
-//! CPUs, which are dense indices. Only dense ids index arrays.
+//! Firmware uses proximity domains and APIC ids, which are sparse 32-bit numbers. The kernel uses nodes and CPUs, which
+//! are dense indices. Only dense ids index arrays.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,10 +1,12 @@
-//! The local APIC, in xAPIC mode through its page of registers or in x2APIC mode through MSRs (Intel SDM vol. 3 §11).
+//! The local APIC (Intel SDM vol. 3 §11): the CPU's timer, and messages between CPUs.
 //!
-//! x2APIC is used where the CPU has it. TCG has none, so that path is covered by no test.
-use super::InterruptsOff;
+//! Its registers are MSRs in x2APIC mode and a page of memory in xAPIC mode. The kernel uses x2APIC mode if the CPU has it.
+//! QEMU's emulation has it in version 10, and does not have it in version 7.2.
+use super::instructions::InterruptsOff;
 use super::vectors;
 use ::address_space::layout::LOCAL_APIC;
 use ::x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
+use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering};
 use units::{ApicId, FrameNumber, PhysAddr};
 
@@ -23,23 +25,24 @@ const ENABLED: u32 = 1 << 8;
 const DELIVERY_PENDING: u32 = 1 << 12;
 const ASSERT: u32 = 1 << 14;
 
-/// Whether the APICs run in x2APIC mode. All do or none does.
+/// True if the APICs run in x2APIC mode. All CPUs use the same mode.
 static X2APIC: AtomicBool = AtomicBool::new(false);
 
-/// What one CPU can send to another (Intel SDM vol. 3 §11.6.1).
+/// A message from one CPU to another (Intel SDM vol. 3 §11.6.1).
 #[derive(Clone, Copy)]
 pub enum Message {
-    /// Reset to the state that waits for a startup message.
+    /// Resets the CPU, which then waits for a startup message.
     Init,
-    /// Start in real mode at this page, below 1 MiB.
+    /// Starts the CPU in real mode at the page with this number, below 1 MiB.
     Startup(u8),
-    /// An interrupt with this vector.
+    /// Interrupts the CPU with this vector.
     Fixed(u8),
-    /// An interrupt that no CPU can refuse.
+    /// Interrupts the CPU even where interrupts are off.
     NonMaskable,
 }
 
 impl Message {
+    /// Returns the low half of the command register's value.
     fn command(self) -> u32 {
         match self {
             Self::Init => 0b101 << 8 | ASSERT,
@@ -50,7 +53,7 @@ impl Message {
     }
 }
 
-/// Switches this CPU's APIC on, in x2APIC mode where the CPU has it.
+/// Switches the running CPU's APIC on, and lets its timer interrupt once for each count.
 pub fn init_this_cpu() {
     let has_x2apic = core::arch::x86_64::__cpuid(1).ecx & (1 << 21) != 0;
     let (frame, flags) = ApicBase::read();
@@ -60,29 +63,30 @@ pub fn init_this_cpu() {
     } else {
         ApicBaseFlags::LAPIC_ENABLE
     };
-    // SAFETY: the APIC stays at the address where it is, and no interrupt of it is in flight while it changes its mode.
+    // SAFETY: the address of the registers does not change. The APIC delivers no interrupt meanwhile: its timer has not been
+    // started, and before this CPU is online, other CPUs send it only startup messages, which a CPU that runs ignores.
     unsafe { ApicBase::write(frame, flags | mode) };
     write(SPURIOUS, ENABLED | u32::from(vectors::SPURIOUS));
     write(TIMER_DIVIDE, DIVIDE_BY_1);
-    // One shot, not masked.
+    // One-shot mode, not masked.
     write(TIMER_ENTRY, u32::from(vectors::TIMER));
 }
 
-/// Lets this CPU's timer count down from `count`, and interrupt at 0; a count of 0 stops it.
+/// Starts the running CPU's timer, which counts down from `count` and interrupts at 0. A count of 0 stops it.
 #[inline]
 pub fn start_timer_count(count: u32) {
     write(TIMER_INITIAL_COUNT, count);
 }
 
-/// What is left of the timer's count.
+/// Returns what is left of the timer's count.
 pub fn timer_count() -> u32 {
     read(TIMER_COUNT)
 }
 
-/// The id of the running CPU's APIC, as the CPU itself says it; also before [`init_this_cpu`].
+/// Returns the id of the running CPU's APIC, by CPUID. It works before [`init_this_cpu`], too.
 pub fn this_cpu() -> ApicId {
     let extended = core::arch::x86_64::__cpuid(0).eax >= 0xb;
-    // Leaf 0xb is there but empty on some CPUs; then EBX is zero (Intel SDM vol. 2, CPUID).
+    // Some CPUs have an empty leaf 0xb; then EBX is 0 (Intel SDM vol. 2, CPUID).
     let leaf = core::arch::x86_64::__cpuid_count(if extended { 0xb } else { 0 }, 0);
     if extended && leaf.ebx & 0xffff != 0 {
         return ApicId(leaf.edx);
@@ -90,51 +94,52 @@ pub fn this_cpu() -> ApicId {
     ApicId(core::arch::x86_64::__cpuid(1).ebx >> 24)
 }
 
-/// Whether messages can be addressed to this APIC: without x2APIC there are 8 bits for it, and 255 means all.
+/// Returns true if messages can be addressed to this APIC. In xAPIC mode the id has 8 bits, of which 255 means all CPUs.
 pub fn reaches(apic: ApicId) -> bool {
     X2APIC.load(Ordering::Relaxed) || apic.0 < 255
 }
 
-/// Sends a message to one CPU and waits until it has left.
+/// Sends a message to one CPU. In xAPIC mode, it waits until the APIC has sent it.
 pub fn send(to: ApicId, message: Message) {
     if X2APIC.load(Ordering::Relaxed) {
         write_command_x2apic(to.0, message.command());
         return;
     }
-    // The two halves are one command, which an interrupt that sends its own must not part.
+    // The two writes are one command: no interrupt handler may send a message in between.
     let _off = InterruptsOff::new();
     write(COMMAND_HIGH, to.0 << 24);
     write(COMMAND_LOW, message.command());
     wait_until_sent();
 }
 
-/// Wakes a halted CPU.
+/// Interrupts a CPU, which ends its halt.
 pub fn wake_cpu(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::WAKE));
 }
 
-/// Makes a CPU forget the translations that were taken out of the page tables.
+/// Interrupts a CPU, which then forgets its cached translations.
 pub fn request_shootdown(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::SHOOTDOWN));
 }
 
-/// Asks a CPU to give its free pages back.
+/// Interrupts a CPU, which then returns the free pages in its cache.
 pub fn request_drain(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::DRAIN));
 }
 
-/// Stops a CPU where it is.
+/// Interrupts a CPU even where its interrupts are off. The kernel uses this to stop it.
 pub fn stop_cpu(cpu: ApicId) {
     send(cpu, Message::NonMaskable);
 }
 
-/// Tells the APIC that the interrupt in service has been handled.
+/// Tells the running CPU's APIC that the interrupt in service was handled.
+#[inline]
 pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
 }
 
 fn wait_until_sent() {
-    // A message leaves within microseconds; an APIC that is broken must not hang the kernel.
+    // The APIC sends a message within microseconds. The limit is for an APIC that is broken: it must not hang the kernel.
     for _ in 0..1_000_000 {
         if read(COMMAND_LOW) & DELIVERY_PENDING == 0 {
             return;
@@ -144,35 +149,44 @@ fn wait_until_sent() {
 }
 
 fn write_command_x2apic(to: u32, command: u32) {
+    // Other CPUs must see what the sender has stored before they see the message. A write to this MSR waits for no earlier
+    // store, unlike one to memory that is not cached (Intel SDM vol. 3 §11.12.3).
+    // SAFETY: fences change no register and no memory.
+    unsafe { asm!("mfence", "lfence", options(nostack, preserves_flags)) };
     let mut register = Msr::new(X2APIC_MSR_BASE + (COMMAND_LOW >> 4));
-    // SAFETY: the APIC is in x2APIC mode, where its command register is this MSR.
+    // SAFETY: the only caller, `send`, has found `X2APIC` set: the APIC is in x2APIC mode, where its command register is this
+    // MSR. The kernel sends only the messages of `Message`.
     unsafe { register.write(u64::from(to) << 32 | u64::from(command)) };
 }
 
-/// The frame of this CPU's registers in xAPIC mode; all CPUs have it at the same address, each its own.
+/// Returns the frame of the registers in xAPIC mode. It is the same for all CPUs, and leads each to its own registers.
 pub fn frame() -> FrameNumber {
     FrameNumber::containing(PhysAddr(ApicBase::read().0.start_address().as_u64()))
 }
 
+#[inline]
 fn register(offset: u32) -> *mut u32 {
     core::ptr::with_exposed_provenance_mut((LOCAL_APIC.0 + u64::from(offset)) as usize)
 }
 
 fn read(offset: u32) -> u32 {
     if X2APIC.load(Ordering::Relaxed) {
-        // SAFETY: the APIC is in x2APIC mode, where this register is this MSR; reading has no effect.
+        // SAFETY: `init_this_cpu` has switched to x2APIC mode, where this register is this MSR. Reading it changes nothing.
         return unsafe { Msr::new(X2APIC_MSR_BASE + (offset >> 4)).read() } as u32;
     }
-    // SAFETY: the registers' page is mapped there, uncached. Reading has no effect.
+    // SAFETY: `memory::address_space::init` has mapped the registers at `LOCAL_APIC`, uncached. Reading them changes nothing.
     unsafe { register(offset).read_volatile() }
 }
 
+#[inline]
 fn write(offset: u32, value: u32) {
     if X2APIC.load(Ordering::Relaxed) {
-        // SAFETY: as for `read`; what is written is one of this file's commands.
+        // SAFETY: `init_this_cpu` has switched to x2APIC mode, where this register is this MSR. This file writes only settings
+        // of the APIC and its timer, none of which touches memory.
         unsafe { Msr::new(X2APIC_MSR_BASE + (offset >> 4)).write(u64::from(value)) };
         return;
     }
-    // SAFETY: as for `read`; what is written is one of this file's commands.
+    // SAFETY: `memory::address_space::init` has mapped the registers at `LOCAL_APIC`, uncached. This file writes only settings
+    // and commands of the APIC: of the commands, only `Startup` makes a CPU run code, and `startup.rs` writes that code first.
     unsafe { register(offset).write_volatile(value) };
 }

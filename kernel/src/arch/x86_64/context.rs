@@ -1,64 +1,71 @@
-//! Switching from one thread's stack to another's.
+//! Switching the CPU from one thread's stack to another's.
 //!
-//! A thread that does not run has its callee-saved registers on its stack, and the stack pointer in its context. All else
-//! a function call saves anyway; the FPU belongs to nobody.
+//! A thread that does not run keeps its callee-saved registers on its stack, and its stack pointer in its context. The calling
+//! convention saves the other registers at the call of [`switch`]. No thread uses the FPU, so its state is not saved.
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use units::VirtAddr;
 
-/// Where a thread goes on.
+/// What the CPU needs to continue a thread.
 #[repr(C)]
 pub struct Context {
-    /// Written by the switch away from the thread, read by the switch to it.
+    /// Where the saved registers are on the thread's stack. The switch away from the thread writes it.
     stack_pointer: UnsafeCell<u64>,
-    /// Set while a CPU runs on the thread's stack; the switch clears it when the registers are saved.
-    running: AtomicBool,
+    /// True while a CPU uses the thread's stack. The switch away clears it once the registers are saved.
+    on_stack: AtomicBool,
 }
 
-// SAFETY: `running` says who may touch the stack pointer: the CPU that runs the thread, else the one that is about to.
+// SAFETY: `stack_pointer` is never accessed by two CPUs at once. The switch away from the thread writes it and then clears
+// `on_stack`. Only a switch to the thread reads it, which by `# Safety` of `switch` happens on one CPU, after that store.
 unsafe impl Sync for Context {}
 
 impl Context {
-    /// The context of a thread that runs already, on whatever stack.
-    pub const fn running() -> Self {
-        Self { stack_pointer: UnsafeCell::new(0), running: AtomicBool::new(true) }
+    /// Returns the context of a thread that a CPU runs already, on any stack.
+    pub const fn on_a_cpu() -> Self {
+        Self { stack_pointer: UnsafeCell::new(0), on_stack: AtomicBool::new(true) }
     }
 
-    /// The context of a thread that has not run yet, and will begin with `entry` on this stack, interrupts off.
+    /// Returns the context of a thread that has not run yet. It will start with `entry` on this stack, with interrupts off.
     ///
     /// # Safety
-    /// `stack_top` is the 16-byte aligned end of a mapped stack of at least 4 KiB that nobody else uses.
+    /// `stack_top` is the end of a mapped stack of at least 4 KiB, aligned to 16 bytes. Nothing else uses the stack.
     pub unsafe fn fresh(stack_top: VirtAddr, entry: extern "C" fn() -> !) -> Self {
-        // As `switch` leaves a stack: six registers, the return address; then a place to return to for `entry`, which it
-        // does not, so that the stack is aligned as after a call.
+        // What `switch_stacks` pops: six registers and a return address. The word above stands for the return address of
+        // `entry`, which never returns: with it, the stack is aligned as after a call.
         let frame: [u64; 8] = [0, 0, 0, 0, 0, 0, entry as usize as u64, 0];
-        let place = stack_top.0 - size_of_val(&frame) as u64;
-        // SAFETY: the stack is mapped and the caller's.
-        unsafe { core::ptr::with_exposed_provenance_mut::<[u64; 8]>(place as usize).write(frame) };
-        Self { stack_pointer: UnsafeCell::new(place), running: AtomicBool::new(false) }
+        let bottom = stack_top.0 - size_of_val(&frame) as u64;
+        // SAFETY: by `# Safety`, the 64 bytes below `stack_top` are mapped and aligned, and nothing else uses them.
+        unsafe { core::ptr::with_exposed_provenance_mut::<[u64; 8]>(bottom as usize).write(frame) };
+        Self { stack_pointer: UnsafeCell::new(bottom), on_stack: AtomicBool::new(false) }
     }
 
-    /// Whether a CPU runs on the thread's stack.
-    pub fn is_running(&self) -> bool {
-        self.running.load(Ordering::Acquire)
+    /// Returns true if a CPU uses the thread's stack.
+    pub fn is_on_stack(&self) -> bool {
+        self.on_stack.load(Ordering::Acquire)
     }
 }
 
-/// Goes on with `next`, leaving the running thread `previous` where it is until somebody switches back to it.
+/// Saves the running thread in `previous` and continues `next`. Returns when a CPU, this one or another, switches back to
+/// `previous`.
 ///
 /// # Safety
-/// `previous` is the running thread's, interrupts are off, `next` [is not running](Context::is_running), and no other CPU is
-/// about to switch to it. Both live until they are switched away from and not to be switched to again.
+/// - `previous` is the running thread's context, and interrupts are off.
+/// - `next` is [not on its stack](Context::is_on_stack), and no other CPU switches to it.
+/// - Each context stays valid until a switch away from it has cleared its `on_stack`.
 #[inline]
 pub unsafe fn switch(previous: &Context, next: &Context) {
-    debug_assert!(!next.is_running(), "a thread that some CPU has not left yet was switched to");
-    next.running.store(true, Ordering::Relaxed);
-    // SAFETY: the caller says so.
+    debug_assert!(!next.is_on_stack(), "a CPU still uses the stack of the thread that is switched to");
+    next.on_stack.store(true, Ordering::Relaxed);
+    // SAFETY: `next` is not on its stack, so its stack pointer was saved by an earlier switch or written by `fresh`. The rest
+    // is `# Safety`.
     unsafe { switch_stacks(previous, next) };
 }
 
-/// Saves the registers that a function must keep, changes stacks, and returns on the other.
+/// Saves the callee-saved registers, changes stacks, and returns on the other stack.
+///
+/// # Safety
+/// As for [`switch`].
 #[unsafe(naked)]
 unsafe extern "C" fn switch_stacks(previous: &Context, next: &Context) {
     naked_asm!(
@@ -70,7 +77,7 @@ unsafe extern "C" fn switch_stacks(previous: &Context, next: &Context) {
         "push r15",
         "mov [rdi], rsp",
         "mov rsp, [rsi]",
-        // From here on another CPU may run the previous thread; x86 keeps the order of the two stores.
+        // From here on, another CPU may continue the previous thread. x86 keeps the order of this store and the one of `rsp`.
         "mov byte ptr [rdi + 8], 0",
         "pop r15",
         "pop r14",
@@ -82,4 +89,4 @@ unsafe extern "C" fn switch_stacks(previous: &Context, next: &Context) {
     )
 }
 
-const _: () = assert!(core::mem::offset_of!(Context, running) == 8);
+const _: () = assert!(core::mem::offset_of!(Context, on_stack) == 8);

@@ -1,4 +1,4 @@
-//! Exceptions, in words (Intel SDM vol. 3 §6.15).
+//! What exceptions mean: their names, and what a page fault says (Intel SDM vol. 3 §6.15).
 use super::interrupts::Frame;
 use ::x86_64::registers::control::Cr2;
 use units::VirtAddr;
@@ -6,12 +6,13 @@ use units::VirtAddr;
 const DOUBLE_FAULT: u64 = 8;
 const PAGE_FAULT: u64 = 14;
 
-/// The address that the CPU could not reach, where that is what has happened.
+/// Returns the address of the access that faulted, or `None` if the exception is not about an address. For a double fault, it is
+/// the address of the last page fault before.
 pub fn fault_address(frame: &Frame) -> Option<VirtAddr> {
     matches!(frame.vector, PAGE_FAULT | DOUBLE_FAULT).then(|| VirtAddr(Cr2::read_raw()))
 }
 
-/// What the CPU was doing to the address (Intel SDM vol. 3 §4.7).
+/// Returns what the log says about the access that faulted, by the error code (Intel SDM vol. 3 §4.7).
 pub fn page_fault_words(frame: &Frame) -> &'static str {
     if frame.vector == DOUBLE_FAULT {
         return ", of the fault before this one";
@@ -25,6 +26,7 @@ pub fn page_fault_words(frame: &Frame) -> &'static str {
     }
 }
 
+/// Returns the name of the exception with this vector.
 pub fn exception_name(vector: u64) -> &'static str {
     match vector {
         0 => "divide error",

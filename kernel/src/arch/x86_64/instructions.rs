@@ -1,11 +1,14 @@
-//! Single instructions: interrupts on and off, halting, the GS base, the time stamp counter, changing stacks.
+//! Single instructions: interrupts on and off, halting, the time stamp counter, changing stacks.
 use ::x86_64::instructions::{hlt, interrupts};
 use core::arch::{asm, naked_asm};
+use core::marker::PhantomData;
 use units::VirtAddr;
 
-/// Keeps interrupts off on this CPU while it lives, then restores what was.
+/// Keeps interrupts off on the running CPU. Dropping it restores the state that [`InterruptsOff::new`] found. Not `Send`: the
+/// state is that CPU's.
 pub struct InterruptsOff {
     were_on: bool,
+    not_send: PhantomData<*mut ()>,
 }
 
 impl InterruptsOff {
@@ -14,10 +17,19 @@ impl InterruptsOff {
     pub fn new() -> Self {
         let were_on = interrupts::are_enabled();
         interrupts::disable();
-        Self { were_on }
+        Self { were_on, not_send: PhantomData }
     }
 
-    /// Whether they are off.
+    /// Returns a guard for code that runs with interrupts off already. Dropping it changes nothing.
+    ///
+    /// # Safety
+    /// Interrupts are off, and stay off while the guard lives.
+    #[inline]
+    pub unsafe fn assume() -> Self {
+        Self { were_on: false, not_send: PhantomData }
+    }
+
+    /// Returns true if interrupts are off.
     #[inline]
     pub fn are_off() -> bool {
         !interrupts::are_enabled()
@@ -33,21 +45,12 @@ impl Drop for InterruptsOff {
     }
 }
 
-/// Does `work` with interrupts on, then restores what was.
-pub fn with_interrupts_on(work: impl FnOnce()) {
-    let were_on = interrupts::are_enabled();
-    interrupts::enable();
-    work();
-    if !were_on {
-        interrupts::disable();
-    }
-}
-
-/// Halts this CPU until an interrupt has come and was handled. Interrupts must be off when called, and are off again on
-/// return: what is looked at before the call cannot change between the look and the halt without waking the CPU.
+/// Halts this CPU until it has handled an interrupt. Interrupts must be off at the call, and are off on return: an interrupt
+/// that comes between the caller's last look for work and the halt still ends the halt.
 pub fn halt_until_interrupt() {
-    interrupts::enable_and_hlt();
-    interrupts::disable();
+    // SAFETY: the instruction after STI is executed before any interrupt, so none is missed before HLT. The handlers restore
+    // all registers. Without `nomem`, the compiler moves no access to memory across the halt.
+    unsafe { asm!("sti", "hlt", "cli") };
 }
 
 /// Halts this CPU for good.
@@ -64,27 +67,29 @@ pub fn enable_interrupts() {
     interrupts::enable();
 }
 
-/// The time stamp counter (Intel SDM vol. 3 §18.17): under an emulator that counts instructions, instructions.
+/// Returns the time stamp counter (Intel SDM vol. 3 §18.17). Under an emulator that counts instructions, it counts those.
 #[inline]
 pub fn ticks() -> u64 {
-    // SAFETY: every x86-64 CPU has RDTSC, and CR4.TSD does not matter in ring 0.
+    // SAFETY: every x86-64 CPU has RDTSC, and ring 0 may execute it whatever CR4.TSD says.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// Leaves the current stack for good and calls `continue_at` on the one that ends at `stack_top`.
+/// Leaves the current stack for good and calls `continue_at` on the stack that ends at `stack_top`.
 ///
 /// # Safety
-/// `stack_top` is the 16-byte aligned end of a mapped stack that nobody uses. No reference into the old stack is used
-/// afterwards.
+/// `stack_top` is the end of a mapped stack, aligned to 16 bytes, and nothing else uses that stack. Nothing uses the current
+/// stack afterwards.
 pub unsafe fn switch_stack(stack_top: VirtAddr, continue_at: extern "C" fn() -> !) -> ! {
     #[unsafe(naked)]
-    extern "C" fn switch(_stack_top: u64, _continue_at: extern "C" fn() -> !) -> ! {
+    unsafe extern "C" fn switch(_stack_top: u64, _continue_at: extern "C" fn() -> !) -> ! {
+        // The frame pointer of 0 ends a debugger's walk over the stack.
         naked_asm!("mov rsp, rdi", "xor ebp, ebp", "call rsi", "ud2")
     }
-    switch(stack_top.0, continue_at)
+    // SAFETY: by `# Safety`, the call has a stack to itself, and nothing misses the current one.
+    unsafe { switch(stack_top.0, continue_at) }
 }
 
-/// Executes an instruction that no CPU has.
+/// Executes an invalid instruction, for the fault injection.
 pub fn invalid_instruction() {
     // SAFETY: UD2 only raises the invalid opcode exception.
     unsafe { asm!("ud2", options(nomem, nostack)) };

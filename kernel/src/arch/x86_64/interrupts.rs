@@ -1,66 +1,67 @@
-//! The interrupt table, the entry of every vector, and what each vector leads to.
+//! The interrupt table, and the entry code of its vectors.
 //!
-//! Every vector has a stub of 16 bytes that pushes an error code where the CPU pushes none, then its number, and joins one
-//! common path that saves the registers and calls the kernel's [`InterruptHandler`] (Intel SDM vol. 3 §6.12 to §6.15).
-#![expect(named_asm_labels, reason = "the stubs are made for one handler, so each label once")]
-use super::descriptors::InterruptStack;
+//! Every vector has a stub of 16 bytes. The stub pushes an error code if the CPU pushes none, then the vector's number, and
+//! jumps to a common path, which saves the registers and calls the [`InterruptHandler`] (Intel SDM vol. 3 §6.12 to §6.15).
+use super::ist::InterruptStack;
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
 use core::arch::naked_asm;
 
-/// What a CPU was doing when it was interrupted.
+/// The state of a CPU at the moment when it was interrupted.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Frame {
-    /// r15 to r8, rdi, rsi, rbp, rbx, rdx, rcx, rax: as the common path pushes them, the last pushed first.
+    /// r15 to r8, rdi, rsi, rbp, rbx, rdx, rcx, rax: in the reverse of the order in which the common path pushes them.
     pub registers: [u64; 15],
-    /// The interrupt's number.
+    /// The vector's number.
     pub vector: u64,
-    /// The CPU's error code, 0 where the vector has none.
+    /// The CPU's error code; 0 if the vector has none.
     pub error_code: u64,
-    /// The instruction that was, or was to be, executed.
+    /// The address of the instruction that faulted, or of the one to return to.
     pub instruction_pointer: u64,
-    /// Its code segment.
+    /// The code segment.
     pub code_segment: u64,
     /// The flags.
     pub flags: u64,
     /// The stack pointer.
     pub stack_pointer: u64,
-    /// Its segment.
+    /// The stack segment.
     pub stack_segment: u64,
 }
 
-/// The vectors that are faults, traps and aborts; those above are interrupts.
+/// The number of exceptions. The vectors from here on are interrupts.
 const EXCEPTIONS: u64 = 32;
-/// Bytes between two stubs.
+/// Bytes from one stub to the next. The first stub is aligned to as many.
 const STUB_SIZE: u64 = 16;
 
-/// Where every interrupt and exception leads.
+/// What the kernel does on an interrupt or exception.
 pub trait InterruptHandler {
-    /// Handles it; the CPU goes on where it was when this returns. Interrupts are off.
+    /// Handles the interrupt or exception. It is called with interrupts off; when it returns, the CPU continues where it was
+    /// interrupted.
     extern "C" fn handle(frame: &Frame);
 }
 
-/// The stubs and the common path, made once, for the kernel's one handler.
+/// The stubs of all vectors, and the common path that calls `H`.
+///
+/// All labels are numeric, and the stubs are found from the function's address: a second instance, for another handler, gets
+/// code of its own and no name that collides with the first one's.
 #[unsafe(naked)]
 extern "C" fn stubs<H: InterruptHandler>() {
     naked_asm!(
         ".balign 16",
-        ".global interrupt_stubs",
-        "interrupt_stubs:",
         ".set vector, 0",
         ".rept 256",
         ".balign 16",
-        // 8, 10 to 14, 17, 21, 29 and 30 bring an error code (Intel SDM vol. 3 table 6-1, AMD APM vol. 2 table 8-1).
+        // 8, 10 to 14, 17, 21, 29 and 30 have an error code (Intel SDM vol. 3 table 6-1, AMD APM vol. 2 table 8-1).
         ".if (0x60227d00 >> vector) & 1 & (vector < 32)",
         ".else",
         "push 0",
         ".endif",
         "push vector",
-        "jmp interrupt_common",
+        "jmp 2f",
         ".set vector, vector + 1",
         ".endr",
-        "interrupt_common:",
+        "2:",
         "push rax",
         "push rcx",
         "push rdx",
@@ -78,7 +79,7 @@ extern "C" fn stubs<H: InterruptHandler>() {
         "push r15",
         "cld",
         "mov rdi, rsp",
-        "call {dispatch}",
+        "call {handle}",
         "pop r15",
         "pop r14",
         "pop r13",
@@ -97,28 +98,36 @@ extern "C" fn stubs<H: InterruptHandler>() {
         // The vector and the error code.
         "add rsp, 16",
         "iretq",
-        dispatch = sym H::handle,
+        handle = sym H::handle,
     )
 }
 
-unsafe extern "C" {
-    /// The first stub.
-    fn interrupt_stubs();
+/// The interrupt table. All CPUs share it: what differs between CPUs, the stacks, is in each CPU's TSS.
+struct InterruptTable {
+    /// The address of the first stub.
+    stubs: u64,
+    table: InterruptDescriptorTable,
 }
 
-/// The table, the same for all CPUs: what differs, the stacks, is in each CPU's TSS.
-static TABLE: spin::Once<InterruptDescriptorTable> = spin::Once::new();
+static TABLE: spin::Once<InterruptTable> = spin::Once::new();
 
-/// Makes the table this CPU's. All interrupts lead to `H`.
+/// Makes the running CPU take its interrupts and exceptions by the table that leads to `H`.
+///
+/// # Panics
+/// If another CPU has loaded the table for another handler: there is only one table.
 pub fn load_table<H: InterruptHandler>() {
-    TABLE.call_once(build_table::<H>).load();
+    // `stubs` aligns its first stub with padding, so the stub's address is the function's, rounded up.
+    let stubs = (stubs::<H> as *const () as u64).next_multiple_of(STUB_SIZE);
+    let table = TABLE.call_once(|| InterruptTable { stubs, table: build_table(stubs) });
+    assert_eq!(table.stubs, stubs, "the interrupt table leads to another handler");
+    table.table.load();
 }
 
-fn build_table<H: InterruptHandler>() -> InterruptDescriptorTable {
-    core::hint::black_box(stubs::<H> as *const ());
-    let stub = |vector: u64| VirtAddr::new(interrupt_stubs as *const () as u64 + vector * STUB_SIZE);
+fn build_table(stubs: u64) -> InterruptDescriptorTable {
+    let stub = |vector: u64| VirtAddr::new(stubs + vector * STUB_SIZE);
     let mut table = InterruptDescriptorTable::new();
-    // SAFETY: each address is the stub of that vector, which ends in `iretq`; the interrupt stacks are in every TSS.
+    // SAFETY: `load_table` passes the address of the first stub, so each address is the stub of that vector. Its path restores
+    // all registers and ends in `iretq`. `CpuTables::load` fills in the interrupt stacks of each TSS before it loads the table.
     unsafe {
         table.divide_error.set_handler_addr(stub(0));
         table.debug.set_handler_addr(stub(1));

@@ -1,15 +1,16 @@
-//! The pair of 8259 interrupt controllers of the first PCs, which must be silenced: firmware leaves them sending the timer
-//! to the vector of the double fault.
+//! The two legacy interrupt controllers (Intel 8259A), which the kernel does not use. It must mask them: firmware leaves them so
+//! that the timer interrupts with the vector of the double fault.
 use ::x86_64::instructions::port::Port;
 
-/// Where their vectors are moved, away from the exceptions: a spurious interrupt cannot be masked.
+/// The first of the controllers' vectors. It is above the exceptions, because a spurious interrupt cannot be masked.
 const FIRST_VECTOR: u8 = 0x20;
 
-/// Moves the controllers' vectors away from the exceptions and masks all their lines (Intel 8259A, initialization words).
+/// Moves the controllers' vectors above the exceptions and masks all their lines (Intel 8259A, initialization words).
 pub fn silence() {
     let [mut command_1, mut data_1, mut command_2, mut data_2] =
         [0x20, 0x21, 0xa0, 0xa1].map(Port::<u8>::new);
-    // SAFETY: these are the controllers' ports, which nobody else uses; on a machine without them nothing answers.
+    // SAFETY: these ports belong to the controllers, and only this function uses them. On a machine without the controllers,
+    // the writes have no effect.
     unsafe {
         command_1.write(0x11);
         command_2.write(0x11);

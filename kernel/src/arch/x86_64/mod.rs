@@ -1,19 +1,23 @@
-//! x86-64: descriptor tables, interrupts, APIC, starting CPUs, page tables, ports.
+//! x86-64: instructions, descriptor tables, interrupts, the APIC, starting CPUs, page tables, ports.
 
 mod apic;
 mod context;
 mod cpu_local;
-mod debug_exit;
 mod descriptors;
 mod fault;
-mod fw_cfg;
 mod instructions;
 mod interrupts;
+mod ist;
 mod legacy_pic;
+mod new_address_space;
+mod page_entry;
 mod page_table;
 mod paging;
+mod physical_memory;
+mod port;
 mod protection;
 mod serial;
+mod start_page;
 mod startup;
 mod time;
 mod timer;
@@ -26,27 +30,27 @@ pub use apic::{
 pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
 pub use cpu_local::{
-    NO_WORK, PreemptionEnd, begin_no_preemption, copy_section, cpu_local_distance, current_task,
-    end_no_preemption, head_at, section_size, set_current_task, use_copy,
+    AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
+    end_no_preemption, is_preemption_off, set_current_task,
 };
-pub use debug_exit::{ExitStatus, exit_emulator};
-pub use descriptors::{
-    CpuTables, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks,
-};
+pub use descriptors::CpuTables;
 pub use fault::{exception_name, fault_address, page_fault_words};
-pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
-    ticks, with_interrupts_on,
+    ticks,
 };
 pub use interrupts::{Frame, InterruptHandler};
+pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
 pub use legacy_pic::silence as silence_legacy_interrupts;
-pub use paging::{
-    MapError, MappedPage, Mapping, NewAddressSpace, PageKind, access_at, forget_part, forget_translations,
-    map, physical_memory, unmap, visit_pages,
-};
+pub use new_address_space::NewAddressSpace;
+pub use page_entry::PageKind;
+pub use page_table::MapError;
+pub use paging::{MappedPage, PageTables, access_at, forget_translations, visit_pages};
+pub use physical_memory::physical_memory;
+pub use port::Port;
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;
-pub use startup::{StartCpu, StartFrames, start_cpus};
+pub use start_page::{StartCpu, StartFrames};
+pub use startup::start_cpus;
 pub use time::waited_ticks;
 pub use timer::{interrupt_as_the_timer_does, measure_timer, set_timer, stop_timer, ticks_per_ms};

@@ -1,218 +1,243 @@
-//! The page tables themselves: their entries, the way down through their four levels, and runs of entries filled and emptied
-//! (Intel SDM vol. 3 §4.5). Who uses this keeps others from the tables meanwhile.
-use super::physical_memory;
+//! Page tables: one table as an array of atomic entries, the way down from one table to the next, and runs of entries filled
+//! and emptied (Intel SDM vol. 3 §4.5).
+use super::page_entry::{Entry, PageKind, ROOT_LEVEL, entry_bytes, level_of};
+use super::physical_memory::physical_memory;
 use ::address_space::PageSize;
-use ::x86_64::structures::paging::page_table::PageTableEntry;
-use ::x86_64::structures::paging::{PageTable, PageTableFlags};
-use units::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, VirtAddr};
+use core::ops::RangeInclusive;
+use core::sync::atomic::{AtomicU64, Ordering};
+use units::{FRAME_SIZE, FrameNumber, FrameRange, VirtAddr};
 
-/// What may be done with a mapped page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PageKind {
-    /// Read only.
-    Constant,
-    /// Read and written.
-    Data,
-    /// Read and executed.
-    Code,
-    /// A device's registers: read and written, and never cached.
-    Device,
-}
+/// Entries in a table.
+pub const ENTRIES: usize = 512;
 
-/// Why a page could not be mapped.
+/// Why a page could not be mapped, and the first page that was not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapError {
-    /// No frame was to be had for a page table.
+    /// There is no frame for a page table.
     NoFrame(VirtAddr),
     /// Something is mapped there already.
     InUse(VirtAddr),
 }
 
-/// What an address leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mapping {
-    /// The physical address.
-    pub address: PhysAddr,
-    /// Whether the page may be written.
-    pub writable: bool,
-    /// Whether the page may be executed.
-    pub executable: bool,
+impl MapError {
+    /// Returns the first page that was not mapped.
+    pub fn page(self) -> VirtAddr {
+        let (Self::NoFrame(page) | Self::InUse(page)) = self;
+        page
+    }
 }
 
-/// Where frames for page tables that are missing come from; `None`: there are no more.
+/// Where the frames for missing page tables come from. `None` means that there are no more.
 pub type TableFrames<'a> = dyn FnMut() -> Option<FrameNumber> + 'a;
 
-/// The flags of an entry that leads to a table: what may be done with a page is said in its own entry alone.
-const TABLE: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE);
-
-/// The level of the root, whose tables are numbered down to 1.
-pub const ROOT_LEVEL: u32 = 4;
-/// Entries in a table.
-const ENTRIES: u64 = 512;
-
-/// What all the entries that lead somewhere allow together (Intel SDM vol. 3 §4.6).
+/// A page table.
+///
+/// The entries are atomic because a CPU's page walker and other CPUs' lookups may read them at any time. A table stays one for
+/// good: no frame of a page table is ever given back. So a lookup needs no lock, whatever else happens to the tables. Each
+/// present entry leads to a page, or to a table of the next lower level.
 #[derive(Clone, Copy)]
-pub struct PageRights {
-    writable: bool,
-    executable: bool,
-}
-
-impl PageRights {
-    /// Those of no entry at all.
-    pub const ALL: Self = Self { writable: true, executable: true };
-
-    /// What is left of them below this entry; `None` where it leads nowhere.
-    pub fn of(self, entry: &PageTableEntry) -> Option<Self> {
-        let flags = entry.flags();
-        flags.contains(PageTableFlags::PRESENT).then_some(Self {
-            writable: self.writable && flags.contains(PageTableFlags::WRITABLE),
-            executable: self.executable && !flags.contains(PageTableFlags::NO_EXECUTE),
-        })
-    }
-
-    /// Where an address leads by way of this entry, which leads to a page.
-    pub fn mapping(self, entry: &PageTableEntry, address: VirtAddr, level: u32) -> Mapping {
-        let offset_mask = entry_bytes(level) - 1;
-        // Bit 12 of a large page's entry is part of its memory type, not of its address.
-        let base = entry.addr().as_u64() & !offset_mask;
-        let address = PhysAddr(base | (address.0 & offset_mask));
-        Mapping { address, writable: self.writable, executable: self.executable }
-    }
-}
-
-/// Whether a present entry leads to a page and not to a table.
-pub fn is_page(entry: &PageTableEntry, level: u32) -> bool {
-    level == 1 || entry.flags().contains(PageTableFlags::HUGE_PAGE)
-}
-
-/// Bytes that an entry of this level's tables stands for.
-pub fn entry_bytes(level: u32) -> u64 {
-    FRAME_SIZE << (9 * (level - 1))
-}
-
-/// The entry that the address goes through in a table of this level.
-pub fn index(address: VirtAddr, level: u32) -> usize {
-    (address.0 / entry_bytes(level) % ENTRIES) as usize
-}
-
-/// The level of the tables whose entries lead to pages of this size.
-fn level_of(size: PageSize) -> u32 {
-    size as u32 + 1
-}
-
-/// The table at this address.
-///
-/// # Safety
-/// There is a page table, and for as long as the result lives nobody else changes it.
-pub unsafe fn table_at<'a>(address: PhysAddr) -> &'a mut PageTable {
-    // SAFETY: tables lie in memory; the caller says that this is one, and the only reference to it.
-    unsafe { &mut *physical_memory(address).cast() }
-}
-
-/// The table of `level` that the address goes through. `make` gives a table in the place of one that is missing.
-///
-/// # Safety
-/// The caller alone may touch the tables under `root`, and what `make` gives is a table.
-unsafe fn table_of<'a, E>(
-    root: PhysAddr,
-    address: VirtAddr,
+pub struct Table {
+    entries: &'static [AtomicU64; ENTRIES],
+    /// [`ROOT_LEVEL`] for the root, 1 for the tables of pages of 4 KiB.
     level: u32,
-    in_use: E,
-    make: &mut dyn FnMut() -> Result<PhysAddr, E>,
-) -> Result<&'a mut PageTable, E> {
-    let mut table = root;
-    for above in (level + 1..=ROOT_LEVEL).rev() {
-        // SAFETY: the caller owns all of these tables, and the reference ends with this step.
-        let entry = &mut unsafe { table_at(table) }[index(address, above)];
-        if entry.is_unused() {
-            entry.set_addr(::x86_64::PhysAddr::new(make()?.0), TABLE);
-        } else if is_page(entry, above) {
-            return Err(in_use);
-        }
-        table = PhysAddr(entry.addr().as_u64());
-    }
-    // SAFETY: as above; the caller gets the only reference.
-    Ok(unsafe { table_at(table) })
 }
 
-/// Maps frames with pages of one size, table by table; counts in `mapped` the pages done.
-///
-/// # Safety
-/// As for [`map`](super::paging::map); the caller alone may touch the tables under `root`.
-pub unsafe fn map_run(
-    root: PhysAddr,
-    start: VirtAddr,
-    frames: FrameRange,
-    size: PageSize,
-    kind: PageKind,
-    table_frames: &mut TableFrames<'_>,
-    mapped: &mut u64,
-) -> Result<(), MapError> {
-    let level = level_of(size);
-    let flags = page_flags(kind, size);
-    let mut frame = frames.start.0;
-    while frame < frames.end.0 {
-        let address = VirtAddr(start.0 + (frame - frames.start.0) * FRAME_SIZE);
-        let mut make = || {
-            let table = table_frames().ok_or(MapError::NoFrame(address))?.address();
-            // SAFETY: the frame is fresh.
-            unsafe { physical_memory(table).write_bytes(0, FRAME_SIZE as usize) };
-            Ok(table)
-        };
-        // SAFETY: the caller owns the tables; a frame of zeros is an empty table.
-        let table = unsafe { table_of(root, address, level, MapError::InUse(address), &mut make)? };
-        for entry in table.iter_mut().skip(index(address, level)) {
-            if frame >= frames.end.0 {
-                break;
-            }
-            if !entry.is_unused() {
-                let offset = (frame - frames.start.0) * FRAME_SIZE;
-                return Err(MapError::InUse(VirtAddr(start.0 + offset)));
-            }
-            entry.set_addr(::x86_64::PhysAddr::new(frame * FRAME_SIZE), flags);
-            frame += size.frames();
-            *mapped += 1;
-        }
-    }
-    Ok(())
+/// What a present entry leads to.
+pub enum Target {
+    /// A page.
+    Page,
+    /// A table of the next lower level.
+    Table(Table),
 }
 
-fn page_flags(kind: PageKind, size: PageSize) -> PageTableFlags {
-    let flags = match kind {
-        PageKind::Constant => PageTableFlags::NO_EXECUTE,
-        PageKind::Data => PageTableFlags::WRITABLE | PageTableFlags::NO_EXECUTE,
-        PageKind::Code => PageTableFlags::empty(),
-        // Both bits: strongly uncacheable in the page attribute table as it is after reset (Intel SDM vol. 3 §12.12.4).
-        PageKind::Device => {
-            PageTableFlags::WRITABLE
-                | PageTableFlags::NO_EXECUTE
-                | PageTableFlags::NO_CACHE
-                | PageTableFlags::WRITE_THROUGH
-        }
-    };
-    let size = if size == PageSize::Small { PageTableFlags::empty() } else { PageTableFlags::HUGE_PAGE };
-    PageTableFlags::PRESENT | flags | size
-}
+impl Table {
+    /// Returns the page table of this level that lies in `frame`.
+    ///
+    /// # Safety
+    /// The frame holds such a table, and stays one for good.
+    unsafe fn at(frame: FrameNumber, level: u32) -> Self {
+        // SAFETY: by `# Safety` the frame is a table for good. A table lies in RAM, which `physical_memory` maps, and fills one
+        // frame; every access to it is atomic.
+        let entries = unsafe { &*physical_memory(frame.address()).cast() };
+        Self { entries, level }
+    }
 
-/// Empties the entries of pages of 4 KiB; the tables stay, for whoever uses these addresses next. Returns whether there was
-/// anything to empty.
-///
-/// # Safety
-/// The caller alone may touch the tables under `root`, and nobody uses the pages.
-pub unsafe fn clear(root: PhysAddr, start: VirtAddr, pages: u64) -> bool {
-    let (mut page, mut found) = (0, false);
-    while page < pages {
-        let address = VirtAddr(start.0 + page * FRAME_SIZE);
-        let first = index(address, 1);
-        let count = (ENTRIES - first as u64).min(pages - page);
-        // SAFETY: the caller owns the tables.
-        if let Ok(table) = unsafe { table_of(root, address, 1, (), &mut || Err(())) } {
-            for entry in table.iter_mut().skip(first).take(count as usize) {
-                found |= !entry.is_unused();
-                entry.set_unused();
+    /// Returns the root page table that lies in `frame`.
+    ///
+    /// # Safety
+    /// The frame holds a table of level [`ROOT_LEVEL`], and stays one for good, as do all tables that it leads to.
+    pub unsafe fn root(frame: FrameNumber) -> Self {
+        // SAFETY: `# Safety` is the same.
+        unsafe { Self::at(frame, ROOT_LEVEL) }
+    }
+
+    /// Makes `frame` an empty page table of this level.
+    ///
+    /// # Safety
+    /// The frame is RAM, and nothing else uses it from now on.
+    pub unsafe fn empty(frame: FrameNumber, level: u32) -> Self {
+        // SAFETY: by `# Safety` the frame is RAM that nothing else uses. A frame of zeros is a table without present entries.
+        unsafe {
+            physical_memory(frame.address()).write_bytes(0, FRAME_SIZE as usize);
+            Self::at(frame, level)
+        }
+    }
+
+    /// Returns how many bytes of address space each entry stands for.
+    pub fn entry_bytes(self) -> u64 {
+        entry_bytes(self.level)
+    }
+
+    /// Returns the index of the entry that `address` is looked up in.
+    pub fn index_of(self, address: VirtAddr) -> usize {
+        (address.0 / self.entry_bytes()) as usize % ENTRIES
+    }
+
+    /// Reads an entry, and says what it leads to. `None` means nowhere.
+    pub fn load(self, index: usize) -> Option<(Entry, Target)> {
+        // Acquire: the contents of the table that the entry leads to were written before the entry.
+        let entry = Entry::from_bits(self.entries[index].load(Ordering::Acquire));
+        if !entry.is_present() {
+            None
+        } else if entry.is_page(self.level) {
+            Some((entry, Target::Page))
+        } else {
+            // SAFETY: a present entry of a `Table` that leads to no page leads to a table of the next lower level.
+            Some((entry, Target::Table(unsafe { Self::at(entry.frame(), self.level - 1) })))
+        }
+    }
+
+    /// Writes an entry.
+    ///
+    /// # Safety
+    /// No other CPU writes entries of this table meanwhile. The entry is one that a table of this level may have, and what it
+    /// makes reachable may be reached.
+    unsafe fn store(self, index: usize, entry: Entry) {
+        self.entries[index].store(entry.bits(), Ordering::Release);
+    }
+
+    /// Copies entries of `from`, a table of the same level. The tables that they lead to are shared from then on.
+    ///
+    /// # Safety
+    /// Nothing else writes entries of this table meanwhile, and what `from` makes reachable may be reached here.
+    pub unsafe fn copy_entries(self, from: Self, indices: RangeInclusive<usize>) {
+        for index in indices {
+            let entry = from.entries[index].load(Ordering::Acquire);
+            // SAFETY: `from` is of the same level, so its entry may stand here; the rest is `# Safety`.
+            unsafe { self.store(index, Entry::from_bits(entry)) };
+        }
+    }
+
+    /// Empties entries.
+    ///
+    /// # Safety
+    /// Nothing else writes entries of this table meanwhile, and nothing uses what they make reachable.
+    pub unsafe fn clear_entries(self, indices: RangeInclusive<usize>) {
+        for index in indices {
+            // SAFETY: an unused entry makes nothing reachable; the rest is `# Safety`.
+            unsafe { self.store(index, Entry::UNUSED) };
+        }
+    }
+
+    /// Returns the table of level 1 that `address` is looked up in, or `None` if there is none.
+    fn lowest(self, address: VirtAddr) -> Option<Self> {
+        let mut table = self;
+        while table.level > 1 {
+            let (_, Target::Table(next)) = table.load(table.index_of(address))? else { return None };
+            table = next;
+        }
+        Some(table)
+    }
+
+    /// Returns the table of `level` that `address` is looked up in. Makes the tables that are missing on the way.
+    ///
+    /// # Safety
+    /// As for [`Table::map`].
+    unsafe fn make_way(
+        self,
+        address: VirtAddr,
+        level: u32,
+        table_frames: &mut TableFrames<'_>,
+    ) -> Result<Self, MapError> {
+        let mut table = self;
+        while table.level > level {
+            let index = table.index_of(address);
+            table = match table.load(index) {
+                Some((_, Target::Table(next))) => next,
+                Some((_, Target::Page)) => return Err(MapError::InUse(address)),
+                None => {
+                    let frame = table_frames().ok_or(MapError::NoFrame(address))?;
+                    // SAFETY: by the conditions of `map`, frames from `table_frames` are RAM that nothing else uses, and no
+                    // other CPU writes entries of these tables. An empty table makes nothing reachable.
+                    unsafe {
+                        let new = Self::empty(frame, table.level - 1);
+                        table.store(index, Entry::table(frame));
+                        new
+                    }
+                }
+            };
+        }
+        Ok(table)
+    }
+
+    /// Maps consecutive frames from `start` on, with pages of one size and kind. `self` is a root.
+    ///
+    /// # Errors
+    /// [`MapError`]; the pages before the one that it names are mapped.
+    ///
+    /// # Safety
+    /// - No other CPU writes entries of the tables under this root meanwhile.
+    /// - What `kind` allows with the frames may be done with them, from these addresses.
+    /// - `table_frames` returns frames of RAM that nothing else uses, now or later.
+    pub unsafe fn map(
+        self,
+        start: VirtAddr,
+        frames: FrameRange,
+        size: PageSize,
+        kind: PageKind,
+        table_frames: &mut TableFrames<'_>,
+    ) -> Result<(), MapError> {
+        let page_of = |frame| VirtAddr(start.0 + (frame - frames.start.0) * FRAME_SIZE);
+        let mut frame = frames.start.0;
+        while frame < frames.end.0 {
+            // SAFETY: `# Safety` is the same.
+            let table = unsafe { self.make_way(page_of(frame), level_of(size), table_frames)? };
+            for index in table.index_of(page_of(frame))..ENTRIES {
+                if frame >= frames.end.0 {
+                    break;
+                }
+                if table.load(index).is_some() {
+                    return Err(MapError::InUse(page_of(frame)));
+                }
+                // SAFETY: the table is of the level for pages of this size; the rest is the first two conditions of
+                // `# Safety`.
+                unsafe { table.store(index, Entry::page(FrameNumber(frame), size, kind)) };
+                frame += size.frames();
             }
         }
-        page += count;
+        Ok(())
     }
-    found
+
+    /// Empties the entries of `pages` pages of 4 KiB from `start` on. Returns true if one of them was mapped. `self` is a root.
+    /// The tables stay, for the next pages at these addresses.
+    ///
+    /// # Safety
+    /// No other CPU writes entries of the tables under this root meanwhile, and nothing uses the pages.
+    pub unsafe fn unmap(self, start: VirtAddr, pages: u64) -> bool {
+        let (mut page, mut found) = (0, false);
+        while page < pages {
+            let address = VirtAddr(start.0 + page * FRAME_SIZE);
+            let first = address.0 as usize / FRAME_SIZE as usize % ENTRIES;
+            let count = ((ENTRIES - first) as u64).min(pages - page);
+            if let Some(table) = self.lowest(address) {
+                for index in first..first + count as usize {
+                    found |= table.load(index).is_some();
+                    // SAFETY: an unused entry makes nothing reachable; the rest is `# Safety`.
+                    unsafe { table.store(index, Entry::UNUSED) };
+                }
+            }
+            page += count;
+        }
+        found
+    }
 }

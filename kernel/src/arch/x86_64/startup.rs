@@ -1,129 +1,29 @@
-//! Starting the other CPUs: INIT, a wait, startup messages (Intel SDM vol. 3 §9.4), and the code that a CPU runs from
-//! real mode to the kernel's own.
-//!
-//! A CPU starts at a page below 1 MiB, the start page. It goes from real mode to long mode in one step, with page tables
-//! that are the kernel's plus that page at its own address, then leaves both for the kernel's half and the kernel's tables.
+//! Starting the other CPUs, by the messages that the specification prescribes: INIT, a wait, startup messages (Intel SDM vol. 3
+//! §9.4). The code that a CPU starts with is in `start_page.rs`.
 use super::apic::{self, Message};
-use super::{physical_memory, time};
-use ::x86_64::registers::control::{Cr0, Cr3, Cr4};
-use ::x86_64::registers::model_specific::{Efer, EferFlags};
-use core::arch::{global_asm, naked_asm};
-use units::{ApicId, FrameNumber, PhysAddr, VirtAddr};
+use super::start_page::{StartCpu, StartFrames, StartPage};
+use super::time;
+use units::ApicId;
 
-/// Between INIT and the first startup message; for all CPUs together.
+/// The wait between the INIT messages of all CPUs and the first startup message.
 const INIT_WAIT_US: u64 = 10_000;
-/// Between the two startup messages.
+/// The wait between a CPU's two startup messages.
 const STARTUP_WAIT_US: u64 = 200;
-/// How long a CPU may take to come online before it is given up, and all those together that do not come.
+/// How long the kernel waits for a CPU to come online after its second startup message.
 const ONLINE_TIMEOUT_US: u64 = 5_000_000;
+/// How long the kernel waits for all CPUs together that do not come online. Then each further CPU has [`SHORT_TIMEOUT_US`]:
+/// firmware may list hundreds of CPUs that do not exist.
 const PATIENCE_US: u64 = 10_000_000;
-/// How long it may take when the patience is used up: firmware that names hundreds of CPUs which are not there does not keep the
-/// kernel from booting.
-const HASTY_TIMEOUT_US: u64 = 100_000;
+/// How long the kernel waits for a CPU when the patience is used up.
+const SHORT_TIMEOUT_US: u64 = 100_000;
 
-/// A CPU to be started.
-pub struct StartCpu {
-    /// Its APIC.
-    pub apic: ApicId,
-    /// The end of its stack.
-    pub stack_top: VirtAddr,
-    /// Handed to the entry function.
-    pub block: *const (),
-}
-
-global_asm!(
-    ".section .rodata.start_page, \"a\"",
-    ".balign 16",
-    ".global start_page_begin",
-    "start_page_begin:",
-    ".code16",
-    "cli",
-    "cld",
-    "movw %cs, %ax",
-    "movw %ax, %ds",
-    "lgdtl (start_page_gdt_pointer - start_page_begin)",
-    "movl (start_page_cr4 - start_page_begin), %eax",
-    "movl %eax, %cr4",
-    "movl (start_page_low_cr3 - start_page_begin), %eax",
-    "movl %eax, %cr3",
-    "movl $0xc0000080, %ecx",
-    "movl (start_page_efer - start_page_begin), %eax",
-    "xorl %edx, %edx",
-    "wrmsr",
-    "movl (start_page_cr0 - start_page_begin), %eax",
-    "movl %eax, %cr0",
-    "ljmpl *(start_page_far_pointer - start_page_begin)",
-    ".code64",
-    "start_page_long_mode:",
-    "xorl %eax, %eax",
-    "movl %eax, %ds",
-    "movl %eax, %es",
-    "movl %eax, %ss",
-    "leaq start_page_begin(%rip), %rbx",
-    "movq (start_page_stack - start_page_begin)(%rbx), %rsp",
-    "movq (start_page_block - start_page_begin)(%rbx), %rdi",
-    "movq (start_page_entry - start_page_begin)(%rbx), %rsi",
-    "movq (start_page_cr3 - start_page_begin)(%rbx), %rdx",
-    "movq (start_page_continue - start_page_begin)(%rbx), %rax",
-    "jmpq *%rax",
-    ".balign 8",
-    "start_page_gdt:",
-    ".quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff",
-    "start_page_gdt_pointer:",
-    ".word 23",
-    "start_page_gdt_address:",
-    ".long 0",
-    "start_page_far_pointer:",
-    ".long 0",
-    ".word 8",
-    ".balign 8",
-    "start_page_cr0: .long 0",
-    "start_page_cr4: .long 0",
-    "start_page_efer: .long 0",
-    "start_page_low_cr3: .long 0",
-    "start_page_cr3: .quad 0",
-    "start_page_stack: .quad 0",
-    "start_page_block: .quad 0",
-    "start_page_entry: .quad 0",
-    "start_page_continue: .quad 0",
-    ".global start_page_end",
-    "start_page_end:",
-    ".text",
-    options(att_syntax)
-);
-
-unsafe extern "C" {
-    static start_page_begin: u8;
-    static start_page_end: u8;
-    static start_page_long_mode: u8;
-    static start_page_gdt: u8;
-    static start_page_gdt_address: u8;
-    static start_page_far_pointer: u8;
-    static start_page_cr0: u8;
-    static start_page_cr4: u8;
-    static start_page_efer: u8;
-    static start_page_low_cr3: u8;
-    static start_page_cr3: u8;
-    static start_page_stack: u8;
-    static start_page_block: u8;
-    static start_page_entry: u8;
-    static start_page_continue: u8;
-}
-
-/// The frames that starting CPUs takes, all below 4 GiB and zeroed.
-pub struct StartFrames {
-    /// Below 1 MiB.
-    pub start_page: FrameNumber,
-    /// For the four levels of page tables that map the start page at its own address.
-    pub tables: [FrameNumber; 4],
-}
-
-/// Starts the CPUs, one after the other. `online` says whether the CPU at that index has come up, and `report` is told, once
-/// for each, how it went.
+/// Starts CPUs, one after the other. `online` returns true if the CPU with that index in `cpus` has come online. For each CPU,
+/// the function calls `report` once, with the CPU's index and whether it is online.
 ///
 /// # Safety
-/// The frames are nobody else's, now and later. Each [`StartCpu`] names a CPU that does not run, and a stack and a block that
-/// are its own for good. `entry` may be called with that block on that stack.
+/// - The frames are RAM, and nothing else uses them, now or later.
+/// - Each [`StartCpu`] names a CPU that does not run, and the end of a mapped stack, aligned to 16 bytes, that nothing else uses.
+/// - `entry` may be called with the CPU's argument, on that CPU, on that stack.
 pub unsafe fn start_cpus(
     frames: &StartFrames,
     entry: extern "C" fn(*const ()) -> !,
@@ -131,7 +31,7 @@ pub unsafe fn start_cpus(
     online: &dyn Fn(usize) -> bool,
     report: &mut dyn FnMut(usize, bool),
 ) {
-    // SAFETY: the caller hands the frames over.
+    // SAFETY: nothing else uses the frames, by the first condition of `# Safety`.
     let page = unsafe { StartPage::write(frames, entry) };
     let startup = Message::Startup(frames.start_page.0 as u8);
     for cpu in cpus.iter().filter(|cpu| apic::reaches(cpu.apic)) {
@@ -141,103 +41,27 @@ pub unsafe fn start_cpus(
     let mut patience = PATIENCE_US;
     for (index, cpu) in cpus.iter().enumerate() {
         let is_online = apic::reaches(cpu.apic) && {
-            page.set(&raw const start_page_stack, cpu.stack_top.0);
-            page.set(&raw const start_page_block, cpu.block as u64);
+            page.prepare(cpu);
             start(cpu.apic, startup, &mut patience, &|| online(index))
         };
         report(index, is_online);
     }
 }
 
+/// Sends the startup messages to one CPU, and waits for it. Returns true if it comes online. `patience` is how long the kernel
+/// still waits for CPUs that do not come, in microseconds.
 fn start(cpu: ApicId, startup: Message, patience: &mut u64, online: &dyn Fn() -> bool) -> bool {
     apic::send(cpu, startup);
     if time::wait_until(STARTUP_WAIT_US, online) {
         return true;
     }
     apic::send(cpu, startup);
-    let timeout = ONLINE_TIMEOUT_US.min(*patience).max(HASTY_TIMEOUT_US);
+    let timeout = ONLINE_TIMEOUT_US.min(*patience).max(SHORT_TIMEOUT_US);
     let is_online = time::wait_until(timeout, online);
     if !is_online {
         *patience = patience.saturating_sub(timeout);
-        // Should it wake up late after all, it must not find the next CPU's stack in the start page.
+        // A CPU that starts late would use the next CPU's stack. INIT stops it.
         apic::send(cpu, Message::Init);
     }
     is_online
-}
-
-/// The start page once written.
-struct StartPage {
-    base: *mut u8,
-}
-
-impl StartPage {
-    /// Writes the start page and the page tables that it starts with.
-    ///
-    /// # Safety
-    /// The frames are the caller's.
-    unsafe fn write(frames: &StartFrames, entry: extern "C" fn(*const ()) -> !) -> Self {
-        let base = physical_memory(frames.start_page.address());
-        let begin = &raw const start_page_begin;
-        let length = &raw const start_page_end as usize - begin as usize;
-        // SAFETY: the code is shorter than a page, and the page is the caller's.
-        unsafe { core::ptr::copy_nonoverlapping(begin, base, length) };
-        let page = Self { base };
-        let address = frames.start_page.address().0 as u32;
-        let offset_of = |symbol: *const u8| (symbol as usize - begin as usize) as u32;
-        page.set(&raw const start_page_gdt_address, address + offset_of(&raw const start_page_gdt));
-        page.set(&raw const start_page_far_pointer, address + offset_of(&raw const start_page_long_mode));
-        page.set(&raw const start_page_cr0, Cr0::read_raw() as u32);
-        page.set(&raw const start_page_cr4, Cr4::read_raw() as u32);
-        // The CPU sets the bit that says long mode is active itself.
-        page.set(&raw const start_page_efer, (Efer::read() - EferFlags::LONG_MODE_ACTIVE).bits() as u32);
-        // SAFETY: the frames are the caller's.
-        page.set(&raw const start_page_low_cr3, unsafe { write_tables(frames) });
-        page.set(&raw const start_page_cr3, Cr3::read_raw().0.start_address().as_u64());
-        page.set(&raw const start_page_entry, entry as usize as u64);
-        page.set(&raw const start_page_continue, leave_start_page as *const () as u64);
-        page
-    }
-
-    /// Writes a value to where the symbol lies in the copy of the start page.
-    fn set<T>(&self, symbol: *const u8, value: T) {
-        let offset = symbol as usize - &raw const start_page_begin as usize;
-        // SAFETY: the symbols lie between the start page's begin and end, aligned or not; a CPU reads them only after the
-        // message that starts it, which is sent later.
-        unsafe { self.base.add(offset).cast::<T>().write_unaligned(value) };
-    }
-}
-
-/// Writes page tables that are the kernel's, but for the start page in the place of the lowest 512 GiB. Returns the value
-/// for CR3, which in real mode has 32 bits only.
-///
-/// # Safety
-/// The frames are the caller's.
-unsafe fn write_tables(frames: &StartFrames) -> u32 {
-    const PRESENT: u64 = 1;
-    const TABLE: u64 = PRESENT | 2;
-    let kernel_root = physical_memory(PhysAddr(Cr3::read().0.start_address().as_u64()));
-    let root = physical_memory(frames.tables[0].address());
-    // SAFETY: both are whole frames; the root that the CPU uses is not the caller's new one.
-    unsafe { core::ptr::copy_nonoverlapping(kernel_root, root, 4096) };
-    let page_index = (frames.start_page.0 % 512) as usize;
-    // The start page is only executed and read there; it is written by way of physical memory.
-    let entries = [
-        (0, frames.tables[1], TABLE),
-        (0, frames.tables[2], TABLE),
-        (0, frames.tables[3], TABLE),
-        (page_index, frames.start_page, PRESENT),
-    ];
-    for ((index, target, flags), table) in entries.into_iter().zip(frames.tables) {
-        let entry = physical_memory(table.address()).cast::<u64>().wrapping_add(index);
-        // SAFETY: the table is the caller's, and the index is below 512.
-        unsafe { entry.write(target.address().0 | flags) };
-    }
-    frames.tables[0].address().0 as u32
-}
-
-/// Where the start page leads: in the kernel's half, on the CPU's own stack. Takes the kernel's own tables (rdx) and calls
-/// the entry function (rsi) with the block (rdi).
-#[unsafe(naked)]
-extern "C" fn leave_start_page() -> ! {
-    naked_asm!("mov cr3, rdx", "xor ebp, ebp", "call rsi", "ud2")
 }

@@ -1,12 +1,12 @@
 //! The interrupt vectors in use. A higher vector has a higher priority (Intel SDM vol. 3 §11.8.3.1).
 
-/// A CPU's timer.
+/// The running CPU's timer.
 pub const TIMER: u8 = 0xe0;
-/// Wakes a halted CPU to look for work.
+/// Makes a CPU look for work.
 pub const WAKE: u8 = 0xf0;
-/// Makes a CPU forget translations.
+/// Makes a CPU forget its cached translations.
 pub const SHOOTDOWN: u8 = 0xf1;
-/// Asks a CPU for its free pages.
+/// Makes a CPU return the free pages in its cache.
 pub const DRAIN: u8 = 0xf2;
-/// An interrupt that went away before it was taken; needs no end-of-interrupt.
+/// An interrupt that was withdrawn before the CPU took it. It needs no end-of-interrupt.
 pub const SPURIOUS: u8 = 0xff;

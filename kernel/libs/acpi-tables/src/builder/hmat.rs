@@ -1,4 +1,4 @@
-//! The HMAT's structures and the MSCT's entries.
+//! Builds the HMAT's structures and the MSCT's entries.
 use alloc::vec::Vec;
 
 use units::ProximityDomain;
@@ -10,7 +10,7 @@ use crate::wire::{
     hmat_structure_type,
 };
 
-/// An HMAT structure of type 0: memory, and the initiator that it is attached to.
+/// Builds an HMAT structure of type 0: memory, and the initiator that it is attached to.
 #[must_use]
 pub fn attachment(
     memory: ProximityDomain,
@@ -26,7 +26,7 @@ pub fn attachment(
     entry
 }
 
-/// An HMAT structure of type 1 for memory itself: values as they are to be written, a row for each initiator.
+/// Builds an HMAT structure of type 1 for memory itself. `values` are the table's numbers, a row for each initiator.
 #[must_use]
 pub fn latency_and_bandwidth(
     data_type: u8,
@@ -46,7 +46,7 @@ pub fn latency_and_bandwidth(
     with_length(head.as_bytes().iter().copied().chain(tail).collect())
 }
 
-/// An HMAT structure of type 2: the attributes are levels, level, associativity and write policy.
+/// Builds an HMAT structure of type 2. The array contains levels, level, associativity and write policy.
 #[must_use]
 pub fn side_cache(
     memory: ProximityDomain,
@@ -67,7 +67,7 @@ pub fn side_cache(
     with_length(head.as_bytes().iter().copied().chain(tail).collect())
 }
 
-/// The limits of some domains in an MSCT.
+/// Builds an MSCT entry with the limits of the domains from `first` to `last`.
 #[must_use]
 pub fn msct_domains(first: u32, last: u32, max_cpus: u32, max_memory: u64) -> MsctProximityDomains {
     MsctProximityDomains {

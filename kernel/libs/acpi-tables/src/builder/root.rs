@@ -1,16 +1,16 @@
-//! The root pointer.
+//! Builds root pointers.
 use zerocopy::IntoBytes;
 
-use crate::find::sum_of;
+use crate::checksum::sum_of;
 use crate::wire::{ExtendedRsdp, Rsdp};
 
-/// A root pointer of revision 0.
+/// Builds a root pointer of revision 0.
 #[must_use]
 pub fn rsdp(rsdt: u32) -> Rsdp {
     pointer(0, rsdt)
 }
 
-/// A root pointer of revision 2.
+/// Builds a root pointer of revision 2.
 #[must_use]
 pub fn extended_rsdp(rsdt: u32, xsdt: u64) -> ExtendedRsdp {
     let mut pointer = ExtendedRsdp {

@@ -1,4 +1,4 @@
-//! What holds for any bytes at all: no panic, no more steps than bytes, nothing read outside the table.
+//! Properties that hold for arbitrary bytes: no panic, no more steps than bytes, no read outside of the table.
 use alloc::vec::Vec;
 use proptest::prelude::*;
 use units::{ApicId, ProximityDomain};
@@ -10,12 +10,12 @@ use crate::builder::{
 };
 use crate::{Finding, HmatEntry, find_hmat, find_madt, find_msct, find_slit, find_srat};
 
-/// Reads the bytes as each of the tables; gives how much was read and how much told.
+/// Reads the bytes as each of the tables. Returns the number of values read and the number of findings.
 fn read_all(bytes: &[u8]) -> (usize, usize) {
-    let mut told = 0;
+    let mut reported = 0;
     let mut findings = |finding: Finding| {
         assert!(alloc::format!("{finding}").len() < 160, "a finding is one line");
-        told += 1;
+        reported += 1;
     };
     let mut count = 0;
     if let Some(srat) = find_srat([bytes], &mut findings) {
@@ -44,10 +44,10 @@ fn read_all(bytes: &[u8]) -> (usize, usize) {
     if let Some(msct) = find_msct([bytes], &mut findings) {
         count += msct.domains(&mut findings).count();
     }
-    (count, told)
+    (count, reported)
 }
 
-/// Tables with a signature and a header's worth of bytes, and then anything; the length sometimes true.
+/// Generates tables with a signature and then arbitrary bytes. Some have a correct length.
 fn tables() -> impl Strategy<Value = Vec<u8>> {
     let signature =
         prop_oneof![Just(*b"SRAT"), Just(*b"SLIT"), Just(*b"APIC"), Just(*b"HMAT"), Just(*b"MSCT")];
@@ -63,7 +63,7 @@ fn tables() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// Entries whose lengths are mostly true, so that readers get far.
+/// Generates entries. Most have a correct length, so that a reader gets far.
 fn entries() -> impl Strategy<Value = Vec<u8>> {
     let entry = prop_oneof![
         (0..10_u8, prop::collection::vec(any::<u8>(), 0..60)).prop_map(|(kind, mut rest)| {
@@ -78,16 +78,16 @@ fn entries() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn any_bytes_are_read_in_bounded_steps(bytes in tables()) {
-        let (count, told) = read_all(&bytes);
-        prop_assert!(count + told <= bytes.len() + 8);
+        let (count, reported) = read_all(&bytes);
+        prop_assert!(count + reported <= bytes.len() + 8);
     }
 
     #[test]
     fn any_entries_are_read_in_bounded_steps(entries in entries(), revision in 0..4_u8) {
         for table in [TableBuilder::srat(revision), TableBuilder::madt(), TableBuilder::msct(1, 1, 0)] {
             let table = table.entry(&entries[..]).build();
-            let (count, told) = read_all(&table);
-            prop_assert!(count + told <= table.len());
+            let (count, reported) = read_all(&table);
+            prop_assert!(count + reported <= table.len());
         }
     }
 
@@ -101,12 +101,12 @@ proptest! {
             [kind, 0, 0, 0, length, 0, 0, 0].into_iter().chain(rest)
         });
         let table = TableBuilder::hmat(revision).entries(structures).build();
-        let (count, told) = read_all(&table);
-        prop_assert!(count + told <= table.len());
+        let (count, reported) = read_all(&table);
+        prop_assert!(count + reported <= table.len());
     }
 
     #[test]
-    fn what_lies_behind_the_tables_length_changes_nothing(entries in entries(), tail in any::<[u8; 9]>()) {
+    fn bytes_after_the_tables_length_change_nothing(entries in entries(), tail in any::<[u8; 9]>()) {
         let table = TableBuilder::srat(3).entry(&entries[..]).build();
         let longer: Vec<u8> = table.iter().copied().chain(tail).collect();
         let read = |bytes: &[u8]| with_findings(|findings| {
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn entries_written_are_entries_read(
+    fn entries_are_read_as_they_were_built(
         cpus in prop::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 0..20),
         memory in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>()), 0..20),
     ) {
@@ -125,10 +125,10 @@ proptest! {
             .entries(cpus.iter().map(|&(_, domain, id)| x2apic_affinity(ApicId(id), ProximityDomain(domain))))
             .entries(memory.iter().map(|&(base, length, domain)| memory_affinity(base, length, ProximityDomain(domain))))
             .build();
-        let (entries, told) = with_findings(|findings| {
+        let (entries, reported) = with_findings(|findings| {
             find_srat([&table[..]], findings).map(|srat| srat.entries(findings).collect::<Vec<_>>())
         });
-        prop_assert_eq!(told, []);
+        prop_assert_eq!(reported, []);
         let entries = entries.unwrap_or_default();
         let read = entries.iter().map(|entry| match *entry {
             crate::SratEntry::Cpu(cpu) => (u64::from(cpu.apic_id.0), 0, cpu.domain.0, cpu.enabled),
@@ -143,7 +143,7 @@ proptest! {
 }
 
 #[test]
-fn every_flipped_bit_of_a_table_is_lived_with() {
+fn every_flipped_bit_of_a_table_is_survived() {
     let srat = TableBuilder::srat(1)
         .entry(&local_apic_affinity(0, ProximityDomain(0)))
         .entry(&memory_affinity(0, 0x1000_0000, ProximityDomain(0)))
@@ -156,7 +156,7 @@ fn every_flipped_bit_of_a_table_is_lived_with() {
         .entry(&side_cache(ProximityDomain(0), 1 << 20, [1, 1, 1, 1], 64, &[1, 2])[..])
         .build();
     let msct = TableBuilder::msct(2, 1, u64::MAX).entry(&msct_domains(0, 1, 64, 1 << 40)).build();
-    // The bytes of entries' lengths, and of the SLIT's count.
+    // The bytes of the entries' lengths and of the SLIT's number of localities.
     let hmat_lengths = [44, 84, 140].into_iter().flat_map(|start| start..start + 4);
     let tables = [
         (srat, Vec::from([49, 65])),
@@ -166,19 +166,19 @@ fn every_flipped_bit_of_a_table_is_lived_with() {
         (msct, Vec::from([57])),
     ];
     for (table, lengths) in tables {
-        let sound = read_all(&table);
-        assert_eq!(sound.1, 0);
+        let correct = read_all(&table);
+        assert_eq!(correct.1, 0);
         for bit in 32..table.len() * 8 {
             let mut flipped = table.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let (_, told) = read_all(&flipped);
-            assert!(told > 0, "a flipped bit leaves a bad checksum or length at least: bit {bit}");
+            let (_, reported) = read_all(&flipped);
+            assert!(reported > 0, "a flipped bit leaves a bad checksum or length at least: bit {bit}");
 
-            // Under a right checksum names are no matter, and a length that is not what it holds is told.
+            // With a correct checksum, names have no effect, and a wrong length is reported.
             seal(&mut flipped);
             let read = read_all(&flipped);
             match bit / 8 {
-                9..36 => assert_eq!(read, sound, "bit {bit}"),
+                9..36 => assert_eq!(read, correct, "bit {bit}"),
                 byte if lengths.contains(&byte) => {
                     assert!(read.1 > 0, "bit {bit} of {:?}", &table[..4]);
                 }

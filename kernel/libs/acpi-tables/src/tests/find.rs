@@ -1,9 +1,9 @@
-//! Which table is picked, and what is checked of any table.
+//! Tests of the selection of a table, and of the checks that every table gets.
 use alloc::vec::Vec;
 use units::ProximityDomain;
 
 use super::with_findings;
-use crate::Action::{Mended, Refused};
+use crate::Action::{Refused, Repaired};
 use crate::builder::{TableBuilder, local_apic_affinity, seal};
 use crate::{Finding, SratEntry, find_madt, find_slit, find_srat};
 
@@ -12,8 +12,8 @@ fn srat() -> Vec<u8> {
     TableBuilder::srat(3).entries(cpus).build()
 }
 
-/// The entries of the SRAT among these tables, and all findings on the way.
-fn read(tables: &[&[u8]]) -> (Option<Vec<SratEntry>>, Vec<super::Told>) {
+/// Returns the entries of the SRAT among these tables, and all findings.
+fn read(tables: &[&[u8]]) -> (Option<Vec<SratEntry>>, Vec<super::Reported>) {
     with_findings(|findings| {
         let srat = find_srat(tables.iter().copied(), findings);
         srat.map(|srat| srat.entries(findings).collect())
@@ -21,17 +21,17 @@ fn read(tables: &[&[u8]]) -> (Option<Vec<SratEntry>>, Vec<super::Told>) {
 }
 
 #[test]
-fn a_sound_table_is_found_among_others_without_a_word() {
+fn a_correct_table_is_found_among_others_without_findings() {
     let (srat, madt, slit) = (srat(), TableBuilder::madt().build(), TableBuilder::slit(1, &[10]).build());
     let tables = || [&madt[..], &[], b"SRA", &srat, &slit].into_iter();
-    let (found, told) = with_findings(|findings| {
+    let (found, reported) = with_findings(|findings| {
         (
             find_srat(tables(), findings).is_some(),
             find_madt(tables(), findings).is_some(),
             find_slit(tables(), findings).is_some(),
         )
     });
-    assert_eq!((found, told), ((true, true, true), Vec::new()));
+    assert_eq!((found, reported), ((true, true, true), Vec::new()));
 }
 
 #[test]
@@ -41,66 +41,66 @@ fn no_table_is_no_finding() {
 }
 
 #[test]
-fn a_bad_checksum_is_told_and_the_table_used() {
+fn a_bad_checksum_is_reported_and_the_table_used() {
     let mut table = srat();
     table[9] ^= 1;
-    let (entries, told) = read(&[&table]);
-    assert_eq!(told, [(9, "table.checksum", Mended)]);
+    let (entries, reported) = read(&[&table]);
+    assert_eq!(reported, [(9, "table.checksum", Repaired)]);
     assert_eq!(entries.map(|entries| entries.len()), Some(2));
 }
 
 #[test]
 fn of_two_tables_the_first_is_used() {
     let (first, second) = (srat(), TableBuilder::srat(3).build());
-    let (entries, told) = read(&[&first, &second]);
-    assert_eq!(told, [(0, "table.duplicate", Refused)]);
+    let (entries, reported) = read(&[&first, &second]);
+    assert_eq!(reported, [(0, "table.duplicate", Refused)]);
     assert_eq!(entries.map(|entries| entries.len()), Some(2));
 }
 
 #[test]
 fn a_table_shorter_than_its_header_is_refused_and_the_next_one_used() {
-    let sound = srat();
+    let correct = srat();
     for length in [0_u32, 1, 35, 36, 47] {
         let mut claims = srat();
         claims[4..8].copy_from_slice(&length.to_le_bytes());
-        let (entries, told) = read(&[&claims, &sound]);
-        assert_eq!(told, [(4, "table.length", Refused)], "length {length}");
+        let (entries, reported) = read(&[&claims, &correct]);
+        assert_eq!(reported, [(4, "table.length", Refused)], "length {length}");
         assert_eq!(entries.map(|entries| entries.len()), Some(2));
-        let mapped = &sound[..length as usize];
+        let mapped = &correct[..length as usize];
         let expected = if length < 4 { Vec::new() } else { [(4, "table.length", Refused)].to_vec() };
         assert_eq!(read(&[mapped]), (None, expected), "mapped {length}");
     }
 }
 
 #[test]
-fn a_table_shorter_than_its_header_is_told_with_the_bytes_that_are_there() {
+fn a_table_shorter_than_its_header_is_reported_with_the_bytes_that_exist() {
     for (mapped, length, bytes) in
         [(4, 48, 4), (32, 48, 32), (35, 48, 35), (40, 48, 40), (48, 3, 3), (80, 0, 0)]
     {
         let mut table = srat();
         table[4] = length;
-        let mut told = Vec::new();
-        let mut findings = |finding: Finding| told.push(alloc::format!("{finding}"));
+        let mut reported = Vec::new();
+        let mut findings = |finding: Finding| reported.push(alloc::format!("{finding}"));
         assert!(find_srat([&table[..mapped]], &mut findings).is_none());
-        assert_eq!(told, [alloc::format!("the table has {bytes} bytes and its header alone takes 48")]);
+        assert_eq!(reported, [alloc::format!("the table has {bytes} bytes, but its header takes 48")]);
     }
 }
 
 #[test]
-fn a_table_longer_than_what_is_mapped_is_read_as_far_as_that() {
+fn a_table_longer_than_the_readable_bytes_is_read_up_to_their_end() {
     let mut table = srat();
     table[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
-    let (entries, told) = read(&[&table]);
-    assert_eq!(told, [(4, "table.length", Mended)]);
+    let (entries, reported) = read(&[&table]);
+    assert_eq!(reported, [(4, "table.length", Repaired)]);
     assert_eq!(entries.map(|entries| entries.len()), Some(2));
 }
 
 #[test]
-fn bytes_behind_the_table_are_not_its_own() {
+fn bytes_after_the_table_do_not_belong_to_it() {
     let mut table = srat();
     table.extend_from_slice(&[1; 100]);
-    let (entries, told) = read(&[&table]);
-    assert_eq!((entries.map(|entries| entries.len()), told), (Some(2), Vec::new()));
+    let (entries, reported) = read(&[&table]);
+    assert_eq!((entries.map(|entries| entries.len()), reported), (Some(2), Vec::new()));
 }
 
 #[test]
@@ -109,13 +109,13 @@ fn a_length_that_cuts_an_entry_costs_that_entry() {
     table.truncate(70);
     table[4..8].copy_from_slice(&70_u32.to_le_bytes());
     seal(&mut table);
-    let (entries, told) = read(&[&table]);
-    assert_eq!(told, [(64, "srat.entry.length", crate::Action::Dropped)]);
+    let (entries, reported) = read(&[&table]);
+    assert_eq!(reported, [(64, "srat.entry.length", crate::Action::Dropped)]);
     assert_eq!(entries.map(|entries| entries.len()), Some(1));
 }
 
 #[test]
-fn names_of_any_bytes_are_no_matter() {
+fn names_may_be_any_bytes() {
     let read_with = |name: u8| {
         let mut table = srat();
         table[10..36].fill(name);

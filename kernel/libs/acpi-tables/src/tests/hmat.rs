@@ -1,21 +1,20 @@
-//! HMAT structures: the values of sound ones, and what wrong ones cost.
+//! Tests of HMAT structures: the values of correct ones, and the effect of faulty ones.
 use alloc::vec::Vec;
 use proptest::prelude::*;
 use units::ProximityDomain;
-use zerocopy::IntoBytes;
 
-use super::{Told, with_findings};
-use crate::Action::{Dropped, Mended};
+use super::{Reported, with_findings};
+use crate::Action::{Dropped, Repaired};
 use crate::builder::{TableBuilder, attachment, latency_and_bandwidth, side_cache};
 use crate::{Attachment, Direction, HmatEntry, Matrix, MatrixValue, Quantity, find_hmat};
 
-/// Where an HMAT's first structure is.
-const FIRST: u32 = 40;
+/// The offset of an HMAT's first structure.
+pub(super) const FIRST: u32 = 40;
 
-const D0: ProximityDomain = ProximityDomain(0);
+pub(super) const D0: ProximityDomain = ProximityDomain(0);
 
-/// Reads the table and gives `look` its structures.
-fn read<T>(table: &[u8], look: impl FnOnce(&[HmatEntry<'_>]) -> T) -> (T, Vec<Told>) {
+/// Reads the table and calls `look` with its structures.
+fn read<T>(table: &[u8], look: impl FnOnce(&[HmatEntry<'_>]) -> T) -> (T, Vec<Reported>) {
     with_findings(|findings| {
         let hmat = find_hmat([table], findings).expect("the table can be read");
         let entries: Vec<_> = hmat.entries(findings).collect();
@@ -23,8 +22,8 @@ fn read<T>(table: &[u8], look: impl FnOnce(&[HmatEntry<'_>]) -> T) -> (T, Vec<To
     })
 }
 
-/// How many structures of this table are read, and what is told.
-fn count(table: &[u8]) -> (usize, Vec<Told>) {
+/// Returns how many structures of this table are read, and the findings.
+pub(super) fn count(table: &[u8]) -> (usize, Vec<Reported>) {
     read(table, |entries| entries.len())
 }
 
@@ -65,21 +64,21 @@ fn attachments_are_read_in_both_revisions() {
     };
     for revision in [1, 2, 3] {
         let table = TableBuilder::hmat(revision).entries(entries).build();
-        let (read, told) = read(&table, |entries| {
+        let (read, reported) = read(&table, |entries| {
             let attachments = entries.iter().map(|entry| match entry {
                 HmatEntry::Attachment(attachment) => *attachment,
                 other => panic!("{other:?}"),
             });
             attachments.collect::<Vec<_>>()
         });
-        assert_eq!((&read[..], told), (&expected(revision)[..], Vec::new()), "revision {revision}");
+        assert_eq!((&read[..], reported), (&expected(revision)[..], Vec::new()), "revision {revision}");
     }
 }
 
 #[test]
-fn a_matrix_gives_values_in_its_unit_and_tells_unspecified_from_unreachable() {
+fn a_matrix_gives_values_in_its_unit_and_distinguishes_unspecified_from_unreachable() {
     let bytes = latency_and_bandwidth(1, 100, &[0, 5], &[1, 2, 3], &[10, 0, 0xffff, 1, 2, 0xfffe]);
-    let (_, told) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
+    let (_, reported) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
         let matrix = matrix(entries);
         assert_eq!(
             (matrix.quantity, matrix.direction, matrix.level),
@@ -96,19 +95,19 @@ fn a_matrix_gives_values_in_its_unit_and_tells_unspecified_from_unreachable() {
             assert_eq!(matrix.value(outside.0, outside.1), MatrixValue::Unspecified);
         }
     });
-    assert_eq!(told, []);
+    assert_eq!(reported, []);
 }
 
 #[test]
 fn the_largest_unit_overflows_nothing() {
     let bytes = latency_and_bandwidth(0, u64::MAX, &[0], &[0], &[0xfffe]);
-    let (value, told) =
+    let (value, reported) =
         read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| matrix(entries).value(0, 0));
-    assert_eq!((value, told), (MatrixValue::Known(0xfffe * u128::from(u64::MAX)), Vec::new()));
+    assert_eq!((value, reported), (MatrixValue::Known(0xfffe * u128::from(u64::MAX)), Vec::new()));
 }
 
 #[test]
-fn every_data_type_is_known_and_others_are_told() {
+fn every_data_type_is_known_and_others_are_reported() {
     let kinds = [
         (Quantity::Latency, Direction::Both),
         (Quantity::Latency, Direction::Read),
@@ -119,11 +118,11 @@ fn every_data_type_is_known_and_others_are_told() {
     ];
     for (data_type, expected) in (0..).zip(kinds) {
         let bytes = latency_and_bandwidth(data_type, 1, &[0], &[0], &[1]);
-        let (kind, told) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
+        let (kind, reported) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
             let matrix = matrix(entries);
             (matrix.quantity, matrix.direction)
         });
-        assert_eq!((kind, told), (expected, Vec::new()));
+        assert_eq!((kind, reported), (expected, Vec::new()));
     }
     let bytes = latency_and_bandwidth(6, 1, &[0], &[0], &[1]);
     let table = TableBuilder::hmat(2).entry(&bytes[..]).build();
@@ -131,34 +130,34 @@ fn every_data_type_is_known_and_others_are_told() {
 }
 
 #[test]
-fn levels_and_access_attributes_are_read_and_levels_that_there_are_not_are_told() {
+fn levels_and_access_attributes_are_read_and_unknown_levels_are_reported() {
     let with_flags = |flags: u8| {
         let mut bytes = latency_and_bandwidth(3, 1, &[0], &[0], &[1]);
         bytes[8] = flags;
         bytes[10] = 6;
         bytes
     };
-    let (found, told) = read(&TableBuilder::hmat(2).entry(&with_flags(0x33)[..]).build(), |entries| {
+    let (found, reported) = read(&TableBuilder::hmat(2).entry(&with_flags(0x33)[..]).build(), |entries| {
         let matrix = matrix(entries);
         (matrix.level, matrix.minimum_transfer_size, matrix.non_sequential)
     });
-    assert_eq!((found, told), ((3, Some(6), true), Vec::new()));
-    for (revision, level, sound) in [(1, 4, true), (1, 5, false), (2, 3, true), (2, 4, false)] {
+    assert_eq!((found, reported), ((3, Some(6), true), Vec::new()));
+    for (revision, level, correct) in [(1, 4, true), (1, 5, false), (2, 3, true), (2, 4, false)] {
         let table = TableBuilder::hmat(revision).entry(&with_flags(level)[..]).build();
-        let told = if sound { Vec::new() } else { [(FIRST, "hmat.matrix.kind", Dropped)].to_vec() };
-        assert_eq!(count(&table), (usize::from(sound), told), "revision {revision}, level {level}");
+        let reported = if correct { Vec::new() } else { [(FIRST, "hmat.matrix.kind", Dropped)].to_vec() };
+        assert_eq!(count(&table), (usize::from(correct), reported), "revision {revision}, level {level}");
     }
 }
 
 #[test]
-fn a_matrix_in_units_of_0_is_left_out() {
+fn a_matrix_with_the_unit_0_is_skipped() {
     let bytes = latency_and_bandwidth(0, 0, &[0], &[0], &[1]);
     let table = TableBuilder::hmat(2).entry(&bytes[..]).build();
     assert_eq!(count(&table), (0, [(FIRST, "hmat.unit", Dropped)].to_vec()));
 }
 
 #[test]
-fn counts_whose_lists_do_not_fit_cost_the_matrix_alone() {
+fn counts_whose_lists_do_not_fit_cost_only_the_matrix() {
     for counts in [[3_u32, 2], [2, 3], [u32::MAX, 0], [u32::MAX, u32::MAX], [0, 6], [1 << 30, 1 << 31]] {
         let mut bytes = latency_and_bandwidth(0, 1, &[0, 1], &[0, 1], &[]);
         bytes[12..16].copy_from_slice(&counts[0].to_le_bytes());
@@ -172,7 +171,7 @@ fn counts_whose_lists_do_not_fit_cost_the_matrix_alone() {
 fn values_that_a_matrix_lacks_are_unspecified() {
     let bytes = latency_and_bandwidth(0, 1, &[0, 1], &[0, 1], &[7, 8, 9]);
     let table = TableBuilder::hmat(2).entry(&bytes[..]).entry(&attachment(D0, None)).build();
-    let (found, told) = read(&table, |entries| {
+    let (found, reported) = read(&table, |entries| {
         let matrix = matrix(entries);
         let rows = matrix.rows().map(|(from, row)| (from.0, row.map(|(to, value)| (to.0, value)).collect()));
         let known = MatrixValue::Known;
@@ -182,36 +181,37 @@ fn values_that_a_matrix_lacks_are_unspecified() {
     });
     let known = MatrixValue::Known;
     assert_eq!(found, (2, [known(7), known(8), known(9), MatrixValue::Unspecified].to_vec()));
-    assert_eq!(told, [(FIRST, "hmat.matrix.size", Mended)]);
+    assert_eq!(reported, [(FIRST, "hmat.matrix.size", Repaired)]);
 }
 
 #[test]
 fn a_side_cache_is_read_with_its_handles() {
     let bytes = side_cache(ProximityDomain(3), 10 << 30, [2, 1, 1, 2], 64, &[0x101, 0x102]);
-    let (_, told) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
+    let (_, reported) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
         let &[HmatEntry::SideCache(cache)] = entries else { panic!("{entries:?}") };
         assert_eq!((cache.memory, cache.size, cache.line_size), (ProximityDomain(3), 10 << 30, 64));
         let attributes = (cache.levels, cache.level, cache.associativity, cache.write_policy);
         assert_eq!(attributes, (2, 1, 1, 2));
         assert!(cache.smbios_handles().eq([0x101, 0x102]));
     });
-    assert_eq!(told, []);
+    assert_eq!(reported, []);
 }
 
 #[test]
-fn handles_that_a_side_cache_lacks_cost_themselves_alone() {
+fn handles_that_a_side_cache_lacks_cost_only_themselves() {
     let mut bytes = side_cache(D0, 1, [1, 1, 1, 1], 64, &[5]);
     bytes[30..32].copy_from_slice(&u16::MAX.to_le_bytes());
-    let (handles, told) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| match entries {
-        [HmatEntry::SideCache(cache)] => cache.smbios_handles().collect::<Vec<_>>(),
-        _ => panic!("{entries:?}"),
-    });
-    assert_eq!((handles, told), ([5].to_vec(), [(FIRST, "hmat.entry.length", Mended)].to_vec()));
+    let (handles, reported) =
+        read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| match entries {
+            [HmatEntry::SideCache(cache)] => cache.smbios_handles().collect::<Vec<_>>(),
+            _ => panic!("{entries:?}"),
+        });
+    assert_eq!((handles, reported), ([5].to_vec(), [(FIRST, "hmat.entry.length", Repaired)].to_vec()));
 }
 
 proptest! {
     #[test]
-    fn matrices_written_are_matrices_read(
+    fn a_matrix_is_read_as_it_was_built(
         data_type in 0..6_u8,
         unit in 1..=u64::MAX,
         initiators in prop::collection::vec(any::<u32>(), 0..6),
@@ -226,85 +226,13 @@ proptest! {
             0xffff => MatrixValue::Unreachable,
             written => MatrixValue::Known(u128::from(written) * u128::from(unit)),
         }).collect();
-        let (_, told) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
+        let (_, reported) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
             let matrix = matrix(entries);
             assert!(matrix.initiators().eq(initiators.iter().copied().map(ProximityDomain)));
             assert!(matrix.targets().eq(targets.iter().copied().map(ProximityDomain)));
             assert_eq!(values(&matrix), expected);
             assert!(matrix.rows().flat_map(|(_, row)| row.map(|(_, value)| value)).eq(expected));
         });
-        prop_assert_eq!(told, []);
+        prop_assert_eq!(reported, []);
     }
-}
-
-/// One sound structure of each type.
-fn each_type() -> [Vec<u8>; 3] {
-    [
-        attachment(D0, Some(D0)).as_bytes().to_vec(),
-        latency_and_bandwidth(0, 1, &[0], &[0], &[1]),
-        side_cache(D0, 1, [1, 1, 1, 1], 64, &[5]),
-    ]
-}
-
-#[test]
-fn after_a_length_under_8_the_rest_is_unread_and_what_came_before_stands() {
-    for length in 0..8_u8 {
-        let table = TableBuilder::hmat(2)
-            .entry(&attachment(D0, None))
-            .entry(&[0, 0, 0, 0, length, 0, 0, 0])
-            .entry(&attachment(D0, None))
-            .build();
-        assert_eq!(count(&table), (1, [(80, "hmat.entry.length", Dropped)].to_vec()));
-    }
-}
-
-#[test]
-fn a_structure_shorter_than_its_fixed_part_costs_itself_alone() {
-    for sound in each_type() {
-        let fixed = if sound[0] == 0 { 40 } else { 32 };
-        for length in 8..fixed {
-            let mut short = sound[..length].to_vec();
-            short[4] = length as u8;
-            let table = TableBuilder::hmat(2).entry(&short[..]).entry(&attachment(D0, None)).build();
-            assert_eq!(count(&table), (1, [(FIRST, "hmat.entry.length", Dropped)].to_vec()));
-        }
-    }
-}
-
-#[test]
-fn a_structure_longer_than_what_it_holds_is_read_without_its_tail() {
-    for mut long in each_type() {
-        long.extend_from_slice(&[0xff; 3]);
-        long[4] += 3;
-        let table = TableBuilder::hmat(2).entry(&long[..]).entry(&attachment(D0, None)).build();
-        assert_eq!(count(&table), (2, [(FIRST, "hmat.entry.length", Mended)].to_vec()));
-    }
-}
-
-#[test]
-fn a_structure_past_the_end_and_half_a_header_are_dropped() {
-    for mut past in each_type() {
-        past[4] += 1;
-        let table = TableBuilder::hmat(2).entry(&past[..]).build();
-        assert_eq!(count(&table), (0, [(FIRST, "hmat.entry.length", Dropped)].to_vec()));
-    }
-    let table = TableBuilder::hmat(2).entry(&[0_u8; 7]).build();
-    assert_eq!(count(&table), (0, [(FIRST, "hmat.entry.length", Dropped)].to_vec()));
-}
-
-#[test]
-fn an_attachment_past_the_end_costs_itself_and_structures_with_lists_what_follows_them() {
-    for mut past in each_type() {
-        past[4] = 0xff;
-        let table = TableBuilder::hmat(2).entry(&past[..]).entry(&attachment(D0, None)).build();
-        let left = usize::from(past[0] == 0);
-        assert_eq!(count(&table), (left, [(FIRST, "hmat.entry.length", Dropped)].to_vec()));
-    }
-}
-
-#[test]
-fn an_unknown_type_is_passed_over_by_its_length() {
-    let unknown = [3, 0, 0, 0, 12, 0, 0, 0, 1, 2, 3, 4_u8];
-    let table = TableBuilder::hmat(2).entry(&unknown).entry(&attachment(D0, None)).build();
-    assert_eq!(count(&table), (1, [(FIRST, "hmat.entry.type", Dropped)].to_vec()));
 }

@@ -1,15 +1,15 @@
-//! MADT: the CPUs' values, and what wrong entries cost.
+//! Tests of the MADT: the CPUs' values, and the effect of faulty entries.
 use alloc::vec::Vec;
 use units::{ApicId, PhysAddr};
 use zerocopy::IntoBytes;
 
-use super::{Told, with_findings};
-use crate::Action::{Dropped, Mended};
+use super::{Reported, with_findings};
+use crate::Action::{Dropped, Repaired};
 use crate::builder::{TableBuilder, local_apic, local_x2apic};
 use crate::wire::{MadtLocalApic, MadtLocalApicAddressOverride};
 use crate::{MadtCpu, find_madt};
 
-fn read(table: &[u8]) -> (Vec<MadtCpu>, Vec<Told>) {
+fn read(table: &[u8]) -> (Vec<MadtCpu>, Vec<Reported>) {
     with_findings(|findings| {
         let madt = find_madt([table], findings).expect("the table can be read");
         madt.cpus(findings).collect()
@@ -17,7 +17,7 @@ fn read(table: &[u8]) -> (Vec<MadtCpu>, Vec<Told>) {
 }
 
 #[test]
-fn both_kinds_of_cpu_are_read_in_full_and_other_entries_passed_over() {
+fn both_kinds_of_cpu_are_read_in_full_and_other_entries_skipped() {
     let mut later = local_x2apic(0x1234, ApicId(0x400));
     later.flags = MadtLocalApic::ONLINE_CAPABLE.into();
     let io_apic = [1_u8, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0];
@@ -44,7 +44,7 @@ fn both_kinds_of_cpu_are_read_in_full_and_other_entries_passed_over() {
 }
 
 #[test]
-fn the_broadcast_id_is_that_of_the_entrys_kind() {
+fn each_type_of_entry_has_its_own_broadcast_id() {
     let table = TableBuilder::madt()
         .entry(&local_apic(0, 0xff))
         .entry(&local_x2apic(0, ApicId(0xff)))
@@ -66,10 +66,10 @@ fn wrong_lengths_cost_the_entry_or_what_follows() {
         .entry(&[0_u8, 0])
         .entry(&local_apic(3, 3))
         .build();
-    let (cpus, told) = read(&table);
+    let (cpus, reported) = read(&table);
     assert_eq!(cpus.iter().map(|cpu| cpu.apic_id.0).collect::<Vec<_>>(), [2]);
     let id = "madt.entry.length";
-    assert_eq!(told, [(44, id, Dropped), (51, id, Mended), (60, id, Dropped)]);
+    assert_eq!(reported, [(44, id, Dropped), (51, id, Repaired), (60, id, Dropped)]);
 }
 
 #[test]
@@ -77,9 +77,10 @@ fn an_entry_past_the_end_costs_itself_where_its_type_has_one_size() {
     for (kind, size) in [(0, 8), (1, 12), (2, 10), (3, 8), (4, 6), (5, 12), (9, 16), (10, 12)] {
         let mut past = [0_u8; 16];
         past[..2].copy_from_slice(&[kind, 0xff]);
-        let (cpus, told) = read(&TableBuilder::madt().entry(&past[..size]).entry(&local_apic(3, 3)).build());
+        let (cpus, reported) =
+            read(&TableBuilder::madt().entry(&past[..size]).entry(&local_apic(3, 3)).build());
         assert_eq!(cpus.iter().map(|cpu| cpu.apic_id.0).collect::<Vec<_>>(), [3], "type {kind}");
-        assert_eq!(told, [(44, "madt.entry.length", Dropped)]);
+        assert_eq!(reported, [(44, "madt.entry.length", Dropped)]);
     }
     let table = TableBuilder::madt().entry(&[0x80_u8, 0xff]).entry(&local_apic(3, 3)).build();
     assert_eq!(read(&table), (Vec::new(), [(44, "madt.entry.length", Dropped)].to_vec()));
@@ -88,8 +89,8 @@ fn an_entry_past_the_end_costs_itself_where_its_type_has_one_size() {
 #[test]
 fn an_address_override_replaces_the_headers_address() {
     let address = |table: Vec<u8>| {
-        let (madt, told) = with_findings(|findings| find_madt([&table[..]], findings));
-        assert_eq!(told, []);
+        let (madt, reported) = with_findings(|findings| find_madt([&table[..]], findings));
+        assert_eq!(reported, []);
         madt.expect("the table can be read").local_apic_address()
     };
     let entry = MadtLocalApicAddressOverride {

@@ -1,13 +1,13 @@
-//! MSCT: the limits of a sound one, and what a wrong one costs.
+//! Tests of the MSCT: the limits of a correct one, and the effect of faults.
 use alloc::vec::Vec;
 use units::ProximityDomain;
 
-use super::{Told, with_findings};
+use super::{Reported, with_findings};
 use crate::Action::Dropped;
 use crate::builder::{TableBuilder, msct_domains, seal};
 use crate::{MsctDomains, find_msct};
 
-fn read(table: &[u8]) -> (Vec<MsctDomains>, Vec<Told>) {
+fn read(table: &[u8]) -> (Vec<MsctDomains>, Vec<Reported>) {
     with_findings(|findings| {
         let msct = find_msct([table], findings).expect("the table can be read");
         msct.domains(findings).collect()
@@ -25,16 +25,16 @@ fn limits_are_read_in_full() {
         .entry(&msct_domains(0, 3, 64, 1 << 40))
         .entry(&msct_domains(4, u32::MAX, 64, 1 << 40))
         .build();
-    let (limits, told) = with_findings(|findings| {
+    let (limits, reported) = with_findings(|findings| {
         find_msct([&table[..]], findings)
             .map(|msct| (msct.max_domains(), msct.max_clock_domains(), msct.max_address()))
     });
-    assert_eq!((limits, told), (Some((128, 1, 0xfff_ffff_ffff)), Vec::new()));
+    assert_eq!((limits, reported), (Some((128, 1, 0xfff_ffff_ffff)), Vec::new()));
     assert_eq!(read(&table), ([domains(0, 3, 56), domains(4, u32::MAX, 78)].to_vec(), Vec::new()));
 }
 
 #[test]
-fn as_many_domains_as_a_number_can_say_are_one_more() {
+fn the_highest_number_of_domains_does_not_overflow() {
     let table = TableBuilder::msct(0, 0, 0).build();
     let (limit, _) =
         with_findings(|findings| find_msct([&table[..]], findings).map(|msct| msct.max_domains()));
@@ -42,7 +42,7 @@ fn as_many_domains_as_a_number_can_say_are_one_more() {
 }
 
 #[test]
-fn domains_are_read_where_the_table_says_they_are() {
+fn domains_are_read_at_the_offset_in_the_table() {
     let mut table =
         TableBuilder::msct(1, 1, 0).entry(&[0xff_u8; 8]).entry(&msct_domains(0, 3, 64, 1 << 40)).build();
     table[36] = 64;
@@ -61,7 +61,7 @@ fn an_offset_in_the_header_or_past_the_end_costs_all_domains() {
 }
 
 #[test]
-fn a_range_that_ends_before_it_starts_and_a_short_entry_cost_themselves_alone() {
+fn a_range_that_ends_before_it_starts_and_a_short_entry_cost_only_themselves() {
     let mut short = msct_domains(0, 0, 0, 0);
     short.length = 21;
     let table = TableBuilder::msct(1, 1, 0)
@@ -69,12 +69,12 @@ fn a_range_that_ends_before_it_starts_and_a_short_entry_cost_themselves_alone() 
         .entry(&zerocopy::IntoBytes::as_bytes(&short)[..21])
         .entry(&msct_domains(5, 5, 64, 1 << 40))
         .build();
-    let told = [(56, "msct.domains", Dropped), (78, "msct.entry.length", Dropped)];
-    assert_eq!(read(&table), ([domains(5, 5, 99)].to_vec(), told.to_vec()));
+    let reported = [(56, "msct.domains", Dropped), (78, "msct.entry.length", Dropped)];
+    assert_eq!(read(&table), ([domains(5, 5, 99)].to_vec(), reported.to_vec()));
 }
 
 #[test]
-fn an_entry_past_the_end_costs_itself() {
+fn an_entry_past_the_end_costs_only_itself() {
     let mut past = msct_domains(0, 3, 64, 1 << 40);
     past.length = 0xff;
     let table = TableBuilder::msct(1, 1, 0).entry(&past).entry(&msct_domains(5, 5, 64, 1 << 40)).build();

@@ -1,17 +1,17 @@
-//! SRAT entries: the values of sound ones, and what wrong ones cost.
+//! Tests of SRAT entries: the values of correct ones, and the effect of faulty ones.
 use alloc::vec::Vec;
 use units::{ApicId, ProximityDomain};
 use zerocopy::IntoBytes;
 
-use super::{Told, with_findings};
-use crate::Action::{Dropped, Mended};
+use super::{Reported, with_findings};
+use crate::Action::{Dropped, Repaired};
 use crate::builder::{
     TableBuilder, generic_initiator, generic_port, local_apic_affinity, memory_affinity, x2apic_affinity,
 };
 use crate::wire::{SratGenericAffinity, SratMemoryAffinity};
 use crate::{DeviceHandle, Finding, SratCpu, SratDevice, SratEntry, SratMemory, find_srat};
 
-fn read(table: &[u8]) -> (Vec<SratEntry>, Vec<Told>) {
+fn read(table: &[u8]) -> (Vec<SratEntry>, Vec<Reported>) {
     with_findings(|findings| {
         let srat = find_srat([table], findings).expect("the table can be read");
         srat.entries(findings).collect()
@@ -33,7 +33,7 @@ fn the_three_types_are_read_in_full() {
         .entry(&memory)
         .entry(&x2apic_affinity(ApicId(300), ProximityDomain(u32::MAX)))
         .build();
-    let (entries, told) = read(&table);
+    let (entries, reported) = read(&table);
     let memory = SratMemory {
         base: 0x1_0000_0000,
         length: 0x2000_0000,
@@ -44,7 +44,7 @@ fn the_three_types_are_read_in_full() {
         offset: 64,
     };
     assert_eq!(entries, [cpu(5, 0x0403_0201, 48), SratEntry::Memory(memory), cpu(300, u32::MAX, 104)]);
-    assert_eq!(told, []);
+    assert_eq!(reported, []);
 }
 
 #[test]
@@ -63,40 +63,40 @@ fn entries_without_the_enabled_flag_say_so() {
 }
 
 #[test]
-fn revision_1_has_domains_of_8_bits_but_for_x2apics() {
+fn revision_1_has_domains_of_8_bits_except_for_x2apics() {
     let table = TableBuilder::srat(1)
         .entry(&local_apic_affinity(0, ProximityDomain(0x0100_00ff)))
         .entry(&memory_affinity(0, 0x1000, ProximityDomain(0x102)))
         .entry(&x2apic_affinity(ApicId(1), ProximityDomain(0x103)))
         .build();
-    let (entries, told) = read(&table);
+    let (entries, reported) = read(&table);
     let domains = entries.iter().filter_map(|entry| match entry {
         SratEntry::Cpu(cpu) => Some(cpu.domain.0),
         SratEntry::Memory(memory) => Some(memory.domain.0),
         _ => None,
     });
     assert_eq!(domains.collect::<Vec<_>>(), [0xff, 2, 0x103]);
-    assert_eq!(told, [(48, "srat.domain.wide", Mended), (64, "srat.domain.wide", Mended)]);
+    assert_eq!(reported, [(48, "srat.domain.wide", Repaired), (64, "srat.domain.wide", Repaired)]);
 }
 
 #[test]
-fn a_wide_domain_of_a_disabled_entry_is_nobodys_concern() {
+fn a_wide_domain_of_a_disabled_entry_is_no_finding() {
     let mut memory = memory_affinity(0, 0, ProximityDomain(0xffff_ffff));
     memory.flags = 0.into();
     assert_eq!(read(&TableBuilder::srat(1).entry(&memory).build()).1, []);
 }
 
 #[test]
-fn types_of_other_machines_are_passed_over_by_their_length_and_unknown_ones_told() {
+fn types_of_other_machines_are_skipped_by_their_length_and_unknown_ones_reported() {
     let other = |kind: u8| [kind, 7, 0, 0, 0, 0, 0];
     let table = TableBuilder::srat(3)
         .entries([3, 4, 7, 8].map(other))
         .entry(&local_apic_affinity(1, ProximityDomain(0)))
         .build();
-    let (entries, told) = read(&table);
+    let (entries, reported) = read(&table);
     let others = (0..).zip([3, 4, 7, 8]).map(|(n, kind)| SratEntry::Other { kind, offset: 48 + 7 * n });
     assert_eq!(entries, others.chain([cpu(1, 0, 76)]).collect::<Vec<_>>());
-    assert_eq!(told, [(69, "srat.entry.type", Dropped)]);
+    assert_eq!(reported, [(69, "srat.entry.type", Dropped)]);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_device_with_a_handle_of_an_unknown_kind_keeps_its_domain() {
     entry.device_handle_type = 2;
     let mut off = entry;
     off.flags = 0.into();
-    let (entries, told) = read(&TableBuilder::srat(3).entry(&entry).entry(&off).build());
+    let (entries, reported) = read(&TableBuilder::srat(3).entry(&entry).entry(&off).build());
     assert!(matches!(
         entries[0],
         SratEntry::GenericInitiator(SratDevice {
@@ -144,11 +144,11 @@ fn a_device_with_a_handle_of_an_unknown_kind_keeps_its_domain() {
             ..
         })
     ));
-    assert_eq!((entries.len(), told), (2, [(48, "srat.device.handle", Mended)].to_vec()));
+    assert_eq!((entries.len(), reported), (2, [(48, "srat.device.handle", Repaired)].to_vec()));
 }
 
 #[test]
-fn after_a_length_under_2_the_rest_is_unread_and_what_came_before_stands() {
+fn a_length_under_2_ends_the_table_after_the_entries_before_it() {
     for length in [0, 1] {
         let table = TableBuilder::srat(3)
             .entry(&local_apic_affinity(1, ProximityDomain(0)))
@@ -160,7 +160,7 @@ fn after_a_length_under_2_the_rest_is_unread_and_what_came_before_stands() {
 }
 
 #[test]
-fn an_entry_shorter_than_its_structure_costs_itself_alone() {
+fn an_entry_shorter_than_its_structure_costs_only_itself() {
     let next = x2apic_affinity(ApicId(2), ProximityDomain(0));
     let handle = DeviceHandle::Acpi { hid: [0; 8], uid: 0 };
     for (entry, size) in [
@@ -173,9 +173,9 @@ fn an_entry_shorter_than_its_structure_costs_itself_alone() {
         for length in 2..size {
             let mut short = entry[..length].to_vec();
             short[1] = length as u8;
-            let (entries, told) = read(&TableBuilder::srat(3).entry(&short[..]).entry(&next).build());
+            let (entries, reported) = read(&TableBuilder::srat(3).entry(&short[..]).entry(&next).build());
             assert_eq!(entries, [cpu(2, 0, 48 + length as u32)]);
-            assert_eq!(told, [(48, "srat.entry.length", Dropped)]);
+            assert_eq!(reported, [(48, "srat.entry.length", Dropped)]);
         }
     }
 }
@@ -186,9 +186,9 @@ fn an_entry_longer_than_its_structure_is_read_without_its_tail() {
     long[1] = 20;
     long.extend_from_slice(&[0xff; 4]);
     let next = local_apic_affinity(2, ProximityDomain(0));
-    let (entries, told) = read(&TableBuilder::srat(3).entry(&long[..]).entry(&next).build());
+    let (entries, reported) = read(&TableBuilder::srat(3).entry(&long[..]).entry(&next).build());
     assert_eq!(entries, [cpu(1, 9, 48), cpu(2, 0, 68)]);
-    assert_eq!(told, [(48, "srat.entry.length", Mended)]);
+    assert_eq!(reported, [(48, "srat.entry.length", Repaired)]);
 }
 
 #[test]
@@ -206,18 +206,18 @@ fn an_entry_past_the_end_is_dropped_though_its_structure_would_fit() {
 }
 
 #[test]
-fn an_entry_past_the_end_costs_itself_where_its_type_has_one_size() {
+fn an_entry_past_the_end_costs_only_itself_if_its_type_has_one_size() {
     let memory = |n: u64| memory_affinity(n << 20, 1 << 20, ProximityDomain(0));
     for (length, offsets) in [(168, [48, 128]), (u8::MAX, [48, 128])] {
         let past = SratMemoryAffinity { length, ..memory(1) };
         let table = TableBuilder::srat(3).entries([memory(0), past, memory(2)]).build();
-        let (entries, told) = read(&table);
+        let (entries, reported) = read(&table);
         let found = entries.iter().map(|entry| match entry {
             SratEntry::Memory(memory) => memory.offset,
             other => panic!("{other:?}"),
         });
         assert_eq!(found.collect::<Vec<_>>(), offsets);
-        assert_eq!(told, [(88, "srat.entry.length", Dropped)]);
+        assert_eq!(reported, [(88, "srat.entry.length", Dropped)]);
     }
 }
 
@@ -227,29 +227,26 @@ fn each_type_of_one_size_past_the_end_leaves_the_next_entry() {
     for (kind, size) in [(0, 16), (1, 40), (2, 24), (3, 18), (4, 12), (5, 32), (6, 32), (7, 20)] {
         let mut past = [0_u8; 40];
         past[..2].copy_from_slice(&[kind, 0xff]);
-        let (entries, told) = read(&TableBuilder::srat(3).entry(&past[..size]).entry(&next).build());
+        let (entries, reported) = read(&TableBuilder::srat(3).entry(&past[..size]).entry(&next).build());
         assert_eq!(entries, [cpu(2, 0, 48 + size as u32)], "type {kind}");
-        assert_eq!(told, [(48, "srat.entry.length", Dropped)]);
+        assert_eq!(reported, [(48, "srat.entry.length", Dropped)]);
     }
 }
 
 #[test]
-fn an_entry_past_the_end_of_an_unknown_size_ends_the_table_and_says_so() {
+fn an_entry_past_the_end_of_an_unknown_size_ends_the_table() {
     let next = x2apic_affinity(ApicId(2), ProximityDomain(0));
-    for (kind, told) in [
-        (
-            8,
-            "an entry of type 8 has 255 bytes where the table has 26 left; the table is not read any further",
-        ),
+    for (kind, sentence) in [
+        (8, "an entry of type 8 has 255 bytes, but the table has 26 left; the rest of the table is skipped"),
         (
             3,
-            "an entry of type 3 has 255 bytes where the table has 26 left; it is left out, and the table is read on at 0x42",
+            "an entry of type 3 has 255 bytes, but the table has 26 left; it is skipped, and the next entry is read at 0x42",
         ),
     ] {
         let table = TableBuilder::srat(3).entry(&[kind, 0xff_u8]).entry(&next).build();
-        let mut words = Vec::new();
+        let mut sentences = Vec::new();
         let srat = find_srat([&table[..]], &mut |_| {}).expect("the table can be read");
-        srat.entries(&mut |finding: Finding| words.push(alloc::format!("{finding}"))).for_each(drop);
-        assert_eq!(words[0], told);
+        srat.entries(&mut |finding: Finding| sentences.push(alloc::format!("{finding}"))).for_each(drop);
+        assert_eq!(sentences[0], sentence);
     }
 }

@@ -2,7 +2,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::SdtHeader;
+use super::header::SdtHeader;
 
 /// Types of the HMAT's structures.
 pub mod hmat_structure_type {
@@ -14,7 +14,7 @@ pub mod hmat_structure_type {
     pub const SIDE_CACHE: u16 = 2;
 }
 
-/// What an HMAT starts with.
+/// The header of an HMAT.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct HmatHeader {
@@ -24,7 +24,7 @@ pub struct HmatHeader {
     pub reserved: U32,
 }
 
-/// Type 0: which initiator a domain's memory is attached to (§5.2.28.3).
+/// Type 0: the initiator that a domain's memory is attached to (§5.2.28.3).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct HmatProximityDomainAttributes {
@@ -44,21 +44,22 @@ pub struct HmatProximityDomainAttributes {
     pub memory_proximity_domain: U32,
     /// Reserved.
     pub reserved3: U32,
-    /// In revision 1 the first byte's physical address; reserved since.
+    /// The first byte's physical address in revision 1; reserved in later ones.
     pub base_address: U64,
-    /// In revision 1 the bytes in the range; reserved since.
+    /// The bytes in the range in revision 1; reserved in later ones.
     pub range_length: U64,
 }
 
 impl HmatProximityDomainAttributes {
-    /// In `flags`: the initiator's domain is given.
+    /// Bit of `flags`: the initiator's domain is valid.
     pub const INITIATOR_VALID: u16 = 1 << 0;
-    /// In `flags`, in revision 1: the memory's domain is given.
+    /// Bit of `flags` in revision 1: the memory's domain is valid.
     pub const MEMORY_VALID: u16 = 1 << 1;
 }
 
-/// Type 1: what a matrix of latencies or bandwidths starts with. The initiators' domains follow, then the targets', then
-/// the values, a row of 16-bit values for each initiator (§5.2.28.4).
+/// Type 1: the header of a matrix of latencies or bandwidths (§5.2.28.4).
+///
+/// Three lists follow: the initiators' domains, the targets' domains, and a row of 16-bit values for each initiator.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct HmatLatencyAndBandwidth {
@@ -66,37 +67,37 @@ pub struct HmatLatencyAndBandwidth {
     pub structure_type: U16,
     /// Reserved.
     pub reserved1: U16,
-    /// 32 and 4 bytes for each domain of the lists and 2 for each value.
+    /// 32, plus 4 for each domain of the lists, plus 2 for each value.
     pub length: U32,
-    /// Bits 0 to 3 the level of memory; then [`HmatLatencyAndBandwidth::MINIMUM_TRANSFER`] and
+    /// The level of memory in bits 0 to 3, then [`HmatLatencyAndBandwidth::MINIMUM_TRANSFER`] and
     /// [`HmatLatencyAndBandwidth::NON_SEQUENTIAL`].
     pub flags: u8,
-    /// 0 to 2 latency of accesses, reads, writes; 3 to 5 bandwidth likewise.
+    /// 0 to 2 for the latency of accesses, reads and writes; 3 to 5 for their bandwidth.
     pub data_type: u8,
-    /// The transfer size at which the values hold, as an exponent.
+    /// The smallest transfer size for which the values hold, as an exponent.
     pub minimum_transfer_size: u8,
     /// Reserved.
     pub reserved2: u8,
-    /// How many initiators there are.
+    /// The number of initiators.
     pub number_of_initiators: U32,
-    /// How many targets there are.
+    /// The number of targets.
     pub number_of_targets: U32,
     /// Reserved.
     pub reserved3: U32,
-    /// What a value of 1 means, in picoseconds or MB/s.
+    /// The unit of the values, in picoseconds or MB/s.
     pub entry_base_unit: U64,
 }
 
 impl HmatLatencyAndBandwidth {
-    /// In `flags`: the level of memory; 0 is memory itself, others are its side caches.
+    /// Bits of `flags`: the level of memory. 0 is memory itself; other levels are its side caches.
     pub const LEVEL: u8 = 0xf;
-    /// In `flags`: the values hold for transfers of `minimum_transfer_size` and larger.
+    /// Bit of `flags`: the values hold only for transfers of at least `minimum_transfer_size`.
     pub const MINIMUM_TRANSFER: u8 = 1 << 4;
-    /// In `flags`: the values hold for transfers that are not sequential.
+    /// Bit of `flags`: the values hold for transfers that are not sequential.
     pub const NON_SEQUENTIAL: u8 = 1 << 5;
 }
 
-/// Type 2: a cache in front of a domain's memory; 16-bit SMBIOS handles follow (§5.2.28.5).
+/// Type 2: a cache in front of a domain's memory (§5.2.28.5). A list of 16-bit SMBIOS handles follows.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct HmatSideCache {
@@ -104,7 +105,7 @@ pub struct HmatSideCache {
     pub structure_type: U16,
     /// Reserved.
     pub reserved1: U16,
-    /// 32 and 2 bytes for each handle.
+    /// 32, plus 2 for each handle.
     pub length: U32,
     /// The memory's domain.
     pub memory_proximity_domain: U32,
@@ -112,11 +113,12 @@ pub struct HmatSideCache {
     pub reserved2: U32,
     /// Bytes in the cache.
     pub size: U64,
-    /// From bit 0, four bits each: levels in all, this level, associativity, write policy; then 16 bits of line size.
+    /// Four bits each for the number of levels, this level, the associativity and the write policy, from bit 0 on. Then
+    /// 16 bits for the line size.
     pub attributes: U32,
     /// Reserved.
     pub reserved3: U16,
-    /// How many SMBIOS handles follow.
+    /// The number of SMBIOS handles.
     pub number_of_smbios_handles: U16,
 }
 

@@ -2,9 +2,9 @@
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::SdtHeader;
+use super::header::SdtHeader;
 
-/// What an MSCT starts with.
+/// The header of an MSCT.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct MsctHeader {
@@ -12,15 +12,15 @@ pub struct MsctHeader {
     pub header: SdtHeader,
     /// Bytes from the table's start to the first [`MsctProximityDomains`].
     pub offset_to_domains: U32,
-    /// The highest number of proximity domains, less one.
+    /// The highest number of proximity domains, minus one.
     pub maximum_domains: U32,
-    /// The highest number of clock domains, less one.
+    /// The highest number of clock domains, minus one.
     pub maximum_clock_domains: U32,
     /// The highest physical address that memory may have.
     pub maximum_address: U64,
 }
 
-/// The limits of some proximity domains (§5.2.19.1).
+/// The limits of a range of proximity domains (§5.2.19.1).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct MsctProximityDomains {
@@ -32,9 +32,9 @@ pub struct MsctProximityDomains {
     pub first_domain: U32,
     /// The last domain.
     pub last_domain: U32,
-    /// The most CPUs in each; 0 where there are none.
+    /// The highest number of CPUs in each domain. 0 for domains without CPUs.
     pub maximum_processors: U32,
-    /// The most bytes of memory in each; 0 where there is none.
+    /// The highest number of bytes of memory in each domain. 0 for domains without memory.
     pub maximum_memory: U64,
 }
 

@@ -2,38 +2,38 @@
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// The root pointer of ACPI 1.0, with which every later one starts.
+/// The root pointer of ACPI 1.0. Every later root pointer starts with it.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Rsdp {
     /// [`Rsdp::SIGNATURE`].
     pub signature: [u8; 8],
-    /// Makes these 20 bytes add up to 0.
+    /// The value that makes these 20 bytes add up to 0.
     pub checksum: u8,
-    /// Who made the machine; not always text.
+    /// The name of the machine's vendor. It is not always text.
     pub oem_id: [u8; 6],
-    /// 0 in ACPI 1.0, else 2.
+    /// 0 in ACPI 1.0, 2 in later versions.
     pub revision: u8,
-    /// Where the RSDT is.
+    /// The RSDT's physical address.
     pub rsdt_address: U32,
 }
 
 impl Rsdp {
-    /// What a root pointer starts with.
+    /// The signature of every root pointer.
     pub const SIGNATURE: [u8; 8] = *b"RSD PTR ";
 }
 
-/// The root pointer from revision 2 on.
+/// The root pointer of revision 2 and later.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ExtendedRsdp {
-    /// What ACPI 1.0 has.
+    /// The fields of ACPI 1.0.
     pub rsdp: Rsdp,
-    /// Bytes in all of it.
+    /// Bytes in the whole root pointer.
     pub length: U32,
-    /// Where the XSDT is.
+    /// The XSDT's physical address.
     pub xsdt_address: U64,
-    /// Makes all bytes add up to 0.
+    /// The value that makes all bytes add up to 0.
     pub extended_checksum: u8,
     /// Reserved.
     pub reserved: [u8; 3],

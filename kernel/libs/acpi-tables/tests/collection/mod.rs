@@ -1,29 +1,29 @@
-//! The collection of raw tables beside the repository, where there is one: files, and an index of what each holds.
+//! Reads the collection of raw tables next to the repository, if it exists: files, and an index of their content.
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 /// A table of the collection.
 pub struct Table {
-    /// The file's name: the machine's, `__`, the signature and what tells several such tables apart.
+    /// The file's name: the machine's name, `__`, the signature, and a suffix if there are several such tables.
     pub file: String,
     /// The signature in the index, as text.
     pub signature: String,
     /// The table.
     pub bytes: Vec<u8>,
-    /// What it holds, as somebody else's decoder sees it: `key=value` or
-    /// `key value`, and words alone with an empty value.
+    /// The content according to another decoder. The index has it as `key=value` or `key value`; a single word is a key
+    /// with an empty value.
     pub holds: HashMap<String, String>,
 }
 
 impl Table {
-    /// The number under this key; `None` where the index does not tell.
+    /// Returns the number under this key, or `None` if the index does not have it.
     pub fn number(&self, key: &str) -> Option<u64> {
         let text = self.holds.get(key)?;
         Some(text.parse().unwrap_or_else(|_| panic!("{}: {key}={text} is not a number", self.file)))
     }
 
-    /// The numbers in brackets under this key.
+    /// Returns the numbers in brackets under this key.
     pub fn numbers(&self, key: &str) -> Option<Vec<u32>> {
         let text = self.holds.get(key)?.trim_matches(['[', ']']);
         Some(
@@ -34,14 +34,14 @@ impl Table {
         )
     }
 
-    /// The distances under `m`, row by row.
+    /// Returns the distances under the key `m`, row by row.
     pub fn matrix(&self) -> Option<Vec<u8>> {
         let text = self.holds.get("m")?;
         Some(text.split([',', '/']).map(|word| word.parse().expect("a distance")).collect())
     }
 }
 
-/// All tables of the collection. Says how many they are, or that there is no collection.
+/// Returns all tables of the collection. Prints how many there are, or that there is no collection.
 pub fn read() -> Vec<Table> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/tables"));
     let mut tables = Vec::new();
@@ -58,7 +58,7 @@ pub fn read() -> Vec<Table> {
     tables
 }
 
-/// The table of one line: file, source, signature, length, what it holds, …
+/// Returns the table of one index line: file, source, signature, length, content, …
 fn read_table(folder: &Path, line: &str) -> Table {
     let columns: Vec<&str> = line.split('\t').collect();
     let (file, signature) = (columns[0].to_string(), columns[2].to_string());

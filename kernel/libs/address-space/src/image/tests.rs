@@ -1,4 +1,4 @@
-//! What holds of an image's parts.
+//! Tests of an image's parts.
 extern crate std;
 use super::*;
 use elf::abi::{PF_R, PT_NULL};
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
 
-/// An ELF file of nothing but headers: for each segment its type, flags, address and length.
+/// Returns an ELF file with only headers. Each segment is given by its type, flags, address and length.
 fn file(segments: &[(u32, u32, u64, u64)]) -> Vec<u8> {
     let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend([2_u16, 62].map(u16::to_le_bytes).concat());
@@ -44,7 +44,7 @@ fn each_segment_has_the_rights_of_its_header() {
 }
 
 #[test]
-fn pages_that_relro_holds_are_read_only_and_the_rest_of_the_segment_is_not() {
+fn pages_in_relro_are_read_only_and_the_rest_of_the_segment_is_not() {
     let file =
         file(&[(PT_LOAD, PF_R | PF_W, BASE + 0xe8, 0x4000), (PT_GNU_RELRO, PF_R, BASE + 0xe8, 0x1f18)]);
     let expected = [part(BASE, 2, SegmentRights::Read), part(BASE + 0x2000, 3, SegmentRights::ReadWrite)];
@@ -52,14 +52,14 @@ fn pages_that_relro_holds_are_read_only_and_the_rest_of_the_segment_is_not() {
 }
 
 #[test]
-fn a_page_that_relro_ends_in_stays_writable() {
+fn a_page_in_which_relro_ends_stays_writable() {
     let file = file(&[(PT_LOAD, PF_R | PF_W, BASE, 0x3000), (PT_GNU_RELRO, PF_R, BASE, 0x1800)]);
     let expected = [part(BASE, 1, SegmentRights::Read), part(BASE + 0x1000, 2, SegmentRights::ReadWrite)];
     assert_eq!(parts(&file).as_deref(), Ok(&expected[..]));
 }
 
 #[test]
-fn a_page_that_relro_begins_in_behind_other_data_stays_writable() {
+fn a_page_in_which_relro_starts_after_other_data_stays_writable() {
     let file = file(&[(PT_LOAD, PF_R | PF_W, BASE, 0x3000), (PT_GNU_RELRO, PF_R, BASE + 0x800, 0x1800)]);
     let expected = [
         part(BASE, 1, SegmentRights::ReadWrite),
@@ -70,7 +70,7 @@ fn a_page_that_relro_begins_in_behind_other_data_stays_writable() {
 }
 
 #[test]
-fn code_that_may_be_written_is_refused() {
+fn writable_code_is_refused() {
     let file = file(&[(PT_LOAD, PF_W | PF_X, BASE, 0x1000)]);
     assert_eq!(parts(&file), Err(ImageError::WritableCode(VirtAddr(BASE))));
 }
@@ -90,7 +90,7 @@ fn a_segment_that_wraps_around_is_refused_and_one_that_ends_the_address_space_is
 }
 
 #[test]
-fn what_is_no_elf_file_is_refused() {
+fn a_file_that_is_not_elf_is_refused() {
     assert_eq!(parts(b"MZ"), Err(ImageError::NotElf));
     assert_eq!(parts(&file(&[])), Err(ImageError::NotElf));
 }

@@ -1,11 +1,11 @@
-//! A driver's file, made field by field, so that a test can make one field wrong.
+//! Builds a driver's file field by field, so that a test can make one field wrong.
 //!
-//! Addresses are offsets in the file. Each table has its place:
+//! Addresses equal offsets in the file. Each table has a fixed address:
 //!
 //! ```text
 //! 0x0000 headers    0x1000 symbols  0x2000 strings  0x2800 hash  0x3000 relocations  0x3800 calls    read
 //! 0x4000 code                                                                                        read, execute
-//! 0x5000 dynamic    0x5800 constants, read-only once relocated                                       read, write
+//! 0x5000 dynamic    0x5800 constants, read-only after relocation                                     read, write
 //! 0x6000 data       0x6400 zeros     0x8400 end                                                      read, write
 //! ```
 use elf::abi::*;
@@ -35,7 +35,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// A segment from one address to another, the same in the file.
+    /// Creates a segment from `start` to `end`, at the same offsets in the file.
     pub const fn new(kind: u32, flags: u32, start: u64, end: u64) -> Self {
         let length = end - start;
         Self {
@@ -85,7 +85,7 @@ pub enum Hash {
     Gnu,
 }
 
-/// A driver's file before it is written. `Driver::new` is one that loads.
+/// The fields of a driver's file. [`Driver::new`] gives a driver that loads.
 #[derive(Clone)]
 pub struct Driver {
     pub class: u8,
@@ -99,15 +99,15 @@ pub struct Driver {
     pub segments: Vec<Segment>,
     pub symbols: Vec<Symbol>,
     pub hash: Hash,
-    /// Added behind those that say where the tables are.
+    /// Entries to add after those that locate the tables.
     pub dynamic: Vec<(i64, u64)>,
-    /// Dynamic entries that are left out.
+    /// Tags of dynamic entries to leave out.
     pub without: Vec<i64>,
     pub relocations: Vec<Relocation>,
     pub calls: Vec<Relocation>,
 }
 
-/// The symbols of `Driver::new`, by index.
+/// The indices of symbols in [`Driver::new`].
 pub const LOG: u32 = 1;
 pub const FUTURE: u32 = 2;
 pub const INIT: u32 = 3;
@@ -154,7 +154,7 @@ impl Driver {
         }
     }
 
-    /// The file. What no table covers holds a byte that tells its place, so that a wrong copy shows.
+    /// Returns the file. Bytes outside of the tables depend on their offset, so that a test notices a wrong copy.
     pub fn bytes(&self) -> Vec<u8> {
         let mut file: Vec<u8> = (0..FILE_END).map(|at| (at / 7 + at / 4096) as u8 | 1).collect();
         let mut put = |at: u64, bytes: Vec<u8>| {
@@ -234,7 +234,7 @@ impl Driver {
         (table, strings)
     }
 
-    /// One bucket with all symbols, or with the defined ones, which come last.
+    /// Returns a table with one bucket: all symbols for System V, the defined ones (which come last) for GNU.
     fn hash_table(&self) -> Vec<u8> {
         let count = self.symbols.len() as u32;
         let words = match self.hash {

@@ -1,8 +1,8 @@
-//! Drivers made by the system's C compiler, as their authors make them.
+//! Compiles drivers with the system's C compiler, as driver authors do.
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The flags that `docs/driver-abi.md` asks for, but `-shared`.
+/// The flags that `docs/driver-abi.md` requires, except `-shared`.
 const FLAGS: [&str; 8] = [
     "-ffreestanding",
     "-fPIC",
@@ -18,14 +18,17 @@ fn ddk() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../ddk")
 }
 
-/// Compiles the driver `ddk/FOLDER/NAME/NAME.c`, with these flags behind the usual ones.
+/// Compiles the driver `ddk/FOLDER/NAME/NAME.c` with `flags` after the usual ones.
 ///
-/// `None`, saying so, where there is no compiler for x86_64. A compiler that fails is a failed test.
+/// Prints a line and returns `None` if the host has no compiler for x86_64.
+///
+/// # Panics
+/// Panics if the compiler fails.
 pub fn compile(folder: &str, name: &str, flags: &[&str]) -> Option<Vec<u8>> {
     compile_as("-shared", folder, name, flags)
 }
 
-/// The same with another kind of output than `-shared`.
+/// Compiles a driver as [`compile`] does, with the output kind `kind` in place of `-shared`.
 pub fn compile_as(kind: &str, folder: &str, name: &str, flags: &[&str]) -> Option<Vec<u8>> {
     let flag_words: String =
         [&[kind], flags].concat().concat().chars().filter(char::is_ascii_alphanumeric).collect();
@@ -56,7 +59,7 @@ pub fn compile_as(kind: &str, folder: &str, name: &str, flags: &[&str]) -> Optio
     Some(std::fs::read(output).expect("the compiler wrote its output"))
 }
 
-/// Builds the driver in Rust, `ddk/examples/hello_rust`, by its own script.
+/// Builds the Rust driver `ddk/examples/hello_rust` with its own script.
 pub fn build_rust() -> Option<Vec<u8>> {
     if !cfg!(target_arch = "x86_64") {
         println!("skipped: the host's compiler is not for x86_64");
@@ -71,7 +74,7 @@ pub fn build_rust() -> Option<Vec<u8>> {
     Some(std::fs::read(output).expect("the script wrote its output"))
 }
 
-/// The names of the C drivers in `ddk/FOLDER`.
+/// Returns the names of the C drivers in `ddk/FOLDER`.
 pub fn drivers(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(ddk().join(folder)).expect("the folder is there");
     let names = entries.flatten().map(|entry| entry.file_name().into_string().expect("a plain name"));

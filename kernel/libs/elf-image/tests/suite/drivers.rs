@@ -1,9 +1,9 @@
-//! Drivers as a C compiler makes them: those that load, and those that are refused.
+//! Tests with compiled drivers: those that load, and those that are refused.
 use crate::compiler::{build_rust, compile, compile_as, drivers};
 use crate::memory::{BASE, kernel_address, load};
 use elf_image::{Image, ImageError, PAGE_SIZE, Permissions};
 
-/// Why a test driver is refused; `None` when there is no compiler.
+/// Returns why a test driver is refused, or `None` if there is no compiler.
 fn refusal(name: &str, flags: &[&str]) -> Option<String> {
     let file = compile("tests", name, flags)?;
     let image = Image::parse(&file);
@@ -88,7 +88,7 @@ fn a_table_of_exports_holds_their_addresses_and_becomes_read_only() {
 fn a_weak_symbol_that_is_not_exported_is_zero() {
     let Some(file) = compile("tests", "weak_symbol", &[]) else { return };
     let image = Image::parse(&file).expect("accepted");
-    let memory = load(&image, |_| false).expect("relocated all the same");
+    let memory = load(&image, |_| false).expect("relocated without it");
     assert_eq!(memory.word(memory.written[0]), 0);
     let memory = load(&image, |_| true).expect("relocated");
     assert_eq!(memory.word(memory.written[0]), kernel_address("Kernel_FromTheFuture"));

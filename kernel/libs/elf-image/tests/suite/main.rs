@@ -1,8 +1,10 @@
-//! The crate as a loader sees it: drivers from a compiler, drivers with one thing wrong, and any bytes at all.
+//! Tests of the crate as a loader uses it: compiled drivers, drivers with one thing wrong, and arbitrary bytes.
 
 mod builder;
 mod compiler;
 mod drivers;
+mod dynamic;
 mod memory;
 mod properties;
-mod refusals;
+mod segments;
+mod wrong;

@@ -1,24 +1,24 @@
-//! An image in memory, put there as the kernel's loader does it, with every promise of `Image` checked on the way.
+//! Loads an image into memory as the kernel's loader does, and checks every promise of `Image`.
 use std::collections::BTreeMap;
 
 use elf_image::{Image, ImageError, MAX_IMAGE_BYTES, PAGE_SIZE, Permissions};
 
-/// Where images are loaded to.
+/// The base address of every image.
 pub const BASE: u64 = 0xffff_9000_0000_0000;
 
-/// The address of every function of the kernel: a number that its name gives.
+/// Returns the address of a kernel function: a number computed from its name.
 pub fn kernel_address(name: &str) -> u64 {
     name.bytes().fold(0xffff_ffff_8000_0000, |sum, byte| sum.rotate_left(5) ^ u64::from(byte))
 }
 
-/// A loaded image: its first pages, and those that a relocation writes to.
+/// A loaded image: its first pages, and the pages that a relocation changes.
 pub struct Memory {
     pages: BTreeMap<usize, [u8; PAGE_SIZE]>,
-    /// Where relocations were written.
+    /// The addresses that relocations have changed.
     pub written: Vec<u64>,
 }
 
-/// Pages that are looked at in any case. An image of zeros may have thousands.
+/// How many pages are always filled. An image of zeros may have thousands.
 const FIRST_PAGES: usize = 32;
 
 impl Memory {
@@ -38,11 +38,11 @@ impl Memory {
     }
 }
 
-/// Loads an image; only the names for which `known` holds are exported.
+/// Loads an image. The kernel exports exactly the names for which `known` returns true.
 pub fn load<'a>(image: &Image<'a>, known: impl Fn(&str) -> bool) -> Result<Memory, ImageError<'a>> {
     let count = image.page_count();
     assert!(count as u64 * PAGE_SIZE as u64 <= MAX_IMAGE_BYTES);
-    assert!(image.page(count).is_none(), "nothing lies behind the end");
+    assert!(image.page(count).is_none(), "no page lies past the end");
     let pages = (0..count.min(FIRST_PAGES)).map(|index| (index, filled(image, index))).collect();
     let mut memory = Memory { pages, written: Vec::new() };
     image.relocate(BASE, &mut |name| known(name).then(|| kernel_address(name)), &mut |address, value| {

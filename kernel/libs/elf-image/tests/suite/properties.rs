@@ -1,4 +1,4 @@
-//! Any bytes at all: no panic, and what is accepted keeps its promises, which `memory::load` checks.
+//! Tests with arbitrary bytes: nothing panics, and an accepted image keeps the promises that `memory::load` checks.
 use crate::builder::*;
 use crate::compiler::compile;
 use crate::memory::{BASE, kernel_address, load};
@@ -7,7 +7,7 @@ use elf_image::{Image, PAGE_SIZE, Permissions};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// Loads what is accepted, with every symbol known and then with none.
+/// Loads the file if it is accepted: once with every symbol known, once with none.
 fn try_to_load(file: &[u8]) {
     let Ok(image) = Image::parse(file) else { return };
     load(&image, |_| true).expect("with every symbol known");
@@ -20,7 +20,7 @@ fn try_to_load(file: &[u8]) {
     }
 }
 
-/// Changes to make to a file: where, to what, and how many bytes wide.
+/// Generates changes to a file: each is a place, a value, and a width in bytes.
 fn changes() -> impl Strategy<Value = Vec<(Index, u64, usize)>> {
     let value = prop_oneof![
         any::<u64>(),
@@ -32,7 +32,7 @@ fn changes() -> impl Strategy<Value = Vec<(Index, u64, usize)>> {
     prop::collection::vec((any::<Index>(), value, width), 1..6)
 }
 
-/// The places in a built driver that mean something: headers, dynamic section and tables.
+/// Returns the offsets in a built driver that have a meaning: headers, dynamic section and tables.
 fn places() -> Vec<usize> {
     let parts = [(0, 64 + 56 * 6), (DYNAMIC, 16 * 16), (SYMBOLS, 24 * 5), (STRINGS, 80), (HASH, 48)];
     let tables = [(RELOCATIONS, 24 * 4), (CALLS, 24)];
@@ -47,7 +47,7 @@ fn put(file: &mut [u8], at: usize, value: u64, width: usize) {
     }
 }
 
-/// A segment's length in the file and in memory, and the pages left free before it.
+/// Generates a segment's length in the file, its length in memory, and the number of free pages before it.
 fn lengths() -> impl Strategy<Value = (u64, u64, u64)> {
     (0..0x2800u64, 1..0x2800u64, 0..3u64).prop_map(|(file, more, gap)| (file, file + more, gap))
 }
@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_behind_a_good_file_header_are_survived(
+    fn any_bytes_after_a_valid_file_header_are_survived(
         body in prop::collection::vec(any::<u8>(), 0..3000),
         headers in 0..12u16,
     ) {
@@ -88,7 +88,7 @@ proptest! {
         relocations in prop::collection::vec((0..0x3400u64, 0..4usize, 1..5u32, any::<i64>()), 0..60),
     ) {
         let kinds = [R_X86_64_RELATIVE, R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT];
-        // Clear of the dynamic section, whole words, each place once.
+        // Outside of the dynamic section, at whole words, each address once.
         let mut driver = Driver::new();
         driver.relocations.clear();
         driver.calls.clear();
@@ -127,7 +127,7 @@ proptest! {
     fn memory_holds_the_segments_bytes_and_zeros_elsewhere(
         more in prop::collection::vec((lengths(), 0..3usize, 0..0x1000u64), 1..8),
     ) {
-        // Behind a driver that loads, more segments, each with some of the file's bytes.
+        // Adds segments to a driver that loads, each with some of the file's bytes.
         let mut driver = Driver::new();
         let mut end = END;
         for ((in_file, in_memory, gap), flags, within) in more {
@@ -161,7 +161,7 @@ proptest! {
 #[test]
 fn a_compiled_driver_with_any_byte_changed_is_survived() {
     let Some(file) = compile("examples", "hello", &[]) else { return };
-    // Everything but section headers, symbols for debuggers and the padding between segments.
+    // Everything except section headers, debug symbols and the padding between segments.
     let interesting = (0..0x400).chain(0x2e00..0x3000usize.min(file.len()));
     for at in interesting {
         for value in [0, 1, 0x7f, 0x80, 0xff, file[at] ^ 1, file[at].wrapping_add(8)] {

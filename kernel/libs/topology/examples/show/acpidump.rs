@@ -1,4 +1,4 @@
-//! The text that `acpidump` writes: for each table a heading with its signature and address, then its bytes.
+//! Reads the text that `acpidump` writes: for each table a heading with its signature and address, then its bytes.
 //!
 //! ```text
 //! SLIT @ 0x000000003FFE1A5C
@@ -10,21 +10,21 @@ use acpi_tables::Signature;
 /// Bytes in a line.
 const LINE: usize = 16;
 
-/// What Windows' tools put before a text.
+/// The mark that tools on Windows put at the start of a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What such a text has.
+/// The content of a text.
 #[derive(Default)]
 pub struct Dump {
-    /// Each table's name by its heading, and its bytes as long as its lines follow each other.
+    /// The name in each table's heading, and the table's bytes up to the first missing line.
     pub tables: Vec<(Signature, Vec<u8>)>,
-    /// Lines with bytes that no heading is before.
+    /// The number of lines with bytes before the first heading.
     pub stray_lines: usize,
 }
 
-/// Reads such a text; `None` where this is none.
+/// Reads a text, or returns `None` if `text` is not the output of `acpidump`.
 pub fn read(text: &[u8]) -> Option<Dump> {
-    // Any raw table has a zero in its length, so that none is taken for text.
+    // The length of every raw table contains a zero, so a raw table is never taken for text.
     if text.contains(&0) {
         return None;
     }
@@ -40,7 +40,7 @@ pub fn read(text: &[u8]) -> Option<Dump> {
                 dump.stray_lines += usize::from(bytes(rest).next().is_some());
                 continue;
             };
-            // Behind a line that is missing, what follows is not at its place.
+            // After a missing line, the bytes would have a wrong offset.
             is_whole &= offset == table.len();
             if is_whole {
                 table.extend(bytes(rest));
@@ -50,7 +50,7 @@ pub fn read(text: &[u8]) -> Option<Dump> {
     Some(dump).filter(|dump| !dump.tables.is_empty())
 }
 
-/// The name in `SLIT @ 0x3FFE1A5C`.
+/// Returns the name in a heading such as `SLIT @ 0x3FFE1A5C`.
 fn heading(line: &[u8]) -> Option<Signature> {
     let (name, rest) = line.split_first_chunk()?;
     let address = rest.strip_prefix(b" @ 0x")?;
@@ -58,14 +58,14 @@ fn heading(line: &[u8]) -> Option<Signature> {
     is_heading.then_some(Signature(*name))
 }
 
-/// `0010` before a colon, and what follows.
+/// Returns the hexadecimal number before the first colon, and the rest of the line.
 fn offset(line: &[u8]) -> Option<(usize, &[u8])> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let digits = str::from_utf8(&line[..colon]).ok()?;
     Some((usize::from_str_radix(digits, 16).ok()?, &line[colon + 1..]))
 }
 
-/// The bytes of a line. They stand in columns, for the letters behind them may look like more of them.
+/// Returns the bytes of a line. Reads fixed columns, because the letters after the bytes may look like more bytes.
 fn bytes(columns: &[u8]) -> impl Iterator<Item = u8> {
     columns.chunks(3).take(LINE).map_while(|column| match column {
         [b' ', digits @ ..] => u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok(),

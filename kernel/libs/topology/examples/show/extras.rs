@@ -1,12 +1,12 @@
-//! For people: what the tables say that the topology keeps in part or not at all.
+//! Output for people: values of the tables that the topology does not keep.
 use std::io::{self, Write};
 
 use acpi_tables::{Finding, SratDevice, SratEntry};
 use topology::{Inputs, NumaTopology};
 
-use super::people::size;
+use super::size::size;
 
-/// The devices that the SRAT lists, and the limits of the MSCT.
+/// Writes the SRAT's devices and the MSCT's limits.
 pub fn show(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
     show_devices(inputs, out)?;
     show_limits(inputs, topology, out)
@@ -18,7 +18,7 @@ fn show_devices(inputs: &Inputs<'_>, out: &mut dyn Write) -> io::Result<()> {
         SratEntry::GenericPort(device) => Some(("port", device)),
         _ => None,
     };
-    let entries = inputs.srat.iter().flat_map(|srat| srat.entries(&mut already_told).collect::<Vec<_>>());
+    let entries = inputs.srat.iter().flat_map(|srat| srat.entries(&mut already_reported).collect::<Vec<_>>());
     let devices: Vec<_> = entries.filter_map(device).filter(|(_, device)| device.enabled).collect();
     if devices.is_empty() {
         return Ok(());
@@ -38,7 +38,7 @@ fn show_limits(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write
     let (domains, clocks) = (count(limits.domains, "proximity"), count(limits.clock_domains, "clock"));
     writeln!(out, "  at most {domains} and {clocks}")?;
     writeln!(out, "  no memory above {:#x}", limits.address.0)?;
-    for domains in msct.domains(&mut already_told) {
+    for domains in msct.domains(&mut already_reported) {
         let (first, last) = (domains.first, domains.last);
         let (cpus, memory) = (domains.max_cpus, size(domains.max_memory));
         writeln!(out, "  domains {first} to {last}: at most {cpus} CPUs and {memory} of memory each")?;
@@ -46,5 +46,5 @@ fn show_limits(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write
     Ok(())
 }
 
-/// The topology was built from the same tables, and they were told then.
-fn already_told(_: Finding) {}
+/// Ignores a finding: the topology was built from the same tables, which reported it then.
+fn already_reported(_: Finding) {}

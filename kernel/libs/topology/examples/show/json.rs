@@ -1,16 +1,16 @@
-//! For programs: the lines that the kernel writes to its second serial port.
+//! Output for programs: the lines that the kernel writes to its second serial port.
 use std::io::{self, Write};
 
 use acpi_tables::Finding;
-use events::{Event, FindingWords, LineError};
+use events::{Event, FindingText, LineError};
 use topology::NumaTopology;
 
-/// No event is longer: 128 nodes with their distances, latency and bandwidth and 1024 CPUs take some 700 KiB.
+/// The limit of a line in bytes. 128 nodes with distances, latency and bandwidth and 1024 CPUs take about 700 KiB.
 const LONGEST: usize = 1 << 24;
 
-/// The findings, then the topology.
+/// Writes the findings, then the topology.
 pub fn show(findings: &[Finding], topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
-    findings.iter().try_for_each(|finding| write(&FindingWords::new(finding).event(), out))?;
+    findings.iter().try_for_each(|finding| write(&FindingText::new(finding).event(), out))?;
     write(&Event::of_tables(topology), out)
 }
 

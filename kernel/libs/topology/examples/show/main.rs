@@ -1,9 +1,10 @@
-//! Shows what Proxima would make of a machine, from its firmware's tables.
+//! Shows the topology that Proxima builds from a machine's firmware tables.
 mod acpidump;
 mod extras;
 mod json;
 mod people;
 mod performance;
+mod size;
 mod tables;
 
 use std::ffi::OsString;
@@ -18,18 +19,19 @@ use topology::{Inputs, NumaTopology};
 const USAGE: &str = "\
 usage: cargo run -p topology --example show -- [--json] FILE...
 
-Shows what Proxima would make of a machine: its nodes, their CPUs and memory, the
-distances, latency and bandwidth, and whatever is wrong in the tables.
+Shows the topology that Proxima builds for a machine: its nodes, their CPUs and memory,
+the distances, latency and bandwidth, and the faults in the tables.
 
   FILE      raw tables, as in /sys/firmware/acpi/tables, or the text that acpidump
             writes, with any number of tables. SRAT, SLIT, MADT (APIC), HMAT and MSCT
-            are read, any others passed over. Which of them there are, and in which
-            order, does not matter; of two of a kind the first is used
-  --json    for programs: a line for each finding, then one for the topology
-  --help    this
+            are read, other tables are skipped. Any of them may be missing, and their
+            order does not matter. Of two tables of a kind, the first is used
+  --json    output for programs: a line for each finding, then one for the topology
+  --help    shows this text
 
-The status is 1 when a file cannot be read (the others are shown all the same) or the
-output cannot be written, 2 when an option is not known, else 0, whatever the files hold.
+The exit status is 1 if a file cannot be read (the others are still shown) or if the
+output cannot be written, 2 if an option is unknown, and 0 otherwise, even if the tables
+have faults.
 ";
 
 const UNREADABLE: u8 = 1;
@@ -40,14 +42,13 @@ fn main() -> ExitCode {
     run(std::env::args_os().skip(1), &mut io::stdout().lock(), &mut io::stderr().lock()).into()
 }
 
-/// What the command line asks for.
+/// The action that the command line requests.
 enum Request {
     Help,
     Show { files: Vec<PathBuf>, json: bool },
 }
 
-/// The whole program, but for where its output goes; returns its exit status. Complaints that nobody can read change
-/// nothing.
+/// Runs the program with these outputs and returns its exit status. Ignores failures to write complaints.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
@@ -75,9 +76,9 @@ pub fn run(
         }
     };
     match written.and_then(|()| out.flush()) {
-        // Whoever read it, `head` perhaps, has seen enough.
+        // A broken pipe means that the reader, such as `head`, needs no more output.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            let _ = writeln!(complaints, "show: what was found cannot be written: {error}");
+            let _ = writeln!(complaints, "show: the output cannot be written: {error}");
             UNWRITABLE
         }
         _ => status,
@@ -99,18 +100,18 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexop
 }
 
 fn show(tables: &[Table], json: bool, out: &mut dyn Write, complaints: &mut dyn Write) -> io::Result<()> {
-    let mut told = Vec::new();
-    let mut findings = Capped::new(|finding: Finding| told.push(finding));
+    let mut reported = Vec::new();
+    let mut findings = Capped::new(|finding: Finding| reported.push(finding));
     tables.iter().for_each(|table| table.check(&mut findings));
-    // As in the kernel, but for what only a running machine knows: its memory map and its boot CPU.
+    // The same steps as in the kernel, without the memory map and the boot CPU of a running machine.
     let inputs = Inputs::from_tables(tables.iter().map(|table| &table.bytes[..]), &mut findings);
     let topology = Box::new(NumaTopology::build(&inputs, &mut findings));
     findings.finish();
     if !json {
-        return people::show(tables, &told, &inputs, &topology, out);
+        return people::show(tables, &reported, &inputs, &topology, out);
     }
-    for table in tables.iter().filter(|table| table.is_passed_over()) {
-        let _ = writeln!(complaints, "show: {}: {} is passed over", table.file.display(), table.signature());
+    for table in tables.iter().filter(|table| table.is_skipped()) {
+        let _ = writeln!(complaints, "show: {}: {} is skipped", table.file.display(), table.signature());
     }
-    json::show(&told, &topology, out)
+    json::show(&reported, &topology, out)
 }

@@ -1,16 +1,17 @@
-//! For people: the tables, what is wrong with them, then the machine as a table, a matrix and a tree.
+//! Output for people: the tables and their findings, then the machine as a table, a matrix and a tree.
 use std::io::{self, Write};
 
 use acpi_tables::Finding;
 use topology::{Cpu, Inputs, Node, NumaTopology, Source};
 use units::NodeId;
 
+use super::size::size;
 use super::tables::Table;
 use super::{extras, performance};
 
 const NONE: &str = "-";
 
-/// Shows all of it, a heading each.
+/// Writes all parts, each with a heading.
 pub fn show(
     tables: &[Table],
     findings: &[Finding],
@@ -31,7 +32,7 @@ fn show_tables(tables: &[Table], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Tables\n")?;
     for table in tables {
         let (signature, length) = (table.signature().to_string(), table.bytes.len());
-        let note = if table.is_passed_over() { ", passed over" } else { "" };
+        let note = if table.is_skipped() { ", skipped" } else { "" };
         writeln!(out, "  {signature:<4} {length:>8} bytes  {}{note}", table.file.display())?;
     }
     if tables.is_empty() { writeln!(out, "  none") } else { Ok(()) }
@@ -46,8 +47,7 @@ fn show_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn show_nodes(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
-    let source =
-        if topology.source() == Source::Srat { "from the SRAT" } else { "for want of an SRAT of use" };
+    let source = if topology.source() == Source::Srat { "from the SRAT" } else { "without a usable SRAT" };
     writeln!(out, "\nNodes, {source}\n")?;
     writeln!(out, "  {:>4}  {:>10}  {:>12}  {:>18}  CPUs", "node", "domain", "memory", "from")?;
     for node in topology.nodes() {
@@ -93,7 +93,7 @@ const fn branch(is_last: bool) -> &'static str {
     if is_last { "└─" } else { "├─" }
 }
 
-/// What a node consists of, and whom it asks for memory.
+/// Returns a node's CPUs and memory, and the nodes that its allocations try.
 fn leaves(topology: &NumaTopology, node: &Node) -> Vec<String> {
     let mut leaves: Vec<String> =
         runs(topology, node.id).map(|run| format!("CPU {} (APIC {})", run.cpus(), run.apic_ids())).collect();
@@ -141,11 +141,4 @@ fn runs(topology: &NumaTopology, node: NodeId) -> impl Iterator<Item = Run> {
         }
         Some(Run { first, last })
     })
-}
-
-/// Bytes in the largest unit that loses nothing.
-pub fn size(bytes: u64) -> String {
-    let units = ["bytes", "KiB", "MiB", "GiB"];
-    let unit = (bytes.trailing_zeros() / 10).min(units.len() as u32 - 1);
-    format!("{} {}", bytes >> (10 * unit), units[unit as usize])
 }

@@ -1,14 +1,14 @@
-//! For people: what the HMAT says of the ways to memory.
+//! Output for people: latency, bandwidth, attachments and side caches from the HMAT.
 use std::io::{self, Write};
 
 use topology::{Inputs, Measure, NumaTopology, Performance};
 
-/// Latency and bandwidth, a table each, then what memory is attached to, and the caches in front of it.
+/// Writes a table for each measure, then the initiators that memory is attached to, and the side caches.
 pub fn show(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
     let Some(performance) = topology.performance() else {
-        let is_put_aside = inputs.hmat.is_some();
-        let note = "\nLatency and bandwidth: without an SRAT of use the HMAT is not asked";
-        return if is_put_aside { writeln!(out, "{note}") } else { Ok(()) };
+        let has_hmat = inputs.hmat.is_some();
+        let note = "\nLatency and bandwidth: without a usable SRAT the HMAT is not used";
+        return if has_hmat { writeln!(out, "{note}") } else { Ok(()) };
     };
     writeln!(out, "\nLatency and bandwidth from a row's domain to a column's node, from the HMAT")?;
     for measure in Measure::ALL {
@@ -26,7 +26,7 @@ pub fn show(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write) -
     lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
-/// A row for each initiator, or a word where nothing is known of any.
+/// Writes a row for each initiator, or a note if the HMAT gives no value of this measure.
 fn show_measure(
     topology: &NumaTopology,
     performance: &Performance,
@@ -35,7 +35,7 @@ fn show_measure(
 ) -> io::Result<()> {
     let count = performance.initiators().len();
     if !(0..count).any(|initiator| performance.knows(initiator, measure)) {
-        return writeln!(out, "\n  {}: not said", measure.name());
+        return writeln!(out, "\n  {}: unspecified", measure.name());
     }
     write!(out, "\n  {}\n  {:>10}", measure.name(), "domain")?;
     topology.nodes().iter().try_for_each(|node| write!(out, " {:>7}", node.id))?;
@@ -43,7 +43,7 @@ fn show_measure(
     for (index, initiator) in performance.initiators().iter().enumerate() {
         write!(out, "  {:>10}", initiator.domain)?;
         for figure in performance.figures(index, measure) {
-            write!(out, " {:>7}", measure.words(figure).to_string())?;
+            write!(out, " {:>7}", measure.display(figure).to_string())?;
         }
         writeln!(out)?;
     }

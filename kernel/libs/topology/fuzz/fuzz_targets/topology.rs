@@ -1,4 +1,4 @@
-//! Fuzzes the topology that a machine's tables make.
+//! Fuzzes the topology of a machine's tables.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::targets::topology(data));

@@ -1,7 +1,7 @@
-//! Firmware's tables as no firmware writes them: made, mutated, read, and what must hold all the same.
+//! Builds and mutates firmware tables, reads them, and checks properties that hold for arbitrary bytes.
 //!
-//! The fuzz targets (`fuzz_targets/`) and the soak of plain mutations (`src/bin/mutations`) share what is here.
-//! `docs/testing.md` says how they are run.
+//! The fuzz targets (`fuzz_targets/`) and the soak of plain mutations (`src/bin/mutations`) share this code.
+//! `docs/testing.md` explains how to run them.
 pub mod machine;
 pub mod mutation;
 pub mod readers;

@@ -1,4 +1,4 @@
-//! A machine's tables and memory map, made of any bytes by way of the builder: mostly sound, so that fuzzing gets far.
+//! A machine's tables and memory map, built from arbitrary bytes. Most are correct, so that fuzzing gets far.
 use acpi_tables::builder::{
     TableBuilder, attachment, generic_initiator, latency_and_bandwidth, local_apic, local_apic_affinity,
     local_x2apic, memory_affinity, msct_domains, side_cache, x2apic_affinity,
@@ -10,29 +10,29 @@ use units::{ApicId, FRAME_SIZE, PhysRange, ProximityDomain};
 use zerocopy::IntoBytes;
 
 use crate::mutation::Mutation;
-use crate::readers::check_words;
+use crate::readers::check_text;
 
-/// The most entries of a kind.
+/// The highest number of entries of a kind.
 const MANY: usize = 24;
 
-/// What a topology is built from.
+/// The inputs of a topology.
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// The tables, in any order.
     pub tables: Vec<Vec<u8>>,
-    /// RAM as the memory map has it: ascending, apart and merged.
+    /// The RAM in the memory map, in ascending order, without overlaps, with adjacent ranges merged.
     pub ram: Vec<PhysRange>,
-    /// The CPU that this runs on.
+    /// The boot CPU.
     pub boot_cpu: Option<ApicId>,
-    /// What is to be made of it.
+    /// How the nodes are chosen.
     pub numa: NumaMode,
 }
 
 impl Machine {
-    /// Mutates its tables as `u` has it: table, mutation, and so on.
+    /// Mutates the tables. The bytes of `u` choose the tables and the mutations.
     ///
     /// # Errors
-    /// When `u` has too few bytes.
+    /// Returns an error if `u` has too few bytes.
     pub fn mutate(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         while u.ratio(3, 4)? && !u.is_empty() {
             let (which, other) = (u.choose_index(self.tables.len())?, u.choose_index(self.tables.len())?);
@@ -42,22 +42,25 @@ impl Machine {
         Ok(())
     }
 
-    /// Builds its topology in `topology` and checks it.
+    /// Builds the machine's topology in `topology` and checks it.
     ///
     /// # Panics
-    /// When something does not hold.
+    /// Panics if a property does not hold.
     pub fn check(&self, topology: &mut NumaTopology) {
         build(self.tables.iter().map(|table| &table[..]), self, topology);
     }
 }
 
-/// Builds the topology that these tables make on this machine, and checks it.
+/// Builds the topology of these tables on this machine, and checks it.
+///
+/// # Panics
+/// Panics if a property does not hold.
 pub fn build<'a>(
     tables: impl Iterator<Item = &'a [u8]> + Clone,
     machine: &Machine,
     topology: &mut NumaTopology,
 ) {
-    let mut findings = Capped::new(|finding: Finding| check_words(&finding));
+    let mut findings = Capped::new(|finding: Finding| check_text(&finding));
     let from_tables = Inputs::from_tables(tables, &mut findings);
     let Machine { ram, boot_cpu, numa, .. } = machine;
     let inputs = Inputs { ram, boot_cpu: *boot_cpu, numa: *numa, ..from_tables };
@@ -80,7 +83,7 @@ impl<'a> Arbitrary<'a> for Machine {
     }
 }
 
-/// Calls `make` for each of a few entries.
+/// Calls `make` a few times and returns the results.
 fn few<T>(
     u: &mut Unstructured<'_>,
     mut make: impl FnMut(&mut Unstructured<'_>) -> Result<T>,
@@ -89,7 +92,7 @@ fn few<T>(
     (0..count).map(|_| make(u)).collect()
 }
 
-/// A small number, or now and then any: APIC ids and domains.
+/// Returns a number for an APIC id or a domain: usually a small one, sometimes any.
 fn id(u: &mut Unstructured<'_>) -> Result<u32> {
     if u.ratio(15, 16)? { u.int_in_range(0..=9) } else { u.arbitrary() }
 }
@@ -98,20 +101,20 @@ fn domain(u: &mut Unstructured<'_>) -> Result<ProximityDomain> {
     id(u).map(ProximityDomain)
 }
 
-/// An address or a length: small and of whole frames, or now and then any.
+/// Returns an address or a length: usually a small number of whole frames, sometimes any number.
 fn bytes(u: &mut Unstructured<'_>) -> Result<u64> {
     if u.ratio(15, 16)? { Ok(u64::from(u8::arbitrary(u)?) * FRAME_SIZE) } else { u.arbitrary() }
 }
 
-/// Flags as they mostly are, or now and then any.
+/// Returns flags: usually the given ones, sometimes any.
 fn flags(u: &mut Unstructured<'_>, usual: u32) -> Result<u32> {
     if u.ratio(7, 8)? { Ok(usual) } else { u.arbitrary() }
 }
 
-/// An SRAT with entries of each kind, in any order.
+/// Builds an SRAT with entries of each kind, in any order.
 ///
 /// # Errors
-/// When `u` has too few bytes; likewise below.
+/// Returns an error if `u` has too few bytes.
 pub fn srat(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let entries = few(u, |u| match u.int_in_range(0..=7)? {
         0..=1 => {
@@ -137,7 +140,10 @@ pub fn srat(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(TableBuilder::srat(u.int_in_range(0..=3)?).entry(&entries.concat()[..]).build())
 }
 
-/// A SLIT of some localities, its matrix mostly of the right size.
+/// Builds a SLIT with a few localities and usually a matrix of the correct size.
+///
+/// # Errors
+/// Returns an error if `u` has too few bytes.
 pub fn slit(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let side: u8 = u.int_in_range(0..=10)?;
     let size = usize::from(side).pow(2).min(u.len());
@@ -145,7 +151,10 @@ pub fn slit(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(TableBuilder::slit(localities, u.bytes(size)?).build())
 }
 
-/// A MADT of CPUs, some of which are not there.
+/// Builds a MADT with CPUs, some of which are not enabled.
+///
+/// # Errors
+/// Returns an error if `u` has too few bytes.
 pub fn madt(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let entries = few(u, |u| {
         if u.ratio(1, 2)? {
@@ -160,7 +169,10 @@ pub fn madt(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(TableBuilder::madt().entry(&entries.concat()[..]).build())
 }
 
-/// An HMAT with structures of each kind.
+/// Builds an HMAT with structures of each kind.
+///
+/// # Errors
+/// Returns an error if `u` has too few bytes.
 pub fn hmat(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let structures = few(u, |u| match u.int_in_range(0..=3)? {
         0 => {
@@ -182,13 +194,16 @@ pub fn hmat(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(TableBuilder::hmat(u.int_in_range(0..=3)?).entry(&structures.concat()[..]).build())
 }
 
-/// An MSCT with some domains.
+/// Builds an MSCT with a few domains.
+///
+/// # Errors
+/// Returns an error if `u` has too few bytes.
 pub fn msct(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let entries = few(u, |u| Ok(msct_domains(id(u)?, id(u)?, u.arbitrary()?, u.arbitrary()?)))?;
     Ok(TableBuilder::msct(id(u)?, id(u)?, bytes(u)?).entries(entries).build())
 }
 
-/// RAM that starts and ends anywhere, mostly in the first MiB.
+/// Returns RAM that starts and ends at any address, usually in the first MiB.
 fn ram(u: &mut Unstructured<'_>) -> Result<Vec<PhysRange>> {
     let mut edges = few(u, |u| {
         if u.ratio(15, 16)? { Ok(u64::from(u16::arbitrary(u)?) << 4) } else { Ok(u64::arbitrary(u)? >> 8) }

@@ -1,69 +1,71 @@
-//! What goes wrong with a table's bytes.
+//! Mutations of a table's bytes.
 use acpi_tables::builder::seal;
 use arbitrary::Arbitrary;
 
-/// Bytes that bounds are known for.
-const TELLING: [u8; 8] = [0, 1, 2, 7, 8, 0x7f, 0x80, 0xff];
+/// Bytes at known bounds.
+const BOUNDARY: [u8; 8] = [0, 1, 2, 7, 8, 0x7f, 0x80, 0xff];
 
-/// The signature stays, or nobody would read the table.
+/// Bytes of the signature. It is never changed, because no reader would read the table.
 const SIGNATURE: usize = 4;
 
-/// A change of a table's bytes; places are taken modulo its length.
+/// A change of a table's bytes. Positions are taken modulo the table's length.
 #[derive(Clone, Copy, Debug, Arbitrary)]
 pub enum Mutation {
-    /// One bit the other way.
+    /// Flips one bit.
     FlipBit {
-        /// Which byte.
+        /// The byte's position.
         at: u32,
-        /// Which of its bits.
+        /// The bit's number.
         bit: u8,
     },
-    /// One byte that is another.
+    /// Replaces one byte.
     SetByte {
-        /// Which.
+        /// The byte's position.
         at: u32,
-        /// What it becomes.
+        /// The new value.
         value: u8,
     },
-    /// A byte out of those that bounds are known for: lengths, counts, types.
-    SetTelling {
-        /// Which.
+    /// Replaces one byte by a value at a known bound of lengths, counts and types.
+    SetBoundary {
+        /// The byte's position.
         at: u32,
-        /// Which of them it becomes.
+        /// The index of the new value.
         value: u8,
     },
-    /// A length in the table's header, nearly or not at all right.
+    /// Sets a wrong length in the table's header.
     SetLength {
-        /// How far it is off.
+        /// The difference to the correct length.
         off: i8,
-        /// In place of it.
+        /// A length to use instead.
         otherwise: Option<u32>,
     },
-    /// The table ends early.
+    /// Truncates the table.
     Truncate {
-        /// So many bytes are left.
+        /// The number of bytes that remain.
         length: u32,
     },
-    /// From here on it is another table.
+    /// Replaces the rest of the table by a part of another table.
     Splice {
-        /// Where this one ends.
+        /// The position at which this table ends.
         at: u32,
-        /// Where the other one starts.
+        /// The position at which the part of the other table starts.
         from: u32,
     },
-    /// Some bytes again, behind themselves.
+    /// Appends a copy of some of the table's bytes.
     Repeat {
-        /// Where they start.
+        /// The position of the first byte.
         at: u32,
-        /// How many they are.
+        /// The number of bytes.
         count: u8,
     },
-    /// Header and checksum are put right, so that only what was done before is wrong.
+    /// Makes the length and the checksum correct, so that only earlier mutations remain.
     Seal,
 }
 
 impl Mutation {
-    /// Does this to `table`; `other` is what splices take from. Grows it to no more than both, or by 255 bytes.
+    /// Applies the mutation to `table`. A splice takes bytes from `other`.
+    ///
+    /// The table grows to at most the length of both tables, or by at most 255 bytes.
     pub fn apply(self, table: &mut Vec<u8>, other: &[u8]) {
         let length = table.len();
         if length <= SIGNATURE {
@@ -73,8 +75,8 @@ impl Mutation {
         match self {
             Self::FlipBit { at, bit } => table[place(at)] ^= 1 << (bit % 8),
             Self::SetByte { at, value } => table[place(at)] = value,
-            Self::SetTelling { at, value } => {
-                table[place(at)] = TELLING[usize::from(value) % TELLING.len()];
+            Self::SetBoundary { at, value } => {
+                table[place(at)] = BOUNDARY[usize::from(value) % BOUNDARY.len()];
             }
             Self::SetLength { off, otherwise } => {
                 let wrong = otherwise.unwrap_or((length as u32).wrapping_add_signed(off.into()));

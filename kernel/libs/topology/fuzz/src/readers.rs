@@ -1,57 +1,59 @@
-//! Reads each table to its end and checks what holds for any bytes: bounded steps, findings in place and of the table's rules.
+//! Reads each table to its end and checks that the number of steps is bounded and that findings are valid.
 use acpi_tables::{
     Finding, Findings, HmatEntry, Rule, SratEntry, find_hmat, find_madt, find_msct, find_slit, find_srat,
 };
 use units::ProximityDomain;
 
-/// The most findings that one step can have.
+/// The highest number of findings of one step.
 const FINDINGS_A_STEP: usize = 4;
 
-/// Counts findings, and checks each.
+/// A receiver that counts findings and checks each of them.
 #[derive(Debug)]
 pub struct Counter {
     /// Findings so far.
     pub count: usize,
     length: usize,
     rules: &'static str,
-    in_words: bool,
+    with_text: bool,
 }
 
 impl Counter {
-    /// For a table of `length` bytes whose own rules start with `rules`. `in_words` says each finding as well.
+    /// Creates a counter for a table of `length` bytes whose own rules start with `rules`.
+    ///
+    /// If `with_text` is true, the counter also checks each finding's text.
     #[must_use]
-    pub const fn new(length: usize, rules: &'static str, in_words: bool) -> Self {
-        Self { count: 0, length, rules, in_words }
+    pub const fn new(length: usize, rules: &'static str, with_text: bool) -> Self {
+        Self { count: 0, length, rules, with_text }
     }
 }
 
 impl Findings for Counter {
     fn report(&mut self, finding: Finding) {
         self.count += 1;
-        // Here, so that a reader that goes round in circles and complains is noticed.
+        // Checked for each finding, to notice a reader that reports findings in an endless loop.
         assert!(self.count <= FINDINGS_A_STEP * (self.length / 2 + 1), "{} findings", self.count);
         let id = finding.rule.id();
         assert!(id.starts_with(self.rules) || id.starts_with("table."), "{id} of {}", finding.table);
         assert!(finding.offset as usize <= self.length, "{finding} lies outside the table");
-        if self.in_words {
-            check_words(&finding);
+        if self.with_text {
+            check_text(&finding);
         }
     }
 }
 
-/// A finding is one of the rules there are, and one line.
-pub fn check_words(finding: &Finding) {
+/// Checks that a finding has an existing rule and that its text is one line.
+pub fn check_text(finding: &Finding) {
     assert!(Rule::ALL.contains(&finding.rule));
     let text = finding.to_string();
     assert!(text.len() < 160 && !text.contains('\n'), "{text}");
 }
 
-/// Reads these bytes as the table whose signature they start with; gives the number of findings.
+/// Reads these bytes as the table whose signature they start with. Returns the number of findings.
 ///
 /// # Panics
-/// When reading takes more steps than the table has bytes for, or a finding is not one of the table's.
-pub fn read(bytes: &[u8], in_words: bool) -> usize {
-    let counter = |rules| Counter::new(bytes.len(), rules, in_words);
+/// Panics if reading takes more steps than the table's length allows, or if a finding has another table's rule.
+pub fn read(bytes: &[u8], with_text: bool) -> usize {
+    let counter = |rules| Counter::new(bytes.len(), rules, with_text);
     match bytes.first_chunk() {
         Some(b"SRAT") => srat(bytes, counter("srat.")),
         Some(b"SLIT") => slit(bytes, counter("slit.")),
@@ -62,7 +64,9 @@ pub fn read(bytes: &[u8], in_words: bool) -> usize {
     }
 }
 
-/// Counting ends where a reader cannot any more. No entry is shorter than `smallest` bytes, so there are no more steps than that.
+/// Checks that a reader took at most one step for each `smallest` bytes, the size of its smallest entry.
+///
+/// Returns the number of findings.
 fn check_steps(steps: usize, smallest: usize, bytes: &[u8], findings: &Counter) -> usize {
     assert!(steps <= bytes.len() / smallest, "{steps} steps in {} bytes", bytes.len());
     findings.count

@@ -1,4 +1,4 @@
-//! The way from the root pointer, over an image of memory.
+//! Follows the root pointer through an image of memory.
 use acpi_tables::builder::{TableBuilder, extended_rsdp, rsdp};
 use acpi_tables::{Finding, KnownMemory, MAX_TABLES, PhysicalMemory, read_tables};
 use arbitrary::{Arbitrary, Result, Unstructured};
@@ -8,12 +8,12 @@ use zerocopy::IntoBytes;
 
 use crate::machine::{Machine, build};
 use crate::mutation::Mutation;
-use crate::readers::check_words;
+use crate::readers::check_text;
 
-/// Where the image lies, the root pointer at its start: above the first MiB, all of which may be read on a PC.
+/// The address of the image, which starts with the root pointer. It lies above the first MiB, which is always readable.
 pub const BASE: u64 = 0x20_0000;
 
-/// Memory that holds this image at [`BASE`] and nothing else.
+/// Memory that contains only this image, at [`BASE`].
 struct Image<'a>(&'a [u8]);
 
 impl<'a> PhysicalMemory<'a> for Image<'a> {
@@ -21,33 +21,32 @@ impl<'a> PhysicalMemory<'a> for Image<'a> {
         let known = [PhysRange::new(BASE, BASE + self.0.len() as u64)];
         let readable = KnownMemory::new(&known).readable(address, length);
         assert!(readable <= length);
-        // The first MiB may be read, and is empty here.
+        // The first MiB may be read, but this image has nothing there.
         let start = address.0.checked_sub(BASE).map_or(usize::MAX, |start| start as usize);
         self.0.get(start..start.saturating_add(readable)).unwrap_or_default()
     }
 }
 
-/// Walks from the root pointer at [`BASE`] to all tables of the image, builds the topology that they make on this
-/// machine, and checks it.
+/// Follows the root pointer at [`BASE`] to all tables of the image, builds their topology on this machine, and checks it.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn walk(image: &[u8], machine: &Machine, topology: &mut NumaTopology) {
-    let (mut tables, mut told) = (Vec::new(), 0);
+    let (mut tables, mut reported) = (Vec::new(), 0);
     let mut findings = |finding: Finding| {
-        check_words(&finding);
-        told += 1;
+        check_text(&finding);
+        reported += 1;
     };
     read_tables(PhysAddr(BASE), &Image(image), &mut findings, &mut |table| tables.push(table));
     assert!(tables.len() <= MAX_TABLES);
-    assert!(told <= image.len() / 4 + 16, "{told} findings on the way");
+    assert!(reported <= image.len() / 4 + 16, "{reported} findings before the tables");
     build(tables.iter().copied(), machine, topology);
 }
 
-/// An image of this machine's tables behind a root pointer of either revision, mutated.
+/// Builds an image of a root pointer of either revision and this machine's tables, and mutates it.
 ///
 /// # Errors
-/// When `u` has too few bytes.
+/// Returns an error if `u` has too few bytes.
 pub fn image(machine: &Machine, u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut image = vec![0; 64];
     let mut place = |table: &[u8]| {

@@ -1,4 +1,4 @@
-//! The fuzz targets: each takes any bytes, plainly as a table, or as instructions for the builder and then for mutations.
+//! The fuzz targets. Each takes arbitrary bytes, either as a table or as choices for the builder and for mutations.
 use std::cell::RefCell;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
@@ -10,11 +10,11 @@ use crate::mutation::Mutation;
 use crate::readers::read;
 use crate::root;
 
-/// Plain bytes are the tables of a machine with this RAM.
+/// The RAM of a machine whose tables are plain bytes.
 const RAM: [PhysRange; 2] = [PhysRange::new(0, 0x9_fc00), PhysRange::new(1 << 20, 511 << 20)];
 
 thread_local! {
-    /// Too large for a stack.
+    /// A topology that every run reuses. It is too large for a stack.
     static TOPOLOGY: RefCell<Box<NumaTopology>> = RefCell::new(Box::new(NumaTopology::EMPTY));
 }
 
@@ -22,7 +22,7 @@ fn with_topology(run: impl FnOnce(&mut NumaTopology)) {
     TOPOLOGY.with_borrow_mut(|topology| run(topology));
 }
 
-/// One table: the first byte says how it is made of the rest.
+/// Reads one table. The first byte decides how the rest becomes a table.
 pub fn table(signature: [u8; 4], build: fn(&mut Unstructured<'_>) -> Result<Vec<u8>>, data: &[u8]) {
     let Some((&how, rest)) = data.split_first() else { return };
     if how % 2 == 0 {
@@ -32,7 +32,7 @@ pub fn table(signature: [u8; 4], build: fn(&mut Unstructured<'_>) -> Result<Vec<
     }
 }
 
-/// These bytes with this signature; the length made true if asked for.
+/// Returns these bytes with a signature, and with the correct length if `true_length` is set.
 fn plain(signature: [u8; 4], true_length: bool, bytes: &[u8]) -> Vec<u8> {
     let mut table = [&signature[..], &[0; 4], bytes].concat();
     if true_length {
@@ -48,14 +48,14 @@ fn plain(signature: [u8; 4], true_length: bool, bytes: &[u8]) -> Vec<u8> {
 
 fn built(build: fn(&mut Unstructured<'_>) -> Result<Vec<u8>>, u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut table = build(u)?;
-    let sound = table.clone();
+    let correct = table.clone();
     while u.ratio(3, 4)? && !u.is_empty() {
-        Mutation::arbitrary(u)?.apply(&mut table, &sound);
+        Mutation::arbitrary(u)?.apply(&mut table, &correct);
     }
     Ok(table)
 }
 
-/// The way from the root pointer to the topology.
+/// Follows a root pointer to the tables and builds their topology.
 pub fn root(data: &[u8]) {
     let Some((&how, rest)) = data.split_first() else { return };
     if how % 2 == 0 {
@@ -72,11 +72,11 @@ pub fn root(data: &[u8]) {
     }
 }
 
-/// All tables together: their topology.
+/// Builds the topology of all tables.
 pub fn topology(data: &[u8]) {
     let Some((&how, rest)) = data.split_first() else { return };
     if how % 2 == 0 {
-        // Parts of the bytes, of equal length, as the tables.
+        // The tables are parts of the bytes of equal length.
         let mut parts = rest.chunks(rest.len().div_ceil(5).max(1));
         let mut part = |signature| plain(signature, how & 2 != 0, parts.next().unwrap_or_default());
         let tables = [*b"SRAT", *b"APIC", *b"SLIT", *b"HMAT", *b"MSCT"].map(&mut part).to_vec();

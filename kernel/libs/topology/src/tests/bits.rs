@@ -1,5 +1,5 @@
-//! Every bit of the two-node machine's SRAT and SLIT flipped, one at a time, on the way that the kernel takes: from the root
-//! pointer through memory to the topology.
+//! Tests that flip each bit of the two-node machine's SRAT and SLIT, and then build the topology as the kernel does: from
+//! the root pointer, through memory.
 use acpi_tables::builder::{TableBuilder, extended_rsdp, seal};
 use acpi_tables::{Finding, KnownMemory, MAX_TABLES, read_tables};
 use arrayvec::ArrayVec;
@@ -13,10 +13,10 @@ use zerocopy::IntoBytes;
 use super::machine::*;
 use crate::{Inputs, NumaTopology, Source};
 
-/// Where the tables lie: at the end of RAM, as firmware has them.
+/// The address of the tables: at the end of RAM, where firmware usually puts them.
 const BASE: u64 = 511 * MIB;
 
-/// The machine's memory around the tables, and where each of them is in it.
+/// The memory that contains the tables, and the offsets of two of them.
 struct Image {
     bytes: Vec<u8>,
     srat: usize,
@@ -39,34 +39,35 @@ impl Image {
         Self { bytes, srat, slit }
     }
 
-    /// What the kernel does with its memory.
-    fn boot(&self, machine: &Machine, topology: &mut NumaTopology) -> Vec<Told> {
+    /// Builds the topology as the kernel does. Returns the findings.
+    fn boot(&self, machine: &Machine, topology: &mut NumaTopology) -> Vec<Reported> {
         let known = [PhysRange::new(BASE, BASE + self.bytes.len() as u64)];
         let memory = |address: PhysAddr, length| {
             let readable = KnownMemory::new(&known).readable(address, length);
             let start = address.0.checked_sub(BASE).map_or(usize::MAX, |start| start as usize);
             self.bytes.get(start..start.saturating_add(readable)).unwrap_or_default()
         };
-        let mut told = Vec::new();
-        let mut findings = |finding: Finding| told.push((finding.offset, finding.rule.id(), finding.action));
+        let mut reported = Vec::new();
+        let mut findings =
+            |finding: Finding| reported.push((finding.offset, finding.rule.id(), finding.action));
         let mut tables = ArrayVec::<&[u8], MAX_TABLES>::new();
         read_tables(PhysAddr(BASE), &memory, &mut findings, &mut |table| tables.push(table));
         let from_tables = Inputs::from_tables(tables.iter().copied(), &mut findings);
         let inputs = Inputs { ram: &machine.ram, boot_cpu: machine.boot_cpu, ..from_tables };
         topology.rebuild(&inputs, &mut findings);
-        told
+        reported
     }
 }
 
-/// Where each CPU is, and the domain of every half MiB of RAM.
-fn homes(topology: &NumaTopology, ram: &[PhysRange]) -> (Vec<u32>, Vec<u32>) {
+/// Returns the domain of each CPU and of every half MiB of RAM.
+fn domains_of(topology: &NumaTopology, ram: &[PhysRange]) -> (Vec<u32>, Vec<u32>) {
     let domain = |node| topology.node(node).expect("a node").domain.0;
     let addresses = ram.iter().flat_map(|ram| (ram.start.0..ram.end.0).step_by(MIB as usize / 2));
     let owner = |address| topology.node_of_address(PhysAddr(address)).map(domain).expect("an owner");
     (topology.cpus().iter().map(|cpu| domain(cpu.node)).collect(), addresses.map(owner).collect())
 }
 
-/// The table's own checksum made right for the length that it has now.
+/// Makes the table's checksum correct for its current length.
 fn seal_at(bytes: &mut [u8], start: usize) {
     let table = &mut bytes[start..];
     let length = table.as_chunks().0.get(1).map_or(0, |&length| u32::from_le_bytes(length) as usize);
@@ -74,18 +75,18 @@ fn seal_at(bytes: &mut [u8], start: usize) {
     seal(&mut table[..end]);
 }
 
-/// What a byte of the two-node machine's SRAT says.
+/// The kind of field that a byte of the two-node machine's SRAT belongs to.
 #[derive(PartialEq, Eq, Debug)]
 enum Field {
     Signature,
-    /// Nothing that counts.
+    /// A byte without influence.
     Reserved,
     Domain,
-    /// Anything else.
+    /// Any other field.
     Other,
 }
 
-/// Four CPUs from 48 on, three ranges from 112 on; the domains' upper bits do not count in revision 1.
+/// Returns the field of a byte. CPUs start at 48, ranges at 112. Revision 1 ignores the upper bits of a domain.
 fn field_of_srat(byte: usize) -> Field {
     match byte {
         0..4 => Field::Signature,
@@ -104,53 +105,57 @@ fn field_of_srat(byte: usize) -> Field {
     }
 }
 
-/// With the checksum made right nothing but the flipped bit itself can be told of.
+/// With a correct checksum, only the flipped bit itself can cause a finding.
 #[test]
-fn a_flipped_bit_under_a_right_checksum_is_told_of_or_moves_nothing() {
+fn a_flipped_bit_with_a_correct_checksum_is_reported_or_changes_no_domain() {
     let machine = Machine::two_nodes();
     let mut image = Image::of(&machine);
     let mut topology = Box::new(NumaTopology::EMPTY);
-    let mut sound = Box::new(NumaTopology::EMPTY);
-    assert_eq!(image.boot(&machine, &mut sound), []);
-    let expected = homes(&sound, &machine.ram);
+    let mut correct = Box::new(NumaTopology::EMPTY);
+    assert_eq!(image.boot(&machine, &mut correct), []);
+    let expected = domains_of(&correct, &machine.ram);
     let bits = |table: &Option<Vec<u8>>| table.as_ref().map_or(0, Vec::len) * 8;
     let flip = |image: &mut Image, topology: &mut NumaTopology, start: usize, bit: usize| {
         let saved = image.bytes.clone();
         image.bytes[start + bit / 8] ^= 1 << (bit % 8);
         seal_at(&mut image.bytes, start);
-        let told = image.boot(&machine, topology);
+        let reported = image.boot(&machine, topology);
         image.bytes = saved;
         check(topology, &machine.ram);
         assert_eq!(topology.cpus().len(), 4, "bit {bit}");
-        assert!(told.iter().all(|told| told.1 != "table.checksum"), "bit {bit}: {told:?}");
-        told
+        assert!(reported.iter().all(|reported| reported.1 != "table.checksum"), "bit {bit}: {reported:?}");
+        reported
     };
     for bit in 0..bits(&machine.srat) {
         let start = image.srat;
-        let told = flip(&mut image, &mut topology, start, bit);
-        let same_homes = homes(&topology, &machine.ram) == expected;
+        let reported = flip(&mut image, &mut topology, start, bit);
+        let unchanged = domains_of(&topology, &machine.ram) == expected;
         match field_of_srat(bit / 8) {
-            Field::Signature => assert_eq!((topology.source(), told), (Source::None, Vec::new())),
-            Field::Reserved => assert!(topology == sound && told.is_empty(), "bit {bit}: {told:?}"),
-            // Another domain is as good, but not to the SLIT.
-            Field::Domain => assert!(!same_homes && told.iter().all(|told| told.1 == "slit.domain")),
-            Field::Other => assert!(same_homes || !told.is_empty(), "bit {bit} is not told of"),
+            Field::Signature => assert_eq!((topology.source(), reported), (Source::None, Vec::new())),
+            Field::Reserved => assert!(topology == correct && reported.is_empty(), "bit {bit}: {reported:?}"),
+            // Another domain is equally valid, but the SLIT has no row for it.
+            Field::Domain => {
+                assert!(!unchanged && reported.iter().all(|reported| reported.1 == "slit.domain"))
+            }
+            Field::Other => assert!(unchanged || !reported.is_empty(), "bit {bit} is not reported"),
         }
     }
     for bit in 0..bits(&machine.slit) {
         let start = image.slit;
-        let told = flip(&mut image, &mut topology, start, bit);
-        assert_eq!(homes(&topology, &machine.ram), expected, "SLIT bit {bit}");
+        let reported = flip(&mut image, &mut topology, start, bit);
+        assert_eq!(domains_of(&topology, &machine.ram), expected, "SLIT bit {bit}");
         match bit / 8 {
-            0..4 => assert!(!topology.has_distance_matrix() && told.is_empty(), "bit {bit}: {told:?}"),
-            8..36 => assert!(topology == sound && told.is_empty(), "bit {bit}: {told:?}"),
-            4..44 => assert!(!told.is_empty(), "bit {bit} is not told of"),
+            0..4 => {
+                assert!(!topology.has_distance_matrix() && reported.is_empty(), "bit {bit}: {reported:?}")
+            }
+            8..36 => assert!(topology == correct && reported.is_empty(), "bit {bit}: {reported:?}"),
+            4..44 => assert!(!reported.is_empty(), "bit {bit} is not reported"),
             byte => {
                 let (from, to) = (node((byte - 44) / 2), node(byte % 2));
                 let written = image.bytes[start + byte] ^ 1 << (bit % 8);
-                let is_sound = from != to && written >= 10;
-                assert_eq!(told.is_empty(), is_sound, "bit {bit}: {told:?}");
-                let used = if is_sound { Some(written) } else { sound.distance(from, to) };
+                let is_valid = from != to && written >= 10;
+                assert_eq!(reported.is_empty(), is_valid, "bit {bit}: {reported:?}");
+                let used = if is_valid { Some(written) } else { correct.distance(from, to) };
                 assert_eq!(topology.distance(from, to), used, "bit {bit}");
             }
         }
@@ -158,14 +163,14 @@ fn a_flipped_bit_under_a_right_checksum_is_told_of_or_moves_nothing() {
 }
 
 #[test]
-fn every_flipped_bit_of_the_two_node_machine_is_told_of_and_costs_no_more_than_its_table() {
+fn every_flipped_bit_of_the_two_node_machine_is_reported_and_costs_at_most_its_table() {
     let machine = Machine::two_nodes();
     let mut image = Image::of(&machine);
-    // A test's stack has no room for them.
+    // Two topologies do not fit on a test's stack.
     let mut topology = Box::new(NumaTopology::EMPTY);
-    let mut sound = Box::new(NumaTopology::EMPTY);
-    assert_eq!(image.boot(&machine, &mut sound), []);
-    assert_eq!(sound.node_count(), 2);
+    let mut correct = Box::new(NumaTopology::EMPTY);
+    assert_eq!(image.boot(&machine, &mut correct), []);
+    assert_eq!(correct.node_count(), 2);
 
     for (name, start, bytes) in [("SRAT", image.srat, &machine.srat), ("SLIT", image.slit, &machine.slit)] {
         let mut outcomes = BTreeMap::<_, usize>::new();
@@ -173,33 +178,33 @@ fn every_flipped_bit_of_the_two_node_machine_is_told_of_and_costs_no_more_than_i
         for bit in 0..bits {
             let flip = 1 << (bit % 8);
             image.bytes[start + bit / 8] ^= flip;
-            let told = image.boot(&machine, &mut topology);
+            let reported = image.boot(&machine, &mut topology);
             image.bytes[start + bit / 8] ^= flip;
 
             check(&topology, &machine.ram);
             assert_eq!(topology.cpus().len(), 4, "{name} bit {bit}");
-            // A table by another name is no SRAT and no SLIT.
-            assert_eq!(told.is_empty(), bit < 32, "{name} bit {bit}");
+            // With another signature, the table is not an SRAT or a SLIT, which is no finding.
+            assert_eq!(reported.is_empty(), bit < 32, "{name} bit {bit}");
             match name {
-                "SLIT" => assert_eq!(topology.ranges(), sound.ranges(), "SLIT bit {bit}"),
+                "SLIT" => assert_eq!(topology.ranges(), correct.ranges(), "SLIT bit {bit}"),
                 _ if topology.source() == Source::None => assert!(may_cost_all(bit / 8), "SRAT bit {bit}"),
                 _ => {}
             }
-            let mut rules: Vec<_> = told.iter().map(|told| told.1).collect();
+            let mut rules: Vec<_> = reported.iter().map(|reported| reported.1).collect();
             rules.sort_unstable();
             rules.dedup();
-            *outcomes.entry((topology.node_count(), topology == sound, rules)).or_default() += 1;
+            *outcomes.entry((topology.node_count(), topology == correct, rules)).or_default() += 1;
         }
         println!("{name}: {bits} bits");
         for ((nodes, same, rules), count) in outcomes {
-            let told = if rules.is_empty() { "nothing".into() } else { rules.join(", ") };
+            let reported = if rules.is_empty() { "nothing".into() } else { rules.join(", ") };
             let which = if same { ", as before" } else { "" };
-            println!("  {count:>4} bits: {nodes} nodes{which}; told: {told}");
+            println!("  {count:>4} bits: {nodes} nodes{which}; findings: {reported}");
         }
     }
 }
 
-/// Whether all of the SRAT may hang on this byte: its signature, its length, and the length of its first entry.
+/// Returns true if a change of this byte may make the SRAT unusable: the signature, the length, the first entry's length.
 fn may_cost_all(byte: usize) -> bool {
     byte < 8 || byte == 49
 }

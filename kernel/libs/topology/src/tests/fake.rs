@@ -1,5 +1,5 @@
-//! Made-up nodes: how many there are, what each has, and that firmware's are put aside.
-use acpi_tables::Action::Mended;
+//! Tests of fake nodes: their number, their memory and CPUs, and that they replace firmware's nodes.
+use acpi_tables::Action::Repaired;
 use acpi_tables::builder::TableBuilder;
 use proptest::prelude::*;
 use std::vec::Vec;
@@ -9,7 +9,7 @@ use super::machine::*;
 use crate::FakeNodes::{Count, SizeBytes};
 use crate::{FAKE_NODE_UNIT, FakeNodes, MAX_RANGES, NumaMode, NumaTopology, Source};
 
-/// What QEMU's machine of 512 MiB has under BIOS.
+/// The RAM of QEMU's machine with 512 MiB under BIOS.
 const PLAIN: &[(u64, u64)] = &[(0, 0x9_fc00), (MIB, 512 * MIB - 0x2_1000)];
 
 fn plain(fake: FakeNodes, cpu_count: u8) -> Machine {
@@ -22,11 +22,11 @@ fn cpu_counts(topology: &NumaTopology) -> Vec<u32> {
 }
 
 #[test]
-fn four_nodes_of_a_plain_machine_have_a_quarter_of_memory_and_of_the_cpus_each() {
+fn four_fake_nodes_have_a_quarter_of_memory_and_cpus_each() {
     let machine = plain(Count(4), 4);
-    let (topology, told) = machine.build();
+    let (topology, reported) = machine.build();
     check(&topology, &machine.ram);
-    assert_eq!((topology.source(), told), (Source::Fake, [].to_vec()));
+    assert_eq!((topology.source(), reported), (Source::Fake, [].to_vec()));
     assert_eq!(domains(&topology), [0, 1, 2, 3]);
     let quarters = [128, 256, 384].map(|mib| mib * MIB);
     assert_eq!(
@@ -45,7 +45,7 @@ fn four_nodes_of_a_plain_machine_have_a_quarter_of_memory_and_of_the_cpus_each()
 }
 
 #[test]
-fn a_size_makes_as_many_nodes_as_come_nearest_to_it() {
+fn a_size_gives_the_number_of_nodes_that_comes_nearest_to_it() {
     for (size, count) in [(64 * MIB, 8), (100 * MIB, 5), (512 * MIB, 1), (1 << 40, 1), (400 * MIB, 1)] {
         let (topology, _) = plain(SizeBytes(size), 1).build();
         assert_eq!(topology.node_count(), count, "of {size:#x} bytes");
@@ -53,28 +53,28 @@ fn a_size_makes_as_many_nodes_as_come_nearest_to_it() {
 }
 
 #[test]
-fn cpus_are_dealt_out_in_blocks_by_apic_id_whatever_order_they_are_listed_in() {
+fn cpus_are_distributed_in_blocks_by_apic_id_in_any_order() {
     let madt = Some(cpus([6, 2, 4, 0, 7, 1, 3]).build());
     let (topology, _) = Machine { madt, ..plain(Count(3), 0) }.build();
     assert_eq!(placed(&topology), [(6, 2), (2, 0), (4, 1), (0, 0), (7, 2), (1, 0), (3, 1)]);
     let (topology, _) = plain(Count(5), 2).build();
-    assert_eq!(cpu_counts(&topology), [1, 0, 1, 0, 0], "a node may be without");
+    assert_eq!(cpu_counts(&topology), [1, 0, 1, 0, 0], "a node may have no CPU");
     let (topology, _) = plain(Count(2), 0).build();
     assert_eq!(cpu_counts(&topology), [0, 0]);
 }
 
 #[test]
-fn firmwares_nodes_and_distances_are_put_aside() {
+fn fake_nodes_replace_firmwares_nodes_and_distances() {
     let machine = Machine { numa: NumaMode::Fake(Count(3)), ..Machine::two_nodes() };
     let slit = Some(TableBuilder::slit(3, &[10, 11, 12, 13, 10, 14, 15, 16, 10]).build());
-    let (with, told) = Machine { slit, ..machine.clone() }.build();
+    let (with, reported) = Machine { slit, ..machine.clone() }.build();
     let (without, _) = Machine { srat: None, slit: None, ..machine }.build();
-    assert_eq!((&with, told), (&without, [].to_vec()));
+    assert_eq!((&with, reported), (&without, [].to_vec()));
     assert!(!with.has_distance_matrix());
 }
 
 #[test]
-fn there_are_no_more_nodes_than_there_is_room_for() {
+fn there_are_no_more_fake_nodes_than_there_is_room_for() {
     let granted = |fake: FakeNodes, ram: &[(u64, u64)]| {
         let machine = Machine { numa: NumaMode::Fake(fake), ..Machine::default() }.with_ram(ram);
         let (topology, _) = machine.build();
@@ -88,25 +88,25 @@ fn there_are_no_more_nodes_than_there_is_room_for() {
     assert_eq!(granted(Count(9), &[(0, MIB)]), (9, 1));
     assert_eq!(granted(Count(0), PLAIN), (0, 1));
     assert_eq!(granted(SizeBytes(0), PLAIN).1, MAX_NODES);
-    assert_eq!(granted(Count(4), &[]), (4, 1), "without a memory map nobody knows what to share");
+    assert_eq!(granted(Count(4), &[]), (4, 1), "without a memory map there is no memory to share");
     assert_eq!(granted(Count(3), &[(0, u64::MAX)]), (3, 3));
 }
 
 #[test]
-fn with_many_ranges_of_ram_there_are_fewer_nodes_and_no_ram_is_lost() {
+fn with_many_ranges_of_ram_there_are_fewer_fake_nodes_and_no_ram_is_lost() {
     let ram = |count: u64| (0..count).map(|n| (n * FAKE_NODE_UNIT, n * FAKE_NODE_UNIT + MIB / 16));
     for (pieces, nodes) in [(MAX_RANGES - 9, 10), (MAX_RANGES, 1), (MAX_RANGES + 1, 1)] {
         let ram: Vec<_> = ram(pieces as u64).collect();
         let machine = Machine { numa: NumaMode::Fake(Count(50)), ..Machine::default() }.with_ram(&ram);
-        let (topology, told) = machine.build();
+        let (topology, reported) = machine.build();
         check(&topology, &machine.ram);
         assert_eq!(topology.node_count(), nodes);
-        let expected = if pieces > MAX_RANGES { &[(0, "ranges.full", Mended)][..] } else { &[] };
-        assert_eq!(told, expected);
+        let expected = if pieces > MAX_RANGES { &[(0, "ranges.full", Repaired)][..] } else { &[] };
+        assert_eq!(reported, expected);
     }
 }
 
-/// RAM in pieces of any size, with holes of any size between.
+/// Generates RAM in pieces of any size, with holes of any size between them.
 fn ram() -> impl Strategy<Value = Vec<PhysRange>> {
     let bytes = || prop_oneof![1..4 * FRAME_SIZE, 1..40 * MIB, (1..20_u64).prop_map(|n| n * FAKE_NODE_UNIT)];
     prop::collection::vec((bytes(), bytes()), 1..12).prop_map(|pieces| {
@@ -116,7 +116,7 @@ fn ram() -> impl Strategy<Value = Vec<PhysRange>> {
             end = start + length;
             PhysRange::new(start, end)
         });
-        // Ranges that touch are one in a memory map.
+        // A memory map merges adjacent ranges.
         ranges.collect::<Vec<_>>().into_iter().fold(Vec::new(), |mut ram: Vec<PhysRange>, range| {
             match ram.last_mut() {
                 Some(last) if last.end == range.start => last.end = range.end,
@@ -129,12 +129,12 @@ fn ram() -> impl Strategy<Value = Vec<PhysRange>> {
 
 proptest! {
     #[test]
-    fn made_up_nodes_share_all_ram_evenly_and_no_frame_is_in_two(ram in ram(), count in 1..=140_u64, cpu_count in 0..40_u8) {
+    fn fake_nodes_share_all_ram_evenly_and_no_frame_is_in_two(ram in ram(), count in 1..=140_u64, cpu_count in 0..40_u8) {
         let madt = Some(cpus(0..cpu_count).build());
         let machine = Machine { madt, ram, numa: NumaMode::Fake(Count(count)), ..Machine::default() };
-        let (topology, told) = machine.build();
-        check_made_up(&topology, &machine.ram);
-        prop_assert_eq!(told, []);
+        let (topology, reported) = machine.build();
+        check_fake(&topology, &machine.ram);
+        prop_assert_eq!(reported, []);
         let total: u64 = machine.ram.iter().map(|range| range.len_bytes()).sum();
         prop_assert_eq!(topology.node_count() as u64, count.min(total / FAKE_NODE_UNIT).clamp(1, MAX_NODES as u64));
         let sizes = topology.nodes().iter().map(|node| node.memory_size);
@@ -145,8 +145,8 @@ proptest! {
     }
 }
 
-/// What holds of any made-up nodes: they have all of RAM and nothing else, in ascending order, cut between large pages.
-fn check_made_up(topology: &NumaTopology, ram: &[PhysRange]) {
+/// Checks that fake nodes have all of RAM and nothing else, in ascending order, cut between large pages.
+fn check_fake(topology: &NumaTopology, ram: &[PhysRange]) {
     assert_eq!(topology.source(), Source::Fake);
     let mut merged = Vec::<PhysRange>::new();
     for pair in topology.ranges() {

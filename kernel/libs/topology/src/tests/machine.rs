@@ -1,4 +1,4 @@
-//! A machine for tests: its tables and its memory map, and what is made of them.
+//! A machine for tests: its tables, its memory map, and its topology.
 use acpi_tables::builder::{
     TableBuilder, local_apic, local_apic_affinity, local_x2apic, memory_affinity, x2apic_affinity,
 };
@@ -13,10 +13,10 @@ use crate::{Inputs, NumaMode, NumaTopology};
 
 pub const MIB: u64 = 1 << 20;
 
-/// What a test compares of a finding: offset, rule id, action.
-pub type Told = (u32, &'static str, Action);
+/// The parts of a finding that tests compare: offset, rule id, action.
+pub type Reported = (u32, &'static str, Action);
 
-/// The tables and the memory map; a table is left out by setting it to `None`.
+/// The tables and the memory map. A table that is `None` is missing.
 #[derive(Clone, Default, Debug)]
 pub struct Machine {
     pub srat: Option<Vec<u8>>,
@@ -30,12 +30,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine with these tables and no more.
+    /// Creates a machine with only these tables.
     pub fn of(srat: TableBuilder, madt: TableBuilder) -> Self {
         Self { srat: Some(srat.build()), madt: Some(madt.build()), ..Self::default() }
     }
 
-    /// The plan's machine: two nodes of 256 MiB and two CPUs each, as QEMU describes it.
+    /// Creates the two-node machine as QEMU describes it: 256 MiB and two CPUs on each node.
     pub fn two_nodes() -> Self {
         let srat = TableBuilder::srat(1)
             .entries((0..4).map(|id| local_apic_affinity(id, ProximityDomain((id / 2).into()))))
@@ -50,15 +50,16 @@ impl Machine {
         }
     }
 
-    /// The same with RAM in these places.
+    /// Replaces the memory map by these ranges of RAM.
     pub fn with_ram(self, ram: &[(u64, u64)]) -> Self {
         Self { ram: ram.iter().map(|&(start, end)| PhysRange::new(start, end)).collect(), ..self }
     }
 
-    /// The topology, and what was told on the way, tables included.
-    pub fn build(&self) -> (Box<NumaTopology>, Vec<Told>) {
-        let mut told = Vec::new();
-        let mut findings = |finding: Finding| told.push((finding.offset, finding.rule.id(), finding.action));
+    /// Returns the topology and all findings, including those of the tables.
+    pub fn build(&self) -> (Box<NumaTopology>, Vec<Reported>) {
+        let mut reported = Vec::new();
+        let mut findings =
+            |finding: Finding| reported.push((finding.offset, finding.rule.id(), finding.action));
         let inputs = Inputs {
             srat: find_srat(self.srat.as_deref(), &mut findings),
             slit: find_slit(self.slit.as_deref(), &mut findings),
@@ -71,33 +72,33 @@ impl Machine {
         };
         let mut topology = Box::new(NumaTopology::EMPTY);
         topology.rebuild(&inputs, &mut findings);
-        (topology, told)
+        (topology, reported)
     }
 }
 
-/// A MADT of these CPUs, enabled, by APIC id; their UIDs are 100 more.
+/// Starts a MADT with enabled CPUs of these APIC ids. Their UIDs are greater by 100.
 pub fn cpus(apic_ids: impl IntoIterator<Item = u8>) -> TableBuilder {
     TableBuilder::madt().entries(apic_ids.into_iter().map(|id| local_apic(100 + id, id)))
 }
 
-/// A MADT entry of a CPU that may come later.
+/// Returns a MADT entry of a CPU that is not enabled.
 pub fn absent_cpu(apic_id: u32) -> MadtLocalX2Apic {
     let mut entry = local_x2apic(0, ApicId(apic_id));
     entry.flags = 0.into();
     entry
 }
 
-/// An SRAT entry that places a CPU.
+/// Returns an SRAT entry for a CPU.
 pub fn cpu(apic_id: u32, domain: u32) -> SratX2ApicAffinity {
     x2apic_affinity(ApicId(apic_id), ProximityDomain(domain))
 }
 
-/// An SRAT entry for memory.
+/// Returns an SRAT entry for memory.
 pub fn memory(base: u64, length: u64, domain: u32) -> SratMemoryAffinity {
     memory_affinity(base, length, ProximityDomain(domain))
 }
 
-/// The same with more flags.
+/// Returns an SRAT entry for memory with additional flags.
 pub fn memory_with(flags: u32, base: u64, length: u64, domain: u32) -> SratMemoryAffinity {
     let mut entry = memory(base, length, domain);
     entry.flags = (SratMemoryAffinity::ENABLED | flags).into();
@@ -108,7 +109,7 @@ pub fn node(index: usize) -> NodeId {
     NodeId::new(index).expect("a node's index")
 }
 
-/// All ranges as (start, end, node).
+/// Returns all ranges as (start, end, node).
 pub fn ranges(topology: &NumaTopology) -> Vec<(u64, u64, usize)> {
     topology
         .ranges()
@@ -117,12 +118,12 @@ pub fn ranges(topology: &NumaTopology) -> Vec<(u64, u64, usize)> {
         .collect()
 }
 
-/// The domains of the nodes.
+/// Returns the domains of the nodes.
 pub fn domains(topology: &NumaTopology) -> Vec<u32> {
     topology.nodes().iter().map(|node| node.domain.0).collect()
 }
 
-/// The CPUs as (APIC id, node), by id.
+/// Returns the CPUs as (APIC id, node), ordered by id.
 pub fn placed(topology: &NumaTopology) -> Vec<(u32, usize)> {
     topology.cpus().iter().map(|cpu| (cpu.apic_id.0, cpu.node.index())).collect()
 }

@@ -1,8 +1,8 @@
-//! A second, naive reading of memory entries, frame by frame, to hold the sweep against.
+//! A naive model of memory entries, frame by frame, to compare with the sweep.
 use std::vec::Vec;
 use units::{FRAME_SIZE, PhysRange};
 
-/// A memory entry as a property test makes it, in frames.
+/// A memory entry of a property test, in frames.
 #[derive(Clone, Copy, Debug)]
 pub struct Slab {
     pub start: u64,
@@ -11,7 +11,7 @@ pub struct Slab {
     pub hot_pluggable: bool,
 }
 
-/// The domain of each of the first `count` frames; `None` for a frame that is nobody's.
+/// Returns the domain of each of the first `count` frames, or `None` for a frame without a domain.
 pub fn owners(slabs: &[Slab], ram: &[PhysRange], count: u64) -> Vec<Option<u32>> {
     let is_ram = |frame: u64| {
         let frame = PhysRange::new(frame * FRAME_SIZE, (frame + 1) * FRAME_SIZE);
@@ -24,7 +24,7 @@ pub fn owners(slabs: &[Slab], ram: &[PhysRange], count: u64) -> Vec<Option<u32>>
     let winner = |frame: u64| {
         let covers = |slab: &&&Slab| (slab.start..slab.start + slab.frames).contains(&frame);
         let candidates = useful.iter().filter(covers);
-        // The later start, the shorter, what is there, the lower domain.
+        // Precedence: the later start, the shorter range, not hot-pluggable, the lower domain.
         candidates
             .min_by_key(|slab| (u64::MAX - slab.start, slab.frames, slab.hot_pluggable, slab.domain))
             .filter(|slab| !slab.hot_pluggable || ram.is_empty() || is_ram(frame))

@@ -1,4 +1,4 @@
-//! What holds for any machine, and for any bytes in place of its tables.
+//! Properties that hold for any machine, and for any bytes in place of its tables.
 use acpi_tables::Finding;
 use acpi_tables::builder::{TableBuilder, local_x2apic};
 use acpi_tables::wire::SratMemoryAffinity;
@@ -10,10 +10,10 @@ use units::{ApicId, FRAME_SIZE, PhysAddr, PhysRange};
 use super::machine::*;
 use super::model::{Slab, owners};
 
-/// Frames that the small machines of the properties have.
+/// The number of frames of the small machines in these tests.
 const FRAMES: u64 = 64;
 
-/// RAM in broken frames, ascending and apart.
+/// Generates RAM that starts and ends within frames, in ascending order and without overlaps.
 fn ram() -> impl Strategy<Value = Vec<PhysRange>> {
     prop::collection::btree_set(0..FRAMES * 4, 0..12).prop_map(|edges| {
         let edges: Vec<u64> = edges.into_iter().map(|quarter| quarter * FRAME_SIZE / 4).collect();
@@ -36,18 +36,18 @@ fn entry(slab: &Slab) -> SratMemoryAffinity {
     memory_with(flags, slab.start * FRAME_SIZE, slab.frames * FRAME_SIZE, slab.domain)
 }
 
-/// A machine whose tables are right: domains ascending, each with CPUs and ranges that nobody else has.
+/// A machine with correct tables: ascending domains, each with CPUs and ranges of its own.
 #[derive(Clone, Debug)]
-struct Sound {
+struct Correct {
     domains: Vec<u32>,
-    /// APIC id, index of the domain, whether it is there.
+    /// APIC id, index of the domain, and true if the CPU is enabled.
     cpus: Vec<(u32, usize, bool)>,
     /// Base, length, index of the domain.
     ranges: Vec<(u64, u64, usize)>,
     matrix: Vec<u8>,
 }
 
-fn sound() -> impl Strategy<Value = Sound> {
+fn correct() -> impl Strategy<Value = Correct> {
     let domains = prop::collection::btree_set(0..12_u32, 1..7);
     domains.prop_flat_map(|domains| {
         let count = domains.len();
@@ -62,19 +62,19 @@ fn sound() -> impl Strategy<Value = Sound> {
                 (base, frames * FRAME_SIZE, domain)
             });
             (0..12).for_each(|n| matrix[n * 13] = 10);
-            Sound { domains: domains.into_iter().collect(), cpus, ranges: ranges.collect(), matrix }
+            Correct { domains: domains.into_iter().collect(), cpus, ranges: ranges.collect(), matrix }
         })
     })
 }
 
-/// CPUs in any order, no APIC id twice.
+/// Generates CPUs in any order, with distinct APIC ids.
 fn cpu_list(domains: usize) -> impl Strategy<Value = Vec<(u32, usize, bool)>> {
     let cpus = prop::collection::btree_map(0..400_u32, (0..domains, any::<bool>()), 1..20);
     cpus.prop_map(|map| map.into_iter().map(|(id, (domain, here))| (id, domain, here)).collect::<Vec<_>>())
         .prop_shuffle()
 }
 
-impl Sound {
+impl Correct {
     fn machine(&self) -> Machine {
         let srat = TableBuilder::srat(3)
             .entries(self.cpus.iter().rev().map(|&(id, domain, _)| cpu(id, self.domains[domain])))
@@ -99,30 +99,30 @@ impl Sound {
 
 proptest! {
     #[test]
-    fn a_sound_machine_comes_out_as_it_went_in(sound in sound()) {
-        let machine = sound.machine();
-        let (topology, told) = machine.build();
+    fn the_topology_of_a_correct_machine_matches_its_tables(correct in correct()) {
+        let machine = correct.machine();
+        let (topology, reported) = machine.build();
         check(&topology, &machine.ram);
-        prop_assert_eq!(told, []);
+        prop_assert_eq!(reported, []);
 
-        let here = || sound.cpus.iter().filter(|cpu| cpu.2);
-        let used: BTreeSet<usize> = here().map(|cpu| cpu.1).chain(sound.ranges.iter().map(|range| range.2)).collect();
+        let here = || correct.cpus.iter().filter(|cpu| cpu.2);
+        let used: BTreeSet<usize> = here().map(|cpu| cpu.1).chain(correct.ranges.iter().map(|range| range.2)).collect();
         let used: Vec<usize> = used.into_iter().collect();
         let index = |domain: usize| used.iter().position(|&used| used == domain).unwrap();
-        prop_assert_eq!(domains(&topology), used.iter().map(|&domain| sound.domains[domain]).collect::<Vec<_>>());
+        prop_assert_eq!(domains(&topology), used.iter().map(|&domain| correct.domains[domain]).collect::<Vec<_>>());
         prop_assert_eq!(placed(&topology), here().map(|&(id, domain, _)| (id, index(domain))).collect::<Vec<_>>());
-        let expected: Vec<_> = sound.ranges.iter().map(|&(base, length, domain)| (base, base + length, index(domain))).collect();
+        let expected: Vec<_> = correct.ranges.iter().map(|&(base, length, domain)| (base, base + length, index(domain))).collect();
         prop_assert_eq!(ranges(&topology), expected);
         for (from, &first) in used.iter().enumerate() {
             for (to, &second) in used.iter().enumerate() {
-                let written = sound.matrix[(sound.domains[first] * 12 + sound.domains[second]) as usize];
+                let written = correct.matrix[(correct.domains[first] * 12 + correct.domains[second]) as usize];
                 prop_assert_eq!(topology.distance(node(from), node(to)), Some(written));
             }
         }
     }
 
     #[test]
-    fn every_frame_has_the_owner_that_a_naive_reading_gives(slabs in slabs(), ram in ram()) {
+    fn every_frame_has_the_owner_that_the_naive_model_gives(slabs in slabs(), ram in ram()) {
         let srat = TableBuilder::srat(3).entries(slabs.iter().map(entry)).build();
         let machine = Machine { srat: Some(srat), ram, ..Machine::default() };
         let (topology, _) = machine.build();
@@ -154,17 +154,17 @@ proptest! {
             let machine = Machine { ram: ram.clone(), ..Machine::of(TableBuilder::srat(3).entry(&entries.concat()[..]), cpus(0..8)) };
             machine.build()
         };
-        let (topology, told) = build(&entries);
-        // Any seed gives some order: sort by a hash of it.
+        let (topology, reported) = build(&entries);
+        // Sorts by a hash with the seed, so that each seed gives another order.
         entries.sort_by_key(|entry| entry.iter().fold(seed, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)));
-        let (permuted, told_permuted) = build(&entries);
+        let (permuted, reported_permuted) = build(&entries);
         prop_assert_eq!(topology, permuted);
-        let rules = |told: Vec<Told>| told.into_iter().map(|told| told.1).collect::<BTreeSet<_>>();
-        prop_assert_eq!(rules(told), rules(told_permuted));
+        let rules = |reported: Vec<Reported>| reported.into_iter().map(|reported| reported.1).collect::<BTreeSet<_>>();
+        prop_assert_eq!(rules(reported), rules(reported_permuted));
     }
 
     #[test]
-    fn any_bytes_give_a_topology_that_holds(
+    fn any_bytes_give_a_valid_topology(
         srat in prop::collection::vec(any::<u8>(), 0..300),
         madt in prop::collection::vec(any::<u8>(), 0..200),
         localities in prop_oneof![0..20_u64, any::<u64>()],
@@ -179,18 +179,18 @@ proptest! {
             ram,
             ..Machine::of(TableBuilder::srat(revision).entry(&srat[..]), TableBuilder::madt().entry(&madt[..]))
         };
-        let (topology, told) = machine.build();
+        let (topology, reported) = machine.build();
         check(&topology, &machine.ram);
-        prop_assert!(told.len() <= srat.len() + madt.len() + machine.ram.len() + 2 * topology.node_count() + 300);
+        prop_assert!(reported.len() <= srat.len() + madt.len() + machine.ram.len() + 2 * topology.node_count() + 300);
     }
 
     #[test]
-    fn flipped_bits_and_cut_tables_of_a_sound_machine_lose_no_frame(
-        sound in sound(),
+    fn flipped_bits_and_cut_tables_of_a_correct_machine_lose_no_frame(
+        correct in correct(),
         flips in prop::collection::vec((0..3_usize, any::<prop::sample::Index>(), 0..8_u32), 1..6),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
-        let mut machine = sound.machine();
+        let mut machine = correct.machine();
         for (table, index, bit) in flips {
             let table = [&mut machine.srat, &mut machine.slit, &mut machine.madt][table].as_mut().unwrap();
             let index = 4 + index.index(table.len() - 4);
@@ -205,7 +205,6 @@ proptest! {
     }
 }
 
-/// Findings are one line each, whatever the numbers in them.
 #[test]
 fn no_finding_is_longer_than_a_line() {
     let machine = Machine::two_nodes();

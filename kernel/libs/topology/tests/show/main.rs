@@ -1,119 +1,27 @@
-//! The example `show`: whatever its files hold, it shows one machine, and says what was wrong with them.
+//! Tests of the example `show`: for any files, it shows one machine and the faults in its tables.
 #[path = "../../../acpi-tables/tests/collection/mod.rs"]
-#[allow(dead_code, reason = "only the tables' bytes and names are asked for")]
+#[allow(dead_code, reason = "these tests use only the tables' bytes and names")]
 mod collection;
 mod files;
 mod outputs;
 mod performance;
 #[path = "../../examples/show/main.rs"]
-#[allow(dead_code, reason = "a test runs the program, not its `main`")]
+#[allow(dead_code, reason = "the tests call `run`, not `main`")]
 mod show;
+mod support;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use acpi_tables::builder::{TableBuilder, extended_rsdp, local_apic, memory_affinity, rsdp, x2apic_affinity};
-use acpi_tables::wire::SratMemoryAffinity;
+use acpi_tables::builder::{TableBuilder, extended_rsdp, local_apic, memory_affinity, rsdp};
 use serde_json::{Value, json};
-use units::{ApicId, ProximityDomain};
+use support::{Folder, dump, events, events_of, madt, run, slit, srat};
+use units::ProximityDomain;
 use zerocopy::IntoBytes;
 
-/// A folder that goes with its test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("show-{test}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// What the program did.
-struct Shown {
-    status: u8,
-    out: String,
-    complaints: String,
-}
-
-fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Shown {
-    let (mut out, mut complaints) = (Vec::new(), Vec::new());
-    let status = show::run(arguments.into_iter().map(Into::into), &mut out, &mut complaints);
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Shown { status, out: text(out), complaints: text(complaints) }
-}
-
-/// The findings' rules and the topology that the program writes of these files, each event as the contract has it.
-fn events(files: &[PathBuf]) -> (Vec<String>, Value) {
-    let shown = run([OsString::from("--json")].into_iter().chain(files.iter().map(OsString::from)));
-    assert_eq!(shown.status, 0, "{}", shown.complaints);
-    events_of(&shown)
-}
-
-fn events_of(shown: &Shown) -> (Vec<String>, Value) {
-    let mut events: Vec<Value> =
-        shown.out.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect();
-    let topology = events.pop().expect("a topology at least");
-    assert_eq!(topology["event"], "topology");
-    assert!(!topology["nodes"].as_array().unwrap().is_empty());
-    assert!(events.iter().all(|event| event["event"] == "finding"), "findings come first");
-    let rules = events.iter().map(|event| event["rule"].as_str().unwrap().to_string()).collect();
-    (rules, topology)
-}
-
-fn srat() -> Vec<u8> {
-    let memory = |base: u64, domain| memory_affinity(base << 20, 256 << 20, ProximityDomain(domain));
-    let mut slot = memory(512, 7);
-    slot.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::HOT_PLUGGABLE).into();
-    TableBuilder::srat(3)
-        .entries((0..4).map(|id| x2apic_affinity(ApicId(id), ProximityDomain(id / 2 * 7))))
-        .entry(&memory(0, 0))
-        .entry(&memory(256, 7))
-        .entry(&slot)
-        .build()
-}
-
-fn slit() -> Vec<u8> {
-    let mut matrix = [20; 64];
-    (0..8).for_each(|n| matrix[n * 9] = 10);
-    matrix[7] = 31;
-    TableBuilder::slit(8, &matrix).build()
-}
-
-/// Of four CPUs the third is first.
-fn madt() -> Vec<u8> {
-    TableBuilder::madt().entries([2, 0, 1, 3].map(|id| local_apic(id, id))).build()
-}
-
-/// The text that acpidump makes of a table.
-fn dump(table: &[u8]) -> String {
-    let mut text = format!("{} @ 0x000000007FFE2A3C\n", String::from_utf8_lossy(&table[..4]));
-    for (index, line) in table.chunks(16).enumerate() {
-        let bytes: String = line.iter().map(|byte| format!("{byte:02X} ")).collect();
-        let letter = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' };
-        let letters: String = line.iter().map(letter).collect();
-        text += &format!("    {:04X}: {bytes:<48} {letters}\n", index * 16);
-    }
-    text + "\n"
-}
-
 #[test]
-fn the_topology_event_is_that_of_the_contract_with_slots_marked_and_no_pages() {
+fn the_topology_event_keeps_the_contract_with_slots_marked_and_no_pages() {
     let folder = Folder::new("contract");
     let files = [folder.file("a", madt()), folder.file("b", srat()), folder.file("c", slit())];
     let (rules, topology) = events(&files);
@@ -147,20 +55,20 @@ fn the_order_of_the_files_and_an_acpidump_of_them_all_change_nothing() {
 }
 
 #[test]
-fn the_letters_behind_a_short_line_of_an_acpidump_are_no_bytes() {
+fn the_letters_after_a_short_line_of_an_acpidump_are_no_bytes() {
     let folder = Folder::new("letters");
     let mut table = madt();
-    // The last line has two bytes and their letters, which read as one more byte.
+    // The last line has two bytes and their letters, which look like one more byte.
     table.truncate(48);
     table.extend(*b"AB");
     let json = |file: PathBuf| run([OsString::from("--json"), file.into()]).out;
     let raw = json(folder.file("raw", &table));
     assert_eq!(json(folder.file("dump", dump(&table))), raw);
-    assert!(raw.contains("claims 76 bytes where 50 could be mapped"), "{raw}");
+    assert!(raw.contains("says 76 bytes, but only 50 can be read"), "{raw}");
 }
 
 #[test]
-fn the_root_pointer_that_acpidump_writes_with_the_tables_is_passed_over() {
+fn the_root_pointer_that_acpidump_writes_with_the_tables_is_skipped() {
     let folder = Folder::new("pointer");
     let expected = events(&[folder.file("srat", srat())]);
     for pointer in [rsdp(0x3ffe_0000).as_bytes(), extended_rsdp(0x3ffe_0000, 0x3ffe_1000).as_bytes()] {
@@ -170,15 +78,15 @@ fn the_root_pointer_that_acpidump_writes_with_the_tables_is_passed_over() {
 }
 
 #[test]
-fn an_acpidump_without_one_of_its_lines_is_a_table_that_ends_there() {
+fn an_acpidump_with_a_missing_line_gives_a_table_that_ends_there() {
     let folder = Folder::new("hole");
     let text: String = dump(&srat()).split_inclusive('\n').filter(|line| !line.contains("0080:")).collect();
     let shown = run([folder.file("dump", text)]);
-    assert!(shown.out.contains("claims 264 bytes where 128 could be mapped"), "{}", shown.out);
+    assert!(shown.out.contains("says 264 bytes, but only 128 can be read"), "{}", shown.out);
 }
 
 #[test]
-fn any_subset_of_the_tables_will_do() {
+fn any_subset_of_the_tables_gives_a_topology() {
     let folder = Folder::new("subset");
     let [madt, srat, slit] = [folder.file("a", madt()), folder.file("b", srat()), folder.file("c", slit())];
     let (rules, topology) = events(std::slice::from_ref(&srat));
@@ -195,7 +103,7 @@ fn any_subset_of_the_tables_will_do() {
 }
 
 #[test]
-fn whatever_is_in_a_file_there_is_one_node_and_its_findings() {
+fn any_file_gives_a_node_and_findings() {
     let folder = Folder::new("any");
     let other = |signature: &[u8; 4]| {
         let mut table = madt();
@@ -224,15 +132,15 @@ fn whatever_is_in_a_file_there_is_one_node_and_its_findings() {
     }
     for signature in [b"DSDT", b"ASF!", b"____"] {
         let (rules, _) = events(&[folder.file("other", other(signature))]);
-        assert_eq!(rules, [""; 0], "a table of something else is nothing wrong");
+        assert_eq!(rules, [""; 0], "a table with another signature is no finding");
     }
     let dsdt = folder.file("dsdt", other(b"DSDT"));
     let shown = run([OsString::from("--json"), dsdt.into()]);
-    assert!(shown.complaints.contains("DSDT is passed over"), "{}", shown.complaints);
+    assert!(shown.complaints.contains("DSDT is skipped"), "{}", shown.complaints);
 }
 
 #[test]
-fn a_thousand_findings_of_a_rule_are_told_in_seventeen_lines() {
+fn a_thousand_findings_of_a_rule_become_seventeen_lines() {
     let folder = Folder::new("many");
     let empty = std::iter::repeat_n(memory_affinity(0, 0, ProximityDomain(0)), 1000);
     let table = TableBuilder::srat(3).entries(empty).entry(&memory_affinity(0, 1 << 20, ProximityDomain(0)));
@@ -295,7 +203,7 @@ fn options_are_explained() {
     assert!(unknown.complaints.contains("--jsno"));
 }
 
-/// Each machine of the collection, raw and as a dump, alone by each of its tables and with all of them.
+/// Shows each machine of the collection from raw tables and from a dump, and from each of its tables alone.
 #[test]
 fn every_machine_of_the_collection_is_shown_in_both_ways() {
     let folder = Folder::new("collection");

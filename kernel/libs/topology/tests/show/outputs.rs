@@ -1,11 +1,11 @@
-//! What the example does where nobody reads what it writes, or nobody can.
+//! Tests of outputs that nobody reads or that cannot be written.
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
 use super::{Folder, run, show, srat};
 
-/// An output that takes nothing.
+/// An output that fails on every write.
 struct Failing(ErrorKind);
 
 impl Write for Failing {
@@ -18,7 +18,7 @@ impl Write for Failing {
     }
 }
 
-/// A table of something else, which is complained of, a sound one, and perhaps a file that is not there.
+/// Returns arguments with a table that is skipped with a complaint, a correct one, and maybe a missing file.
 fn arguments(folder: &Folder, with_missing: bool) -> Vec<OsString> {
     let mut other = srat();
     other[..4].copy_from_slice(b"DSDT");
@@ -46,7 +46,7 @@ fn complaints_that_cannot_be_written_cost_neither_the_output_nor_the_status() {
 }
 
 #[test]
-fn a_reader_who_has_seen_enough_changes_nothing_of_the_status() {
+fn a_reader_that_stops_early_does_not_change_the_status() {
     let folder = Folder::new("enough");
     for with_missing in [false, true] {
         let arguments = arguments(&folder, with_missing);
@@ -57,7 +57,7 @@ fn a_reader_who_has_seen_enough_changes_nothing_of_the_status() {
 }
 
 #[test]
-fn output_that_cannot_be_written_is_complained_of() {
+fn output_that_cannot_be_written_causes_a_complaint() {
     let folder = Folder::new("full");
     for arguments in [arguments(&folder, false), ["--help"].map(OsString::from).to_vec()] {
         let mut complaints = Vec::new();

@@ -1,4 +1,4 @@
-//! What the example `show` makes of HMAT, MSCT and the SRAT's devices.
+//! Tests of the output for HMAT, MSCT and the SRAT's devices.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ const READ_LATENCY: u8 = 1;
 const WRITE_BANDWIDTH: u8 = 5;
 const UNREACHABLE: u16 = 0xffff;
 
-/// Node 0 (domain 0) with CPUs, node 1 (domain 7) without, a device in domain 5 and a port in domain 6.
+/// Returns an SRAT: node 0 (domain 0) with CPUs, node 1 (domain 7) without, a device in domain 5, a port in domain 6.
 fn srat() -> Vec<u8> {
     let memory = |base: u64, domain| memory_affinity(base << 20, 256 << 20, ProximityDomain(domain));
     TableBuilder::srat(3)
@@ -50,7 +50,7 @@ fn files(folder: &Folder) -> [PathBuf; 3] {
 }
 
 #[test]
-fn the_topology_event_has_what_the_hmat_says() {
+fn the_topology_event_contains_the_hmats_values() {
     let folder = Folder::new("hmat");
     let (rules, topology) = events(&files(&folder));
     assert_eq!(rules, [""; 0]);
@@ -71,7 +71,7 @@ fn the_topology_event_has_what_the_hmat_says() {
 }
 
 #[test]
-fn the_order_of_the_files_and_an_acpidump_change_nothing_of_what_the_hmat_says() {
+fn the_order_of_the_files_and_an_acpidump_do_not_change_the_hmats_values() {
     let folder = Folder::new("hmat-order");
     let files = files(&folder);
     let expected = events(&files);
@@ -87,11 +87,11 @@ fn people_see_latency_bandwidth_attachments_side_caches_devices_and_limits() {
     let folder = Folder::new("hmat-people");
     let shown = run(files(&folder));
     assert_eq!((shown.status, &shown.complaints[..]), (0, ""));
-    assert!(!shown.out.contains("passed over"), "{}", shown.out);
+    assert!(!shown.out.contains("skipped"), "{}", shown.out);
     for lines in [
         "Latency and bandwidth from a row's domain to a column's node, from the HMAT\n",
         "\n  read latency (ns)\n      domain       0       1\n           0      80 130.050\n           5       ?       -\n",
-        "\n  write latency (ns): not said\n",
+        "\n  write latency (ns): unspecified\n",
         "\n  write bandwidth (MB/s)\n      domain       0       1\n           0   80000   40000\n",
         "  memory of node 1 is attached to domain 0\n",
         "  node 1 has a side cache of 65536 KiB, level 1 of 1, direct mapped, write-through, lines of 64 bytes\n",
@@ -107,7 +107,7 @@ fn people_see_latency_bandwidth_attachments_side_caches_devices_and_limits() {
 }
 
 #[test]
-fn what_is_wrong_in_hmat_and_msct_is_told_once() {
+fn a_fault_in_hmat_and_msct_is_reported_once() {
     let folder = Folder::new("hmat-wrong");
     let unknown = attachment(ProximityDomain(9), Some(ProximityDomain(0)));
     let hmat = TableBuilder::hmat(2).entry(&unknown).build();
@@ -123,15 +123,15 @@ fn what_is_wrong_in_hmat_and_msct_is_told_once() {
 }
 
 #[test]
-fn an_hmat_without_an_srat_is_put_aside_and_people_are_told() {
+fn an_hmat_without_an_srat_is_not_used_which_the_output_says() {
     let folder = Folder::new("hmat-alone");
     let [hmat, ..] = files(&folder);
     assert_eq!(events(std::slice::from_ref(&hmat)).1.get("performance"), None);
     let shown = run([hmat]);
-    assert!(shown.out.contains("without an SRAT of use the HMAT is not asked"), "{}", shown.out);
+    assert!(shown.out.contains("without a usable SRAT the HMAT is not used"), "{}", shown.out);
 }
 
-/// Each machine of the collection that has an HMAT and an SRAT: a value for each initiator and node, either way round.
+/// Each measure has a row for each initiator and a column for each node, in any order of the files.
 #[test]
 fn every_machine_of_the_collection_with_an_hmat_has_performance_in_its_event() {
     let folder = Folder::new("hmat-collection");
@@ -164,6 +164,6 @@ fn every_machine_of_the_collection_with_an_hmat_has_performance_in_its_event() {
         assert!(shown.out.contains("\n  read latency (ns)\n      domain"), "{name}:\n{}", shown.out);
         seen += 1;
     }
-    // Without the collection there is nothing to see.
+    // Without the collection there is no machine to check.
     assert!(seen > 0 || machines.is_empty());
 }

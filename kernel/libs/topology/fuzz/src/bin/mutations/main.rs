@@ -1,8 +1,8 @@
-//! The soak of plain mutations: `mutations COUNT [FOLDER]` reads so many mutated tables, on all cores, without allocating for
-//! each, and says how many they were, how fast, and what was told of them.
+//! The soak of plain mutations: `mutations COUNT [FOLDER]` reads COUNT mutated tables on all cores.
 //!
-//! The tables mutated are those of the builder and, where FOLDER has them, the collection's. Case N is the same table on
-//! every host with the same tables, however many cores it has; one that fails is named by its block and its place in it.
+//! It mutates tables of the builder and, if FOLDER contains it, of the collection. It prints the number of tables, their
+//! findings, and the speed. Case N is the same table on every host with the same collection, for any number of cores. A
+//! failure is identified by its block and its case within the block.
 mod random;
 mod seeds;
 
@@ -18,25 +18,25 @@ use fuzz::readers::read;
 use random::Random;
 use topology::NumaTopology;
 
-/// Cases that one seed makes.
+/// The number of cases of one seed.
 const BLOCK: u64 = 1 << 16;
 
-/// Every so many cases the topology is built as well.
+/// The soak builds a topology in one of this many cases.
 const TOPOLOGY_EVERY: u64 = 256;
 
-/// The most mutations of one table.
+/// The highest number of mutations of one table.
 const MUTATIONS: u64 = 4;
 
 thread_local! {
-    /// Block and case in it, for whoever wants to see it fail again.
+    /// The current block and the case within it, to reproduce a failure.
     static CASE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// What came of some cases.
+/// The results of some cases.
 #[derive(Default)]
 struct Outcome {
     cases: u64,
-    /// Tables of which something was told.
+    /// Tables with findings.
     faulty: u64,
     findings: u64,
     topologies: u64,
@@ -72,7 +72,7 @@ fn main() {
     let total = run(count, &machines);
     let seconds = start.elapsed().as_secs_f64();
     println!(
-        "mutations: {} tables, {} of them told of in {} findings; {} topologies; none panicked or read on past its table",
+        "mutations: {} tables, {} of them with {} findings; {} topologies; no panic and no read past a table's end",
         total.cases, total.faulty, total.findings, total.topologies
     );
     println!("mutations: {:.0} a second on {} cores", total.cases as f64 / seconds, cores());
@@ -82,7 +82,7 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, Into::into)
 }
 
-/// Runs all cases, on every core.
+/// Runs all cases on all cores.
 fn run(count: u64, machines: &[Machine]) -> Outcome {
     let next_block = AtomicU64::new(0);
     let work = || {
@@ -107,7 +107,7 @@ fn run(count: u64, machines: &[Machine]) -> Outcome {
     total
 }
 
-/// One core's share, and the room that it works in.
+/// The state of one core. It reuses its buffers, so a case allocates nothing.
 struct Worker<'a> {
     machines: &'a [Machine],
     table: Vec<u8>,
@@ -117,7 +117,7 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn new(machines: &'a [Machine]) -> Self {
         let longest = machines.iter().flat_map(|machine| &machine.tables).map(Vec::len).max().unwrap_or(0);
-        // Each mutation may add another table.
+        // Each mutation may append another table.
         let room = longest * (1 + MUTATIONS as usize);
         Self { machines, table: Vec::with_capacity(room), topology: Box::new(NumaTopology::EMPTY) }
     }

@@ -1,13 +1,13 @@
-//! Numbers that look random and are the same each time: SplitMix64 (Steele, Lea and Flood, 2014).
+//! A reproducible pseudorandom generator: SplitMix64 (Steele, Lea and Flood, 2014).
 use fuzz::mutation::Mutation;
 
-/// The state: a counter.
+/// The generator. Its state is a counter.
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers of this seed.
+    /// Creates the generator of a seed.
     pub const fn new(seed: u64) -> Self {
-        // Seeds next to each other are to start far apart.
+        // Spreads adjacent seeds far apart.
         Self(seed.wrapping_mul(0xd134_2543_de82_ef95))
     }
 
@@ -19,18 +19,18 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// A number under `limit`, which is small.
+    /// Returns a number below `limit`, which must be less than 2³².
     pub const fn below(&mut self, limit: u64) -> u64 {
         ((self.next() >> 32) * limit) >> 32
     }
 
-    /// What to do to a table: mostly one small thing.
+    /// Returns a mutation: usually a small one.
     pub const fn mutation(&mut self) -> Mutation {
         let (kind, at, value) = (self.below(16), self.next() as u32, self.next());
         match kind {
             0..4 => Mutation::FlipBit { at, bit: value as u8 },
             4..7 => Mutation::SetByte { at, value: value as u8 },
-            7..11 => Mutation::SetTelling { at, value: value as u8 },
+            7..11 => Mutation::SetBoundary { at, value: value as u8 },
             11 => Mutation::SetLength {
                 off: value as i8,
                 otherwise: if at % 4 == 0 { Some((value >> 32) as u32) } else { None },

@@ -1,4 +1,4 @@
-//! The machines whose tables are mutated: some of the builder's, and those of the collection.
+//! The machines whose tables are mutated: some from the builder, and those of the collection.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,13 @@ use fuzz::machine::Machine;
 use topology::{NumaMode, NumaTopology};
 use units::PhysRange;
 
-/// Machines of the builder's.
+/// The number of machines from the builder.
 const BUILT: u64 = 64;
 
-/// Bytes that each of those is made of.
+/// The number of bytes from which each of them is built.
 const BYTES: usize = 4096;
 
-/// All machines. Says whether the collection is among them.
+/// Returns all machines. Prints a line if there is no collection.
 pub fn read(folder: Option<&Path>) -> Vec<Machine> {
     let mut machines: Vec<Machine> = (0..BUILT).map(built).collect();
     let before = machines.len();
@@ -22,7 +22,7 @@ pub fn read(folder: Option<&Path>) -> Vec<Machine> {
         machines.extend(["qemu", "real"].iter().flat_map(|part| collected(&folder.join(part))));
     }
     if machines.len() == before {
-        println!("mutations: there is no collection of tables; the builder's have to do");
+        println!("mutations: there is no collection of tables; only the builder's are used");
     }
     machines
 }
@@ -30,13 +30,12 @@ pub fn read(folder: Option<&Path>) -> Vec<Machine> {
 fn built(seed: u64) -> Machine {
     let mut random = crate::random::Random::new(u64::MAX - seed);
     let bytes: Vec<u8> = (0..BYTES).map(|_| random.below(256) as u8).collect();
-    let machine =
-        Machine::arbitrary(&mut Unstructured::new(&bytes)).expect("running out of bytes gives zeroes");
-    // Reading its tables is what is to be seen.
+    let machine = Machine::arbitrary(&mut Unstructured::new(&bytes)).expect("too few bytes count as zeros");
+    // Other modes do not use the tables.
     Machine { numa: NumaMode::FromFirmware, ..machine }
 }
 
-/// The machines of a folder: `MACHINE__SIGNATURE….bin`. Their RAM is what their own tables say.
+/// Returns the machines of a folder with files `MACHINE__SIGNATURE….bin`. Their RAM is the memory in their tables.
 fn collected(folder: &Path) -> Vec<Machine> {
     let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
     let mut machines = BTreeMap::<String, BTreeMap<String, Vec<u8>>>::new();
@@ -56,7 +55,7 @@ fn collected(folder: &Path) -> Vec<Machine> {
     machines.into_values().map(with_ram).collect()
 }
 
-/// The memory that its tables speak of, slots left out.
+/// Returns the memory that a machine's tables list, without hot-pluggable ranges.
 fn ram_of(machine: &Machine) -> Vec<PhysRange> {
     let mut topology = Box::new(NumaTopology::EMPTY);
     machine.check(&mut topology);

@@ -1,0 +1,144 @@
+//! Builds what the verbs of `run.sh` need: kernels, disk images, the comparison, the fuzz targets.
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+use boot::process::attached;
+use boot::{artifacts, driver};
+
+use crate::command::{cargo, quietly, run, say};
+
+/// The workspace of the page allocator beside other crates'. It is its own, as nothing else needs those crates.
+pub const COMPARISON: &str = "kernel/libs/page-alloc/comparison";
+
+/// The workspace of the fuzz targets. It is its own, as nothing else needs libFuzzer.
+pub const FUZZ: &str = "kernel/libs/topology/fuzz";
+
+/// The host that the fuzz targets run on. Naming it spares build scripts the fuzz targets' flags.
+pub const HOST: &str = "x86_64-unknown-linux-gnu";
+
+/// The fuzz targets.
+pub const FUZZ_TARGETS: [&str; 7] = ["srat", "slit", "madt", "hmat", "msct", "root", "topology"];
+
+/// The flags that cargo-fuzz passes, without its sanitizers: everything that is fuzzed forbids unsafe code.
+const FUZZ_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// Builds both disk images, with the example drivers and these.
+///
+/// # Errors
+/// A part of them cannot be built.
+pub fn images(drivers: &[PathBuf]) -> Result<()> {
+    announce("x86_64-unknown-none/release/kernel", "Building the kernel");
+    quietly("the kernel", &mut cargo(&["kernel", "--quiet"]))?;
+    announce("image-builder/release/image", "Building the boot loader: about two minutes, once");
+    quietly("the boot loader", &mut loader_cargo(&["build"]))?;
+    let mut builder = attached(artifacts::image_builder()?);
+    builder.arg("--kernel").arg(artifacts::kernel()?);
+    builder.arg("--bios").arg(target("proxima-bios.img"));
+    builder.arg("--uefi").arg(target("proxima-uefi.img"));
+    let examples = driver::build_examples()?;
+    let all = || examples.iter().chain(drivers);
+    if all().next().is_some() {
+        builder.arg("--drivers").args(all());
+    }
+    run(&mut builder)
+}
+
+/// Builds the kernel that checks its own lock order and arithmetic.
+///
+/// # Errors
+/// It cannot be built.
+pub fn checked_kernel() -> Result<()> {
+    quietly("the kernel that checks itself", &mut cargo(&["checked-kernel", "--quiet"]))
+}
+
+/// Builds the comparison and returns its program.
+///
+/// # Errors
+/// It cannot be built.
+pub fn comparison() -> Result<PathBuf> {
+    let program = "comparison/release/comparison";
+    announce(program, "Building the comparison");
+    quietly("the comparison", &mut comparison_cargo(&["build", "--quiet", "--release"]))?;
+    Ok(target(program))
+}
+
+/// Builds the program that mutates tables, and returns it.
+///
+/// # Errors
+/// It cannot be built.
+pub fn mutations() -> Result<PathBuf> {
+    quietly("the mutations", &mut fuzz_cargo(&["build", "--quiet", "--release", "--bin", "mutations"]))?;
+    Ok(target("fuzz/release/mutations"))
+}
+
+/// Builds the fuzz targets and returns the folder of their programs.
+///
+/// # Errors
+/// One of them cannot be built.
+pub fn fuzz_targets() -> Result<PathBuf> {
+    let programs = format!("fuzz/{HOST}/release");
+    announce(&format!("{programs}/topology"), "Building the fuzz targets");
+    let mut build =
+        fuzz_cargo(&["build", "--quiet", "--release", "--target", HOST, "--features", "libfuzzer"]);
+    build.env("RUSTFLAGS", FUZZ_FLAGS).args(FUZZ_TARGETS.map(|target| format!("--bin={target}")));
+    quietly("the fuzz targets", &mut build)?;
+    Ok(target(&programs))
+}
+
+/// Returns a cargo command for the package that builds images.
+///
+/// The crate `bootloader` compiles its stages with an unstable feature of cargo. This one package has the permission for that,
+/// and a target folder of its own, so that nothing else is built anew because of it.
+pub fn loader_cargo(words: &[&str]) -> Command {
+    let (verb, rest) = words.split_at(1);
+    let mut command = cargo(verb);
+    command.args(["--quiet", "--release", "--package", "image", "--target-dir", "target/image-builder"]);
+    command.args(rest).env_remove("CARGO_TARGET_DIR").env("RUSTC_BOOTSTRAP", "1");
+    command
+}
+
+/// Returns a cargo command for the comparison's workspace.
+pub fn comparison_cargo(words: &[&str]) -> Command {
+    workspace_cargo(COMPARISON, "target/comparison", words)
+}
+
+/// Returns a cargo command for the fuzz targets' workspace.
+pub fn fuzz_cargo(words: &[&str]) -> Command {
+    workspace_cargo(FUZZ, "target/fuzz", words)
+}
+
+fn workspace_cargo(folder: &str, target: &str, words: &[&str]) -> Command {
+    let (verb, rest) = words.split_at(1);
+    let mut command = cargo(verb);
+    command.arg("--manifest-path").arg(format!("{folder}/Cargo.toml"));
+    command.args(["--locked", "--target-dir", target]).args(rest);
+    command
+}
+
+/// Says that a build begins, unless what it makes is there: then it takes a moment.
+fn announce(file: &str, what: &str) {
+    if !target(file).exists() {
+        say(what);
+    }
+}
+
+fn target(path: &str) -> PathBuf {
+    artifacts::workspace().join("target").join(Path::new(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn every_fuzz_target_is_built_and_run() {
+        let manifest = fs::read_to_string(artifacts::workspace().join(FUZZ).join("Cargo.toml")).unwrap();
+        let sections = manifest.split("[[bin]]").skip(1).filter(|section| section.contains("libfuzzer"));
+        let names: Vec<_> = sections.filter_map(|section| section.split('"').nth(1)).collect();
+        assert_eq!(names, FUZZ_TARGETS);
+    }
+}

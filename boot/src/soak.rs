@@ -1,0 +1,123 @@
+//! The soaks: proofs that take long, each with the count of the whole and that of the sample which `./run.sh test` runs.
+mod boots;
+mod fail_allocation;
+mod fuzz;
+mod on_host;
+
+use anyhow::{Context, Result};
+
+use crate::build;
+use crate::command::say;
+
+/// A proof that takes long.
+struct Soak {
+    /// Its name on the command line.
+    name: &'static str,
+    /// How much the whole of it does.
+    whole: u64,
+    /// How much of it `./run.sh test` does.
+    sample: u64,
+    /// Does so much.
+    run: fn(u64) -> Result<()>,
+}
+
+/// The soaks, in the order in which they run. docs/testing.md says what each proves.
+const SOAKS: [Soak; 13] = [
+    Soak { name: "properties", whole: 100_000, sample: 1_000, run: on_host::properties },
+    Soak { name: "machines", whole: 1_000_000, sample: 1_000, run: on_host::machines },
+    Soak { name: "mutations", whole: 1_000_000_000, sample: 1_000_000, run: fuzz::mutations },
+    Soak { name: "fuzz", whole: fuzz::WHOLE, sample: 200_000, run: fuzz::targets },
+    Soak { name: "boots", whole: 200, sample: 5, run: boots::boots },
+    Soak { name: "threads", whole: 50, sample: 1, run: boots::threads },
+    Soak { name: "loom", whole: 3, sample: 1, run: on_host::loom },
+    Soak { name: "pages-host", whole: 1_000_000_000, sample: 10_000_000, run: on_host::pages },
+    Soak { name: "pages", whole: 100_000_000, sample: 300_000, run: boots::pages },
+    Soak { name: "fail-allocation", whole: 100_000, sample: 8, run: fail_allocation::soak },
+    Soak { name: "shapes", whole: 50, sample: 12, run: boots::shapes },
+    Soak { name: "flips", whole: 64, sample: 8, run: boots::flips },
+    Soak { name: "oracle", whole: 10, sample: 1, run: boots::oracle },
+];
+
+/// Runs all soaks, or the one of this name; the whole of it, or so much.
+///
+/// # Errors
+/// There is no soak of that name, or one of them fails.
+pub fn soak(name: Option<&str>, count: Option<u64>) -> Result<()> {
+    let chosen = chosen(name)?;
+    build::images(&[])?;
+    for soak in chosen {
+        let count = count.unwrap_or(soak.whole);
+        say(format_args!("Soak {}: {count} (a sample in `test`: {})", soak.name, soak.sample));
+        (soak.run)(count)?;
+    }
+    Ok(())
+}
+
+/// Runs the sample of each soak. The images are built.
+///
+/// # Errors
+/// One of them fails.
+pub fn samples() -> Result<()> {
+    for soak in &SOAKS {
+        say(format_args!("Sample of soak {}: {} of {}", soak.name, soak.sample, soak.whole));
+        (soak.run)(soak.sample)?;
+    }
+    Ok(())
+}
+
+/// Returns the soaks that a name stands for: all, when there is none.
+fn chosen(name: Option<&str>) -> Result<Vec<&'static Soak>> {
+    let Some(name) = name else { return Ok(SOAKS.iter().collect()) };
+    let soak = SOAKS.iter().find(|soak| soak.name == name).with_context(|| {
+        let names: Vec<_> = SOAKS.iter().map(|soak| soak.name).collect();
+        format!("no soak {name}; there are: {}", names.join(" "))
+    })?;
+    Ok(vec![soak])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boot::artifacts;
+    use std::fs;
+
+    fn names() -> Vec<&'static str> {
+        SOAKS.iter().map(|soak| soak.name).collect()
+    }
+
+    #[test]
+    fn a_name_chooses_its_soak_and_none_all() {
+        let names_of =
+            |name| chosen(name).map(|soaks| soaks.iter().map(|soak| soak.name).collect::<Vec<_>>());
+        assert_eq!(names_of(Some("loom")).unwrap(), ["loom"]);
+        assert_eq!(names_of(None).unwrap(), names());
+        assert!(
+            names_of(Some("lom")).unwrap_err().to_string().starts_with("no soak lom; there are: properties ")
+        );
+    }
+
+    #[test]
+    fn a_sample_is_less_than_the_whole() {
+        assert!(SOAKS.iter().all(|soak| 0 < soak.sample && soak.sample < soak.whole));
+    }
+
+    #[test]
+    fn the_usage_and_the_document_name_every_soak() {
+        let read = |path: &str| fs::read_to_string(artifacts::workspace().join(path)).unwrap();
+        let usage = read("run.sh");
+        let (_, usage) = usage.split_once("or one of them: ").unwrap();
+        let listed: Vec<_> = usage
+            .split("\n\n")
+            .next()
+            .unwrap()
+            .split([',', ' ', '\n'])
+            .filter(|word| !word.is_empty())
+            .collect();
+        assert_eq!(listed, names(), "run.sh --help");
+        let document = read("docs/testing.md");
+        let (_, table) = document.split_once("| soak | proves |").unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let documented: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+        assert_eq!(documented, names(), "docs/testing.md");
+    }
+}

@@ -1,0 +1,24 @@
+//! The boot loader's memory regions, read into a [`MemoryMap`].
+use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
+use memory_map::{MemoryMap, Owner};
+use units::PhysRange;
+
+/// Returns the memory map that the boot loader's regions describe. Sorts the regions in place, and logs what is wrong with them.
+pub fn read_memory_map(regions: &mut [MemoryRegion]) -> MemoryMap {
+    let map = MemoryMap::new(regions, |region| {
+        let owner = match region.kind {
+            MemoryRegionKind::Usable => Owner::Nobody,
+            MemoryRegionKind::Bootloader => Owner::Kernel,
+            _ => Owner::Firmware,
+        };
+        (PhysRange::new(region.start, region.end), owner)
+    });
+    if map.overlaps {
+        log::warn!(target: "memory", "memory regions overlap; what somebody owns is not used");
+    }
+    if map.lost_bytes > 0 {
+        let (lost_mib, most) = (map.lost_bytes >> 20, memory_map::MAX_RANGES);
+        log::warn!(target: "memory", "more than {most} separate ranges of memory: {lost_mib} MiB are not used");
+    }
+    map
+}
