@@ -31,7 +31,7 @@ use platform::{acpi, command_line, numa_topology, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
-use threads::{lifecycle, scheduler};
+use threads::{lifecycle, scheduler, tick};
 use units::{PhysRange, VirtAddr};
 
 /// Bytes of the boot loader's stack, which the kernel uses until it has memory. Building the topology takes some 300 KiB of it.
@@ -98,7 +98,7 @@ fn register_upward_calls() {
     verdict::exit_with(qemu::exit);
     report::describe_task_with(threads::name_current, threads::describe_current);
     cache_drain::register();
-    scheduler::register();
+    tick::register();
     allocate::report_refused_with(report_free::report_pages);
 }
 
@@ -106,7 +106,7 @@ fn register_upward_calls() {
 extern "C" fn boot_on_own_node() -> ! {
     // From here on this is a thread like any other, and the tick runs.
     arch::measure_timer();
-    scheduler::start_tick();
+    tick::start();
     arch::enable_interrupts();
     let Boot { parameters, ramdisk } = BOOT.get().expect("`boot` sets it before it changes stacks");
     // SAFETY: `boot` has read all that it needs of the boot information. The boot loader's stack is not used any more.

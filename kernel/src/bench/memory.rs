@@ -1,19 +1,19 @@
-//! What must not grow with memory: setting the page allocator up, by the GiB, and the answer that a node has no page.
+//! Costs that must not grow with memory: the setup of the page allocator for each GiB, and a request that finds no page.
 use super::{measure, report};
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::page_setup;
 use crate::platform::numa_topology;
 use crate::selftest::fallback::Taken;
-use crate::threads::thread::Policy;
 use alloc::format;
 use alloc::string::String;
+use page_alloc::Policy;
 use topology::Node;
 use units::NodeId;
 
 const MIB_IN_GIB: u64 = 1 << 10;
 const MIB_IN_TIB: u64 = 1 << 20;
 
-/// What the page allocator took to be set up on this machine, which is in the name.
+/// Reports what the setup of the page allocator took. The name contains the machine's memory size.
 pub fn setup() {
     let mib = numa_topology::get().nodes().iter().map(Node::memory_mib).sum();
     let name = format!("page.init.{}", size(mib));
@@ -31,7 +31,7 @@ fn size(mib: u64) -> String {
     }
 }
 
-/// A request to a node that has no page left, and to no other.
+/// Measures a strict request for a page of a node that has none left.
 pub fn exhausted(node: NodeId) {
     let mut taken = Taken::new();
     taken.take_all(node);

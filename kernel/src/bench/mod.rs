@@ -1,5 +1,5 @@
-//! Benchmarks, run by the parameter `bench`: each a `bench` event and a line. Ticks are instructions when the emulator counts
-//! those, and then the same in every run.
+//! Benchmarks, run by the parameter `bench`. Each one sends a `bench` event and logs a line. Ticks are instructions if the emulator
+//! counts those, and then they are the same in every run.
 mod memory;
 mod threads;
 
@@ -16,9 +16,9 @@ use core::alloc::Layout;
 use events::Event;
 use units::{FrameNumber, NodeId};
 
-/// Pairs of each benchmark, after as many to warm up.
+/// The number of pairs in each benchmark, after as many to warm up.
 const PAIRS: u64 = 1000;
-/// Pages in a row.
+/// The number of pages in a row.
 const BATCH: usize = 8192;
 
 /// Runs all benchmarks.
@@ -45,8 +45,8 @@ pub fn run() {
     threads::run();
 }
 
-/// What boot took, from the kernel's first instructions until it was complete: all of the work, each phase of it, and what was
-/// waited because hardware asks for it.
+/// Reports what boot took, from the kernel's first instruction until boot was complete: all of the work, each phase of it, and the
+/// waits that the hardware requires.
 fn boot() {
     let phases = phases::all();
     report("boot.kernel", phases.iter().map(|(_, ticks)| ticks).sum(), 1);
@@ -56,28 +56,27 @@ fn boot() {
     report("boot.waits", arch::waited_ticks(), 1);
 }
 
-/// A block of 64 bytes from a node's heap, and back.
+/// Measures allocating and freeing a block of 64 bytes of a node's heap.
 fn heap_pair(node: NodeId) {
     let Ok(layout) = Layout::from_size_align(64, 8) else { return };
     measure("heap.pair.64", || {
         if let Some(block) = heap::allocate(node, layout) {
-            // SAFETY: it was allocated just now, with this layout.
+            // SAFETY: the line above has allocated the block with this layout, and nothing uses it.
             unsafe { heap::free(block, layout) };
         }
     });
 }
 
-/// A page for the thread and back, as drivers ask for it.
+/// Measures allocating and freeing a page by the thread's policy, as drivers do.
 fn single_pairs(name: &str, allocate: impl Fn() -> Option<FrameNumber>) {
     measure(name, || {
         if let Some(frame) = allocate() {
-            // What was just granted can be given back.
             allocate::free_page(frame);
         }
     });
 }
 
-/// Several pages likewise.
+/// Measures allocating and freeing contiguous pages by the thread's policy.
 fn pairs(name: &str, count: u64) {
     measure(name, || {
         if let Some(frame) = allocate::allocate_pages(count) {
@@ -108,11 +107,11 @@ fn batch() {
     report("page.batch8192.free", freed - allocated, BATCH as u64);
 }
 
-/// A thread's stack made and freed; the other CPUs idle, so nobody is interrupted for it.
+/// Measures allocating and freeing a thread's stack. The other CPUs idle, so none of them is interrupted.
 fn stacks(node: NodeId) {
     let pair = || {
         if let Some(stack) = Stack::allocate(node) {
-            // SAFETY: nobody has run on it.
+            // SAFETY: the stack is new, and no thread has run on it.
             unsafe { stack.free() };
         }
     };

@@ -1,11 +1,11 @@
-//! Threads: switching, waking, creating, and the tick. All on one CPU, whose own tick is stopped meanwhile.
+//! Benchmarks of threads: switching, waking, creating, and the tick. All run on one CPU, whose own tick is stopped meanwhile.
 use super::report;
 use crate::arch;
 use crate::cpu;
 use crate::threads::Semaphore;
 use crate::threads::cpu_threads;
 use crate::threads::thread::{Start, ThreadId};
-use crate::threads::{lifecycle, scheduler};
+use crate::threads::{lifecycle, scheduler, tick};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 use scheduling::CpuSet;
@@ -19,22 +19,24 @@ static STOP: AtomicBool = AtomicBool::new(false);
 static PING: Semaphore = Semaphore::new(0);
 static PONG: Semaphore = Semaphore::new(0);
 
-/// Runs them. The running thread stays on its CPU from then on.
+/// Runs them. The running thread is restricted to its CPU from then on.
 pub fn run() {
     let here = CpuSet::from_iter([cpu::current().id]);
-    // A thread that was created may always be told where to run.
+    // Not refused: the thread exists and its CPU is online.
     let _ = lifecycle::set_affinity(cpu_threads::current_thread().id, &here);
     arch::stop_timer();
     switch_by_yield(&here);
     switch_by_wake(&here);
     create_and_join();
     tick();
-    scheduler::start_tick();
+    tick::start();
 }
 
+/// Creates a thread that calls `work`, which ignores its argument, on this CPU.
 fn partner(work: unsafe extern "C" fn(*mut c_void) -> i32, here: &CpuSet) -> Option<ThreadId> {
     STOP.store(false, Ordering::Relaxed);
-    let start = Start { entry: work, argument: core::ptr::null_mut() };
+    // SAFETY: every `work` of this file ignores its argument.
+    let start = unsafe { Start::new(work, core::ptr::null_mut()) };
     let thread = lifecycle::create("partner", start, None).ok()?;
     lifecycle::set_affinity(thread, here).ok()?;
     Some(thread)
@@ -47,7 +49,7 @@ unsafe extern "C" fn yield_back(_: *mut c_void) -> i32 {
     0
 }
 
-/// Two threads that give way to each other: two switches a round.
+/// Measures two threads that yield to each other: two switches a round.
 fn switch_by_yield(here: &CpuSet) {
     let Some(partner) = partner(yield_back, here) else { return };
     (0..ROUNDS).for_each(|_| scheduler::yield_now());
@@ -66,7 +68,7 @@ unsafe extern "C" fn answer(_: *mut c_void) -> i32 {
     0
 }
 
-/// Two threads that wake each other and wait for each other: a wake-up and a switch each, twice a round.
+/// Measures two threads that wake each other and wait for each other: two wake-ups and two switches a round.
 fn switch_by_wake(here: &CpuSet) {
     let Some(partner) = partner(answer, here) else { return };
     let round = || {
@@ -86,10 +88,11 @@ unsafe extern "C" fn nothing(_: *mut c_void) -> i32 {
     0
 }
 
-/// A thread's whole life: created, run, reaped, joined.
+/// Measures a thread's whole life: it is created, runs, is reaped and joined.
 fn create_and_join() {
     let life = || {
-        let start = Start { entry: nothing, argument: core::ptr::null_mut() };
+        // SAFETY: `nothing` ignores its argument.
+        let start = unsafe { Start::new(nothing, core::ptr::null_mut()) };
         if let Ok(thread) = lifecycle::create("short", start, None) {
             let _ = lifecycle::join(thread);
         }
@@ -100,7 +103,7 @@ fn create_and_join() {
     report("thread.create_join", arch::ticks() - start, LIVES);
 }
 
-/// The timer's interrupt when there is nobody to switch to, from the interrupted instruction to the next.
+/// Measures the timer's interrupt when no other thread waits, from the interrupted instruction to the next.
 fn tick() {
     (0..ROUNDS).for_each(|_| arch::interrupt_as_the_timer_does());
     let start = arch::ticks();

@@ -10,7 +10,6 @@ use crate::threads::thread::Thread;
 use crate::threads::{self, cpu_threads, lifecycle};
 use alloc::vec::Vec;
 use events::Event;
-use scheduling::CpuSet;
 use units::CpuId;
 
 /// Gives the boot CPU its own area, in memory of its node, and returns a stack there. To be called once, on the boot CPU.
@@ -26,15 +25,12 @@ pub fn adopt_boot_cpu() -> Stack {
 }
 
 fn move_to_own_area(boot_cpu: &topology::Cpu) -> Option<Stack> {
-    let thread = lifecycle::adopt("boot", boot_cpu.node, Context::on_a_cpu())?;
-    // Later steps of boot rely on the boot CPU.
-    thread.set_affinity(&CpuSet::from_iter([boot_cpu.id]));
+    let thread = lifecycle::adopt("boot", boot_cpu.id, boot_cpu.node, Context::on_a_cpu())?;
     let cpu = new_cpu::create(boot_cpu, thread)?;
     let idle_stack = Stack::allocate(boot_cpu.node)?;
     // SAFETY: the stack was just allocated, and is never freed.
     let context = unsafe { Context::fresh(idle_stack.top, threads::idle_main) };
-    cpu_threads::init(cpu, lifecycle::adopt("idle", boot_cpu.node, context)?);
-    thread.set_cpu(cpu.id);
+    cpu_threads::init(cpu, lifecycle::adopt("idle", boot_cpu.id, boot_cpu.node, context)?);
     // Up to here this CPU has counted in its first area.
     let early = cpu_memory::current();
     // SAFETY: this is the boot CPU. Its interrupt stacks were just allocated for it. Of the former area only the counts are used

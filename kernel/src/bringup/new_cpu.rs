@@ -11,7 +11,7 @@ use units::{FRAME_SIZE, NodeId};
 
 /// Creates a CPU that runs its idle thread first. Returns `None` if there is no memory.
 pub fn create_idling(of: &topology::Cpu) -> Option<&'static Cpu> {
-    let thread = lifecycle::adopt("idle", of.node, Context::on_a_cpu())?;
+    let thread = lifecycle::adopt("idle", of.id, of.node, Context::on_a_cpu())?;
     let cpu = create(of, thread)?;
     cpu_threads::init(cpu, thread);
     Some(cpu)

@@ -20,7 +20,7 @@ pub use identity::Cpu;
 pub use install::{init_early, install};
 pub use local::{Addressed, CpuLocal, Pinned};
 pub(crate) use local::{cpu_local, cpu_local_addressed};
-pub use preemption::PreemptionOff;
+pub use preemption::{PreemptionOff, is_preemption_off};
 pub use registry::{NewCpu, all, create, current, get, is_online, online};
 pub use requests::serve_requests;
 pub use stop::stop_other_cpus;

@@ -31,6 +31,11 @@ impl Drop for PreemptionOff {
     }
 }
 
+/// Returns true while a [`PreemptionOff`] lives on this CPU.
+pub fn is_preemption_off() -> bool {
+    arch::is_preemption_off()
+}
+
 struct DoDeferred;
 
 impl PreemptionEnd for DoDeferred {

@@ -5,13 +5,13 @@ use crate::cpu;
 use crate::memory::frames;
 use crate::memory::memory_context::MemoryContext;
 use crate::platform::numa_topology;
-use crate::threads::thread::Policy;
 use abi::{
     NUMA_POLICY_INTERLEAVE, NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_SET, NUMA_POLICY_STRICT,
     NUMA_POLICY_WEIGHTED, NumaNodeInfo, NumaPolicy,
 };
 use core::ffi::c_int;
 use page_alloc::NodeWeights;
+use page_alloc::Policy;
 use units::{FrameNumber, MAX_NODES, NodeId, NodeSet, PhysAddr};
 
 /// What an export returns for no node, or for arguments that it refuses.

@@ -1,5 +1,6 @@
 //! Fault injection: one page allocation fails, so that a test can watch the consequences. The parameter `fail-allocation=K`
-//! enables it. Every allocation is counted. No CPU gets a page cache, so that the count does not depend on which CPU runs first.
+//! enables it. No CPU gets a page cache then, and every request is counted, except a thread's request that a hot chunk serves at
+//! once.
 use super::cpu_memory;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use page_alloc::{AllocateError, Request};

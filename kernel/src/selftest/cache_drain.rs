@@ -1,4 +1,4 @@
-//! A node that runs dry is given what running CPUs keep of it in their caches, also when CPUs ask each other.
+//! Tests that a node without free pages gets the pages in running CPUs' caches, also when CPUs ask each other.
 use super::fallback::Taken;
 use super::on_each_cpu;
 use super::{Outcome, ensure};
@@ -18,8 +18,8 @@ use units::CpuId;
 static READY: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// A thread on another CPU runs on with a node's pages in its cache; the boot CPU takes every page of the node, and gets those,
-/// too. Asking once more interrupts nobody.
+/// Checks that the boot CPU, which takes all pages of a node, also gets those in the cache of a running CPU, and that a second
+/// request interrupts no CPU.
 pub fn reaches_cpus_that_run() -> Outcome {
     let boot_cpu = cpu::current();
     let keeps_pages = |cpu: &&Cpu| cpu.id != boot_cpu.id && cpu_memory::of(cpu).page_cache_view.is_some();
@@ -34,8 +34,8 @@ pub fn reaches_cpus_that_run() -> Outcome {
 
 fn exhaust_beside(cpu: &Cpu) -> Outcome {
     [&READY, &STOP].iter().for_each(|flag| flag.store(false, SeqCst));
-    let start =
-        Start { entry: run_with_pages_kept, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
+    // SAFETY: `run_with_pages_kept` takes its argument as a number.
+    let start = unsafe { Start::new(run_with_pages_kept, core::ptr::without_provenance_mut(cpu.id.index())) };
     let thread =
         lifecycle::create("selftest", start, Some(cpu.node)).map_err(|_| "no thread could be made")?;
     while !READY.load(SeqCst) {
@@ -67,7 +67,7 @@ fn exhaust_twice(cpu: &Cpu) -> Outcome {
     Ok(())
 }
 
-/// Goes to the CPU, fills its cache, and runs until told to stop, half of the time with preemption off.
+/// Moves to the CPU, fills its cache, and runs until `STOP` is set, half of the time with preemption off.
 unsafe extern "C" fn run_with_pages_kept(cpu: *mut c_void) -> i32 {
     let there = CpuSet::from_iter([CpuId(cpu.addr() as u32)]);
     let moved = lifecycle::set_affinity(cpu_threads::current_thread().id, &there).is_ok();
@@ -83,25 +83,24 @@ unsafe extern "C" fn run_with_pages_kept(cpu: *mut c_void) -> i32 {
     i32::from(!moved)
 }
 
-/// Leaves some pages in this CPU's cache.
+/// Leaves some pages in the running CPU's cache.
 fn keep_pages() {
     if let Some(frame) = allocate::allocate_page() {
-        // It was granted just now.
         let _ = allocate::free_page(frame);
     }
 }
 
-/// CPUs that keep pages; that have taken all they could get; that know that somebody has looked what is left.
+/// The numbers of CPUs that cache pages, that have taken all pages they could get, and that know that `LEFT` is set.
 static KEEPING: AtomicUsize = AtomicUsize::new(0);
 static DONE: AtomicUsize = AtomicUsize::new(0);
 static LOOKED: AtomicUsize = AtomicUsize::new(0);
-/// What was free when all had taken all they could.
+/// The number of free pages when all CPUs had taken all they could get.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
-/// Pages that could not be given back.
+/// The number of CPUs that could not free their pages.
 static LOST: AtomicUsize = AtomicUsize::new(0);
 
-/// All CPUs keep pages and at once take those of all nodes but their own, so that they ask each other for what they keep: none
-/// waits for ever, and nothing is left.
+/// Checks that no CPU waits for ever and no page is left when all CPUs cache pages and take those of all other nodes at the same
+/// time, so that they ask each other.
 pub fn goes_on_when_all_ask_at_once() -> Outcome {
     [&KEEPING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
     on_each_cpu::run_on_each_cpu(keep_and_take);
@@ -128,7 +127,7 @@ fn keep_and_take(cpu: &Cpu) {
     LOST.fetch_add(usize::from(taken.give_back().is_err()), SeqCst);
 }
 
-/// Waits until all CPUs are here.
+/// Waits until all CPUs have called this.
 fn meet(here: &AtomicUsize) {
     here.fetch_add(1, SeqCst);
     while here.load(SeqCst) < cpu::online().count() {

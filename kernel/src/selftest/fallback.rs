@@ -1,4 +1,4 @@
-//! When a node is exhausted, the next in its fallback order gives, and so on to the last; then all is given back.
+//! Tests that the nodes of a fallback order are used one after the other, down to the last.
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
 use crate::arch;
@@ -9,8 +9,8 @@ use arrayvec::ArrayVec;
 use page_alloc::{MAX_ORDER, Request};
 use units::{FrameNumber, MAX_NODES, NodeId};
 
-/// For each node: takes all of its pages, sees where the next one comes from, takes all of that node's, and so on; when
-/// nothing is left, sees a request refused; gives everything back and finds each node as it was.
+/// For each node, takes all of its pages, checks where the next page comes from, takes all of that node's, and so on. When nothing
+/// is left, a request must be refused. Then frees everything, and compares each node with its state before.
 pub fn goes_in_distance_order() -> Outcome {
     let topology = numa_topology::get();
     for node in topology.nodes() {
@@ -33,7 +33,7 @@ pub fn goes_in_distance_order() -> Outcome {
 
 fn follow(node: NodeId, order: &[NodeId], taken: &mut Taken) -> Outcome {
     for (place, &next) in order.iter().enumerate() {
-        // A node whose memory is all in use gives nothing, so the page may come from a later one.
+        // A node whose memory is all in use has no page, so a later one may serve the request.
         let expected = order[place..].iter().find(|node| frames::node_stats(**node).free > 0).copied();
         if expected.is_none() {
             break;
@@ -46,7 +46,7 @@ fn follow(node: NodeId, order: &[NodeId], taken: &mut Taken) -> Outcome {
             "asked for node {node}, a page came from node {} and not from {expected:?}",
             grant.node
         );
-        ensure!(grant.fell_back == (grant.node != node), "whether it fell back is told wrong");
+        ensure!(grant.fell_back == (grant.node != node), "`fell_back` is wrong");
         taken.exhaust(next)?;
     }
     let refused = allocate::allocate(&Request::new(1, node), Zeroed::No);
@@ -57,23 +57,23 @@ fn follow(node: NodeId, order: &[NodeId], taken: &mut Taken) -> Outcome {
     Ok(())
 }
 
-/// Runs of pages that the test holds. The list of them is kept in the pages themselves, for the heap would take pages, too.
+/// The runs of pages that the test holds. Their list is stored in the pages themselves, since the heap would allocate pages, too.
 pub struct Taken {
     last: FrameNumber,
 }
 
-/// What stands at the start of each run.
+/// The header at the start of each run.
 #[repr(C)]
 struct Link {
     count: u64,
     before: FrameNumber,
 }
 
-/// Ends the list: frame 0 is never handed out.
+/// Ends the list: frame 0 is never granted.
 const END: FrameNumber = FrameNumber(0);
 
 impl Taken {
-    /// No run yet.
+    /// Returns an empty list.
     pub fn new() -> Self {
         Self { last: END }
     }
@@ -81,20 +81,20 @@ impl Taken {
     /// Adds a run.
     pub fn keep(&mut self, frame: FrameNumber, count: u64) {
         let link = Link { count, before: self.last };
-        // SAFETY: the frames were just allocated, and are this list's.
+        // SAFETY: the caller has just allocated the frames and gives them to this list. All memory is mapped there.
         unsafe { arch::physical_memory(frame.address()).cast::<Link>().write(link) };
         self.last = frame;
     }
 
-    /// Takes all that the node has, in the largest blocks first.
+    /// Takes all pages of the node, and checks that none is left.
     pub fn exhaust(&mut self, node: NodeId) -> Outcome {
         self.take_all(node);
         let left = frames::node_stats(node).free;
-        ensure!(left == 0, "node {node} refuses single pages and says that {left} are free");
+        ensure!(left == 0, "node {node} refuses single pages, but counts {left} free ones");
         Ok(())
     }
 
-    /// The same; others may give some back meanwhile.
+    /// Takes all pages of the node, the largest chunks first. Other CPUs may free some meanwhile.
     pub fn take_all(&mut self, node: NodeId) {
         for order in (0..=MAX_ORDER).rev() {
             let request = Request { strict: true, ..Request::new(1 << order, node) };
@@ -107,7 +107,7 @@ impl Taken {
     /// Frees all runs.
     pub fn give_back(mut self) -> Outcome {
         while self.last != END {
-            // SAFETY: `keep` wrote it, and the run is still this list's.
+            // SAFETY: `keep` has written the link, and the list still owns the run.
             let link = unsafe { arch::physical_memory(self.last.address()).cast::<Link>().read() };
             give_back(self.last, link.count)?;
             self.last = link.before;

@@ -1,4 +1,4 @@
-//! Memory is taken away from a node and comes back, as when a module is pulled and plugged in again.
+//! Tests that memory of a node goes offline and comes back, as when a module is unplugged and plugged in again.
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
 use crate::memory::allocate::{self, Zeroed};
@@ -8,11 +8,11 @@ use crate::platform::numa_topology;
 use page_alloc::{AddError, FreeError, Grant, IsolateError, Request};
 use units::{FrameRange, NodeId};
 
-/// 16 MiB.
+/// The number of frames: 16 MiB.
 const FRAMES: u64 = 4096;
 
-/// 16 MiB of each node that has as much in a piece are not taken away while they are in use; once free they are, and nobody is
-/// granted them; added again, the node is as it was.
+/// For each node with 16 MiB in one piece, checks that they cannot be taken offline while they are in use, that they can once they
+/// are free, that they are not granted then, and that the node is as before once they are back.
 pub fn memory_leaves_and_comes_back() -> Outcome {
     for node in numa_topology::get().nodes() {
         let before = state(node.id);
@@ -44,7 +44,7 @@ fn sixteen_mib(node: NodeId) -> Option<Grant> {
     allocate::allocate(&request, Zeroed::No).ok()
 }
 
-/// The node has lost just this range, of which nothing is granted, taken back or taken away a second time.
+/// Checks that the node has lost exactly this range, and that no page of it is granted, freed, or taken offline a second time.
 fn is_gone(node: NodeId, range: FrameRange, free_before: u64) -> Outcome {
     let (free, first) = (frames::node_stats(node).free, range.start);
     ensure!(free == free_before - FRAMES, "of {free_before} free pages {free} are left");

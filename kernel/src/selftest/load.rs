@@ -1,5 +1,5 @@
-//! Far more threads than CPUs, each taking pages, giving them back, sleeping, blocking, giving way and changing CPUs, for a
-//! long time; then no thread, no wake-up and no page is lost. Run by the parameter `load`.
+//! Runs far more threads than CPUs for a long time. Each takes and frees pages, sleeps, blocks, yields and changes CPUs. No
+//! thread, no wake-up and no page is lost. The parameter `load` runs it.
 use super::pages::state;
 use super::{Outcome, ensure};
 use crate::arch;
@@ -8,21 +8,22 @@ use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
 use crate::threads::lifecycle;
-use crate::threads::thread::{Policy, Start};
+use crate::threads::thread::Start;
 use crate::threads::{Mutex, Semaphore};
 use crate::threads::{scheduler, sleep};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use page_alloc::Policy;
 use scheduling::CpuSet;
 use units::{CpuId, MAX_NODES, NodeId};
 
-/// Threads that run at once.
+/// The number of threads.
 const THREADS: usize = 1000;
-/// For at least so many ticks of the time stamp counter, which are instructions where the emulator counts those.
+/// The shortest run, in ticks of the time stamp counter. These are instructions if the emulator counts those.
 const TICKS: u64 = 100_000_000;
-/// Each thread does at least so many things.
+/// The fewest steps of each thread.
 const LEAST_STEPS: u64 = 20;
 
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -31,10 +32,10 @@ static WRONG: AtomicU64 = AtomicU64::new(0);
 static COUNTED: Mutex<u64> = Mutex::new(0);
 static GATE: Semaphore = Semaphore::new(3);
 
-/// Runs the load and looks at what is left.
+/// Runs the load twice and compares the free pages.
 pub fn loses_nothing() -> Outcome {
     let nodes = numa_topology::get().nodes();
-    // Twice: what the first run takes for page tables and heaps stays.
+    // What the first run takes for page tables and heaps stays.
     run_all()?;
     let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
     run_all()?;
@@ -51,7 +52,8 @@ fn run_all() -> Outcome {
     let mut threads = Vec::with_capacity(THREADS);
     let start = arch::ticks();
     for index in 0..THREADS {
-        let work = Start { entry: be_busy, argument: core::ptr::without_provenance_mut(index + 1) };
+        // SAFETY: `be_busy` takes its argument as a number.
+        let work = unsafe { Start::new(be_busy, core::ptr::without_provenance_mut(index + 1)) };
         let thread = lifecycle::create("load", work, NodeId::new(index % nodes));
         threads.push(thread.map_err(|error| alloc::format!("thread {index} was not created: {error:?}"))?);
     }
@@ -73,13 +75,13 @@ fn run_all() -> Outcome {
     Ok(())
 }
 
-/// What a thread does until it is told to stop; returns how often it had the mutex.
+/// Takes steps at random until `STOP` is set. Returns how often the thread held the mutex.
 unsafe extern "C" fn be_busy(seed: *mut c_void) -> i32 {
     let mut random = seed.addr() as u64;
     let mut locked = 0;
     let mut steps = 0;
     while steps < LEAST_STEPS || !STOP.load(Ordering::Relaxed) {
-        // Xorshift: any sequence will do, as long as threads differ.
+        // Xorshift: any sequence will do, as long as those of the threads differ.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
@@ -104,28 +106,28 @@ unsafe extern "C" fn be_busy(seed: *mut c_void) -> i32 {
     locked
 }
 
-/// Takes pages from some node, marks them, gives way, and finds the mark.
+/// Takes pages of some node, marks them, yields, and looks for the mark.
 fn hold_pages(random: u64) {
     let node = NodeId::new(random as usize / 16 % numa_topology::get().node_count());
     let policy = node.map(Policy::Preferred);
     let request = ThreadRequest { zeroed: Zeroed::No, policy, ..ThreadRequest::new(1 + random / 256 % 3) };
     let Ok(grant) = allocate::allocate_for_thread(request) else { return };
     let place = arch::physical_memory(grant.frame.address()).cast::<u64>();
-    // SAFETY: the pages are this thread's until it frees them.
+    // SAFETY: the allocator has granted the pages to this thread, which frees them below.
     unsafe { place.write_volatile(random) };
     scheduler::yield_now();
-    // SAFETY: as above.
+    // SAFETY: the pages are still granted to this thread.
     let found = unsafe { place.read_volatile() };
     let freed = allocate::free(grant.frame, grant.count);
     WRONG.fetch_add(u64::from(found != random || freed.is_err()), Ordering::Relaxed);
 }
 
-/// Goes to some CPU, then may be anywhere again.
+/// Restricts the thread to some CPU, then to none.
 fn move_to(random: u64) {
     let cpu = CpuId((random / 16 % cpu_topology::cpus().len() as u64) as u32);
     let this = cpu_threads::current_thread().id;
     if lifecycle::set_affinity(this, &CpuSet::from_iter([cpu])).is_ok() {
-        // Nothing happens between the two but perhaps a tick, which must not move it.
+        // At most a tick comes between the two, and must not move the thread.
         WRONG.fetch_add(u64::from(cpu::current().id != cpu), Ordering::Relaxed);
         let everywhere: CpuSet = cpu_topology::cpus().iter().map(|cpu| cpu.id).collect();
         let _ = lifecycle::set_affinity(this, &everywhere);

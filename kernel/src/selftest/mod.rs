@@ -1,6 +1,7 @@
 //! The self-tests: what only a running kernel can verify about itself and its machine.
 
 mod address_space;
+mod affinity;
 mod cache_drain;
 mod cpus;
 pub mod fallback;
@@ -55,7 +56,8 @@ const TESTS: &[(&str, Test)] = &[
     ("memory.tlb_shootdown_sleeping", shootdown::reaches_cpus_that_sleep),
     ("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once),
     ("threads.local", threads::live_on_their_node),
-    ("threads.affinity", threads::keep_to_their_affinity),
+    ("threads.affinity", affinity::keep_to_their_affinity),
+    ("threads.leave_forbidden_cpus", affinity::leave_forbidden_cpus),
     ("threads.preempted", threads::are_preempted),
     ("threads.sleep", threads::sleep_long_enough),
     ("threads.block_and_wake", threads::block_and_wake),

@@ -22,8 +22,9 @@ pub fn run_on_each_cpu(work: fn(&Cpu)) {
         .iter()
         .map(|order| {
             let argument = core::ptr::from_ref(order).cast_mut().cast();
-            lifecycle::create("on_each_cpu", Start { entry: run, argument }, Some(order.cpu.node))
-                .expect("memory for a thread")
+            // SAFETY: the argument is an `Order`, which lives until the thread has been joined below.
+            let start = unsafe { Start::new(run, argument) };
+            lifecycle::create("on_each_cpu", start, Some(order.cpu.node)).expect("memory for a thread")
         })
         .collect();
     work(this);

@@ -1,15 +1,16 @@
-//! Pages lie in their node's ranges, and what must not be freed is not.
+//! Tests that pages lie in their node's ranges, that wrong frees are refused, and that CPUs and nodes count alike.
 use super::{Outcome, ensure};
 use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::frames;
 use crate::memory::page_counts;
 use crate::platform::numa_topology;
-use crate::threads::thread::Policy;
+use page_alloc::Policy;
 use page_alloc::{AllocateError, FreeError, Request};
 use units::{FrameNumber, NodeId};
 
-/// A page of each node, and a run of pages, lie in that node's ranges of the topology, and know their node.
+/// Checks that pages of each node, single ones and runs, lie in the node's ranges of the topology, and that the allocator finds
+/// their node.
 pub fn lie_in_their_nodes_ranges() -> Outcome {
     let topology = numa_topology::get();
     for node in topology.nodes() {
@@ -19,9 +20,9 @@ pub fn lie_in_their_nodes_ranges() -> Outcome {
             for frame in (grant.frame.0..grant.frame.0 + count).map(FrameNumber) {
                 let address = frame.address();
                 let in_range = topology.ranges_of(node.id).any(|range| range.range.contains(address));
-                ensure!(in_range, "{address} was given out as node {}'s, and is not in its ranges", node.id);
+                ensure!(in_range, "{address} was granted as node {}'s, but is not in its ranges", node.id);
                 let known = frames::node_of(frame);
-                ensure!(known == Some(node.id), "{address} says that it is on {known:?}");
+                ensure!(known == Some(node.id), "{address} is on {known:?} by the allocator's table");
             }
             give_back(grant.frame, count)?;
         }
@@ -29,8 +30,8 @@ pub fn lie_in_their_nodes_ranges() -> Outcome {
     Ok(())
 }
 
-/// A page that is free, was never handed out, lies in the middle of a grant or outside memory is not taken back, and
-/// nothing changes.
+/// Checks that wrong frees are refused and change nothing: of a free page, of one that was never allocated, of the inside of a
+/// grant, and of an address outside memory.
 pub fn wrong_frees_are_refused() -> Outcome {
     let node = cpu::current().node;
     let before = frames::node_stats(node).free;
@@ -50,14 +51,14 @@ pub fn wrong_frees_are_refused() -> Outcome {
     );
     ensure!(allocate::free(FrameNumber(0), 1).is_err(), "frame 0 was freed");
     let after = frames::node_stats(node).free;
-    // Frames of other nodes may have served where this one has no memory.
+    // If this node has no memory, the pages came from another one.
     ensure!(grant.fell_back || after == before, "{before} pages were free, now {after}");
     let nothing = allocate::allocate(&Request::new(0, node), Zeroed::No);
-    ensure!(nothing == Err(AllocateError::NoFrames), "no pages at all were granted");
+    ensure!(nothing == Err(AllocateError::NoFrames), "a request for 0 pages was granted");
     Ok(())
 }
 
-/// Nobody but the kernel takes back what it allocated for itself: not a page, not a run of pages, not a part of one.
+/// Checks that an ordinary free takes back no kernel-owned page, no run of them, and no part of one.
 pub fn the_kernels_own_are_refused() -> Outcome {
     let node = cpu::current().node;
     for count in [1, 16, 512, 700] {
@@ -70,17 +71,20 @@ pub fn the_kernels_own_are_refused() -> Outcome {
         let freed = allocate::free_for_kernel(grant.frame, count);
         ensure!(freed.is_ok(), "{count} pages of the kernel's own could not be freed: {freed:?}");
         let after = state(node);
-        ensure!(after == before, "with {count} pages, node {node} had {before:?}, and now has {after:?}");
+        ensure!(
+            after == before,
+            "with {count} pages, node {node} had (free pages, largest order) {before:?}, and now has {after:?}"
+        );
     }
     Ok(())
 }
 
-/// What the CPUs say that they have allocated is in sum what the nodes say, before and after more was.
+/// Checks that the CPUs' counts and the nodes' counts have the same sums, before and after more allocations.
 pub fn are_counted_alike_by_cpus_and_nodes() -> Outcome {
     let nodes = numa_topology::get().nodes();
     for count in [1, 1, 3, 8] {
         let (cpus, of_nodes) = page_counts::sums();
-        ensure!(cpus == of_nodes, "the CPUs have allocated {cpus:?}, and the nodes granted {of_nodes:?}");
+        ensure!(cpus == of_nodes, "the CPUs have counted {cpus:?}, and the nodes {of_nodes:?}");
         for node in nodes {
             let in_turn = Policy::Interleave(frames::nodes_with_memory());
             for policy in [Policy::Local, Policy::Preferred(node.id), in_turn] {
@@ -105,14 +109,14 @@ pub fn are_counted_alike_by_cpus_and_nodes() -> Outcome {
     Ok(())
 }
 
-/// Frees a grant, which must succeed.
+/// Frees a grant. A refusal is a failure.
 pub fn give_back(frame: FrameNumber, count: u64) -> Outcome {
     let freed = allocate::free(frame, count);
     ensure!(freed.is_ok(), "{count} pages at {} could not be freed: {freed:?}", frame.address());
     Ok(())
 }
 
-/// A node's free pages and the order of its largest free block: what must be the same before and after.
+/// Returns a node's free pages and the order of its largest free chunk, which a test compares before and after.
 pub fn state(node: NodeId) -> (u64, Option<u8>) {
     let stats = frames::node_stats(node);
     (stats.free, stats.largest_free_order)

@@ -1,4 +1,4 @@
-//! Policies over several nodes: turns come exactly as they should, a set is never left, and threads hand their policy down.
+//! Tests of policies over several nodes: nodes take turns exactly, a set is never left, and threads inherit the policy.
 use super::fallback::Taken;
 use super::pages::give_back;
 use super::{Outcome, ensure};
@@ -9,10 +9,11 @@ use crate::memory::memory_context::MemoryContext;
 use crate::memory::policy_guard::PolicyGuard;
 use crate::platform::numa_topology;
 use crate::threads::lifecycle;
-use crate::threads::thread::{Policy, Start};
+use crate::threads::thread::Start;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::c_void;
+use page_alloc::Policy;
 use page_alloc::{Grant, NodeWeights};
 use units::{NodeId, NodeSet};
 
@@ -21,22 +22,22 @@ fn with_policy(policy: Option<Policy<'_>>) -> PolicyGuard<'static> {
     PolicyGuard::new(MemoryContext::current(), policy)
 }
 
-/// Pages of each test of turns.
+/// The number of pages in each test of turns.
 const PAGES: usize = 400;
 
-/// Nodes that have so many pages to give.
+/// Returns the nodes with enough free pages.
 fn nodes_with_room() -> NodeSet {
     let nodes = numa_topology::get().nodes().iter().map(|node| node.id);
     nodes.filter(|node| frames::node_stats(*node).free > 2 * PAGES as u64).collect()
 }
 
-/// By the running thread's policy.
+/// Allocates by the running thread's policy.
 fn allocate(count: u64) -> Result<Grant, String> {
     let request = ThreadRequest { zeroed: Zeroed::No, ..ThreadRequest::new(count) };
     allocate::allocate_for_thread(request).map_err(|error| alloc::format!("{count} pages: {error}"))
 }
 
-/// The nodes of so many single pages in a row, which are given back at the end.
+/// Allocates so many single pages in a row, frees them, and returns their nodes.
 fn nodes_of_pages(count: usize) -> Result<Vec<NodeId>, String> {
     let grants: Result<Vec<Grant>, String> = (0..count).map(|_| allocate(1)).collect();
     let grants = grants?;
@@ -44,7 +45,7 @@ fn nodes_of_pages(count: usize) -> Result<Vec<NodeId>, String> {
     Ok(grants.iter().map(|grant| grant.node).collect())
 }
 
-/// Interleaved pages come from each node in turn, ascending, whether one page or several are asked for; each is counted.
+/// Checks that interleaved pages come from each node in turn, ascending, for one page and for several, and that each is counted.
 pub fn interleave_exactly() -> Outcome {
     let nodes = nodes_with_room();
     let hits = || nodes.iter().map(|node| frames::node_stats(node).interleave_hit).sum::<u64>();
@@ -66,13 +67,13 @@ pub fn interleave_exactly() -> Outcome {
     Ok(())
 }
 
-/// The nodes again and again, so many in all.
+/// Returns the nodes repeated, `count` in total.
 fn repeated(nodes: impl Iterator<Item = NodeId>, count: usize) -> Vec<NodeId> {
     let once: Vec<NodeId> = nodes.collect();
     once.iter().copied().cycle().take(count).collect()
 }
 
-/// Weights of 3 for one node and 1 for each other are met to the page.
+/// Checks that weights of 3 for one node and 1 for each other node are met to the page.
 pub fn weigh_exactly() -> Outcome {
     let nodes = nodes_with_room();
     let Some(heavy) = nodes.first() else { return Ok(()) };
@@ -90,10 +91,10 @@ fn weight(node: NodeId, heavy: NodeId) -> u8 {
     if node == heavy { 3 } else { 1 }
 }
 
-/// A set gives pages of the nearest of its nodes, then of the others, and when all are empty none, though other nodes have some.
+/// Checks that pages of a set come from its nearest node, then from its others, and from no node outside the set when all are empty.
 pub fn keep_to_their_set() -> Outcome {
     let here = cpu::current().node;
-    // All but the nearest, where there are others.
+    // All nodes but the nearest, if there are others.
     let order = numa_topology::get().fallback(here);
     let order = order.get(1..).filter(|rest| !rest.is_empty()).unwrap_or(order);
     let nodes: NodeSet = order.iter().copied().collect();
@@ -114,7 +115,7 @@ fn empty(nodes: NodeSet, order: &[NodeId], taken: &mut Taken) -> Outcome {
                 "the nearest of the set is {node}, and a page came from {}",
                 grant.node
             );
-            ensure!(grant.fell_back == (place > 0), "whether it fell back is told wrong");
+            ensure!(grant.fell_back == (place > 0), "`fell_back` is wrong");
         }
         taken.exhaust(*node)?;
     }
@@ -126,17 +127,18 @@ fn empty(nodes: NodeSet, order: &[NodeId], taken: &mut Taken) -> Outcome {
     Ok(())
 }
 
-/// A page of what the policy names first, by a thread that has set none itself: its node's index.
+/// Allocates a page by the inherited policy, and returns its node's index.
 unsafe extern "C" fn first_node(_: *mut c_void) -> i32 {
     nodes_of_pages(1).map_or(-1, |nodes| nodes[0].index() as i32)
 }
 
-/// A thread begins with its creator's policy, and with the first turn; the guard gives back the policy that was there before.
+/// Checks that a thread starts with its creator's policy and the first turn, and that the guard restores the policy before it.
 pub fn are_inherited_and_given_back() -> Outcome {
     let nodes = nodes_with_room();
     let (Some(lowest), Some(other)) = (nodes.first(), nodes.iter().last()) else { return Ok(()) };
     let child = || {
-        let start = Start { entry: first_node, argument: core::ptr::null_mut() };
+        // SAFETY: `first_node` does not follow its argument.
+        let start = unsafe { Start::new(first_node, core::ptr::null_mut()) };
         let thread = lifecycle::create("policy", start, None).map_err(|_| "no thread could be created")?;
         lifecycle::join(thread).map_err(|_| "the thread could not be joined")
     };
@@ -156,7 +158,7 @@ pub fn are_inherited_and_given_back() -> Outcome {
             );
         }
     }
-    ensure!(child()? == lowest.index() as i32, "a thread did not begin with the first turn");
+    ensure!(child()? == lowest.index() as i32, "a thread did not start with the first turn");
     let found = nodes_of_pages(1)?;
     ensure!(found.first().copied() == next, "after the guards it was {next:?}'s turn, not that of {found:?}");
     Ok(())

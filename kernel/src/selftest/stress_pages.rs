@@ -1,13 +1,13 @@
-//! A thread on each CPU allocates and frees pages at random, of all orders up to 10 and by all policies: no page has two owners
-//! at a time, none comes from a node that the policy forbids, and in the end all are free again. Run by the parameter
-//! `stress-pages=COUNT`.
+//! A stress test, run by the parameter `stress-pages=COUNT`. A thread on each CPU allocates and frees pages at random, of all orders
+//! up to 10 and by all policies. No page may have two owners at a time or come from a node that the policy forbids, and in the end
+//! all pages are free again.
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
 use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::{cpu_memory, frames};
 use crate::platform::numa_topology;
-use crate::threads::thread::{Policy, Start};
+use crate::threads::thread::Start;
 use crate::threads::{lifecycle, scheduler};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,30 +15,31 @@ use arrayvec::ArrayVec;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use page_alloc::Grant;
+use page_alloc::Policy;
 use scheduling::CpuSet;
 use spin::Once;
 use units::{CpuId, FRAME_SIZE, MAX_NODES, NodeId, NodeSet};
 
-/// Orders asked for: 0 to 10.
+/// The number of orders: 0 to 10.
 const ORDERS: u32 = 11;
-/// Operations after which a CPU changes from taking more than it gives to the reverse.
+/// The number of operations after which a CPU changes from taking more than it frees to the reverse.
 const TIDE: u64 = 8192;
-/// Grants that a CPU has at a time, at most.
+/// The number of grants that a CPU holds at a time, at most.
 const MOST_HELD: usize = TIDE as usize;
-/// Operations of each CPU before pages are counted: what the threads themselves need is there from then on.
+/// The number of operations of each CPU before pages are counted. By then, all memory that the threads themselves need is allocated.
 const FIRST_OPERATIONS: u64 = 64;
 
-/// Who has each page, by its frame number: 0 for nobody, else a CPU's number and 1.
+/// The owner of each page, by its frame number: 0 for none, or else a CPU's number plus 1.
 static OWNERS: Once<Vec<AtomicU32>> = Once::new();
-/// Operations that each CPU is to do.
+/// The number of operations of each CPU.
 static OPERATIONS: AtomicU64 = AtomicU64::new(0);
-/// Threads that have all that they need.
+/// The number of threads that have all the memory they need.
 static READY: AtomicU64 = AtomicU64::new(0);
-/// Operations that were done, and those of them that found no pages.
+/// The number of operations, and of those that found no pages.
 static DONE: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
-/// Does so many operations, and looks at what is left.
+/// Does so many operations, and checks the free pages.
 pub fn loses_nothing(operations: u64) -> Outcome {
     let memory = numa_topology::get().ranges();
     let frames =
@@ -67,7 +68,8 @@ fn run_all(operations_each: u64) -> Outcome {
     [&READY, &DONE, &REFUSED].iter().for_each(|counter| counter.store(0, Relaxed));
     let mut threads = Vec::new();
     for cpu in cpu::online() {
-        let start = Start { entry: stress, argument: core::ptr::without_provenance_mut(cpu.id.index()) };
+        // SAFETY: `stress` takes its argument as a number.
+        let start = unsafe { Start::new(stress, core::ptr::without_provenance_mut(cpu.id.index())) };
         let thread = lifecycle::create("stress", start, Some(cpu.node));
         threads.push(thread.map_err(|error| alloc::format!("no thread for CPU {}: {error:?}", cpu.id))?);
     }
@@ -80,13 +82,13 @@ fn run_all(operations_each: u64) -> Outcome {
     Ok(())
 }
 
-/// What the thread of one CPU does; 0 when all was well.
+/// Runs the test on one CPU. Returns 0 if nothing is wrong.
 unsafe extern "C" fn stress(cpu: *mut c_void) -> i32 {
     let cpu = CpuId(cpu.addr() as u32);
     let this = crate::threads::cpu_threads::current_thread().id;
     let outcome = match lifecycle::set_affinity(this, &CpuSet::from_iter([cpu])) {
         Ok(()) => Stress::new(cpu).run(OPERATIONS.load(Relaxed)),
-        // The others wait for each, so this one counts itself, too.
+        // The other threads wait for all, so this one counts itself, too.
         Err(_) => {
             READY.fetch_add(1, Relaxed);
             Err(String::from("the thread could not be moved there"))
@@ -101,7 +103,7 @@ unsafe extern "C" fn stress(cpu: *mut c_void) -> i32 {
     }
 }
 
-/// One CPU's part.
+/// The state of one CPU's test.
 struct Stress {
     me: u32,
     random: u64,
@@ -114,7 +116,7 @@ impl Stress {
         Self { me: cpu.0 + 1, random, held: Vec::with_capacity(MOST_HELD) }
     }
 
-    /// Xorshift: any sequence will do, as long as CPUs differ.
+    /// Returns a number that looks random (xorshift). Any sequence will do, as long as CPUs differ.
     fn roll(&mut self, sides: u64) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -123,7 +125,7 @@ impl Stress {
     }
 
     fn run(mut self, operations: u64) -> Outcome {
-        // All at once, so that the first round takes as much for stacks and heaps as any other.
+        // All threads start together, so that the first round allocates as much for stacks and heaps as any other.
         READY.fetch_add(1, Relaxed);
         while READY.load(Relaxed) < cpu::online().count() as u64 {
             scheduler::yield_now();
@@ -147,7 +149,7 @@ impl Stress {
     }
 
     fn allocate(&mut self) -> Outcome {
-        // Each order half as often as the one before it.
+        // Each order is half as frequent as the one before it.
         let order = (self.roll(1 << (ORDERS - 1)) | 1 << (ORDERS - 1)).trailing_zeros();
         let (policy, allowed) = self.policy();
         let request = ThreadRequest { zeroed: Zeroed::No, policy, ..ThreadRequest::new(1 << order) };
@@ -169,7 +171,7 @@ impl Stress {
         give_back(grant.frame, grant.count)
     }
 
-    /// Some policy, and the nodes that pages may come from by it.
+    /// Returns a random policy, and the nodes that it allows.
     fn policy(&mut self) -> (Option<Policy<'static>>, NodeSet) {
         let nodes = numa_topology::get().node_count() as u64;
         let node = NodeId::new(self.roll(nodes) as usize).unwrap_or(NodeId::ZERO);
@@ -187,12 +189,12 @@ impl Stress {
         }
     }
 
-    /// Notes for each of the grant's pages that it has passed from one to the other.
+    /// Changes the owner of each of the grant's pages.
     fn pass(&self, grant: &Grant, from: u32, to: u32) -> Outcome {
-        let owners = OWNERS.get().ok_or("nobody notes owners")?;
+        let owners = OWNERS.get().ok_or("the owners are not set up")?;
         let first = grant.frame.0 as usize;
         let pages = owners.get(first..first + grant.count as usize);
-        for (owner, frame) in pages.ok_or("a page behind all memory")?.iter().zip(first..) {
+        for (owner, frame) in pages.ok_or("a page above all memory")?.iter().zip(first..) {
             let before = owner.swap(to, Relaxed);
             ensure!(before == from, "page {frame:#x} of {grant:?} is {before}'s and not {from}'s");
         }

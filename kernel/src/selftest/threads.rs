@@ -1,4 +1,4 @@
-//! Threads run where their memory is, keep to their affinity, sleep, block and wake, and give back all that they had.
+//! Threads run where their memory is, are preempted, sleep, block and wake, and leave nothing behind.
 use super::pages::state;
 use super::{Outcome, ensure};
 use crate::arch;
@@ -19,17 +19,18 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use scheduling::CpuSet;
 use units::{CpuId, FrameNumber, MAX_NODES, NodeId, VirtAddr};
 
-/// A thread that does `work` with `argument`.
-fn spawn(
+/// Creates a thread that calls `work` with `argument`, which must take it as a number.
+pub(super) fn spawn(
     work: unsafe extern "C" fn(*mut c_void) -> i32,
     argument: usize,
     node: Option<NodeId>,
 ) -> Result<ThreadId, &'static str> {
-    let start = Start { entry: work, argument: core::ptr::without_provenance_mut(argument) };
+    // SAFETY: every `work` that this folder spawns takes its argument as a number.
+    let start = unsafe { Start::new(work, core::ptr::without_provenance_mut(argument)) };
     lifecycle::create("selftest", start, node).map_err(|_| "a thread could not be created")
 }
 
-fn join(thread: ThreadId) -> Result<i32, &'static str> {
+pub(super) fn join(thread: ThreadId) -> Result<i32, &'static str> {
     lifecycle::join(thread).map_err(|_| "a thread could not be joined")
 }
 
@@ -37,7 +38,7 @@ fn node_at(address: usize) -> Option<NodeId> {
     frames::node_of(FrameNumber::containing(page_tables::translate(VirtAddr(address as u64))?))
 }
 
-/// What a thread reports of itself: whether it runs on the node of this index, and has its stack and control block there.
+/// Reports, a bit each, whether the thread's stack, control block, preferred node and CPU are of the node with this index.
 unsafe extern "C" fn look_around(node: *mut c_void) -> i32 {
     let wanted = NodeId::new(node.addr());
     let here = 0_u8;
@@ -52,10 +53,11 @@ unsafe extern "C" fn look_around(node: *mut c_void) -> i32 {
         | i32::from(on_wanted) << 3
 }
 
-/// Threads of each node. An idle CPU elsewhere may take one whose own CPU is just busy, but not most of them.
+/// Threads of each node. An idle CPU of another node may take one whose own CPU is busy just then, but not most of them.
 const LIVES: i32 = 5;
 
-/// A thread for each node is there, stack, control block and all; joined twice it is refused; its pages come back.
+/// Checks that a node's threads have their stack and control block there, that a second join is refused, and that all pages
+/// come back.
 pub fn live_on_their_node() -> Outcome {
     let nodes = numa_topology::get().nodes();
     // The first thread makes page tables and heap that stay.
@@ -65,12 +67,12 @@ pub fn live_on_their_node() -> Outcome {
         let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
         let mut at_home = 0;
         for _ in 0..LIVES {
-            // Whoever was busy with the thread before is idle by then.
+            // By the end of this sleep, the CPUs that ran the previous thread and its reaper are idle.
             sleep::sleep_ns(SLEEP_NS);
             let report = join(spawn(look_around, node.id.index(), Some(node.id))?)?;
             ensure!(
                 report & 0b0111 == 0b0111,
-                "a thread of node {} was not all there: {report:#06b}",
+                "a thread of node {} had memory of another node: {report:#06b}",
                 node.id
             );
             at_home += i32::from(report == 0b1111);
@@ -88,41 +90,16 @@ pub fn live_on_their_node() -> Outcome {
     Ok(())
 }
 
-/// Stays on the CPU of this index for a while, giving way all the time; counts how often it was elsewhere.
-unsafe extern "C" fn stay(cpu: *mut c_void) -> i32 {
-    let wanted = CpuId(cpu.addr() as u32);
-    if lifecycle::set_affinity(cpu_threads::current_thread().id, &CpuSet::from_iter([wanted])).is_err() {
-        return -1;
-    }
-    let mut elsewhere = 0;
-    for _ in 0..100 {
-        elsewhere += i32::from(cpu::current().id != wanted);
-        scheduler::yield_now();
-    }
-    elsewhere
-}
-
-/// Two threads pinned to each CPU are never anywhere else.
-pub fn keep_to_their_affinity() -> Outcome {
-    let threads: Result<Vec<_>, _> =
-        cpu::online().chain(cpu::online()).map(|cpu| spawn(stay, cpu.id.index(), None)).collect();
-    for thread in threads? {
-        let elsewhere = join(thread)?;
-        ensure!(elsewhere == 0, "a pinned thread was {elsewhere} times on another CPU");
-    }
-    Ok(())
-}
-
 static HOGGING: AtomicBool = AtomicBool::new(false);
 static RELEASED: AtomicBool = AtomicBool::new(false);
 
-/// Goes to the CPU of this index; 0, or 1 if it could not.
+/// Moves the running thread to the CPU with this index. Returns 0, or 1 if that was refused.
 fn go_to(cpu: *mut c_void) -> i32 {
     let here = CpuSet::from_iter([CpuId(cpu.addr() as u32)]);
     i32::from(lifecycle::set_affinity(cpu_threads::current_thread().id, &here).is_err())
 }
 
-/// Keeps a CPU busy without ever giving way, until the other thread of that CPU has had its turn.
+/// Keeps a CPU busy and never yields, until the other thread of that CPU has run.
 unsafe extern "C" fn hog(cpu: *mut c_void) -> i32 {
     let failed = go_to(cpu);
     HOGGING.store(true, Ordering::Relaxed);
@@ -132,7 +109,7 @@ unsafe extern "C" fn hog(cpu: *mut c_void) -> i32 {
     failed
 }
 
-/// Comes to the busy CPU, where it goes on only when its turn has come.
+/// Comes to the busy CPU, where it runs only when the time slice of the other thread is over.
 unsafe extern "C" fn release(cpu: *mut c_void) -> i32 {
     while !HOGGING.load(Ordering::Relaxed) {
         sleep::sleep_ns(100_000);
@@ -142,7 +119,7 @@ unsafe extern "C" fn release(cpu: *mut c_void) -> i32 {
     failed
 }
 
-/// A thread that never gives way loses its CPU all the same when its turn is over.
+/// Checks that a thread that never yields loses its CPU when its time slice is over.
 pub fn are_preempted() -> Outcome {
     for cpu in cpu::online() {
         [&HOGGING, &RELEASED].iter().for_each(|flag| flag.store(false, Ordering::Relaxed));
@@ -156,6 +133,7 @@ pub fn are_preempted() -> Outcome {
 
 const SLEEP_NS: u64 = 3_000_000;
 
+/// Sleeps, and returns for how many milliseconds.
 unsafe extern "C" fn nap(_: *mut c_void) -> i32 {
     let start = arch::ticks();
     sleep::sleep_ns(SLEEP_NS);
@@ -163,7 +141,7 @@ unsafe extern "C" fn nap(_: *mut c_void) -> i32 {
     i32::try_from(slept_ms).unwrap_or(i32::MAX)
 }
 
-/// A sleeping thread sleeps at least as long as it asked to, and wakes.
+/// Checks that a thread sleeps at least as long as it asked for, and wakes.
 pub fn sleep_long_enough() -> Outcome {
     for _ in 0..3 {
         let slept_ms = join(spawn(nap, 0, None)?)?;
@@ -177,6 +155,7 @@ static TURNS: [Semaphore; 2] = [const { Semaphore::new(0) }; 2];
 static ORDER: AtomicU64 = AtomicU64::new(0);
 const ROUNDS: u64 = 200;
 
+/// Counts under the mutex, and yields between reading and writing.
 unsafe extern "C" fn count(_: *mut c_void) -> i32 {
     for _ in 0..ROUNDS {
         let mut counter = COUNTER.lock();
@@ -187,6 +166,7 @@ unsafe extern "C" fn count(_: *mut c_void) -> i32 {
     0
 }
 
+/// Waits for its turn, then gives the other player its own. Returns how often it was out of turn.
 unsafe extern "C" fn take_turns(player: *mut c_void) -> i32 {
     let player = player.addr();
     let mut wrong = 0;
@@ -199,7 +179,7 @@ unsafe extern "C" fn take_turns(player: *mut c_void) -> i32 {
     wrong
 }
 
-/// A mutex lets one thread at a time in, and two threads that wake each other by semaphores come in turn.
+/// Checks that a mutex admits one thread at a time, and two threads that wake each other by semaphores run in turn.
 pub fn block_and_wake() -> Outcome {
     *COUNTER.lock() = 0;
     let threads: Result<Vec<_>, _> = (0..8).map(|_| spawn(count, 0, None)).collect();
@@ -215,7 +195,7 @@ pub fn block_and_wake() -> Outcome {
         let wrong = join(player)?;
         ensure!(wrong == 0, "two threads that take turns were out of turn {wrong} times");
     }
-    // The last turn left a unit.
+    // The last round leaves a unit.
     TURNS[0].acquire();
     Ok(())
 }

@@ -1,27 +1,28 @@
-//! A thread's life: creating, exiting, giving back what it had, joining, and changing where it may run.
+//! A thread's life: creating, exiting, reaping, joining, and changing where it may run.
 //!
-//! A thread that exits cannot give back the stack it stands on: the reaper, a thread of the kernel's own, does that, and
-//! then tells whoever joins. Joining gives the control block back, the last of its pages.
-use super::cpu_threads::{self, Settled};
-use super::scheduler;
-use super::thread::{Start, State, Thread, ThreadId};
-use super::thread_list::ThreadList;
+//! A thread that exits cannot free the stack it stands on. The reaper, a thread of the kernel, does that and then wakes the
+//! thread that joins. Joining frees the control block, the last of the thread's pages.
+use super::cpu_threads;
+use super::scheduler::{self, ThisMachine};
+use super::thread::{NewThread, Start, Thread, ThreadBox, ThreadId};
 use super::thread_table;
 use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context, InterruptsOff};
 use crate::cpu::{self, DeferredWork};
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::stack::Stack;
-use core::sync::atomic::Ordering;
+use core::ffi::c_void;
+use core::ops::Deref;
+use run_queue::{Blocked, Entry, List, Progress, Runnable};
 use scheduling::{CpuMap, CpuSet};
-use units::NodeId;
+use units::{CpuId, NodeId};
 
 /// Why a thread was not created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CreateError {
-    /// There are as many threads as there can be.
+    /// The table of threads is full.
     TooMany,
-    /// No memory for its control block or its stack.
+    /// There is no memory for the control block or the stack.
     NoMemory,
 }
 
@@ -30,9 +31,9 @@ pub enum CreateError {
 pub enum ThreadError {
     /// There is no thread with this id.
     NoSuchThread(ThreadId),
-    /// Somebody joins it already.
+    /// Another thread joins it already, or it is a thread that nobody may join.
     Joined(ThreadId),
-    /// A thread cannot wait for itself.
+    /// A thread cannot join itself.
     Itself,
     /// None of the CPUs is online.
     NoCpu,
@@ -40,66 +41,72 @@ pub enum ThreadError {
 
 /// Creates a thread and lets it run, on the least busy CPU of the node that it prefers.
 ///
-/// It prefers `node` if given, else what its creator prefers, and has its control block and its stack there.
+/// The thread prefers `node` if given, else the node that its creator prefers. Its control block and its stack are there.
 ///
 /// # Errors
-/// [`CreateError`]; nothing is left of it.
+/// [`CreateError`]; nothing was created.
 pub fn create(name: &str, start: Start, node: Option<NodeId>) -> Result<ThreadId, CreateError> {
     let id = thread_table::lock().reserve().ok_or(CreateError::TooMany)?;
-    let thread = build(id, name, start, node).inspect_err(|_| thread_table::lock().remove(id))?;
-    thread_table::lock().insert(thread);
-    let _off = InterruptsOff::new();
-    scheduler::enqueue(thread, scheduler::place(thread));
+    let created = build(id, name, start, node);
+    let mut table = thread_table::lock();
+    let Some(thread) = created else {
+        table.remove(id);
+        return Err(CreateError::NoMemory);
+    };
+    // SAFETY: the thread leaves the table and is destroyed when it has been joined. Before that it exits, after which no run
+    // queue and no CPU holds it.
+    let new = Blocked::claim(unsafe { thread.unbound() });
+    table.insert(id, thread);
+    drop(table);
+    scheduler::start(new);
     Ok(id)
 }
 
-fn build(
-    id: ThreadId,
-    name: &str,
-    start: Start,
-    node: Option<NodeId>,
-) -> Result<&'static Thread, CreateError> {
-    let creator = cpu_threads::current_thread();
+fn build(id: ThreadId, name: &str, start: Start, node: Option<NodeId>) -> Option<ThreadBox> {
     let home = node.unwrap_or_else(|| MemoryContext::current().home_node());
-    let stack = Stack::allocate(home).ok_or(CreateError::NoMemory)?;
-    // SAFETY: the stack is new.
+    let stack = Stack::allocate(home)?;
+    // SAFETY: the stack is mapped, and nothing else uses it: it was allocated just now.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
-    let Some(thread) = Thread::create(id, name, home, creator, context) else {
-        // SAFETY: no thread has it yet.
+    let new = NewThread { id, name, node: home, context, start: Some(start), entry: Entry::blocked() };
+    let Some(thread) = ThreadBox::create(new, cpu_threads::current_thread()) else {
+        // SAFETY: the context that points into the stack is gone, and no CPU has run on it.
         unsafe { stack.free() };
-        return Err(CreateError::NoMemory);
+        return None;
     };
-    thread.stack.set(Some(stack));
-    thread.start.set(Some(start));
+    thread.end.lock().stack = Some(stack);
     if node.is_some() {
-        // What the creator's policy says goes before a preferred node, and is about another thread's memory.
+        // The creator's policy would override the preferred node, and is about the creator's memory.
         thread.memory.set_policy(None);
         thread.memory.set_preferred_node(node);
     }
-    Ok(thread)
-}
-
-/// A control block for a thread that begins on a stack of the kernel's own: a CPU's first thread, or its idle thread.
-pub fn adopt(name: &str, node: NodeId, context: Context) -> Option<&'static Thread> {
-    let id = thread_table::lock().reserve()?;
-    let thread = Thread::create(id, name, node, cpu_threads::current_thread(), context)?;
-    thread_table::lock().insert(thread);
     Some(thread)
 }
 
-/// Where every thread but a CPU's first begins.
-extern "C" fn thread_main() -> ! {
-    let start = cpu_threads::current_thread().start.take();
-    arch::enable_interrupts();
-    let code = start.map_or(0, |start| {
-        // SAFETY: whoever created the thread vouches for its entry and argument.
-        unsafe { (start.entry)(start.argument) }
-    });
-    exit(code)
+/// Creates the control block of a thread that `cpu` runs on a stack of the kernel's own: the CPU's first thread, or its idle
+/// thread. Such a thread stays on its CPU and is never joined. Returns `None` if there is no memory.
+pub fn adopt(name: &str, cpu: CpuId, node: NodeId, context: Context) -> Option<&'static Thread> {
+    let id = thread_table::lock().reserve()?;
+    let entry = Entry::running_on(cpu).with_affinity(&CpuSet::from_iter([cpu]));
+    let new = NewThread { id, name, node, context, start: None, entry };
+    let Some(thread) = ThreadBox::create(new, cpu_threads::current_thread()) else {
+        thread_table::lock().remove(id);
+        return None;
+    };
+    thread.claim_join();
+    // SAFETY: nothing joins the thread, as that right is taken here for good; so nothing destroys it.
+    let adopted = unsafe { thread.unbound() };
+    thread_table::lock().insert(id, thread);
+    Some(adopted)
 }
 
-/// Threads that have exited, and their codes, on their way to the reaper.
-static EXITED: WaitQueue<ThreadList> = WaitQueue::new(ThreadList::new());
+/// Begins every thread except a CPU's first.
+extern "C" fn thread_main() -> ! {
+    arch::enable_interrupts();
+    exit(cpu_threads::current_thread().start.map_or(0, Start::call))
+}
+
+/// Threads that have exited, on their way to the reaper.
+static EXITED: WaitQueue<List<Thread>> = WaitQueue::new(List::new());
 
 /// Ends the running thread.
 pub fn exit(code: i32) -> ! {
@@ -107,29 +114,36 @@ pub fn exit(code: i32) -> ! {
     let thread = cpu_threads::current_thread();
     thread.set_exit_code(code);
     EXITED.wake_one(|exited| {
-        thread.set_state(State::Exited);
+        thread.entry().exit();
         exited.push(thread);
     });
-    scheduler::block_with_interrupts_off(cpu_threads::current());
-    unreachable!("a thread that has exited was switched to")
+    scheduler::run_another(cpu_threads::current());
+    unreachable!("a CPU switched to a thread that has exited")
 }
 
-/// The reaper's work.
-unsafe extern "C" fn reap(_: *mut core::ffi::c_void) -> i32 {
+/// Does the reaper's work.
+unsafe extern "C" fn reap(_: *mut c_void) -> i32 {
     loop {
-        let thread = EXITED.wait(ThreadList::pop);
+        let thread = EXITED.wait(List::pop);
         while thread.context.is_on_stack() {
             core::hint::spin_loop();
         }
-        if let Some(stack) = thread.stack.take() {
-            // SAFETY: the thread has left it for good.
+        let stack = thread.end.lock().stack.take();
+        if let Some(stack) = stack {
+            // SAFETY: the thread has exited and its CPU has switched away from the stack, which nothing else uses.
             unsafe { stack.free() };
         }
-        // Before anybody learns that it has ended: a driver that joins its threads has none left.
+        // A driver that has joined its threads has none left, so this comes before the exit code.
         thread.leave_driver();
-        // From here on the thread belongs to whoever joins it.
-        let code = thread.exit_code();
-        thread.finished.wake_all(|finished| *finished = Some(code));
+        let joiner = {
+            let mut end = thread.end.lock();
+            end.exit_code = Some(thread.exit_code());
+            end.joiner.take()
+        };
+        // The thread may be destroyed from here on.
+        if let Some(joiner) = joiner {
+            scheduler::wake(joiner);
+        }
     }
 }
 
@@ -138,39 +152,77 @@ unsafe extern "C" fn reap(_: *mut core::ffi::c_void) -> i32 {
 /// # Errors
 /// [`CreateError`].
 pub fn start_reaper() -> Result<ThreadId, CreateError> {
-    create("reaper", Start { entry: reap, argument: core::ptr::null_mut() }, None)
+    // SAFETY: `reap` ignores its argument.
+    let start = unsafe { Start::new(reap, core::ptr::null_mut()) };
+    create("reaper", start, None)
 }
 
-/// Waits until the thread has finished, and returns its exit code. Afterwards the id is nobody's, and every page that the
-/// thread had from the kernel is given back.
+/// The right to join a thread, which one thread at most ever gets. It keeps the joined thread alive: nothing else takes that out
+/// of the table.
+struct Joining(&'static Thread);
+
+impl Joining {
+    fn claim(id: ThreadId) -> Result<Self, ThreadError> {
+        let table = thread_table::lock();
+        let thread = table.find(id).ok_or(ThreadError::NoSuchThread(id))?;
+        if id == cpu_threads::current_thread().id {
+            return Err(ThreadError::Itself);
+        }
+        if !thread.claim_join() {
+            return Err(ThreadError::Joined(id));
+        }
+        // SAFETY: `finish` alone destroys a thread, and consumes the only right to join this one.
+        Ok(Self(unsafe { thread.unbound() }))
+    }
+
+    /// Waits until the reaper is done with the thread, and returns the exit code.
+    fn wait(&self) -> i32 {
+        loop {
+            let mut end = self.end.lock();
+            if let Some(code) = end.exit_code {
+                return code;
+            }
+            end.joiner = Some(Blocked::block(cpu_threads::current_thread()));
+            scheduler::block(end);
+        }
+    }
+
+    /// Takes the thread out of the table and frees its control block.
+    fn finish(self) -> i32 {
+        let code = self.wait();
+        let thread = thread_table::lock().remove(self.0.id);
+        if let Some(thread) = thread {
+            // SAFETY: the reaper is done with the thread: it has exited and is in no list. Its id is gone from the table, and
+            // this value, which held the last reference, is not used again.
+            unsafe { thread.destroy() };
+        }
+        code
+    }
+}
+
+impl Deref for Joining {
+    type Target = Thread;
+
+    fn deref(&self) -> &Thread {
+        self.0
+    }
+}
+
+/// Waits until the thread has exited, and returns its exit code. On return the id finds nothing, and every page that the kernel
+/// gave the thread is freed.
 ///
 /// # Errors
 /// [`ThreadError`], at once.
 pub fn join(id: ThreadId) -> Result<i32, ThreadError> {
-    let thread = {
-        let table = thread_table::lock();
-        let thread = table.find(id).ok_or(ThreadError::NoSuchThread(id))?;
-        if core::ptr::eq(thread, cpu_threads::current_thread()) {
-            return Err(ThreadError::Itself);
-        }
-        if thread.joined.swap(true, Ordering::Relaxed) {
-            return Err(ThreadError::Joined(id));
-        }
-        thread
-    };
-    let code = thread.finished.wait(|finished| *finished);
-    thread_table::lock().remove(id);
-    // SAFETY: it has finished, its id is gone from the table, and nobody else joins it.
-    unsafe { thread.destroy() };
-    Ok(code)
+    Ok(Joining::claim(id)?.finish())
 }
 
-/// Whether a driver created the thread with this id; `false` where there is none.
+/// Returns true if a driver created the thread with this id; false if there is no such thread.
 pub fn is_drivers_own(id: ThreadId) -> bool {
-    thread_table::lock().find(id).is_some_and(Thread::is_drivers_own)
+    thread_table::lock().find(id).is_some_and(|thread| thread.is_drivers_own())
 }
 
-/// Lets the thread run on these CPUs only. When the call returns it runs nowhere else any more.
+/// Restricts the thread to `cpus`. On return, the thread is neither running nor queued on any other CPU.
 ///
 /// # Errors
 /// [`ThreadError`]; nothing is changed.
@@ -180,37 +232,34 @@ pub fn set_affinity(id: ThreadId, cpus: &CpuSet) -> Result<(), ThreadError> {
         return Err(ThreadError::NoCpu);
     }
     let mut asked = None;
-    loop {
-        {
-            let table = thread_table::lock();
-            let thread = table.find(id).ok_or(ThreadError::NoSuchThread(id))?;
-            let _off = InterruptsOff::new();
-            let Some(cpu) = cpu_threads::get(thread.cpu()) else { return Ok(()) };
-            match cpu.set_affinity(thread, &allowed) {
-                Settled::Yes => return Ok(()),
-                Settled::No => {}
-                Settled::Taken => {
-                    scheduler::enqueue(thread, scheduler::place(thread));
-                    return Ok(());
-                }
-                Settled::Runs if core::ptr::eq(thread, cpu_threads::current_thread()) => {}
-                // One interrupt is enough: the CPU lets go of the thread before it goes on with it.
-                Settled::Runs if asked == Some(cpu.id()) => {}
-                Settled::Runs => {
-                    asked = Some(cpu.id());
-                    cpu::defer(cpu.cpu(), DeferredWork::Switch);
-                    cpu.cpu().wake_up();
-                }
-            }
+    while let Progress::RunsOn(cpu) = try_to_restrict(id, &allowed)? {
+        if id == cpu_threads::current_thread().id {
+            scheduler::move_away_if_forbidden();
+            continue;
         }
-        // Where it is this very thread that must move, it does so now; another is let go by its CPU at the next chance.
-        scheduler::move_away_if_forbidden();
+        // One interrupt is enough: the CPU lets the thread go before it runs it again.
+        if asked != Some(cpu)
+            && let Some(cpu) = cpu::get(cpu)
+        {
+            let _off = InterruptsOff::new();
+            cpu::defer(cpu, DeferredWork::Switch);
+            cpu.wake_up();
+        }
+        asked = Some(cpu);
         scheduler::yield_now();
         core::hint::spin_loop();
     }
+    Ok(())
 }
 
-/// The CPUs on which the thread may run.
+fn try_to_restrict(id: ThreadId, allowed: &CpuSet) -> Result<Progress, ThreadError> {
+    let table = thread_table::lock();
+    let thread = table.find(id).ok_or(ThreadError::NoSuchThread(id))?;
+    let _off = InterruptsOff::new();
+    Ok(run_queue::set_affinity(&ThisMachine, thread, allowed))
+}
+
+/// Returns the running CPUs on which the thread may run.
 ///
 /// # Errors
 /// [`ThreadError::NoSuchThread`].

@@ -1,29 +1,32 @@
-//! Threads: their life, their turns, and what they wait at.
+//! Threads: their life, where and when they run, and what they wait for.
+//!
+//! `docs/threads.md` lists the files in the order in which they import each other.
 
 pub mod cpu_threads;
 mod idle;
+mod idle_set;
 pub mod lifecycle;
 mod mutex;
 pub mod owner;
 pub mod scheduler;
 mod semaphore;
 pub mod sleep;
+mod sleepers;
 pub mod thread;
-pub mod thread_list;
-mod thread_table;
+pub mod thread_table;
+pub mod tick;
 mod wait_queue;
 
+pub use idle::{main as idle_main, run as run_idle};
 pub use mutex::Mutex;
 pub use semaphore::Semaphore;
 
-pub use idle::{main as idle_main, run as run_idle};
-
 use core::fmt;
 
-/// What the boot CPU runs until there is memory for threads.
+/// The boot CPU's thread until there is memory for threads.
 static FIRST: thread::Thread = thread::Thread::first();
 
-/// What the boot CPU runs first.
+/// Returns what the boot CPU runs first.
 pub fn first_task() -> &'static impl crate::arch::Task {
     &FIRST
 }

@@ -1,9 +1,9 @@
-//! Whom a thread works for: a driver, as the threads that run its code know it.
+//! The owner of a thread: the driver that created it, as far as threads know drivers.
 use alloc::string::String;
 use core::sync::atomic::{AtomicU32, Ordering};
 use free_refusals::Refusals;
 
-/// A driver's name, how many threads it has, and which of its frees were refused. It lives for good.
+/// A driver's name, the number of its threads, and the record of its refused frees. It is never freed.
 pub struct Owner {
     name: String,
     threads: AtomicU32,
@@ -11,33 +11,33 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// A driver without threads.
+    /// Creates the owner of a driver without threads.
     pub fn new(name: &str) -> Self {
         Self { name: name.into(), threads: AtomicU32::new(0), refusals: Refusals::new() }
     }
 
-    /// What the log calls it.
+    /// Returns the name that the log uses.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the record of its refused frees.
+    /// Returns the record of the driver's refused frees.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
     }
 
-    /// How many threads it has created that have not ended. Once `Driver_Init` has returned, none of the driver's code runs
-    /// where this is 0, nor ever will.
+    /// Returns the number of threads that the driver has created and that have not exited. If it is 0 after `Driver_Init` has
+    /// returned, none of the driver's code runs, nor will any run again.
     pub fn threads(&self) -> u32 {
         self.threads.load(Ordering::Acquire)
     }
 
-    /// Counts a thread that it creates.
+    /// Counts a thread that the driver creates.
     pub fn add_thread(&self) {
         self.threads.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a thread of it that has run for the last time.
+    /// Counts a thread of the driver that has exited.
     pub fn remove_thread(&self) {
         self.threads.fetch_sub(1, Ordering::Release);
     }

@@ -1,46 +1,49 @@
 //! A counting semaphore whose waiters sleep.
+use super::cpu_threads;
 use super::scheduler;
-use super::thread_list::ThreadList;
+use super::thread::Thread;
+use crate::cpu;
 use crate::sync::{Rank, SpinLock};
+use run_queue::WaitList;
 
-/// Units that threads take and give. A unit that is given while somebody waits goes to the one that has waited longest, and
-/// to nobody else.
+/// Units that threads take and give back. A unit that is released while threads wait goes to the one that has waited longest.
 pub struct Semaphore {
-    inner: SpinLock<State>,
+    inner: SpinLock<Units>,
 }
 
-struct State {
-    units: usize,
-    waiters: ThreadList,
+struct Units {
+    free: usize,
+    waiters: WaitList<Thread>,
 }
 
 impl Semaphore {
-    /// A semaphore with so many units.
+    /// Creates a semaphore with `units` free units.
     pub const fn new(units: usize) -> Self {
-        Self { inner: SpinLock::new(Rank::Waiting, State { units, waiters: ThreadList::new() }) }
+        Self { inner: SpinLock::new(Rank::Waiting, Units { free: units, waiters: WaitList::new() }) }
     }
 
-    /// Takes a unit, sleeping until there is one.
+    /// Takes a unit. Waits until one is free.
     pub fn acquire(&self) {
-        let mut state = self.inner.lock();
-        if state.units > 0 {
-            state.units -= 1;
+        debug_assert!(!cpu::is_preemption_off(), "a thread that must not lose its CPU waits");
+        let mut units = self.inner.lock();
+        if units.free > 0 {
+            units.free -= 1;
             return;
         }
-        state.waiters.push(scheduler::current_thread());
-        // Whoever wakes this thread hands it the unit.
-        scheduler::block(state);
+        units.waiters.push(cpu_threads::current_thread());
+        // `release` hands the unit to the thread that it wakes.
+        scheduler::block(units);
     }
 
-    /// Gives a unit. May be called by an interrupt handler.
+    /// Releases a unit. Interrupt handlers may call this.
     pub fn release(&self) {
-        let mut state = self.inner.lock();
-        match state.waiters.pop() {
+        let mut units = self.inner.lock();
+        match units.waiters.pop() {
             Some(thread) => {
-                drop(state);
+                drop(units);
                 scheduler::wake(thread);
             }
-            None => state.units += 1,
+            None => units.free += 1,
         }
     }
 }

@@ -1,57 +1,49 @@
 //! A queue in which threads wait for something to become true.
+use super::cpu_threads;
 use super::scheduler;
-use super::thread_list::ThreadList;
+use super::thread::Thread;
+use crate::cpu;
 use crate::sync::{Rank, SpinLock};
+use run_queue::WaitList;
 
-/// Threads that wait, first come first served, around the value that they wait for.
+/// A value, and the threads that wait for it to change, first come, first served.
 ///
-/// The value is guarded by a spin lock that keeps interrupts off, so an interrupt handler may change it and wake.
+/// A spin lock that keeps interrupts off guards the value, so an interrupt handler may change it and wake threads.
 pub struct WaitQueue<T> {
     inner: SpinLock<Waiting<T>>,
 }
 
 struct Waiting<T> {
     value: T,
-    threads: ThreadList,
+    threads: WaitList<Thread>,
 }
 
 impl<T> WaitQueue<T> {
-    /// A queue in which nobody waits.
+    /// Creates a queue in which no thread waits.
     pub const fn new(value: T) -> Self {
-        Self { inner: SpinLock::new(Rank::Waiting, Waiting { value, threads: ThreadList::new() }) }
+        Self { inner: SpinLock::new(Rank::Waiting, Waiting { value, threads: WaitList::new() }) }
     }
 
-    /// Waits until `take` gets something out of the value, which it is shown whenever the thread is woken.
+    /// Waits until `take` returns something. Calls `take` at once and whenever the thread is woken.
     pub fn wait<R>(&self, mut take: impl FnMut(&mut T) -> Option<R>) -> R {
+        debug_assert!(!cpu::is_preemption_off(), "a thread that must not lose its CPU waits");
         loop {
             let mut waiting = self.inner.lock();
             if let Some(result) = take(&mut waiting.value) {
                 return result;
             }
-            waiting.threads.push(scheduler::current_thread());
+            waiting.threads.push(cpu_threads::current_thread());
             scheduler::block(waiting);
         }
     }
 
-    /// Changes the value and wakes the thread that has waited longest, if there is one.
+    /// Changes the value and wakes the thread that has waited longest, if one waits.
     pub fn wake_one<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let mut waiting = self.inner.lock();
         let result = change(&mut waiting.value);
         let woken = waiting.threads.pop();
         drop(waiting);
         if let Some(thread) = woken {
-            scheduler::wake(thread);
-        }
-        result
-    }
-
-    /// Changes the value and wakes all that wait.
-    pub fn wake_all<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        let mut waiting = self.inner.lock();
-        let result = change(&mut waiting.value);
-        let mut woken = core::mem::replace(&mut waiting.threads, ThreadList::new());
-        drop(waiting);
-        while let Some(thread) = woken.pop() {
             scheduler::wake(thread);
         }
         result

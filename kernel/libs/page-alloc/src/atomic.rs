@@ -1,5 +1,5 @@
-//! The atomics that the lock-free parts are made of: the machine's, or in a model those of loom, which tries out every
-//! interleaving and every value that a load may see.
+//! The atomics of the lock-free parts: the machine's, or in a model those of loom, which tries every interleaving and every value
+//! that a load may see.
 #[cfg(not(loom))]
 pub use core::sync::atomic::{AtomicU64, fence};
 

@@ -67,6 +67,16 @@ impl Pair<'_> {
                 }
             }
             &Step::FreeAnywhere { frame, count } => self.free(frame, count),
+            _ => self.change_memory(step),
+        }
+        if self.look {
+            self.compare_counts();
+        }
+    }
+
+    /// Does a step that adds memory or takes it offline.
+    fn change_memory(&mut self, step: &Step) {
+        match step {
             &Step::Add { start, len } => self.add(FrameRange::new(start, start + len)),
             &Step::AddMemory { node, start, len, withheld, behind } => {
                 let next = self.model.borders().into_iter().max().unwrap_or_default();
@@ -88,9 +98,7 @@ impl Pair<'_> {
                     self.add(range);
                 }
             }
-        }
-        if self.look {
-            self.compare_counts();
+            _ => unreachable!("{step:?} changes no memory"),
         }
     }
 

@@ -181,6 +181,21 @@ fn other_caches_are_drained_only_if_they_hold_frames_of_the_node_that_has_none()
 }
 
 #[test]
+fn a_node_is_asked_once_before_its_fallback_though_other_caches_keep_their_frames() {
+    let mut machine = Machine::new(&[span(0, 0, 1024), span(1, 1024, 2048)], &[&[0, 1], &[1, 0]]);
+    let (pages, memory) = machine.pages_and_memory(2);
+    pages.add(FrameRange::new(512, 514)).unwrap();
+    pages.add(FrameRange::new(1024, 2048)).unwrap();
+    let cpus = cpus(&pages, &[node(0); 2], memory);
+    take(&cpus[0]).unwrap();
+    for request in [Request::page(), Request { interleaved: true, ..Request::page() }] {
+        let asked = Cell::new(0);
+        let grant = cpus[1].allocate(&request, |_| asked.set(asked.get() + 1)).unwrap();
+        assert_eq!((grant.node, grant.fell_back, asked.get()), (node(1), true, 1), "{request:?}");
+    }
+}
+
+#[test]
 fn a_cpu_may_drain_its_own_cache_while_it_waits_for_others() {
     let mut machine = Machine::new(&[span(0, 0, 1024), span(1, 1024, 2048)], &[&[0, 1], &[1, 0]]);
     let (pages, memory) = machine.pages_and_memory(2);

@@ -125,7 +125,7 @@ fn a_node_without_memory_gets_some_and_is_then_asked_in_its_place() {
 
     let memory = span(1, 2000, 3000);
     let metadata = leak(pages.growth_layout(memory).unwrap());
-    // The first ten hold the metadata, say.
+    // As if the first ten frames contained the metadata.
     assert_eq!(pages.add_memory(memory, FrameRange::new(2010, 3000), metadata), Ok(990));
     assert_eq!(pages.isolate(memory.frames), Err(IsolateError::NeverAdded(FrameNumber(2000))));
     assert_eq!(allocate(&cpu, &Request::new(1, node(1))).unwrap().node, node(1));

@@ -12,7 +12,7 @@ use units::FrameNumber;
 const THREADS: u32 = 4;
 const ROUNDS: u32 = 20_000;
 const FRAMES: u64 = 12_000;
-/// Single frames that a CPU takes from its cache and gives back in a row, each so many rounds.
+/// The number of single frames that a CPU takes and frees in a row, once in `BURST_EVERY` rounds.
 const BURST: usize = CACHE_FRAMES + 100;
 const BURST_EVERY: u32 = 100;
 
@@ -42,7 +42,7 @@ impl Dice {
 
 struct Shared {
     owners: Owners,
-    /// Grants that one thread leaves for another to free, with whose they are.
+    /// Grants that one thread leaves for another to free, each with its owner.
     left: Mutex<Vec<(u32, Grant)>>,
 }
 
@@ -54,7 +54,7 @@ fn work(shared: &Shared, me: u32, cpu: &CpuCache<'_>) -> u64 {
     let mut granted = 0;
     for round in 0..ROUNDS {
         if round % BURST_EVERY == 0 {
-            // More than the cache has room for, so that it gives back most of them.
+            // More than the cache has room for, so that it returns most of them.
             let strict = Request { strict: true, ..Request::page() };
             let grants = (0..BURST).map_while(|_| allocate(&strict, cpu));
             let grants: Vec<_> = grants.inspect(|grant| shared.owners.pass(grant, 0, me)).collect();

@@ -55,7 +55,7 @@ fn a_wrong_free_that_waits_for_the_lock_takes_nothing_out_of_a_grant_that_was_ma
     let other = CpuCache::detached();
     other.attach(pages, node(0));
 
-    // The cache is full, and remembers the block of two more neighbours, which belong to somebody else.
+    // The cache is full, and remembers the block of two more neighbours, which have another owner.
     let take = || cpu.allocate(&Request::page(), |_| ()).unwrap().frame;
     let frames: Vec<_> = (0..2 * CACHE_FRAMES).map(|_| take()).collect();
     cpu.drain();

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use topology::NumaTopology;
 use units::{CpuId, NodeId};
 
-/// Each node's CPUs, and for each node all nodes that have CPUs, nearest first.
+/// The running CPUs of each node, and for each node all nodes that have CPUs, nearest first.
 ///
-/// Built once. Asking costs a step for each node on the way to the answer, and one for each of its CPUs.
+/// The map is built once. A query takes a step for each node up to the one of the answer, and one for each CPU of that node.
 #[derive(Clone, Debug)]
 pub struct CpuMap {
     cpus: Vec<CpuSet>,
@@ -15,9 +15,7 @@ pub struct CpuMap {
 }
 
 impl CpuMap {
-    /// The map of this machine, with those of its CPUs that `runs` says run.
-    ///
-    /// Takes n² log n steps for n nodes.
+    /// Builds the map of this machine, with the CPUs for which `runs` holds. Takes n² log n steps for n nodes.
     #[must_use]
     pub fn new(topology: &NumaTopology, runs: impl Fn(CpuId) -> bool) -> Self {
         let mut cpus = vec![CpuSet::EMPTY; topology.node_count()];
@@ -29,34 +27,34 @@ impl CpuMap {
         Self { cpus, nearest }
     }
 
-    /// The CPUs of a node that run.
+    /// Returns the running CPUs of a node.
     #[must_use]
     pub fn cpus_of(&self, node: NodeId) -> &CpuSet {
         self.cpus.get(node.index()).unwrap_or(const { &CpuSet::EMPTY })
     }
 
-    /// All CPUs that run.
+    /// Returns all running CPUs.
     #[must_use]
     pub fn all(&self) -> CpuSet {
         self.cpus.iter().flat_map(CpuSet::iter).collect()
     }
 
-    /// The nodes that have CPUs, nearest to `node` first, itself among them.
+    /// Returns the nodes that have CPUs, `node` among them, nearest to `node` first.
     #[must_use]
     pub fn nearest(&self, node: NodeId) -> &[NodeId] {
         self.nearest.get(node.index()).map_or(&[], |nodes| nodes)
     }
 
-    /// The CPU that a thread which prefers `node` and may run on `allowed` goes to: the least busy, as `load` says, of the
-    /// nearest node that has an allowed one. `None`: none of the allowed CPUs runs.
-    pub fn place(&self, node: NodeId, allowed: &CpuSet, load: impl Fn(CpuId) -> u32) -> Option<CpuId> {
+    /// Selects a CPU for a thread that prefers `node` and may run on `allowed`: the one with the lowest `load`, of the nearest
+    /// node that has an allowed CPU. Returns `None` if none of the allowed CPUs runs.
+    pub fn select_cpu(&self, node: NodeId, allowed: &CpuSet, load: impl Fn(CpuId) -> u32) -> Option<CpuId> {
         let candidates = |node: &NodeId| self.cpus_of(*node).intersection(allowed);
         let nearest = self.nearest(node).iter().map(candidates).find(|cpus| !cpus.is_empty())?;
         nearest.iter().min_by_key(|cpu| load(*cpu))
     }
 
-    /// Those that a CPU of `node` may take work from: the CPUs of its node first, then node by node outward; within a
-    /// node from the one behind it on, so that not all thieves go to the same.
+    /// Returns the CPUs that `thief`, a CPU of `node`, may take threads from: those of its node first, then node by node outward.
+    /// Within a node the CPU after `thief` comes first, so that not all thieves go to the same one.
     pub fn victims(&self, thief: CpuId, node: NodeId) -> impl Iterator<Item = CpuId> {
         let behind = move |cpu: &CpuId| *cpu > thief;
         let before = move |cpu: &CpuId| *cpu < thief;
@@ -72,7 +70,7 @@ fn nearest_with_cpus(topology: &NumaTopology, from: NodeId, cpus: &[CpuSet]) -> 
     let with_cpus = topology.nodes().iter().map(|node| node.id).filter(|node| !cpus[node.index()].is_empty());
     let mut nodes: Vec<_> = with_cpus.collect();
     let distance = |to: NodeId| if to == from { 0 } else { topology.distance(from, to).unwrap_or(u8::MAX) };
-    // Equal distances go round from the node itself, so that neighbours do not all turn to the same one.
+    // Equally distant nodes follow each other by index, from `from` on. So neighbours do not all choose the same one.
     let steps_onward = |to: NodeId| (to.index() + count - from.index()) % count;
     nodes.sort_unstable_by_key(|&to| (distance(to), steps_onward(to)));
     nodes

@@ -15,7 +15,7 @@ impl CpuSet {
     /// No CPU.
     pub const EMPTY: Self = Self { words: [0; WORDS] };
 
-    /// The set with these words; those that are left out are zero, those beyond [`WORDS`] are ignored.
+    /// Creates the set with these words. Missing words are zero; words beyond [`WORDS`] are ignored.
     #[must_use]
     pub fn from_words(words: &[u64]) -> Self {
         let mut set = Self::EMPTY;
@@ -25,32 +25,32 @@ impl CpuSet {
         set
     }
 
-    /// The words.
+    /// Returns the words.
     #[must_use]
     pub const fn words(&self) -> &[u64; WORDS] {
         &self.words
     }
 
-    /// Puts a CPU in. One at [`MAX_CPUS`] or above is ignored.
+    /// Adds a CPU. An index of [`MAX_CPUS`] or above is ignored.
     pub fn insert(&mut self, cpu: CpuId) {
         if let Some(word) = self.words.get_mut(cpu.index() / 64) {
             *word |= 1 << (cpu.index() % 64);
         }
     }
 
-    /// Whether the CPU is in.
+    /// Returns true if the set contains the CPU.
     #[must_use]
     pub fn contains(&self, cpu: CpuId) -> bool {
         self.words.get(cpu.index() / 64).is_some_and(|word| word & (1 << (cpu.index() % 64)) != 0)
     }
 
-    /// Whether no CPU is in.
+    /// Returns true if the set contains no CPU.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words == [0; WORDS]
     }
 
-    /// The CPUs in both sets.
+    /// Returns the CPUs that both sets contain.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = *self;
@@ -60,7 +60,7 @@ impl CpuSet {
         both
     }
 
-    /// The CPUs, ascending. Costs a step a word and a step a CPU.
+    /// Returns the CPUs, ascending. Takes a step for each word and one for each CPU.
     pub fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
         self.words.iter().enumerate().flat_map(|(index, &word)| {
             let mut rest = word;
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_is_what_was_put_in_ascending(cpus in prop::collection::btree_set(0..MAX_CPUS as u32, 0..80)) {
+        fn a_set_lists_what_was_inserted_ascending(cpus in prop::collection::btree_set(0..MAX_CPUS as u32, 0..80)) {
             let set: CpuSet = cpus.iter().map(|&cpu| CpuId(cpu)).collect();
             prop_assert_eq!(set.iter().map(|cpu| cpu.0).collect::<BTreeSet<_>>(), cpus.clone());
             prop_assert!(set.iter().is_sorted());

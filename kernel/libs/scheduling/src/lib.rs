@@ -1,6 +1,6 @@
-//! Where threads go: which CPU a thread is placed on, and whom an idle CPU takes work from, both by distance.
+//! Chooses CPUs by distance: the CPU that a thread goes to, and the CPUs that an idle CPU takes threads from.
 //!
-//! Plain decisions over plain values. Who runs, waits or sleeps is the kernel's to know; it hands in how busy a CPU is.
+//! The crate decides over plain values. It knows no threads and no queues: the caller says how busy each CPU is.
 #![no_std]
 #![forbid(unsafe_code)]
 

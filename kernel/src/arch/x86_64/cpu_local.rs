@@ -230,6 +230,18 @@ extern "C" fn call_with_registers_kept<E: PreemptionEnd>() {
     )
 }
 
+/// Returns true in a stretch without preemption. One instruction reads the count, so the result is right even if the thread
+/// moves.
+pub fn is_preemption_off() -> bool {
+    let count: u32;
+    // SAFETY: GS leads to a copy of the section, all of which may be read.
+    unsafe {
+        asm!("mov {:e}, gs:[{head} + {offset}]", out(reg) count, head = sym HEAD,
+            offset = const offset_of!(CpuHead, preemption), options(nostack, preserves_flags, readonly))
+    };
+    count & !NO_WORK != 0
+}
+
 /// Returns true if work may be done now. In a stretch without preemption, returns false and has the end of the outermost
 /// stretch call its [`PreemptionEnd`].
 pub fn begin_work(_: &InterruptsOff) -> bool {

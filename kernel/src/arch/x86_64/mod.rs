@@ -31,7 +31,7 @@ pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
 pub use cpu_local::{
     AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
-    end_no_preemption, set_current_task,
+    end_no_preemption, is_preemption_off, set_current_task,
 };
 pub use descriptors::CpuTables;
 pub use fault::{exception_name, fault_address, page_fault_words};

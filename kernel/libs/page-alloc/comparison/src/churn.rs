@@ -1,23 +1,23 @@
-//! How much of what is free can be had as 2 MiB blocks, once single frames have come and gone at random.
+//! How much free memory can be allocated as 2 MiB blocks after random allocations and frees of single frames.
 use crate::frame_allocator::{Crate, FrameAllocator};
 use crate::workloads::HUGE;
 
-/// Frames of the memory: 1 GiB.
+/// The number of frames: 1 GiB.
 const FRAMES: u64 = 1 << 18;
 
-/// In each round a tenth of the held frames is freed, and as many are allocated.
+/// The number of rounds. Each one frees a tenth of the held frames and allocates as many.
 const ROUNDS: usize = 200;
 
-/// What was found.
+/// The blocks at the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Recovered {
-    /// 2 MiB blocks whose frames are all free.
+    /// The number of 2 MiB blocks whose frames are all free.
     pub whole: usize,
-    /// Those of them that were allocated.
+    /// The number of those that could be allocated.
     pub recovered: usize,
 }
 
-/// Numbers that look random, the same in each run (xorshift64).
+/// Numbers that look random and are the same in each run (xorshift64).
 struct Dice(u64);
 
 impl Dice {
@@ -29,8 +29,8 @@ impl Dice {
     }
 }
 
-/// Takes all frames, frees half of them at random, lets a tenth come and go in each round, and then asks for 2 MiB blocks
-/// as long as there are any.
+/// Takes all frames, frees half of them at random, frees and allocates a tenth in each round, and then allocates 2 MiB blocks
+/// until there are no more.
 pub fn recovered<C: Crate>() -> Recovered {
     let mut memory = C::memory(FRAMES);
     let mut allocator = C::alone(&mut memory);

@@ -1,4 +1,4 @@
-//! Instructions, exactly: the program runs itself under callgrind.
+//! Exact instruction counts: the program runs itself under callgrind.
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -6,38 +6,38 @@ use anyhow::{Context, Result, ensure};
 use crate::frame_allocator::Crate;
 use crate::workloads::Workload;
 
-/// The option for callgrind's use: a crate, a workload and how often to do it.
+/// The option for the run under callgrind: a crate, a workload and the number of repeats.
 pub const OPTION: &str = "run";
 
-/// The function in which callgrind counts: its name is found whatever the compiler makes of other names.
+/// The name of the function in which callgrind counts. The compiler does not mangle it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn comparison_counted(workload: &mut &mut dyn FnMut(u64), times: u64) {
     workload(times);
 }
 
-/// Does a workload so many times, where callgrind counts.
+/// Repeats a workload in the function in which callgrind counts.
 pub fn run<C: Crate>(workload: Workload, times: u64) {
     workload.with::<C, _>(|mut work| {
-        // What is done for the first time only is not counted.
+        // Work that only the first repeat does is not counted.
         work(1);
         comparison_counted(&mut work, times);
     });
 }
 
-/// Whether valgrind is here.
+/// Returns true if valgrind is installed.
 pub fn available() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Instructions of one operation.
+/// Returns the instructions of one operation.
 pub fn count<C: Crate>(workload: Workload) -> Result<f64> {
     let times = match workload {
         Workload::Setup => 1,
         Workload::HugePair => 1000,
         _ => 20,
     };
-    // What twice as many take more is without what surrounds them.
+    // The difference to twice as many repeats excludes everything around them.
     let (once, twice) = (collected::<C>(workload, times)?, collected::<C>(workload, 2 * times)?);
     Ok((twice - once) as f64 / (times * workload.operations()) as f64)
 }

@@ -1,64 +1,64 @@
-//! The face that all crates get, so that one harness measures them.
+//! The interface that every crate gets, so that one harness measures all of them.
 
-/// An allocator of frames, as one thread has it.
+/// One thread's view of an allocator of frames.
 pub trait FrameAllocator {
-    /// The first of 2^`order` frames, aligned to as many; `None` when there are none.
+    /// Allocates 2^`order` frames, aligned to their size, and returns the first. Returns `None` if there are none.
     fn allocate(&mut self, order: u8) -> Option<u64>;
 
-    /// Takes back what one call of [`FrameAllocator::allocate`] gave. `false`: refused, where the crate can tell.
+    /// Frees the frames of one call of [`FrameAllocator::allocate`]. Returns false if the crate refuses the free.
     fn free(&mut self, frame: u64, order: u8) -> bool;
 
-    /// Gives back what this thread keeps for itself.
+    /// Returns the frames that the thread caches.
     fn drain(&mut self) {}
 }
 
-/// A crate, and how its users build an allocator of it.
+/// A crate, and how to build an allocator of it.
 pub trait Crate {
-    /// Its name in commands and tables.
+    /// The name in commands and tables.
     const NAME: &'static str;
 
-    /// Its version.
+    /// The version.
     const VERSION: &'static str;
 
-    /// What it is given to build in.
+    /// The memory that an allocator is built in.
     type Memory;
 
-    /// An allocator for one thread alone, as bare as the crate has it.
+    /// An allocator for a single thread, as the crate provides it.
     type Alone<'m>: FrameAllocator;
 
     /// One of several threads' view of an allocator.
     type Thread<'m>: FrameAllocator + Send;
 
-    /// Memory to build an allocator over so many frames in, again and again.
+    /// Returns memory in which allocators over so many frames can be built, one after the other.
     fn memory(frames: u64) -> Self::Memory;
 
-    /// An allocator over all frames, all of them free but for frame 0 where the crate keeps that back.
+    /// Builds an allocator over all frames. All of them are free, except frame 0 if the crate reserves it.
     fn alone(memory: &mut Self::Memory) -> Self::Alone<'_>;
 
-    /// The same for so many threads: behind a spin lock, where the crate knows no threads.
+    /// Builds an allocator over all frames for so many threads, behind a spin lock if the crate does not support threads.
     fn threads(memory: &mut Self::Memory, count: usize) -> Vec<Self::Thread<'_>>;
 
-    /// Bytes of metadata that do not lie on the heap.
+    /// Returns the bytes of metadata outside the heap.
     fn metadata_beside_heap(_memory: &Self::Memory) -> u64 {
         0
     }
 
-    /// What it offers beside speed.
+    /// What the crate offers besides speed.
     const ABILITIES: Abilities;
 }
 
-/// What a crate offers, each as a word or two for the table.
+/// What a crate offers, in a few words for the table.
 pub struct Abilities {
-    /// Which wrong frees it refuses.
+    /// The wrong frees that it refuses.
     pub refuses: &'static str,
-    /// Whether it keeps nodes apart.
+    /// Whether it separates nodes.
     pub nodes: &'static str,
-    /// Which runs of frames it gives.
+    /// The runs of frames that it allocates.
     pub runs: &'static str,
-    /// Whether a highest address can be asked for.
+    /// Whether a request can have a highest address.
     pub highest_address: &'static str,
-    /// What it is, for several threads.
+    /// How several threads share it.
     pub threads: &'static str,
-    /// Where its metadata is.
+    /// The location of its metadata.
     pub metadata: &'static str,
 }

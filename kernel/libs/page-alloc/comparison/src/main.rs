@@ -70,7 +70,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What is done with a crate, whatever its types are.
+/// An action on a crate, whatever its types are.
 struct Peer {
     name: &'static str,
     measure: fn(Measure) -> Result<Column>,
@@ -83,7 +83,7 @@ const fn peer<C: Crate>() -> Peer {
 
 static PEERS: [Peer; 4] = [peer::<PageAlloc>(), peer::<BuddySystem>(), peer::<Bitmap>(), peer::<BuddySlab>()];
 
-/// What callgrind runs.
+/// Runs a workload under callgrind.
 fn run(name: &str, workload: &str, times: u64) -> Result<()> {
     let peer = PEERS.iter().find(|peer| peer.name == name).with_context(|| format!("no crate {name}"))?;
     let workload = Workload::ALL.into_iter().find(|known| known.name() == workload);

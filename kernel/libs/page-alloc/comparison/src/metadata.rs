@@ -1,17 +1,17 @@
-//! What the bookkeeping takes: heap in use before and after, and what lies beside the heap.
+//! The size of the metadata: the growth of the heap, and the bytes outside the heap.
 use crate::frame_allocator::{Crate, FrameAllocator};
 use crate::workloads::FRAMES;
 
 /// Bytes of metadata for each frame of 16 GiB.
 #[derive(Clone, Copy, Debug)]
 pub struct Metadata {
-    /// When all frames are free.
+    /// While all frames are free.
     pub fresh: f64,
-    /// When every second one is.
+    /// While every second frame is free.
     pub scattered: f64,
 }
 
-/// Measures it.
+/// Measures a crate's metadata.
 pub fn metadata<C: Crate>() -> Metadata {
     let mut held = vec![0; FRAMES as usize];
     let before = heap_bytes();
@@ -30,9 +30,9 @@ pub fn metadata<C: Crate>() -> Metadata {
     Metadata { fresh, scattered: bytes_a_frame() }
 }
 
-/// Bytes that the C library's heap has given out.
+/// Returns the bytes in use on the C library's heap.
 fn heap_bytes() -> u64 {
-    // SAFETY: it only reads the heap's own numbers.
+    // SAFETY: `mallinfo2` has no preconditions; it only reads the heap's statistics.
     let info = unsafe { libc::mallinfo2() };
     (info.uordblks + info.hblkhd) as u64
 }

@@ -1,4 +1,4 @@
-//! The table: a column for each crate, and one for figures that were read elsewhere.
+//! The table: a column for each crate, and one for figures from elsewhere.
 use std::fmt::{Result as Written, Write};
 
 use anyhow::Result;
@@ -10,18 +10,18 @@ use crate::threads::{self, Work};
 use crate::workloads::Workload;
 use crate::{counts, times};
 
-/// What is to be measured.
+/// The figures to measure.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Measure {
-    /// What no other program's load changes.
+    /// Figures that the load of other programs does not change.
     pub counts: bool,
-    /// How long a workload takes.
+    /// The times of the workloads.
     pub times: bool,
-    /// What two threads get done against one.
+    /// The throughput of two threads against one.
     pub threads: bool,
 }
 
-/// A crate's figures. What was not measured is `None`.
+/// A crate's figures. A figure that was not measured is `None`.
 pub struct Column {
     name: String,
     instructions: [Option<f64>; Workload::ALL.len()],
@@ -33,7 +33,7 @@ pub struct Column {
     abilities: Abilities,
 }
 
-/// What LLFree takes for a workload, counted with the same one on another day: the harness does not run it.
+/// The instructions of LLFree for a workload, counted on another day with the same workload. The harness does not run LLFree.
 fn llfree_instructions(workload: Workload) -> Option<f64> {
     match workload {
         Workload::HotPair => Some(461.0),
@@ -43,7 +43,7 @@ fn llfree_instructions(workload: Workload) -> Option<f64> {
     }
 }
 
-/// LLFree's metadata, in bytes a frame.
+/// The metadata of LLFree, in bytes a frame.
 const LLFREE_METADATA: f64 = 0.158;
 
 impl Column {
@@ -139,7 +139,7 @@ fn shown<T>(figure: Option<T>, text: impl FnOnce(T) -> String) -> String {
     figure.map_or_else(String::new, text)
 }
 
-/// A number with its thousands apart.
+/// Formats a number with separated thousands.
 fn number(figure: Option<f64>) -> String {
     shown(figure, |figure| {
         let digits = format!("{figure:.0}");
@@ -156,7 +156,7 @@ fn time(nanoseconds: Option<f64>) -> String {
     })
 }
 
-/// The processor's name and how many of it there are.
+/// Returns the processor's name and the number of CPUs.
 pub fn processor() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let mut names = cpus.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": "));

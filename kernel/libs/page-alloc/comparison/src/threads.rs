@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use crate::frame_allocator::{Crate, FrameAllocator};
 use crate::workloads::{FRAMES, batches, hot_pairs, wear};
 
-/// Rounds, of which the median is taken.
+/// The number of rounds. The median counts.
 const ROUNDS: usize = 9;
 
-/// How long a thread works in a round, or so.
+/// The approximate length of a thread's work in a round.
 const ROUND: Duration = Duration::from_millis(200);
 
-/// What each thread does.
+/// The work of each thread.
 #[derive(Clone, Copy)]
 pub enum Work {
     /// Pairs of an allocation and its free.
@@ -30,7 +30,7 @@ impl Work {
     }
 }
 
-/// How many times as much two threads get done as one does: the median of nine rounds, in each of which one works and
+/// Returns the throughput of two threads against that of one: the median of nine rounds, in each of which one thread works and
 /// then both.
 pub fn two_against_one<C: Crate>(work: Work) -> f64 {
     let mut memory = C::memory(FRAMES);
@@ -48,7 +48,7 @@ pub fn two_against_one<C: Crate>(work: Work) -> f64 {
     ratios[ROUNDS / 2]
 }
 
-/// How many times the work is done in a round.
+/// Returns the number of repeats in a round.
 fn calibrate(allocator: &mut impl FrameAllocator, work: Work) -> u64 {
     let mut times = 1;
     loop {
@@ -62,7 +62,7 @@ fn calibrate(allocator: &mut impl FrameAllocator, work: Work) -> u64 {
     }
 }
 
-/// Seconds until the last of the threads is done, each with as much work.
+/// Returns the seconds until the last thread is done. Each thread does the same amount of work.
 fn slowest<A: FrameAllocator + Send>(threads: &mut [A], work: Work, times: u64) -> f64 {
     let start = Barrier::new(threads.len());
     let start = &start;

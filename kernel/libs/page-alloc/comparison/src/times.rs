@@ -1,4 +1,4 @@
-//! Times, by criterion.
+//! Times, measured by criterion.
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use criterion::Criterion;
 use crate::frame_allocator::Crate;
 use crate::workloads::Workload;
 
-/// Where criterion keeps its figures.
+/// The folder of criterion's figures.
 pub fn folder() -> PathBuf {
     let mut folder = std::env::current_exe().unwrap_or_default();
     folder.pop();
     folder.join("comparison-times")
 }
 
-/// A criterion with short runs.
+/// Returns a criterion with short runs.
 pub fn criterion() -> Criterion {
     Criterion::default()
         .output_directory(&folder())
@@ -25,7 +25,7 @@ pub fn criterion() -> Criterion {
         .measurement_time(Duration::from_secs(2))
 }
 
-/// Nanoseconds of one operation: criterion's median.
+/// Returns the nanoseconds of one operation: criterion's median.
 pub fn median<C: Crate>(criterion: &mut Criterion, workload: Workload) -> Result<f64> {
     workload.with::<C, _>(|work| {
         let mut group = criterion.benchmark_group(workload.name());

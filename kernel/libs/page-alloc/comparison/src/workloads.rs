@@ -1,13 +1,13 @@
-//! What is measured, the same for each crate.
+//! The workloads, the same for each crate.
 use crate::frame_allocator::{Crate, FrameAllocator};
 
-/// Frames of the memory that is measured on: 16 GiB.
+/// The number of frames of the memory: 16 GiB.
 pub const FRAMES: u64 = 16 << 18;
 
-/// Frames of a batch.
+/// The number of frames in a batch.
 pub const BATCH: usize = 512;
 
-/// Frames that the mean is taken over.
+/// The number of frames over which the mean is taken.
 const PLACES: usize = 64;
 
 /// The order of 2 MiB.
@@ -16,26 +16,26 @@ pub const HUGE: u8 = 9;
 /// A workload for one thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Workload {
-    /// A frame is allocated and freed, again and again; so with each of 64 frames, for where one lies may matter.
+    /// A frame is allocated and freed repeatedly. This is done with each of 64 frames, as the position may matter.
     HotPair,
     /// 512 frames are allocated, then freed in that order.
     Batch,
     /// 2 MiB are allocated and freed.
     HugePair,
-    /// 2 MiB are asked for where nothing is free.
+    /// 2 MiB are requested while nothing is free.
     HugeOfNone,
-    /// 2 MiB are asked for where one frame in each 2 MiB is free.
+    /// 2 MiB are requested while one frame in each 2 MiB is free.
     HugeOfScattered,
     /// An allocator over 16 GiB is built.
     Setup,
 }
 
 impl Workload {
-    /// All of them, in the table's order.
+    /// All workloads, in the table's order.
     pub const ALL: [Self; 6] =
         [Self::HotPair, Self::Batch, Self::HugePair, Self::HugeOfNone, Self::HugeOfScattered, Self::Setup];
 
-    /// Its name in commands and files.
+    /// Returns the name in commands and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::HotPair => "hot-pair",
@@ -47,7 +47,7 @@ impl Workload {
         }
     }
 
-    /// Its row in the table.
+    /// Returns the row in the table.
     pub fn title(self) -> &'static str {
         match self {
             Self::HotPair => "hot pair, 4 KiB",
@@ -59,7 +59,7 @@ impl Workload {
         }
     }
 
-    /// Operations in one repeat that the table counts apart.
+    /// Returns the number of operations in one repeat that the table counts separately.
     pub fn operations(self) -> u64 {
         match self {
             Self::HotPair => PLACES as u64,
@@ -68,7 +68,7 @@ impl Workload {
         }
     }
 
-    /// Hands `measure` a closure that does the workload so many times, in memory of 16 GiB in the state that it needs.
+    /// Calls `measure` with a closure that repeats the workload, in 16 GiB of memory in the required state.
     pub fn with<C: Crate, R>(self, measure: impl FnOnce(&mut dyn FnMut(u64)) -> R) -> R {
         let mut memory = C::memory(FRAMES);
         if self == Self::Setup {
@@ -90,19 +90,19 @@ impl Workload {
     }
 }
 
-/// An allocation as a kernel has it: behind a function of its own.
+/// Allocates through a function that is not inlined, as in a kernel.
 #[inline(never)]
 fn allocate<A: FrameAllocator, const ORDER: u8>(allocator: &mut A) -> Option<u64> {
     allocator.allocate(ORDER)
 }
 
-/// The same for a free.
+/// Frees through a function that is not inlined, as in a kernel.
 #[inline(never)]
 fn free<A: FrameAllocator, const ORDER: u8>(allocator: &mut A, frame: u64) -> bool {
     allocator.free(frame, ORDER)
 }
 
-/// Pairs of an allocation and its free.
+/// Allocates and frees a frame repeatedly.
 fn pairs<A: FrameAllocator, const ORDER: u8>(allocator: &mut A, times: u64) {
     for _ in 0..times {
         let frame = allocate::<A, ORDER>(allocator).expect("a free chunk");
@@ -110,7 +110,7 @@ fn pairs<A: FrameAllocator, const ORDER: u8>(allocator: &mut A, times: u64) {
     }
 }
 
-/// So many pairs of each of 64 frames: after each, that frame is held until the end.
+/// Allocates and frees each of 64 frames repeatedly. Each frame is then held until the end.
 pub fn hot_pairs<A: FrameAllocator>(allocator: &mut A, times: u64) {
     let mut held = [0; PLACES];
     for frame in &mut held {
@@ -120,7 +120,7 @@ pub fn hot_pairs<A: FrameAllocator>(allocator: &mut A, times: u64) {
     held.into_iter().rev().for_each(|frame| assert!(allocator.free(frame, 0)));
 }
 
-/// Batches of 512 frames that are allocated in a row and then freed.
+/// Allocates batches of 512 frames in a row, and frees them.
 pub fn batches<A: FrameAllocator>(allocator: &mut A, times: u64) {
     let mut frames = [0; BATCH];
     for _ in 0..times {
@@ -144,8 +144,8 @@ fn build<C: Crate>(memory: &mut C::Memory) -> C::Alone<'_> {
     C::alone(memory)
 }
 
-/// The state of a system that has run: every second one of some frames and of some 2 MiB blocks is held. A buddy system
-/// that finds all its memory free would split a chunk of 1 GiB or more for each frame, and merge it again.
+/// Brings the allocator into the state of a system that has run: every second one of some frames and of some 2 MiB blocks is held.
+/// A buddy system whose memory is all free would split a chunk of 1 GiB or more for each frame, and merge it again.
 pub fn wear<A: FrameAllocator>(allocator: &mut A) {
     let huge: Vec<_> = (0..16).map_while(|_| allocator.allocate(HUGE)).collect();
     let frames: Vec<_> = (0..2 * BATCH).map_while(|_| allocator.allocate(0)).collect();
@@ -153,13 +153,13 @@ pub fn wear<A: FrameAllocator>(allocator: &mut A) {
     frames.iter().step_by(2).for_each(|frame| assert!(allocator.free(*frame, 0)));
 }
 
-/// Takes all that there is.
+/// Takes all frames.
 fn fill<A: FrameAllocator>(allocator: &mut A) {
     while allocator.allocate(HUGE).is_some() {}
     while allocator.allocate(0).is_some() {}
 }
 
-/// Takes all that there is, and frees a frame in each 2 MiB.
+/// Takes all frames, and frees one in each 2 MiB.
 fn scatter<A: FrameAllocator>(allocator: &mut A) {
     while allocator.allocate(0).is_some() {}
     for block in 0..FRAMES >> HUGE {

@@ -1,5 +1,5 @@
-//! Atomics as large as the machine's and with constant constructors, which loom's are not: each knows only what it holds at
-//! first, and loom's atomic for it is found by its address.
+//! Atomics of the machine's size with constant constructors, unlike loom's. Each stores only its first value; a table finds loom's
+//! atomic by the address.
 use core::cell::RefCell;
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lock_api::{GuardNoSend, RawMutex};
 
 loom::lazy_static! {
-    /// Those of one run of a model, made when they are first asked for.
+    /// The atomics of one run of a model, made on first use.
     static ref BY_ADDRESS: Mutex<HashMap<usize, Arc<Modelled>>> = Mutex::new(HashMap::new());
     static ref LOCKS: Mutex<HashMap<usize, &'static loom::sync::Mutex<()>>> = Mutex::new(HashMap::new());
 }
 
-/// What loom knows of an atomic.
+/// Loom's side of an atomic.
 struct Modelled {
     value: loom::sync::atomic::AtomicU64,
-    /// Written at each load of the value. loom tries the two orders of two steps only where they touch the same thing, one of
-    /// them writes, and there is no step on it in between; a thread's load would hide another's from the write that follows.
+    /// Written at each load of the value. Loom tries both orders of two steps only if they touch the same object, one of them writes,
+    /// and no other step on the object lies in between. Without this, one thread's load would hide another's from a later write.
     turn: loom::sync::atomic::AtomicU64,
 }
 
@@ -34,7 +34,7 @@ impl AtomicU64 {
     }
 
     fn modelled(&self) -> Arc<Modelled> {
-        // loom runs its threads in turn, and none of them stops in here: a panic alone, of the model, poisons the lock.
+        // Loom runs its threads in turn, and none of them stops in here. Only a panic of the model poisons the lock.
         let mut known = BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner);
         let modelled = known.entry(ptr::from_ref(self).addr());
         let new = || Modelled {
@@ -72,27 +72,27 @@ impl AtomicU64 {
 }
 
 impl Drop for AtomicU64 {
-    /// Another value will have this address.
+    /// Removes loom's atomic: another value will have this address.
     fn drop(&mut self) {
         BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner).remove(&ptr::from_ref(self).addr());
     }
 }
 
-/// A lock for models: who waits for it is not run, where one that spins would be for ever.
+/// A lock for models. Loom does not run a thread that waits for it; a thread that spins would run for ever.
 pub struct ModelLock {
-    /// So that it has an address of its own.
-    _place: u64,
+    /// Gives the lock an address of its own.
+    _size: u64,
 }
 
 std::thread_local! {
-    /// The locks that are held in this run of a model, by address. loom runs all of a model's threads on one of the host's.
+    /// The held locks of this run of a model, by address. Loom runs all of a model's threads on one thread of the host.
     static HELD: RefCell<HashMap<usize, loom::sync::MutexGuard<'static, ()>>> = RefCell::default();
 }
 
 impl ModelLock {
     fn modelled(&self) -> &'static loom::sync::Mutex<()> {
         let mut known = LOCKS.lock().unwrap_or_else(PoisonError::into_inner);
-        // Never freed, which is some bytes a run.
+        // Never freed: some bytes a run.
         known
             .entry(ptr::from_ref(self).addr())
             .or_insert_with(|| Box::leak(Box::new(loom::sync::Mutex::new(()))))
@@ -101,7 +101,7 @@ impl ModelLock {
 
 // SAFETY: loom's mutex is held from `lock` to `unlock`.
 unsafe impl RawMutex for ModelLock {
-    const INIT: Self = Self { _place: 0 };
+    const INIT: Self = Self { _size: 0 };
 
     type GuardMarker = GuardNoSend;
 
@@ -115,7 +115,7 @@ unsafe impl RawMutex for ModelLock {
     }
 
     unsafe fn unlock(&self) {
-        // Let go of outside, where another thread may be run.
+        // Dropped outside of `with_borrow_mut`: loom may run another thread then.
         let guard = HELD.with_borrow_mut(|held| held.remove(&ptr::from_ref(self).addr()));
         drop(guard);
     }

@@ -10,7 +10,7 @@ use crate::machine::{node, span};
 /// The last runs of a machine's memory start here: 1 TiB.
 pub const HIGH: u64 = 1 << 28;
 
-/// Threads that each interleave by themselves.
+/// The number of threads, each with an interleaving of its own.
 pub const THREADS: usize = 2;
 
 /// A machine, and the steps of its users.

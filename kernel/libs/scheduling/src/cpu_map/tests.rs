@@ -1,4 +1,4 @@
-//! What holds of placing and stealing.
+//! Properties of selecting a CPU and of stealing.
 use super::*;
 use acpi_tables::builder::{TableBuilder, local_apic, local_apic_affinity, memory_affinity};
 use acpi_tables::{find_madt, find_slit, find_srat};
@@ -7,7 +7,7 @@ use std::vec::Vec;
 use topology::{Inputs, NumaMode};
 use units::{ApicId, PhysRange, ProximityDomain};
 
-/// A machine with these CPUs on its nodes and these distances; every node has a MiB.
+/// A machine with these numbers of CPUs on its nodes and these distances. Every node has 1 MiB.
 fn machine(cpus: &[usize], distances: &[u8]) -> NumaTopology {
     let domain = |node: usize| ProximityDomain(node as u32);
     let memory = |node: usize| memory_affinity((node as u64) << 20, 1 << 20, domain(node));
@@ -54,40 +54,40 @@ fn everywhere() -> CpuSet {
 #[test]
 fn a_thread_goes_to_the_least_busy_cpu_of_its_node() {
     let map = three_nodes();
-    assert_eq!(map.place(node(0), &everywhere(), |cpu| [3, 2, 0, 0][cpu.index()]), Some(CpuId(1)));
-    assert_eq!(map.place(node(2), &everywhere(), |cpu| [0, 0, 5, 7][cpu.index()]), Some(CpuId(2)));
+    assert_eq!(map.select_cpu(node(0), &everywhere(), |cpu| [3, 2, 0, 0][cpu.index()]), Some(CpuId(1)));
+    assert_eq!(map.select_cpu(node(2), &everywhere(), |cpu| [0, 0, 5, 7][cpu.index()]), Some(CpuId(2)));
 }
 
 #[test]
-fn where_its_node_has_no_cpu_a_thread_goes_to_the_nearest_that_has() {
-    assert_eq!(three_nodes().place(node(1), &everywhere(), |_| 0), Some(CpuId(2)));
+fn a_thread_of_a_node_without_cpus_goes_to_the_nearest_node_that_has_some() {
+    assert_eq!(three_nodes().select_cpu(node(1), &everywhere(), |_| 0), Some(CpuId(2)));
 }
 
 #[test]
-fn affinity_is_kept_even_where_that_is_far() {
+fn a_thread_keeps_its_affinity_however_far_its_cpus_are() {
     let map = three_nodes();
     let only_0 = CpuSet::from_iter([CpuId(0)]);
-    assert_eq!(map.place(node(2), &only_0, |_| 9), Some(CpuId(0)));
-    assert_eq!(map.place(node(2), &CpuSet::from_iter([CpuId(77)]), |_| 0), None);
+    assert_eq!(map.select_cpu(node(2), &only_0, |_| 9), Some(CpuId(0)));
+    assert_eq!(map.select_cpu(node(2), &CpuSet::from_iter([CpuId(77)]), |_| 0), None);
 }
 
 #[test]
 fn a_cpu_that_does_not_run_gets_no_threads() {
     let topology = machine(&[2, 2], &[10, 20, 20, 10]);
     let map = CpuMap::new(&topology, |cpu| cpu != CpuId(0));
-    assert_eq!(map.place(node(0), &everywhere(), |cpu| cpu.0), Some(CpuId(1)));
+    assert_eq!(map.select_cpu(node(0), &everywhere(), |cpu| cpu.0), Some(CpuId(1)));
     assert_eq!(ids(map.all().iter()), [1, 2, 3]);
 }
 
 #[test]
-fn work_is_taken_from_the_own_node_first_then_outward_and_each_thief_begins_behind_itself() {
+fn a_thief_takes_from_its_own_node_first_then_outward_and_begins_behind_itself() {
     let map = CpuMap::new(&machine(&[3, 2, 1], &[10, 30, 20, 30, 10, 15, 20, 15, 10]), |_| true);
     assert_eq!(ids(map.victims(CpuId(1), node(0))), [2, 0, 5, 3, 4]);
     assert_eq!(ids(map.victims(CpuId(4), node(1))), [3, 5, 0, 1, 2]);
 }
 
 #[test]
-fn equally_near_nodes_are_gone_round_from_the_thiefs_own() {
+fn a_thief_visits_equally_near_nodes_in_turn_from_its_own_on() {
     let map = CpuMap::new(
         &machine(&[1, 1, 1, 1], &[10, 20, 20, 20, 20, 10, 20, 20, 20, 20, 10, 20, 20, 20, 20, 10]),
         |_| true,

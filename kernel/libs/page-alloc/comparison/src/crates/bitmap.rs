@@ -7,10 +7,10 @@ use crate::frame_allocator::{Abilities, Crate, FrameAllocator};
 /// The crate.
 pub struct Bitmap;
 
-/// Its smallest tree that has room for 16 GiB.
+/// The crate's smallest tree with room for 16 GiB.
 type Bits = BitAlloc16M;
 
-/// The tree, and how many of its bits stand for frames.
+/// The tree, and the number of its bits that stand for frames.
 pub struct Tree {
     bits: Box<Bits>,
     frames: usize,
@@ -44,12 +44,12 @@ impl Crate for Bitmap {
     type Thread<'m> = Locked<&'m mut Bits>;
 
     fn memory(frames: u64) -> Tree {
-        // SAFETY: the tree is made of `u16` alone, which may be 0; all bits clear is its default, nothing free.
+        // SAFETY: the tree consists of `u16` only, for which 0 is valid. All bits 0 is its default, with nothing free.
         let bits = unsafe { Box::<Bits>::new_zeroed().assume_init() };
         Tree { bits, frames: frames as usize }
     }
 
-    /// A tree that was built in before is not cleared: making all free writes the same words.
+    /// A tree that was used before is not cleared: freeing all frames writes the same words.
     fn alone(tree: &mut Tree) -> &mut Bits {
         tree.bits.insert(0..tree.frames);
         &mut tree.bits

@@ -11,10 +11,10 @@ pub struct BuddySlab;
 const PAGE_BYTES: usize = 4096;
 /// Bytes of a page's record.
 const RECORD_BYTES: usize = 12;
-/// Chunks are aligned no better than where the pages begin: to this.
+/// The alignment of the first page, which bounds that of the chunks.
 const PAGES_ALIGNMENT: usize = 1 << 30;
 
-/// A run of addresses that nothing was ever written to but for the records, so that it costs no memory.
+/// A run of addresses to which only the records are written, so that it costs no memory.
 pub struct Region {
     mapping: MmapMut,
     frames: usize,
@@ -26,7 +26,7 @@ impl Region {
         (self.frames * RECORD_BYTES).next_multiple_of(PAGE_BYTES) + PAGE_BYTES
     }
 
-    /// Placed so that the pages begin aligned, right behind the records.
+    /// Returns the region, whose pages start aligned directly behind the records.
     fn bytes(&mut self) -> &mut [u8] {
         let (records, pages) = (self.records_bytes(), self.frames * PAGE_BYTES);
         let start = (self.mapping.as_ptr() as usize + records).next_multiple_of(PAGES_ALIGNMENT)
@@ -36,7 +36,7 @@ impl Region {
     }
 }
 
-/// The allocator, and where its pages begin.
+/// The allocator, and the address of its first page.
 pub struct Pages {
     buddy: BuddyAllocator<PAGE_BYTES>,
     start: usize,
@@ -74,7 +74,7 @@ impl Crate for BuddySlab {
     fn alone(region: &mut Region) -> Pages {
         let frames = region.frames;
         let mut buddy = BuddyAllocator::new();
-        // SAFETY: the region is writable, and borrowed for as long as the trait lets the allocator be used.
+        // SAFETY: the region is writable, and the trait borrows it for as long as the allocator is used.
         unsafe { buddy.init(region.bytes()) }.expect("a region of the right size");
         let section = buddy.section(0).expect("the region");
         assert_eq!((section.start % PAGES_ALIGNMENT, section.total_pages), (0, frames));

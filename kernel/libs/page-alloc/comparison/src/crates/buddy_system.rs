@@ -24,7 +24,7 @@ impl Crate for BuddySystem {
     const NAME: &'static str = "buddy_system_allocator";
     const VERSION: &'static str = "0.13.0";
 
-    /// Only how many frames: the rest is on the heap.
+    /// Only the number of frames: everything else is on the heap.
     type Memory = usize;
     type Alone<'m> = Sets;
     type Thread<'m> = Locked<Sets>;

@@ -1,13 +1,13 @@
-//! An allocator without threads of its own behind a spin lock, as its users have it.
+//! An allocator that does not support threads, behind a spin lock, as its users have it.
 use std::sync::Arc;
 
 use crate::frame_allocator::FrameAllocator;
 
-/// One thread's share of it.
+/// One thread's view of the allocator.
 pub struct Locked<A>(Arc<spin::Mutex<A>>);
 
 impl<A> Locked<A> {
-    /// For so many threads.
+    /// Returns a view for each of so many threads.
     pub fn threads(allocator: A, count: usize) -> Vec<Self> {
         let shared = Arc::new(spin::Mutex::new(allocator));
         (0..count).map(|_| Self(Arc::clone(&shared))).collect()

@@ -1,4 +1,4 @@
-//! The crates that are measured, an adapter each.
+//! The measured crates, with an adapter for each.
 mod bitmap;
 mod buddy_slab;
 mod buddy_system;
@@ -27,7 +27,7 @@ mod tests {
         for _ in 0..2 {
             let mut allocator = C::alone(&mut memory);
             let huge = take_all(&mut allocator, HUGE);
-            // Where frame 0 is kept back, its block is not whole.
+            // If frame 0 is reserved, its block is not whole.
             assert!([8, 7].contains(&huge.len()), "{}: {huge:?}", C::NAME);
             assert!(huge.iter().all(|frame| frame % 512 == 0), "{}: {huge:?}", C::NAME);
             huge.iter().for_each(|frame| assert!(allocator.free(*frame, HUGE)));
@@ -70,7 +70,7 @@ mod tests {
         threads_share_all_frames::<BuddySlab>();
     }
 
-    /// Whether a second free of a frame is refused, and whether that of half a chunk is.
+    /// Returns whether a second free of a frame is refused, and whether a free of half a chunk is.
     fn refuses<C: Crate>() -> [bool; 2] {
         let mut memory = C::memory(FRAMES);
         let mut allocator = C::alone(&mut memory);

@@ -1,0 +1,156 @@
+//! Granting frames.
+//!
+//! A request tries each source once, in this order: the CPU's cache, the node's hot chunk, its lists, the caches of the node's
+//! other CPUs, and then the next node of the fallback order.
+use core::iter;
+
+use lock_api::RawMutex;
+use units::{FrameNumber, NodeId, NodeSet};
+
+use super::CpuCache;
+use crate::allocator::PageAllocator;
+use crate::error::AllocateError;
+use crate::request::{Grant, Needs, Purpose, Request};
+
+impl<'m, L: RawMutex> CpuCache<'m, L> {
+    /// Grants contiguous frames: of the preferred node, or of the first node in its fallback order that the request allows and
+    /// that has such a run. The frames contain what their last owner left there.
+    ///
+    /// If a node has no such run while caches of other CPUs hold frames of it that may help, `drain_others` is called with the
+    /// node. It has those caches drained that it can reach; then the node is asked once more. The call may use this cache.
+    ///
+    /// [`Request::page`] takes no lock, except to refill the cache once in up to [`CACHE_FRAMES`](crate::CACHE_FRAMES) calls.
+    ///
+    /// # Errors
+    /// See [`AllocateError`].
+    pub fn allocate(
+        &self,
+        request: &Request,
+        drain_others: impl FnMut(NodeId),
+    ) -> Result<Grant, AllocateError> {
+        if request.is_plain()
+            && let Some(grant) =
+                self.take_at_hand(request.count, request.preferred.unwrap_or(self.node.get()))
+        {
+            return Ok(grant);
+        }
+        self.allocate_from_nodes(request, drain_others)
+    }
+
+    /// Grants any `count` frames of the node, if they are at hand: a single frame in the cache, or a hot chunk of up to 32 frames or
+    /// of 512. This is the first step of [`CpuCache::allocate`], for callers that want it inlined.
+    #[inline(always)]
+    pub fn take_at_hand(&self, count: u64, id: NodeId) -> Option<Grant> {
+        let own = self.node.get();
+        if count == 1 && id == own {
+            return self.frames.take(false).map(|frame| self.cached(frame));
+        }
+        let frame = self.allocator.get()?.node(id)?.take_hot(count, id == own)?;
+        Some(Grant { frame, count, node: id, fell_back: false, cached: false })
+    }
+
+    /// Describes a frame that the cache has granted.
+    #[inline(always)]
+    fn cached(&self, frame: FrameNumber) -> Grant {
+        Grant { frame, count: 1, node: self.node.get(), fell_back: false, cached: true }
+    }
+
+    /// Allocates frames that are not at hand.
+    #[inline(never)]
+    fn allocate_from_nodes(
+        &self,
+        request: &Request,
+        mut drain_others: impl FnMut(NodeId),
+    ) -> Result<Grant, AllocateError> {
+        let &Request { count, strict, kernel_owned, .. } = request;
+        let preferred = request.preferred.unwrap_or(self.node.get());
+        let no_fit = AllocateError::NoFit { preferred, count };
+        let allocator = self.allocator.get().ok_or(no_fit)?;
+        let own_page = count == 1 && self.frames.node() == Some(preferred) && request.has_no_limits();
+        if own_page {
+            if let Some(frame) = self.refill_and_take(allocator, kernel_owned, &mut drain_others) {
+                return Ok(self.cached(frame));
+            }
+            if strict {
+                return Err(no_fit);
+            }
+        }
+        self.allocate_in_order(allocator, request, preferred, own_page, drain_others)
+    }
+
+    /// Takes a frame from the cache after refilling it. A plain request has found the cache empty.
+    fn refill_and_take(
+        &self,
+        allocator: &PageAllocator<'m, L>,
+        kernel_owned: bool,
+        drain_others: &mut impl FnMut(NodeId),
+    ) -> Option<FrameNumber> {
+        if kernel_owned && let Some(frame) = self.frames.take(kernel_owned) {
+            return Some(frame);
+        }
+        let id = self.node.get();
+        let node = allocator.node(id)?;
+        let refilled = node.refill(&self.frames).or_else(|held| {
+            if held == 0 {
+                return Err(held);
+            }
+            drain_others(id);
+            node.refill(&self.frames)
+        });
+        refilled.ok()?;
+        let frame = self.frames.take(kernel_owned)?;
+        self.remember_block(allocator, frame);
+        Some(frame)
+    }
+
+    /// Allocates from the lists of the preferred node, unless that was `tried` already, and then of the nodes in its fallback order.
+    #[inline(never)]
+    fn allocate_in_order(
+        &self,
+        allocator: &PageAllocator<'m, L>,
+        request: &Request,
+        preferred: NodeId,
+        tried: bool,
+        mut drain_others: impl FnMut(NodeId),
+    ) -> Result<Grant, AllocateError> {
+        let needs = Needs::of(request)?;
+        let &Request { count, interleaved, kernel_owned, nodes, .. } = request;
+        let preferred_node = allocator.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
+        let fallback = if request.strict { &[] } else { preferred_node.fallback() };
+        let others = fallback.iter().copied().filter(|id| *id != preferred);
+        let any = nodes == NodeSet::ALL;
+        let order = iter::once(preferred).chain(others).filter(|id| any || nodes.contains(*id));
+        let wanted = order.clone().next().unwrap_or(preferred);
+        let purpose = Purpose { wanted, cpu_node: self.node.get(), interleaved, kernel_owned };
+        let grant = order.skip(usize::from(tried)).find_map(|id| {
+            let node = allocator.node(id)?;
+            let allocate = || node.allocate(&needs, purpose, &allocator.spans);
+            let frame = allocate().or_else(|held| {
+                if held == 0 {
+                    return Err(held);
+                }
+                self.drain_caches(id, held, &mut drain_others);
+                allocate()
+            });
+            Some(Grant { frame: frame.ok()?, count, node: id, fell_back: id != wanted, cached: false })
+        });
+        let grant = grant.ok_or(AllocateError::NoFit { preferred, count })?;
+        if grant.fell_back
+            && let Some(wanted) = allocator.node(wanted)
+        {
+            wanted.count_foreign(count);
+        }
+        Ok(grant)
+    }
+
+    /// Drains the node's caches, which hold `held` frames: this one, and then the others if they hold any.
+    fn drain_caches(&self, node: NodeId, held: u64, drain_others: &mut impl FnMut(NodeId)) {
+        let own = if self.frames.node() == Some(node) { self.frames.len() as u64 } else { 0 };
+        if own > 0 {
+            self.drain();
+        }
+        if held > own {
+            drain_others(node);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Taking grants back, after checking that they are some.
+use lock_api::RawMutex;
+use units::FrameNumber;
+
+use super::CpuCache;
+use crate::blocks::{block_of, offset_in_block};
+use crate::cached_frames::FLUSHED_FRAMES;
+use crate::error::FreeError;
+use crate::frame_map::BLOCK_FRAMES;
+use crate::hot_chunks::KnownBlock;
+use crate::node::Node;
+
+/// The frames in a block.
+const BLOCK_COUNT: u64 = BLOCK_FRAMES as u64;
+
+impl<'m, L: RawMutex> CpuCache<'m, L> {
+    /// Takes back what one call of [`CpuCache::allocate`] granted. A single frame of the CPU's node goes into the cache, any other
+    /// frames to their node. A full cache first returns most of its frames to the node.
+    ///
+    /// A single frame of the CPU's node takes no lock while there is room, if its block is one of the last that the cache has
+    /// worked with and the frame is not the block's last.
+    ///
+    /// # Errors
+    /// See [`FreeError`]. A refused free is counted and changes nothing.
+    pub fn free(&self, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        if self.put_at_hand(frame, count) { Ok(()) } else { self.free_to_node(frame, count) }
+    }
+
+    /// Takes back a grant, if that is quickly done: a single frame, or a chunk of up to 32 frames, of a block that the cache
+    /// remembers, or a chunk of 512 frames. Returns false, with nothing changed, otherwise. This is the first step of
+    /// [`CpuCache::free`], for callers that want it inlined.
+    #[inline(always)]
+    #[must_use = "frames that were not taken back are still granted"]
+    pub fn put_at_hand(&self, frame: FrameNumber, count: u64) -> bool {
+        match count {
+            1 => self.frames.put(frame) || self.put_single(frame),
+            BLOCK_COUNT => self.put_block(frame),
+            _ => self.put_chunk(frame, count),
+        }
+    }
+
+    /// Frees a single frame whose block the cache remembers.
+    #[inline(never)]
+    fn put_single(&self, frame: FrameNumber) -> bool {
+        let Some(block) = self.frames.known_block(frame.0) else { return false };
+        let Some(node) = self.node_of(block) else { return false };
+        if self.frames.node() == Some(block.span.node) {
+            return self.put_known(node, block, frame);
+        }
+        node.keep_hot_in_word(block, frame, 1)
+    }
+
+    /// Puts a frame into the cache, if its block says that it is a grant of its own.
+    fn put_known(&self, node: &Node<'m, L>, block: KnownBlock<'m>, frame: FrameNumber) -> bool {
+        let is_single = || block.map.is_single(offset_in_block(frame.0));
+        let Some(allocator) = self.allocator.get().filter(|_| is_single()) else { return false };
+        let word = block.map.word_of(frame.0);
+        if self.frames.is_full() {
+            node.flush(&self.frames, FLUSHED_FRAMES, &allocator.spans);
+            // During the flush the frame's owner may have freed it on another CPU.
+            if !is_single() {
+                return false;
+            }
+        } else if frame.0 % 64 != 63 {
+            // Only an unknown word can have kept `put` from taking the frame.
+            self.frames.remember_word(frame.0, word);
+        }
+        self.frames.put_checked(frame.0, word)
+    }
+
+    /// Makes a freed block hot.
+    #[inline(never)]
+    fn put_block(&self, frame: FrameNumber) -> bool {
+        let FrameNumber(first) = frame;
+        let Some(allocator) = self.allocator.get() else { return false };
+        let Some(span) = allocator.spans.boot().find(first) else { return false };
+        offset_in_block(first) == 0
+            && allocator.node(span.node).is_some_and(|node| node.keep_hot_block(span, block_of(first)))
+    }
+
+    /// Makes a freed chunk of up to 32 frames hot, if the cache remembers its block.
+    #[inline(never)]
+    fn put_chunk(&self, frame: FrameNumber, count: u64) -> bool {
+        let FrameNumber(first) = frame;
+        // 0 for a power of two that the first frame is aligned to.
+        let unaligned = (count | first) & count.wrapping_sub(1);
+        if count > 32 || unaligned != 0 {
+            return false;
+        }
+        let Some(block) = self.frames.known_block(first) else { return false };
+        self.node_of(block).is_some_and(|node| node.keep_hot_in_word(block, frame, count))
+    }
+
+    /// Frees frames that are not at hand, after looking up their span.
+    #[cold]
+    #[inline(never)]
+    fn free_to_node(&self, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        let allocator = self.allocator.get().ok_or(FreeError::NotMemory(frame))?;
+        let (span, node) = allocator.span_to_free(frame)?;
+        self.remember_block(allocator, frame);
+        if count != 1 || Some(span.node) != self.frames.node() {
+            return node.free(span, frame, count);
+        }
+        if let Some(block) = self.frames.known_block(frame.0)
+            && self.put_known(node, block, frame)
+        {
+            return Ok(());
+        }
+        node.free_into(&self.frames, span, frame, &allocator.spans)
+    }
+
+    /// Takes back a kernel-owned grant. Only the kernel may call this: a single frame that was never granted cannot be told from a
+    /// kernel-owned one.
+    ///
+    /// # Errors
+    /// As for [`CpuCache::free`], and [`FreeError::NotKernelOwned`].
+    pub fn free_kernel_owned(&self, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        let allocator = self.allocator.get().ok_or(FreeError::NotMemory(frame))?;
+        let (span, node) = allocator.span_to_free(frame)?;
+        node.free_kernel_owned(span, frame, count)
+    }
+
+    #[inline(always)]
+    fn node_of(&self, block: KnownBlock<'m>) -> Option<&'m Node<'m, L>> {
+        self.allocator.get()?.node(block.span.node)
+    }
+}

@@ -1,0 +1,106 @@
+//! Queueing threads on CPUs that may halt: no wake-up is lost.
+//!
+//! A CPU first enters the idle set, then looks at its queue once more, then halts. A CPU that queues a thread first puts it into
+//! the queue, then looks for the queue's CPU in the idle set. Both have a fence between the two steps, so one of them sees what
+//! the other has written. An interrupt that comes between the last look and the halt ends the halt.
+use crate::atomic::fence;
+use crate::blocked::Blocked;
+use crate::entry::Runnable;
+use crate::machine::Machine;
+use crate::queue::RunQueue;
+use core::sync::atomic::Ordering;
+use units::CpuId;
+
+/// A CPU chosen for a thread.
+struct Target<'m, M: Machine> {
+    queue: &'m RunQueue<M::Lock>,
+    /// Whether the CPU was claimed in the idle set, so that this thread must interrupt it.
+    is_claimed: bool,
+}
+
+/// Lets a blocked thread run again: on the CPU where it ran last or, if that is busy, on an idle one nearby.
+///
+/// Interrupts are off.
+#[inline(always)]
+pub fn wake<M: Machine>(machine: &M, thread: Blocked<M::Thread>) {
+    let target = select_cpu(machine, thread.thread());
+    enqueue(machine, thread, target);
+}
+
+/// Queues a thread at the least busy CPU, wherever it was before. Interrupts are off.
+pub fn enqueue_new<M: Machine>(machine: &M, thread: Blocked<M::Thread>) {
+    let queue = machine.least_busy(thread.thread());
+    enqueue(machine, thread, Target { queue, is_claimed: false });
+}
+
+#[inline(always)]
+fn select_cpu<'m, M: Machine>(machine: &'m M, thread: &M::Thread) -> Target<'m, M> {
+    let entry = thread.entry();
+    let last = entry.cpu();
+    if !entry.may_run_on(last) {
+        return Target { queue: machine.least_busy(thread), is_claimed: false };
+    }
+    let Some(queue) = machine.queue(last) else {
+        return Target { queue: machine.least_busy(thread), is_claimed: false };
+    };
+    let idle = machine.idle();
+    if idle.claim(last) {
+        return Target { queue, is_claimed: true };
+    }
+    if let Some(near) = machine.near(last)
+        && let Some(cpu) = idle.claim_among(|index| near.words()[index] & entry.affinity_word(index))
+        && let Some(queue) = machine.queue(cpu)
+    {
+        return Target { queue, is_claimed: true };
+    }
+    Target { queue, is_claimed: false }
+}
+
+#[inline(always)]
+fn enqueue<'m, M: Machine>(machine: &'m M, thread: Blocked<M::Thread>, target: Target<'m, M>) {
+    match target.queue.put(thread) {
+        // `put` has fenced: the idle set is read after the thread was queued.
+        Ok(()) if target.is_claimed || machine.idle().claim(target.queue.cpu()) => {
+            machine.interrupt(target.queue.cpu());
+        }
+        Ok(()) => {}
+        Err(thread) => enqueue_refused(machine, thread, target),
+    }
+}
+
+/// Queues a thread whose affinity has changed since a CPU was chosen for it.
+#[cold]
+#[inline(never)]
+fn enqueue_refused<'m, M: Machine>(
+    machine: &'m M,
+    mut thread: Blocked<M::Thread>,
+    mut target: Target<'m, M>,
+) {
+    loop {
+        if target.is_claimed {
+            // The CPU finds nothing and enters the idle set again.
+            machine.interrupt(target.queue.cpu());
+        }
+        target = Target { queue: machine.least_busy(thread.thread()), is_claimed: false };
+        match target.queue.put(thread) {
+            Ok(()) => break,
+            Err(refused) => thread = refused,
+        }
+    }
+    if machine.idle().claim(target.queue.cpu()) {
+        machine.interrupt(target.queue.cpu());
+    }
+}
+
+/// Enters the idle set and calls `halt`, unless a thread is queued at `cpu` by then; leaves the idle set afterwards.
+///
+/// `cpu` calls this itself, with interrupts off. `halt` returns after an interrupt, including one that came before it.
+pub fn halt_if_nothing_queued<M: Machine>(machine: &M, cpu: CpuId, halt: impl FnOnce()) {
+    let Some(queue) = machine.queue(cpu) else { return };
+    machine.idle().insert(cpu);
+    fence(Ordering::SeqCst);
+    if queue.queued() == 0 {
+        halt();
+    }
+    machine.idle().remove(cpu);
+}
