@@ -1,4 +1,4 @@
-//! Changing the page tables in use, one CPU at a time, and telling the other CPUs.
+//! Changing the page tables in use, one CPU at a time, and flushing other CPUs' TLBs.
 use crate::arch::{self, MapError, PageKind, PageTables};
 use crate::cpu::shootdown;
 use crate::sync::{Rank, SpinLock};
@@ -13,11 +13,12 @@ static TABLES: SpinLock<PageTables> = SpinLock::new(
     unsafe { PageTables::new() },
 );
 
-/// Maps consecutive frames from `start` on, with pages of 4 KiB. No shootdown is needed: a CPU caches no translation of a page
-/// that is not mapped.
+/// Maps consecutive frames from `start` on, with pages of 4 KiB. Success needs no shootdown: a CPU caches no translation of a page
+/// that is not mapped. A failure after the first page waits for the other CPUs, so a caller that maps several pages holds no spin
+/// lock.
 ///
 /// # Errors
-/// [`MapError`]; then none of the pages is mapped that was not mapped before.
+/// [`MapError`]; then none of the pages is mapped that was not mapped before, and no CPU has a translation of them.
 ///
 /// # Safety
 /// - Nothing else uses the frames in a way that `kind` contradicts.
@@ -29,8 +30,13 @@ pub unsafe fn map(
     kind: PageKind,
     table_frames: &mut dyn FnMut() -> Option<FrameNumber>,
 ) -> Result<(), MapError> {
-    // SAFETY: `# Safety` is the same.
-    unsafe { TABLES.lock().map(start, frames, kind, table_frames) }
+    // SAFETY: the three conditions of `PageTables::map` are those of `# Safety`.
+    let mapped = unsafe { TABLES.lock().map(start, frames, kind, table_frames) };
+    // The pages below the one that failed were mapped for a moment, in which a CPU may have cached translations speculatively.
+    if mapped.is_err_and(|error| error.page() != start) {
+        shootdown::flush_everywhere();
+    }
+    mapped
 }
 
 /// Removes the mappings of `pages` pages of 4 KiB from `start` on. On return, no CPU reaches what was mapped there. The
@@ -40,10 +46,10 @@ pub unsafe fn map(
 /// Nothing uses the pages.
 pub unsafe fn unmap(start: VirtAddr, pages: u64) {
     // SAFETY: nothing uses the pages by `# Safety`. Only the caller can give what was mapped there to another use, and it goes
-    // on when the shootdown below has made every CPU forget the translations.
+    // on when the shootdown below has made every CPU flush the translations.
     let found = unsafe { TABLES.lock().unmap(start, pages) };
     if found {
-        shootdown::forget_everywhere();
+        shootdown::flush_everywhere();
     }
 }
 
@@ -52,11 +58,11 @@ pub unsafe fn unmap(start: VirtAddr, pages: u64) {
 ///
 /// # Safety
 /// Nothing uses these addresses.
-pub unsafe fn forget_part(first: VirtAddr, last: VirtAddr) {
+pub unsafe fn unmap_part(first: VirtAddr, last: VirtAddr) {
     // SAFETY: nothing uses the addresses by `# Safety`. Only the caller can give what was mapped there to another use, and it
-    // goes on when the shootdown below has made every CPU forget the translations.
-    unsafe { TABLES.lock().forget_part(first, last) };
-    shootdown::forget_everywhere();
+    // goes on when the shootdown below has made every CPU flush the translations.
+    unsafe { TABLES.lock().unmap_part(first, last) };
+    shootdown::flush_everywhere();
 }
 
 /// Returns the physical address that a virtual one is mapped to, or `None` if it is not mapped.

@@ -80,7 +80,7 @@ impl Stack {
         Some(Self { top: VirtAddr(bottom.0 + pages * FRAME_SIZE), frames: frames? })
     }
 
-    /// Unmaps the stack, and frees its frames and its slot. The function waits until all CPUs have forgotten the translations, so
+    /// Unmaps the stack, and frees its frames and its slot. The function waits until all CPUs have flushed the translations, so
     /// its caller holds no spin lock.
     ///
     /// # Safety

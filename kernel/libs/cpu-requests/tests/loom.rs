@@ -101,7 +101,7 @@ impl<const CPUS: usize> Cpu<CPUS> {
             self.answer();
             thread::yield_now();
         };
-        machine.shootdown.forget_everywhere(
+        machine.shootdown.flush_everywhere(
             machine.translations.iter().enumerate(),
             || self.answer(),
             |_| (),

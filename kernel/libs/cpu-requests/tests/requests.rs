@@ -12,7 +12,7 @@ const PATIENT: Patience = Patience { start: 100, limit: 50 };
 fn shoot_down(shootdown: &Shootdown, cpus: &[CpuTranslations], forgotten: &Cell<u32>) -> Vec<usize> {
     let mut interrupted = Vec::new();
     let forget = || forgotten.set(forgotten.get() + 1);
-    shootdown.forget_everywhere(
+    shootdown.flush_everywhere(
         cpus.iter().enumerate(),
         || shootdown.answer(&cpus[0], forget),
         |index| {
@@ -62,7 +62,7 @@ fn an_answer_covers_a_shootdown_that_begins_while_it_forgets() {
         // The CPU is not idle any more, and the other one waits: one that begins now must be seen.
     });
     let mut times = 0;
-    shootdown.forget_everywhere(
+    shootdown.flush_everywhere(
         cpus[..1].iter().enumerate(),
         || shootdown.answer(&cpus[0], || ()),
         |_| (),
@@ -72,7 +72,7 @@ fn an_answer_covers_a_shootdown_that_begins_while_it_forgets() {
         times += 1;
         if times == 1 {
             let all = cpus[..1].iter().enumerate();
-            shootdown.forget_everywhere(all, || shootdown.answer(&cpus[0], || ()), |_| (), || ());
+            shootdown.flush_everywhere(all, || shootdown.answer(&cpus[0], || ()), |_| (), || ());
         }
     });
     assert_eq!(times, 2);
@@ -95,7 +95,7 @@ fn all_cpus_shoot_down_at_once() {
                         thread::yield_now();
                     };
                     let answer = || shootdown.answer(&cpus[index], forget);
-                    shootdown.forget_everywhere(cpus.iter().enumerate(), answer, |_| (), wait);
+                    shootdown.flush_everywhere(cpus.iter().enumerate(), answer, |_| (), wait);
                 }
                 cpus[index].enter_idle();
             });

@@ -4,8 +4,8 @@ use core::arch::{asm, naked_asm};
 use core::marker::PhantomData;
 use units::VirtAddr;
 
-/// Keeps interrupts off on the running CPU. Dropping it restores the state that [`InterruptsOff::new`] found. Not `Send`: the
-/// state is that CPU's.
+/// Keeps interrupts off on the running CPU. Dropping it restores the state that [`InterruptsOff::new`] found, so of two guards
+/// the younger is dropped first. It is not `Send`, because the state is that CPU's.
 pub struct InterruptsOff {
     were_on: bool,
     not_send: PhantomData<*mut ()>,

@@ -7,7 +7,7 @@ use ::x86_64::registers::control::Cr3;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, VirtAddr};
 
 /// The right to change the page tables in use. There is only one such value, so a lock around it lets one CPU at a time change
-/// the tables. Looking up needs no right: [`access_at`].
+/// the tables. A lookup ([`access_at`]) does not need the right.
 pub struct PageTables(());
 
 impl PageTables {
@@ -22,7 +22,8 @@ impl PageTables {
     /// Maps consecutive frames from `start` on, with pages of 4 KiB.
     ///
     /// # Errors
-    /// [`MapError`]; then none of the pages is mapped that was not mapped before.
+    /// [`MapError`]; then none of the pages is mapped that was not mapped before. A CPU may have cached translations of the pages
+    /// below the one that the error names.
     ///
     /// # Safety
     /// - Nothing else uses the frames in a way that `kind` contradicts.
@@ -40,38 +41,37 @@ impl PageTables {
         let result = unsafe { root.map(start, frames, PageSize::Small, kind, table_frames) };
         if let Err(error) = result {
             let mapped = (error.page().0 - start.0) / FRAME_SIZE;
-            // No shootdown follows: no program has used these pages, as no caller knows of them yet. That leaves out a CPU that
-            // has cached a translation speculatively.
-            // SAFETY: `&mut self` is the only right to change these tables, and no caller knows of these pages yet.
+            // SAFETY: `&mut self` is the only right to change these tables. Nothing uses the pages: by the second condition of
+            // `# Safety` they are the caller's, which learns from the result that they are not mapped.
             unsafe { root.unmap(start, mapped) };
         }
         result
     }
 
     /// Removes the mappings of `pages` pages of 4 KiB from `start` on. Returns true if there were any. A CPU may use a
-    /// translation that it has cached until it calls [`forget_translations`].
+    /// translation that it has cached until it calls [`flush_translations`].
     ///
     /// # Safety
-    /// Nothing uses the pages. Nothing else uses what was mapped there until every CPU has forgotten the translations.
+    /// Nothing uses the pages. Nothing else uses what was mapped there until every CPU has flushed the translations.
     pub unsafe fn unmap(&mut self, start: VirtAddr, pages: u64) -> bool {
         // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
         unsafe { current_root().unmap(start, pages) }
     }
 
     /// Empties the root's entries for the addresses from `first` to `last`. A CPU may use a translation that it has cached until
-    /// it calls [`forget_translations`].
+    /// it calls [`flush_translations`].
     ///
     /// # Safety
-    /// Nothing uses these addresses. Nothing else uses what was mapped there until every CPU has forgotten the translations.
-    pub unsafe fn forget_part(&mut self, first: VirtAddr, last: VirtAddr) {
+    /// Nothing uses these addresses. Nothing else uses what was mapped there until every CPU has flushed the translations.
+    pub unsafe fn unmap_part(&mut self, first: VirtAddr, last: VirtAddr) {
         let root = current_root();
         // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
         unsafe { root.clear_entries(root.index_of(first)..=root.index_of(last)) };
     }
 }
 
-/// Makes the running CPU forget every cached translation.
-pub fn forget_translations() {
+/// Flushes the running CPU's TLB: every cached translation.
+pub fn flush_translations() {
     ::x86_64::instructions::tlb::flush_all();
 }
 
@@ -123,7 +123,7 @@ fn visit_table(table: Table, start: VirtAddr, rights: PageRights, visit: &mut dy
 /// Returns the root of the page tables in use.
 pub fn current_root() -> Table {
     let root = PhysAddr(Cr3::read().0.start_address().as_u64());
-    // SAFETY: CR3 holds the frame of a root: the boot loader's or, from `NewAddressSpace::enter` on, the kernel's. Neither the
-    // tables of the one nor those of the other are ever given back.
+    // SAFETY: CR3 holds the frame of a root: the boot loader's or, from `NewAddressSpace::enter` on, the kernel's. The tables of
+    // both are never freed: the allocator never gets the boot loader's frames, and `Table` frees none of its own.
     unsafe { Table::root(FrameNumber::containing(root)) }
 }
