@@ -34,7 +34,7 @@ use spin::Once;
 use threads::{lifecycle, scheduler, tick};
 use units::{PhysRange, VirtAddr};
 
-/// Bytes of the boot loader's stack, which the kernel uses until it has memory. Building the topology takes some 300 KiB of it.
+/// Bytes of the boot loader's stack, which the kernel uses until it can allocate one. Building the topology takes some 300 KiB of it.
 const EARLY_STACK_SIZE: u64 = 1 << 20;
 
 static BOOT_CONFIG: BootloaderConfig = {
@@ -48,7 +48,7 @@ static BOOT_CONFIG: BootloaderConfig = {
 
 entry_point!(boot, config = &BOOT_CONFIG);
 
-/// What the first half of the boot passes to the second.
+/// The values that the first half of the boot passes to the second.
 struct Boot {
     parameters: Parameters,
     ramdisk: Ramdisk,
@@ -88,7 +88,8 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // The boot CPU moves to its own node.
     let stack = cpus::adopt_boot_cpu();
     BOOT.call_once(|| Boot { parameters, ramdisk });
-    // SAFETY: the stack was just allocated. `boot_on_own_node` gets no reference into the old one.
+    // SAFETY: `adopt_boot_cpu` has just allocated the stack. `boot_on_own_node` takes no argument, and no static refers to the old
+    // stack: `BOOT` holds values.
     unsafe { arch::switch_stack(stack.top, boot_on_own_node) }
 }
 
@@ -102,14 +103,14 @@ fn register_upward_calls() {
     allocate::report_refused_with(report_free::report_pages);
 }
 
-/// Goes on with the boot, on a stack of the boot CPU's node.
+/// Continues the boot, on a stack of the boot CPU's node.
 extern "C" fn boot_on_own_node() -> ! {
-    // From here on this is a thread like any other, and the tick runs.
+    // From here on, the boot runs as a thread, and the tick runs.
     arch::measure_timer();
     tick::start();
     arch::enable_interrupts();
     let Boot { parameters, ramdisk } = BOOT.get().expect("`boot` sets it before it changes stacks");
-    // SAFETY: `boot` has read all that it needs of the boot information. The boot loader's stack is not used any more.
+    // SAFETY: `switch_stack` has left the boot loader's stack for good. Only `boot` had the boot information, and it ended with that switch.
     unsafe { address_space::leave_boot_loader() };
     phases::end("own node");
     cpus::start_other_cpus();
@@ -158,7 +159,8 @@ fn plural(count: usize) -> &'static str {
 
 fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {
     let start = VirtAddr(boot_info.ramdisk_addr.into_option()?);
-    // SAFETY: the boot loader has put the ramdisk there, in frames that are never freed, and nothing writes it.
+    // SAFETY: the boot loader has put the ramdisk there, in frames that it lists as its own. The page allocator never gets such
+    // frames, so nothing writes them.
     unsafe { address_space::in_physical_memory(start, boot_info.ramdisk_len) }
 }
 

@@ -70,8 +70,8 @@ impl Driver {
         }
         let threads = owner.threads();
         if threads == 0 {
-            // SAFETY: `Driver_Init` has returned, and the owner counts no thread, so none of the code runs. A driver that
-            // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.
+            // SAFETY: `Driver_Init` has returned, and the owner counts no thread, so none of the code runs. Nothing keeps an
+            // address of the image: exports keep no pointer of a driver past their return.
             unsafe { image.unload() };
         }
         Err(StartError::Refused { code, threads })

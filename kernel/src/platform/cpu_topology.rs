@@ -13,7 +13,7 @@ pub fn cpu(id: CpuId) -> Option<&'static Cpu> {
     cpus().get(id.index())
 }
 
-/// Returns the boot CPU. The first call is made there: see [`boot_apic`].
+/// Returns the boot CPU. The boot CPU itself makes the first call: see [`boot_apic`].
 ///
 /// # Panics
 /// Never: the topology always has the boot CPU.
@@ -22,7 +22,7 @@ pub fn boot_cpu() -> &'static Cpu {
     cpus().iter().find(|cpu| cpu.apic_id == apic).expect("the topology has the boot CPU")
 }
 
-/// Returns the id of the boot CPU's APIC: of the CPU that makes the first call.
+/// Returns the id of the boot CPU's APIC. The first call stores the running CPU's, so the boot CPU makes that call.
 pub fn boot_apic() -> ApicId {
     static BOOT_APIC: spin::Once<ApicId> = spin::Once::new();
     *BOOT_APIC.call_once(crate::arch::this_apic_id)

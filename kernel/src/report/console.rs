@@ -8,7 +8,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 /// The target of a line that is printed without level and prefix.
 pub const PLAIN: &str = "";
 
-/// How often a CPU that is going down tries the port's lock before it writes without the lock.
+/// How often a CPU that goes down tries the port's lock before it writes without the lock.
 const LAST_WORDS_PATIENCE: u32 = 1_000_000;
 
 struct Console {
@@ -27,7 +27,7 @@ pub fn init() {
     let _ = log::set_logger(&CONSOLE);
 }
 
-/// Makes each later record go to the port even if the port's lock stays held: its holder was stopped, or is this CPU.
+/// Makes each later record go to the port even if the port's lock stays held. Its holder may have been stopped, or be this CPU.
 pub fn begin_last_words() {
     CONSOLE.last_words.store(true, Ordering::SeqCst);
 }

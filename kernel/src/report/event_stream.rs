@@ -8,7 +8,7 @@ use events::Event;
 const LINE_SIZE: usize = 1024;
 /// Bytes of the longest line that is tried. The topology of 128 nodes, with all distances, takes some 150 KiB.
 const LONGEST_LINE: usize = 1 << 20;
-/// How often a CPU that is going down tries the stream's lock before it writes without the lock.
+/// How often a CPU that goes down tries the stream's lock before it writes without the lock.
 const LAST_WORDS_PATIENCE: u32 = 1_000_000;
 
 struct Stream {

@@ -1,10 +1,10 @@
-//! How long each phase of boot took. The benchmarks report it.
+//! The phases of the boot and their durations, which the benchmarks report.
 use crate::arch;
 use crate::cpu::PreemptionOff;
 use crate::sync::{Rank, SpinLock};
 use arrayvec::ArrayVec;
 
-/// The highest number of phases that are kept, one more for the start.
+/// The highest number of ends that are stored. The first one is the start of the boot.
 const MOST: usize = 16;
 
 /// The end of a phase: its name, and the ticks of work since the start of boot, without waits.
@@ -25,7 +25,7 @@ pub fn begin(start_ticks: u64) {
 
 /// Notes that the phase `name` has ended. The next one begins.
 pub fn end(name: &'static str) {
-    // Phases beyond the highest number are not kept.
+    // Phases beyond the highest number are left out.
     let _ = ENDS.lock().try_push((name, worked()));
 }
 

@@ -1,4 +1,4 @@
-//! Tests that a node without free pages gets the pages in running CPUs' caches, also when CPUs ask each other.
+//! Tests that a node without free pages gets back the pages in running CPUs' caches, also when CPUs ask each other.
 use super::fallback::Taken;
 use super::on_each_cpu;
 use super::{Outcome, ensure};

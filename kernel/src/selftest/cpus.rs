@@ -1,4 +1,4 @@
-//! CPUs have their own memory on their node, and can use the page allocator at the same time.
+//! Tests that CPUs have their own memory on their node, and can all use the page allocator at once.
 use super::on_each_cpu;
 use super::pages::state;
 use super::{Outcome, ensure};
@@ -13,8 +13,8 @@ use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use units::{FrameNumber, MAX_NODES, NodeId, VirtAddr};
 
-/// Each CPU's area and first stack are on its node, or on the nearest node with memory if its own has none. The page tables say
-/// where they are.
+/// Checks in the page tables that each CPU's area and first stack are on its node, or on the nearest node with memory if its own
+/// has none.
 pub fn have_their_memory_on_their_node() -> Outcome {
     for cpu in cpu::online() {
         let expected = numa_topology::get().fallback(cpu.node).first().copied();
@@ -40,7 +40,8 @@ static FOREIGN: AtomicU64 = AtomicU64::new(0);
 /// Grants of any CPU that another CPU wrote to, or that could not be freed.
 static SHARED: AtomicU64 = AtomicU64::new(0);
 
-/// All CPUs at once allocate pages, mark them, find their marks unchanged, and free them. Then each node is as it was before.
+/// Checks that all CPUs at once can allocate pages, mark them, find their marks unchanged, and free them, and that each node is then
+/// in its former state.
 pub fn allocate_and_free_at_once() -> Outcome {
     let nodes = numa_topology::get().nodes();
     let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id)).collect();
@@ -66,12 +67,12 @@ fn allocate_mark_and_free(cpu: &Cpu) {
             let Ok(grant) = allocate::allocate_for_thread(request) else { break };
             FOREIGN.fetch_add(u64::from(Some(grant.node) != home), Ordering::Relaxed);
             let mark = u64::from(cpu.id.0) << 32 | round;
-            // SAFETY: the frames were just allocated for this CPU alone.
+            // SAFETY: the call above has granted the frames, so nothing else uses them. They are RAM, which `physical_memory` maps.
             unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().write_volatile(mark) };
             held.push((grant, mark));
         }
         for (grant, mark) in held {
-            // SAFETY: the frames are not freed yet.
+            // SAFETY: the frames are granted until the next line frees them.
             let found = unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().read_volatile() };
             let freed = allocate::free(grant.frame, grant.count);
             SHARED.fetch_add(u64::from(found != mark || freed.is_err()), Ordering::Relaxed);

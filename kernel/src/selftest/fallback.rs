@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use page_alloc::{MAX_ORDER, Request};
 use units::{FrameNumber, MAX_NODES, NodeId};
 
-/// For each node, takes all of its pages, checks where the next page comes from, takes all of that node's, and so on. When nothing
+/// Takes, for each node, all of its pages, checks where the next page comes from, takes all of that node's, and so on. When nothing
 /// is left, a request must be refused. Then frees everything, and compares each node with its state before.
 pub fn goes_in_distance_order() -> Outcome {
     let topology = numa_topology::get();
@@ -81,7 +81,8 @@ impl Taken {
     /// Adds a run.
     pub fn keep(&mut self, frame: FrameNumber, count: u64) {
         let link = Link { count, before: self.last };
-        // SAFETY: the caller has just allocated the frames and gives them to this list. All memory is mapped there.
+        // SAFETY: every caller passes frames that it has just been granted, and uses them no more. Granted frames are RAM, which
+        // `physical_memory` maps.
         unsafe { arch::physical_memory(frame.address()).cast::<Link>().write(link) };
         self.last = frame;
     }
@@ -107,7 +108,8 @@ impl Taken {
     /// Frees all runs.
     pub fn give_back(mut self) -> Outcome {
         while self.last != END {
-            // SAFETY: `keep` has written the link, and the list still owns the run.
+            // SAFETY: `keep` has written the link to this frame. The run is on the list until the next line frees it, and nothing
+            // else writes to it.
             let link = unsafe { arch::physical_memory(self.last.address()).cast::<Link>().read() };
             give_back(self.last, link.count)?;
             self.last = link.before;

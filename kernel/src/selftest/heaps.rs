@@ -1,11 +1,11 @@
-//! Each node's heap is in the node's memory.
+//! Tests that each node's heap is in the node's memory.
 use super::{Outcome, ensure};
 use crate::memory::{frames, heap, page_tables};
 use crate::platform::numa_topology;
 use core::alloc::Layout;
 use units::{FrameNumber, VirtAddr};
 
-/// On each node that has enough memory, every page of a block from the node's heap is on the node.
+/// Checks that, on each node that has enough memory, every page of a block from the node's heap is on the node.
 pub fn come_from_their_node() -> Outcome {
     let layout = Layout::from_size_align(5 * 4096, 64).map_err(|_| "no such layout")?;
     for node in numa_topology::get().nodes() {

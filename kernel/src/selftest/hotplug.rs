@@ -1,4 +1,4 @@
-//! Tests that memory of a node goes offline and comes back, as when a module is unplugged and plugged in again.
+//! Tests that memory of a node goes offline and online again, as when a module is unplugged and plugged in again.
 use super::pages::{give_back, state};
 use super::{Outcome, ensure};
 use crate::memory::allocate::{self, Zeroed};

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 use scheduling::CpuSet;
 
-/// What a thread is created to run, and where.
+/// A function, and the CPU on which a thread is to run it.
 struct Order {
     cpu: &'static Cpu,
     work: fn(&Cpu),

@@ -31,7 +31,7 @@ pub enum CreateError {
 pub enum ThreadError {
     /// There is no thread with this id.
     NoSuchThread(ThreadId),
-    /// Another thread joins it already, or it is a thread that nobody may join.
+    /// Another thread joins it already, or it is a thread that no thread may join.
     Joined(ThreadId),
     /// A thread cannot join itself.
     Itself,

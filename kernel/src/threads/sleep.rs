@@ -1,4 +1,4 @@
-//! Sleeping until a time, and waking those whose time has come.
+//! Sleeping until a time, and waking the sleepers whose time has come.
 use super::cpu_threads::{self, CpuThreads};
 use super::scheduler;
 use crate::arch;

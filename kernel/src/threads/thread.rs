@@ -28,7 +28,7 @@ pub struct Start {
 
 // SAFETY: the pointer is only copied and handed to `entry`, which `Start::new` allows on any thread.
 unsafe impl Send for Start {}
-// SAFETY: as above; nothing changes it.
+// SAFETY: nothing changes the pointer, and `entry` alone, which `Start::new` allows on any thread, follows it.
 unsafe impl Sync for Start {}
 
 impl Start {
@@ -42,21 +42,21 @@ impl Start {
 
     /// Calls the entry.
     pub(super) fn call(self) -> i32 {
-        // SAFETY: the caller of `Start::new` allows the call.
+        // SAFETY: by the condition of `Start::new`, this one call is allowed on this thread.
         unsafe { (self.entry)(self.argument) }
     }
 }
 
 /// The control block of a thread: a page of the node that the thread prefers.
 ///
-/// It begins with what the layers below keep in a thread. What changes later is atomic or behind a lock.
+/// It begins with the parts that lower layers read. Everything that changes after its creation is atomic or behind a lock.
 #[repr(C, align(64))]
 pub struct Thread {
     /// Where the thread continues when a CPU switches to it.
     pub(super) context: Context,
     /// Where the thread's memory comes from.
     pub memory: MemoryContext,
-    /// The thread's state, CPU, affinity and place in a list.
+    /// The thread's state, CPU, affinity and link in a list.
     entry: Entry<Self>,
     /// The thread's id.
     pub id: ThreadId,
@@ -70,7 +70,7 @@ pub struct Thread {
     is_drivers_own: bool,
     /// When the thread is to wake, in ticks of the time stamp counter. Does not change while the thread is among the sleepers.
     pub(super) wake_at: AtomicU64,
-    /// The thread's place among the sleepers.
+    /// The thread's link in the tree of sleepers.
     pub(super) sleep_link: RBTreeAtomicLink,
     /// What the thread exits with.
     exit_code: AtomicI32,
@@ -190,14 +190,14 @@ impl Thread {
         self.is_drivers_own
     }
 
-    /// Tells the driver that created the thread, if one did, that the thread has exited.
+    /// Counts the thread as exited in the driver that created it, if one did.
     pub(super) fn leave_driver(&self) {
         if let Some(driver) = self.driver().filter(|_| self.is_drivers_own) {
             driver.remove_thread();
         }
     }
 
-    /// Runs `work` as the driver's, with no preferred node and no policy. What `work` sets of these ends with it.
+    /// Runs `work` as the driver's, without a preferred node and a policy. Restores the thread's own at the end.
     pub fn run_as_driver<R>(&self, driver: &'static Owner, work: impl FnOnce() -> R) -> R {
         let driver_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
         let result = self.memory.with_none(work);
