@@ -149,7 +149,7 @@ impl LoadedImage {
     /// # Safety
     /// No CPU runs the image's code or will run it, and nothing keeps an address of the image.
     pub unsafe fn unload(self) {
-        // SAFETY: by this function's condition nothing uses the pages. Those that are not mapped yet stay unmapped.
+        // SAFETY: by `# Safety` nothing uses the pages. Those that are not mapped yet stay unmapped.
         unsafe { page_tables::unmap(self.page_address(0), self.frames.len() as u64) };
         for frame in self.frames.iter().flatten() {
             // Each frame was granted as one page. `free_for_kernel` logs a refusal; the page then leaks.

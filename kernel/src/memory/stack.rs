@@ -71,7 +71,7 @@ impl Stack {
     pub fn with_pages(node: NodeId, pages: u64) -> Option<Self> {
         let slot = SLOTS[node.index()].lock().take()?;
         let bottom = STACKS.bottom(node, slot);
-        // SAFETY: the slot was free until the line above.
+        // SAFETY: `take` has just removed the slot from the free ones, so nothing else uses it.
         let frames =
             unsafe { map_contiguous(bottom, pages, node).or_else(|| map_scattered(bottom, pages, node)) };
         if frames.is_none() {
@@ -109,7 +109,7 @@ impl Stack {
 /// The pages are a slot's, and nothing else uses the slot.
 unsafe fn map_contiguous(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
     let first = allocate::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
-    // SAFETY: the line above has allocated the frames; the rest is `# Safety`.
+    // SAFETY: the line above has allocated the frames. By `# Safety` the pages are a slot's that nothing else uses.
     let mapped = unsafe { map(bottom, FrameRange::new(first.0, first.0 + pages), node) };
     if mapped.is_none() {
         free_frames(first, pages);
@@ -123,7 +123,7 @@ unsafe fn map_contiguous(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<F
 /// The pages are a slot's, and nothing else uses the slot.
 unsafe fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
     for page in 0..pages {
-        // SAFETY: the page is one of those of `# Safety`.
+        // SAFETY: by `# Safety` the page is a slot's that nothing else uses.
         let mapped = unsafe { map_one(VirtAddr(bottom.0 + page * FRAME_SIZE), node) };
         if mapped.is_none() {
             // SAFETY: by `# Safety` nothing else uses the pages.
@@ -140,7 +140,7 @@ unsafe fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Fr
 /// The page is a slot's, and nothing else uses the slot.
 unsafe fn map_one(page: VirtAddr, node: NodeId) -> Option<()> {
     let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
-    // SAFETY: the line above has allocated the frame; the rest is `# Safety`.
+    // SAFETY: the line above has allocated the frame. By `# Safety` the page is a slot's that nothing else uses.
     let mapped = unsafe { map(page, FrameRange::new(frame.0, frame.0 + 1), node) };
     if mapped.is_none() {
         free_frames(frame, 1);
@@ -156,7 +156,7 @@ unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
     let addresses = (0..pages).map(|page| VirtAddr(bottom.0 + page * FRAME_SIZE));
     let frames: ArrayVec<_, { STACK_PAGES as usize }> =
         addresses.filter_map(page_tables::translate).collect();
-    // SAFETY: `# Safety` is the same.
+    // SAFETY: by `# Safety` nothing uses the stack.
     unsafe { page_tables::unmap(bottom, pages) };
     frames.into_iter().for_each(|address| free_frames(FrameNumber::containing(address), 1));
 }

@@ -46,7 +46,8 @@ impl NewAddressSpace {
         let largest = [PageSize::Huge, PageSize::Large].into_iter().find(fits).unwrap_or(PageSize::Small);
         for run in cover(frames, largest) {
             let start = VirtAddr(start.0 + (run.frames.start.0 - frames.start.0) * FRAME_SIZE);
-            // SAFETY: only `self` knows these tables, and `&mut self` is the only reference to it; the rest is `# Safety`.
+            // SAFETY: only `self` knows these tables, and `&mut self` is the only reference to it, so no other CPU writes them. The
+            // other conditions of `Table::map` are those of `# Safety`.
             unsafe { self.root.map(start, run.frames, run.size, kind, table_frames)? };
         }
         Ok(())

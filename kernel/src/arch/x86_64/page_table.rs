@@ -123,7 +123,8 @@ impl Table {
     pub unsafe fn copy_entries(self, from: Self, indices: RangeInclusive<usize>) {
         for index in indices {
             let entry = from.entries[index].load(Ordering::Acquire);
-            // SAFETY: `from` is of the same level, so its entry may stand here; the rest is `# Safety`.
+            // SAFETY: by `# Safety` nothing else writes this table, and what the entry makes reachable may be reached here. The entry
+            // comes from a table of this level.
             unsafe { self.store(index, Entry::from_bits(entry)) };
         }
     }
@@ -134,7 +135,7 @@ impl Table {
     /// Nothing else writes entries of this table meanwhile, and nothing uses what they make reachable.
     pub unsafe fn clear_entries(self, indices: RangeInclusive<usize>) {
         for index in indices {
-            // SAFETY: an unused entry makes nothing reachable; the rest is `# Safety`.
+            // SAFETY: by `# Safety` nothing else writes this table. An unused entry makes nothing reachable.
             unsafe { self.store(index, Entry::UNUSED) };
         }
     }
@@ -209,8 +210,8 @@ impl Table {
                 if table.load(index).is_some() {
                     return Err(MapError::InUse(page_of(frame)));
                 }
-                // SAFETY: the table is of the level for pages of this size; the rest is the first two conditions of
-                // `# Safety`.
+                // SAFETY: `make_way` has returned a table of the level for pages of this size. By `# Safety` no other CPU writes it,
+                // and the frames may be used as `kind` says.
                 unsafe { table.store(index, Entry::page(FrameNumber(frame), size, kind)) };
                 frame += size.frames();
             }
@@ -232,7 +233,7 @@ impl Table {
             if let Some(table) = self.lowest(address) {
                 for index in first..first + count as usize {
                     found |= table.load(index).is_some();
-                    // SAFETY: an unused entry makes nothing reachable; the rest is `# Safety`.
+                    // SAFETY: by `# Safety` no other CPU writes this table. An unused entry makes nothing reachable.
                     unsafe { table.store(index, Entry::UNUSED) };
                 }
             }

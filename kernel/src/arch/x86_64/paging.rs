@@ -37,7 +37,8 @@ impl PageTables {
         table_frames: &mut TableFrames<'_>,
     ) -> Result<(), MapError> {
         let root = current_root();
-        // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
+        // SAFETY: `&mut self` is the only right to change these tables, so no other CPU writes them. The other conditions of
+        // `Table::map` are those of `# Safety`.
         let result = unsafe { root.map(start, frames, PageSize::Small, kind, table_frames) };
         if let Err(error) = result {
             let mapped = (error.page().0 - start.0) / FRAME_SIZE;
@@ -54,7 +55,8 @@ impl PageTables {
     /// # Safety
     /// Nothing uses the pages. Nothing else uses what was mapped there until every CPU has flushed the translations.
     pub unsafe fn unmap(&mut self, start: VirtAddr, pages: u64) -> bool {
-        // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
+        // SAFETY: `&mut self` is the only right to change these tables, so no other CPU writes them. By `# Safety` nothing uses the
+        // pages.
         unsafe { current_root().unmap(start, pages) }
     }
 
@@ -65,7 +67,8 @@ impl PageTables {
     /// Nothing uses these addresses. Nothing else uses what was mapped there until every CPU has flushed the translations.
     pub unsafe fn unmap_part(&mut self, first: VirtAddr, last: VirtAddr) {
         let root = current_root();
-        // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
+        // SAFETY: `&mut self` is the only right to change these tables, so no other CPU writes them. By `# Safety` nothing uses the
+        // addresses.
         unsafe { root.clear_entries(root.index_of(first)..=root.index_of(last)) };
     }
 }
