@@ -1,5 +1,5 @@
 //! Tests that the nodes of a fallback order are used one after the other, down to the last.
-use super::pages::{give_back, state};
+use super::pages::{free_grant, state};
 use super::{Outcome, ensure};
 use crate::arch;
 use crate::memory::allocate::{self, Zeroed};
@@ -17,7 +17,7 @@ pub fn goes_in_distance_order() -> Outcome {
         let before: ArrayVec<_, MAX_NODES> = topology.nodes().iter().map(|node| state(node.id)).collect();
         let mut taken = Taken::new();
         let outcome = follow(node.id, topology.fallback(node.id), &mut taken);
-        taken.give_back()?;
+        taken.free_all()?;
         outcome?;
         for (other, was) in topology.nodes().iter().zip(before) {
             let is = state(other.id);
@@ -106,12 +106,12 @@ impl Taken {
     }
 
     /// Frees all runs.
-    pub fn give_back(mut self) -> Outcome {
+    pub fn free_all(mut self) -> Outcome {
         while self.last != END {
             // SAFETY: `keep` has written the link to this frame. The run is on the list until the next line frees it, and nothing
             // else writes to it.
             let link = unsafe { arch::physical_memory(self.last.address()).cast::<Link>().read() };
-            give_back(self.last, link.count)?;
+            free_grant(self.last, link.count)?;
             self.last = link.before;
         }
         Ok(())

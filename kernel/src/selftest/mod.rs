@@ -40,7 +40,7 @@ const TESTS: &[(&str, Test)] = &[
     ("policies.interleave", policies::interleave_exactly),
     ("policies.weighted", policies::weigh_exactly),
     ("policies.set", policies::keep_to_their_set),
-    ("policies.inherited", policies::are_inherited_and_given_back),
+    ("policies.inherited", policies::are_inherited_and_restored),
     ("pages.all_cpus", cpus::allocate_and_free_at_once),
     ("pages.counts", pages::are_counted_alike_by_cpus_and_nodes),
     ("pages.recall", cache_drain::reaches_cpus_that_run),

@@ -74,13 +74,13 @@ pub fn are_made_of_small_pieces_where_there_are_no_large_ones() -> Outcome {
             if number % 2 == 0 { &mut kept } else { &mut pieces }.keep(grant.frame, PIECE);
         }
         let exhausted = kept.exhaust(node.id);
-        pieces.give_back()?;
+        pieces.free_all()?;
         let outcome = exhausted.and_then(|()| match frames::node_stats(node.id).free {
             // The node has too little memory for a stack.
             0..64 => Ok(()),
             _ => come_and_go(node.id).map(drop),
         });
-        kept.give_back()?;
+        kept.free_all()?;
         outcome?;
         let after = state(node.id);
         ensure!(after == before, "node {} had {before:?}, and now has {after:?}", node.id);
