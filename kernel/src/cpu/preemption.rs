@@ -33,6 +33,7 @@ impl Drop for PreemptionOff {
 }
 
 /// Returns true while a [`PreemptionOff`] lives on this CPU.
+#[inline]
 pub fn is_preemption_off() -> bool {
     arch::is_preemption_off()
 }

@@ -142,7 +142,8 @@ pub fn leave_idle(cpu: &'static CpuThreads, next: &'static Thread) {
 fn switch_to(cpu: &'static CpuThreads, from: &'static Thread, to: &'static Thread) {
     debug_assert!(InterruptsOff::are_off(), "a CPU switches threads with interrupts on");
     debug_assert!(sync::none_held(), "a CPU switches threads and holds a spin lock");
-    debug_assert!(!cpu::is_preemption_off(), "a CPU switches threads with preemption off");
+    // Also in the shipped kernel: what a `PreemptionOff` guards, the page cache for one, is sound only if this holds.
+    assert!(!cpu::is_preemption_off(), "a CPU switches threads with preemption off");
     debug_assert!(
         from.standing().0 != State::Running || core::ptr::eq(from, cpu.idle_thread()),
         "thread {} leaves CPU {} and stays {:?}",

@@ -232,6 +232,7 @@ extern "C" fn call_with_registers_kept<E: PreemptionEnd>() {
 
 /// Returns true in a stretch without preemption. One instruction reads the count, so the result is right even if the thread
 /// moves.
+#[inline]
 pub fn is_preemption_off() -> bool {
     let count: u32;
     // SAFETY: GS leads to a copy of the section, all of which may be read.
