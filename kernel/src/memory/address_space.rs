@@ -39,7 +39,7 @@ pub fn init(kernel_file: PhysRange, map: &MemoryMap) {
 pub unsafe fn leave_boot_loader() {
     // SAFETY: the boot loader's part holds its stack, the boot information and the ramdisk. By `# Safety` nothing uses the first
     // two; `in_physical_memory` has given the kernel the ramdisk at another address. The frames are never used again.
-    unsafe { page_tables::forget_part(BOOT_LOADER, BOOT_LOADER_LAST) };
+    unsafe { page_tables::remove_part(BOOT_LOADER, BOOT_LOADER_LAST) };
 }
 
 /// Returns the bytes at an address of the boot loader's part by their address in physical memory, where they stay mapped. `None`

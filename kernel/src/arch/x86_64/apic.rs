@@ -117,7 +117,7 @@ pub fn wake_cpu(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::WAKE));
 }
 
-/// Interrupts a CPU, which then forgets its cached translations.
+/// Interrupts a CPU, which then flushes its cached translations.
 pub fn request_shootdown(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::SHOOTDOWN));
 }

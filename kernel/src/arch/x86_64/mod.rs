@@ -45,7 +45,7 @@ pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use new_address_space::NewAddressSpace;
 pub use page_entry::PageKind;
 pub use page_table::MapError;
-pub use paging::{MappedPage, PageTables, access_at, forget_translations, visit_pages};
+pub use paging::{MappedPage, PageTables, access_at, flush_translations, visit_pages};
 pub use physical_memory::physical_memory;
 pub use port::Port;
 pub use protection::{Protections, enable_protections};

@@ -56,7 +56,7 @@ impl NewAddressSpace {
     /// address spaces share the tables below.
     ///
     /// # Safety
-    /// Nothing changes those tables until [`forget_part`](super::paging::PageTables::forget_part).
+    /// Nothing changes those tables until [`remove_part`](super::paging::PageTables::remove_part).
     pub unsafe fn keep_part(&mut self, first: VirtAddr, last: VirtAddr) {
         let entries = self.root.index_of(first)..=self.root.index_of(last);
         // SAFETY: only `self` knows this table. What the address space in use makes reachable is reached already.
@@ -70,7 +70,7 @@ impl NewAddressSpace {
     pub unsafe fn enter(self) {
         let (_, flags) = Cr3::read();
         let root = ::x86_64::PhysAddr::new(self.frame.address().0);
-        // SAFETY: `# Safety` says that what the kernel uses is mapped. The CPU forgets all translations, as none is global:
+        // SAFETY: `# Safety` says that what the kernel uses is mapped. The CPU flushes all translations, as none is global:
         // `enable_protections` has switched global pages off.
         unsafe { Cr3::write(PhysFrame::containing_address(root), flags) };
     }

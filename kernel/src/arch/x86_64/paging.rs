@@ -49,29 +49,29 @@ impl PageTables {
     }
 
     /// Removes the mappings of `pages` pages of 4 KiB from `start` on. Returns true if there were any. A CPU may use a
-    /// translation that it has cached until it calls [`forget_translations`].
+    /// translation that it has cached until it calls [`flush_translations`].
     ///
     /// # Safety
-    /// Nothing uses the pages. Nothing else uses what was mapped there until every CPU has forgotten the translations.
+    /// Nothing uses the pages. Nothing else uses what was mapped there until every CPU has flushed the translations.
     pub unsafe fn unmap(&mut self, start: VirtAddr, pages: u64) -> bool {
         // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
         unsafe { current_root().unmap(start, pages) }
     }
 
     /// Empties the root's entries for the addresses from `first` to `last`. A CPU may use a translation that it has cached until
-    /// it calls [`forget_translations`].
+    /// it calls [`flush_translations`].
     ///
     /// # Safety
-    /// Nothing uses these addresses. Nothing else uses what was mapped there until every CPU has forgotten the translations.
-    pub unsafe fn forget_part(&mut self, first: VirtAddr, last: VirtAddr) {
+    /// Nothing uses these addresses. Nothing else uses what was mapped there until every CPU has flushed the translations.
+    pub unsafe fn remove_part(&mut self, first: VirtAddr, last: VirtAddr) {
         let root = current_root();
         // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
         unsafe { root.clear_entries(root.index_of(first)..=root.index_of(last)) };
     }
 }
 
-/// Makes the running CPU forget every cached translation.
-pub fn forget_translations() {
+/// Flushes every translation that the running CPU has cached.
+pub fn flush_translations() {
     ::x86_64::instructions::tlb::flush_all();
 }
 
