@@ -1,4 +1,4 @@
-//! Drain requests: a CPU asks another for the free pages in its cache.
+//! Drain requests: a CPU asks another CPU to return the free pages in its cache.
 //!
 //! A cache belongs to its CPU, so only that CPU drains it. It does so when it neither uses its cache nor holds a lock of the page
 //! allocator, and closes the request afterwards. A CPU that asks while a request is open joins that request. When it sees the
@@ -9,11 +9,11 @@
 use crate::atomic::{AtomicU64, constructor};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-/// Whether a CPU was asked for the pages in its cache, and since when.
+/// The request to drain one CPU's cache: open or closed.
 pub struct DrainRequest {
     /// The time when the open request was made, or [`NOT_ASKED`].
     asked_since: AtomicU64,
-    /// How often the CPU was interrupted for a request.
+    /// The number of interrupts that were sent for requests.
     interrupts: AtomicU64,
 }
 
@@ -44,9 +44,9 @@ impl DrainRequest {
         }
     }
 
-    /// Asks the CPU for its pages. Returns true if the caller must interrupt it, or false if a request was open already.
+    /// Asks the CPU to drain its cache. Returns true if the caller must interrupt it, or false if a request was open already.
     pub fn ask(&self, now: u64) -> bool {
-        // Acquire and release: the answer to this request comes after what the caller has seen of the cache.
+        // The models also hold with a relaxed exchange. On x86-64 the stronger order is free.
         let opened =
             self.asked_since.compare_exchange(NOT_ASKED, now.max(NOT_ASKED + 1), AcqRel, Acquire).is_ok();
         if opened {

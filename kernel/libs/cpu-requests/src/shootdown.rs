@@ -76,9 +76,9 @@ impl Shootdown {
         // Release: a CPU that reads this generation sees the tables without what was removed.
         let generation = self.generation.fetch_add(1, SeqCst) + 1;
         answer();
-        // Against the one in `leave_idle`.
+        // Pairs with the fence in `leave_idle`.
         fence(SeqCst);
-        // This CPU is among them: if the caller may have moved, the CPU that it was on is asked as any other.
+        // The CPU of the first line is not exempt: the caller may have moved to another CPU since.
         for (cpu, translations) in cpus.clone() {
             if !translations.is_past(generation) {
                 interrupt(cpu);
@@ -105,7 +105,7 @@ impl Shootdown {
         }
     }
 
-    /// Says that this CPU runs, and answers what was asked while it halted. Costs a load if it did not halt.
+    /// Says that this CPU runs, and answers the shootdowns that began while it halted. Costs a load if it did not halt.
     #[inline]
     pub fn leave_idle(&self, cpu: &CpuTranslations, flush: impl FnMut()) {
         // Only this CPU writes it.
