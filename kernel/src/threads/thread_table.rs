@@ -3,8 +3,8 @@ use super::thread::ThreadBox;
 use crate::cpu::PreemptionOff;
 use crate::sync::{Rank, SpinLock, SpinLockGuard};
 
-/// The number of slots: the most threads at a time, and one.
-const SLOTS: usize = 8192;
+/// The number of slots: twice the most threads at a time.
+const SLOTS: usize = 16_384;
 
 type Table = thread_table::ThreadTable<ThreadBox, SLOTS>;
 
