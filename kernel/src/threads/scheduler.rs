@@ -56,6 +56,12 @@ impl Machine for ThisMachine {
         cpu_map().map(|map| map.cpus_of(node))
     }
 
+    /// Returns the CPUs of each node, nearest node first.
+    fn outward(&self, cpu: CpuId) -> impl Iterator<Item = &CpuSet> {
+        let near = cpu_map().zip(cpu::get(cpu));
+        near.into_iter().flat_map(|(map, cpu)| map.nearest(cpu.node).iter().map(|node| map.cpus_of(*node)))
+    }
+
     #[inline(never)]
     fn least_busy(&self, thread: &Thread) -> &RunQueue<QueueLock> {
         let node = thread.memory.home().unwrap_or(cpu::current().node);
@@ -172,13 +178,7 @@ pub fn start(thread: Blocked<Thread>) {
     run_queue::enqueue_new(&ThisMachine, thread);
 }
 
-/// Wakes the nearest idle CPU, so that it takes one of the threads that wait for this busy one.
+/// Wakes the nearest idle CPU that may take one of the threads that wait for this busy CPU. Interrupts are off.
 pub fn offer_work(cpu: &CpuThreads) {
-    if !IDLE.is_empty()
-        && let Some(map) = cpu_map()
-        && let Some(idle) = map.victims(cpu.id(), cpu.cpu().node).find(|other| IDLE.claim(*other))
-        && let Some(idle) = cpu::get(idle)
-    {
-        idle.wake_up();
-    }
+    run_queue::offer_work(&ThisMachine, cpu.id());
 }
