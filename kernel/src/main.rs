@@ -20,14 +20,14 @@ mod threads;
 use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
-use bringup::cpus;
+use bringup::{cpus, start_frames};
 use drivers::report_free;
 use events::PageCounts;
 use memory::address_space;
 use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, command_line, numa_topology};
+use platform::{acpi, command_line, numa_topology, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
@@ -59,12 +59,9 @@ static BOOT: Once<Boot> = Once::new();
 /// On the boot loader's stack, until memory is up.
 fn boot(boot_info: &'static mut BootInfo) -> ! {
     let start_ticks = arch::ticks();
-    // From here on a fault is reported, to whoever listens by then.
+    // From here on an exception is reported.
     cpu::init_early(threads::first_task(), fault::fatal);
-    fault::describe_task_with(threads::describe_current);
-    allocate::report_refused_with(report_free::report_pages);
-    cache_drain::init();
-    tick::register();
+    register_upward_calls();
     phases::begin(start_ticks);
     console::init();
     event_stream::init();
@@ -82,7 +79,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     fail_allocation::init(parameters.fail_allocation);
     // The kernel's own page tables, with no more rights than each page needs. They do not map firmware's tables.
     address_space::init(kernel_file(boot_info), &map);
-    cpus::reserve_start_frames();
+    start_frames::reserve();
     numa_topology::send_event(|node| {
         let stats = frames::node_stats(node);
         PageCounts { total: stats.total, free: stats.free }
@@ -93,6 +90,16 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     BOOT.call_once(|| Boot { parameters, ramdisk });
     // SAFETY: the stack is new, and nothing of the old one is used afterwards.
     unsafe { arch::switch_stack(stack.top, boot_on_own_node) }
+}
+
+/// Registers the functions of upper layers that lower ones call. With the report of exceptions, which `cpu::init_early` takes,
+/// these are all the calls that go upward.
+fn register_upward_calls() {
+    verdict::exit_with(qemu::exit);
+    report::describe_task_with(threads::name_current, threads::describe_current);
+    cache_drain::register();
+    tick::register();
+    allocate::report_refused_with(report_free::report_pages);
 }
 
 /// On the boot CPU's own stack, with all of memory.

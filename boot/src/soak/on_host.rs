@@ -11,7 +11,8 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 2] = [
+const MODELS: [Models; 3] = [
+    Models { package: "cpu-requests", bounded: &["three_cpus"] },
     Models { package: "page-alloc", bounded: &["three_cpus", "over_two_words"] },
     Models { package: "run-queue", bounded: &[] },
 ];

@@ -1,29 +1,26 @@
-//! What each vector leads to. Whoever owns a vector registers its handler.
-use super::{preemption, shootdown, stop};
-use crate::arch::{self, Frame, InterruptHandler, vectors};
-use core::sync::atomic::{AtomicPtr, Ordering};
+//! What each interrupt vector leads to. The owner of a vector registers its handler.
+use super::hook::Hook;
+use super::{deferred, shootdown, stop};
+use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, vectors};
 
-/// The vectors below are exceptions.
+/// The vectors below this are exceptions.
 const EXCEPTIONS: u64 = 32;
 const NON_MASKABLE: u64 = 2;
 
-static HANDLERS: [AtomicPtr<()>; 256] = [const { AtomicPtr::new(nobody as *mut ()) }; 256];
-static EXCEPTION: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+static HANDLERS: [Hook<fn(&InterruptsOff)>; 256] = [const { Hook::new() }; 256];
+static EXCEPTION: Hook<fn(&Frame) -> !> = Hook::new();
 
-/// Has `handler` called for this vector, on whichever CPU it comes, with interrupts off.
-pub fn register(vector: u8, handler: fn(u8)) {
-    HANDLERS[usize::from(vector)].store(handler as *mut (), Ordering::Release);
+/// Registers the function that is called for this vector, on the CPU that is interrupted.
+pub fn register(vector: u8, handler: fn(&InterruptsOff)) {
+    HANDLERS[usize::from(vector)].set(handler);
 }
 
-/// Has `report` called for exceptions.
-pub(super) fn on_exception(report: fn(&Frame) -> !) {
-    EXCEPTION.store(report as *mut (), Ordering::Release);
+/// Registers the function that is called for exceptions, and the handlers of this folder's own vectors.
+pub(super) fn init(exception: fn(&Frame) -> !) {
+    EXCEPTION.set(exception);
+    // An interrupted CPU looks for work anyway.
     register(vectors::WAKE, |_| {});
     register(vectors::SHOOTDOWN, |_| shootdown::answer());
-}
-
-fn nobody(vector: u8) {
-    log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for");
 }
 
 /// Where all vectors lead.
@@ -31,27 +28,37 @@ pub struct Handler;
 
 impl InterruptHandler for Handler {
     extern "C" fn handle(frame: &Frame) {
-        shootdown::leave_idle();
+        // SAFETY: the entries of the interrupt table are interrupt gates, so the CPU has switched interrupts off. They stay off
+        // until the CPU returns from the interrupt; a thread that runs before that restores them off when it switches back.
+        let off = unsafe { InterruptsOff::assume() };
+        shootdown::leave_idle(&off);
         match frame.vector {
-            NON_MASKABLE if stop::is_order() => arch::halt_forever(),
+            NON_MASKABLE if stop::is_ordered() => arch::halt_forever(),
             vector if vector < EXCEPTIONS => exception(frame),
             vector if vector == u64::from(vectors::SPURIOUS) => {}
-            vector => interrupt(vector as u8),
+            vector => interrupt(vector as u8, &off),
         }
     }
 }
 
 fn exception(frame: &Frame) -> ! {
-    let report = EXCEPTION.load(Ordering::Acquire);
-    // SAFETY: set before the first table was loaded.
-    unsafe { core::mem::transmute::<*mut (), fn(&Frame) -> !>(report)(frame) }
+    match EXCEPTION.get() {
+        Some(report) => report(frame),
+        None => arch::halt_forever(),
+    }
 }
 
-/// An interrupt; at its end another thread may have its turn.
-fn interrupt(vector: u8) {
+#[cold]
+fn report_unregistered(vector: u8) {
+    log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for");
+}
+
+/// Handles an interrupt. At its end another thread may run.
+fn interrupt(vector: u8, off: &InterruptsOff) {
     arch::end_of_interrupt();
-    let handler = HANDLERS[usize::from(vector)].load(Ordering::Relaxed);
-    // SAFETY: only handlers are stored there.
-    unsafe { core::mem::transmute::<*mut (), fn(u8)>(handler)(vector) };
-    preemption::at_end_of_interrupt();
+    match HANDLERS[usize::from(vector)].get() {
+        Some(handler) => handler(off),
+        None => report_unregistered(vector),
+    }
+    deferred::run(off);
 }

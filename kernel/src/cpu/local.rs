@@ -1,61 +1,76 @@
-//! A static of which each CPU has its own copy, in memory of its node.
-use super::Cpu;
-use crate::arch;
+//! Statics of which each CPU has its own copy, in memory of its node.
+use super::identity::Cpu;
+use crate::arch::{CpuArea, InterruptsOff};
+use core::cell::UnsafeCell;
+use core::sync::atomic::AtomicUsize;
 
-/// A value of which each CPU has its own. Made with [`cpu_local!`] only.
+/// A guard that keeps the running thread on its CPU while it lives.
+pub trait Pinned {}
+
+impl Pinned for InterruptsOff {}
+
+/// A value of which each CPU has its own. Made by [`cpu_local!`] only.
 ///
-/// Others may reach it, so it is shared: what is one CPU's alone is behind a type of its owner's.
+/// Other CPUs can reach it. What only the CPU itself may touch is behind a type of the owner's.
 #[repr(transparent)]
-pub struct CpuLocal<T>(core::cell::UnsafeCell<T>);
+pub struct CpuLocal<T>(UnsafeCell<T>);
 
-// SAFETY: it gives out shared references only.
+// SAFETY: a `CpuLocal` gives out shared references only.
 unsafe impl<T: Sync> Sync for CpuLocal<T> {}
 
 impl<T> CpuLocal<T> {
-    /// What the copies begin with.
+    /// Returns what each CPU's copy begins with.
     ///
     /// # Safety
     /// The result becomes a static in the section `cpu_local`.
     pub const unsafe fn new(value: T) -> Self {
-        Self(core::cell::UnsafeCell::new(value))
+        Self(UnsafeCell::new(value))
     }
 
-    /// The running CPU's. Where preemption is on, the thread may be on another CPU a moment later.
+    /// Returns the running CPU's value. It stays the running CPU's while the guard lives.
     #[inline(always)]
-    pub fn here(&'static self) -> &'static T {
-        self.at(arch::cpu_local_distance())
+    pub fn here<'g>(&'static self, _: &'g impl Pinned) -> &'g T {
+        self.of_area(CpuArea::current())
     }
 
-    /// That of this CPU.
+    /// Returns the running CPU's value, or another CPU's if the thread moves meanwhile. For values that any CPU may use, and
+    /// for code that something else keeps on its CPU.
+    #[inline(always)]
+    pub fn here_or_elsewhere(&'static self) -> &'static T {
+        self.of_area(CpuArea::current())
+    }
+
+    /// Returns this CPU's value.
     #[inline(always)]
     pub fn of(&'static self, cpu: &Cpu) -> &'static T {
-        self.at(cpu.distance)
+        self.of_area(cpu.area)
     }
 
+    /// Returns the value in this area.
     #[inline(always)]
-    pub(super) fn at(&'static self, distance: usize) -> &'static T {
-        let address = (self as *const Self as usize).wrapping_add(distance);
-        // SAFETY: `distance` leads from the section to a copy of it, in which this value has the same place.
-        unsafe { &*core::ptr::with_exposed_provenance(address) }
+    pub(super) fn of_area(&'static self, area: CpuArea) -> &'static T {
+        // SAFETY: by `new`, `self` is a static in the section. The area is a copy of the section that exists for good.
+        unsafe { &*area.copy_of(self.0.get()) }
     }
 }
 
-/// A value behind its own address, in each CPU's copy, so that one instruction finds it there.
+/// A value with its own address in front of it, so that one instruction finds it in each CPU's copy.
 #[repr(C)]
 pub struct Addressed<T> {
-    /// The value's distance from here as it is linked, its address in a copy.
-    address: core::sync::atomic::AtomicUsize,
+    /// In a copy, the address of `value`. As linked, its offset from here, which [`CpuArea::new`] turns into the address.
+    address: AtomicUsize,
     pub value: T,
 }
 
 impl<T> Addressed<T> {
-    /// What the copies begin with. [`arch::copy_section`] puts the address in.
+    /// Returns what each CPU's copy begins with.
     pub const fn new(value: T) -> Self {
-        Self { address: core::sync::atomic::AtomicUsize::new(core::mem::offset_of!(Self, value)), value }
+        Self { address: AtomicUsize::new(core::mem::offset_of!(Self, value)), value }
     }
 }
 
-/// Declares a static of which each CPU has its own copy, and the function that finds the running CPU's in one instruction.
+/// Declares a static of which each CPU has its own copy, and a function that returns the running CPU's value with one
+/// instruction. If the thread can move meanwhile, the result may be another CPU's.
 macro_rules! cpu_local_addressed {
     ($visibility:vis static $name:ident: $type:ty = $value:expr; $(#[$meta:meta])* $here:ident) => {
         #[unsafe(link_section = "cpu_local")]
@@ -71,7 +86,7 @@ macro_rules! cpu_local_addressed {
         #[inline(always)]
         pub fn $here() -> &'static $type {
             let this = $crate::arch::cpu_local_word!($name);
-            // SAFETY: the copy begins with the value's address.
+            // SAFETY: `CpuArea::new` has put the address of the copy's value there, and the copy exists for good.
             unsafe { &*this.cast::<$type>() }
         }
     };

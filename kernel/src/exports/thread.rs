@@ -14,8 +14,6 @@ const NONE: c_int = -1;
 /// The node of a thread that inherits its creator's preferred node and policy.
 const INHERIT: c_int = -1;
 
-type Name = ArrayString<KERNEL_THREAD_NAME_SIZE>;
-
 /// Returns the thread that a driver's id names: the calling thread, or one that a driver created. Drivers may not join or
 /// move the kernel's own threads: these never end, and an idle thread must stay on its CPU.
 fn thread_from(thread: c_int) -> Option<ThreadId> {
@@ -32,7 +30,7 @@ pub unsafe extern "C" fn create_thread(
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let name = unsafe { DriverPointer::new(name.cast::<u8>()) };
     let create = || {
-        let name = if name.is_null() { Name::new() } else { name.text()? };
+        let name = if name.is_null() { ArrayString::new() } else { name.text::<KERNEL_THREAD_NAME_SIZE>()? };
         let entry = entry.filter(|entry| pointer::is_code(*entry as *const ()))?;
         let node = if node == INHERIT { None } else { Some(node_from(node)?) };
         // SAFETY: the entry is code of a driver, which vouches for calling it with this argument on another thread.

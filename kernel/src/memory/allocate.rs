@@ -6,9 +6,8 @@ use super::memory_context::MemoryContext;
 use super::packed_policy::Packed;
 use super::{cache_drain, cpu_memory, fail_allocation};
 use crate::arch;
-use crate::cpu::PreemptionOff;
+use crate::cpu::{Hook, PreemptionOff};
 use core::num::NonZero;
-use core::sync::atomic::{AtomicPtr, Ordering};
 use page_alloc::{AllocateError, FreeError, Grant, Policy, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
 
@@ -253,21 +252,18 @@ fn count_refused() {
     cpu_memory::current().page_counts.note_refused_free();
 }
 
-/// The function that refused frees are reported to; null before it is registered.
-static REPORT_REFUSED: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+/// The function that refused frees are reported to.
+static REPORT_REFUSED: Hook<fn(FrameNumber, u64, FreeError)> = Hook::new();
 
 /// Registers the function to which refused frees of the running thread are reported.
 pub fn report_refused_with(report: fn(FrameNumber, u64, FreeError)) {
-    REPORT_REFUSED.store(report as *mut (), Ordering::Release);
+    REPORT_REFUSED.set(report);
 }
 
 #[cold]
 #[inline(never)]
 fn report_refused(frame: FrameNumber, count: u64, error: FreeError) {
-    let report = REPORT_REFUSED.load(Ordering::Acquire);
-    if !report.is_null() {
-        // SAFETY: only `report_refused_with` stores here, and only functions of this type.
-        let report = unsafe { core::mem::transmute::<*mut (), fn(FrameNumber, u64, FreeError)>(report) };
+    if let Some(report) = REPORT_REFUSED.get() {
         report(frame, count, error);
     }
 }

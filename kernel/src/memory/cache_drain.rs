@@ -1,50 +1,25 @@
-//! Recalling page caches: who finds a node without free pages asks the CPUs that run and keep some of them to give those back.
+//! Draining page caches: when a node runs out of free pages, the allocator asks the CPUs that cache pages of the node to give
+//! them back. The protocol is that of `cpu-requests`; this file adds the interrupts, the caches and the clock.
 //!
-//! A cache is its CPU's alone, so the CPU itself gives it back. It is interrupted, and answers at the end of the interrupt, or,
-//! where preemption is off, at the end of that stretch, just where it would let go of a thread whose turn is over: there it
-//! neither uses its cache nor holds a lock of the page allocator. CPUs that wait for others answer meanwhile: those that wait
-//! for an answer of this kind, for a shootdown, or for a lock that only threads take. So two that ask each other both get their
-//! answer.
+//! A CPU that is asked is interrupted. It answers at the end of the interrupt or, if preemption is off, at the end of that
+//! stretch: there it neither uses its cache nor holds a lock of the page allocator. CPUs that wait for another CPU answer
+//! meanwhile, so two CPUs that ask each other both get their answer.
 //!
-//! - A CPU whose cache is empty is not asked. That of one that halts is, so an exhausted node's second request interrupts nobody.
-//! - Who asks waits for [`PATIENCE_MS`] at most, and not at all once that has passed since the CPU was first asked: one that
-//!   cannot answer, because it waits for a lock that the asking CPU holds with interrupts off, is waited for once and not
-//!   again at each request.
-use crate::arch;
-use crate::cpu::{self, Cpu};
-use crate::cpu::{DeferredWork, PreemptionOff};
+//! - A CPU whose cache is empty is not asked. A CPU that halts has an empty cache, so a second request for an exhausted node
+//!   interrupts nobody.
+//! - A CPU that asks waits for [`PATIENCE_MS`] at most.
+use crate::arch::{self, InterruptsOff, vectors};
+use crate::cpu::{self, Cpu, DeferredWork, PreemptionOff};
 use crate::memory::cpu_memory::{self, CpuMemory};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use page_alloc::CacheView;
+use cpu_requests::Patience;
 use units::NodeId;
 
-/// How long an answer is waited for. Far longer than it takes: a machine may be an emulator's.
+/// How long the allocator waits for answers. An answer takes far less time, but the machine may be an emulator's.
 const PATIENCE_MS: u64 = 1000;
 
-/// What a CPU knows of being asked.
-pub struct CpuState {
-    /// Since when it is asked, in ticks; [`NOT_ASKED`].
-    asked_since: AtomicU64,
-    /// How often it was interrupted for it.
-    interrupts: AtomicU64,
-}
-
-const NOT_ASKED: u64 = 0;
-
-impl CpuState {
-    /// That of a CPU that nobody has asked.
-    pub const fn new() -> Self {
-        Self { asked_since: AtomicU64::new(NOT_ASKED), interrupts: AtomicU64::new(0) }
-    }
-
-    /// How often the CPU was asked for its cache.
-    pub fn interrupts(&self) -> u64 {
-        self.interrupts.load(Relaxed)
-    }
-}
-
-/// Asks all other CPUs that keep pages of the node for them, and waits until they have given them back. Preemption is off, and
-/// the caller does not use its cache; it may hold locks.
+/// Asks all other CPUs that cache pages of `node` for them, and waits until they have given the pages back.
+///
+/// Preemption is off, and the caller does not use its cache. It may hold locks.
 pub fn drain_others(node: NodeId) {
     let this = cpu::current();
     let caches_of_node = || {
@@ -56,54 +31,41 @@ pub fn drain_others(node: NodeId) {
     for (cpu, memory, _) in caches_of_node().filter(|(_, _, cache)| !cache.is_empty()) {
         ask(cpu, memory);
     }
-    caches_of_node().for_each(|(_, memory, cache)| wait_for(memory, cache));
+    let limit = PATIENCE_MS * arch::ticks_per_ms();
+    for (_, memory, cache) in caches_of_node() {
+        let patience = Patience { start: arch::ticks(), limit };
+        memory.cache_drain.wait(patience, arch::ticks, || cache.is_empty(), pause);
+    }
 }
 
 fn ask(cpu: &Cpu, memory: &CpuMemory) {
-    let drain = &memory.cache_drain;
-    if drain.asked_since.compare_exchange(NOT_ASKED, arch::ticks().max(1), SeqCst, SeqCst).is_ok() {
-        drain.interrupts.fetch_add(1, Relaxed);
+    if memory.cache_drain.ask(arch::ticks()) {
         arch::request_drain(cpu.apic);
     }
 }
 
-/// Waits for the CPU's answer if it is asked, by whomever, and its cache holds anything; not for ever.
-fn wait_for(cpu: &CpuMemory, cache: CacheView<'_>) {
-    let patience = PATIENCE_MS * arch::ticks_per_ms();
-    let start = arch::ticks();
-    loop {
-        let since = cpu.cache_drain.asked_since.load(SeqCst);
-        // One that is about to halt may have given its pages back and not said so yet.
-        if since == NOT_ASKED || cache.is_empty() {
-            return;
-        }
-        let now = arch::ticks();
-        // Whoever asked first may have another clock, ahead of this one.
-        if now.saturating_sub(since).max(now.saturating_sub(start)) > patience {
-            return;
-        }
-        // With interrupts off, nobody else would.
-        cpu::serve_requests();
-        core::hint::spin_loop();
-    }
+/// Answers other CPUs: interrupts may be off, so that nothing else would.
+fn pause() {
+    cpu::serve_requests();
+    core::hint::spin_loop();
 }
 
-/// The interrupt by which a CPU is asked; interrupts are off.
-fn interrupted(_: u8) {
+/// Handles the interrupt by which another CPU asks.
+fn interrupted(_: &InterruptsOff) {
     cpu::defer(cpu::current(), DeferredWork::Drain);
 }
 
-/// Takes over the interrupt, and what it puts off.
-pub fn init() {
-    cpu::interrupts::register(arch::vectors::DRAIN, interrupted);
+/// Registers the interrupt, and the work that it defers.
+pub fn register() {
+    cpu::interrupts::register(vectors::DRAIN, interrupted);
     cpu::register_deferred(DeferredWork::Drain, answer);
 }
 
-/// Gives this CPU's cache back if another CPU has asked for it. Called by threads that do not use the cache just now, with no
-/// lock held that an interrupt handler takes.
+/// Gives this CPU's cached pages back if another CPU has asked for them. The caller does not use the cache just now, and holds
+/// no lock that an interrupt handler takes.
 #[inline]
 pub fn answer() {
-    if cpu_memory::current().cache_drain.asked_since.load(Relaxed) != NOT_ASKED {
+    if cpu_memory::current().cache_drain.is_open() {
         give_back();
     }
 }
@@ -111,7 +73,5 @@ pub fn answer() {
 #[cold]
 fn give_back() {
     let _off = PreemptionOff::new();
-    cpu_memory::drain_cache();
-    // Only now: who sees this looks at the node again. Whoever asks from here on asks anew.
-    cpu_memory::current().cache_drain.asked_since.store(NOT_ASKED, SeqCst);
+    cpu_memory::current().cache_drain.answer(cpu_memory::drain_cache);
 }

@@ -1,6 +1,7 @@
 //! The memory state of each CPU: its access to the page allocator, with a cache of free pages, and its counts.
-use super::{cache_drain, frames};
+use super::frames;
 use crate::cpu::{self, Cpu, PreemptionOff, cpu_local_addressed};
+use cpu_requests::DrainRequest;
 use page_alloc::{CacheView, CpuCache};
 use page_counts::CpuCounts;
 use units::NodeId;
@@ -15,7 +16,7 @@ pub struct CpuMemory {
     /// The pages that the CPU has allocated, except those from its cache.
     pub page_counts: CpuCounts,
     /// Other CPUs' requests for the pages in the cache.
-    pub cache_drain: cache_drain::CpuState,
+    pub cache_drain: DrainRequest,
     /// Other CPUs' view of the cache; `None` if the CPU has no cache.
     pub page_cache_view: Option<CacheView<'static>>,
 }
@@ -32,7 +33,7 @@ cpu_local_addressed! {
         page_cache: OfOneCpu(CpuCache::detached()),
         node: NodeId::ZERO,
         page_counts: CpuCounts::new(),
-        cache_drain: cache_drain::CpuState::new(),
+        cache_drain: DrainRequest::closed(),
         page_cache_view: None,
     };
     /// Returns the running CPU's memory state.

@@ -28,15 +28,15 @@ const NO_NODE: i32 = -1;
 ///
 /// # Safety
 /// The structure has a `MemoryContext` at [`MemoryContext::OFFSET`].
-pub unsafe trait Task {}
+pub unsafe trait MemoryTask: arch::Task {}
 
 /// Checks at compile time that a task's context, which is at `offset`, is where [`MemoryContext::current`] looks for it.
-pub const fn assert_task<T: Task>(offset: usize) {
+pub const fn assert_task<T: MemoryTask>(offset: usize) {
     assert!(offset == MemoryContext::OFFSET);
 }
 
 impl MemoryContext {
-    /// The offset in a [`Task`]: behind the [`Context`](arch::Context), which every switch touches.
+    /// The offset in a [`MemoryTask`]: behind the [`Context`](arch::Context), which every switch touches.
     pub const OFFSET: usize = size_of::<arch::Context>();
 
     /// Returns a context without a policy and a preferred node.
@@ -52,7 +52,8 @@ impl MemoryContext {
     /// Returns the running thread's context.
     #[inline]
     pub fn current() -> &'static Self {
-        // SAFETY: a CPU only runs a `Task`, which has its context at this offset. The task outlives its own use of the reference.
+        // SAFETY: a CPU only runs a `MemoryTask`, which has its context at this offset. The task outlives its own use of the
+        // reference.
         unsafe { &*arch::current_task().byte_add(Self::OFFSET).cast() }
     }
 

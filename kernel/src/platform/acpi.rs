@@ -1,14 +1,14 @@
-//! Finding ACPI's tables: the way from the root pointer, and the memory that is read on it, which never reaches past what the
-//! memory map knows.
+//! Finding ACPI's tables.
 //!
-//! The crate `acpi` leads the way. It gives up at the first wrong byte; there `acpi-tables` does, which looks at every byte
-//! on the way in any case, and tells what is wrong.
+//! `acpi-tables` checks the root pointer and the root table, and reports what is wrong. The crate `acpi` then lists the root
+//! table's entries, and `acpi-tables` checks each of them. The crate does not read the root pointer: it stops at the first wrong
+//! byte, where `acpi-tables` finds another way to the tables. No read goes beyond what the memory map knows.
 mod handler;
 
 use super::findings::reporter;
 use crate::arch;
 use acpi::AcpiTables;
-use acpi_tables::{Finding, Findings, KnownMemory, MAX_TABLES, PhysicalMemory, read_table, read_tables};
+use acpi_tables::{Findings, KnownMemory, MAX_TABLES, PhysicalMemory, RootTable};
 use arrayvec::ArrayVec;
 use handler::Reader;
 use units::{PhysAddr, PhysRange};
@@ -16,7 +16,7 @@ use units::{PhysAddr, PhysRange};
 /// The tables that firmware lists.
 pub type Tables = ArrayVec<&'static [u8], MAX_TABLES>;
 
-/// Memory where firmware may have put tables.
+/// The memory where firmware may have put tables.
 #[derive(Clone, Copy)]
 struct TableMemory<'a>(KnownMemory<'a>);
 
@@ -24,44 +24,39 @@ impl PhysicalMemory<'static> for TableMemory<'_> {
     fn bytes(&self, address: PhysAddr, length: usize) -> &'static [u8] {
         match self.0.readable(address, length) {
             0 => &[],
-            // SAFETY: all of it is memory, which is mapped; firmware's tables are not written by anyone.
+            // SAFETY: the memory map knows these bytes, all of which are mapped there. Nothing writes firmware's tables.
             readable => unsafe { core::slice::from_raw_parts(arch::physical_memory(address), readable) },
         }
     }
 }
 
-/// All tables that firmware lists, each as long as its header says and memory reaches. `known` is what the memory map
-/// knows of. What is wrong on the way is told on both serial ports.
+/// Returns all tables that firmware lists, each as long as its header says and memory reaches. `rsdp` is the address of the
+/// root pointer, and `known` the memory map. Reports on both serial ports what is wrong on the way.
 pub fn find_tables(rsdp: Option<u64>, known: &[PhysRange]) -> Tables {
     let Some(rsdp) = rsdp.map(PhysAddr) else {
         log::warn!(target: "acpi", "firmware has no ACPI tables");
         return Tables::new();
     };
     let memory = TableMemory(KnownMemory::new(known));
-    let mut checked = Tables::new();
-    let (mut findings, mut is_sound) = (reporter(), true);
-    let mut report = |finding: Finding| {
-        is_sound = false;
-        findings.report(finding);
-    };
-    read_tables(rsdp, &memory, &mut report, &mut |table| {
-        // As many as there is room for are all that come.
-        let _ = checked.try_push(table);
-    });
+    let mut findings = reporter();
+    let root = RootTable::find(rsdp, &memory, &mut findings);
+    let tables = root.map(|root| read_tables(&root, memory, &mut findings)).unwrap_or_default();
     findings.finish();
-    let found = if is_sound { find_by_crate(rsdp, memory) } else { None };
-    found.unwrap_or(checked)
+    tables
 }
 
-/// The tables that the crate `acpi` finds from a root pointer in which nothing is wrong; `None` where it finds something to be,
-/// all the same.
-fn find_by_crate(rsdp: PhysAddr, memory: TableMemory<'_>) -> Option<Tables> {
-    // SAFETY: the handler gives the crate memory to read wherever the address leads.
-    let root = unsafe { AcpiTables::from_rsdp(Reader(memory), rsdp.0 as usize) }
-        .inspect_err(
-            |error| log::debug!(target: "acpi", "the crate acpi refuses the root pointer: {error:?}"),
-        )
-        .ok()?;
-    let addresses = root.table_entries().map(|address| PhysAddr(address as u64));
-    Some(addresses.filter_map(|address| read_table(address, &memory)).take(MAX_TABLES).collect())
+fn read_tables(root: &RootTable<'static>, memory: TableMemory<'_>, findings: &mut dyn Findings) -> Tables {
+    let mut tables = Tables::new();
+    // SAFETY: `Reader` maps memory that may be read, whatever address and length the crate asks for.
+    let listed =
+        unsafe { AcpiTables::from_rsdt(Reader(memory), root.address().0 as usize, root.entry_size()) };
+    match listed {
+        Ok(listed) => {
+            let entries = listed.table_entries().map(|address| address as u64);
+            // `read_tables` takes no more tables than there is room for.
+            root.read_tables(entries, &memory, findings, &mut |table| tables.push(table));
+        }
+        Err(error) => log::warn!(target: "acpi", "the root table lists no tables: {error:?}"),
+    }
+    tables
 }

@@ -1,6 +1,6 @@
 //! Where the kernel's parameters come from: QEMU's firmware configuration, else a file of the ramdisk.
-use crate::arch;
-use crate::platform::ramdisk::Ramdisk;
+use super::qemu;
+use super::ramdisk::Ramdisk;
 use log::LevelFilter;
 use parameters::{LogLevel, Parameters};
 
@@ -12,7 +12,7 @@ const LONGEST: usize = 1024;
 /// Reads the parameters and sets how much is logged. A word that is not known is named in a warning.
 pub fn read(ramdisk: &Ramdisk) -> Parameters {
     let mut buffer = [0; LONGEST];
-    let (line, size) = match arch::copy_from_fw_cfg(FW_CFG_FILE, &mut buffer) {
+    let (line, size) = match qemu::copy_file(FW_CFG_FILE, &mut buffer) {
         Some(found) => found,
         None => {
             let file = ramdisk.file(RAMDISK_FILE).unwrap_or_default();

@@ -5,4 +5,5 @@ pub mod command_line;
 pub mod cpu_topology;
 mod findings;
 pub mod numa_topology;
+pub mod qemu;
 pub mod ramdisk;

@@ -1,39 +1,12 @@
-//! Faults: what happened, in words, then the end.
-use super::{console, verdict};
+//! Exceptions: says what happened, then ends the machine.
+use super::place::{Place, TaskName};
+use super::verdict;
 use crate::arch::{self, Frame};
-use crate::cpu;
 use address_space::layout::STACKS;
-use core::fmt;
-use core::sync::atomic::{AtomicPtr, Ordering};
 
-type Describe = fn(&mut fmt::Formatter<'_>) -> fmt::Result;
-
-static DESCRIBE_TASK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Has `describe` called to say what the running CPU runs.
-pub fn describe_task_with(describe: Describe) {
-    DESCRIBE_TASK.store(describe as *mut (), Ordering::Release);
-}
-
-/// The running CPU and what it runs.
-pub struct Place;
-
-impl fmt::Display for Place {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "CPU {}", cpu::current().id)?;
-        let describe = DESCRIBE_TASK.load(Ordering::Acquire);
-        if describe.is_null() {
-            return Ok(());
-        }
-        // SAFETY: only `describe_task_with` stores here.
-        unsafe { core::mem::transmute::<*mut (), Describe>(describe)(out) }
-    }
-}
-
-/// Says what happened and ends the machine with the verdict of failure.
+/// Logs what the exception was and where it happened, then ends the machine with the verdict of failure.
 pub fn fatal(frame: &Frame) -> ! {
-    console::begin_last_words();
-    cpu::stop_other_cpus();
+    verdict::begin_last_words();
     let name = arch::exception_name(frame.vector);
     log::error!(
         target: "fault",
@@ -42,7 +15,7 @@ pub fn fatal(frame: &Frame) -> ! {
     );
     if let Some(address) = arch::fault_address(frame) {
         if STACKS.is_guard(address) {
-            log::error!(target: "fault", "stack overflow on {Place}");
+            log::error!(target: "fault", "stack overflow of {TaskName}");
         }
         let doing = arch::page_fault_words(frame);
         log::error!(target: "fault", "address {:#018x}{doing}", address.0);

@@ -3,5 +3,9 @@
 pub mod console;
 pub mod event_stream;
 pub mod fault;
+mod panic;
 pub mod phases;
+mod place;
 pub mod verdict;
+
+pub use place::describe_task_with;

@@ -1,47 +1,58 @@
-//! The verdict: whether all went well, and how the machine is told to stop with it.
-use super::{console, event_stream, fault};
-use crate::arch::{self, ExitStatus};
-use crate::cpu;
-use core::panic::PanicInfo;
+//! The verdict: whether all went well, and how the machine stops with it.
+use super::{console, event_stream};
+use crate::arch;
+use crate::cpu::{self, Hook};
 use core::sync::atomic::{AtomicBool, Ordering};
 use events::Event;
 
-static FAILED: AtomicBool = AtomicBool::new(false);
+/// How the kernel ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExitStatus {
+    /// All went well.
+    Success,
+    /// Something failed that must work.
+    Failure,
+}
 
-/// Notes that something which must work did not; boot goes on, and ends with the verdict of failure.
+static FAILED: AtomicBool = AtomicBool::new(false);
+static EXIT: Hook<fn(ExitStatus)> = Hook::new();
+
+/// Registers the function that ends the machine. It returns if it cannot.
+pub fn exit_with(exit: fn(ExitStatus)) {
+    EXIT.set(exit);
+}
+
+/// Notes that something failed that must work. Boot goes on, and ends with the verdict of failure.
 pub fn fail() {
     FAILED.store(true, Ordering::SeqCst);
 }
 
-/// Whether nothing has failed so far.
+/// Returns true if nothing has failed so far.
 pub fn is_well() -> bool {
     !FAILED.load(Ordering::SeqCst)
 }
 
-/// Reports the verdict on both ports, stops all CPUs and ends the emulator, or halts where there is none.
-pub fn stop_with(ok: bool) -> ! {
+/// Stops the other CPUs, and makes the log work without them: one of them may hold the console's lock.
+pub fn begin_last_words() {
     console::begin_last_words();
     cpu::stop_other_cpus();
+}
+
+/// Reports the verdict on both ports, stops all CPUs, and ends the machine.
+pub fn stop_with(ok: bool) -> ! {
+    begin_last_words();
     if !ok {
         log::error!(target: "verdict", "failure");
     }
     event_stream::send_last(&Event::Exit { ok });
     console::flush();
-    arch::exit_emulator(if ok { ExitStatus::Success } else { ExitStatus::Failure });
-    arch::halt_forever()
+    end_machine(ok)
 }
 
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    static PANICKED: AtomicBool = AtomicBool::new(false);
-    if PANICKED.swap(true, Ordering::SeqCst) {
-        // A second panic, in reporting the first, or on another CPU at the same time.
-        arch::exit_emulator(ExitStatus::Failure);
-        arch::halt_forever();
+/// Ends the machine without a word, or halts this CPU for good if the machine cannot be ended.
+pub fn end_machine(ok: bool) -> ! {
+    if let Some(exit) = EXIT.get() {
+        exit(if ok { ExitStatus::Success } else { ExitStatus::Failure });
     }
-    console::begin_last_words();
-    cpu::stop_other_cpus();
-    log::error!(target: "panic", "{info}");
-    log::error!(target: "panic", "on {}", fault::Place);
-    stop_with(false)
+    arch::halt_forever()
 }

@@ -1,21 +1,27 @@
-//! The order in which locks are taken, and its check.
+//! The order in which locks are taken. Builds with debug assertions check it, by the rules of the lib `lock-order`.
+#[cfg(debug_assertions)]
+use crate::arch::InterruptsOff;
+use crate::cpu::Pinned;
 #[cfg(debug_assertions)]
 use crate::cpu::cpu_local;
 #[cfg(debug_assertions)]
 use core::sync::atomic::{AtomicU32, Ordering};
+#[cfg(debug_assertions)]
+use lock_order::HeldRanks;
 
 #[cfg(debug_assertions)]
 cpu_local! {
     /// The ranks of the locks that the CPU holds: bit n for rank n.
-    static HELD: AtomicU32 = AtomicU32::new(0);
+    static HELD: AtomicU32 = AtomicU32::new(HeldRanks::NONE.bits());
 }
 
-/// A lock's place in the order: a CPU that holds one takes only those further down this list, and never two of one
-/// rank. The page allocator's own locks come after all of these; they are never held together.
+/// A lock's place in the order. A CPU that holds a lock takes only locks of ranks further down this list.
+///
+/// The page allocator's own locks come after all of these, and no CPU holds two of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Rank {
-    /// The stacks' windows, whose lists of free places are in the heap.
+    /// The lists of free stack slots, which are in the heap.
     Stacks,
     /// A node's heap; growing it maps pages.
     Heap,
@@ -37,56 +43,75 @@ pub enum Rank {
     Console,
 }
 
-/// Returns true if this CPU holds no spin lock. Without debug assertions the result is always true.
-pub fn none_held() -> bool {
-    #[cfg(debug_assertions)]
-    return HELD.here().load(Ordering::Relaxed) == 0;
-    #[cfg(not(debug_assertions))]
-    true
-}
-
-/// Keeps account of a lock that this CPU holds. Without debug assertions it is nothing at all.
+/// The entry of a lock among those that its CPU holds. Without debug assertions it is empty.
 pub struct Held {
     #[cfg(debug_assertions)]
     rank: Rank,
+    /// What the CPU holds. The lock's guard keeps its holder on that CPU.
+    #[cfg(debug_assertions)]
+    of_cpu: &'static AtomicU32,
 }
 
 #[cfg(debug_assertions)]
 impl Held {
-    /// Notes that a lock of this rank is about to be taken.
+    /// Enters a lock of this rank, which the CPU is about to wait for.
     ///
     /// # Panics
-    /// When this CPU holds one of the same rank or one that comes later.
-    pub fn begin(rank: Rank) -> Self {
-        let held = HELD.here().load(Ordering::Relaxed);
-        let later = held >> rank as u8;
-        assert!(later == 0, "a lock of rank {rank:?} is wanted while those in {held:#b} are held");
-        Self::begin_unchecked(rank)
+    /// If the CPU holds a lock of the same rank, or of one further down the list.
+    pub fn begin(rank: Rank, _: &impl Pinned) -> Self {
+        Self::enter(rank, |held| match held.acquire(rank as u8) {
+            Ok(held) => held,
+            Err(violation) => panic!("{rank:?}: {violation}"),
+        })
     }
 
-    /// Notes that a lock of this rank was taken without waiting, which cannot deadlock.
-    pub fn begin_unchecked(rank: Rank) -> Self {
-        HELD.here().fetch_or(1 << rank as u8, Ordering::Relaxed);
-        Self { rank }
+    /// Enters a lock of this rank, which was taken without waiting. That cannot deadlock.
+    pub fn begin_unordered(rank: Rank, _: &impl Pinned) -> Self {
+        Self::enter(rank, |held| held.acquire_unordered(rank as u8))
+    }
+
+    fn enter(rank: Rank, acquire: impl FnOnce(HeldRanks) -> HeldRanks) -> Self {
+        let held = Self { rank, of_cpu: HELD.here_or_elsewhere() };
+        held.change(acquire);
+        held
+    }
+
+    /// Only the CPU itself changes the word, and an interrupt in between leaves it as it was.
+    fn change(&self, change: impl FnOnce(HeldRanks) -> HeldRanks) {
+        let held = HeldRanks::from_bits(self.of_cpu.load(Ordering::Relaxed));
+        self.of_cpu.store(change(held).bits(), Ordering::Relaxed);
     }
 }
 
 #[cfg(debug_assertions)]
 impl Drop for Held {
     fn drop(&mut self) {
-        HELD.here().fetch_and(!(1 << self.rank as u8), Ordering::Relaxed);
+        self.change(|held| held.release(self.rank as u8));
     }
 }
 
 #[cfg(not(debug_assertions))]
 impl Held {
     #[inline]
-    pub fn begin(_: Rank) -> Self {
+    pub fn begin(_: Rank, _: &impl Pinned) -> Self {
         Self {}
     }
 
     #[inline]
-    pub fn begin_unchecked(_: Rank) -> Self {
+    pub fn begin_unordered(_: Rank, _: &impl Pinned) -> Self {
         Self {}
     }
+}
+
+/// Returns true if the running thread holds no spin lock. Without debug assertions the kernel does not know, and the result is
+/// true.
+#[inline]
+pub fn none_held() -> bool {
+    #[cfg(debug_assertions)]
+    {
+        let off = InterruptsOff::new();
+        HeldRanks::from_bits(HELD.here(&off).load(Ordering::Relaxed)).none_held()
+    }
+    #[cfg(not(debug_assertions))]
+    true
 }

@@ -1,16 +1,16 @@
 //! The lock that spins. Its type says what is off while it is held.
 use super::rank::{Held, Rank};
 use crate::arch::InterruptsOff;
-use crate::cpu::{self, PreemptionOff};
+use crate::cpu::{self, Pinned, PreemptionOff};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
-/// What a CPU switches off before it takes a lock, and back on when it has given it up.
-pub trait WhileHeld {
+/// What a CPU switches off before it takes a lock, and on again when it has released the lock.
+pub trait WhileHeld: Pinned {
     /// Switches it off.
     fn begin() -> Self;
 
-    /// What is done, again and again, while the lock is another CPU's.
+    /// Called again and again while another CPU holds the lock.
     #[inline]
     fn wait() {
         core::hint::spin_loop();
@@ -30,7 +30,8 @@ impl WhileHeld for PreemptionOff {
         Self::new()
     }
 
-    /// The holder may be waiting for this CPU. Only threads wait here, and none with its page cache in hand.
+    /// Serves the other CPUs: the holder may be waiting for this one. Only threads wait here, and none of them uses its page
+    /// cache just then.
     #[inline]
     fn wait() {
         cpu::serve_requests();
@@ -40,12 +41,11 @@ impl WhileHeld for PreemptionOff {
 
 /// A value that one CPU at a time may touch.
 ///
-/// `Off` is what is off on the CPU meanwhile: [`InterruptsOff`], for what an interrupt handler touches as well, or
-/// [`PreemptionOff`], for what only threads do. Non-maskable interrupts come all the same: their
-/// handler takes no lock.
+/// `Off` is what is off on that CPU meanwhile: [`InterruptsOff`] for what an interrupt handler touches as well, or
+/// [`PreemptionOff`] for what only threads touch. Non-maskable interrupts come all the same; their handler takes no lock.
 ///
-/// A lock has a [`Rank`], and a CPU takes only locks of a higher rank than those that it holds; builds with debug
-/// assertions check it.
+/// A lock has a [`Rank`], and a CPU takes only locks of a higher rank than those that it holds. Builds with debug assertions
+/// check that.
 pub struct SpinLock<T, Off = InterruptsOff> {
     value: spin::Mutex<T>,
     rank: Rank,
@@ -53,7 +53,7 @@ pub struct SpinLock<T, Off = InterruptsOff> {
 }
 
 impl<T, Off: WhileHeld> SpinLock<T, Off> {
-    /// A free lock around `value`.
+    /// Returns a free lock around `value`.
     pub const fn new(rank: Rank, value: T) -> Self {
         Self { value: spin::Mutex::new(value), rank, off: PhantomData }
     }
@@ -62,24 +62,24 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
     #[inline]
     pub fn lock(&self) -> SpinLockGuard<'_, T, Off> {
         let off = Off::begin();
-        let held = Held::begin(self.rank);
+        let held = Held::begin(self.rank, &off);
         let value = loop {
             match self.value.try_lock() {
                 Some(value) => break value,
                 None => Off::wait(),
             }
         };
-        SpinLockGuard { value, _held: held, _off: off }
+        SpinLockGuard { value, _held: held, off }
     }
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<SpinLockGuard<'_, T, Off>> {
         let off = Off::begin();
         let value = self.value.try_lock()?;
-        Some(SpinLockGuard { value, _held: Held::begin_unchecked(self.rank), _off: off })
+        Some(SpinLockGuard { value, _held: Held::begin_unordered(self.rank, &off), off })
     }
 
-    /// Takes the lock if it comes free within `attempts` looks at it; for a CPU that is going down and may hold it itself.
+    /// Takes the lock if it becomes free within `attempts` tries. For a CPU that is going down and may hold the lock itself.
     pub fn lock_within(&self, attempts: u32) -> Option<SpinLockGuard<'_, T, Off>> {
         for _ in 0..attempts {
             if let Some(guard) = self.try_lock() {
@@ -91,21 +91,22 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
     }
 }
 
-/// Holds a [`SpinLock`]; when dropped gives it back, then switches back on what was off.
+/// Holds a [`SpinLock`]. When dropped, releases the lock, then switches on again what was off. `Off` keeps it on its CPU: it is
+/// neither `Send` nor `Sync`.
 pub struct SpinLockGuard<'a, T, Off = InterruptsOff> {
     // Fields are dropped in order: the lock is free before an interrupt can come.
     value: spin::MutexGuard<'a, T>,
     _held: Held,
-    _off: Off,
+    off: Off,
 }
 
 impl<T, Off> SpinLockGuard<'_, T, Off> {
-    /// Gives the lock up, and leaves off what is off until the result is dropped.
+    /// Releases the lock, and keeps off what is off until the result is dropped.
     #[inline]
     pub fn unlock(self) -> Off {
-        let Self { value, _held, _off } = self;
+        let Self { value, _held, off } = self;
         drop((value, _held));
-        _off
+        off
     }
 }
 

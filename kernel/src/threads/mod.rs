@@ -27,11 +27,16 @@ use core::fmt;
 static FIRST: thread::Thread = thread::Thread::first();
 
 /// Returns what the boot CPU runs first.
-pub fn first_task() -> *const () {
-    (&raw const FIRST).cast()
+pub fn first_task() -> &'static impl crate::arch::Task {
+    &FIRST
 }
 
-/// Describes the running thread, for the log.
+/// Writes the running thread's name, as "thread boot".
+pub fn name_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(out, "thread {}", cpu_threads::current_thread().name)
+}
+
+/// Writes the running thread's id and name, and the driver whose code it runs, as ", thread 1 (boot)".
 pub fn describe_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let thread = cpu_threads::current_thread();
     write!(out, ", thread {} ({})", thread.id.0, thread.name)?;

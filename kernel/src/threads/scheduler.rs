@@ -157,7 +157,7 @@ fn switch_to(cpu: &'static CpuThreads, from: &'static Thread, to: &'static Threa
         from.standing(),
     );
     debug_assert_eq!(to.standing(), (State::Running, cpu.id()), "of thread {}, which is to run", to.id.0);
-    arch::set_current_task(core::ptr::from_ref(to).cast());
+    arch::set_current_task(to);
     cpu.slice.store(SLICE_TICKS, Ordering::Relaxed);
     // SAFETY: `from` runs here and interrupts are off. `to` is this CPU's idle thread, or `run_queue` gave it to this CPU alone
     // when no other CPU stood on its stack. `ThreadBox::destroy` requires of both that they have exited and were left.

@@ -77,11 +77,11 @@ pub struct Thread {
     /// Whether a thread has the right to join this one, or none ever gets it.
     is_joined: AtomicBool,
     /// What the reaper and the thread that joins hand to each other.
-    pub(super) end: SpinLock<End>,
+    pub(super) end: SpinLock<ThreadEnd>,
 }
 
 /// The end of a thread's life.
-pub struct End {
+pub struct ThreadEnd {
     /// The thread's own stack, until the reaper takes it. A CPU's first thread runs on a stack that is never freed.
     pub stack: Option<Stack>,
     /// The exit code, once the thread has exited and its stack is freed.
@@ -138,7 +138,7 @@ impl Thread {
             sleep_link: RBTreeAtomicLink::new(),
             exit_code: AtomicI32::new(0),
             is_joined: AtomicBool::new(false),
-            end: SpinLock::new(Rank::Waiting, End { stack: None, exit_code: None, joiner: None }),
+            end: SpinLock::new(Rank::Waiting, ThreadEnd { stack: None, exit_code: None, joiner: None }),
         }
     }
 
@@ -206,8 +206,10 @@ impl Thread {
     }
 }
 
-// SAFETY: `Thread` is `repr(C)`, and the assertion below holds the offset of its memory context.
-unsafe impl crate::memory::memory_context::Task for Thread {}
+// SAFETY: `Thread` is `repr(C)`, and the last assertion below holds `context` at the start.
+unsafe impl arch::Task for Thread {}
+// SAFETY: `Thread` is `repr(C)`, and the next assertion holds the offset of its memory context.
+unsafe impl crate::memory::memory_context::MemoryTask for Thread {}
 const _: () = crate::memory::memory_context::assert_task::<Thread>(core::mem::offset_of!(Thread, memory));
 const _: () = assert!(core::mem::offset_of!(Thread, context) == 0);
 

@@ -51,7 +51,7 @@ pub use hmat::{
 pub use known_memory::KnownMemory;
 pub use madt::{Madt, MadtCpu, MadtReader};
 pub use msct::{Msct, MsctDomains};
-pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, read_table, read_tables};
+pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, RootTable, read_tables};
 pub use rule::Rule;
 pub use signature::Signature;
 pub use slit::Slit;

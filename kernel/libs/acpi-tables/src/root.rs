@@ -38,22 +38,15 @@ impl<'a, F: Fn(PhysAddr, usize) -> &'a [u8]> PhysicalMemory<'a> for F {
 
 /// Calls `take` with the bytes of each table that the root pointer at `rsdp` leads to, up to [`MAX_TABLES`] tables.
 ///
-/// The bytes contain at least the table's header. They end where the header says, or where readable memory ends.
+/// This is [`RootTable::find`], then [`RootTable::read_tables`] with [`RootTable::entries`].
 pub fn read_tables<'a>(
     rsdp: PhysAddr,
     memory: &dyn PhysicalMemory<'a>,
     findings: &mut dyn Findings,
     take: &mut dyn FnMut(&'a [u8]),
 ) {
-    let Some(pointer) = read_pointer(rsdp, memory, findings) else { return };
-    // If both tables exist, the XSDT lists the same tables as the RSDT (§5.2.8).
-    let root = pointer
-        .xsdt
-        .and_then(|address| RootTable::read(Signature::XSDT, XSDT_OFFSET, address, memory, findings))
-        .or_else(|| RootTable::read(Signature::RSDT, RSDT_OFFSET, pointer.rsdt, memory, findings));
-    match root {
-        Some(root) => root.read_tables(memory, findings, take),
-        None => report(Signature::RSDP, 0, RootFault::NoTable, findings),
+    if let Some(root) = RootTable::find(rsdp, memory, findings) {
+        root.read_tables(root.entries(), memory, findings, take);
     }
 }
 
@@ -119,13 +112,56 @@ fn read_extension(
     Some(extended.xsdt_address.get())
 }
 
-/// An XSDT or RSDT.
-struct RootTable<'a> {
+/// An XSDT or RSDT: the table that lists the others. The root pointer leads to it, and its bytes were checked.
+pub struct RootTable<'a> {
     signature: Signature,
+    address: PhysAddr,
     bytes: &'a [u8],
 }
 
 impl<'a> RootTable<'a> {
+    /// Follows the root pointer at `rsdp` to the XSDT or, if that is unusable, to the RSDT. Returns `None` if neither can be
+    /// used.
+    pub fn find(
+        rsdp: PhysAddr,
+        memory: &dyn PhysicalMemory<'a>,
+        findings: &mut dyn Findings,
+    ) -> Option<Self> {
+        let pointer = read_pointer(rsdp, memory, findings)?;
+        // If both tables exist, the XSDT lists the same tables as the RSDT (§5.2.8).
+        let root = pointer
+            .xsdt
+            .and_then(|address| Self::read(Signature::XSDT, XSDT_OFFSET, address, memory, findings))
+            .or_else(|| Self::read(Signature::RSDT, RSDT_OFFSET, pointer.rsdt, memory, findings));
+        if root.is_none() {
+            report(Signature::RSDP, 0, RootFault::NoTable, findings);
+        }
+        root
+    }
+
+    /// Returns the address of the root table itself.
+    pub fn address(&self) -> PhysAddr {
+        self.address
+    }
+
+    /// Returns the bytes of each entry: 8 in an XSDT, 4 in an RSDT.
+    pub fn entry_size(&self) -> usize {
+        if self.signature == Signature::XSDT { 8 } else { 4 }
+    }
+
+    /// Returns the entries: the addresses of the other tables. A part of an entry at the end is left out.
+    pub fn entries(&self) -> impl Iterator<Item = u64> + use<'a> {
+        self.entry_bytes().chunks_exact(self.entry_size()).map(|entry| {
+            let mut wide = [0; 8];
+            wide[..entry.len()].copy_from_slice(entry);
+            u64::from_le_bytes(wide)
+        })
+    }
+
+    fn entry_bytes(&self) -> &'a [u8] {
+        self.bytes.get(size_of::<SdtHeader>()..).unwrap_or_default()
+    }
+
     /// Reads the root table at `address`, or returns `None` if there is no such table. `offset` is the offset of the
     /// address in the root pointer.
     fn read(
@@ -150,37 +186,34 @@ impl<'a> RootTable<'a> {
             return None;
         }
         let bytes = checked(bytes, signature, size_of::<SdtHeader>(), findings)?;
-        Some(Self { signature, bytes })
+        Some(Self { signature, address: PhysAddr(address), bytes })
     }
 
-    /// Calls `take` with each table that this root table lists.
-    fn read_tables(
+    /// Calls `take` with the bytes of each table that `entries` lists, up to [`MAX_TABLES`] tables. `entries` are this root
+    /// table's, as [`RootTable::entries`] or another reader of the table returns them.
+    ///
+    /// The bytes contain at least the table's header. They end where the header says, or where readable memory ends.
+    pub fn read_tables(
         &self,
+        entries: impl Iterator<Item = u64>,
         memory: &dyn PhysicalMemory<'a>,
         findings: &mut dyn Findings,
         take: &mut dyn FnMut(&'a [u8]),
     ) {
-        let size = if self.signature == Signature::XSDT { 8 } else { 4 };
-        let header = size_of::<SdtHeader>();
-        let addresses = self.bytes.get(header..).unwrap_or_default().chunks(size);
+        let (header, size) = (size_of::<SdtHeader>(), self.entry_size());
         let (mut taken, mut null, mut first_null) = (0, 0, 0);
-        for (index, chunk) in addresses.enumerate() {
+        let mut tail = self.entry_bytes().len() % size;
+        for (index, address) in entries.enumerate() {
             let offset = (header + index * size) as u32;
-            let mut fault = |offset, fault| report(self.signature, offset, fault, findings);
-            let mut wide = [0; 8];
-            if chunk.len() < size {
-                fault(offset, RootFault::Tail { bytes: chunk.len() as u32 });
-                break;
-            }
-            wide[..size].copy_from_slice(chunk);
-            let address = u64::from_le_bytes(wide);
+            let mut fault = |fault| report(self.signature, offset, fault, findings);
             if address == 0 {
                 first_null = if null == 0 { offset } else { first_null };
                 null += 1;
                 continue;
             }
             if taken == MAX_TABLES {
-                fault(offset, RootFault::TooMany { limit: MAX_TABLES });
+                fault(RootFault::TooMany { limit: MAX_TABLES });
+                tail = 0;
                 break;
             }
             match read_table(PhysAddr(address), memory) {
@@ -188,8 +221,12 @@ impl<'a> RootTable<'a> {
                     take(table);
                     taken += 1;
                 }
-                None => fault(offset, RootFault::EntryOutside { address }),
+                None => fault(RootFault::EntryOutside { address }),
             }
+        }
+        if tail > 0 {
+            let offset = (self.bytes.len() - tail) as u32;
+            report(self.signature, offset, RootFault::Tail { bytes: tail as u32 }, findings);
         }
         if null > 0 {
             report(self.signature, first_null, RootFault::EntriesNull { count: null }, findings);
@@ -200,7 +237,7 @@ impl<'a> RootTable<'a> {
 /// Returns the bytes of the table at `address`, or `None` if its header cannot be read.
 ///
 /// The bytes end where the header says, where readable memory ends, or at [`MAX_TABLE_SIZE`].
-pub fn read_table<'a>(address: PhysAddr, memory: &dyn PhysicalMemory<'a>) -> Option<&'a [u8]> {
+fn read_table<'a>(address: PhysAddr, memory: &dyn PhysicalMemory<'a>) -> Option<&'a [u8]> {
     let header = memory.bytes(address, size_of::<SdtHeader>());
     let length = SdtHeader::ref_from_bytes(header).ok()?.length.get() as usize;
     // `checked` reports a length that is shorter than the header. It needs the header's bytes to do so.

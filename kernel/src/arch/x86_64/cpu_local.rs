@@ -1,28 +1,35 @@
 //! Each CPU's copy of the section `cpu_local`, reached through GS.
 //!
-//! GS holds the distance from the section to the running CPU's copy of it, so that `gs:[SYMBOL]` is that CPU's copy of the
-//! static: the addresses of statics fit the displacement of an instruction. The words that every context switch and every
-//! stretch without preemption touch are in [`HEAD`], for which single instructions are here.
+//! GS holds the distance from the section to the running CPU's copy. So `gs:[SYMBOL]` addresses that CPU's copy of a static in
+//! one instruction: the addresses of statics fit the displacement of an instruction. [`HEAD`] holds the words that every
+//! context switch and every stretch without preemption touches.
+//!
+//! No read through GS is `pure`: the compiler may merge `pure` reads, and the thread may run on another CPU by the second one.
+use super::InterruptsOff;
 use ::x86_64::registers::model_specific::GsBase;
 use core::arch::{asm, naked_asm};
-use core::mem::offset_of;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+use core::mem::{MaybeUninit, offset_of};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+/// The alignment of a CPU's copy: the cache line, which no two CPUs share.
+pub const AREA_ALIGNMENT: usize = 64;
 
 /// The words of a CPU that single instructions reach.
 #[repr(C, align(64))]
-pub struct CpuHead {
+struct CpuHead {
     /// The distance from the section `cpu_local` to this CPU's copy of it.
     distance: AtomicUsize,
-    /// What the CPU runs.
-    pub task: AtomicPtr<()>,
-    /// How many stretches without preemption are under way, and a bit that says that nothing is to be done at their end.
-    pub preemption: AtomicU32,
+    /// The task that the CPU runs.
+    task: AtomicPtr<()>,
+    /// The number of nested stretches without preemption, and [`NO_WORK`]. It is 0 only when the last stretch has ended and
+    /// work is pending, so that one decrement tells.
+    preemption: AtomicU32,
 }
 
-/// Set in [`CpuHead::preemption`] while nothing is to be done at the end of the stretch.
-pub const NO_WORK: u32 = 1 << 31;
+/// Set in [`CpuHead::preemption`] while there is nothing to do at the end of the stretch.
+const NO_WORK: u32 = 1 << 31;
 
-/// The head of the section's copies. To be reached through GS only.
+/// The head of each copy of the section. All access goes through GS or a [`CpuArea`].
 #[unsafe(link_section = "cpu_local")]
 static HEAD: CpuHead = CpuHead {
     distance: AtomicUsize::new(0),
@@ -41,77 +48,117 @@ unsafe extern "C" {
     static SECTION_END: u8;
 }
 
-/// Bytes of the section, and so of each CPU's copy.
-pub fn section_size() -> usize {
-    &raw const SECTION_END as usize - &raw const SECTION_START as usize
-}
-
-/// Fills `copy` with the section as it was linked. Returns its distance.
+/// What a CPU can run: a type that begins with its [`Context`](super::Context).
 ///
 /// # Safety
-/// There are [`section_size`] bytes at `copy`, aligned to 64, which are the caller's.
-pub unsafe fn copy_section(copy: *mut u8) -> usize {
-    // SAFETY: the caller vouches for the copy. Nobody writes to the section itself: GS leads elsewhere.
-    unsafe { copy.copy_from_nonoverlapping(&raw const SECTION_START, section_size()) };
-    let distance = (copy as usize).wrapping_sub(&raw const SECTION_START as usize);
-    let mut addressed = &raw const ADDRESSED_START;
-    while addressed < &raw const ADDRESSED_END {
-        // SAFETY: the linker lists there the addresses of statics of the section that begin with room for their own.
-        unsafe {
-            let place = (*addressed).wrapping_add(distance);
-            *core::ptr::with_exposed_provenance_mut::<usize>(place) += place;
-            addressed = addressed.add(1);
-        }
+/// The type is `repr(C)`, and its first field is a [`Context`](super::Context).
+pub unsafe trait Task: Sync {}
+
+/// One CPU's copy of the section `cpu_local`. It exists for good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CpuArea {
+    /// Added to the address of a static of the section, gives the address of this CPU's copy of the static.
+    distance: usize,
+}
+
+impl CpuArea {
+    /// Returns the bytes that a copy of the section needs.
+    pub fn size() -> usize {
+        &raw const SECTION_END as usize - &raw const SECTION_START as usize
     }
-    head_at(distance).distance.store(distance, core::sync::atomic::Ordering::Relaxed);
-    distance
+
+    /// Fills `memory` with a copy of the section as it was linked.
+    ///
+    /// # Panics
+    /// If `memory` is shorter than [`CpuArea::size`], or not aligned to [`AREA_ALIGNMENT`].
+    pub fn new(memory: &'static mut [MaybeUninit<u8>]) -> Self {
+        assert!(memory.len() >= Self::size(), "a CPU's copy of the section cpu_local needs more room");
+        let copy = memory.as_mut_ptr().cast::<u8>();
+        assert!(
+            copy.addr().is_multiple_of(AREA_ALIGNMENT),
+            "a CPU's copy of the section cpu_local is not aligned"
+        );
+        // SAFETY: both are `size` bytes long, `memory` by the first assertion. Nothing writes to the section itself: its statics
+        // are reached through GS or a `CpuArea`, which lead to copies.
+        unsafe { copy.copy_from_nonoverlapping(&raw const SECTION_START, Self::size()) };
+        let distance = copy.expose_provenance().wrapping_sub(&raw const SECTION_START as usize);
+        let mut addressed = &raw const ADDRESSED_START;
+        while addressed < &raw const ADDRESSED_END {
+            // SAFETY: the linker lists there the addresses of statics of the section that begin with the offset from that
+            // address to their value. The copy is not shared yet.
+            unsafe {
+                let address = (*addressed).wrapping_add(distance);
+                *core::ptr::with_exposed_provenance_mut::<usize>(address) += address;
+                addressed = addressed.add(1);
+            }
+        }
+        let area = Self { distance };
+        area.head().distance.store(distance, Ordering::Relaxed);
+        area
+    }
+
+    /// Returns the running CPU's area. If the thread can move to another CPU, it may do so before the caller uses the result.
+    #[inline(always)]
+    pub fn current() -> Self {
+        let distance: usize;
+        // SAFETY: GS leads to a copy of the section from `init_early` on. This word of it never changes.
+        unsafe {
+            asm!("mov {}, gs:[{head}]", out(reg) distance, head = sym HEAD, options(nostack, preserves_flags, readonly))
+        };
+        Self { distance }
+    }
+
+    /// Makes this the running CPU's area.
+    ///
+    /// # Safety
+    /// No other CPU uses the area as its own. On this CPU, nothing uses the former area afterwards as the running CPU's.
+    pub unsafe fn install(self) {
+        GsBase::write(::x86_64::VirtAddr::new_truncate(self.distance as u64));
+    }
+
+    /// Returns the address of this area's copy of a static.
+    ///
+    /// `of` must be a static of the section `cpu_local`: otherwise the result is no valid address.
+    #[inline(always)]
+    pub fn copy_of<T>(self, of: *const T) -> *const T {
+        core::ptr::with_exposed_provenance((of as usize).wrapping_add(self.distance))
+    }
+
+    /// Returns the task that the CPU runs.
+    pub fn task(self) -> *const () {
+        self.head().task.load(Ordering::Relaxed)
+    }
+
+    /// Sets the task that the CPU runs first.
+    pub fn set_task<T: Task>(self, task: &'static T) {
+        self.head().task.store(core::ptr::from_ref(task).cast_mut().cast(), Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn head(self) -> &'static CpuHead {
+        // SAFETY: `HEAD` is in the section, and the area is a copy of the section that exists for good.
+        unsafe { &*self.copy_of(&raw const HEAD) }
+    }
 }
 
-/// Makes the copy at this distance the running CPU's.
-///
-/// # Safety
-/// [`copy_section`] returned the distance, and the copy stays this CPU's for as long as it runs.
-pub unsafe fn use_copy(distance: usize) {
-    GsBase::write(::x86_64::VirtAddr::new_truncate(distance as u64));
-    debug_assert_eq!(cpu_local_distance(), distance);
-}
-
-/// The head of the copy at this distance.
-pub fn head_at(distance: usize) -> &'static CpuHead {
-    let address = (&raw const HEAD as usize).wrapping_add(distance);
-    // SAFETY: every distance that is known is that of a copy, which lives for good.
-    unsafe { &*core::ptr::with_exposed_provenance(address) }
-}
-
-/// The distance from the section to the running CPU's copy.
-#[inline]
-pub fn cpu_local_distance() -> usize {
-    let distance: usize;
-    // SAFETY: a CPU has its copy from the start, and this word of it never changes.
-    unsafe {
-        asm!("mov {}, gs:[{head}]", out(reg) distance, head = sym HEAD, options(nostack, preserves_flags, pure, readonly))
-    };
-    distance
-}
-
-/// The word at the begin of the running CPU's copy of a static of the section `cpu_local`, in one instruction.
+/// Reads the first word of the running CPU's copy of a static of the section `cpu_local`, in one instruction.
 macro_rules! cpu_local_word {
     ($name:path) => {{
         let word: *const ();
-        // SAFETY: a CPU has its copy from the start; what lies in it may be read.
+        // SAFETY: GS leads to a copy of the section, all of which may be read.
         unsafe {
-            core::arch::asm!("mov {}, gs:[{}]", out(reg) word, sym $name, options(nostack, preserves_flags, pure, readonly))
+            core::arch::asm!("mov {}, gs:[{}]", out(reg) word, sym $name, options(nostack, preserves_flags, readonly))
         };
         word
     }};
 }
 pub(crate) use cpu_local_word;
 
-/// What the running CPU runs: one instruction, so that it is right whatever happens around it.
+/// Returns the task that the running CPU runs. One instruction reads it, so the result is right even if the thread moves.
 #[inline]
 pub fn current_task() -> *const () {
     let task: *const ();
-    // SAFETY: a CPU has its copy from the start; what lies in it may be read.
+    // SAFETY: GS leads to a copy of the section, all of which may be read.
     unsafe {
         asm!("mov {}, gs:[{head} + {offset}]", out(reg) task, head = sym HEAD, offset = const offset_of!(CpuHead, task),
             options(nostack, preserves_flags, readonly))
@@ -119,41 +166,44 @@ pub fn current_task() -> *const () {
     task
 }
 
-/// Notes what the running CPU runs from now on.
+/// Sets the task that the running CPU runs.
 #[inline]
-pub fn set_current_task(task: *const ()) {
-    // SAFETY: a CPU has its copy from the start; the word is written by the CPU itself only.
+pub fn set_current_task<T: Task>(task: &'static T) {
+    // SAFETY: GS leads to the running CPU's copy of the section. Only that CPU writes the word.
     unsafe {
         asm!("mov gs:[{head} + {offset}], {}", in(reg) task, head = sym HEAD, offset = const offset_of!(CpuHead, task),
             options(nostack, preserves_flags))
     };
 }
 
-/// What is called at the end of a stretch without preemption if something is due then.
+/// What the end of a stretch without preemption calls if work is pending.
 pub trait PreemptionEnd {
-    /// Does what is due. The code may be left for another thread here.
+    /// Does the pending work. The CPU may run other threads before this returns.
     extern "C" fn preempt();
 }
 
 /// Begins a stretch without preemption, in one instruction.
 #[inline]
 pub fn begin_no_preemption() {
-    // SAFETY: the word is a counter of the running CPU's.
+    // SAFETY: the word counts the running CPU's stretches without preemption.
     unsafe {
         asm!("inc dword ptr gs:[{head} + {offset}]", head = sym HEAD, offset = const offset_of!(CpuHead, preemption),
             options(nostack))
     };
 }
 
-/// Ends a stretch without preemption; calls `E` if it was the outermost and something is due. All registers are kept, so that
-/// a short stretch that ends with this needs no stack.
+/// Ends a stretch without preemption. If it was the outermost one and work is pending, calls `E`.
+///
+/// The call keeps all registers, so the code around it need not save any. The block may push, so the compiler keeps the stack
+/// aligned for it, which costs 2 instructions in a function that calls nothing else. With the call in a block of Rust code
+/// behind `asm goto`, a pair of page allocation and free costs 75 instructions in place of 67.
 ///
 /// # Safety
-/// [`begin_no_preemption`] was called before.
+/// The caller began a stretch with [`begin_no_preemption`] on this CPU, and has not ended it.
 #[inline]
 pub unsafe fn end_no_preemption<E: PreemptionEnd>() {
-    // SAFETY: the caller says so; what is called changes no register and takes any alignment of the stack. That it pushes is no
-    // more than what interrupts do at any place: the target has no red zone.
+    // SAFETY: by `# Safety` the count includes a stretch of the caller's. `call_with_registers_kept` changes no register and
+    // keeps the stack, which the compiler aligns to 16 bytes because the block is not `nostack`.
     unsafe {
         asm!(
             "dec dword ptr gs:[{head} + {offset}]",
@@ -163,25 +213,42 @@ pub unsafe fn end_no_preemption<E: PreemptionEnd>() {
             head = sym HEAD,
             offset = const offset_of!(CpuHead, preemption),
             call = sym call_with_registers_kept::<E>,
-            options(nostack),
         );
     }
 }
 
-/// Calls `E` with all registers kept that the calling convention would not keep, whatever the stack's alignment.
+/// Calls `E` and keeps the registers that the calling convention does not keep. The caller's stack is aligned to 16 bytes.
 #[unsafe(naked)]
 extern "C" fn call_with_registers_kept<E: PreemptionEnd>() {
+    // The return address and nine registers: the stack is aligned to 16 bytes again.
     naked_asm!(
-        "push rbp",
-        "mov rbp, rsp",
         "push rax", "push rcx", "push rdx", "push rsi", "push rdi", "push r8", "push r9", "push r10", "push r11",
-        "and rsp, -16",
-        "cld",
         "call {preempt}",
-        "lea rsp, [rbp - 72]",
         "pop r11", "pop r10", "pop r9", "pop r8", "pop rdi", "pop rsi", "pop rdx", "pop rcx", "pop rax",
-        "pop rbp",
         "ret",
         preempt = sym E::preempt,
     )
+}
+
+/// Returns true in a stretch without preemption. One instruction reads the count, so the result is right even if the thread
+/// moves.
+pub fn is_preemption_off() -> bool {
+    let count: u32;
+    // SAFETY: GS leads to a copy of the section, all of which may be read.
+    unsafe {
+        asm!("mov {:e}, gs:[{head} + {offset}]", out(reg) count, head = sym HEAD,
+            offset = const offset_of!(CpuHead, preemption), options(nostack, preserves_flags, readonly))
+    };
+    count & !NO_WORK != 0
+}
+
+/// Returns true if work may be done now. In a stretch without preemption, returns false and has the end of the outermost
+/// stretch call its [`PreemptionEnd`].
+pub fn begin_work(_: &InterruptsOff) -> bool {
+    let word = &CpuArea::current().head().preemption;
+    // With interrupts off, nothing else on this CPU changes the word, and no other CPU does.
+    let value = word.load(Ordering::Relaxed);
+    let is_preemptible = value & !NO_WORK == 0;
+    word.store(if is_preemptible { NO_WORK } else { value & !NO_WORK }, Ordering::Relaxed);
+    is_preemptible
 }

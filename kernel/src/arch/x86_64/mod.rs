@@ -3,10 +3,8 @@
 mod apic;
 mod context;
 mod cpu_local;
-mod debug_exit;
 mod descriptors;
 mod fault;
-mod fw_cfg;
 mod instructions;
 mod interrupts;
 mod ist;
@@ -16,6 +14,7 @@ mod page_entry;
 mod page_table;
 mod paging;
 mod physical_memory;
+mod port;
 mod protection;
 mod serial;
 mod start_page;
@@ -31,13 +30,11 @@ pub use apic::{
 pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
 pub use cpu_local::{
-    NO_WORK, PreemptionEnd, begin_no_preemption, copy_section, cpu_local_distance, current_task,
-    end_no_preemption, head_at, section_size, set_current_task, use_copy,
+    AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
+    end_no_preemption, is_preemption_off, set_current_task,
 };
-pub use debug_exit::{ExitStatus, exit_emulator};
 pub use descriptors::CpuTables;
 pub use fault::{exception_name, fault_address, page_fault_words};
-pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
     ticks,
@@ -50,6 +47,7 @@ pub use page_entry::PageKind;
 pub use page_table::MapError;
 pub use paging::{MappedPage, PageTables, access_at, forget_translations, visit_pages};
 pub use physical_memory::physical_memory;
+pub use port::Port;
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;
 pub use start_page::{StartCpu, StartFrames};

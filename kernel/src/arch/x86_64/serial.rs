@@ -1,34 +1,35 @@
-//! The serial ports, by `uart_16550`.
+//! The serial ports, driven by the crate `uart_16550`.
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
-/// The looks at a port that does not take bytes before the rest of the bytes is given up: a port that hangs must not hang
-/// the kernel. At 115,200 baud a byte takes some 87 µs.
+/// How often a port that takes no bytes is tried before the rest of the bytes is given up, so that a broken port does not
+/// hang the kernel. A byte takes some 87 µs at 115,200 baud.
 const PATIENCE: u32 = 10_000_000;
 
 /// A 16550 UART at one of the PC's usual ports.
 pub struct SerialPort(Uart16550<PioBackend>);
 
 impl SerialPort {
-    /// The first port, for people.
+    /// The first port: the log, for people.
     pub const COM1: u16 = 0x3f8;
-    /// The second port, for programs.
+    /// The second port: the event stream, for programs.
     pub const COM2: u16 = 0x2f8;
 
-    /// Sets up the port at `base`; `None` where nothing answers.
+    /// Sets up the port at `base`. Returns `None` if no UART answers there.
     pub fn open(base: u16) -> Option<Self> {
         let mut port = Self::already_open(base)?;
         port.0.init(Config::default()).ok()?;
         Some(port)
     }
 
-    /// The port at `base`, which has been set up before; for a CPU that goes down while another holds the port's lock.
+    /// Returns the port at `base`, which was set up before. For a CPU that is going down while another CPU holds the port's
+    /// lock.
     pub fn already_open(base: u16) -> Option<Self> {
-        // SAFETY: the PC's COM ports are at these addresses; writing to one that is absent changes nothing.
+        // SAFETY: the PC's COM ports are at these addresses. A write to an absent port changes nothing.
         unsafe { Uart16550::new_port(base) }.ok().map(Self)
     }
 
-    /// Sends the bytes, waiting for room, but not for ever.
+    /// Sends the bytes. Waits for room, but not for ever.
     pub fn send(&mut self, mut bytes: &[u8]) {
         let mut patience = PATIENCE;
         while !bytes.is_empty() && patience > 0 {

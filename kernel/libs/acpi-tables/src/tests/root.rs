@@ -7,7 +7,7 @@ use zerocopy::IntoBytes;
 use super::{Reported, with_findings};
 use crate::Action::{Dropped, Refused, Repaired};
 use crate::builder::{TableBuilder, extended_rsdp, rsdp, seal};
-use crate::{MAX_TABLES, read_tables};
+use crate::{MAX_TABLES, RootTable, read_tables};
 
 const POINTER: u64 = 0xe_0014;
 const RSDT: u32 = 0x1000;
@@ -66,6 +66,21 @@ fn revision_0_leads_to_the_rsdt_and_revision_2_to_the_xsdt() {
     assert_eq!(walk(&machine(pointer.as_bytes())), (["CCCC", "DDDD"].to_vec(), Vec::new()));
     let pointer = extended_rsdp(0, XSDT);
     assert_eq!(walk(&machine(pointer.as_bytes())), (["CCCC", "DDDD"].to_vec(), Vec::new()));
+}
+
+#[test]
+fn a_root_table_says_where_it_is_and_what_it_lists() {
+    for (pointer, address, size, listed) in [
+        (rsdp(RSDT).as_bytes(), u64::from(RSDT), 4, [0x10_0000, 0x20_0000]),
+        (extended_rsdp(RSDT, XSDT).as_bytes(), XSDT, 8, [0x30_0000, 0x40_0000]),
+    ] {
+        let memory = machine(pointer);
+        let (root, _) = with_findings(|findings| {
+            RootTable::find(PhysAddr(POINTER), &bytes_of(&memory), findings).unwrap()
+        });
+        assert_eq!((root.address(), root.entry_size()), (PhysAddr(address), size));
+        assert_eq!(root.entries().collect::<Vec<_>>(), listed);
+    }
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! What a CPU needs before it can run: its area, its page cache and its interrupt stacks, in memory of its node.
+use crate::arch::{self, Context, CpuArea, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks};
+use crate::cpu::{self, Cpu, NewCpu};
+use crate::memory::allocate::{self, Zeroed};
+use crate::memory::stack::Stack;
+use crate::memory::{cpu_memory, page_setup};
+use crate::threads::thread::Thread;
+use crate::threads::{cpu_threads, lifecycle};
+use arrayvec::ArrayVec;
+use units::{FRAME_SIZE, NodeId};
+
+/// Creates a CPU that runs its idle thread first. Returns `None` if there is no memory.
+pub fn create_idling(of: &topology::Cpu) -> Option<&'static Cpu> {
+    let thread = lifecycle::adopt("idle", of.id, of.node, Context::on_a_cpu())?;
+    let cpu = create(of, thread)?;
+    cpu_threads::init(cpu, thread);
+    Some(cpu)
+}
+
+/// Creates a CPU that runs `thread` first, with what it has of its own in memory of its node, or of the nearest node that has
+/// some. Returns `None` if there is no memory.
+pub fn create(of: &topology::Cpu, thread: &'static Thread) -> Option<&'static Cpu> {
+    let pages = (CpuArea::size() as u64).div_ceil(FRAME_SIZE);
+    let interrupt_stacks = allocate_interrupt_stacks(of.node)?;
+    let frame = allocate::allocate_for_kernel(of.node, pages, Zeroed::No)?.frame;
+    let cache = page_setup::create_cache(of.node);
+    let memory = arch::physical_memory(frame.address()).cast();
+    // SAFETY: the pages were just allocated, all of RAM is mapped there, and they are never freed.
+    let memory = unsafe { core::slice::from_raw_parts_mut(memory, (pages * FRAME_SIZE) as usize) };
+    let cpu =
+        cpu::create(memory, NewCpu { id: of.id, apic: of.apic_id, node: of.node, interrupt_stacks }, thread);
+    // SAFETY: the CPU is new, so it does not run on its area yet.
+    unsafe { cpu_memory::init(cpu, cache) };
+    Some(cpu)
+}
+
+/// Allocates a CPU's interrupt stacks, which are never freed. Returns `None` if there is no memory, and has then taken none.
+fn allocate_interrupt_stacks(node: NodeId) -> Option<InterruptStacks> {
+    let pages = INTERRUPT_STACK_SIZE / FRAME_SIZE;
+    let stacks: ArrayVec<Stack, INTERRUPT_STACKS> =
+        (0..INTERRUPT_STACKS).map_while(|_| Stack::with_pages(node, pages)).collect();
+    if stacks.is_full() {
+        return Some(core::array::from_fn(|index| stacks[index].top));
+    }
+    // SAFETY: no CPU was given them.
+    stacks.into_iter().for_each(|stack| unsafe { stack.free() });
+    None
+}

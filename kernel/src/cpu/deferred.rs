@@ -1,0 +1,72 @@
+//! Work that interrupts defer: a CPU does it at the end of the interrupt or, if preemption is off, once it is on again.
+use super::cpu_local;
+use super::hook::Hook;
+use super::identity::Cpu;
+use crate::arch::{self, InterruptsOff};
+use core::sync::atomic::{AtomicU8, Ordering};
+
+/// What a CPU does as soon as preemption is on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum DeferredWork {
+    /// Give back the pages in the CPU's cache, which another CPU wants.
+    Drain = 0,
+    /// Run the next thread: the time slice of the running one is over.
+    Switch = 1,
+}
+
+impl DeferredWork {
+    /// All kinds, in the order in which a CPU does them.
+    const ALL: [Self; 2] = [Self::Drain, Self::Switch];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    fn run(self) {
+        if let Some(work) = HOOKS[self as usize].get() {
+            work();
+        }
+    }
+}
+
+cpu_local! {
+    /// The work that is pending: bit n for kind n.
+    static PENDING: AtomicU8 = AtomicU8::new(0);
+}
+
+static HOOKS: [Hook<fn()>; DeferredWork::ALL.len()] = [const { Hook::new() }; DeferredWork::ALL.len()];
+
+/// Registers the function that does this kind of work.
+pub fn register_deferred(what: DeferredWork, work: fn()) {
+    HOOKS[what as usize].set(work);
+}
+
+/// Notes that `cpu` has work to do as soon as preemption is on there. The CPU looks at the end of its next interrupt: this is
+/// called in that interrupt, or by a CPU that sends one.
+pub fn defer(cpu: &Cpu, what: DeferredWork) {
+    PENDING.of(cpu).fetch_or(what.bit(), Ordering::Relaxed);
+}
+
+/// Does the pending work of this CPU. If preemption is off, the end of that stretch does it instead.
+#[inline]
+pub(super) fn run(off: &InterruptsOff) {
+    let pending = PENDING.here(off);
+    if pending.load(Ordering::Relaxed) != 0 {
+        run_pending(pending, off);
+    }
+}
+
+#[inline(never)]
+fn run_pending(pending: &AtomicU8, off: &InterruptsOff) {
+    if !arch::begin_work(off) {
+        return;
+    }
+    let work = pending.swap(0, Ordering::Relaxed);
+    DeferredWork::ALL.into_iter().filter(|kind| work & kind.bit() != 0).for_each(DeferredWork::run);
+}
+
+/// Gives back what other CPUs ask of this CPU's page cache. For threads that do not use the cache just now.
+pub(super) fn serve_drain() {
+    DeferredWork::Drain.run();
+}

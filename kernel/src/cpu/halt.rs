@@ -1,0 +1,11 @@
+//! Halting a CPU that has nothing to do.
+use super::shootdown;
+use crate::arch::{self, InterruptsOff};
+
+/// Halts this CPU until it has handled an interrupt. Interrupts are off before and after.
+pub fn idle() {
+    let off = InterruptsOff::new();
+    shootdown::enter_idle(&off);
+    arch::halt_until_interrupt();
+    shootdown::leave_idle(&off);
+}
