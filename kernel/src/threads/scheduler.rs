@@ -85,7 +85,9 @@ fn load(cpu: CpuId) -> u32 {
 }
 
 /// Switches to the next thread of the CPU's queue, if there is one, and queues the running thread.
+#[track_caller]
 pub fn yield_now() {
+    assert_may_wait();
     let _off = InterruptsOff::new();
     give_way(cpu_threads::current());
 }
@@ -116,6 +118,19 @@ pub fn move_away_if_forbidden() {
     let cpu = cpu_threads::current();
     if run_queue::leave_if_forbidden(&ThisMachine, cpu.id(), cpu_threads::current_thread()) {
         run_another(cpu);
+    }
+}
+
+/// Checks, in builds with debug assertions, that the running thread may wait: it holds no spin lock, and preemption is on. All
+/// functions that may wait call this first, even if they need not wait this time.
+#[inline(always)]
+#[track_caller]
+pub fn assert_may_wait() {
+    if cfg!(debug_assertions) {
+        // The thread stays on its CPU between the two looks, and so does what the CPU holds.
+        let _off = InterruptsOff::new();
+        assert!(sync::none_held(), "a thread that holds a spin lock waits");
+        assert!(!cpu::is_preemption_off(), "a thread that must not lose its CPU waits");
     }
 }
 

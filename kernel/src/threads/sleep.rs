@@ -4,7 +4,9 @@ use super::scheduler;
 use crate::arch;
 
 /// Blocks the running thread for at least `time_ns` nanoseconds.
+#[track_caller]
 pub fn sleep_ns(time_ns: u64) {
+    scheduler::assert_may_wait();
     let ticks = u128::from(time_ns) * u128::from(arch::ticks_per_ms()) / 1_000_000;
     let wake_at = arch::ticks().saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX));
     let _off = arch::InterruptsOff::new();

@@ -70,6 +70,8 @@ pub enum Fault {
     Stack,
     /// `invalid`: an invalid instruction.
     Invalid,
+    /// `wait`: a thread that waits while it holds a spin lock. Only a kernel that checks itself notices.
+    Wait,
 }
 
 impl Parameters {
@@ -151,6 +153,7 @@ impl Fault {
             "page" => Self::Page,
             "stack" => Self::Stack,
             "invalid" => Self::Invalid,
+            "wait" => Self::Wait,
             _ => return None,
         })
     }
