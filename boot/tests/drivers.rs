@@ -23,6 +23,9 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
 /// The drivers that are not back from `Driver_Init` when the boot goes on, in the order of their start; after them a sound one.
 const LATE: [&str; 4] = ["loops_forever", "starts_late", "refuses_late", "sleeps_forever"];
 
+/// A driver that does not survive its start.
+const OVERFLOWING: &str = "large_frames";
+
 /// One boot with the late drivers. Its clock counts instructions, 256 ns each, and skips the time in which no CPU does anything.
 static LATE_RUN: LazyLock<Run> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
@@ -44,13 +47,15 @@ fn compile(source: &Path, into: &Path) -> PathBuf {
     driver
 }
 
-/// The drivers of `ddk/tests` between two examples, without the late ones.
+/// The drivers of `ddk/tests` between two examples, without those that do not start.
 fn compiled(folder: &Path) -> Vec<PathBuf> {
     let kit = artifacts::workspace().join("ddk");
     let mut sources: Vec<PathBuf> = fs::read_dir(kit.join("tests"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir() && !LATE.iter().any(|late| path.ends_with(late)))
+        .filter(|path| {
+            path.is_dir() && !path.ends_with(OVERFLOWING) && !LATE.iter().any(|late| path.ends_with(late))
+        })
         .collect();
     sources.sort();
     sources.insert(0, kit.join("examples/numa_probe"));
@@ -239,6 +244,20 @@ fn a_driver_that_returns_late_is_reported_when_it_returns() {
     assert_eq!(statuses(&LATE_RUN, "refuses_late"), ["starting", "refused"], "\n{}", LATE_RUN.serial);
     let refused = "refuses_late refused: Driver_Init returned -3";
     assert!(LATE_RUN.lines().any(|line| line.contains(refused)), "\n{}", LATE_RUN.serial);
+}
+
+#[test]
+fn frames_larger_than_a_page_do_not_step_over_the_guard_of_their_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = artifacts::workspace().join("ddk/tests").join(OVERFLOWING).join("large_frames.c");
+    let driver = folder.path().join("large_frames.so");
+    driver::compile_with(&["-fno-stack-clash-protection"], &[source], &driver).unwrap();
+    let image = folder.path().join("disk.img");
+    build_image(&image, &[driver], &[]);
+    let run = boot(&Machine::two_nodes().image(image), Verdict::Failure);
+    for words in ["stack overflow of thread above", "(above), in driver large_frames"] {
+        assert!(run.lines().any(|line| line.contains(words)), "{words}\n{}", run.serial);
+    }
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub enum Fault {
     Panic,
     /// `page`: a write to an unmapped address.
     Page,
-    /// `stack`: a stack overflow into the guard page.
+    /// `stack`: a stack overflow into the guard area.
     Stack,
     /// `invalid`: an invalid instruction.
     Invalid,
