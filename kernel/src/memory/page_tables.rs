@@ -2,7 +2,7 @@
 use crate::arch::{self, MapError, PageKind, PageTables};
 use crate::cpu::shootdown;
 use crate::sync::{Rank, SpinLock};
-use units::{FrameNumber, FrameRange, PhysAddr, VirtAddr};
+use units::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, VirtAddr};
 
 pub use crate::arch::access_at;
 
@@ -13,11 +13,14 @@ static TABLES: SpinLock<PageTables> = SpinLock::new(
     unsafe { PageTables::new() },
 );
 
-/// Maps consecutive frames from `start` on, with pages of 4 KiB. No shootdown is needed: a CPU caches no translation of a page
-/// that is not mapped.
+/// Maps consecutive frames from `start` on, with pages of 4 KiB. A CPU caches no translation of a page that is not mapped, so other
+/// CPUs are not told.
+///
+/// If a page cannot be mapped, the pages before it are unmapped again. That waits for the other CPUs, as in [`unmap`], so the
+/// caller that maps several pages holds no spin lock. A map of one page never waits.
 ///
 /// # Errors
-/// [`MapError`]; then none of the pages is mapped that was not mapped before.
+/// [`MapError`]; then none of the pages is mapped that was not mapped before, and no CPU reaches the frames there.
 ///
 /// # Safety
 /// - Nothing else uses the frames in a way that `kind` contradicts.
@@ -30,7 +33,13 @@ pub unsafe fn map(
     table_frames: &mut dyn FnMut() -> Option<FrameNumber>,
 ) -> Result<(), MapError> {
     // SAFETY: `# Safety` is the same.
-    unsafe { TABLES.lock().map(start, frames, kind, table_frames) }
+    let result = unsafe { TABLES.lock().map(start, frames, kind, table_frames) };
+    if let Err(error) = result {
+        let mapped = (error.page().0 - start.0) / FRAME_SIZE;
+        // SAFETY: no caller knows of these pages yet. A CPU may have cached their translations speculatively.
+        unsafe { unmap(start, mapped) };
+    }
+    result
 }
 
 /// Removes the mappings of `pages` pages of 4 KiB from `start` on. On return, no CPU reaches what was mapped there. The
