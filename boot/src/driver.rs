@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail};
 use crate::artifacts;
 
 /// The flags that make a shared object which the kernel's loader accepts. The kernel does not save the FPU's state, so drivers
-/// use only the general registers. Segments have pages of their own, so that no page is both written and executed.
-const FLAGS: [&str; 12] = [
+/// use only the general registers. A large frame touches each of its pages, so that it does not step over the guard area of its
+/// stack. Segments have pages of their own, so that no page is both written and executed.
+const FLAGS: [&str; 13] = [
     "-std=c17",
     "-O2",
     "-Wall",
@@ -23,6 +24,7 @@ const FLAGS: [&str; 12] = [
     "-mno-red-zone",
     "-mgeneral-regs-only",
     "-fno-stack-protector",
+    "-fstack-clash-protection",
     "-Wl,-z,now,-z,separate-code",
 ];
 
@@ -86,8 +88,16 @@ fn build_by_script(script: &Path, folder: &Path, driver: &Path) -> Result<()> {
 /// # Errors
 /// The compiler is missing or fails.
 pub fn compile(sources: &[PathBuf], driver: &Path) -> Result<()> {
+    compile_with(&[], sources, driver)
+}
+
+/// Compiles one driver from its C files, with flags that follow those of every driver and override them.
+///
+/// # Errors
+/// The compiler is missing or fails.
+pub fn compile_with(flags: &[&str], sources: &[PathBuf], driver: &Path) -> Result<()> {
     let mut compiler = Command::new("cc");
-    compiler.args(FLAGS).arg("-I").arg(artifacts::workspace().join("ddk/include"));
+    compiler.args(FLAGS).args(flags).arg("-I").arg(artifacts::workspace().join("ddk/include"));
     compiler.args(sources).arg("-o").arg(driver);
     let output = compiler.output().context("the C compiler, cc, could not be started")?;
     eprint!("{}", String::from_utf8_lossy(&output.stderr));

@@ -58,9 +58,9 @@ pub struct Cpu {
 pub struct Driver {
     /// The file name, perhaps without its ending.
     pub name: String,
-    /// `loaded` or `refused`.
+    /// `loaded`, `refused`, or `starting` if the outcome comes later, in another event.
     pub status: String,
-    /// The reason of a refusal.
+    /// The reason of a refusal or a delay.
     #[serde(default)]
     pub reason: Option<String>,
 }

@@ -20,26 +20,47 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
     boot(&Machine::two_nodes().image(image).parameters("selftest"), Verdict::Success)
 });
 
-/// The drivers of `ddk/tests` between two examples.
+/// The drivers that are not back from `Driver_Init` when the boot goes on, in the order of their start; after them a sound one.
+const LATE: [&str; 4] = ["loops_forever", "starts_late", "refuses_late", "sleeps_forever"];
+
+/// A driver that does not survive its start.
+const OVERFLOWING: &str = "large_frames";
+
+/// One boot with the late drivers. Its clock counts instructions, 256 ns each, and skips the time in which no CPU does anything.
+static LATE_RUN: LazyLock<Run> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let kit = artifacts::workspace().join("ddk");
+    let mut drivers: Vec<PathBuf> =
+        LATE.map(|name| compile(&kit.join("tests").join(name), folder.path())).into();
+    drivers.push(compile(&kit.join("examples/numa_probe"), folder.path()));
+    let image = folder.path().join("disk.img");
+    build_image(&image, &drivers, &[]);
+    let counting = ["-accel", "tcg", "-icount", "shift=8,sleep=off"];
+    boot(&Machine::two_nodes().image(image).arguments(counting), Verdict::Success)
+});
+
+/// Compiles the driver of a folder.
+fn compile(source: &Path, into: &Path) -> PathBuf {
+    let name = source.file_name().unwrap();
+    let driver = into.join(name).with_extension("so");
+    driver::compile(&[source.join(name).with_extension("c")], &driver).unwrap();
+    driver
+}
+
+/// The drivers of `ddk/tests` between two examples, without those that do not start.
 fn compiled(folder: &Path) -> Vec<PathBuf> {
     let kit = artifacts::workspace().join("ddk");
     let mut sources: Vec<PathBuf> = fs::read_dir(kit.join("tests"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
+        .filter(|path| {
+            path.is_dir() && !path.ends_with(OVERFLOWING) && !LATE.iter().any(|late| path.ends_with(late))
+        })
         .collect();
     sources.sort();
     sources.insert(0, kit.join("examples/numa_probe"));
     sources.push(kit.join("examples/numa_threads"));
-    sources
-        .iter()
-        .map(|source| {
-            let name = source.file_name().unwrap();
-            let driver = folder.join(name).with_extension("so");
-            driver::compile(&[source.join(name).with_extension("c")], &driver).unwrap();
-            driver
-        })
-        .collect()
+    sources.iter().map(|source| compile(source, folder)).collect()
 }
 
 /// Files that are no driver or a damaged one and, last of all, a sound driver.
@@ -193,6 +214,50 @@ fn a_driver_that_refuses_to_start_stays_in_memory_while_a_thread_of_it_runs() {
     assert_refused("left_thread", "-5; its memory stays, threads that still run in it: 1");
     // The image of a driver without threads is unloaded.
     assert!(event("refusing").reason.is_some_and(|reason| reason.ends_with("-7")));
+}
+
+#[test]
+fn an_exit_of_the_thread_that_starts_a_driver_is_the_same_as_returning() {
+    assert_refused("exits", "Driver_Init returned -9");
+    assert_loaded("exits_well");
+}
+
+/// Returns the status in each of the driver's events.
+fn statuses(run: &Run, name: &str) -> Vec<String> {
+    run.drivers().into_iter().filter(|driver| driver.name == name).map(|driver| driver.status).collect()
+}
+
+#[test]
+fn a_driver_that_never_returns_is_named_and_the_boot_goes_on() {
+    for name in ["loops_forever", "sleeps_forever"] {
+        assert_eq!(statuses(&LATE_RUN, name), ["starting"], "\n{}", LATE_RUN.serial);
+        let named = format!("{name} is still starting: Driver_Init has not returned after 10 s");
+        assert!(LATE_RUN.lines().any(|line| line.contains(&named)), "\n{}", LATE_RUN.serial);
+    }
+    assert_eq!(statuses(&LATE_RUN, "numa_probe"), ["loaded"], "\n{}", LATE_RUN.serial);
+    assert!(LATE_RUN.lines().any(|line| line.contains("boot: complete")), "\n{}", LATE_RUN.serial);
+}
+
+#[test]
+fn a_driver_that_returns_late_is_reported_when_it_returns() {
+    assert_eq!(statuses(&LATE_RUN, "starts_late"), ["starting", "loaded"], "\n{}", LATE_RUN.serial);
+    assert_eq!(statuses(&LATE_RUN, "refuses_late"), ["starting", "refused"], "\n{}", LATE_RUN.serial);
+    let refused = "refuses_late refused: Driver_Init returned -3";
+    assert!(LATE_RUN.lines().any(|line| line.contains(refused)), "\n{}", LATE_RUN.serial);
+}
+
+#[test]
+fn frames_larger_than_a_page_do_not_step_over_the_guard_of_their_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = artifacts::workspace().join("ddk/tests").join(OVERFLOWING).join("large_frames.c");
+    let driver = folder.path().join("large_frames.so");
+    driver::compile_with(&["-fno-stack-clash-protection"], &[source], &driver).unwrap();
+    let image = folder.path().join("disk.img");
+    build_image(&image, &[driver], &[]);
+    let run = boot(&Machine::two_nodes().image(image), Verdict::Failure);
+    for words in ["stack overflow of thread above", "(above), in driver large_frames"] {
+        assert!(run.lines().any(|line| line.contains(words)), "{words}\n{}", run.serial);
+    }
 }
 
 #[test]

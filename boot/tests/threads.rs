@@ -1,6 +1,7 @@
 //! Threads: on machines of every size, under load, and as fast as they are meant to be.
 mod common;
 
+use std::path::Path;
 use std::process::Command;
 
 use boot::{Machine, Verdict, artifacts};
@@ -56,19 +57,34 @@ fn a_thousand_threads_on_one_cpu_lose_nothing() {
     assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
 }
 
-#[test]
-fn no_lock_is_taken_out_of_order_in_a_kernel_that_checks_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = folder.path().join("checked.img");
+/// Builds a disk image of the kernel that checks itself.
+fn build_checked_image(image: &Path) {
     let built = Command::new(artifacts::image_builder().unwrap())
         .arg("--kernel")
         .arg(artifacts::checked_kernel().unwrap())
         .arg("--bios")
-        .arg(&image)
+        .arg(image)
         .status()
         .unwrap();
     assert!(built.success());
+}
+
+#[test]
+fn no_lock_is_taken_out_of_order_in_a_kernel_that_checks_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("checked.img");
+    build_checked_image(&image);
     boot(&Machine::two_nodes().image(&image).parameters("selftest load"), Verdict::Success);
+}
+
+#[test]
+fn a_thread_does_not_wait_with_a_spin_lock_in_a_kernel_that_checks_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("checked.img");
+    build_checked_image(&image);
+    let run = boot(&Machine::two_nodes().image(&image).parameters("fault=wait"), Verdict::Failure);
+    let noticed = "a thread that holds a spin lock waits";
+    assert!(run.lines().any(|line| line.contains(noticed)), "{}", run.serial);
 }
 
 #[test]

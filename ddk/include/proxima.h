@@ -21,8 +21,8 @@ extern "C" {
 /* ---- The driver itself ---- */
 
 // Starts the driver. Every driver defines this function. The kernel calls it once, when the driver is loaded, on a
-// thread that has no preferred node and no policy, and whose affinity is the boot CPU. What the driver sets of
-// these three ends with the call.
+// thread of its own, which has no preferred node and no policy, and whose affinity is the boot CPU. The thread ends
+// when the function returns. If that takes longer than 10 s, the kernel names the driver and continues to boot.
 //
 // Returns 0 if the driver has started. Any other number, by convention a negative one, means that it does not
 // start: the kernel logs the number, unloads the driver and continues to boot. The driver frees all pages and
@@ -317,14 +317,13 @@ extern int Kernel_CreateThread(const char *name, ThreadEntry entry, void *argume
 // Returns the calling thread's id.
 extern int Kernel_GetCurrentThread(void);
 
-// Ends the calling thread, and never returns. A thread that no driver created, such as that of Driver_Init, cannot
-// end this way: the kernel logs the call, and the thread sleeps forever.
+// Ends the calling thread, and never returns. In Driver_Init, the call is the same as returning code.
 extern void Kernel_ExitThread(int code);
 
 // Waits until the thread has ended, and releases its id. code receives the exit code, unless it is null.
 //
 // Returns 0. Returns -1 at once if no driver created such a thread, if another thread joins it or one has joined it
-// already, if it is the calling thread, or if code is misaligned or not mapped.
+// already, if it is the calling thread or that of a Driver_Init, or if code is misaligned or not mapped.
 extern int Kernel_JoinThread(int thread, int *code);
 
 // Lets the other threads that wait for this CPU run.
@@ -333,7 +332,7 @@ extern void Kernel_YieldThread(void);
 // Makes the calling thread sleep for at least this time.
 extern void Kernel_SleepThread(uint64_t nanoseconds);
 
-// Restricts a thread to these CPUs. The thread is the calling one or one that a driver created. CPU n is bit n % 64
+// Restricts a thread to these CPUs. The thread runs a driver's code. CPU n is bit n % 64
 // of cpus[n / 64], and cpus has words elements. CPUs that are not online are ignored.
 //
 // Returns 0; on return the thread runs on none of the other CPUs. Returns -1, and changes nothing, if there is no such

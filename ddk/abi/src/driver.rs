@@ -9,8 +9,8 @@ pub type DriverExit = unsafe extern "C" fn();
 
 unsafe extern "C" {
     /// Starts the driver. Every driver defines this function. The kernel calls it once, when the driver is loaded, on a
-    /// thread that has no preferred node and no policy, and whose affinity is the boot CPU. What the driver sets of
-    /// these three ends with the call.
+    /// thread of its own, which has no preferred node and no policy, and whose affinity is the boot CPU. The thread ends
+    /// when the function returns. If that takes longer than 10 s, the kernel names the driver and continues to boot.
     ///
     /// Returns 0 if the driver has started. Any other number, by convention a negative one, means that it does not
     /// start: the kernel logs the number, unloads the driver and continues to boot. The driver frees all pages and

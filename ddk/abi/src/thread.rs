@@ -26,14 +26,13 @@ unsafe extern "C" {
     /// Returns the calling thread's id.
     pub fn Kernel_GetCurrentThread() -> c_int;
 
-    /// Ends the calling thread, and never returns. A thread that no driver created, such as that of `Driver_Init`, cannot
-    /// end this way: the kernel logs the call, and the thread sleeps forever.
+    /// Ends the calling thread, and never returns. In `Driver_Init`, the call is the same as returning `code`.
     pub fn Kernel_ExitThread(code: c_int);
 
     /// Waits until the thread has ended, and releases its id. `code` receives the exit code, unless it is null.
     ///
     /// Returns 0. Returns -1 at once if no driver created such a thread, if another thread joins it or one has joined it
-    /// already, if it is the calling thread, or if `code` is misaligned or not mapped.
+    /// already, if it is the calling thread or that of a `Driver_Init`, or if `code` is misaligned or not mapped.
     pub fn Kernel_JoinThread(thread: c_int, code: *mut c_int) -> c_int;
 
     /// Lets the other threads that wait for this CPU run.
@@ -42,7 +41,7 @@ unsafe extern "C" {
     /// Makes the calling thread sleep for at least this time.
     pub fn Kernel_SleepThread(nanoseconds: u64);
 
-    /// Restricts a thread to these CPUs. The thread is the calling one or one that a driver created. CPU n is bit n % 64
+    /// Restricts a thread to these CPUs. The thread runs a driver's code. CPU n is bit n % 64
     /// of `cpus[n / 64]`, and `cpus` has `words` elements. CPUs that are not online are ignored.
     ///
     /// Returns 0; on return the thread runs on none of the other CPUs. Returns -1, and changes nothing, if there is no such

@@ -5,7 +5,7 @@ use crate::cpu;
 use crate::threads::Semaphore;
 use crate::threads::cpu_threads;
 use crate::threads::thread::{Start, ThreadId};
-use crate::threads::{lifecycle, scheduler, tick};
+use crate::threads::{join, lifecycle, scheduler, tick};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 use scheduling::CpuSet;
@@ -57,7 +57,7 @@ fn switch_by_yield(here: &CpuSet) {
     (0..ROUNDS).for_each(|_| scheduler::yield_now());
     report("thread.switch.yield", arch::ticks() - start, 2 * ROUNDS);
     STOP.store(true, Ordering::Relaxed);
-    let _ = lifecycle::join(partner);
+    let _ = join::join(partner);
 }
 
 unsafe extern "C" fn answer(_: *mut c_void) -> i32 {
@@ -81,7 +81,7 @@ fn switch_by_wake(here: &CpuSet) {
     report("thread.switch.wake", arch::ticks() - start, 2 * ROUNDS);
     STOP.store(true, Ordering::Relaxed);
     round();
-    let _ = lifecycle::join(partner);
+    let _ = join::join(partner);
 }
 
 unsafe extern "C" fn nothing(_: *mut c_void) -> i32 {
@@ -94,7 +94,7 @@ fn create_and_join() {
         // SAFETY: `nothing` ignores its argument.
         let start = unsafe { Start::new(nothing, core::ptr::null_mut()) };
         if let Ok(thread) = lifecycle::create("short", start, None) {
-            let _ = lifecycle::join(thread);
+            let _ = join::join(thread);
         }
     };
     (0..LIVES).for_each(|_| life());

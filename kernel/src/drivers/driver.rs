@@ -1,8 +1,9 @@
-//! A driver: its image in memory, and the owner that its threads carry. It is loaded, then started; one that refuses to
-//! start is unloaded.
+//! A driver: its image in memory, and the owner that its threads carry. It is loaded, then started on a thread of its own; one
+//! that refuses to start is unloaded.
 use super::loader::{LoadError, LoadedImage};
 use crate::cpu;
-use crate::threads::cpu_threads;
+use crate::threads::join::Joining;
+use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::owner::Owner;
 use alloc::boxed::Box;
 use core::ffi::c_int;
@@ -19,9 +20,11 @@ pub struct Driver {
 pub enum StartError {
     /// The file cannot be loaded.
     Load(LoadError),
+    /// There is no thread for `Driver_Init`.
+    NoThread(CreateError),
     /// `Driver_Init` returned this code, which is not 0.
     Refused {
-        /// What `Driver_Init` returned.
+        /// What `Driver_Init` returned, or gave to `Kernel_ExitThread`.
         code: c_int,
         /// How many threads it left running. The image stays in memory if there are any.
         threads: u32,
@@ -32,6 +35,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load(error) => error.fmt(out),
+            Self::NoThread(CreateError::NoMemory) => out.write_str("there is no memory for its thread"),
+            Self::NoThread(CreateError::TooMany) => {
+                out.write_str("there are too many threads for one of its own")
+            }
             Self::Refused { code, threads: 0 } => write!(out, "Driver_Init returned {code}"),
             Self::Refused { code, threads } => write!(
                 out,
@@ -54,13 +61,51 @@ impl Driver {
         Ok(Self { image, owner })
     }
 
-    /// Calls `Driver_Init` on the running thread. A driver that starts stays in memory until the machine stops.
+    /// Starts a thread that runs `Driver_Init`, on the running CPU and with no preferred node and no policy.
+    ///
+    /// # Errors
+    /// [`StartError::NoThread`]; the image is unloaded.
+    pub fn start(self) -> Result<Starting, StartError> {
+        let Self { image, owner } = self;
+        // SAFETY: the image is unloaded below, where no thread was created, or in `Starting::finish`, after the thread's end.
+        let start = unsafe { image.init() };
+        match lifecycle::create_for_driver("Driver_Init", start, owner, cpu::current()) {
+            Ok(init) => Ok(Starting { image, owner, init }),
+            Err(error) => {
+                // SAFETY: none of the image's code has run, and nothing keeps an address of it.
+                unsafe { image.unload() };
+                Err(StartError::NoThread(error))
+            }
+        }
+    }
+}
+
+/// A driver whose `Driver_Init` runs, or has returned and was not judged yet.
+pub struct Starting {
+    image: LoadedImage,
+    owner: &'static Owner,
+    /// The thread that runs `Driver_Init`.
+    init: Joining,
+}
+
+impl Starting {
+    /// Returns the driver's name.
+    pub fn name(&self) -> &'static str {
+        self.owner.name()
+    }
+
+    /// Waits until `Driver_Init` has returned, but not much longer than `time_ns` nanoseconds. Returns true if it has returned.
+    pub fn has_returned_within(&self, time_ns: u64) -> bool {
+        self.init.has_ended_within(time_ns)
+    }
+
+    /// Waits until `Driver_Init` has returned. A driver that starts stays in memory until the machine stops.
     ///
     /// # Errors
     /// [`StartError::Refused`]; the image is unloaded if no thread is left that may run in it.
-    pub fn start(self) -> Result<(), StartError> {
-        let Self { image, owner } = self;
-        let code = cpu_threads::current_thread().run_as_driver(owner, || image.init());
+    pub fn finish(self) -> Result<(), StartError> {
+        let Self { image, owner, init } = self;
+        let code = init.finish();
         let unreported = owner.refusals().unreported();
         if unreported > 0 {
             log::warn!(target: "pages", "{}: {unreported} more of its frees were refused", owner.name());
@@ -70,8 +115,8 @@ impl Driver {
         }
         let threads = owner.threads();
         if threads == 0 {
-            // SAFETY: `Driver_Init` has returned, and the owner counts no thread, so none of the code runs. Nothing keeps an
-            // address of the image: exports keep no pointer of a driver past their return.
+            // SAFETY: the owner counts no thread, not even that of `Driver_Init`, so none of the code runs. A driver that
+            // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.
             unsafe { image.unload() };
         }
         Err(StartError::Refused { code, threads })

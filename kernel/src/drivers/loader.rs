@@ -2,10 +2,11 @@
 use crate::arch::{self, PageKind};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
+use crate::threads::thread::Start;
 use ::address_space::layout::DRIVERS;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use elf_image::{Image, PAGE_SIZE, Permissions};
@@ -133,15 +134,14 @@ impl LoadedImage {
         VirtAddr(self.base + index as u64 * FRAME_SIZE)
     }
 
-    /// Calls the driver's `Driver_Init` and returns its code.
-    pub fn init(&self) -> c_int {
-        // SAFETY: `Image::symbol` found `Driver_Init` as a defined symbol in executable memory, and `map` has mapped that
-        // page. The ABI says that it has this type (`abi::Driver_Init`). From here on the driver acts with the kernel's
-        // rights: the kernel trusts the drivers on its disk image.
-        unsafe {
-            let init: abi::DriverInit = core::mem::transmute(self.init as *const ());
-            init()
-        }
+    /// Returns what a thread executes to run the driver's `Driver_Init`. It exits with the code that this function returns.
+    ///
+    /// # Safety
+    /// The image is not unloaded before the thread has exited. At most one thread executes this.
+    pub unsafe fn init(&self) -> Start {
+        // SAFETY: `call_init` allows the call by this function's condition. `Image::symbol` found `Driver_Init` as a defined
+        // symbol in executable memory, and `map` has mapped that page.
+        unsafe { Start::new(call_init, core::ptr::with_exposed_provenance_mut(self.init as usize)) }
     }
 
     /// Unmaps the image and frees its frames.
@@ -155,5 +155,18 @@ impl LoadedImage {
             // Each frame was granted as one page. `free_for_kernel` logs a refusal; the page then leaks.
             let _ = allocate::free_for_kernel(*frame, 1);
         }
+    }
+}
+
+/// Calls the `Driver_Init` at this address.
+///
+/// # Safety
+/// The address is that of a driver's `Driver_Init`, which is mapped until the call returns.
+unsafe extern "C" fn call_init(init: *mut c_void) -> c_int {
+    // SAFETY: by `# Safety` the function is there, and the ABI says that it has this type (`abi::Driver_Init`). From here on the
+    // driver acts with the kernel's rights: the kernel trusts the drivers on its disk image.
+    unsafe {
+        let init: abi::DriverInit = core::mem::transmute(init);
+        init()
     }
 }

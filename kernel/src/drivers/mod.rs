@@ -1,51 +1,66 @@
 //! Drivers: found in the ramdisk, loaded, started.
 
 mod driver;
+mod late;
 mod loader;
 pub mod report_free;
 
-use crate::platform::cpu_topology;
 use crate::platform::ramdisk::Ramdisk;
 use crate::report::event_stream;
-use crate::threads::cpu_threads;
-use crate::threads::lifecycle;
 use alloc::string::{String, ToString};
-use driver::{Driver, StartError};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use driver::{Driver, StartError, Starting};
 use events::{DriverStatus, Event};
-use scheduling::CpuSet;
 
 /// The ramdisk's folder of drivers.
 const FOLDER: &str = "drivers/";
 const SUFFIX: &str = ".so";
 
-/// Loads and starts every driver of the ramdisk, in the archive's order, and returns how many run. A driver that cannot be
-/// loaded or refuses to start is logged with its reason, and the next one follows.
+/// How long the boot waits for a `Driver_Init` before it goes on.
+const PATIENCE_NS: u64 = 10_000_000_000;
+
+/// The drivers that have started.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// Loads and starts every driver of the ramdisk, in the archive's order, and returns how many have started by then. A driver that
+/// cannot be loaded or refuses to start is logged with its reason, and the next one follows. So is a driver whose `Driver_Init`
+/// has not returned in time; its outcome is reported when it returns.
+///
+/// The boot CPU's thread calls this. It stays on that CPU, so all drivers begin there and lie in memory of its node.
 pub fn start_all(ramdisk: &Ramdisk, resolve: fn(&str) -> Option<u64>) -> usize {
-    let mut running = 0;
     for (path, bytes) in ramdisk.files() {
         let Some(name) = path.strip_prefix(FOLDER) else { continue };
         let name = name.strip_suffix(SUFFIX).unwrap_or(name);
-        stay_on_boot_cpu();
-        let outcome = Driver::load(name, bytes, resolve).and_then(Driver::start);
-        report(name, &outcome);
-        running += usize::from(outcome.is_ok());
+        match Driver::load(name, bytes, resolve).and_then(Driver::start) {
+            Ok(starting) => wait_for(starting),
+            Err(error) => report(name, &Err(error)),
+        }
     }
-    stay_on_boot_cpu();
-    running
+    RUNNING.load(Ordering::Relaxed)
 }
 
-/// Moves this thread to the boot CPU and keeps it there, as each driver may change the affinity. Which node's memory a
-/// driver lies in, and where its `Driver_Init` runs, does not depend on the drivers before it.
-fn stay_on_boot_cpu() {
-    let boot_cpu = CpuSet::from_iter([cpu_topology::boot_cpu().id]);
-    // The boot CPU is online and this thread exists, so the call succeeds.
-    let _ = lifecycle::set_affinity(cpu_threads::current_thread().id, &boot_cpu);
+/// Waits for a driver to start and reports the outcome. If it takes too long, reports that, and another thread waits.
+fn wait_for(starting: Starting) {
+    let name = starting.name();
+    if starting.has_returned_within(PATIENCE_NS) {
+        report(name, &starting.finish());
+        return;
+    }
+    let reason = "Driver_Init has not returned after 10 s";
+    log::warn!(target: "drivers", "{name} is still starting: {reason}; the boot goes on");
+    event_stream::send(&Event::Driver {
+        name: name.into(),
+        status: DriverStatus::Starting,
+        reason: reason.into(),
+    });
+    late::wait_for(starting, report);
 }
 
 /// Writes a driver's outcome to the log and to the event stream.
 fn report(name: &str, outcome: &Result<(), StartError>) {
     let (status, reason) = match outcome {
         Ok(()) => {
+            RUNNING.fetch_add(1, Ordering::Relaxed);
             log::info!(target: "drivers", "{name} loaded");
             (DriverStatus::Loaded, String::new())
         }

@@ -1,6 +1,6 @@
 //! The exports about memory: pages, addresses and the heap.
 use super::numa::{node_from, read_policy};
-use super::pointer::{Access, DriverPointer, Plain};
+use super::pointer::{Access, DriverPointer};
 use crate::arch;
 use crate::cpu;
 use crate::drivers::report_free;
@@ -144,9 +144,6 @@ struct BlockHeader {
     alignment: u64,
 }
 
-// SAFETY: a structure of integers.
-unsafe impl Plain for BlockHeader {}
-
 const BLOCK_MARK: u64 = 0x50_72_6f_78_69_6d_61_21;
 const HEADER_SIZE: usize = size_of::<BlockHeader>();
 /// The alignment of a block for which the driver names none, in bytes.
@@ -203,23 +200,27 @@ pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
 /// function.
 unsafe fn release_block(memory: *mut c_void) -> Option<()> {
     let place = memory.cast::<u8>().wrapping_sub(HEADER_SIZE).cast::<BlockHeader>();
-    if !heap::owns(VirtAddr(place.addr() as u64), HEADER_SIZE as u64) {
+    if !place.is_aligned() || !heap::owns(VirtAddr(place.addr() as u64), HEADER_SIZE as u64) {
         return None;
     }
-    // SAFETY: of an allocated block, nothing but this function accesses the header, and it changes only the mark, in one step.
-    // If there is no block at the address, the bytes are some of the heap's, and the test of the mark refuses them.
-    let header = unsafe { DriverPointer::new(place) }.read()?;
-    let layout = Layout::from_size_align(header.size as usize, header.alignment as usize).ok()?;
-    let start = NonNull::new(memory.cast::<u8>().wrapping_sub(header.offset as usize))?;
-    if header.mark != BLOCK_MARK ^ memory.addr() as u64
-        || !heap::owns(VirtAddr(start.addr().get() as u64), header.size)
-    {
-        return None;
-    }
-    // SAFETY: the read above found the header mapped and aligned. Only this function accesses the mark of an allocated block.
+    let valid = BLOCK_MARK ^ memory.addr() as u64;
+    // SAFETY: the header is aligned, and mapped as the heap's. Of an allocated block, only this function accesses the mark. If there
+    // is no block at the address, the word is one of the heap's, and is not changed, as it is no valid mark.
     let mark = unsafe { AtomicU64::from_ptr(&raw mut (*place).mark) };
-    // Of two threads that free the same block, exactly one clears the mark.
-    mark.compare_exchange(header.mark, 0, Ordering::Relaxed, Ordering::Relaxed).ok()?;
+    // Of two threads that free the same block, exactly one clears the mark. The rest of the header is read afterwards: before, the
+    // other thread might free the block, and its place might go to a block with another header.
+    mark.compare_exchange(valid, 0, Ordering::Acquire, Ordering::Relaxed).ok()?;
+    // SAFETY: the header is aligned and mapped. This call alone has cleared the mark, so it alone accesses the header.
+    let header = unsafe { place.read() };
+    let layout = Layout::from_size_align(header.size as usize, header.alignment as usize).ok();
+    let start = NonNull::new(memory.cast::<u8>().wrapping_sub(header.offset as usize));
+    let block =
+        start.filter(|start| heap::owns(VirtAddr(start.addr().get() as u64), header.size)).zip(layout);
+    let Some((start, layout)) = block else {
+        // The driver has written over the header. The free is refused and changes nothing.
+        mark.store(valid, Ordering::Release);
+        return None;
+    };
     // SAFETY: only `allocate_block` writes a valid mark, and this call alone has cleared it. So the block came from
     // `heap::allocate` with this layout, and by this function's condition nothing uses it.
     unsafe { heap::free(start, layout) };

@@ -3,7 +3,7 @@ use super::numa::node_from;
 use super::pointer::{self, DriverPointer};
 use crate::threads::cpu_threads;
 use crate::threads::thread::{Start, ThreadId};
-use crate::threads::{lifecycle, scheduler, sleep};
+use crate::threads::{join, lifecycle, scheduler, sleep};
 use abi::{KERNEL_THREAD_NAME_SIZE, ThreadEntry};
 use arrayvec::ArrayString;
 use core::ffi::{c_char, c_int, c_void};
@@ -14,11 +14,11 @@ const NONE: c_int = -1;
 /// The node of a thread that inherits its creator's preferred node and policy.
 const INHERIT: c_int = -1;
 
-/// Returns the thread that a driver's id names: the calling thread, or one that a driver created. Drivers may not join or
-/// move the kernel's own threads: these never end, and an idle thread must stay on its CPU.
+/// Returns the thread that a driver's id names, if it runs a driver's code. Drivers may not join or move the kernel's own
+/// threads: these never end, and an idle thread must stay on its CPU.
 fn thread_from(thread: c_int) -> Option<ThreadId> {
     let id = ThreadId(u32::try_from(thread).ok()?);
-    (id == cpu_threads::current_thread().id || lifecycle::is_drivers_own(id)).then_some(id)
+    lifecycle::is_drivers_own(id).then_some(id)
 }
 
 pub unsafe extern "C" fn create_thread(
@@ -45,29 +45,21 @@ pub extern "C" fn get_current_thread() -> c_int {
 }
 
 pub extern "C" fn exit_thread(code: c_int) {
-    let thread = cpu_threads::current_thread();
-    if thread.is_drivers_own() {
-        lifecycle::exit(code);
-    }
-    let driver = thread.driver_name().unwrap_or("the kernel");
-    log::error!(target: "threads", "{driver} cannot end a thread that no driver created; the thread sleeps forever");
-    loop {
-        sleep::sleep_ns(u64::MAX);
-    }
+    lifecycle::exit(code);
 }
 
 pub unsafe extern "C" fn join_thread(thread: c_int, code: *mut c_int) -> c_int {
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let code = unsafe { DriverPointer::new(code) };
-    let join = || {
+    let join_thread = || {
         // Checked first, so that a wrong pointer does not cost the exit code.
         if !code.is_null() {
             code.check_writable()?;
         }
-        let exit_code = lifecycle::join(thread_from(thread)?).ok()?;
+        let exit_code = join::join(thread_from(thread)?).ok()?;
         if code.is_null() { Some(()) } else { code.write(exit_code) }
     };
-    join().map_or(NONE, |()| 0)
+    join_thread().map_or(NONE, |()| 0)
 }
 
 pub extern "C" fn yield_thread() {

@@ -2,7 +2,7 @@
 use crate::arch::{self, MapError, PageKind, PageTables};
 use crate::cpu::shootdown;
 use crate::sync::{Rank, SpinLock};
-use units::{FrameNumber, FrameRange, PhysAddr, VirtAddr};
+use units::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, VirtAddr};
 
 pub use crate::arch::access_at;
 
@@ -13,12 +13,14 @@ static TABLES: SpinLock<PageTables> = SpinLock::new(
     unsafe { PageTables::new() },
 );
 
-/// Maps consecutive frames from `start` on, with pages of 4 KiB. Success needs no shootdown: a CPU caches no translation of a page
-/// that is not mapped. A failure after the first page waits for the other CPUs, so a caller that maps several pages holds no spin
-/// lock.
+/// Maps consecutive frames from `start` on, with pages of 4 KiB. A CPU caches no translation of a page that is not mapped, so other
+/// CPUs are not told.
+///
+/// If a page cannot be mapped, the pages before it are unmapped again. That waits for the other CPUs, as in [`unmap`], so the
+/// caller that maps several pages holds no spin lock. A map of one page never waits.
 ///
 /// # Errors
-/// [`MapError`]; then none of the pages is mapped that was not mapped before, and no CPU has a translation of them.
+/// [`MapError`]; then none of the pages is mapped that was not mapped before, and no CPU reaches the frames there.
 ///
 /// # Safety
 /// - Nothing else uses the frames in a way that `kind` contradicts.
@@ -30,13 +32,14 @@ pub unsafe fn map(
     kind: PageKind,
     table_frames: &mut dyn FnMut() -> Option<FrameNumber>,
 ) -> Result<(), MapError> {
-    // SAFETY: the three conditions of `PageTables::map` are those of `# Safety`.
-    let mapped = unsafe { TABLES.lock().map(start, frames, kind, table_frames) };
-    // The pages below the one that failed were mapped for a moment, in which a CPU may have cached translations speculatively.
-    if mapped.is_err_and(|error| error.page() != start) {
-        shootdown::flush_everywhere();
+    // SAFETY: `# Safety` is the same.
+    let result = unsafe { TABLES.lock().map(start, frames, kind, table_frames) };
+    if let Err(error) = result {
+        let mapped = (error.page().0 - start.0) / FRAME_SIZE;
+        // SAFETY: no caller knows of these pages yet. A CPU may have cached their translations speculatively.
+        unsafe { unmap(start, mapped) };
     }
-    mapped
+    result
 }
 
 /// Removes the mappings of `pages` pages of 4 KiB from `start` on. On return, no CPU reaches what was mapped there. The

@@ -36,15 +36,3 @@ impl Drop for PolicyGuard<'_> {
         self.context.set_cursor(self.nodes.cursor());
     }
 }
-
-impl MemoryContext {
-    /// Runs `work` without a preferred node and a policy. Restores both at the end.
-    pub fn with_none<R>(&self, work: impl FnOnce() -> R) -> R {
-        let node_before = self.set_preferred_node(None);
-        let policy_before = PolicyGuard::new(self, None);
-        let result = work();
-        drop(policy_before);
-        self.set_preferred_node(node_before);
-        result
-    }
-}

@@ -1,4 +1,4 @@
-//! Stacks, in memory of the node that uses them. Under each stack is a guard page, which is never mapped, so that an overflow
+//! Stacks, in memory of the node that uses them. Under each stack is a guard area, which is never mapped, so that an overflow
 //! faults instead of writing to other memory.
 //!
 //! A stack occupies a slot of its node's window of the address space. Slots are used again, and with them their page tables,

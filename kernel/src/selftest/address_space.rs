@@ -15,7 +15,7 @@ const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
 /// The first address that the kernel may be linked to: the last 2 GiB.
 const KERNEL: u64 = 0xffff_ffff_8000_0000;
 
-/// Walks all page tables, and checks every page as [`complaint`] does. Then checks that every CPU's stacks stand on guard pages.
+/// Walks all page tables, and checks every page as [`complaint`] does. Then checks that every CPU's stacks stand on guard areas.
 pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
     let code = kernel_code()?;
     let mut wrong = None;
@@ -29,23 +29,22 @@ pub fn has_no_page_with_more_rights_than_it_needs() -> Outcome {
         let own = VirtAddr(cpu.stack_seen() as u64);
         let interrupts = cpu.interrupt_stacks().iter().map(|top| VirtAddr(top.0 - 1));
         for address in interrupts.chain([own]) {
-            let guard = guard_under(address);
-            let guard =
-                guard.ok_or_else(|| alloc::format!("CPU {}'s stack is not where stacks are", cpu.id))?;
-            ensure!(
-                page_tables::access_at(guard).is_none(),
-                "the guard page {guard} of CPU {} is mapped",
-                cpu.id
-            );
+            let bottom = bottom_of_stack(address)
+                .ok_or_else(|| alloc::format!("CPU {}'s stack is not where stacks are", cpu.id))?;
+            for page in 1..=STACKS.guard_pages {
+                let guard = VirtAddr(bottom.0 - page * FRAME_SIZE);
+                let is_mapped = page_tables::access_at(guard).is_some();
+                ensure!(!is_mapped, "the guard page {guard} of CPU {} is mapped", cpu.id);
+            }
         }
     }
     Ok(())
 }
 
-/// Returns the guard page under the stack that the address lies in.
-fn guard_under(address: VirtAddr) -> Option<VirtAddr> {
+/// Returns the lowest address of the stack that the address lies in.
+fn bottom_of_stack(address: VirtAddr) -> Option<VirtAddr> {
     let (node, slot) = STACKS.slot_of(address)?;
-    Some(VirtAddr(STACKS.bottom(node, slot).0 - FRAME_SIZE))
+    Some(STACKS.bottom(node, slot))
 }
 
 /// Returns where the kernel's code is in physical memory. The code of this function must be there, too.

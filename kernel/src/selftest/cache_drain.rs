@@ -9,7 +9,7 @@ use crate::memory::{allocate, cpu_memory, frames};
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
 use crate::threads::thread::Start;
-use crate::threads::{lifecycle, sleep};
+use crate::threads::{join, lifecycle, sleep};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use scheduling::CpuSet;
@@ -44,7 +44,7 @@ fn exhaust_beside(cpu: &Cpu) -> Outcome {
     }
     let outcome = exhaust_twice(cpu);
     STOP.store(true, SeqCst);
-    lifecycle::join(thread).map_err(|_| "the thread was lost")?;
+    join::join(thread).map_err(|_| "the thread was lost")?;
     outcome
 }
 

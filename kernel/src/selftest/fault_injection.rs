@@ -1,6 +1,8 @@
 //! Deliberate faults, so that a test can watch how the kernel reports them.
 use crate::arch;
 use crate::report::verdict;
+use crate::sync::{Rank, SpinLock};
+use crate::threads::Mutex;
 use core::hint::black_box;
 use parameters::Fault;
 
@@ -17,9 +19,19 @@ pub fn trigger(fault: Fault) {
             black_box(overflow_stack(black_box(1)));
         }
         Fault::Invalid => arch::invalid_instruction(),
+        Fault::Wait => wait_with_a_spin_lock(),
     }
     log::error!(target: "boot", "the kernel survived a fault that was asked for");
     verdict::fail();
+}
+
+/// Locks a free mutex while a spin lock is held.
+fn wait_with_a_spin_lock() {
+    static SPINNING: SpinLock<()> = SpinLock::new(Rank::PageTables, ());
+    static FREE: Mutex<()> = Mutex::new(());
+    let held = SPINNING.lock();
+    drop(FREE.lock());
+    drop(held);
 }
 
 /// Calls itself until the stack overflows.

@@ -7,6 +7,7 @@ use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
+use crate::threads::join;
 use crate::threads::lifecycle;
 use crate::threads::thread::Start;
 use crate::threads::{Mutex, Semaphore};
@@ -63,8 +64,7 @@ fn run_all() -> Outcome {
     STOP.store(true, Ordering::Relaxed);
     let mut counted = 0;
     for thread in threads {
-        let times =
-            lifecycle::join(thread).map_err(|error| alloc::format!("a thread was lost: {error:?}"))?;
+        let times = join::join(thread).map_err(|error| alloc::format!("a thread was lost: {error:?}"))?;
         counted += u64::try_from(times).unwrap_or(0);
     }
     let (steps, wrong, locked) =

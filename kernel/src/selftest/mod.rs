@@ -55,6 +55,7 @@ const TESTS: &[(&str, Test)] = &[
     ("memory.tlb_shootdown", shootdown::reaches_cpus_that_run),
     ("memory.tlb_shootdown_sleeping", shootdown::reaches_cpus_that_sleep),
     ("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once),
+    ("memory.failed_map", shootdown::follows_a_map_that_failed),
     ("threads.local", threads::live_on_their_node),
     ("threads.affinity", affinity::keep_to_their_affinity),
     ("threads.leave_forbidden_cpus", affinity::leave_forbidden_cpus),

@@ -1,7 +1,7 @@
 //! Running a function on every CPU at once.
 use crate::cpu::{self, Cpu};
 use crate::threads::thread::Start;
-use crate::threads::{cpu_threads, lifecycle};
+use crate::threads::{cpu_threads, join, lifecycle};
 use alloc::vec::Vec;
 use core::ffi::c_void;
 use scheduling::CpuSet;
@@ -29,7 +29,7 @@ pub fn run_on_each_cpu(work: fn(&Cpu)) {
         .collect();
     work(this);
     for thread in threads {
-        let _ = lifecycle::join(thread);
+        let _ = join::join(thread);
     }
 }
 

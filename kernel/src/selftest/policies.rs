@@ -8,6 +8,7 @@ use crate::memory::frames;
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::policy_guard::PolicyGuard;
 use crate::platform::numa_topology;
+use crate::threads::join;
 use crate::threads::lifecycle;
 use crate::threads::thread::Start;
 use alloc::string::String;
@@ -140,7 +141,7 @@ pub fn are_inherited_and_restored() -> Outcome {
         // SAFETY: `first_node` does not follow its argument.
         let start = unsafe { Start::new(first_node, core::ptr::null_mut()) };
         let thread = lifecycle::create("policy", start, None).map_err(|_| "no thread could be created")?;
-        lifecycle::join(thread).map_err(|_| "the thread could not be joined")
+        join::join(thread).map_err(|_| "the thread could not be joined")
     };
     let _turns = with_policy(Some(Policy::Interleave(nodes)));
     nodes_of_pages(1)?;

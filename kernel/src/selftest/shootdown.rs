@@ -142,6 +142,39 @@ pub fn reaches_cpus_that_sleep() -> Outcome {
     no_cpu_is_stale()
 }
 
+/// The last page of a page table that no other test uses.
+const LAST_OF_TABLE: VirtAddr = VirtAddr(SELFTEST.0 + (4 << 20) - FRAME_SIZE);
+
+/// Two pages are to be mapped, and there is no frame for the second page's table. A CPU that has reached the first page meanwhile
+/// does not reach it afterwards.
+pub fn follows_a_map_that_failed() -> Outcome {
+    let swap = Swap { old: frame_with(OLD)?, new: frame_with(NEW)? };
+    let mut seen = 0;
+    let mut table_frames = || match page_tables::translate(LAST_OF_TABLE) {
+        None => allocate::allocate_table_frame(NodeId::ZERO),
+        Some(_) => {
+            seen = read(LAST_OF_TABLE);
+            None
+        }
+    };
+    // The second frame is never mapped, so it need not be allocated.
+    let frames = FrameRange::new(swap.old.0, swap.old.0 + 2);
+    // SAFETY: `frame_with` has allocated the first frame, and the second one is not mapped. Only this file maps pages from
+    // `SELFTEST` on. Frames of tables are fresh and never freed.
+    let mapped = unsafe { page_tables::map(LAST_OF_TABLE, frames, PageKind::Data, &mut table_frames) };
+    let is_left = page_tables::translate(LAST_OF_TABLE).is_some();
+    map(LAST_OF_TABLE, swap.new);
+    let seen_afterwards = read(LAST_OF_TABLE);
+    // SAFETY: nothing but this function uses the page, and it does so above.
+    unsafe { page_tables::unmap(LAST_OF_TABLE, 1) };
+    free(swap.old)?;
+    free(swap.new)?;
+    ensure!(mapped.is_err() && seen == OLD, "the map did not fail midway: {mapped:?}, {seen:#x} was read");
+    ensure!(!is_left, "a map that failed has left a page");
+    ensure!(seen_afterwards == NEW, "{seen_afterwards:#x} is still reached by a map that failed");
+    Ok(())
+}
+
 /// How many pages each CPU maps and unmaps, one after the other.
 const ROUNDS: u64 = 8;
 

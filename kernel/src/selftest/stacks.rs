@@ -10,6 +10,9 @@ use crate::platform::numa_topology;
 use page_alloc::Request;
 use units::{FRAME_SIZE, FrameNumber, NodeId, VirtAddr};
 
+/// Bytes under a stack that are not mapped.
+const GUARD_BYTES: u64 = 64 << 10;
+
 /// How many stacks are allocated and freed, one after the other.
 const ROUNDS: u32 = 100;
 
@@ -38,11 +41,13 @@ fn come_and_go(node: NodeId) -> Result<VirtAddr, alloc::string::String> {
     let stack = Stack::allocate(node).ok_or("no stack to be had")?;
     let top = stack.top;
     let foreign = pages(top).filter(|page| node_at(*page) != Some(node)).count();
-    let below = page_tables::translate(VirtAddr(top.0 - STACK_PAGES * FRAME_SIZE - 1));
+    let bottom = top.0 - STACK_PAGES * FRAME_SIZE;
+    let guard = (1..=GUARD_BYTES / FRAME_SIZE).map(|page| VirtAddr(bottom - page * FRAME_SIZE));
+    let below = guard.filter_map(page_tables::translate).next();
     // SAFETY: no thread was given the stack, and the lines above do not read its memory.
     unsafe { stack.free() };
     ensure!(foreign == 0, "{foreign} pages of a stack for node {node} are not on it");
-    ensure!(below.is_none(), "below a stack there is {below:?}");
+    ensure!(below.is_none(), "in the {GUARD_BYTES} bytes below a stack there is {below:?}");
     let left = pages(top).filter(|page| page_tables::translate(*page).is_some()).count();
     ensure!(left == 0, "{left} pages of a stack are mapped after it was freed");
     Ok(top)

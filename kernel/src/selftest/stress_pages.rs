@@ -8,7 +8,7 @@ use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::{cpu_memory, frames};
 use crate::platform::numa_topology;
 use crate::threads::thread::Start;
-use crate::threads::{lifecycle, scheduler};
+use crate::threads::{join, lifecycle, scheduler};
 use alloc::string::String;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
@@ -75,7 +75,7 @@ fn run_all(operations_each: u64) -> Outcome {
     }
     let mut failed = 0;
     for thread in threads {
-        let code = lifecycle::join(thread).map_err(|error| alloc::format!("a thread was lost: {error:?}"))?;
+        let code = join::join(thread).map_err(|error| alloc::format!("a thread was lost: {error:?}"))?;
         failed += u32::from(code != 0);
     }
     ensure!(failed == 0, "{failed} CPUs found something wrong");

@@ -8,8 +8,10 @@ use crate::memory::memory_context::MemoryContext;
 use crate::memory::page_tables;
 use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
-use crate::threads::lifecycle::{self, ThreadError};
+use crate::threads::join;
+use crate::threads::lifecycle;
 use crate::threads::thread::{Start, ThreadId};
+use crate::threads::thread_table::ThreadError;
 use crate::threads::{Mutex, Semaphore};
 use crate::threads::{scheduler, sleep};
 use alloc::vec::Vec;
@@ -31,7 +33,7 @@ pub(super) fn spawn(
 }
 
 pub(super) fn join(thread: ThreadId) -> Result<i32, &'static str> {
-    lifecycle::join(thread).map_err(|_| "a thread could not be joined")
+    join::join(thread).map_err(|_| "a thread could not be joined")
 }
 
 fn node_at(address: usize) -> Option<NodeId> {
@@ -80,10 +82,7 @@ pub fn live_on_their_node() -> Outcome {
         ensure!(at_home > LIVES / 2, "of {LIVES} threads of node {}, {at_home} ran there", node.id);
         let thread = spawn(look_around, node.id.index(), Some(node.id))?;
         join(thread)?;
-        ensure!(
-            lifecycle::join(thread) == Err(ThreadError::NoSuchThread(thread)),
-            "a thread was joined twice"
-        );
+        ensure!(join::join(thread) == Err(ThreadError::NoSuchThread(thread)), "a thread was joined twice");
         let after: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
         ensure!(after == before, "free pages before a thread's life {before:?}, after {after:?}");
     }

@@ -29,14 +29,14 @@ pub enum Rank {
     PageTables,
     /// The table of threads.
     Threads,
+    /// How long boot's phases took. The tick interrupts a holder, and takes locks of the ranks below.
+    Phases,
     /// What threads wait at: wait queues, mutexes, semaphores.
     Waiting,
     /// A CPU's sleeping threads.
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
-    /// How long boot's phases took.
-    Phases,
     /// The event stream.
     Events,
     /// The console.

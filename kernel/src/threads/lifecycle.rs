@@ -1,18 +1,19 @@
-//! A thread's life: creating, exiting, reaping, joining, and changing where it may run.
+//! A thread's life: creating, exiting, reaping, and changing where it may run.
 //!
 //! A thread that exits cannot free the stack it stands on. The reaper, a thread of the kernel, does that and then wakes the
-//! thread that joins. Joining frees the control block, the last of the thread's pages.
+//! thread that joins.
 use super::cpu_threads;
+use super::join::{self, Joining};
+use super::owner::Owner;
 use super::scheduler::{self, ThisMachine};
 use super::thread::{NewThread, Start, Thread, ThreadBox, ThreadId};
-use super::thread_table;
+use super::thread_table::{self, ThreadError};
 use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context, InterruptsOff};
-use crate::cpu::{self, DeferredWork};
+use crate::cpu::{self, Cpu, DeferredWork};
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::stack::Stack;
 use core::ffi::c_void;
-use core::ops::Deref;
 use run_queue::{Blocked, Entry, List, Progress, Runnable};
 use scheduling::{CpuMap, CpuSet};
 use units::{CpuId, NodeId};
@@ -26,28 +27,65 @@ pub enum CreateError {
     NoMemory,
 }
 
-/// Why a thread could not be joined, found or moved.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ThreadError {
-    /// There is no thread with this id.
-    NoSuchThread(ThreadId),
-    /// Another thread joins it already, or it is a thread that no thread may join.
-    Joined(ThreadId),
-    /// A thread cannot join itself.
-    Itself,
-    /// None of the CPUs is online.
-    NoCpu,
-}
-
 /// Creates a thread and lets it run, on the least busy CPU of the node that it prefers.
 ///
-/// The thread prefers `node` if given, else the node that its creator prefers. Its control block and its stack are there.
+/// The thread prefers `node` if given, else it inherits the preferred node and the policy of its creator. Its control block and
+/// its stack are on that node. It runs the code of its creator's driver.
 ///
 /// # Errors
 /// [`CreateError`]; nothing was created.
 pub fn create(name: &str, start: Start, node: Option<NodeId>) -> Result<ThreadId, CreateError> {
+    let creator = cpu_threads::current_thread();
+    let memory = creator.memory.inherit();
+    if node.is_some() {
+        // The creator's policy would override the preferred node, and is about the creator's memory.
+        memory.set_policy(None);
+        memory.set_preferred_node(node);
+    }
+    let new = NewThread {
+        name,
+        node: node.unwrap_or_else(|| creator.memory.home_node()),
+        memory,
+        start: Some(start),
+        entry: Entry::blocked(),
+        driver: creator.driver(),
+        may_be_joined: true,
+    };
+    let (id, thread) = build(new)?;
+    scheduler::start(thread);
+    Ok(id)
+}
+
+/// Creates the first thread of a driver and lets it run. It may run on `cpu` alone, and has its control block and its stack on
+/// that CPU's node. It has no preferred node and no policy. The caller alone may join it.
+///
+/// # Errors
+/// [`CreateError`]; nothing was created.
+pub fn create_for_driver(
+    name: &str,
+    start: Start,
+    driver: &'static Owner,
+    cpu: &Cpu,
+) -> Result<Joining, CreateError> {
+    let new = NewThread {
+        name,
+        node: cpu.node,
+        memory: MemoryContext::new(),
+        start: Some(start),
+        entry: Entry::blocked().with_affinity(&CpuSet::from_iter([cpu.id])),
+        driver: Some(driver),
+        may_be_joined: false,
+    };
+    let (_, thread) = build(new)?;
+    let joining = Joining::of_new(thread.thread());
+    scheduler::start(thread);
+    Ok(joining)
+}
+
+/// Creates a thread that does not run yet.
+fn build(new: NewThread<'_>) -> Result<(ThreadId, Blocked<Thread>), CreateError> {
     let id = thread_table::lock().reserve().ok_or(CreateError::TooMany)?;
-    let created = build(id, name, start, node);
+    let created = build_with(id, new);
     let mut table = thread_table::lock();
     let Some(thread) = created else {
         table.remove(id);
@@ -57,28 +95,20 @@ pub fn create(name: &str, start: Start, node: Option<NodeId>) -> Result<ThreadId
     // queue and no CPU holds it.
     let new = Blocked::claim(unsafe { thread.unbound() });
     table.insert(id, thread);
-    drop(table);
-    scheduler::start(new);
-    Ok(id)
+    Ok((id, new))
 }
 
-fn build(id: ThreadId, name: &str, start: Start, node: Option<NodeId>) -> Option<ThreadBox> {
-    let home = node.unwrap_or_else(|| MemoryContext::current().home_node());
-    let stack = Stack::allocate(home)?;
+/// Allocates the stack and the control block of a thread.
+fn build_with(id: ThreadId, new: NewThread<'_>) -> Option<ThreadBox> {
+    let stack = Stack::allocate(new.node)?;
     // SAFETY: the stack is mapped, and nothing else uses it: it was allocated just now.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
-    let new = NewThread { id, name, node: home, context, start: Some(start), entry: Entry::blocked() };
-    let Some(thread) = ThreadBox::create(new, cpu_threads::current_thread()) else {
+    let Some(thread) = ThreadBox::create(id, context, new) else {
         // SAFETY: the context that points into the stack is gone, and no CPU has run on it.
         unsafe { stack.free() };
         return None;
     };
     thread.end.lock().stack = Some(stack);
-    if node.is_some() {
-        // The creator's policy would override the preferred node, and is about the creator's memory.
-        thread.memory.set_policy(None);
-        thread.memory.set_preferred_node(node);
-    }
     Some(thread)
 }
 
@@ -87,13 +117,13 @@ fn build(id: ThreadId, name: &str, start: Start, node: Option<NodeId>) -> Option
 pub fn adopt(name: &str, cpu: CpuId, node: NodeId, context: Context) -> Option<&'static Thread> {
     let id = thread_table::lock().reserve()?;
     let entry = Entry::running_on(cpu).with_affinity(&CpuSet::from_iter([cpu]));
-    let new = NewThread { id, name, node, context, start: None, entry };
-    let Some(thread) = ThreadBox::create(new, cpu_threads::current_thread()) else {
+    let memory = MemoryContext::new();
+    let new = NewThread { name, node, memory, start: None, entry, driver: None, may_be_joined: false };
+    let Some(thread) = ThreadBox::create(id, context, new) else {
         thread_table::lock().remove(id);
         return None;
     };
-    thread.claim_join();
-    // SAFETY: nothing joins the thread, as that right is taken here for good; so nothing destroys it.
+    // SAFETY: nothing joins the thread, as it was created so that nobody may; so nothing destroys it.
     let adopted = unsafe { thread.unbound() };
     thread_table::lock().insert(id, thread);
     Some(adopted)
@@ -135,15 +165,8 @@ unsafe extern "C" fn reap(_: *mut c_void) -> i32 {
         }
         // A driver that has joined its threads has none left, so this comes before the exit code.
         thread.leave_driver();
-        let joiner = {
-            let mut end = thread.end.lock();
-            end.exit_code = Some(thread.exit_code());
-            end.joiner.take()
-        };
         // The thread may be destroyed from here on.
-        if let Some(joiner) = joiner {
-            scheduler::wake(joiner);
-        }
+        join::finish_thread(thread);
     }
 }
 
@@ -157,69 +180,9 @@ pub fn start_reaper() -> Result<ThreadId, CreateError> {
     create("reaper", start, None)
 }
 
-/// The right to join a thread, which one thread at most ever gets. It keeps the joined thread alive: nothing else takes that out
-/// of the table.
-struct Joining(&'static Thread);
-
-impl Joining {
-    fn claim(id: ThreadId) -> Result<Self, ThreadError> {
-        let table = thread_table::lock();
-        let thread = table.find(id).ok_or(ThreadError::NoSuchThread(id))?;
-        if id == cpu_threads::current_thread().id {
-            return Err(ThreadError::Itself);
-        }
-        if !thread.claim_join() {
-            return Err(ThreadError::Joined(id));
-        }
-        // SAFETY: `finish` alone destroys a thread, and consumes the only right to join this one.
-        Ok(Self(unsafe { thread.unbound() }))
-    }
-
-    /// Waits until the reaper is done with the thread, and returns the exit code.
-    fn wait(&self) -> i32 {
-        loop {
-            let mut end = self.end.lock();
-            if let Some(code) = end.exit_code {
-                return code;
-            }
-            end.joiner = Some(Blocked::block(cpu_threads::current_thread()));
-            scheduler::block(end);
-        }
-    }
-
-    /// Takes the thread out of the table and frees its control block.
-    fn finish(self) -> i32 {
-        let code = self.wait();
-        let thread = thread_table::lock().remove(self.0.id);
-        if let Some(thread) = thread {
-            // SAFETY: the reaper is done with the thread: it has exited and is in no list. Its id is gone from the table, and
-            // this value, which held the last reference, is not used again.
-            unsafe { thread.destroy() };
-        }
-        code
-    }
-}
-
-impl Deref for Joining {
-    type Target = Thread;
-
-    fn deref(&self) -> &Thread {
-        self.0
-    }
-}
-
-/// Waits until the thread has exited, and returns its exit code. On return the id finds nothing, and every page that the kernel
-/// gave the thread is freed.
-///
-/// # Errors
-/// [`ThreadError`], at once.
-pub fn join(id: ThreadId) -> Result<i32, ThreadError> {
-    Ok(Joining::claim(id)?.finish())
-}
-
-/// Returns true if a driver created the thread with this id; false if there is no such thread.
+/// Returns true if the thread with this id runs a driver's code; false if there is no such thread.
 pub fn is_drivers_own(id: ThreadId) -> bool {
-    thread_table::lock().find(id).is_some_and(|thread| thread.is_drivers_own())
+    thread_table::lock().find(id).is_some_and(|thread| thread.driver().is_some())
 }
 
 /// Restricts the thread to `cpus`. On return, the thread is neither running nor queued on any other CPU.

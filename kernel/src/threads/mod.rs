@@ -5,6 +5,7 @@
 pub mod cpu_threads;
 mod idle;
 mod idle_set;
+pub mod join;
 pub mod lifecycle;
 mod mutex;
 pub mod owner;

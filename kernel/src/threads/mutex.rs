@@ -22,6 +22,7 @@ impl<T> Mutex<T> {
     }
 
     /// Waits for the mutex and takes it.
+    #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.free.acquire();
         MutexGuard { mutex: self, not_send: PhantomData }

@@ -56,6 +56,12 @@ impl Machine for ThisMachine {
         cpu_map().map(|map| map.cpus_of(node))
     }
 
+    /// Returns the CPUs of each node, nearest node first.
+    fn outward(&self, cpu: CpuId) -> impl Iterator<Item = &CpuSet> {
+        let near = cpu_map().zip(cpu::get(cpu));
+        near.into_iter().flat_map(|(map, cpu)| map.nearest(cpu.node).iter().map(|node| map.cpus_of(*node)))
+    }
+
     #[inline(never)]
     fn least_busy(&self, thread: &Thread) -> &RunQueue<QueueLock> {
         let node = thread.memory.home().unwrap_or(cpu::current().node);
@@ -79,7 +85,9 @@ fn load(cpu: CpuId) -> u32 {
 }
 
 /// Switches to the next thread of the CPU's queue, if there is one, and queues the running thread.
+#[track_caller]
 pub fn yield_now() {
+    assert_may_wait();
     let _off = InterruptsOff::new();
     give_way(cpu_threads::current());
 }
@@ -110,6 +118,19 @@ pub fn move_away_if_forbidden() {
     let cpu = cpu_threads::current();
     if run_queue::leave_if_forbidden(&ThisMachine, cpu.id(), cpu_threads::current_thread()) {
         run_another(cpu);
+    }
+}
+
+/// Checks, in builds with debug assertions, that the running thread may wait: it holds no spin lock, and preemption is on. All
+/// functions that may wait call this first, even if they need not wait this time.
+#[inline(always)]
+#[track_caller]
+pub fn assert_may_wait() {
+    if cfg!(debug_assertions) {
+        // The thread stays on its CPU between the two looks, and so does what the CPU holds.
+        let _off = InterruptsOff::new();
+        assert!(sync::none_held(), "a thread that holds a spin lock waits");
+        assert!(!cpu::is_preemption_off(), "a thread that must not lose its CPU waits");
     }
 }
 
@@ -173,13 +194,7 @@ pub fn start(thread: Blocked<Thread>) {
     run_queue::enqueue_new(&ThisMachine, thread);
 }
 
-/// Wakes the nearest idle CPU, so that it takes one of the threads that wait for this busy one.
+/// Wakes the nearest idle CPU that may take one of the threads that wait for this busy CPU. Interrupts are off.
 pub fn offer_work(cpu: &CpuThreads) {
-    if !IDLE.is_empty()
-        && let Some(map) = cpu_map()
-        && let Some(idle) = map.victims(cpu.id(), cpu.cpu().node).find(|other| IDLE.claim(*other))
-        && let Some(idle) = cpu::get(idle)
-    {
-        idle.wake_up();
-    }
+    run_queue::offer_work(&ThisMachine, cpu.id());
 }

@@ -2,7 +2,6 @@
 use super::cpu_threads;
 use super::scheduler;
 use super::thread::Thread;
-use crate::cpu;
 use crate::sync::{Rank, SpinLock};
 use run_queue::WaitList;
 
@@ -23,8 +22,9 @@ impl Semaphore {
     }
 
     /// Takes a unit. Waits until one is free.
+    #[track_caller]
     pub fn acquire(&self) {
-        debug_assert!(!cpu::is_preemption_off(), "a thread that must not lose its CPU waits");
+        scheduler::assert_may_wait();
         let mut units = self.inner.lock();
         if units.free > 0 {
             units.free -= 1;

@@ -11,8 +11,12 @@ impl<'a> KeyAdapter<'a> for ByWakeTime {
     type Key = (u64, ThreadId);
 
     fn get_key(&self, thread: &'a Thread) -> Self::Key {
-        (thread.wake_at.load(Ordering::Relaxed), thread.id)
+        key(thread)
     }
+}
+
+fn key(thread: &Thread) -> (u64, ThreadId) {
+    (thread.wake_at.load(Ordering::Relaxed), thread.id)
 }
 
 /// A red-black tree through the threads themselves, so that neither sleeping nor waking allocates. Both take a number of steps
@@ -30,6 +34,11 @@ impl Sleepers {
     pub fn push(&mut self, running: &'static Thread, wake_at: u64) {
         running.wake_at.store(wake_at, Ordering::Relaxed);
         self.0.insert(Blocked::block(running).into_thread());
+    }
+
+    /// Removes a thread that is to wake early. Returns `None` if the thread is not among the sleepers.
+    pub fn remove(&mut self, thread: &Thread) -> Option<Blocked<Thread>> {
+        self.0.find_mut(&key(thread)).remove().map(Blocked::claim)
     }
 
     /// Returns the time at which the first thread wakes, in ticks of the time stamp counter.

@@ -9,7 +9,7 @@ use crate::sync::{Rank, SpinLock};
 use arrayvec::ArrayString;
 use core::ffi::c_void;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use intrusive_collections::RBTreeAtomicLink;
 use run_queue::{Blocked, Entry, Runnable, State};
 use scheduling::CpuSet;
@@ -64,10 +64,8 @@ pub struct Thread {
     pub name: Name,
     /// What the thread executes; `None` for a CPU's first thread, which runs already.
     pub(super) start: Option<Start>,
-    /// The driver whose code the thread runs, or null.
-    driver: AtomicPtr<Owner>,
-    /// Whether that driver created the thread.
-    is_drivers_own: bool,
+    /// The driver whose code the thread runs.
+    driver: Option<&'static Owner>,
     /// When the thread is to wake, in ticks of the time stamp counter. Does not change while the thread is among the sleepers.
     pub(super) wake_at: AtomicU64,
     /// The thread's link in the tree of sleepers.
@@ -87,7 +85,15 @@ pub struct ThreadEnd {
     /// The exit code, once the thread has exited and its stack is freed.
     pub exit_code: Option<i32>,
     /// The thread that waits for the exit code.
-    pub joiner: Option<Blocked<Thread>>,
+    pub joiner: Option<Joiner>,
+}
+
+/// A thread that waits for the end of another one.
+pub enum Joiner {
+    /// It waits as long as it takes.
+    Blocked(Blocked<Thread>),
+    /// It waits for a limited time: it is among the sleepers of this CPU, until it wakes or is woken.
+    Asleep(&'static Thread, CpuId),
 }
 
 impl Runnable for Thread {
@@ -104,18 +110,20 @@ impl Runnable for Thread {
 
 /// What a new thread is made of.
 pub struct NewThread<'a> {
-    /// Its id, reserved in the table of threads.
-    pub id: ThreadId,
     /// Its name.
     pub name: &'a str,
     /// The node of its control block.
     pub node: NodeId,
-    /// Where it continues.
-    pub context: Context,
+    /// Where its memory comes from.
+    pub memory: MemoryContext,
     /// What it executes.
     pub start: Option<Start>,
     /// Its state and affinity.
     pub entry: Entry<Thread>,
+    /// The driver whose code it runs.
+    pub driver: Option<&'static Owner>,
+    /// Whether whoever knows its id may join it.
+    pub may_be_joined: bool,
 }
 
 impl Thread {
@@ -132,8 +140,7 @@ impl Thread {
             id,
             name: Name::new_const(),
             start: None,
-            driver: AtomicPtr::new(core::ptr::null_mut()),
-            is_drivers_own: false,
+            driver: None,
             wake_at: AtomicU64::new(0),
             sleep_link: RBTreeAtomicLink::new(),
             exit_code: AtomicI32::new(0),
@@ -174,10 +181,9 @@ impl Thread {
         !self.is_joined.swap(true, Ordering::Relaxed)
     }
 
-    /// Returns the driver whose code the thread runs, if it does.
+    /// Returns the driver whose code the thread runs; `None` for a thread of the kernel.
     pub fn driver(&self) -> Option<&'static Owner> {
-        // SAFETY: `run_as_driver` and `ThreadBox::create` store null or a `&'static Owner`.
-        unsafe { self.driver.load(Ordering::Relaxed).as_ref() }
+        self.driver
     }
 
     /// Returns that driver's name.
@@ -185,24 +191,11 @@ impl Thread {
         self.driver().map(Owner::name)
     }
 
-    /// Returns true if a driver created the thread. Such a thread may end itself, and drivers may join and move it.
-    pub fn is_drivers_own(&self) -> bool {
-        self.is_drivers_own
-    }
-
-    /// Counts the thread as exited in the driver that created it, if one did.
+    /// Tells the driver whose code the thread has run, if there is one, that the thread has exited.
     pub(super) fn leave_driver(&self) {
-        if let Some(driver) = self.driver().filter(|_| self.is_drivers_own) {
+        if let Some(driver) = self.driver() {
             driver.remove_thread();
         }
-    }
-
-    /// Runs `work` as the driver's, without a preferred node and a policy. Restores the thread's own at the end.
-    pub fn run_as_driver<R>(&self, driver: &'static Owner, work: impl FnOnce() -> R) -> R {
-        let driver_before = self.driver.swap(core::ptr::from_ref(driver).cast_mut(), Ordering::Relaxed);
-        let result = self.memory.with_none(work);
-        self.driver.store(driver_before, Ordering::Relaxed);
-        result
     }
 }
 
@@ -218,21 +211,21 @@ const _: () = assert!(core::mem::offset_of!(Thread, context) == 0);
 pub struct ThreadBox(&'static Thread);
 
 impl ThreadBox {
-    /// Creates a control block in a page of `new.node`, or of the nearest node that has one. It inherits the preferred node, the
-    /// policy and the driver of `creator`, and counts as a thread of that driver.
+    /// Creates the control block of a thread that continues at `context`, in a page of `new.node`, or of the nearest node that
+    /// has one. The thread counts as one of its driver's. `id` is reserved in the table of threads.
+    ///
     /// Returns `None` if there is no memory.
-    pub fn create(new: NewThread<'_>, creator: &Thread) -> Option<Self> {
+    pub fn create(id: ThreadId, context: Context, new: NewThread<'_>) -> Option<Self> {
         const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
         let frame = allocate::allocate_for_kernel(new.node, 1, Zeroed::No)?.frame;
-        let driver = creator.driver();
         let thread = Thread {
             name: cut_name(new.name),
             start: new.start,
-            driver: AtomicPtr::new(creator.driver.load(Ordering::Relaxed)),
-            is_drivers_own: driver.is_some(),
-            ..Thread::new(creator.memory.inherit(), new.context, new.entry, new.id)
+            driver: new.driver,
+            is_joined: AtomicBool::new(!new.may_be_joined),
+            ..Thread::new(new.memory, context, new.entry, id)
         };
-        if let Some(driver) = driver {
+        if let Some(driver) = new.driver {
             driver.add_thread();
         }
         let address = arch::physical_memory(frame.address()).cast::<Thread>();

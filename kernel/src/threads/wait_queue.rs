@@ -2,7 +2,6 @@
 use super::cpu_threads;
 use super::scheduler;
 use super::thread::Thread;
-use crate::cpu;
 use crate::sync::{Rank, SpinLock};
 use run_queue::WaitList;
 
@@ -25,8 +24,9 @@ impl<T> WaitQueue<T> {
     }
 
     /// Waits until `take` returns something. Calls `take` at once and whenever the thread is woken.
+    #[track_caller]
     pub fn wait<R>(&self, mut take: impl FnMut(&mut T) -> Option<R>) -> R {
-        debug_assert!(!cpu::is_preemption_off(), "a thread that must not lose its CPU waits");
+        scheduler::assert_may_wait();
         loop {
             let mut waiting = self.inner.lock();
             if let Some(result) = take(&mut waiting.value) {

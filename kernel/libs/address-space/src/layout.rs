@@ -17,6 +17,7 @@ pub const STACKS: StackWindows = StackWindows {
     base: VirtAddr(0xffff_d000_0000_0000),
     window: 64 << 30,
     pages: 16,
+    guard_pages: 16,
     nodes: MAX_NODES as u64,
 };
 /// The drivers' images.

@@ -52,7 +52,7 @@ pub enum Event<'a> {
         name: Cow<'a, str>,
         /// The result of loading the driver.
         status: DriverStatus,
-        /// The reason why it was refused, or an empty string if it was loaded.
+        /// The reason why it was refused or has not started yet, or an empty string if it was loaded.
         #[serde(borrow)]
         reason: Cow<'a, str>,
     },
@@ -177,4 +177,6 @@ pub enum DriverStatus {
     Loaded,
     /// The driver was not loaded, or its start function reported a failure.
     Refused,
+    /// The driver's start function has not returned in time. When it returns, another event has the result.
+    Starting,
 }

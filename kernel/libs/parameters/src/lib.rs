@@ -66,10 +66,12 @@ pub enum Fault {
     Panic,
     /// `page`: a write to an unmapped address.
     Page,
-    /// `stack`: a stack overflow into the guard page.
+    /// `stack`: a stack overflow into the guard area.
     Stack,
     /// `invalid`: an invalid instruction.
     Invalid,
+    /// `wait`: a thread that waits while it holds a spin lock. Only a kernel that checks itself notices.
+    Wait,
 }
 
 impl Parameters {
@@ -151,6 +153,7 @@ impl Fault {
             "page" => Self::Page,
             "stack" => Self::Stack,
             "invalid" => Self::Invalid,
+            "wait" => Self::Wait,
             _ => return None,
         })
     }

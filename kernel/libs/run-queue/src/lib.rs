@@ -33,4 +33,4 @@ pub use lock::Lock;
 pub use machine::Machine;
 pub use moving::{Progress, leave_if_forbidden, set_affinity};
 pub use queue::RunQueue;
-pub use waking::{enqueue_new, halt_if_nothing_queued, wake};
+pub use waking::{enqueue_new, halt_if_nothing_queued, offer_work, wake};

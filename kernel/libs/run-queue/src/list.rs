@@ -40,6 +40,11 @@ impl<T: Runnable> List<T> {
         Some(thread)
     }
 
+    /// Returns the threads, the first one first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static T> + use<T> {
+        core::iter::successors(self.first, |thread| thread.entry().link.next())
+    }
+
     /// Removes the first thread for which `is_wanted` holds. Takes a step for each thread of the list.
     pub fn take(&mut self, is_wanted: impl Fn(&T) -> bool) -> Option<&'static T> {
         let mut passed = Self::new();

@@ -24,6 +24,9 @@ pub trait Machine {
     /// Returns the CPUs on which a thread runs as well as on `cpu`, or `None` if they are not known yet.
     fn near(&self, cpu: CpuId) -> Option<&CpuSet>;
 
+    /// Returns all CPUs in groups, the CPUs near `cpu` first and the most distant ones last. There is none before they are known.
+    fn outward(&self, cpu: CpuId) -> impl Iterator<Item = &CpuSet>;
+
     /// Returns the run queue of the least busy CPU on which `thread` may run, of the node that it prefers or else the nearest.
     ///
     /// The thread's affinity may change meanwhile and look empty. Any queue will do then: one that `thread` may not enter refuses

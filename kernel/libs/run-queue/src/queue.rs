@@ -130,6 +130,16 @@ impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
         Some(thread)
     }
 
+    /// Calls `find` with the first `most` threads that another CPU could take, until it returns something.
+    pub(crate) fn find_among_first<R>(
+        &self,
+        most: usize,
+        find: impl FnMut(&'static T) -> Option<R>,
+    ) -> Option<R> {
+        let threads = self.threads.lock();
+        threads.iter().take(most).filter(|thread| !thread.is_on_stack()).find_map(find)
+    }
+
     /// Sets the affinity of a thread that belongs to this CPU, and says what must happen next.
     pub(crate) fn set_affinity(&self, thread: &T, cpus: &CpuSet) -> Settled<T> {
         let mut threads = self.threads.lock();

@@ -9,6 +9,7 @@ use crate::entry::Runnable;
 use crate::machine::Machine;
 use crate::queue::RunQueue;
 use core::sync::atomic::Ordering;
+use scheduling::CpuSet;
 use units::CpuId;
 
 /// A CPU chosen for a thread.
@@ -89,6 +90,27 @@ fn enqueue_refused<'m, M: Machine>(
     }
     if machine.idle().claim(target.queue.cpu()) {
         machine.interrupt(target.queue.cpu());
+    }
+}
+
+/// How many threads of a queue [`offer_work`] looks at. A thread further back is offered when the queue has moved on.
+const OFFERED: usize = 8;
+
+/// Wakes an idle CPU that may take one of the threads that wait for `cpu`, the nearest one to `cpu`. If no thread may run on an
+/// idle CPU, no CPU is woken.
+///
+/// `cpu` runs a thread. Interrupts are off.
+pub fn offer_work<M: Machine>(machine: &M, cpu: CpuId) {
+    let idle = machine.idle();
+    let Some(queue) = machine.queue(cpu).filter(|_| !idle.is_empty()) else { return };
+    let claimed = queue.find_among_first(OFFERED, |thread| {
+        let entry = thread.entry();
+        let claim =
+            |near: &CpuSet| idle.claim_among(|index| near.words()[index] & entry.affinity_word(index));
+        machine.outward(cpu).find_map(claim)
+    });
+    if let Some(claimed) = claimed {
+        machine.interrupt(claimed);
     }
 }
 

@@ -12,13 +12,15 @@ mod tests;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ThreadId(pub u32);
 
-/// Up to `SLOTS - 1` values by id; `SLOTS` is a power of two. Slot 0 is never used, so that no id is 0.
+/// Up to `SLOTS / 2` values by id; `SLOTS` is a power of two. Slot 0 is never used, so that no id is 0.
 ///
 /// Slots are used in turn: the slot that was freed first is used again first. An id comes back after 2³¹ / `SLOTS` uses of its
-/// slot, which are 2³¹ uses of the table if all slots are used alike. The time of an operation does not depend on how full the
-/// table is.
+/// slot. At least half of the slots are free, and all of those are used in between. So an id comes back after 2³⁰ reservations at
+/// the earliest, even in a full table. The time of an operation does not depend on how full the table is.
 pub struct ThreadTable<T, const SLOTS: usize> {
     slots: [Slot<T>; SLOTS],
+    /// How many slots are in use or reserved.
+    in_use: u16,
     /// How many slots were ever used. They are used up before any slot is used again.
     used: u16,
     /// The free slots that were used before, linked by `next_free`, oldest first; 0: none.
@@ -45,6 +47,8 @@ impl<T> Slot<T> {
 impl<T, const SLOTS: usize> ThreadTable<T, SLOTS> {
     const SLOT_BITS: u32 = SLOTS.ilog2();
     const GENERATIONS: u32 = 1 << (31 - Self::SLOT_BITS);
+    /// The most ids at a time.
+    const MOST: usize = SLOTS / 2;
 
     /// Creates an empty table. It is all zeros, so that a static one takes no room in the kernel's file.
     #[must_use]
@@ -52,17 +56,22 @@ impl<T, const SLOTS: usize> ThreadTable<T, SLOTS> {
         const { assert!(SLOTS.is_power_of_two() && SLOTS > 1 && SLOTS <= IN_USE as usize) };
         Self {
             slots: [const { Slot { value: None, generation: 0, next_free: 0 } }; SLOTS],
+            in_use: 0,
             used: 0,
             first_free: 0,
             last_free: 0,
         }
     }
 
-    /// Reserves an id, for [`ThreadTable::insert`] or [`ThreadTable::remove`]. Returns `None` if all slots are in use.
+    /// Reserves an id, for [`ThreadTable::insert`] or [`ThreadTable::remove`]. Returns `None` if half of the slots are in use.
     pub fn reserve(&mut self) -> Option<ThreadId> {
+        if usize::from(self.in_use) == Self::MOST {
+            return None;
+        }
         let slot = if usize::from(self.used) + 1 < SLOTS { self.take_new() } else { self.take_freed()? };
         let entry = &mut self.slots[usize::from(slot)];
         entry.next_free = IN_USE;
+        self.in_use += 1;
         Some(ThreadId(entry.generation << Self::SLOT_BITS | u32::from(slot)))
     }
 
@@ -106,6 +115,7 @@ impl<T, const SLOTS: usize> ThreadTable<T, SLOTS> {
         let value = slot.value.take();
         slot.generation = (slot.generation + 1) % Self::GENERATIONS;
         slot.next_free = 0;
+        self.in_use -= 1;
         let index = index as u16;
         if self.first_free == 0 {
             self.first_free = index;

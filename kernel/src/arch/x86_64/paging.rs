@@ -4,7 +4,7 @@ use super::page_entry::{Mapping, PageKind, PageRights};
 use super::page_table::{ENTRIES, MapError, Table, TableFrames, Target};
 use ::address_space::PageSize;
 use ::x86_64::registers::control::Cr3;
-use units::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, VirtAddr};
+use units::{FrameNumber, FrameRange, PhysAddr, VirtAddr};
 
 /// The right to change the page tables in use. There is only one such value, so a lock around it lets one CPU at a time change
 /// the tables. A lookup ([`access_at`]) does not need the right.
@@ -22,8 +22,7 @@ impl PageTables {
     /// Maps consecutive frames from `start` on, with pages of 4 KiB.
     ///
     /// # Errors
-    /// [`MapError`]; then none of the pages is mapped that was not mapped before. A CPU may have cached translations of the pages
-    /// below the one that the error names.
+    /// [`MapError`]; the pages before the one that it names are mapped.
     ///
     /// # Safety
     /// - Nothing else uses the frames in a way that `kind` contradicts.
@@ -36,17 +35,8 @@ impl PageTables {
         kind: PageKind,
         table_frames: &mut TableFrames<'_>,
     ) -> Result<(), MapError> {
-        let root = current_root();
-        // SAFETY: `&mut self` is the only right to change these tables, so no other CPU writes them. The other conditions of
-        // `Table::map` are those of `# Safety`.
-        let result = unsafe { root.map(start, frames, PageSize::Small, kind, table_frames) };
-        if let Err(error) = result {
-            let mapped = (error.page().0 - start.0) / FRAME_SIZE;
-            // SAFETY: `&mut self` is the only right to change these tables. Nothing uses the pages: by the second condition of
-            // `# Safety` they are the caller's, which learns from the result that they are not mapped.
-            unsafe { root.unmap(start, mapped) };
-        }
-        result
+        // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
+        unsafe { current_root().map(start, frames, PageSize::Small, kind, table_frames) }
     }
 
     /// Removes the mappings of `pages` pages of 4 KiB from `start` on. Returns true if there were any. A CPU may use a

@@ -3,13 +3,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The flags that `docs/driver-abi.md` requires, except `-shared`.
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "-ffreestanding",
     "-fPIC",
     "-nostdlib",
     "-mno-red-zone",
     "-mgeneral-regs-only",
     "-fno-stack-protector",
+    "-fstack-clash-protection",
     "-O2",
     "-Wl,-z,now,-z,separate-code",
 ];

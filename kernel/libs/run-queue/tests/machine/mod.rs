@@ -69,11 +69,12 @@ impl<T> Lock for HostLock<T> {
 
 pub type Queue = RunQueue<HostLock<List<Thread>>>;
 
-/// CPUs that are all near each other.
+/// CPUs that are all near each other for a thread that is woken.
 pub struct Cpus {
     pub queues: Vec<Queue>,
     pub idle: IdleSet,
     pub all: CpuSet,
+    pub pairs: Vec<CpuSet>,
     /// How often each CPU was interrupted.
     pub interrupts: Vec<AtomicU32>,
     /// What a halted CPU waits for.
@@ -94,6 +95,7 @@ impl Cpus {
             queues: (0..count).map(queue).collect(),
             idle,
             all: (0..count).map(CpuId).collect(),
+            pairs: (0..count.div_ceil(2)).map(|pair| set(&[2 * pair, 2 * pair + 1])).collect(),
             interrupts: (0..count).map(|_| AtomicU32::new(0)).collect(),
             #[cfg(loom)]
             pending: (0..count).map(|_| Notify::new()).collect(),
@@ -127,6 +129,12 @@ impl Machine for Cpus {
 
     fn near(&self, _: CpuId) -> Option<&CpuSet> {
         Some(&self.all)
+    }
+
+    /// The CPUs of one pair after the other: 0 and 1, 2 and 3. The pair of `cpu` comes first.
+    fn outward(&self, cpu: CpuId) -> impl Iterator<Item = &CpuSet> {
+        let (own, others) = (cpu.index() / 2, 0..self.pairs.len());
+        std::iter::once(own).chain(others.filter(move |pair| *pair != own)).map(|pair| &self.pairs[pair])
     }
 
     fn least_busy(&self, thread: &Thread) -> &Queue {
