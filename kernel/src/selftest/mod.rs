@@ -88,6 +88,7 @@ fn meet() {
 /// Puts the scheduler under load for a long time, for the parameter `load`.
 pub fn run_load() {
     report("threads.load", load::loses_nothing());
+    report("threads.forbidden_cpus_load", affinity::leave_forbidden_cpus_a_million_times());
     page_counts::log_table();
 }
 
