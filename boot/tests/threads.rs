@@ -4,7 +4,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use boot::{Machine, Verdict, artifacts};
+use boot::{Machine, Run, Verdict, artifacts};
 use common::{assert_complete, assert_cpus, boot};
 
 /// The clock counts instructions: one for each, whatever the host does meanwhile.
@@ -39,22 +39,30 @@ fn threads_work_on_64_cpus() {
     self_test_with_cpus(64);
 }
 
+/// Asserts that both tests under load ran and succeeded.
+#[track_caller]
+fn assert_load(run: &Run) {
+    for name in ["threads.load", "threads.forbidden_cpus_load"] {
+        assert!(run.tests().iter().any(|test| test.name == name && test.ok), "{name}: {:?}", run.tests());
+    }
+}
+
 #[test]
 fn a_thousand_threads_on_four_cpus_lose_nothing() {
     let run = boot(&Machine::two_nodes().parameters("load"), Verdict::Success);
-    assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
+    assert_load(&run);
 }
 
 #[test]
 fn a_thousand_threads_lose_nothing_in_a_hundred_million_instructions() {
     let run = boot(&Machine::two_nodes().arguments(COUNTING).parameters("load"), Verdict::Success);
-    assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
+    assert_load(&run);
 }
 
 #[test]
 fn a_thousand_threads_on_one_cpu_lose_nothing() {
     let run = boot(&Machine::without_numa(1, 512).parameters("load"), Verdict::Success);
-    assert!(run.tests().iter().any(|test| test.name == "threads.load" && test.ok), "{:?}", run.tests());
+    assert_load(&run);
 }
 
 /// Builds a disk image of the kernel that checks itself.

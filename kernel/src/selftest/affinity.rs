@@ -55,7 +55,13 @@ static WANDERING: [Wanderer; WANDERERS] = [const {
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// How long the threads are moved.
-const WANDERING_MS: u64 = 300;
+#[derive(Clone, Copy)]
+enum Until {
+    /// For so many milliseconds.
+    Milliseconds(u64),
+    /// Until the threads have looked so often where they run, while they may run on one CPU only.
+    Looks(u64),
+}
 
 unsafe extern "C" fn wander(index: *mut c_void) -> i32 {
     let this = &WANDERING[index.addr()];
@@ -83,28 +89,49 @@ unsafe extern "C" fn wander(index: *mut c_void) -> i32 {
 /// Checks that threads that run, wait, sleep and yield while another thread moves them are never on a CPU that they had to
 /// leave, once `set_affinity` has returned.
 pub fn leave_forbidden_cpus() -> Outcome {
+    leave_forbidden_cpus_until(Until::Milliseconds(300))
+}
+
+/// Does the work of [`leave_forbidden_cpus`] until the threads have looked a million times where they are.
+pub fn leave_forbidden_cpus_a_million_times() -> Outcome {
+    leave_forbidden_cpus_until(Until::Looks(1_000_000))
+}
+
+fn leave_forbidden_cpus_until(until: Until) -> Outcome {
     STOP.store(false, Ordering::Relaxed);
+    for wanderer in &WANDERING {
+        wanderer.allowed.store(ANY_CPU, Ordering::Relaxed);
+        wanderer.looks.store(0, Ordering::Relaxed);
+        wanderer.forbidden.store(0, Ordering::Relaxed);
+    }
     let threads: Result<Vec<_>, _> = (0..WANDERERS).map(|index| spawn(wander, index, None)).collect();
     let threads = threads?;
-    let moved = move_about(&threads);
+    let moved = move_about(&threads, until);
     STOP.store(true, Ordering::Relaxed);
     threads.into_iter().try_for_each(|thread| join(thread).map(|_| ()))?;
     let moves = moved?;
-    let sum = |count: fn(&Wanderer) -> &AtomicU64| -> u64 {
-        WANDERING.iter().map(|wanderer| count(wanderer).load(Ordering::Relaxed)).sum()
-    };
     let (looks, forbidden) = (sum(|wanderer| &wanderer.looks), sum(|wanderer| &wanderer.forbidden));
+    log::debug!(target: "selftest", "{looks} looks, {moves} moves");
     ensure!(forbidden == 0, "of {looks} looks, {forbidden} found a thread on a forbidden CPU; {moves} moves");
     ensure!(looks > 0, "no thread has looked where it ran, in {moves} moves");
     Ok(())
 }
 
-/// Moves the threads for a while, each to another CPU every time. Returns how often.
-fn move_about(threads: &[ThreadId]) -> Result<usize, alloc::string::String> {
+/// Adds up a count of all threads.
+fn sum(count: fn(&Wanderer) -> &AtomicU64) -> u64 {
+    WANDERING.iter().map(|wanderer| count(wanderer).load(Ordering::Relaxed)).sum()
+}
+
+/// Moves the threads, each to another CPU every time. Returns how often.
+fn move_about(threads: &[ThreadId], until: Until) -> Result<usize, alloc::string::String> {
     let cpus: Vec<_> = cpu::online().map(|cpu| cpu.id).collect();
-    let end = arch::ticks() + WANDERING_MS * arch::ticks_per_ms();
+    let start = arch::ticks();
+    let goes_on = || match until {
+        Until::Milliseconds(time) => arch::ticks() - start < time * arch::ticks_per_ms(),
+        Until::Looks(looks) => sum(|wanderer| &wanderer.looks) < looks,
+    };
     let mut moves = 0;
-    while arch::ticks() < end {
+    while goes_on() {
         let index = moves % WANDERERS;
         let cpu = cpus[(moves / WANDERERS + index) % cpus.len()];
         WANDERING[index].allowed.store(ANY_CPU, Ordering::SeqCst);

@@ -18,10 +18,12 @@ mod stacks;
 mod stress_pages;
 mod threads;
 
+use crate::cpu;
 use crate::memory::page_counts;
 use crate::report::event_stream;
 use crate::report::verdict;
 use alloc::string::String;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use events::Event;
 
 /// What a test found wrong.
@@ -67,16 +69,26 @@ const TESTS: &[(&str, Test)] = &[
 /// Runs all tests, for the parameter `selftest`. Each outcome goes to the log and to the event stream; a failure also makes
 /// the verdict a failure, and the other tests still run.
 pub fn run() {
-    // The page tables for each CPU's first stacks stay allocated. They are allocated here, so that no test misses them.
-    on_each_cpu::run_on_each_cpu(|_| {});
+    // The page tables for the stacks of a thread on each CPU stay allocated. They are allocated here, so that no test misses them.
+    on_each_cpu::run_on_each_cpu(|_| meet());
     for (name, test) in TESTS {
         report(name, test());
+    }
+}
+
+/// Waits until every CPU has called this, so that all their threads have a stack at once.
+fn meet() {
+    static HERE: AtomicUsize = AtomicUsize::new(0);
+    HERE.fetch_add(1, Ordering::Relaxed);
+    while HERE.load(Ordering::Relaxed) < cpu::online().count() {
+        core::hint::spin_loop();
     }
 }
 
 /// Puts the scheduler under load for a long time, for the parameter `load`.
 pub fn run_load() {
     report("threads.load", load::loses_nothing());
+    report("threads.forbidden_cpus_load", affinity::leave_forbidden_cpus_a_million_times());
     page_counts::log_table();
 }
 
