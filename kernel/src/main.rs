@@ -7,6 +7,7 @@ extern crate alloc;
 mod arch;
 mod bench;
 mod bringup;
+mod clock;
 mod cpu;
 mod drivers;
 mod exports;
@@ -27,7 +28,7 @@ use memory::address_space;
 use memory::{cache_drain, fail_allocation, page_allocator};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, command_line, numa_topology};
+use platform::{acpi, clock_tables, command_line, numa_topology};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
@@ -76,6 +77,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let map = memory::read_memory_map(&mut boot_info.memory_regions);
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), &map.known);
     let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
+    clock_tables::init(&tables);
     phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_allocator::init(&map, topology);
@@ -98,7 +100,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
 /// On the boot CPU's own stack, with all of memory.
 extern "C" fn boot_on_own_node() -> ! {
     // From here on this is a thread as any other, and the tick runs.
-    arch::measure_timer();
+    clock::init();
     scheduler::start_tick();
     arch::enable_interrupts();
     let Boot { parameters, ramdisk } = BOOT.get().expect("set before this stack was");

@@ -2,6 +2,7 @@
 use crate::arch::{
     self, Context, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, StartCpu, StartFrames,
 };
+use crate::clock;
 use crate::cpu::{self, Cpu, NewCpu, shootdown};
 use crate::memory::cpu_memory;
 use crate::memory::page_allocator::{self, Zeroed};
@@ -144,9 +145,14 @@ pub fn start_other_cpus() {
         return;
     };
     let online = |index: usize| cpu::is_online(ids[index]);
-    let mut report_start = |index: usize, online| report(ids[index].index(), online);
+    let mut report_start = |index: usize, online: bool| {
+        cpu::get(ids[index]).filter(|_| online).inspect(|cpu| clock::compare_with(cpu));
+        report(ids[index].index(), online);
+    };
     // SAFETY: the frames are fresh and stay taken; blocks and stacks are new; no other CPU runs yet.
-    unsafe { arch::start_cpus(frames, other_cpu_main, &starts, &online, &mut report_start) };
+    unsafe {
+        arch::start_cpus(frames, other_cpu_main, &starts, &online, &clock::wait_until, &mut report_start)
+    };
 }
 
 /// Says whether the CPU came up, on both ports.
@@ -177,6 +183,7 @@ extern "C" fn other_cpu_main(block: *const ()) -> ! {
     arch::init_apic();
     shootdown::leave_idle();
     block.set_online(stack_pointer());
+    clock::answer_boot_cpu();
     threads::run_idle()
 }
 

@@ -4,6 +4,7 @@ pub mod address_space;
 mod boot_regions;
 pub mod cache_drain;
 pub mod cpu_memory;
+pub mod device_memory;
 pub mod fail_allocation;
 pub mod heap;
 pub mod hotplug;

@@ -2,6 +2,7 @@
 
 mod address_space;
 mod cache_drain;
+mod clock;
 mod cpus;
 pub mod fallback;
 pub mod fault_injection;
@@ -54,6 +55,8 @@ const TESTS: &[(&str, Test)] = &[
     ("memory.tlb_shootdown", shootdown::reaches_cpus_that_run),
     ("memory.tlb_shootdown_sleeping", shootdown::reaches_cpus_that_sleep),
     ("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once),
+    ("clock.sleep_agrees", clock::sleep_agrees),
+    ("clock.cpus_agree", clock::cpus_agree),
     ("threads.local", threads::live_on_their_node),
     ("threads.affinity", threads::keep_to_their_affinity),
     ("threads.preempted", threads::are_preempted),

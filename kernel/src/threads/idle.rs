@@ -8,6 +8,7 @@ use super::cpu_threads::{self, CpuThreads};
 use super::scheduler;
 use super::thread::Thread;
 use crate::arch;
+use crate::clock;
 use crate::cpu::{self, Cpu};
 use crate::memory::page_allocator;
 use crate::platform::cpu_topology;
@@ -78,7 +79,7 @@ pub fn run() -> ! {
 /// An idle CPU needs no tick, only the next sleeper's time.
 fn set_timer_for_sleepers(cpu: &CpuThreads) {
     match cpu.sleepers.lock().next_wake() {
-        Some(wake_at) => arch::set_timer(wake_at.saturating_sub(arch::ticks()).max(1)),
+        Some(wake_at) => arch::set_timer(wake_at.saturating_sub(clock::now_here()).max(1)),
         None => arch::stop_timer(),
     }
 }

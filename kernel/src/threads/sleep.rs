@@ -2,7 +2,8 @@
 use super::cpu_threads::{self, CpuThreads};
 use super::scheduler;
 use super::thread::{State, Thread, ThreadId};
-use crate::arch::{self, InterruptsOff};
+use crate::arch::InterruptsOff;
+use crate::clock;
 use core::sync::atomic::Ordering;
 use intrusive_collections::rbtree::RBTree;
 use intrusive_collections::{Bound, KeyAdapter, RBTreeAtomicLink, intrusive_adapter};
@@ -44,9 +45,8 @@ impl Sleepers {
 
 /// Lets the running thread sleep at least this long. Others run meanwhile.
 pub fn sleep_ns(time_ns: u64) {
-    let ticks = u128::from(time_ns) * u128::from(arch::ticks_per_ms()) / 1_000_000;
-    let wake_at = arch::ticks().saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX));
     let _off = InterruptsOff::new();
+    let wake_at = clock::now_here().saturating_add(clock::ticks_in_ns(time_ns));
     let cpu = cpu_threads::current();
     let thread = cpu_threads::current_thread();
     thread.wake_at.store(wake_at, Ordering::Relaxed);
@@ -60,7 +60,7 @@ pub fn sleep_ns(time_ns: u64) {
 
 /// Wakes those of the CPU's sleepers whose time has come. For the CPU itself, with interrupts off.
 pub fn wake_due(cpu: &'static CpuThreads) {
-    let now = arch::ticks();
+    let now = clock::now_here();
     loop {
         let due = cpu.sleepers.lock().take_due(now);
         match due {

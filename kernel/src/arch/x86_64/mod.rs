@@ -3,6 +3,7 @@
 mod apic;
 mod context;
 mod cpu_local;
+mod cpuid;
 mod debug_exit;
 mod descriptors;
 mod fault;
@@ -16,6 +17,8 @@ mod page_entry;
 mod page_table;
 mod paging;
 mod physical_memory;
+mod pit;
+mod pm_timer;
 mod protection;
 mod serial;
 mod start_page;
@@ -34,13 +37,14 @@ pub use cpu_local::{
     NO_WORK, PreemptionEnd, begin_no_preemption, copy_section, cpu_local_distance, current_task,
     end_no_preemption, head_at, section_size, set_current_task, use_copy,
 };
+pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc};
 pub use debug_exit::{ExitStatus, exit_emulator};
 pub use descriptors::CpuTables;
 pub use fault::{exception_name, fault_address, page_fault_words};
 pub use fw_cfg::copy_from_fw_cfg;
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
-    ticks,
+    ticks, ticks_in_order,
 };
 pub use interrupts::{Frame, InterruptHandler};
 pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
@@ -50,9 +54,13 @@ pub use page_entry::PageKind;
 pub use page_table::MapError;
 pub use paging::{MappedPage, PageTables, access_at, forget_translations, visit_pages};
 pub use physical_memory::physical_memory;
+pub use pit::{read_pit, start_pit};
+pub use pm_timer::PmTimerPort;
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;
 pub use start_page::{StartCpu, StartFrames};
 pub use startup::start_cpus;
-pub use time::waited_ticks;
-pub use timer::{interrupt_as_the_timer_does, measure_timer, set_timer, stop_timer, ticks_per_ms};
+pub use time::{count_as_wait, waited_ticks};
+pub use timer::{
+    TimerMeasurement, interrupt_as_the_timer_does, set_ticks_per_ms, set_timer, stop_timer, ticks_per_ms,
+};

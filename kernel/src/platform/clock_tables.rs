@@ -1,0 +1,36 @@
+//! The clocks that firmware's tables describe. They are read early, because the kernel's page tables do not map the tables.
+use super::findings::reporter;
+use acpi_tables::{PmTimer, find_hpet, find_pm_timer};
+use spin::Once;
+use units::PhysAddr;
+
+/// What the tables say about clocks.
+#[derive(Clone, Copy)]
+pub struct ClockTables {
+    /// The address of the HPET's registers.
+    pub hpet: Option<PhysAddr>,
+    /// The PM timer.
+    pub pm_timer: Option<PmTimer>,
+}
+
+static TABLES: Once<ClockTables> = Once::new();
+
+/// Reads the tables, and reports what is wrong with them.
+pub fn init(tables: &[&'static [u8]]) {
+    TABLES.call_once(|| {
+        let mut findings = reporter();
+        let tables = || tables.iter().copied();
+        let hpet = find_hpet(tables(), &mut findings);
+        let pm_timer = find_pm_timer(tables(), &mut findings);
+        findings.finish();
+        ClockTables { hpet, pm_timer }
+    });
+}
+
+/// Returns what the tables say about clocks.
+///
+/// # Panics
+/// Before [`init`].
+pub fn get() -> ClockTables {
+    *TABLES.get().expect("the boot reads the tables before it starts the clock")
+}
