@@ -5,12 +5,16 @@
 use super::{findings, init, now};
 use crate::arch::{self, InterruptsOff};
 use crate::cpu::{self, Cpu, cpu_local};
-use clock_math::{Exchange, Fault, offset_between};
+use clock_math::{Comparison, Exchange, Fault};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use units::CpuId;
 
-/// The number of exchanges.
-const EXCHANGES: usize = 8;
+/// The lowest and the highest number of exchanges. Each makes the comparison more exact, unless the machine is busy.
+const EXCHANGES: core::ops::RangeInclusive<u64> = 8..=200;
+/// By how much the comparison may be uncertain if the counters may be equal.
+const EXACT_EQUAL_NS: u64 = 10_000;
+/// By how much it may be uncertain if they differ.
+const EXACT_OFFSET_NS: u64 = 500;
 /// How long the boot CPU waits for an answer.
 const TIMEOUT_NS: u64 = 1_000_000_000;
 
@@ -26,7 +30,7 @@ cpu_local! {
     static COMPARED: AtomicBool = AtomicBool::new(false);
 }
 
-/// Returns the first question for a CPU.
+/// Returns the question before the first one for a CPU.
 fn first_question(cpu: CpuId) -> u64 {
     (u64::from(cpu.0) + 1) << 32
 }
@@ -34,30 +38,40 @@ fn first_question(cpu: CpuId) -> u64 {
 /// Compares the counter of `cpu`, which is in [`answer_boot_cpu`], with the running CPU's, the boot CPU's. The CPU then has its
 /// offset. If the two counters cannot be compared, the HPET takes the place of all counters.
 pub fn compare_with(cpu: &Cpu) {
-    let mut exchanges = [Exchange { asked: 0, answered: 0, seen: 0 }; EXCHANGES];
-    let mut question = first_question(cpu.id);
-    let is_complete = exchanges.iter_mut().all(|exchange| {
-        question += 1;
-        ask(question).is_some_and(|answer| {
-            *exchange = answer;
-            true
-        })
-    });
-    match if is_complete { offset_between(&exchanges) } else { None } {
-        Some(0) => {}
-        Some(ahead) => {
-            log::debug!(target: "clock", "CPU {}'s time stamp counter is ahead by {ahead} ticks", cpu.id);
-            now::set_ahead(cpu, ahead);
-        }
-        None => {
-            let hpet = init::hpet();
-            findings::report(Fault::TscCpus { cpu: cpu.id.0, hpet: hpet.is_some() });
-            if let Some(hpet) = hpet {
-                now::use_hpet(hpet);
+    if !now::is_by_hpet() {
+        match exchange_with(cpu).and_then(Comparison::offset) {
+            Some(0) => {}
+            Some(ahead) => {
+                log::debug!(target: "clock", "CPU {}'s time stamp counter is ahead by {ahead} ticks", cpu.id);
+                now::set_ahead(cpu, ahead);
             }
+            None => distrust_counters(cpu),
         }
     }
     COMPARED.of(cpu).store(true, Ordering::Release);
+}
+
+fn distrust_counters(cpu: &Cpu) {
+    let hpet = init::hpet();
+    findings::report(Fault::TscCpus { cpu: cpu.id.0, hpet: hpet.is_some() });
+    if let Some(hpet) = hpet {
+        now::use_hpet(hpet);
+    }
+}
+
+/// Asks the CPU until the comparison is exact enough. `None` means that it does not answer.
+fn exchange_with(cpu: &Cpu) -> Option<Comparison> {
+    let first = first_question(cpu.id);
+    let mut comparison = Comparison::new(ask(first + 1)?);
+    for question in 2..=*EXCHANGES.end() {
+        comparison = comparison.and(ask(first + question)?);
+        let exact_ns = if comparison.may_be_equal() { EXACT_EQUAL_NS } else { EXACT_OFFSET_NS };
+        let is_exact = comparison.uncertainty().is_none_or(|ticks| ticks <= now::ticks_in_ns(exact_ns));
+        if question >= *EXCHANGES.start() && is_exact {
+            break;
+        }
+    }
+    Some(comparison)
 }
 
 /// Asks a question and waits for its answer. `None` means that none came in time.

@@ -65,6 +65,11 @@ pub fn use_hpet(hpet: &'static Hpet) {
     BY_HPET.store(true, Ordering::Relaxed);
 }
 
+/// Returns true if the HPET takes the place of the time stamp counters.
+pub fn is_by_hpet() -> bool {
+    BY_HPET.load(Ordering::Relaxed)
+}
+
 /// The time by the HPET, in ticks of the time stamp counter.
 struct HpetTime {
     hpet: &'static Hpet,

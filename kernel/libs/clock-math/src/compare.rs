@@ -14,30 +14,65 @@ pub struct Exchange {
     pub seen: u64,
 }
 
-/// Returns by how many ticks the other CPU's counter is ahead of the asking CPU's, or behind if negative. It is 0 if the
-/// exchanges allow that both counters are equal, otherwise the middle of what they allow.
-///
-/// `None` means that the exchanges contradict each other: the distance between the counters changes. It also means that there
-/// was no exchange.
-#[must_use]
-pub fn offset_between(exchanges: &[Exchange]) -> Option<i64> {
-    let first = exchanges.first()?;
-    // Distances are relative to the first one, so that counters may be any distance apart.
-    let base = first.answered.wrapping_sub(first.asked);
-    let relative = |distance: u64| distance.wrapping_sub(base) as i64;
-    let at_most = |it: &Exchange| relative(it.answered.wrapping_sub(it.asked));
-    let at_least = |it: &Exchange| relative(it.answered.wrapping_sub(it.seen));
-    let highest = exchanges.iter().map(at_most).min()?;
-    let lowest = exchanges.iter().map(at_least).max()?;
-    if lowest > highest {
-        return None;
+/// What exchanges say about how far the other CPU's counter is ahead of the asking CPU's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Comparison {
+    /// A distance that the first exchange allows. The others are relative to it, so that counters may be any distance apart.
+    base: u64,
+    lowest: i64,
+    highest: i64,
+}
+
+impl Comparison {
+    /// Starts with one exchange.
+    #[must_use]
+    pub const fn new(first: Exchange) -> Self {
+        let base = first.answered.wrapping_sub(first.asked);
+        let whole = Self { base, lowest: i64::MIN, highest: i64::MAX };
+        whole.and(first)
     }
-    let zero = relative(0);
-    if (lowest..=highest).contains(&zero) {
-        return Some(0);
+
+    /// Returns what is known after one more exchange.
+    #[must_use]
+    pub const fn and(self, exchange: Exchange) -> Self {
+        let highest = self.relative(exchange.answered.wrapping_sub(exchange.asked));
+        let lowest = self.relative(exchange.answered.wrapping_sub(exchange.seen));
+        Self {
+            lowest: if lowest > self.lowest { lowest } else { self.lowest },
+            highest: if highest < self.highest { highest } else { self.highest },
+            ..self
+        }
     }
-    let middle = lowest.wrapping_add((highest.wrapping_sub(lowest)) / 2);
-    Some(base.wrapping_add(middle as u64) as i64)
+
+    const fn relative(self, distance: u64) -> i64 {
+        distance.wrapping_sub(self.base) as i64
+    }
+
+    /// Returns true if the exchanges allow that both counters are equal.
+    #[must_use]
+    pub const fn may_be_equal(self) -> bool {
+        let zero = self.relative(0);
+        self.lowest <= zero && zero <= self.highest
+    }
+
+    /// Returns by how many ticks the offset is uncertain, or `None` if the exchanges contradict each other: the distance between
+    /// the counters changes.
+    #[must_use]
+    pub const fn uncertainty(self) -> Option<u64> {
+        if self.lowest > self.highest { None } else { Some(self.highest.abs_diff(self.lowest)) }
+    }
+
+    /// Returns by how many ticks the other counter is ahead, or behind if negative. It is 0 if both counters may be equal,
+    /// otherwise the middle of what the exchanges allow. `None` means that they contradict each other.
+    #[must_use]
+    pub const fn offset(self) -> Option<i64> {
+        let Some(uncertainty) = self.uncertainty() else { return None };
+        if self.may_be_equal() {
+            return Some(0);
+        }
+        let middle = self.lowest.wrapping_add((uncertainty / 2) as i64);
+        Some(self.base.wrapping_add(middle as u64) as i64)
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +93,10 @@ mod tests {
         times.iter().map(each).collect()
     }
 
+    fn compare(exchanges: &[Exchange]) -> Comparison {
+        exchanges[1..].iter().fold(Comparison::new(exchanges[0]), |all, &exchange| all.and(exchange))
+    }
+
     fn times() -> impl Strategy<Value = Vec<(u64, u64, u64)>> {
         prop::collection::vec((0..1000_u64, 1..1_000_000_u64, 1..1_000_000_u64), 1..9)
     }
@@ -65,16 +104,18 @@ mod tests {
     proptest! {
         #[test]
         fn equal_counters_have_no_offset(times in times(), start: u64) {
-            prop_assert_eq!(offset_between(&exchanges(0, &times, start)), Some(0));
+            let comparison = compare(&exchanges(0, &times, start));
+            prop_assert!(comparison.may_be_equal());
+            prop_assert_eq!(comparison.offset(), Some(0));
         }
 
         #[test]
         fn an_offset_is_known_as_exactly_as_the_fastest_exchange(ahead: i64, times in times(), start: u64) {
-            let exchanges = exchanges(ahead, &times, start);
+            let comparison = compare(&exchanges(ahead, &times, start));
             let fastest = times.iter().map(|(_, there, back)| there + back).min().unwrap();
-            let found = offset_between(&exchanges).unwrap();
-            let wrong_by = found.wrapping_sub(ahead).unsigned_abs();
-            prop_assert!(wrong_by <= fastest, "{found} instead of {ahead}, with exchanges of {fastest}");
+            prop_assert!(comparison.uncertainty().unwrap() <= fastest);
+            let wrong_by = comparison.offset().unwrap().wrapping_sub(ahead).unsigned_abs();
+            prop_assert!(wrong_by <= fastest, "wrong by {wrong_by}, with exchanges of {fastest}");
         }
 
         #[test]
@@ -84,14 +125,15 @@ mod tests {
             // Twice as fast.
             let mut exchanges = exchanges(0, &times, start);
             exchanges.iter_mut().for_each(|it| it.answered = it.answered.wrapping_add(it.answered.wrapping_sub(start)));
-            prop_assert_eq!(offset_between(&exchanges), None);
+            prop_assert_eq!(compare(&exchanges).offset(), None);
         }
 
         #[test]
-        fn no_values_overflow(values in prop::collection::vec(any::<(u64, u64, u64)>(), 0..9)) {
+        fn no_values_overflow(values in prop::collection::vec(any::<(u64, u64, u64)>(), 1..9)) {
             let exchanges: Vec<_> =
                 values.into_iter().map(|(asked, answered, seen)| Exchange { asked, answered, seen }).collect();
-            let _ = offset_between(&exchanges);
+            let comparison = compare(&exchanges);
+            prop_assert_eq!(comparison.offset().is_some(), comparison.uncertainty().is_some());
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The kernel's clock is the CPUs' time stamp counter, whose steps are called ticks. [`measured_rate`] computes the counter's
 //! rate from [`Reading`]s of another counter with a known rate, and refuses implausible ones. A [`Vote`] compares what all
-//! sources say about the rate and selects one. [`offset_between`] compares the time stamp counters of two CPUs.
+//! sources say about the rate and selects one. A [`Comparison`] compares the time stamp counters of two CPUs.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -20,7 +20,7 @@ mod reading;
 mod source;
 mod vote;
 
-pub use compare::{Exchange, offset_between};
+pub use compare::{Comparison, Exchange};
 pub use counter::{Counter, PIT, pm_timer};
 pub use cpuid::{Leaf, rate_from_hypervisor, rate_from_leaf_15h, rate_from_leaf_16h};
 pub use fault::{Fault, Rule};
