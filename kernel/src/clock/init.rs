@@ -8,7 +8,7 @@ use crate::arch::{self, TimerMeasurement};
 use crate::platform::clock_tables;
 use crate::report::verdict;
 use clock_math::{
-    Fault, Hz, Rate, Source, Vote, Winner, rate_from_hypervisor, rate_from_leaf_15h, rate_from_leaf_16h,
+    Fault, Hz, Rate, Rule, Source, Vote, Winner, rate_from_hypervisor, rate_from_leaf_15h, rate_from_leaf_16h,
 };
 use spin::Once;
 
@@ -18,6 +18,18 @@ struct Sources {
     pm_timer: Option<PmTimer>,
     pit: Option<Pit>,
     winner: Option<Winner>,
+}
+
+impl Sources {
+    /// Drops the counter that breaks this rule, so that it takes no other's place.
+    fn drop_faulty(&mut self, rule: Rule) {
+        match rule {
+            Rule::Hpet => self.hpet = None,
+            Rule::PmTimer => self.pm_timer = None,
+            Rule::Pit => self.pit = None,
+            Rule::Cpuid | Rule::TscRate | Rule::TscCpus => {}
+        }
+    }
 }
 
 static SOURCES: Once<Sources> = Once::new();
@@ -79,7 +91,10 @@ fn find_and_ask() -> Sources {
         }
     });
     timer.end();
-    vote.faults().for_each(findings::report);
+    for fault in vote.faults() {
+        findings::report(fault);
+        sources.drop_faulty(fault.rule());
+    }
     sources
 }
 

@@ -93,7 +93,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instead = |hpet| if hpet { "the HPET is used" } else { "there is no HPET, so it is used anyway" };
+        let instead = |hpet| if hpet { "the HPET is used" } else { "no HPET can take its place, so it is used anyway" };
         match *self {
             Self::Implausible { source, reason } => write!(out, "{source} is not used: {reason}"),
             Self::Contradiction { source, hz, used, used_hz } => {

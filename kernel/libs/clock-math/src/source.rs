@@ -23,6 +23,12 @@ impl Source {
     pub const ALL: [Self; 6] =
         [Self::CpuidLeaf15, Self::Hypervisor, Self::Hpet, Self::PmTimer, Self::Pit, Self::CpuidLeaf16];
 
+    /// Returns true if the source is a counter, and the rate is measured. The others are claims of CPUID.
+    #[must_use]
+    pub const fn is_measured(self) -> bool {
+        matches!(self, Self::Hpet | Self::PmTimer | Self::Pit)
+    }
+
     /// Returns the name of what holds the source, as findings give it: a table's signature, or the device.
     #[must_use]
     pub const fn table(self) -> &'static str {

@@ -16,7 +16,7 @@ pub struct Winner {
     pub source: Source,
     /// The rate.
     pub hz: Hz,
-    /// Another source that says the same.
+    /// Another source that says the same. At least one of the two is measured.
     pub confirmed_by: Option<Source>,
 }
 
@@ -37,7 +37,8 @@ impl Vote {
         }
     }
 
-    /// Returns true if two sources agree, so that no other needs to be asked.
+    /// Returns true if two sources agree, and at least one of them is measured, so that no other needs to be asked. Two claims of
+    /// CPUID prove nothing: a hypervisor may pass on both of its host's, and give its guest a counter of another rate.
     #[must_use]
     pub fn is_decided(&self) -> bool {
         self.winner().is_some_and(|winner| winner.confirmed_by.is_some())
@@ -48,7 +49,8 @@ impl Vote {
     #[must_use]
     pub fn winner(&self) -> Option<Winner> {
         let confirmed_by = |(source, hz): (Source, Hz)| {
-            let others = self.plausible().filter(|(other, _)| *other != source);
+            let is_independent = |other: Source| source.is_measured() || other.is_measured();
+            let others = self.plausible().filter(|(other, _)| *other != source && is_independent(*other));
             others.filter(|(_, other)| other.agrees_with(hz)).map(|(other, _)| other).min()
         };
         let winner = |(source, hz)| Winner { source, hz, confirmed_by: confirmed_by((source, hz)) };
@@ -78,6 +80,7 @@ impl Vote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rule;
     use Source::{CpuidLeaf15, CpuidLeaf16, Hpet, Hypervisor, Pit, PmTimer};
     use proptest::prelude::*;
     use std::vec::Vec;
@@ -127,6 +130,22 @@ mod tests {
     }
 
     #[test]
+    fn claims_of_cpuid_do_not_confirm_each_other_and_a_measurement_does() {
+        let mut vote = vote(&[(CpuidLeaf15, Ok(GHZ)), (Hypervisor, Ok(GHZ)), (CpuidLeaf16, Ok(GHZ))]);
+        assert_eq!((vote.winner(), vote.is_decided()), (winner(CpuidLeaf15, GHZ, None), false));
+        vote.add(Hpet, Ok(NEAR));
+        assert_eq!((vote.winner(), vote.is_decided()), (winner(CpuidLeaf15, GHZ, Some(Hpet)), true));
+    }
+
+    #[test]
+    fn two_measurements_beat_two_claims_of_cpuid() {
+        let claims = [(CpuidLeaf15, Ok(WRONG)), (CpuidLeaf16, Ok(WRONG))];
+        let vote = vote(&[claims[0], claims[1], (Hpet, Ok(GHZ)), (PmTimer, Ok(NEAR))]);
+        assert_eq!(vote.winner(), winner(Hpet, GHZ, Some(PmTimer)));
+        assert_eq!(vote.faults().map(|fault| fault.rule()).collect::<Vec<_>>(), [Rule::Cpuid; 2]);
+    }
+
+    #[test]
     fn implausible_answers_are_reported_and_no_one_uses_them() {
         let stands_still = Implausible::StandsStill;
         let vote = vote(&[(CpuidLeaf15, Ok(Hz(1))), (Pit, Err(stands_still)), (Pit, Ok(GHZ))]);
@@ -143,6 +162,7 @@ mod tests {
         fn two_right_sources_win_whatever_one_other_says(
             right in Hz::SLOWEST.0..=Hz::FASTEST.0, other: u64, order in Just(Source::ALL.to_vec()).prop_shuffle()
         ) {
+            prop_assume!(order[0].is_measured() || order[2].is_measured());
             let vote = vote(&[(order[0], Ok(Hz(right))), (order[1], Ok(Hz(other))), (order[2], Ok(Hz(right)))]);
             let winner = vote.winner().unwrap();
             prop_assert!(vote.is_decided());
