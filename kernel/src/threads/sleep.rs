@@ -1,13 +1,13 @@
 //! Sleeping until a time, and waking those whose time has come.
 use super::cpu_threads::{self, CpuThreads};
 use super::scheduler;
-use crate::arch;
+use crate::arch::InterruptsOff;
+use crate::clock;
 
 /// Blocks the running thread for at least `time_ns` nanoseconds.
 pub fn sleep_ns(time_ns: u64) {
-    let ticks = u128::from(time_ns) * u128::from(arch::ticks_per_ms()) / 1_000_000;
-    let wake_at = arch::ticks().saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX));
-    let _off = arch::InterruptsOff::new();
+    let _off = InterruptsOff::new();
+    let wake_at = clock::now_here().saturating_add(clock::ticks_in_ns(time_ns));
     let mut sleepers = cpu_threads::current().sleepers.lock();
     sleepers.push(cpu_threads::current_thread(), wake_at);
     scheduler::block(sleepers);
@@ -15,7 +15,7 @@ pub fn sleep_ns(time_ns: u64) {
 
 /// Wakes the CPU's sleepers whose time has come. The CPU itself calls this, with interrupts off.
 pub fn wake_due(cpu: &'static CpuThreads) {
-    let now = arch::ticks();
+    let now = clock::now_here();
     loop {
         let due = cpu.sleepers.lock().take_due(now);
         match due {

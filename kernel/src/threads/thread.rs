@@ -68,7 +68,7 @@ pub struct Thread {
     driver: AtomicPtr<Owner>,
     /// Whether that driver created the thread.
     is_drivers_own: bool,
-    /// When the thread is to wake, in ticks of the time stamp counter. Does not change while the thread is among the sleepers.
+    /// When the thread is to wake, by the clock of the CPU where it sleeps. Does not change while the thread is among the sleepers.
     pub(super) wake_at: AtomicU64,
     /// The thread's place among the sleepers.
     pub(super) sleep_link: RBTreeAtomicLink,
