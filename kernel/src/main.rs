@@ -7,6 +7,7 @@ extern crate alloc;
 mod arch;
 mod bench;
 mod bringup;
+mod clock;
 mod cpu;
 mod drivers;
 mod exports;
@@ -27,7 +28,7 @@ use memory::address_space;
 use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, command_line, numa_topology, qemu};
+use platform::{acpi, clock_tables, command_line, numa_topology, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
@@ -73,6 +74,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let map = memory::read_memory_map(&mut boot_info.memory_regions);
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), &map.known);
     let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
+    clock_tables::init(&tables);
     phases::end("topology");
     // The page allocator, with free lists for each node. The heaps take their pages from it.
     page_setup::init(&map, topology);
@@ -105,8 +107,8 @@ fn register_upward_calls() {
 
 /// Continues the boot, on a stack of the boot CPU's node.
 extern "C" fn boot_on_own_node() -> ! {
+    clock::init();
     // From here on, the boot runs as a thread, and the tick runs.
-    arch::measure_timer();
     tick::start();
     arch::enable_interrupts();
     let Boot { parameters, ramdisk } = BOOT.get().expect("`boot` sets it before it changes stacks");

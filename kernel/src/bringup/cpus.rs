@@ -1,6 +1,7 @@
 //! Bringing up all CPUs: the boot CPU moves to its own node, then starts the others.
 use super::{new_cpu, start_frames};
 use crate::arch::{self, Context, InterruptsOff, StartCpu};
+use crate::clock;
 use crate::cpu::{self, Cpu, shootdown};
 use crate::memory::cpu_memory;
 use crate::memory::stack::Stack;
@@ -57,12 +58,16 @@ pub fn start_other_cpus() {
     };
     let online = |index: usize| cpu::is_online(ids[index]);
     let mut report = |index: usize, is_online: bool| match cpu_threads::get(ids[index]) {
-        Some(threads) if is_online => report_started(ids[index], threads.idle_thread()),
+        Some(threads) if is_online => {
+            // Before anything else: the CPU answers no shootdown until it has been compared.
+            clock::compare_with(threads.cpu());
+            report_started(ids[index], threads.idle_thread());
+        }
         _ => report_missing(ids[index]),
     };
     // SAFETY: `start_frames` has reserved the frames for this call and never frees them. `create_other_cpus` has created each CPU,
     // which does not run yet, and allocated its stack. The argument is the `Cpu` that `other_cpu_main` expects.
-    unsafe { arch::start_cpus(frames, other_cpu_main, &starts, &online, &mut report) };
+    unsafe { arch::start_cpus(frames, other_cpu_main, &starts, &online, &clock::wait_until, &mut report) };
 }
 
 /// Creates all CPUs but the boot CPU, each with a stack. Reports those for which there is no memory.
@@ -116,6 +121,7 @@ extern "C" fn other_cpu_main(cpu: *const ()) -> ! {
     arch::init_apic();
     shootdown::leave_idle(&InterruptsOff::new());
     cpu.set_online(stack_pointer());
+    clock::answer_boot_cpu();
     threads::run_idle()
 }
 

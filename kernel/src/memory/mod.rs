@@ -5,6 +5,7 @@ pub mod allocate;
 mod boot_regions;
 pub mod cache_drain;
 pub mod cpu_memory;
+pub mod device_memory;
 pub mod fail_allocation;
 pub mod frames;
 pub mod heap;

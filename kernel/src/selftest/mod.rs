@@ -3,6 +3,7 @@
 mod address_space;
 mod affinity;
 mod cache_drain;
+mod clock;
 mod cpus;
 pub mod fallback;
 pub mod fault_injection;
@@ -58,6 +59,8 @@ const TESTS: &[(&str, Test)] = &[
     ("memory.tlb_shootdown_sleeping", shootdown::reaches_cpus_that_sleep),
     ("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once),
     ("memory.failed_map", shootdown::follows_a_map_that_failed),
+    ("clock.sleep_agrees", clock::sleep_agrees),
+    ("clock.cpus_agree", clock::cpus_agree),
     ("threads.local", threads::live_on_their_node),
     ("threads.affinity", affinity::keep_to_their_affinity),
     ("threads.leave_forbidden_cpus", affinity::leave_forbidden_cpus),

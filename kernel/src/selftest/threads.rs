@@ -1,7 +1,7 @@
 //! Tests that threads run where their memory is, are preempted, sleep, block and wake, and lose no page.
 use super::pages::state;
 use super::{Outcome, ensure};
-use crate::arch;
+use crate::clock;
 use crate::cpu;
 use crate::memory::frames;
 use crate::memory::memory_context::MemoryContext;
@@ -134,9 +134,9 @@ const SLEEP_NS: u64 = 3_000_000;
 
 /// Sleeps, and returns for how many milliseconds.
 unsafe extern "C" fn nap(_: *mut c_void) -> i32 {
-    let start = arch::ticks();
+    let start = clock::now();
     sleep::sleep_ns(SLEEP_NS);
-    let slept_ms = (arch::ticks() - start) / arch::ticks_per_ms();
+    let slept_ms = (clock::now() - start) / clock::ticks_in_ns(1_000_000);
     i32::try_from(slept_ms).unwrap_or(i32::MAX)
 }
 

@@ -66,7 +66,7 @@ pub struct Thread {
     pub(super) start: Option<Start>,
     /// The driver whose code the thread runs.
     driver: Option<&'static Owner>,
-    /// When the thread is to wake, in ticks of the time stamp counter. Does not change while the thread is among the sleepers.
+    /// When the thread is to wake, by the clock of the CPU where it sleeps. Does not change while the thread is among the sleepers.
     pub(super) wake_at: AtomicU64,
     /// The thread's link in the tree of sleepers.
     pub(super) sleep_link: RBTreeAtomicLink,

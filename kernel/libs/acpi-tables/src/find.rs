@@ -49,7 +49,7 @@ pub fn find_msct<'a>(
 
 /// Returns the first table with this signature that has `needed` bytes of header. Reports the tables after it as
 /// duplicates.
-fn find<'a>(
+pub(crate) fn find<'a>(
     tables: impl IntoIterator<Item = &'a [u8]>,
     signature: Signature,
     needed: usize,

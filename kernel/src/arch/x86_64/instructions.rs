@@ -74,6 +74,16 @@ pub fn ticks() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// Returns the time stamp counter. The CPU reads it after all earlier instructions and before all later ones.
+pub fn ticks_in_order() -> u64 {
+    // SAFETY: fences change no register and no memory.
+    unsafe { asm!("mfence", "lfence", options(nostack, preserves_flags)) };
+    let ticks = ticks();
+    // SAFETY: a fence changes no register and no memory.
+    unsafe { asm!("lfence", options(nostack, preserves_flags)) };
+    ticks
+}
+
 /// Leaves the current stack for good and calls `continue_at` on the stack that ends at `stack_top`.
 ///
 /// # Safety

@@ -2,7 +2,7 @@
 //! §9.4). The code that a CPU starts with is in `start_page.rs`.
 use super::apic::{self, Message};
 use super::start_page::{StartCpu, StartFrames, StartPage};
-use super::time;
+use clock_math::WaitOutcome;
 use units::ApicId;
 
 /// The wait between the INIT messages of all CPUs and the first startup message.
@@ -17,8 +17,11 @@ const PATIENCE_US: u64 = 10_000_000;
 /// How long the kernel waits for a CPU when the patience is used up.
 const SHORT_TIMEOUT_US: u64 = 100_000;
 
-/// Starts CPUs, one after the other. `online` returns true if the CPU with that index in `cpus` has come online. For each CPU,
-/// the function calls `report` once, with the CPU's index and whether it is online.
+/// Waits until the function returns true, or at least this many microseconds have passed.
+pub type Wait<'a> = &'a dyn Fn(u64, &dyn Fn() -> bool) -> WaitOutcome;
+
+/// Starts CPUs, one after the other. `wait` does the waiting. `online` returns true if the CPU with that index in `cpus` has come
+/// online. For each CPU, the function calls `report` once, with the CPU's index and whether it is online.
 ///
 /// # Safety
 /// - The frames are RAM, and nothing else uses them, now or later.
@@ -29,6 +32,7 @@ pub unsafe fn start_cpus(
     entry: extern "C" fn(*const ()) -> !,
     cpus: &[StartCpu],
     online: &dyn Fn(usize) -> bool,
+    wait: Wait<'_>,
     report: &mut dyn FnMut(usize, bool),
 ) {
     // SAFETY: nothing else uses the frames, by the first condition of `# Safety`.
@@ -37,12 +41,13 @@ pub unsafe fn start_cpus(
     for cpu in cpus.iter().filter(|cpu| apic::reaches(cpu.apic)) {
         apic::send(cpu.apic, Message::Init);
     }
-    time::wait(INIT_WAIT_US);
+    // Without a clock, too, the wait is not too short.
+    let _ = wait(INIT_WAIT_US, &|| false);
     let mut patience = PATIENCE_US;
     for (index, cpu) in cpus.iter().enumerate() {
         let is_online = apic::reaches(cpu.apic) && {
             page.prepare(cpu);
-            start(cpu.apic, startup, &mut patience, &|| online(index))
+            start(cpu.apic, startup, &mut patience, &|| online(index), wait)
         };
         report(index, is_online);
     }
@@ -50,14 +55,20 @@ pub unsafe fn start_cpus(
 
 /// Sends the startup messages to one CPU, and waits for it. Returns true if it comes online. `patience` is how long the kernel
 /// still waits for CPUs that do not come, in microseconds.
-fn start(cpu: ApicId, startup: Message, patience: &mut u64, online: &dyn Fn() -> bool) -> bool {
+fn start(
+    cpu: ApicId,
+    startup: Message,
+    patience: &mut u64,
+    online: &dyn Fn() -> bool,
+    wait: Wait<'_>,
+) -> bool {
     apic::send(cpu, startup);
-    if time::wait_until(STARTUP_WAIT_US, online) {
+    if wait(STARTUP_WAIT_US, online) == WaitOutcome::Done {
         return true;
     }
     apic::send(cpu, startup);
     let timeout = ONLINE_TIMEOUT_US.min(*patience).max(SHORT_TIMEOUT_US);
-    let is_online = time::wait_until(timeout, online);
+    let is_online = wait(timeout, online) == WaitOutcome::Done;
     if !is_online {
         *patience = patience.saturating_sub(timeout);
         // A CPU that starts late would use the next CPU's stack. INIT stops it.
