@@ -155,7 +155,9 @@ fn report(index: usize, online: bool) {
     if online {
         log::info!(target: "cpu", "CPU {} (APIC {}) online on node {}", cpu.id, cpu.apic_id, cpu.node);
     } else {
-        log::error!(target: "cpu", "CPU {} (APIC {}) did not start; going on without it", cpu.id, cpu.apic_id);
+        // In hex, as firmware's tables and findings have it.
+        let (id, apic) = (cpu.id, cpu.apic_id.0);
+        log::error!(target: "cpu", "CPU {id} (APIC {apic:#x}) did not answer its startup messages; it stays off");
         verdict::fail();
     }
     let node = cpu.node.index() as u32;

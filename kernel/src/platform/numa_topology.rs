@@ -1,11 +1,12 @@
 //! The machine's one [`NumaTopology`]: built from firmware's tables, told to both serial ports, then read by all.
 use super::findings::reporter;
+use crate::arch;
 use crate::report::event_stream;
 use core::fmt::{self, Display};
 use events::{Event, PageCounts};
 use parameters::Numa;
 use spin::{Mutex, MutexGuard, Once};
-use topology::{FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
+use topology::{ApicMode, FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
 use units::{NodeId, PhysRange};
 
 /// Where the topology is put together: it is too large for a stack.
@@ -25,8 +26,13 @@ pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: Numa) -> &'static
     TOPOLOGY.call_once(|| {
         let mut findings = reporter();
         let from_tables = Inputs::from_tables(tables.iter().copied(), &mut findings);
-        let inputs =
-            Inputs { ram, boot_cpu: Some(crate::arch::this_apic_id()), numa: mode(numa, ram), ..from_tables };
+        let inputs = Inputs {
+            ram,
+            boot_cpu: Some(arch::this_apic_id()),
+            apic_mode: if arch::has_x2apic() { ApicMode::X2Apic } else { ApicMode::XApic },
+            numa: mode(numa, ram),
+            ..from_tables
+        };
         // Nobody else asks for it, now or later.
         let topology = MutexGuard::leak(STORAGE.lock());
         topology.rebuild(&inputs, &mut findings);

@@ -76,8 +76,10 @@ rules! {
 
     /// A MADT entry's length does not fit its structure or the table.
     MadtEntryLength = "madt.entry.length",
-    /// A CPU's APIC id is the broadcast id.
+    /// A CPU's APIC id is the broadcast id, or no message can be addressed to it.
     MadtCpuApicId = "madt.cpu.apic-id",
+    /// An x2APIC entry has an id that only a local APIC's entry may have.
+    MadtCpuX2Apic = "madt.cpu.x2apic",
     /// Two CPUs have the same APIC id.
     MadtCpuDuplicate = "madt.cpu.duplicate",
     /// The boot CPU is not among the enabled CPUs.

@@ -39,7 +39,7 @@ mod values;
 pub use fake::{FAKE_NODE_UNIT, FakeNodes};
 pub use figure::{Figure, LARGEST_FIGURE};
 pub use initiators::Initiator;
-pub use inputs::{Inputs, NumaMode};
+pub use inputs::{ApicMode, Inputs, NumaMode};
 pub use measure::Measure;
 pub use numa_topology::NumaTopology;
 pub use performance::{Performance, Reach};

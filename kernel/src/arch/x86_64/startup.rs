@@ -3,22 +3,27 @@
 use super::apic::{self, Message};
 use super::start_page::{StartCpu, StartFrames, StartPage};
 use super::time;
+use arrayvec::ArrayVec;
+use topology::MAX_CPUS;
 use units::ApicId;
 
 /// The wait between the INIT messages of all CPUs and the first startup message.
 const INIT_WAIT_US: u64 = 10_000;
 /// The wait between a CPU's two startup messages.
 const STARTUP_WAIT_US: u64 = 200;
-/// How long the kernel waits for a CPU to come online after its second startup message.
-const ONLINE_TIMEOUT_US: u64 = 5_000_000;
-/// How long the kernel waits for all CPUs together that do not come online. Then each further CPU has [`SHORT_TIMEOUT_US`]:
-/// firmware may list hundreds of CPUs that do not exist.
-const PATIENCE_US: u64 = 10_000_000;
-/// How long the kernel waits for a CPU when the patience is used up.
-const SHORT_TIMEOUT_US: u64 = 100_000;
+/// How long the kernel waits in the first round for a CPU to come online after its second startup message.
+const FIRST_TIMEOUT_US: u64 = 100_000;
+/// How long the kernel waits in the second round, for all CPUs together that did not come online in the first. Firmware may list
+/// hundreds of CPUs that do not exist, so they share the time.
+const SECOND_ROUND_US: u64 = 4_000_000;
+/// How long the kernel waits for each CPU in the second round, however many share the time.
+const SECOND_TIMEOUT_US: u64 = 20_000;
 
 /// Starts CPUs, one after the other. `online` returns true if the CPU with that index in `cpus` has come online. For each CPU,
 /// the function calls `report` once, with the CPU's index and whether it is online.
+///
+/// CPUs that do not come online soon get a second, longer chance after all others: a CPU of a busy emulator may be slow. There
+/// are at most [`MAX_CPUS`] CPUs.
 ///
 /// # Safety
 /// - The frames are RAM, and nothing else uses them, now or later.
@@ -38,28 +43,37 @@ pub unsafe fn start_cpus(
         apic::send(cpu.apic, Message::Init);
     }
     time::wait(INIT_WAIT_US);
-    let mut patience = PATIENCE_US;
+    let start_one = |index: usize, timeout_us| {
+        let cpu: &StartCpu = &cpus[index];
+        page.prepare(cpu);
+        start(cpu.apic, startup, timeout_us, &|| online(index))
+    };
+    let mut silent = ArrayVec::<usize, MAX_CPUS>::new();
     for (index, cpu) in cpus.iter().enumerate() {
-        let is_online = apic::reaches(cpu.apic) && {
-            page.prepare(cpu);
-            start(cpu.apic, startup, &mut patience, &|| online(index))
-        };
-        report(index, is_online);
+        if !apic::reaches(cpu.apic) {
+            report(index, false);
+        } else if start_one(index, FIRST_TIMEOUT_US) {
+            report(index, true);
+        } else {
+            silent.push(index);
+        }
+    }
+    let timeout_us = SECOND_TIMEOUT_US.max(SECOND_ROUND_US / silent.len().max(1) as u64);
+    for index in silent {
+        // A CPU that came online just when the kernel gave it up has been stopped by INIT.
+        report(index, !online(index) && start_one(index, timeout_us));
     }
 }
 
-/// Sends the startup messages to one CPU, and waits for it. Returns true if it comes online. `patience` is how long the kernel
-/// still waits for CPUs that do not come, in microseconds.
-fn start(cpu: ApicId, startup: Message, patience: &mut u64, online: &dyn Fn() -> bool) -> bool {
+/// Sends the startup messages to one CPU, and waits for it. Returns true if it comes online.
+fn start(cpu: ApicId, startup: Message, timeout_us: u64, online: &dyn Fn() -> bool) -> bool {
     apic::send(cpu, startup);
     if time::wait_until(STARTUP_WAIT_US, online) {
         return true;
     }
     apic::send(cpu, startup);
-    let timeout = ONLINE_TIMEOUT_US.min(*patience).max(SHORT_TIMEOUT_US);
-    let is_online = time::wait_until(timeout, online);
+    let is_online = time::wait_until(timeout_us, online);
     if !is_online {
-        *patience = patience.saturating_sub(timeout);
         // A CPU that starts late would use the next CPU's stack. INIT stops it.
         apic::send(cpu, Message::Init);
     }

@@ -36,7 +36,7 @@ impl fmt::Display for LimitFault {
                 write!(out, "there is room for {limit} domains; domain {domain} is not among the lowest")
             }
             Self::Cpus { apic_id, limit } => {
-                write!(out, "there is room for {limit} CPUs; APIC {apic_id} is left out")
+                write!(out, "there is room for {limit} CPUs; APIC {:#x} is left out", apic_id.0)
             }
             Self::Ranges { range, limit } => {
                 write!(out, "there is room for {limit} memory ranges; {} is left out", Inclusive(range))

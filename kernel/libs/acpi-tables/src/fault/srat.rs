@@ -48,21 +48,23 @@ impl fmt::Display for SratFault {
                 )
             }
             Self::CpuInTwoDomains { apic_id, used, other } => {
-                write!(out, "APIC {apic_id} is in domains {used} and {other}; domain {used} is used")
+                write!(out, "APIC {:#x} is in domains {used} and {other}; domain {used} is used", apic_id.0)
             }
             Self::CpuUnknown { apic_id, domain } => {
-                write!(out, "APIC {apic_id} of domain {domain} is not one of the machine's CPUs")
+                write!(out, "APIC {:#x} of domain {domain} is not one of the machine's CPUs", apic_id.0)
             }
             Self::CpuMissing { apic_id, node, neighbour: Some(neighbour) } => {
                 write!(
                     out,
-                    "APIC {apic_id} is in no domain; it goes to node {node}, next to APIC {neighbour}"
+                    "APIC {:#x} is in no domain; it goes to node {node}, next to APIC {:#x}",
+                    apic_id.0, neighbour.0
                 )
             }
             Self::CpuMissing { apic_id, node, neighbour: None } => {
                 write!(
                     out,
-                    "APIC {apic_id} is in no domain, and neither is any other; it goes to node {node}"
+                    "APIC {:#x} is in no domain, and neither is any other; it goes to node {node}",
+                    apic_id.0
                 )
             }
             Self::Empty => {

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use units::{ApicId, NodeId, PhysRange, ProximityDomain};
 
 pub use crate::invariants::check;
-use crate::{Inputs, NumaMode, NumaTopology};
+use crate::{ApicMode, Inputs, NumaMode, NumaTopology};
 
 pub const MIB: u64 = 1 << 20;
 
@@ -26,6 +26,7 @@ pub struct Machine {
     pub msct: Option<Vec<u8>>,
     pub ram: Vec<PhysRange>,
     pub boot_cpu: Option<ApicId>,
+    pub apic_mode: ApicMode,
     pub numa: NumaMode,
 }
 
@@ -68,6 +69,7 @@ impl Machine {
             msct: find_msct(self.msct.as_deref(), &mut findings),
             ram: &self.ram,
             boot_cpu: self.boot_cpu,
+            apic_mode: self.apic_mode,
             numa: self.numa,
         };
         let mut topology = Box::new(NumaTopology::EMPTY);
