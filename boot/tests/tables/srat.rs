@@ -130,6 +130,16 @@ fn a_range_inside_another_stays_whole() {
 }
 
 #[test]
+fn ram_stays_with_its_domain_where_a_hot_pluggable_window_starts_inside_it() {
+    let slot = SratMemoryAffinity {
+        flags: (SratMemoryAffinity::ENABLED | SratMemoryAffinity::HOT_PLUGGABLE).into(),
+        ..memory(128, 16 * 1024, 1)
+    };
+    let srat = cpus_in(3, 0, 1).entries([memory(0, 256, 0), slot, memory(256, 256, 1)]);
+    assert_two_nodes(srat, &[("srat.memory.conflict", "mended"), ("srat.memory.overlap", "mended")]);
+}
+
+#[test]
 fn ranges_of_length_0_claim_nothing() {
     assert_two_nodes(two_nodes().entry(&memory(128, 0, 1)), &[("srat.memory.empty", "dropped")]);
 }

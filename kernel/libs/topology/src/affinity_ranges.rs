@@ -21,7 +21,14 @@ pub struct AffinityRange {
     pub offset: u32,
 }
 
-/// Orders ranges by precedence: where two ranges overlap, the greater range gets the memory.
+impl AffinityRange {
+    /// Returns true if the range may contain no RAM: memory may be added there. Then only its RAM is memory of its domain.
+    pub const fn is_window(&self) -> bool {
+        self.hot_pluggable
+    }
+}
+
+/// Orders ranges by precedence: where two plain ranges or two windows overlap, the greater one gets the memory.
 ///
 /// A range is greater if it starts later. Of ranges with the same start, the shorter one is greater, then the one that is
 /// not hot-pluggable, then the one with the lower domain. The entry's offset has no influence.

@@ -153,6 +153,30 @@ fn present_memory_precedes_hot_pluggable_memory_at_the_same_address() {
 }
 
 #[test]
+fn ram_that_is_present_stays_with_its_domain_where_a_hot_pluggable_window_starts_inside_it() {
+    // A window of domain 1 starts inside the RAM of domain 0, and has RAM of domain 1 inside it.
+    let window = memory_with(HOT, 2 * MIB, 16 * MIB, 1);
+    let entries = [memory(0, 3 * MIB, 0), window, memory(3 * MIB, MIB, 1)];
+    for (entries, conflict) in [(entries, 72), ([entries[2], entries[1], entries[0]], 152)] {
+        let (ranges, reported) = read(&entries, &[(0, 4 * MIB)]);
+        assert_eq!(ranges, [(0, 3 * MIB, 0), (3 * MIB, 4 * MIB, 1)]);
+        let overlap = if conflict == 72 { 152 } else { 72 };
+        let expected =
+            [(conflict, "srat.memory.conflict", Repaired), (overlap, "srat.memory.overlap", Repaired)];
+        assert_eq!(reported, expected);
+    }
+}
+
+#[test]
+fn a_window_keeps_the_ram_that_no_other_range_covers() {
+    let entries = [memory_with(HOT, 0, 8 * MIB, 1), memory(2 * MIB, MIB, 0), memory(4 * MIB, MIB, 0)];
+    let (ranges, _) = read(&entries, &[(0, 8 * MIB)]);
+    let expected = [(0, 2, 1), (2, 3, 0), (3, 4, 1), (4, 5, 0), (5, 8, 1)]
+        .map(|(start, end, node)| (start * MIB, end * MIB, node));
+    assert_eq!(ranges, expected);
+}
+
+#[test]
 fn disabled_and_persistent_ranges_are_ignored_without_a_finding() {
     let mut disabled = memory(2 * MIB, 1, 1);
     disabled.flags = 0.into();

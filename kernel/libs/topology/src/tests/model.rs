@@ -24,9 +24,9 @@ pub fn owners(slabs: &[Slab], ram: &[PhysRange], count: u64) -> Vec<Option<u32>>
     let winner = |frame: u64| {
         let covers = |slab: &&&Slab| (slab.start..slab.start + slab.frames).contains(&frame);
         let candidates = useful.iter().filter(covers);
-        // Precedence: the later start, the shorter range, not hot-pluggable, the lower domain.
+        // Precedence: not hot-pluggable, the later start, the shorter range, the lower domain.
         candidates
-            .min_by_key(|slab| (u64::MAX - slab.start, slab.frames, slab.hot_pluggable, slab.domain))
+            .min_by_key(|slab| (slab.hot_pluggable, u64::MAX - slab.start, slab.frames, slab.domain))
             .filter(|slab| !slab.hot_pluggable || ram.is_empty() || is_ram(frame))
             .map(|slab| slab.domain)
     };
