@@ -192,6 +192,22 @@ fn an_empty_slot_and_persistent_memory_make_no_node() {
 }
 
 #[test]
+fn persistent_memory_that_is_ram_belongs_to_its_own_domain() {
+    // A public report has such a table; the RAM went to the node of the range before it.
+    let persistent = SratMemoryAffinity {
+        flags: (SratMemoryAffinity::ENABLED | SratMemoryAffinity::NON_VOLATILE).into(),
+        ..memory(384, 64, 0)
+    };
+    let srat =
+        cpus_in(3, 0, 1).entries([memory(0, 256, 0), memory(256, 128, 1), persistent, memory(448, 64, 1)]);
+    let nodes = [
+        N(0, &[0, 1], &[(0, 256 * MIB), (384 * MIB, 64 * MIB)]),
+        N(1, &[2, 3], &[(256 * MIB, 128 * MIB), (448 * MIB, 64 * MIB)]),
+    ];
+    assert_understood(&[srat], &[], &nodes, &[]);
+}
+
+#[test]
 fn a_cpu_in_two_domains_is_in_the_lower() {
     assert_two_nodes(two_nodes().entry(&cpu(1, 1)), &[("srat.cpu.duplicate", "dropped")]);
 }

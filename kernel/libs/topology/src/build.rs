@@ -8,6 +8,7 @@ use crate::cpus::{AbsentCpus, CpuDomain, CpuDomains, OtherCpus};
 use crate::domains::Domains;
 use crate::fake::Cuts;
 use crate::initiators::Named;
+use crate::persistent;
 use crate::sweep::sweep;
 use crate::uncovered::{cover, hull_of};
 use crate::{Cpu, Inputs, Limits, MAX_RANGES, MemoryRange, Node, NumaMode, NumaTopology, Source};
@@ -21,13 +22,14 @@ impl NumaTopology {
         topology
     }
 
-    /// Builds a topology as [`NumaTopology::build`] does, in place of the old value. Uses about 60 KiB of stack.
+    /// Builds a topology as [`NumaTopology::build`] does, in place of the old value. Uses about 80 KiB of stack.
     pub fn rebuild(&mut self, inputs: &Inputs<'_>, findings: &mut dyn Findings) {
         let mut absent = AbsentCpus::new();
         let mut named = Named::new();
         self.cpus.read(inputs, &mut absent, findings);
         self.nodes.clear();
         self.ranges.clear();
+        self.persistent.clear();
         self.source = match (inputs.numa, &inputs.srat) {
             (NumaMode::Off, _) => Source::Off,
             (NumaMode::Fake(_), _) => Source::Fake,
@@ -48,6 +50,7 @@ impl NumaTopology {
         let slit = inputs.slit.as_ref().filter(|_| self.source == Source::Srat);
         self.distances.read(&self.nodes, slit, findings);
         self.fallback.read(&self.nodes, &self.distances);
+        persistent::place(&mut self.persistent, &self.nodes, slit);
         let hmat = inputs.hmat.as_ref().filter(|_| self.source == Source::Srat);
         self.performance.read(&self.nodes, &named, hmat, findings);
         self.limits = inputs.msct.as_ref().map(|msct| read_limits(msct, findings));
@@ -75,11 +78,13 @@ impl NumaTopology {
                 _ => {}
             }
         }
+        persistent::extend(&mut self.persistent, ranges.persistent());
         let ranges = ranges.in_order();
         let domains = choose_domains(&mut cpu_domains, ranges, findings);
         sweep(ranges, &domains, inputs.ram, &mut self.ranges, findings);
         self.number_nodes(&domains, &cpu_domains);
         if self.nodes.is_empty() {
+            self.persistent.clear();
             findings.report(Finding::new(Signature::SRAT, 0, SratFault::Empty));
             return false;
         }

@@ -5,7 +5,8 @@ use units::{ApicId, MAX_NODES, NodeId, PhysAddr};
 use crate::cpus::Cpus;
 use crate::distances::Distances;
 use crate::fallback::Fallback;
-use crate::{Cpu, Limits, MAX_RANGES, MemoryRange, Node, Performance, Source};
+use crate::persistent::PersistentRanges;
+use crate::{Cpu, Limits, MAX_RANGES, MemoryRange, Node, Performance, PersistentRange, Source};
 
 /// A machine's nodes with their CPUs, memory and distances.
 ///
@@ -17,6 +18,7 @@ pub struct NumaTopology {
     pub(crate) nodes: ArrayVec<Node, MAX_NODES>,
     pub(crate) cpus: Cpus,
     pub(crate) ranges: ArrayVec<MemoryRange, MAX_RANGES>,
+    pub(crate) persistent: PersistentRanges,
     pub(crate) distances: Distances,
     pub(crate) fallback: Fallback,
     pub(crate) performance: Performance,
@@ -30,6 +32,7 @@ impl NumaTopology {
         nodes: ArrayVec::new_const(),
         cpus: Cpus::EMPTY,
         ranges: ArrayVec::new_const(),
+        persistent: PersistentRanges::new_const(),
         distances: Distances::EMPTY,
         fallback: Fallback::EMPTY,
         performance: Performance::EMPTY,
@@ -88,6 +91,12 @@ impl NumaTopology {
     /// Returns the memory ranges of one node, in ascending order.
     pub fn ranges_of(&self, node: NodeId) -> impl Iterator<Item = &MemoryRange> {
         self.ranges.iter().filter(move |range| range.node == node)
+    }
+
+    /// Returns the ranges of persistent memory that the SRAT lists, in ascending order of their starts. They may overlap.
+    #[must_use]
+    pub fn persistent_ranges(&self) -> &[PersistentRange] {
+        &self.persistent
     }
 
     /// Returns the distance from one node's CPUs to another node's memory: 10 for the own node, 255 for unreachable.

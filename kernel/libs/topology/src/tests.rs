@@ -11,6 +11,7 @@ mod memory;
 mod model;
 mod nodes;
 mod overlaps;
+mod persistent;
 mod properties;
 mod room;
 mod uncovered;

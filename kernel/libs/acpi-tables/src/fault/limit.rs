@@ -14,6 +14,7 @@ pub enum LimitFault {
     Domains { domain: ProximityDomain, limit: usize },
     Cpus { apic_id: ApicId, limit: usize },
     Ranges { range: PhysRange, limit: usize },
+    PersistentRanges { range: PhysRange, limit: usize },
     RamRanges { limit: usize },
 }
 
@@ -23,7 +24,7 @@ impl LimitFault {
         match self {
             Self::Domains { .. } => (Rule::DomainsFull, Dropped),
             Self::Cpus { .. } => (Rule::CpusFull, Dropped),
-            Self::Ranges { .. } => (Rule::RangesFull, Dropped),
+            Self::Ranges { .. } | Self::PersistentRanges { .. } => (Rule::RangesFull, Dropped),
             Self::RamRanges { .. } => (Rule::RangesFull, Repaired),
         }
     }
@@ -40,6 +41,9 @@ impl fmt::Display for LimitFault {
             }
             Self::Ranges { range, limit } => {
                 write!(out, "there is room for {limit} memory ranges; {} is left out", Inclusive(range))
+            }
+            Self::PersistentRanges { range, limit } => {
+                write!(out, "there is room for {limit} persistent ranges; {} is not listed", Inclusive(range))
             }
             Self::RamRanges { limit } => {
                 write!(out, "there is room for {limit} memory ranges; the last one takes all further RAM")

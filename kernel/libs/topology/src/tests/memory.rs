@@ -177,10 +177,9 @@ fn a_window_keeps_the_ram_that_no_other_range_covers() {
 }
 
 #[test]
-fn disabled_and_persistent_ranges_are_ignored_without_a_finding() {
+fn disabled_ranges_are_ignored_without_a_finding() {
     let mut disabled = memory(2 * MIB, 1, 1);
     disabled.flags = 0.into();
-    let persistent = memory_with(SratMemoryAffinity::NON_VOLATILE, MIB, MIB, 1);
-    let (ranges, reported) = read(&[memory(0, MIB, 0), persistent, disabled], &[]);
+    let (ranges, reported) = read(&[memory(0, MIB, 0), disabled], &[]);
     assert_eq!((ranges, reported), ([(0, MIB, 0)].to_vec(), [].to_vec()));
 }
