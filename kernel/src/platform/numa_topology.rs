@@ -71,6 +71,9 @@ fn log_topology(topology: &NumaTopology) {
     for from in topology.nodes() {
         log::info!(target: "numa", "distances {}:{}", from.id, row(topology.distances_from(from.id)));
     }
+    for range in topology.persistent_ranges() {
+        log::info!(target: "numa", "persistent {range}");
+    }
     log_performance(topology);
 }
 

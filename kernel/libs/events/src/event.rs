@@ -21,6 +21,9 @@ pub enum Event<'a> {
         /// Latency and bandwidth. Left out without an HMAT.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         performance: Option<Performance>,
+        /// The ranges of persistent memory. Left out if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        persistent_ranges: Vec<PersistentRange>,
     },
     /// A CPU that firmware lists as enabled, the boot CPU included.
     Cpu {
@@ -126,6 +129,21 @@ pub struct MemoryRange {
     /// True for memory that may be plugged in later. Left out otherwise.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub hotplug: bool,
+}
+
+/// A range of persistent memory, which is not used unless it is also in a node's memory.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PersistentRange {
+    /// The first physical address.
+    pub base: u64,
+    /// Bytes in the range.
+    pub length: u64,
+    /// The proximity domain, which need not be a node's.
+    pub domain: u32,
+    /// The index of the node that is nearest to it.
+    pub node: u32,
+    /// Always true: the kind of memory.
+    pub persistent: bool,
 }
 
 /// Latency and bandwidth in the topology event.

@@ -13,7 +13,7 @@ mod finding;
 mod line;
 mod topology;
 
-pub use event::{DriverStatus, Event, MemoryRange, Node, Performance, SideCache};
+pub use event::{DriverStatus, Event, MemoryRange, Node, Performance, PersistentRange, SideCache};
 pub use finding::FindingText;
 pub use line::{LineError, write_line};
 pub use topology::PageCounts;

@@ -24,7 +24,7 @@ pub fn write_line<'b>(event: &Event<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DriverStatus, MemoryRange, Node, Performance, SideCache};
+    use crate::{DriverStatus, MemoryRange, Node, Performance, PersistentRange, SideCache};
     use alloc::vec;
 
     fn line_of(event: &Event<'_>) -> alloc::string::String {
@@ -57,6 +57,7 @@ mod tests {
             distances: vec![vec![10]],
             fallback: vec![vec![0]],
             performance: None,
+            persistent_ranges: vec![],
         };
         assert_eq!(
             line_of(&event),
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn performance_follows_the_other_fields() {
+    fn performance_and_persistent_ranges_follow_the_other_fields() {
         let event = Event::Topology {
             source: "srat".into(),
             nodes: vec![],
@@ -93,6 +94,13 @@ mod tests {
                     write_policy: 2,
                 }],
             }),
+            persistent_ranges: vec![PersistentRange {
+                base: 4096,
+                length: 8192,
+                domain: 2,
+                node: 0,
+                persistent: true,
+            }],
         };
         assert_eq!(
             line_of(&event),
@@ -101,7 +109,8 @@ mod tests {
                 r#""performance":{"initiators":[0],"read_latency_ps":[[100000,null,-1]],"#,
                 r#""write_latency_ps":[],"read_bandwidth_mbps":[],"write_bandwidth_mbps":[],"attached":[0,null],"#,
                 r#""side_caches":[{"node":0,"level":1,"levels":2,"size":10240,"line_size":64,"associativity":1,"#,
-                r#""write_policy":2}]}}"#,
+                r#""write_policy":2}]},"#,
+                r#""persistent_ranges":[{"base":4096,"length":8192,"domain":2,"node":0,"persistent":true}]}"#,
                 "\n"
             )
         );

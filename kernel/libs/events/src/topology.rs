@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use topology::{Figure, Measure, NumaTopology};
 use units::NodeId;
 
-use crate::{Event, MemoryRange, Node, Performance, SideCache};
+use crate::{Event, MemoryRange, Node, Performance, PersistentRange, SideCache};
 
 /// The numbers of a node's frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -45,6 +45,18 @@ fn of(
         distances: nodes.iter().map(|node| topology.distances_from(node.id).collect()).collect(),
         fallback: nodes.iter().map(|node| fallback(node.id)).collect(),
         performance: topology.performance().map(|known| performance_of(topology, known)),
+        persistent_ranges: topology.persistent_ranges().iter().map(persistent).collect(),
+    }
+}
+
+fn persistent(found: &topology::PersistentRange) -> PersistentRange {
+    let &topology::PersistentRange { range, domain, nearest } = found;
+    PersistentRange {
+        base: range.start.0,
+        length: range.len_bytes(),
+        domain: domain.0,
+        node: number(nearest),
+        persistent: true,
     }
 }
 
@@ -147,5 +159,18 @@ mod tests {
         assert_eq!(nodes[1].memory, [MemoryRange { base: SIZE, length: SIZE, hotplug: false }]);
         let counts: Vec<_> = nodes.iter().map(|node| (node.pages_total, node.pages_free)).collect();
         assert_eq!(counts, [(256, 1), (257, 1)]);
+    }
+    #[test]
+    fn persistent_ranges_are_listed_with_their_domain_and_the_nearest_node() {
+        let mut module = memory_affinity(4 * SIZE, SIZE, ProximityDomain(9));
+        module.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::NON_VOLATILE).into();
+        let srat =
+            TableBuilder::srat(3).entry(&memory_affinity(0, SIZE, ProximityDomain(3))).entry(&module).build();
+        let topology = NumaTopology::build(&Inputs::from_tables([&srat[..]], &mut |_| {}), &mut |_| {});
+        let Event::Topology { persistent_ranges, nodes, .. } = Event::of_tables(&topology) else {
+            panic!("another event")
+        };
+        let expected = PersistentRange { base: 4 * SIZE, length: SIZE, domain: 9, node: 0, persistent: true };
+        assert_eq!((&persistent_ranges[..], nodes.len()), (&[expected][..], 1));
     }
 }

@@ -6,10 +6,20 @@ use topology::{Inputs, NumaTopology};
 
 use super::size::size;
 
-/// Writes the SRAT's devices and the MSCT's limits.
+/// Writes the SRAT's persistent memory and devices, and the MSCT's limits.
 pub fn show(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+    show_persistent(topology, out)?;
     show_devices(inputs, out)?;
     show_limits(inputs, topology, out)
+}
+
+fn show_persistent(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+    let ranges = topology.persistent_ranges();
+    if ranges.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nPersistent memory, from the SRAT\n")?;
+    ranges.iter().try_for_each(|range| writeln!(out, "  {range}, {}", size(range.range.len_bytes())))
 }
 
 fn show_devices(inputs: &Inputs<'_>, out: &mut dyn Write) -> io::Result<()> {

@@ -7,6 +7,7 @@ use acpi_tables::builder::{
     TableBuilder, attachment, generic_initiator, generic_port, latency_and_bandwidth, memory_affinity,
     msct_domains, side_cache, x2apic_affinity,
 };
+use acpi_tables::wire::SratMemoryAffinity;
 use serde_json::{Value, json};
 use units::{ApicId, ProximityDomain};
 
@@ -166,4 +167,19 @@ fn every_machine_of_the_collection_with_an_hmat_has_performance_in_its_event() {
     }
     // Without the collection there is no machine to check.
     assert!(seen > 0 || machines.is_empty());
+}
+
+#[test]
+fn people_see_persistent_memory_with_its_domain_and_its_nearest_node() {
+    let folder = Folder::new("persistent");
+    let mut module = memory_affinity(4 << 30, 128 << 20, ProximityDomain(9));
+    module.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::NON_VOLATILE).into();
+    let srat =
+        TableBuilder::srat(3).entry(&memory_affinity(0, 1 << 30, ProximityDomain(0))).entry(&module).build();
+    let file = folder.file("srat", srat);
+    let range = json!({"base": 4_u64 << 30, "length": 128 << 20, "domain": 9, "node": 0, "persistent": true});
+    assert_eq!(events(std::slice::from_ref(&file)).1["persistent_ranges"], json!([range]));
+    let shown = run([file]).out;
+    let lines = "Persistent memory, from the SRAT\n\n  [mem 0x0000000100000000-0x0000000107ffffff], domain 9, nearest node 0, 128 MiB\n";
+    assert!(shown.contains(lines), "{shown}");
 }
