@@ -75,7 +75,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // What the machine is: memory, tables, nodes.
     let map = memory::read_memory_map(&mut boot_info.memory_regions);
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), &map.known);
-    let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
+    let topology = numa_topology::init(&tables, &map, parameters.numa);
     phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_allocator::init(&map, topology);

@@ -176,6 +176,13 @@ fn a_range_without_ram_makes_no_node() {
 }
 
 #[test]
+fn a_range_that_the_memory_map_reserves_is_no_finding() {
+    // Firmware reserves the chipset's PCI configuration space, as it does with the memory of SGX enclaves.
+    let reserved = memory_affinity(0xb000_0000, 256 * MIB, ProximityDomain(2));
+    assert_two_nodes(two_nodes().entry(&reserved), &[]);
+}
+
+#[test]
 fn memory_between_two_ranges_belongs_to_the_one_before() {
     let srat = cpus_in(3, 0, 1).entry(&memory(0, 128, 0)).entry(&memory(256, 256, 1));
     assert_two_nodes(srat, &[UNCOVERED]);

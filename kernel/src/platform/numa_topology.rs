@@ -4,6 +4,7 @@ use crate::arch;
 use crate::report::event_stream;
 use core::fmt::{self, Display};
 use events::{Event, PageCounts};
+use memory_map::MemoryMap;
 use parameters::Numa;
 use spin::{Mutex, MutexGuard, Once};
 use topology::{ApicMode, FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
@@ -22,12 +23,14 @@ pub fn get() -> &'static NumaTopology {
 }
 
 /// Builds the topology from the tables and says on the log what was found, and what was wrong.
-pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: Numa) -> &'static NumaTopology {
+pub fn init(tables: &[&'static [u8]], map: &MemoryMap, numa: Numa) -> &'static NumaTopology {
     TOPOLOGY.call_once(|| {
         let mut findings = reporter();
         let from_tables = Inputs::from_tables(tables.iter().copied(), &mut findings);
+        let (ram, known) = (&map.ram[..], &map.known[..]);
         let inputs = Inputs {
             ram,
+            known,
             boot_cpu: Some(arch::this_apic_id()),
             apic_mode: if arch::has_x2apic() { ApicMode::X2Apic } else { ApicMode::XApic },
             numa: mode(numa, ram),

@@ -66,12 +66,13 @@ pub struct AffinityRanges<'a> {
     /// All ranges of persistent memory, also those without RAM.
     persistent: Smallest<AffinityRange, MAX_PERSISTENT_RANGES>,
     ram: &'a [PhysRange],
+    known: &'a [PhysRange],
 }
 
 impl<'a> AffinityRanges<'a> {
-    /// Creates an empty list for a machine with this memory map.
-    pub const fn new(ram: &'a [PhysRange]) -> Self {
-        Self { ranges: Smallest::new(), persistent: Smallest::new(), ram }
+    /// Creates an empty list for a machine with this RAM and this memory of any use in its memory map.
+    pub const fn new(ram: &'a [PhysRange], known: &'a [PhysRange]) -> Self {
+        Self { ranges: Smallest::new(), persistent: Smallest::new(), ram, known }
     }
 
     /// Adds the range of an enabled entry.
@@ -114,14 +115,16 @@ impl<'a> AffinityRanges<'a> {
         Listed::Now
     }
 
-    /// Returns true if the range may contain RAM. Reports a plain range that does not.
+    /// Returns true if the range may contain RAM. Reports a plain range that contains neither RAM nor reserved memory.
     fn may_have_ram(&self, affinity: &AffinityRange, findings: &mut dyn Findings) -> bool {
         if self.ram.is_empty() {
             // Only a memory map tells which persistent memory is RAM.
             return !affinity.persistent;
         }
         let has_ram = pieces(self.ram, affinity.range).next().is_some();
-        if !has_ram && !affinity.is_window() {
+        // The memory map may reserve memory that exists, such as that of SGX enclaves.
+        let is_reserved = pieces(self.known, affinity.range).any(|piece| piece == affinity.range);
+        if !(has_ram || is_reserved || affinity.is_window()) {
             let &AffinityRange { range, domain, offset, .. } = affinity;
             report(offset, MemoryFault::NoRam { range, domain }, findings);
         }
@@ -182,7 +185,7 @@ fn frames_of(entry: SratMemory) -> Result<PhysRange, MemoryFault> {
     }
 }
 
-/// Returns the parts of `range` that the memory map lists as RAM.
+/// Returns the parts of `range` that are in these ranges of a memory map, which ascend.
 pub fn pieces(ram: &[PhysRange], range: PhysRange) -> impl Iterator<Item = PhysRange> {
     let first = ram.partition_point(|piece| piece.end <= range.start);
     let rest = ram.get(first..).unwrap_or_default().iter();

@@ -68,7 +68,7 @@ impl NumaTopology {
         let others = OtherCpus { absent, all_known: inputs.madt.is_some() };
         let mut cpu_domains = CpuDomains::new();
         cpu_domains.clear_for(&self.cpus);
-        let mut ranges = AffinityRanges::new(inputs.ram);
+        let mut ranges = AffinityRanges::new(inputs.ram, inputs.known);
         let mut reader = srat.reader();
         while let Some(entry) = reader.next(findings) {
             named.take(&entry);

@@ -22,6 +22,9 @@ pub struct Inputs<'a> {
     /// The RAM in the memory map, to the byte, in ascending order, without overlaps and with adjacent ranges merged. Empty
     /// if there is no map: then the memory is what the SRAT lists.
     pub ram: &'a [PhysRange],
+    /// All memory that the memory map lists, whatever its use, in ascending order, without overlaps and with adjacent ranges
+    /// merged. Empty if only the RAM is known.
+    pub known: &'a [PhysRange],
     /// The CPU that runs this code, or `None` if the tables are another machine's. Without a boot CPU and a MADT, the CPUs
     /// are those of the SRAT.
     pub boot_cpu: Option<ApicId>,

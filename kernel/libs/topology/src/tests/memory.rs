@@ -3,6 +3,7 @@ use acpi_tables::Action::{Dropped, Repaired};
 use acpi_tables::builder::TableBuilder;
 use acpi_tables::wire::SratMemoryAffinity;
 use std::vec::Vec;
+use units::PhysRange;
 
 use super::machine::*;
 
@@ -124,6 +125,26 @@ fn a_range_without_ram_is_dropped_and_others_are_not_cut_to_the_ram() {
         (ranges, reported),
         ([(0, 2 * MIB, 0)].to_vec(), [(112, "srat.memory.no-ram", Dropped)].to_vec())
     );
+}
+
+#[test]
+fn a_range_that_the_memory_map_reserves_is_no_memory_and_no_finding() {
+    // SGX enclave memory is in the SRAT, and reserved in the memory map.
+    let entries = [memory(0, 2 * MIB, 0), memory(8 * MIB, MIB, 0), memory(9 * MIB, 2 * MIB, 1)];
+    let srat = TableBuilder::srat(3).entry(&cpu(0, 0)).entries(entries);
+    let mut machine = Machine::of(srat, cpus([0])).with_ram(&[(0, 2 * MIB)]);
+    for (reserved, rules) in [
+        (&[PhysRange::new(8 * MIB, 11 * MIB)][..], &[][..]),
+        (&[PhysRange::new(8 * MIB, 9 * MIB), PhysRange::new(9 * MIB, 11 * MIB)], &[]),
+        (&[PhysRange::new(8 * MIB, 11 * MIB - 1)], &[(152, "srat.memory.no-ram", Dropped)]),
+        (&[PhysRange::new(8 * MIB + 1, 11 * MIB)], &[(112, "srat.memory.no-ram", Dropped)]),
+    ] {
+        machine.reserved = reserved.to_vec();
+        let (topology, reported) = machine.build();
+        check(&topology, &machine.ram);
+        assert_eq!((ranges(&topology), domains(&topology)), ([(0, 2 * MIB, 0)].to_vec(), [0].to_vec()));
+        assert_eq!(reported, rules);
+    }
 }
 
 #[test]
