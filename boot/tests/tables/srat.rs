@@ -262,6 +262,12 @@ fn of_two_tables_the_first_is_used() {
 }
 
 #[test]
+fn of_two_tables_the_sound_one_is_used() {
+    let empty = TableBuilder::srat(3);
+    assert_understood(&[empty, two_nodes()], &[("table.duplicate", "refused")], TWO_NODES, &[]);
+}
+
+#[test]
 fn a_device_handle_of_no_kind_is_left_out() {
     let device = DeviceHandle::Pci { segment: 0, bus: 1, device: 0, function: 0 };
     let mut initiator = generic_initiator(device, ProximityDomain(1));

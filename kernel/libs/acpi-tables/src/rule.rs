@@ -65,6 +65,8 @@ rules! {
     /// The table has no usable entry.
     SratEmpty = "srat.empty",
 
+    /// There is a SLIT, but no usable SRAT.
+    SlitSrat = "slit.srat",
     /// The SLIT's size does not match its matrix.
     SlitSize = "slit.size",
     /// A node's domain has no row in the SLIT.
@@ -85,6 +87,8 @@ rules! {
     /// The boot CPU is not among the enabled CPUs.
     MadtCpuBoot = "madt.cpu.boot",
 
+    /// There is an HMAT, but no usable SRAT.
+    HmatSrat = "hmat.srat",
     /// An HMAT structure's length does not fit its content or the table.
     HmatEntryLength = "hmat.entry.length",
     /// An HMAT structure's type is not in the specification.
@@ -103,13 +107,16 @@ rules! {
     HmatDomain = "hmat.domain",
     /// An initiator's domain has neither a CPU nor a generic initiator.
     HmatInitiator = "hmat.initiator",
-    /// A side cache has an invalid level, or two caches have the same level.
+    /// A side cache has an invalid level or no size, or two caches have the same level.
     HmatCache = "hmat.cache",
 
     /// An MSCT entry's length does not fit its structure or the table.
     MsctEntryLength = "msct.entry.length",
     /// The MSCT's offset of the domains is invalid, or a range of domains is empty.
     MsctDomains = "msct.domains",
+
+    /// The MSCT contradicts the nodes or itself.
+    MsctConflict = "msct.conflict",
 
     /// The root pointer does not lie in readable memory.
     RsdpMemory = "rsdp.memory",

@@ -1,17 +1,20 @@
 //! Builds a topology from firmware's tables and the memory map.
-use acpi_tables::{Finding, Findings, LimitFault, Msct, Signature, Srat, SratEntry, SratFault};
+use acpi_tables::{
+    Finding, Findings, HmatFault, LimitFault, Signature, SlitFault, Srat, SratEntry, SratFault,
+};
 use arrayvec::ArrayVec;
-use units::{MAX_NODES, NodeId, PhysAddr, PhysRange, ProximityDomain};
+use units::{MAX_NODES, NodeId, PhysRange, ProximityDomain};
 
 use crate::affinity_ranges::{AffinityRange, AffinityRanges};
 use crate::cpus::{AbsentCpus, CpuDomain, CpuDomains, OtherCpus};
 use crate::domains::Domains;
 use crate::fake::Cuts;
 use crate::initiators::Named;
+use crate::limits;
 use crate::persistent;
 use crate::sweep::sweep;
 use crate::uncovered::{cover, hull_of};
-use crate::{Cpu, Inputs, Limits, MAX_RANGES, MemoryRange, Node, NumaMode, NumaTopology, Source};
+use crate::{Cpu, Inputs, MAX_RANGES, MemoryRange, Node, NumaMode, NumaTopology, Source};
 
 impl NumaTopology {
     /// Builds the topology of the machine that `inputs` describes, and reports faults in the tables to `findings`.
@@ -53,7 +56,12 @@ impl NumaTopology {
         persistent::place(&mut self.persistent, &self.nodes, slit);
         let hmat = inputs.hmat.as_ref().filter(|_| self.source == Source::Srat);
         self.performance.read(&self.nodes, &named, hmat, findings);
-        self.limits = inputs.msct.as_ref().map(|msct| read_limits(msct, findings));
+        let nodes = if self.source == Source::Srat { &self.nodes[..] } else { &[] };
+        let ranges = if self.source == Source::Srat { &self.ranges[..] } else { &[] };
+        self.limits = inputs.msct.as_ref().map(|msct| limits::read(msct, nodes, ranges, findings));
+        if self.source == Source::None {
+            report_unused(inputs, findings);
+        }
     }
 
     /// Creates the nodes that the SRAT describes. Returns false and changes nothing if the SRAT has no usable entry.
@@ -155,13 +163,13 @@ impl NumaTopology {
     }
 }
 
-/// Reads the machine's limits. Reads those of single domains only to report faults.
-fn read_limits(msct: &Msct<'_>, findings: &mut dyn Findings) -> Limits {
-    msct.domains(findings).for_each(drop);
-    Limits {
-        domains: msct.max_domains(),
-        clock_domains: msct.max_clock_domains(),
-        address: PhysAddr(msct.max_address()),
+/// Reports tables that say nothing without an SRAT.
+fn report_unused(inputs: &Inputs<'_>, findings: &mut dyn Findings) {
+    if inputs.slit.is_some() {
+        findings.report(Finding::new(Signature::SLIT, 0, SlitFault::WithoutSrat));
+    }
+    if inputs.hmat.is_some() {
+        findings.report(Finding::new(Signature::HMAT, 0, HmatFault::WithoutSrat));
     }
 }
 

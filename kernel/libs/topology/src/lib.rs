@@ -25,6 +25,7 @@ mod initiators;
 mod inputs;
 #[cfg(any(test, feature = "invariants"))]
 pub mod invariants;
+mod limits;
 mod measure;
 mod numa_topology;
 mod performance;

@@ -9,6 +9,7 @@ mod hmat_structures;
 mod machine;
 mod memory;
 mod model;
+mod msct;
 mod nodes;
 mod overlaps;
 mod persistent;

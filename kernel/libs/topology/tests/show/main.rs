@@ -102,7 +102,7 @@ fn any_subset_of_the_tables_gives_a_topology() {
     let (rules, topology) = events(&[slit]);
     assert_eq!(
         (rules, &topology["source"], &topology["distances"]),
-        (vec![], &json!("none"), &json!([[10]]))
+        (vec!["slit.srat".into()], &json!("none"), &json!([[10]]))
     );
 }
 
