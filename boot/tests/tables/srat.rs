@@ -220,6 +220,13 @@ fn a_cpu_in_two_domains_is_in_the_lower() {
 }
 
 #[test]
+fn cpus_whose_ids_differ_by_a_constant_are_placed_by_it() {
+    let srat = TableBuilder::srat(3).entries([cpu(16, 0), cpu(17, 0), cpu(18, 1), cpu(19, 1)]);
+    let srat = srat.entry(&memory(0, 256, 0)).entry(&memory(256, 256, 1));
+    assert_two_nodes(srat, &[("srat.cpu.offset", "mended")]);
+}
+
+#[test]
 fn a_cpu_that_is_not_there_makes_no_node() {
     assert_two_nodes(two_nodes().entry(&cpu(77, 9)), &[("srat.cpu.unknown", "dropped")]);
 }

@@ -46,6 +46,8 @@ rules! {
     SratCpuDuplicate = "srat.cpu.duplicate",
     /// An entry names a CPU that the MADT does not list.
     SratCpuUnknown = "srat.cpu.unknown",
+    /// The APIC ids differ from those of the MADT by a constant.
+    SratCpuOffset = "srat.cpu.offset",
     /// No entry names a CPU that the MADT lists.
     SratCpuMissing = "srat.cpu.missing",
     /// A memory range is empty.

@@ -1,11 +1,12 @@
 //! Builds a topology from firmware's tables and the memory map.
 use acpi_tables::{
-    Finding, Findings, HmatFault, LimitFault, Signature, SlitFault, Srat, SratEntry, SratFault,
+    Finding, Findings, HmatFault, LimitFault, Signature, SlitFault, Srat, SratCpu, SratEntry, SratFault,
 };
 use arrayvec::ArrayVec;
 use units::{MAX_NODES, NodeId, PhysRange, ProximityDomain};
 
 use crate::affinity_ranges::{AffinityRange, AffinityRanges};
+use crate::apic_offset::ApicOffset;
 use crate::cpus::{AbsentCpus, CpuDomain, CpuDomains, OtherCpus};
 use crate::domains::Domains;
 use crate::fake::Cuts;
@@ -77,11 +78,18 @@ impl NumaTopology {
         let mut cpu_domains = CpuDomains::new();
         cpu_domains.clear_for(&self.cpus);
         let mut ranges = AffinityRanges::new(inputs.ram, inputs.known);
+        let apic_offset = match inputs.madt {
+            Some(_) => ApicOffset::find(srat, &self.cpus, absent, findings),
+            None => ApicOffset::default(),
+        };
         let mut reader = srat.reader();
         while let Some(entry) = reader.next(findings) {
             named.take(&entry);
             match entry {
-                SratEntry::Cpu(cpu) if cpu.enabled => cpu_domains.take(cpu, &self.cpus, others, findings),
+                SratEntry::Cpu(cpu) if cpu.enabled => {
+                    let cpu = SratCpu { apic_id: apic_offset.apply(cpu.apic_id), ..cpu };
+                    cpu_domains.take(cpu, &self.cpus, others, findings);
+                }
                 SratEntry::Memory(memory) if memory.enabled => ranges.take(memory, findings),
                 _ => {}
             }

@@ -205,7 +205,7 @@ impl Cpus {
 }
 
 /// Returns the CPUs of the SRAT's enabled entries, in its order.
-fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item = SratCpu> {
+pub fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item = SratCpu> {
     srat.entries(findings).filter_map(|entry| match entry {
         SratEntry::Cpu(cpu) if cpu.enabled => Some(cpu),
         _ => None,

@@ -12,6 +12,7 @@
 extern crate std;
 
 mod affinity_ranges;
+mod apic_offset;
 mod build;
 mod cpus;
 mod description;

@@ -14,6 +14,7 @@ pub enum SratFault {
     DomainWide { written: ProximityDomain, used: ProximityDomain },
     CpuInTwoDomains { apic_id: ApicId, used: ProximityDomain, other: ProximityDomain },
     CpuUnknown { apic_id: ApicId, domain: ProximityDomain },
+    CpuOffset { written: ApicId, used: ApicId },
     CpuMissing { apic_id: ApicId, node: NodeId, neighbour: Option<ApicId> },
     Empty,
 }
@@ -26,6 +27,7 @@ impl SratFault {
             Self::DomainWide { .. } => (Rule::SratDomainWide, Repaired),
             Self::CpuInTwoDomains { .. } => (Rule::SratCpuDuplicate, Dropped),
             Self::CpuUnknown { .. } => (Rule::SratCpuUnknown, Dropped),
+            Self::CpuOffset { .. } => (Rule::SratCpuOffset, Repaired),
             Self::CpuMissing { .. } => (Rule::SratCpuMissing, Repaired),
             Self::Empty => (Rule::SratEmpty, Refused),
         }
@@ -52,6 +54,13 @@ impl fmt::Display for SratFault {
             }
             Self::CpuUnknown { apic_id, domain } => {
                 write!(out, "APIC {:#x} of domain {domain} is not one of the machine's CPUs", apic_id.0)
+            }
+            Self::CpuOffset { written, used } => {
+                write!(
+                    out,
+                    "the APIC ids from {:#x} on are those of the MADT from {:#x} on; CPUs are placed by this difference",
+                    written.0, used.0
+                )
             }
             Self::CpuMissing { apic_id, node, neighbour: Some(neighbour) } => {
                 write!(

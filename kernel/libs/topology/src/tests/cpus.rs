@@ -147,6 +147,45 @@ fn cpus_beyond_the_limit_are_dropped_but_never_the_boot_cpu() {
     assert_eq!(full.len(), 2);
 }
 
+#[test]
+fn apic_ids_that_differ_by_a_constant_are_placed_by_it_with_one_finding() {
+    // A public report: the MADT has ids from 16 on, the SRAT from 0 on. Then a difference the other way, one where the ids
+    // overlap, and one with empty slots below and above the CPUs.
+    for (madt, absent, in_srat) in [
+        (16..24, 0..0, 0..8),
+        (0..8, 0..0, 16..24),
+        (0..8, 0..0, 4..12),
+        (16..18, 18..24, 0..8),
+        (20..24, 16..20, 0..8),
+    ] {
+        let first = madt.start;
+        let half = (madt.start + madt.end) / 2;
+        let offset =
+            in_srat.start as i64 - first.min(if absent.is_empty() { first } else { absent.start }) as i64;
+        let domain = |id: u32| u32::from((i64::from(id) - offset) >= half as i64);
+        let table = cpus(madt.clone().map(|id| id as u8)).entries(absent.map(absent_cpu));
+        let entries: Vec<_> = in_srat.map(|id| cpu(id, domain(id))).collect();
+        let (topology, reported) = Machine::of(srat(entries), table).build();
+        check(&topology, &[]);
+        let expected: Vec<_> = madt.map(|id: u32| (id, usize::from(id >= half))).collect();
+        assert_eq!(placed(&topology), expected);
+        assert_eq!(reported, [(48, "srat.cpu.offset", Repaired)]);
+    }
+}
+
+#[test]
+fn apic_ids_that_do_not_all_differ_by_one_constant_are_not_placed_by_it() {
+    for in_srat in [&[16, 17, 18, 20][..], &[16, 17, 18], &[16, 17, 18, 19, 20], &[0, 1, 2, 19]] {
+        let entries: Vec<_> = in_srat.iter().map(|&id| cpu(id, 1)).collect();
+        let (_, reported) = Machine::of(srat(entries), cpus(0..4)).build();
+        assert!(!reported.is_empty());
+        assert!(reported.iter().all(|reported| reported.1 != "srat.cpu.offset"), "{in_srat:?}");
+    }
+    // One CPU shows no constant.
+    let (_, reported) = Machine::of(srat([cpu(7, 1)]), cpus([0])).build();
+    assert_eq!(reported, [(48, "srat.cpu.unknown", Dropped), (0, "srat.cpu.missing", Repaired)]);
+}
+
 /// The entries of a public report from a coreboot board: one absurd id, four times.
 const ABSURD: [u32; 4] = [0x1716_1514; 4];
 
