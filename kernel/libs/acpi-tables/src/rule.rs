@@ -99,7 +99,7 @@ rules! {
     HmatMatrixKind = "hmat.matrix.kind",
     /// A matrix or its lists go past the end of the structure.
     HmatMatrixSize = "hmat.matrix.size",
-    /// A matrix's unit is 0.
+    /// A matrix's unit is 0, or gives latencies that memory cannot have.
     HmatUnit = "hmat.unit",
     /// A value is too large for the kernel to keep.
     HmatValue = "hmat.value",

@@ -17,6 +17,7 @@ pub enum HmatFault {
     MatrixShort { needed: u64, have: u32 },
     HandlesShort { handles: u16, have: u32 },
     NoUnit,
+    LatencySmall { largest: u64, in_tenths: bool },
     ValueTooLarge { from: ProximityDomain, to: ProximityDomain, used: u32, count: u32 },
     ValueConflict { from: ProximityDomain, to: ProximityDomain, count: u32 },
     InitiatorConflict { memory: ProximityDomain, used: ProximityDomain, other: ProximityDomain },
@@ -39,6 +40,7 @@ impl HmatFault {
             Self::MatrixShort { .. } => (Rule::HmatMatrixSize, Repaired),
             Self::HandlesShort { .. } => (Rule::HmatEntryLength, Repaired),
             Self::NoUnit => (Rule::HmatUnit, Dropped),
+            Self::LatencySmall { .. } => (Rule::HmatUnit, Repaired),
             Self::ValueTooLarge { .. } => (Rule::HmatValue, Repaired),
             Self::ValueConflict { .. } | Self::InitiatorConflict { .. } => (Rule::HmatConflict, Repaired),
             Self::InitiatorUnknown { .. } | Self::MemoryUnknown { .. } => (Rule::HmatDomain, Dropped),
@@ -73,6 +75,13 @@ impl fmt::Display for HmatFault {
                 write!(out, "a side cache has {have} of its {handles} SMBIOS handles")
             }
             Self::NoUnit => write!(out, "the matrix's unit is 0; the matrix is skipped"),
+            Self::LatencySmall { largest, in_tenths } => {
+                write!(out, "the largest latency is {largest} ps, which is too small for memory; ")?;
+                match in_tenths {
+                    true => write!(out, "the values are read in tenths of nanoseconds"),
+                    false => write!(out, "the values are used as they are"),
+                }
+            }
             Self::ValueTooLarge { from, to, used, count } => {
                 write!(
                     out,
