@@ -143,6 +143,8 @@ rules! {
     CpusFull = "cpus.full",
     /// There are more memory ranges than the kernel has room for.
     RangesFull = "ranges.full",
+    /// There are more generic initiators and ports than the kernel has room for.
+    DevicesFull = "devices.full",
     /// There are more side caches than the kernel has room for.
     CachesFull = "caches.full",
     /// There are more tables than the kernel reads.

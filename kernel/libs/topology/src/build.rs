@@ -8,6 +8,7 @@ use units::{MAX_NODES, NodeId, PhysRange, ProximityDomain};
 use crate::affinity_ranges::{AffinityRange, AffinityRanges};
 use crate::apic_offset::ApicOffset;
 use crate::cpus::{AbsentCpus, CpuDomain, CpuDomains, OtherCpus};
+use crate::devices::NamedDevices;
 use crate::domains::Domains;
 use crate::fake::Cuts;
 use crate::initiators::Named;
@@ -34,6 +35,7 @@ impl NumaTopology {
         self.nodes.clear();
         self.ranges.clear();
         self.persistent.clear();
+        self.devices.clear();
         self.source = match (inputs.numa, &inputs.srat) {
             (NumaMode::Off, _) => Source::Off,
             (NumaMode::Fake(_), _) => Source::Fake,
@@ -53,10 +55,10 @@ impl NumaTopology {
         // SLIT and HMAT use the SRAT's domains. Nodes from elsewhere have other domains.
         let slit = inputs.slit.as_ref().filter(|_| self.source == Source::Srat);
         self.distances.read(&self.nodes, slit, findings);
-        self.fallback.read(&self.nodes, &self.distances);
         persistent::place(&mut self.persistent, &self.nodes, slit);
         let hmat = inputs.hmat.as_ref().filter(|_| self.source == Source::Srat);
-        self.performance.read(&self.nodes, &named, hmat, findings);
+        self.performance.read(&self.nodes, &named, &self.devices, hmat, findings);
+        self.fallback.read(&self.nodes, &self.distances, &self.performance);
         let nodes = if self.source == Source::Srat { &self.nodes[..] } else { &[] };
         let ranges = if self.source == Source::Srat { &self.ranges[..] } else { &[] };
         self.limits = inputs.msct.as_ref().map(|msct| limits::read(msct, nodes, ranges, findings));
@@ -82,9 +84,11 @@ impl NumaTopology {
             Some(_) => ApicOffset::find(srat, &self.cpus, absent, findings),
             None => ApicOffset::default(),
         };
+        let mut devices = NamedDevices::new();
         let mut reader = srat.reader();
         while let Some(entry) = reader.next(findings) {
             named.take(&entry);
+            devices.take(&entry, findings);
             match entry {
                 SratEntry::Cpu(cpu) if cpu.enabled => {
                     let cpu = SratCpu { apic_id: apic_offset.apply(cpu.apic_id), ..cpu };
@@ -94,6 +98,7 @@ impl NumaTopology {
                 _ => {}
             }
         }
+        self.devices.extend(devices.items().iter().copied());
         persistent::extend(&mut self.persistent, ranges.persistent());
         let ranges = ranges.in_order();
         let domains = choose_domains(&mut cpu_domains, ranges, findings);
@@ -101,6 +106,7 @@ impl NumaTopology {
         self.number_nodes(&domains, &cpu_domains);
         if self.nodes.is_empty() {
             self.persistent.clear();
+            self.devices.clear();
             findings.report(Finding::new(Signature::SRAT, 0, SratFault::Empty));
             return false;
         }

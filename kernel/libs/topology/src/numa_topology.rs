@@ -3,14 +3,15 @@ use arrayvec::ArrayVec;
 use units::{ApicId, MAX_NODES, NodeId, PhysAddr};
 
 use crate::cpus::Cpus;
+use crate::devices::Devices;
 use crate::distances::Distances;
 use crate::fallback::Fallback;
 use crate::persistent::PersistentRanges;
-use crate::{Cpu, Limits, MAX_RANGES, MemoryRange, Node, Performance, PersistentRange, Source};
+use crate::{Cpu, Device, Limits, MAX_RANGES, MemoryRange, Node, Performance, PersistentRange, Source};
 
 /// A machine's nodes with their CPUs, memory and distances.
 ///
-/// The value has about 360 KiB, most of which is never touched. A kernel keeps it in a static and fills it with
+/// The value has about 450 KiB, most of which is never touched. A kernel keeps it in a static and fills it with
 /// [`NumaTopology::rebuild`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NumaTopology {
@@ -19,6 +20,7 @@ pub struct NumaTopology {
     pub(crate) cpus: Cpus,
     pub(crate) ranges: ArrayVec<MemoryRange, MAX_RANGES>,
     pub(crate) persistent: PersistentRanges,
+    pub(crate) devices: Devices,
     pub(crate) distances: Distances,
     pub(crate) fallback: Fallback,
     pub(crate) performance: Performance,
@@ -33,6 +35,7 @@ impl NumaTopology {
         cpus: Cpus::EMPTY,
         ranges: ArrayVec::new_const(),
         persistent: PersistentRanges::new_const(),
+        devices: Devices::new_const(),
         distances: Distances::EMPTY,
         fallback: Fallback::EMPTY,
         performance: Performance::EMPTY,
@@ -97,6 +100,12 @@ impl NumaTopology {
     #[must_use]
     pub fn persistent_ranges(&self) -> &[PersistentRange] {
         &self.persistent
+    }
+
+    /// Returns the generic initiators and ports that the SRAT names: initiators first, each kind ordered by domain.
+    #[must_use]
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
     }
 
     /// Returns the distance from one node's CPUs to another node's memory: 10 for the own node, 255 for unreachable.

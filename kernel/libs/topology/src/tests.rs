@@ -1,6 +1,7 @@
 //! Tests of the topology: a module for each family of rules, and properties that hold for any machine and any bytes.
 mod bits;
 mod cpus;
+mod devices;
 mod distances;
 mod fake;
 mod hmat;

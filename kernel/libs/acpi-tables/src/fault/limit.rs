@@ -15,6 +15,7 @@ pub enum LimitFault {
     Cpus { apic_id: ApicId, limit: usize },
     Ranges { range: PhysRange, limit: usize },
     PersistentRanges { range: PhysRange, limit: usize },
+    Devices { domain: ProximityDomain, limit: usize },
     RamRanges { limit: usize },
 }
 
@@ -25,6 +26,7 @@ impl LimitFault {
             Self::Domains { .. } => (Rule::DomainsFull, Dropped),
             Self::Cpus { .. } => (Rule::CpusFull, Dropped),
             Self::Ranges { .. } | Self::PersistentRanges { .. } => (Rule::RangesFull, Dropped),
+            Self::Devices { .. } => (Rule::DevicesFull, Dropped),
             Self::RamRanges { .. } => (Rule::RangesFull, Repaired),
         }
     }
@@ -44,6 +46,9 @@ impl fmt::Display for LimitFault {
             }
             Self::PersistentRanges { range, limit } => {
                 write!(out, "there is room for {limit} persistent ranges; {} is not listed", Inclusive(range))
+            }
+            Self::Devices { domain, limit } => {
+                write!(out, "there is room for {limit} devices; one of domain {domain} is not listed")
             }
             Self::RamRanges { limit } => {
                 write!(out, "there is room for {limit} memory ranges; the last one takes all further RAM")

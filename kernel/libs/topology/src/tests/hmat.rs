@@ -248,3 +248,52 @@ fn latencies_below_5_ns_are_read_in_tenths_of_nanoseconds_in_revision_1_and_repo
         assert_eq!(Machine { hmat: Some(table), ..Machine::two_nodes() }.build().1, []);
     }
 }
+
+/// Returns the fallback order of node 0 of four nodes, whose distances are these and whose read latencies are those.
+fn fallback_of_first(slit: Option<&[u8]>, latencies: &[u16]) -> Vec<usize> {
+    let srat =
+        TableBuilder::srat(3).entry(&cpu(0, 0)).entries((0..4).map(|n| memory(u64::from(n) * MIB, MIB, n)));
+    let matrix = latency_and_bandwidth(READ_LATENCY, 1000, &[0], &[0, 1, 2, 3], latencies);
+    let machine = Machine {
+        slit: slit.map(|row| TableBuilder::slit(4, &row.repeat(4)).build()),
+        hmat: Some(TableBuilder::hmat(2).entry(&matrix[..]).build()),
+        ..Machine::of(srat, cpus([0]))
+    };
+    let (topology, _) = machine.build();
+    check(&topology, &[]);
+    topology.fallback(node(0)).iter().map(|node| node.index()).collect()
+}
+
+#[test]
+fn latency_breaks_ties_of_distances() {
+    // Without a SLIT, or with equal distances.
+    for slit in [None, Some(&[10, 20, 20, 20][..])] {
+        assert_eq!(fallback_of_first(slit, &[80, 300, 100, 200]), [0, 2, 3, 1]);
+        assert_eq!(fallback_of_first(slit, &[80, 100, 100, 100]), [0, 1, 2, 3], "equal latencies");
+        assert_eq!(fallback_of_first(slit, &[80, 0, 0xffff, 100]), [0, 3, 1, 2], "unknown, unreachable");
+        assert_eq!(fallback_of_first(slit, &[900, 800, 100, 200]), [0, 2, 3, 1], "the node itself is first");
+    }
+    // Distances have precedence.
+    assert_eq!(fallback_of_first(Some(&[10, 20, 30, 20]), &[80, 300, 100, 200]), [0, 3, 1, 2]);
+}
+
+#[test]
+fn values_for_generic_ports_are_kept_for_each_initiator() {
+    let port = |domain| generic_port(DEVICE, ProximityDomain(domain));
+    // Domain 1 is a node and has a port. Domain 7 has two ports of one domain.
+    let srat = TableBuilder::srat(3)
+        .entry(&cpu(0, 0))
+        .entries([memory(0, MIB, 0), memory(MIB, MIB, 1)])
+        .entries([port(7), port(1), port(7)]);
+    let matrix = latency_and_bandwidth(READ_LATENCY, 1000, &[0], &[0, 1, 7, 9], &[80, 90, 250, 1]);
+    let hmat = Some(TableBuilder::hmat(2).entry(&matrix[..]).build());
+    let (topology, reported) = Machine { hmat, ..Machine::of(srat, cpus([0])) }.build();
+    assert_eq!(reported, [(40, "hmat.domain", Dropped)]);
+    let performance = topology.performance().unwrap();
+    assert_eq!(performance.ports(), [ProximityDomain(1), ProximityDomain(7)]);
+    let latency =
+        |domain| performance.reach_port(0, ProximityDomain(domain)).map(|reach| reach.read_latency_ps);
+    assert_eq!([latency(1), latency(7), latency(9)], [Some(Known(90_000)), Some(Known(250_000)), None]);
+    assert_eq!(read_latencies(&topology), [[Known(80_000), Known(90_000)]]);
+    assert_eq!(performance.reach_port(1, ProximityDomain(7)), None);
+}

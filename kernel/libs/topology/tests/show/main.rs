@@ -30,13 +30,13 @@ fn the_topology_event_keeps_the_contract_with_slots_marked_and_no_pages() {
     assert_eq!(rules, [""; 0]);
     let memory = |base: u64| json!({"base": base << 20, "length": 256 << 20});
     let slot = json!({"base": 512 << 20, "length": 256 << 20, "hotplug": true});
-    let node = |id: u32, domain: u32, cpus: [u32; 2], memory: Value| json!({"id": id, "domain": domain, "cpus": cpus, "memory": memory, "pages_total": 0, "pages_free": 0});
+    let node = |id: u32, domain: u32, cpus: [u32; 2], apic_ids: [u32; 2], memory: Value| json!({"id": id, "domain": domain, "cpus": cpus, "apic_ids": apic_ids, "memory": memory, "pages_total": 0, "pages_free": 0});
     assert_eq!(
         topology,
         json!({
             "event": "topology",
             "source": "srat",
-            "nodes": [node(0, 0, [1, 2], json!([memory(0)])), node(1, 7, [0, 3], json!([memory(256), slot]))],
+            "nodes": [node(0, 0, [1, 2], [0, 1], json!([memory(0)])), node(1, 7, [0, 3], [2, 3], json!([memory(256), slot]))],
             "distances": [[10, 31], [20, 10]],
             "fallback": [[0, 1], [1, 0]],
         })

@@ -33,9 +33,11 @@ fn srat() -> Vec<u8> {
 
 fn hmat() -> Vec<u8> {
     let domains = [0, 7];
+    // Domain 6 has only a port.
+    let latencies = [1600, 2601, 3000, 0, UNREACHABLE, 0];
     TableBuilder::hmat(2)
         .entry(&attachment(ProximityDomain(7), Some(ProximityDomain(0))))
-        .entry(&latency_and_bandwidth(READ_LATENCY, 50, &[0, 5], &domains, &[1600, 2601, 0, UNREACHABLE])[..])
+        .entry(&latency_and_bandwidth(READ_LATENCY, 50, &[0, 5], &[0, 7, 6], &latencies)[..])
         .entry(&latency_and_bandwidth(WRITE_BANDWIDTH, 1000, &[0], &domains, &[80, 40])[..])
         .entry(&side_cache(ProximityDomain(7), 64 << 20, [1, 1, 1, 2], 64, &[])[..])
         .build()
@@ -67,8 +69,22 @@ fn the_topology_event_contains_the_hmats_values() {
             "side_caches": [{
                 "node": 1, "level": 1, "levels": 1, "size": 64 << 20, "line_size": 64, "associativity": 1, "write_policy": 2,
             }],
+            "ports": [{
+                "domain": 6, "read_latency_ps": [150_000, null], "write_latency_ps": [null, null],
+                "read_bandwidth_mbps": [null, null], "write_bandwidth_mbps": [null, null],
+            }],
         })
     );
+}
+
+#[test]
+fn the_topology_event_contains_devices_and_limits() {
+    let folder = Folder::new("devices");
+    let (_, topology) = events(&files(&folder));
+    assert_eq!(topology["generic_initiators"], json!([{"domain": 5, "handle": "PCI 0000:17:02.1"}]));
+    assert_eq!(topology["generic_ports"], json!([{"domain": 6, "handle": "ACPI ACPI0016 (UID 3)"}]));
+    assert_eq!(topology["limits"], json!({"domains": 8, "clock_domains": 1, "address": (1_u64 << 40) - 1}));
+    assert_eq!(topology["nodes"][0]["apic_ids"], json!([0, 1]));
 }
 
 #[test]
@@ -91,9 +107,9 @@ fn people_see_latency_bandwidth_attachments_side_caches_devices_and_limits() {
     assert!(!shown.out.contains("skipped"), "{}", shown.out);
     for lines in [
         "Latency and bandwidth from a row's domain to a column's node, from the HMAT\n",
-        "\n  read latency (ns)\n      domain       0       1\n           0      80 130.050\n           5       ?       -\n",
+        "\n  read latency (ns)\n      domain       0       1       port 6\n           0      80 130.050          150\n           5       ?       -            ?\n",
         "\n  write latency (ns): unspecified\n",
-        "\n  write bandwidth (MB/s)\n      domain       0       1\n           0   80000   40000\n",
+        "\n  write bandwidth (MB/s)\n      domain       0       1       port 6\n           0   80000   40000            ?\n",
         "  memory of node 1 is attached to domain 0\n",
         "  node 1 has a side cache of 65536 KiB, level 1 of 1, direct mapped, write-through, lines of 64 bytes\n",
         "  initiator  domain          5  PCI 0000:17:02.1\n",
