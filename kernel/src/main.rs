@@ -73,7 +73,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // The machine: its memory, firmware's tables, the nodes.
     let map = memory::read_memory_map(&mut boot_info.memory_regions);
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), &map.known);
-    let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
+    let topology = numa_topology::init(&tables, &map, parameters.numa);
     clock_tables::init(&tables);
     phases::end("topology");
     // The page allocator, with free lists for each node. The heaps take their pages from it.

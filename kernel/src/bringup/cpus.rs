@@ -63,7 +63,12 @@ pub fn start_other_cpus() {
             clock::compare_with(threads.cpu());
             report_started(ids[index], threads.idle_thread());
         }
-        _ => report_missing(ids[index]),
+        _ => {
+            let (id, apic) = (ids[index], starts[index].apic.0);
+            // In hex, as in findings about firmware's tables.
+            log::error!(target: "cpu", "CPU {id} (APIC {apic:#x}) did not answer its startup messages; it stays off");
+            report_missing(id);
+        }
     };
     // SAFETY: `start_frames` has reserved the frames for this call and never frees them. `create_other_cpus` has created each CPU,
     // which does not run yet, and allocated its stack. The argument is the `Cpu` that `other_cpu_main` expects.
@@ -81,7 +86,7 @@ fn create_other_cpus(boot_cpu: CpuId) -> (Vec<CpuId>, Vec<StartCpu>) {
                 created.push((of.id, StartCpu { apic: of.apic_id, stack_top: stack.top, argument }));
             }
             None => {
-                log::error!(target: "cpu", "there is no memory for CPU {}", of.id);
+                log::error!(target: "cpu", "there is no memory for CPU {}; it stays off", of.id);
                 report_missing(of.id);
             }
         }
@@ -98,12 +103,10 @@ fn report_started(id: CpuId, thread: &Thread) {
     event_stream::send(&Event::Thread { id: thread.id.0, name, cpu: id.0, node });
 }
 
-/// Reports on both ports that a CPU did not start. The verdict is failure.
+/// Sends the event that a CPU is not online. The caller has logged the reason. The verdict is failure.
 fn report_missing(id: CpuId) {
-    let cpu = &cpu_topology::cpus()[id.index()];
-    log::error!(target: "cpu", "CPU {id} (APIC {}) did not start; boot continues without it", cpu.apic_id);
     verdict::fail();
-    send_event(cpu, false);
+    send_event(&cpu_topology::cpus()[id.index()], false);
 }
 
 fn send_event(cpu: &topology::Cpu, online: bool) {

@@ -1,11 +1,13 @@
 //! The machine's [`NumaTopology`]: built once from firmware's tables and reported on both serial ports.
 use super::findings::reporter;
+use crate::arch;
 use crate::report::event_stream;
 use core::fmt::{self, Display};
 use events::{Event, PageCounts};
+use memory_map::MemoryMap;
 use parameters::Numa;
 use spin::{Mutex, MutexGuard, Once};
-use topology::{FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
+use topology::{ApicMode, FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
 use units::{NodeId, PhysRange};
 
 /// The memory of the topology, which is too large for a stack.
@@ -21,12 +23,19 @@ pub fn get() -> &'static NumaTopology {
 }
 
 /// Builds the topology from the tables. Logs the topology, and what was wrong in the tables.
-pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: Numa) -> &'static NumaTopology {
+pub fn init(tables: &[&'static [u8]], map: &MemoryMap, numa: Numa) -> &'static NumaTopology {
     TOPOLOGY.call_once(|| {
         let mut findings = reporter();
         let from_tables = Inputs::from_tables(tables.iter().copied(), &mut findings);
-        let inputs =
-            Inputs { ram, boot_cpu: Some(crate::arch::this_apic_id()), numa: mode(numa, ram), ..from_tables };
+        let (ram, known) = (&map.ram[..], &map.known[..]);
+        let inputs = Inputs {
+            ram,
+            known,
+            boot_cpu: Some(arch::this_apic_id()),
+            apic_mode: if arch::has_x2apic() { ApicMode::X2Apic } else { ApicMode::XApic },
+            numa: mode(numa, ram),
+            ..from_tables
+        };
         // `call_once` calls this once, so the lock is free. It is kept for good.
         let topology = MutexGuard::leak(STORAGE.lock());
         topology.rebuild(&inputs, &mut findings);
@@ -64,6 +73,9 @@ fn log_topology(topology: &NumaTopology) {
     }
     for from in topology.nodes() {
         log::info!(target: "numa", "distances {}:{}", from.id, row(topology.distances_from(from.id)));
+    }
+    for range in topology.persistent_ranges() {
+        log::info!(target: "numa", "persistent {range}");
     }
     log_performance(topology);
 }

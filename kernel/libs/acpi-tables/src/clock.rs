@@ -25,7 +25,7 @@ pub fn find_hpet<'a>(
 ) -> Option<PhysAddr> {
     // Several tables are no fault, so the others are hidden from the check for duplicates.
     let first = tables.into_iter().find(|bytes| bytes.starts_with(&Signature::HPET.0));
-    let bytes = find(first, Signature::HPET, size_of::<HpetTable>(), findings)?;
+    let bytes = find(first, Signature::HPET, size_of::<HpetTable>(), &|_, _| Some(()), findings)?;
     let (table, _) = HpetTable::ref_from_prefix(bytes).ok()?;
     let base = table.base_address;
     let is_present = base.address_space == GenericAddress::MEMORY && base.address.get() != 0;
@@ -33,12 +33,17 @@ pub fn find_hpet<'a>(
 }
 
 /// Returns the PM timer, or `None` if no FADT gives its place, or if that is not an I/O port. See
-/// [`find_srat`](crate::find_srat) for `tables`.
+/// [`find_srat`](crate::find_srat) for `tables` and for the choice among several.
 pub fn find_pm_timer<'a>(
-    tables: impl IntoIterator<Item = &'a [u8]>,
+    tables: impl IntoIterator<Item = &'a [u8]> + Clone,
     findings: &mut dyn Findings,
 ) -> Option<PmTimer> {
-    let bytes = find(tables, Signature::FADT, size_of::<FadtHeader>(), findings)?;
+    let read = |bytes, _: &mut dyn Findings| pm_timer(bytes).map(drop);
+    find(tables, Signature::FADT, size_of::<FadtHeader>(), &read, findings).and_then(pm_timer)
+}
+
+/// Returns the PM timer that this FADT describes, or `None` if it describes none at an I/O port.
+fn pm_timer(bytes: &[u8]) -> Option<PmTimer> {
     let (fadt, _) = FadtHeader::ref_from_prefix(bytes).ok()?;
     let flags = fadt.flags.get();
     if flags & FadtHeader::HARDWARE_REDUCED != 0 || fadt.pm_timer_length != 4 {

@@ -53,11 +53,15 @@ impl Message {
     }
 }
 
+/// Returns true if the APICs have x2APIC mode, which [`init_this_cpu`] then uses.
+pub fn has_x2apic() -> bool {
+    core::arch::x86_64::__cpuid(1).ecx & (1 << 21) != 0
+}
+
 /// Switches the running CPU's APIC on, with its timer in one-shot mode.
 pub fn init_this_cpu() {
-    let has_x2apic = core::arch::x86_64::__cpuid(1).ecx & (1 << 21) != 0;
     let (frame, flags) = ApicBase::read();
-    let mode = if has_x2apic {
+    let mode = if has_x2apic() {
         X2APIC.store(true, Ordering::Relaxed);
         ApicBaseFlags::LAPIC_ENABLE | ApicBaseFlags::X2APIC_ENABLE
     } else {

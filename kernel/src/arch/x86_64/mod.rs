@@ -27,8 +27,8 @@ mod timer;
 pub mod vectors;
 
 pub use apic::{
-    end_of_interrupt, frame as apic_frame, init_this_cpu as init_apic, request_drain, request_shootdown,
-    stop_cpu, this_cpu as this_apic_id, wake_cpu,
+    end_of_interrupt, frame as apic_frame, has_x2apic, init_this_cpu as init_apic, request_drain,
+    request_shootdown, stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
