@@ -23,20 +23,22 @@ cpu_local! {
 pub enum Rank {
     /// The lists of free stack slots, which are in the heap.
     Stacks,
-    /// A node's heap; growing it maps pages.
+    /// The right to grow a node's heap, which maps pages and adds them to the heap.
+    HeapGrowth,
+    /// A node's heap: its blocks and holes.
     Heap,
     /// The page tables; missing tables take pages.
     PageTables,
     /// The table of threads.
     Threads,
+    /// How long boot's phases took. Before the locks that interrupt handlers take: the tick may come while it is held.
+    Phases,
     /// What threads wait at: wait queues, mutexes, semaphores.
     Waiting,
     /// A CPU's sleeping threads.
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
-    /// How long boot's phases took.
-    Phases,
     /// The event stream.
     Events,
     /// The console.
