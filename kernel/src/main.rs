@@ -76,7 +76,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     phases::end("topology");
     // Memory, each node's in lists of its own; the heaps stand on it.
     page_setup::init(&map, topology);
-    fail_allocation::init(parameters.fail_allocation);
+    fail_allocation::init(parameters.fail_allocation, parameters.fail_heap);
     // The kernel's own page tables, with no more rights than each page needs. They do not map firmware's tables.
     address_space::init(kernel_file(boot_info), &map);
     start_frames::reserve();
