@@ -288,23 +288,31 @@ static void calls(uint64_t held) {
     }
 }
 
-// Calls with `left` free pages on each node, or less where a node has not that many.
-static void calls_with(int left) {
-    uint64_t spare[MAX_NODES] = {0}, held[MAX_NODES] = {0};
+// Takes all pages but `left` of node 0 and `others` of each other node, or less where a node has not that many.
+static void leave(int left, int others, uint64_t *spare, uint64_t *held) {
     for (int node = 0; node < nodes; node++) {
         for (int page = 0; page < SPARE_PAGES; page++) {
             take(node, 1, &spare[node]);
         }
         take_all(node, &held[node]);
-        for (int page = 0; page < left && spare[node]; page++) {
+        for (int page = 0; page < (node == 0 ? left : others) && spare[node]; page++) {
             free_one_run(&spare[node]);
         }
     }
-    calls(held[random_below((uint64_t)nodes)]);
+}
+
+static void give_back(uint64_t *spare, uint64_t *held) {
     for (int node = 0; node < nodes; node++) {
         free_all(&spare[node]);
         free_all(&held[node]);
     }
+}
+
+static void calls_with(int left) {
+    uint64_t spare[MAX_NODES] = {0}, held[MAX_NODES] = {0};
+    leave(left, left, spare, held);
+    calls(held[random_below((uint64_t)nodes)]);
+    give_back(spare, held);
 }
 
 // The request that once took all pages of all nodes.
@@ -334,6 +342,40 @@ static void refused_threads_leave_no_ids(void) {
     }
     int code = 0, thread = Kernel_CreateThread("granted", nothing, NULL, -1);
     CHECK(thread > 0 && Kernel_JoinThread(thread, &code) == 0 && code == 5);
+}
+
+static volatile bool stop;
+
+static int sleeper(void *argument) {
+    (void)argument;
+    while (!stop) {
+        Kernel_SleepThread(10000000);
+    }
+    return 5;
+}
+
+// Threads that cannot be created where the next stack may need a new page table: each of 35 threads takes the next stack.
+static void stacks_at_every_place(void) {
+    static struct state before, after;
+    int threads[35], count = sizeof threads / sizeof *threads, code = 0;
+    for (int i = 0; i < count; i++) {
+        for (int left = 15; left < 19; left++) {
+            uint64_t spare[MAX_NODES] = {0}, held[MAX_NODES] = {0};
+            leave(left, i % 2, spare, held);
+            read_state(&before);
+            int thread = Kernel_CreateThread("granted", nothing, NULL, 0);
+            CHECK(thread == -1 || Kernel_JoinThread(thread, &code) == 0);
+            read_state(&after);
+            CHECK(thread != -1 || memcmp(&before, &after, sizeof after) == 0);
+            give_back(spare, held);
+        }
+        threads[i] = Kernel_CreateThread("sleeper", sleeper, NULL, 0);
+        CHECK(threads[i] > 0);
+    }
+    stop = true;
+    for (int i = 0; i < count; i++) {
+        CHECK(Kernel_JoinThread(threads[i], &code) == 0 && code == 5);
+    }
 }
 
 // Threads that have ended keep their ids, and nothing else but a page each, until they are joined.
@@ -376,6 +418,7 @@ int Driver_Init(void) {
         calls_with(left[i]);
     }
     calls(0);
+    stacks_at_every_place();
     refused_threads_leave_no_ids();
     too_many_threads();
     more_memory_than_a_node_has();

@@ -144,7 +144,7 @@ impl NodeHeap {
         if frames::node_stats(node).free < needed {
             return None;
         }
-        let frames = FrameChain::allocate(node, needed)?;
+        let frames = FrameChain::allocate_on(node, needed)?;
         let _growing = self.growing.lock();
         // If another CPU was faster, what it has added may be enough.
         if self.mapped.load(Ordering::Relaxed) == mapped { self.map(node, bytes, frames) } else { Some(()) }

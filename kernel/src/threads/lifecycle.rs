@@ -4,7 +4,7 @@
 //! thread that joins. Joining frees the control block, the last of the thread's pages.
 use super::cpu_threads;
 use super::scheduler::{self, ThisMachine};
-use super::thread::{NewThread, Start, Thread, ThreadBox, ThreadId};
+use super::thread::{NewThread, Start, Thread, ThreadBox, ThreadId, ThreadPage};
 use super::thread_table;
 use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context, InterruptsOff};
@@ -64,15 +64,13 @@ pub fn create(name: &str, start: Start, node: Option<NodeId>) -> Result<ThreadId
 
 fn build(id: ThreadId, name: &str, start: Start, node: Option<NodeId>) -> Option<ThreadBox> {
     let home = node.unwrap_or_else(|| MemoryContext::current().home_node());
+    // The stack comes last: its page tables stay, even if it were freed again.
+    let page = ThreadPage::allocate(home)?;
     let stack = Stack::allocate(home)?;
     // SAFETY: the stack is mapped, and nothing else uses it: it was allocated just now.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
-    let new = NewThread { id, name, node: home, context, start: Some(start), entry: Entry::blocked() };
-    let Some(thread) = ThreadBox::create(new, cpu_threads::current_thread()) else {
-        // SAFETY: the context that points into the stack is gone, and no CPU has run on it.
-        unsafe { stack.free() };
-        return None;
-    };
+    let new = NewThread { id, name, context, start: Some(start), entry: Entry::blocked() };
+    let thread = ThreadBox::create(page, new, cpu_threads::current_thread());
     thread.end.lock().stack = Some(stack);
     if node.is_some() {
         // The creator's policy would override the preferred node, and is about the creator's memory.
@@ -85,13 +83,11 @@ fn build(id: ThreadId, name: &str, start: Start, node: Option<NodeId>) -> Option
 /// Creates the control block of a thread that `cpu` runs on a stack of the kernel's own: the CPU's first thread, or its idle
 /// thread. Such a thread stays on its CPU and is never joined. Returns `None` if there is no memory.
 pub fn adopt(name: &str, cpu: CpuId, node: NodeId, context: Context) -> Option<&'static Thread> {
+    let page = ThreadPage::allocate(node)?;
     let id = thread_table::lock().reserve()?;
     let entry = Entry::running_on(cpu).with_affinity(&CpuSet::from_iter([cpu]));
-    let new = NewThread { id, name, node, context, start: None, entry };
-    let Some(thread) = ThreadBox::create(new, cpu_threads::current_thread()) else {
-        thread_table::lock().remove(id);
-        return None;
-    };
+    let new = NewThread { id, name, context, start: None, entry };
+    let thread = ThreadBox::create(page, new, cpu_threads::current_thread());
     thread.claim_join();
     // SAFETY: nothing joins the thread, as that right is taken here for good; so nothing destroys it.
     let adopted = unsafe { thread.unbound() };

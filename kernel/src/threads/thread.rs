@@ -108,8 +108,6 @@ pub struct NewThread<'a> {
     pub id: ThreadId,
     /// Its name.
     pub name: &'a str,
-    /// The node of its control block.
-    pub node: NodeId,
     /// Where it continues.
     pub context: Context,
     /// What it executes.
@@ -217,13 +215,30 @@ const _: () = assert!(core::mem::offset_of!(Thread, context) == 0);
 /// lock on the table.
 pub struct ThreadBox(&'static Thread);
 
+/// The page of a control block that is still to be created. The page is freed when this is dropped.
+pub struct ThreadPage(FrameNumber);
+
+impl ThreadPage {
+    /// Allocates a page of `node`, or of the nearest node that has one. Returns `None` if there is no memory.
+    pub fn allocate(node: NodeId) -> Option<Self> {
+        Some(Self(allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame))
+    }
+}
+
+impl Drop for ThreadPage {
+    fn drop(&mut self) {
+        // `allocate` was granted this one page, so the free is not refused.
+        let _ = allocate::free_for_kernel(self.0, 1);
+    }
+}
+
 impl ThreadBox {
-    /// Creates a control block in a page of `new.node`, or of the nearest node that has one. It inherits the preferred node, the
-    /// policy and the driver of `creator`, and counts as a thread of that driver.
-    /// Returns `None` if there is no memory.
-    pub fn create(new: NewThread<'_>, creator: &Thread) -> Option<Self> {
+    /// Creates a control block in `page`. It inherits the preferred node, the policy and the driver of `creator`, and counts as a
+    /// thread of that driver.
+    pub fn create(page: ThreadPage, new: NewThread<'_>, creator: &Thread) -> Self {
         const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
-        let frame = allocate::allocate_for_kernel(new.node, 1, Zeroed::No)?.frame;
+        let frame = page.0;
+        core::mem::forget(page);
         let driver = creator.driver();
         let thread = Thread {
             name: cut_name(new.name),
@@ -236,10 +251,10 @@ impl ThreadBox {
             driver.add_thread();
         }
         let address = arch::physical_memory(frame.address()).cast::<Thread>();
-        // SAFETY: the allocator has just granted the page, which is large enough and aligned. `destroy` alone frees it.
+        // SAFETY: `page` has owned the frame, which is large enough and aligned. `destroy` alone frees it.
         unsafe {
             address.write(thread);
-            Some(Self(&*address))
+            Self(&*address)
         }
     }
 
