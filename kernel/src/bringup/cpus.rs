@@ -50,7 +50,7 @@ pub fn start_other_cpus() {
         return;
     }
     let Some(frames) = start_frames::get() else {
-        log::error!(target: "cpu", "no memory below 1 MiB to start the other CPUs from");
+        log::error!(target: "cpu", "there is no memory below 1 MiB for starting the other CPUs");
         ids.into_iter().for_each(report_missing);
         return;
     };
@@ -75,7 +75,7 @@ fn create_other_cpus(boot_cpu: CpuId) -> (Vec<CpuId>, Vec<StartCpu>) {
                 created.push((of.id, StartCpu { apic: of.apic_id, stack_top: stack.top, argument }));
             }
             None => {
-                log::error!(target: "cpu", "no memory for CPU {}", of.id);
+                log::error!(target: "cpu", "there is no memory for CPU {}", of.id);
                 report_missing(of.id);
             }
         }
@@ -95,7 +95,7 @@ fn report_started(id: CpuId, thread: &Thread) {
 /// Reports on both ports that a CPU has not come up. The verdict is failure.
 fn report_missing(id: CpuId) {
     let cpu = &cpu_topology::cpus()[id.index()];
-    log::error!(target: "cpu", "CPU {id} (APIC {}) did not start; going on without it", cpu.apic_id);
+    log::error!(target: "cpu", "CPU {id} (APIC {}) did not start; boot continues without it", cpu.apic_id);
     verdict::fail();
     send_event(cpu, false);
 }

@@ -50,7 +50,7 @@ fn exception(frame: &Frame) -> ! {
 
 #[cold]
 fn report_unregistered(vector: u8) {
-    log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for");
+    log::warn!(target: "interrupts", "vector {vector} came, which has no handler");
 }
 
 /// Handles an interrupt. At its end another thread may run.

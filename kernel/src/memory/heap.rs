@@ -93,7 +93,8 @@ fn allocate_on(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
 /// Frees memory: returns it to the heap that it came from.
 ///
 /// # Safety
-/// [`allocate`] has returned `block` for this layout, and nothing uses it any more.
+/// [`allocate()`] has returned `block` for this layout, and nothing uses it any more.
+#[inline]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
     if let Some(node) = node_of_window(VirtAddr(block.as_ptr() as u64)) {
         // SAFETY: by `# Safety` the block came from a heap with this layout, and its address is in the window of this heap.

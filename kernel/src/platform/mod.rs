@@ -1,4 +1,4 @@
-//! The machine as firmware describes it.
+//! The machine as firmware, the boot loader and the emulator describe it.
 
 pub mod acpi;
 pub mod command_line;
