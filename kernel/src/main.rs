@@ -78,7 +78,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     phases::end("topology");
     // The page allocator, with free lists for each node. The heaps take their pages from it.
     page_setup::init(&map, topology);
-    fail_allocation::init(parameters.fail_allocation);
+    fail_allocation::init(parameters.fail_allocation, parameters.fail_heap);
     // The kernel's own page tables, in which each page has only the rights that it needs. They do not map firmware's tables.
     address_space::init(kernel_file(boot_info), &map);
     start_frames::reserve();

@@ -7,6 +7,7 @@ pub mod cache_drain;
 pub mod cpu_memory;
 pub mod device_memory;
 pub mod fail_allocation;
+mod frame_chain;
 pub mod frames;
 pub mod heap;
 pub mod hotplug;

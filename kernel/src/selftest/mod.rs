@@ -50,6 +50,8 @@ const TESTS: &[(&str, Test)] = &[
     ("pages.recall_all", cache_drain::goes_on_when_all_ask_at_once),
     ("cpus.local_memory", cpus::have_their_memory_on_their_node),
     ("heap.local", heaps::come_from_their_node),
+    ("heap.refusals", heaps::are_unchanged_by_refusals),
+    ("heap.all_cpus", heaps::grow_for_all_cpus_at_once),
     ("stacks.come_and_go", stacks::come_and_go_without_a_trace),
     ("stacks.small_pieces", stacks::are_made_of_small_pieces_where_there_are_no_large_ones),
     ("cpus.protections", address_space::protections_are_on),

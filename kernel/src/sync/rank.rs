@@ -23,7 +23,9 @@ cpu_local! {
 pub enum Rank {
     /// The lists of free stack slots, which are in the heap. So a heap's lock is taken under this one.
     Stacks,
-    /// A node's heap; growing it maps pages.
+    /// The right to grow a node's heap, which maps pages and adds them to the heap.
+    HeapGrowth,
+    /// A node's heap: its blocks and holes.
     Heap,
     /// The page tables; missing tables take pages.
     PageTables,

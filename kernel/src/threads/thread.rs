@@ -210,14 +210,30 @@ const _: () = assert!(core::mem::offset_of!(Thread, context) == 0);
 /// lock on the table.
 pub struct ThreadBox(&'static Thread);
 
+/// The page of a control block that is still to be created. The page is freed when this is dropped.
+pub struct ThreadPage(FrameNumber);
+
+impl ThreadPage {
+    /// Allocates a page of `node`, or of the nearest node that has one. Returns `None` if there is no memory.
+    pub fn allocate(node: NodeId) -> Option<Self> {
+        Some(Self(allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame))
+    }
+}
+
+impl Drop for ThreadPage {
+    fn drop(&mut self) {
+        // `allocate` was granted this one page, so the free is not refused.
+        let _ = allocate::free_for_kernel(self.0, 1);
+    }
+}
+
 impl ThreadBox {
-    /// Creates the control block of a thread that continues at `context`, in a page of `new.node`, or of the nearest node that
-    /// has one. The thread counts as one of its driver's. `id` is reserved in the table of threads.
-    ///
-    /// Returns `None` if there is no memory.
-    pub fn create(id: ThreadId, context: Context, new: NewThread<'_>) -> Option<Self> {
+    /// Creates the control block of a thread that continues at `context`, in `page`. The thread counts as one of its driver's.
+    /// `id` is reserved in the table of threads.
+    pub fn create(page: ThreadPage, id: ThreadId, context: Context, new: NewThread<'_>) -> Self {
         const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
-        let frame = allocate::allocate_for_kernel(new.node, 1, Zeroed::No)?.frame;
+        let frame = page.0;
+        core::mem::forget(page);
         let thread = Thread {
             name: cut_name(new.name),
             start: new.start,
@@ -229,10 +245,10 @@ impl ThreadBox {
             driver.add_thread();
         }
         let address = arch::physical_memory(frame.address()).cast::<Thread>();
-        // SAFETY: the allocator has just granted the page, which is large enough and aligned. `destroy` alone frees it.
+        // SAFETY: `page` has owned the frame, which is large enough and aligned. `destroy` alone frees it.
         unsafe {
             address.write(thread);
-            Some(Self(&*address))
+            Self(&*address)
         }
     }
 
