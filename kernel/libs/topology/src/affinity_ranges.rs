@@ -5,8 +5,11 @@ use acpi_tables::{Fault, Finding, Findings, LimitFault, MemoryFault, Signature, 
 use arrayvec::ArrayVec;
 use units::{FRAME_SIZE, PhysRange, ProximityDomain};
 
+use crate::MAX_RANGES;
 use crate::smallest::{LeftOut, Smallest};
-use crate::{MAX_PERSISTENT_RANGES, MAX_RANGES};
+
+/// The highest number of persistent ranges in a topology.
+pub const MAX_PERSISTENT_RANGES: usize = 64;
 
 /// The end of the last frame whose end can be written as an address.
 const LAST_END: u64 = u64::MAX - (FRAME_SIZE - 1);

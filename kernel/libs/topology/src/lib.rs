@@ -42,6 +42,7 @@ mod tests;
 mod uncovered;
 mod values;
 
+pub use affinity_ranges::MAX_PERSISTENT_RANGES;
 pub use cell::Reach;
 pub use devices::{Device, DeviceKind, MAX_DEVICES};
 pub use fake::{FAKE_NODE_UNIT, FakeNodes};
@@ -51,6 +52,6 @@ pub use inputs::{ApicMode, Inputs, NumaMode};
 pub use measure::Measure;
 pub use numa_topology::NumaTopology;
 pub use performance::Performance;
-pub use persistent::{MAX_PERSISTENT_RANGES, PersistentRange};
+pub use persistent::PersistentRange;
 pub use side_caches::{MAX_SIDE_CACHES, SideCache};
 pub use values::{Cpu, Limits, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};

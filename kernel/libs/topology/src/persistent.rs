@@ -4,12 +4,9 @@ use arrayvec::ArrayVec;
 use units::{NodeId, PhysRange, ProximityDomain};
 
 use crate::Node;
-use crate::affinity_ranges::AffinityRange;
+use crate::affinity_ranges::{AffinityRange, MAX_PERSISTENT_RANGES};
 use crate::distances::distance_to_domain;
 use crate::initiators::node_of;
-
-/// The highest number of persistent ranges in a topology.
-pub const MAX_PERSISTENT_RANGES: usize = 64;
 
 /// A range of persistent memory, which the kernel does not use unless the memory map lists it as RAM.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
