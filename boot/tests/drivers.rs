@@ -157,6 +157,11 @@ fn calls_with_bad_arguments_are_refused_and_fault_nothing() {
 }
 
 #[test]
+fn a_refused_call_changes_nothing_however_few_pages_are_free() {
+    assert_loaded("refusals");
+}
+
+#[test]
 fn the_kernels_own_pages_are_not_a_drivers_to_free() {
     assert_loaded("kernel_pages");
 }

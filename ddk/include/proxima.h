@@ -238,15 +238,15 @@ extern uint64_t Kernel_VirtToPhys(const void *address);
 
 // Allocates size bytes for the driver's own data from the heap. Their content is undefined.
 //
-// alignment is a power of two in bytes; 0 means 16. Returns null if no memory is available, if size is 0, or if
-// alignment is not a power of two.
+// alignment is a power of two in bytes, at most 2 MiB; 0 means 16. Returns null if no memory is available, if size is 0,
+// or if alignment is neither.
 extern void *Kernel_AllocateMemory(size_t size, size_t alignment);
 
 // Allocates size bytes for the driver's own data from the heap of node, or from the nearest node that has memory.
 // Their content is undefined.
 //
-// alignment is a power of two in bytes; 0 means 16. Returns null if no memory is available, if there is no such
-// node, if size is 0, or if alignment is not a power of two.
+// alignment is a power of two in bytes, at most 2 MiB; 0 means 16. Returns null if no memory is available, if there is no
+// such node, if size is 0, or if alignment is neither.
 extern void *Kernel_AllocateMemoryFromNode(size_t size, size_t alignment, int node);
 
 // Frees memory from Kernel_AllocateMemory or Kernel_AllocateMemoryFromNode. Null is ignored.

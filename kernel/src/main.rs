@@ -7,6 +7,7 @@ extern crate alloc;
 mod arch;
 mod bench;
 mod bringup;
+mod clock;
 mod cpu;
 mod drivers;
 mod exports;
@@ -27,14 +28,14 @@ use memory::address_space;
 use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, command_line, numa_topology, qemu};
+use platform::{acpi, clock_tables, command_line, numa_topology, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
 use threads::{lifecycle, scheduler, tick};
 use units::{PhysRange, VirtAddr};
 
-/// Bytes of the boot loader's stack, which the kernel leaves once it has memory: building the topology takes some 300 KiB.
+/// Bytes of the boot loader's stack, which the kernel uses until it can allocate one. Building the topology takes some 300 KiB of it.
 const EARLY_STACK_SIZE: u64 = 1 << 20;
 
 static BOOT_CONFIG: BootloaderConfig = {
@@ -48,7 +49,7 @@ static BOOT_CONFIG: BootloaderConfig = {
 
 entry_point!(boot, config = &BOOT_CONFIG);
 
-/// What the second half of the boot needs to know of the first.
+/// The values that the first half of the boot passes to the second.
 struct Boot {
     parameters: Parameters,
     ramdisk: Ramdisk,
@@ -56,28 +57,29 @@ struct Boot {
 
 static BOOT: Once<Boot> = Once::new();
 
-/// On the boot loader's stack, until memory is up.
+/// Boots on the boot loader's stack, until memory is managed.
 fn boot(boot_info: &'static mut BootInfo) -> ! {
     let start_ticks = arch::ticks();
-    // From here on an exception is reported.
+    // From here on an exception ends the boot. It is reported once the console is open.
     cpu::init_early(threads::first_task(), fault::fatal);
     register_upward_calls();
     phases::begin(start_ticks);
     console::init();
     event_stream::init();
-    // What was brought along, and what is asked for.
+    // The ramdisk, and the kernel's parameters.
     let ramdisk = Ramdisk::open(ramdisk_bytes(boot_info));
     let parameters = command_line::read(&ramdisk);
     phases::end("parameters");
-    // What the machine is: memory, tables, nodes.
+    // The machine: its memory, firmware's tables, the nodes.
     let map = memory::read_memory_map(&mut boot_info.memory_regions);
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), &map.known);
-    let topology = numa_topology::init(&tables, &map.ram, parameters.numa);
+    let topology = numa_topology::init(&tables, &map, parameters.numa);
+    clock_tables::init(&tables);
     phases::end("topology");
-    // Memory, each node's in lists of its own; the heaps stand on it.
+    // The page allocator, with free lists for each node. The heaps take their pages from it.
     page_setup::init(&map, topology);
-    fail_allocation::init(parameters.fail_allocation);
-    // The kernel's own page tables, with no more rights than each page needs. They do not map firmware's tables.
+    fail_allocation::init(parameters.fail_allocation, parameters.fail_heap);
+    // The kernel's own page tables, in which each page has only the rights that it needs. They do not map firmware's tables.
     address_space::init(kernel_file(boot_info), &map);
     start_frames::reserve();
     numa_topology::send_event(|node| {
@@ -88,12 +90,13 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // The boot CPU moves to its own node.
     let stack = cpus::adopt_boot_cpu();
     BOOT.call_once(|| Boot { parameters, ramdisk });
-    // SAFETY: the stack is new, and nothing of the old one is used afterwards.
+    // SAFETY: `adopt_boot_cpu` has just allocated the stack. `boot_on_own_node` takes no argument, and no static refers to the old
+    // stack: `BOOT` holds values.
     unsafe { arch::switch_stack(stack.top, boot_on_own_node) }
 }
 
-/// Registers the functions of upper layers that lower ones call. With the report of exceptions, which `cpu::init_early` takes,
-/// these are all the calls that go upward.
+/// Registers the functions of upper layers that lower layers call. With `fault::fatal`, which `cpu::init_early` takes, these are
+/// all the calls that go upward.
 fn register_upward_calls() {
     verdict::exit_with(qemu::exit);
     report::describe_task_with(threads::name_current, threads::describe_current);
@@ -102,14 +105,14 @@ fn register_upward_calls() {
     allocate::report_refused_with(report_free::report_pages);
 }
 
-/// On the boot CPU's own stack, with all of memory.
+/// Continues the boot, on a stack of the boot CPU's node.
 extern "C" fn boot_on_own_node() -> ! {
-    // From here on this is a thread as any other, and the tick runs.
-    arch::measure_timer();
+    clock::init();
+    // From here on, the boot runs as a thread, and the tick runs.
     tick::start();
     arch::enable_interrupts();
-    let Boot { parameters, ramdisk } = BOOT.get().expect("set before this stack was");
-    // SAFETY: what is needed of the boot information was read, and the boot loader's stack was left for good.
+    let Boot { parameters, ramdisk } = BOOT.get().expect("`boot` sets it before it changes stacks");
+    // SAFETY: `switch_stack` has left the boot loader's stack for good. Only `boot` had the boot information, and it ended with that switch.
     unsafe { address_space::leave_boot_loader() };
     phases::end("own node");
     cpus::start_other_cpus();
@@ -158,7 +161,8 @@ fn plural(count: usize) -> &'static str {
 
 fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {
     let start = VirtAddr(boot_info.ramdisk_addr.into_option()?);
-    // SAFETY: the boot loader has put the ramdisk there, in frames that are never freed, and nothing writes it.
+    // SAFETY: the boot loader has put the ramdisk there, in frames that it lists as its own. The page allocator never gets such
+    // frames, so nothing writes them.
     unsafe { address_space::in_physical_memory(start, boot_info.ramdisk_len) }
 }
 

@@ -55,5 +55,6 @@ fn assert_understood(shape: &Shape) {
     assert_eq!(apic_ids, shape.apic_ids());
     let event = run.events.iter().find(|event| event["event"] == "topology").unwrap();
     assert_eq!(event["performance"], shape.performance);
+    assert_eq!(event["persistent_ranges"], shape.persistent);
     assert_eq!(run.findings(), [], "findings about sound tables");
 }

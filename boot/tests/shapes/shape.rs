@@ -20,6 +20,7 @@ pub struct Shape {
     arguments: Vec<&'static str>,
     /// The value of `performance` in the topology event.
     pub performance: Value,
+    pub persistent: Value,
 }
 
 /// A node's CPUs by QEMU's index, and its memory in MiB.
@@ -73,6 +74,7 @@ pub fn shape(name: &'static str, nodes: impl IntoIterator<Item = Home>) -> Shape
         firmware: Firmware::Bios,
         arguments: Vec::new(),
         performance: Value::Null,
+        persistent: Value::Null,
     }
 }
 
@@ -114,6 +116,11 @@ impl Shape {
     /// Sets what the topology event says of latency and bandwidth.
     pub fn performing(self, performance: Value) -> Self {
         Self { performance, ..self }
+    }
+
+    /// The ranges of persistent memory.
+    pub fn persistent(self, ranges: Value) -> Self {
+        Self { persistent: ranges, ..self }
     }
 
     pub fn machine(&self) -> Machine {

@@ -1,6 +1,7 @@
 //! The fifty shapes, a line or a few each.
 use serde_json::{Value, json};
 
+use crate::common::{GIB, MIB};
 use crate::shape::{Home, Shape, each_with_a_cpu, n, shape};
 
 /// Returns all shapes. Neighbours in the list are similar, so that evenly spaced shapes are a sample of all kinds.
@@ -89,7 +90,10 @@ fn slots() -> Vec<Shape> {
         shape("an NVDIMM with a domain of its own", [n(0..2, 256), n(2..4, 256), n([], 0)])
             .with("-machine nvdimm=on -m slots=4,maxmem=8G")
             .with(nvdimm)
-            .with("-set device.nv1.node=2"),
+            .with("-set device.nv1.node=2")
+            .persistent(
+                json!([{"base": 4 * GIB, "length": 128 * MIB, "domain": 2, "node": 0, "persistent": true}]),
+            ),
         shape("slots for CPUs", [n(0..4, 256), n(4..8, 256)]).present(2),
     ]
 }

@@ -70,5 +70,6 @@ fn a_structure_of_length_0_costs_what_follows_it() {
 #[test]
 fn limits_that_mean_nothing_change_nothing() {
     let msct = TableBuilder::msct(u32::MAX, 0, 0).entry(&msct_domains(2, 1, 0, 0));
-    assert_understood(&[two_nodes(), msct], &[("msct.domains", "dropped")], TWO_NODES, &[]);
+    let told = [("msct.domains", "dropped"), ("msct.conflict", "dropped")];
+    assert_understood(&[two_nodes(), msct], &told, TWO_NODES, &[]);
 }

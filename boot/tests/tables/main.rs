@@ -4,5 +4,7 @@ mod common;
 mod flips;
 mod hmat;
 mod injected;
+mod madt;
 mod slit;
 mod srat;
+mod whole;

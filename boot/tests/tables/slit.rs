@@ -81,6 +81,6 @@ fn a_table_shorter_than_its_fixed_part_is_refused() {
 }
 
 #[test]
-fn without_an_srat_it_is_not_asked() {
-    assert_one_node(&[TableBuilder::slit(2, &[10, 99, 99, 10]).build()], &[]);
+fn without_an_srat_it_is_reported_and_not_used() {
+    assert_one_node(&[TableBuilder::slit(2, &[10, 99, 99, 10]).build()], &[("slit.srat", "refused")]);
 }

@@ -130,6 +130,16 @@ fn a_range_inside_another_stays_whole() {
 }
 
 #[test]
+fn ram_stays_with_its_domain_where_a_hot_pluggable_window_starts_inside_it() {
+    let slot = SratMemoryAffinity {
+        flags: (SratMemoryAffinity::ENABLED | SratMemoryAffinity::HOT_PLUGGABLE).into(),
+        ..memory(128, 16 * 1024, 1)
+    };
+    let srat = cpus_in(3, 0, 1).entries([memory(0, 256, 0), slot, memory(256, 256, 1)]);
+    assert_two_nodes(srat, &[("srat.memory.conflict", "mended"), ("srat.memory.overlap", "mended")]);
+}
+
+#[test]
 fn ranges_of_length_0_claim_nothing() {
     assert_two_nodes(two_nodes().entry(&memory(128, 0, 1)), &[("srat.memory.empty", "dropped")]);
 }
@@ -166,6 +176,13 @@ fn a_range_without_ram_makes_no_node() {
 }
 
 #[test]
+fn a_range_that_the_memory_map_reserves_is_no_finding() {
+    // Firmware reserves the chipset's PCI configuration space, as it does with the memory of SGX enclaves.
+    let reserved = memory_affinity(0xb000_0000, 256 * MIB, ProximityDomain(2));
+    assert_two_nodes(two_nodes().entry(&reserved), &[]);
+}
+
+#[test]
 fn memory_between_two_ranges_belongs_to_the_one_before() {
     let srat = cpus_in(3, 0, 1).entry(&memory(0, 128, 0)).entry(&memory(256, 256, 1));
     assert_two_nodes(srat, &[UNCOVERED]);
@@ -182,8 +199,31 @@ fn an_empty_slot_and_persistent_memory_make_no_node() {
 }
 
 #[test]
+fn persistent_memory_that_is_ram_belongs_to_its_own_domain() {
+    // A public report has such a table; the RAM went to the node of the range before it.
+    let persistent = SratMemoryAffinity {
+        flags: (SratMemoryAffinity::ENABLED | SratMemoryAffinity::NON_VOLATILE).into(),
+        ..memory(384, 64, 0)
+    };
+    let srat =
+        cpus_in(3, 0, 1).entries([memory(0, 256, 0), memory(256, 128, 1), persistent, memory(448, 64, 1)]);
+    let nodes = [
+        N(0, &[0, 1], &[(0, 256 * MIB), (384 * MIB, 64 * MIB)]),
+        N(1, &[2, 3], &[(256 * MIB, 128 * MIB), (448 * MIB, 64 * MIB)]),
+    ];
+    assert_understood(&[srat], &[], &nodes, &[]);
+}
+
+#[test]
 fn a_cpu_in_two_domains_is_in_the_lower() {
     assert_two_nodes(two_nodes().entry(&cpu(1, 1)), &[("srat.cpu.duplicate", "dropped")]);
+}
+
+#[test]
+fn cpus_whose_ids_differ_by_a_constant_are_placed_by_it() {
+    let srat = TableBuilder::srat(3).entries([cpu(16, 0), cpu(17, 0), cpu(18, 1), cpu(19, 1)]);
+    let srat = srat.entry(&memory(0, 256, 0)).entry(&memory(256, 256, 1));
+    assert_two_nodes(srat, &[("srat.cpu.offset", "mended")]);
 }
 
 #[test]
@@ -226,6 +266,12 @@ fn a_table_shorter_than_its_fixed_part_leaves_one_node() {
 fn of_two_tables_the_first_is_used() {
     let other = TableBuilder::srat(3).entry(&cpu(0, 7)).entry(&memory(0, 512, 7));
     assert_understood(&[two_nodes(), other], &[("table.duplicate", "refused")], TWO_NODES, &[]);
+}
+
+#[test]
+fn of_two_tables_the_sound_one_is_used() {
+    let empty = TableBuilder::srat(3);
+    assert_understood(&[empty, two_nodes()], &[("table.duplicate", "refused")], TWO_NODES, &[]);
 }
 
 #[test]

@@ -97,15 +97,15 @@ unsafe extern "C" {
 
     /// Allocates `size` bytes for the driver's own data from the heap. Their content is undefined.
     ///
-    /// `alignment` is a power of two in bytes; 0 means 16. Returns null if no memory is available, if `size` is 0, or if
-    /// `alignment` is not a power of two.
+    /// `alignment` is a power of two in bytes, at most 2 MiB; 0 means 16. Returns null if no memory is available, if `size` is 0,
+    /// or if `alignment` is neither.
     pub fn Kernel_AllocateMemory(size: usize, alignment: usize) -> *mut c_void;
 
     /// Allocates `size` bytes for the driver's own data from the heap of `node`, or from the nearest node that has memory.
     /// Their content is undefined.
     ///
-    /// `alignment` is a power of two in bytes; 0 means 16. Returns null if no memory is available, if there is no such
-    /// node, if `size` is 0, or if `alignment` is not a power of two.
+    /// `alignment` is a power of two in bytes, at most 2 MiB; 0 means 16. Returns null if no memory is available, if there is no
+    /// such node, if `size` is 0, or if `alignment` is neither.
     pub fn Kernel_AllocateMemoryFromNode(size: usize, alignment: usize, node: c_int) -> *mut c_void;
 
     /// Frees memory from `Kernel_AllocateMemory` or `Kernel_AllocateMemoryFromNode`. Null is ignored.

@@ -1,7 +1,7 @@
 // kernel_pages: tries to free pages that the kernel allocated for itself, whose addresses any driver can find out.
 //
-// Refuses to start, with the number of frees that were not refused as its code. A kernel that takes such a page back hands it
-// out again, and falls over sooner or later.
+// It refuses to start; its code is the number of frees that the kernel did not refuse. A kernel that frees such a page hands it
+// out again, and breaks sooner or later.
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
@@ -53,12 +53,11 @@ static void page_tables(void) {
     }
 }
 
-static void per_cpu_block(void) {
-    const void *block;
+// The CPU's GDT lies in the CPU's own area.
+static void cpu_area(void) {
     struct __attribute__((packed)) { unsigned short limit; unsigned long base; } gdt;
     __asm__ volatile("sgdt %0" : "=m"(gdt));
-    block = (void *)gdt.base;
-    REFUSED(Kernel_FreePage(page_of(block)));
+    REFUSED(Kernel_FreePage(page_of((const void *)gdt.base)));
 }
 
 static void heap(void) {
@@ -74,7 +73,7 @@ int Driver_Init(void) {
         errors++;
     }
     page_tables();
-    per_cpu_block();
+    cpu_area();
     heap();
     REFUSED(Kernel_FreePage(page_of((const void *)Driver_Init)));
     REFUSED(Kernel_FreePage(page_of(&errors)));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::graph::{self, Graph};
 use crate::resolve;
-use crate::tree::Tree;
+use crate::tree::{File, Tree};
 use crate::violation::Violation;
 
 /// An arrow between two entries of one folder, and the first place where it is drawn.
@@ -17,10 +17,11 @@ struct Arrow {
     line: usize,
 }
 
-/// Returns each arrow that is part of a circle, at the first place where it is drawn.
-pub fn check(tree: &Tree) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for (folder, arrows) in arrows(tree) {
+/// Returns each arrow between files of one folder that is part of a circle, at the first place where it is drawn. `of_folders`
+/// says whether the top of the tree has only folders, whose arrows are rule 1's.
+pub fn check(tree: &Tree, of_folders: bool) -> Vec<Violation> {
+    let mut found: Vec<_> = tree.files.iter().flat_map(|file| globs_of_own_list(tree, file)).collect();
+    for (folder, arrows) in arrows(tree).into_iter().filter(|(folder, _)| !of_folders || !folder.is_empty()) {
         let mut graph = Graph::new();
         for arrow in &arrows {
             graph.entry(&arrow.from).or_default().insert(&arrow.to);
@@ -40,6 +41,22 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// Returns each glob of a list of exports above the file: it does not say which files it imports.
+fn globs_of_own_list(tree: &Tree, file: &File) -> Vec<Violation> {
+    let globs = file.outline.references.iter().filter(|found| found.is_use && found.named.is_glob);
+    globs
+        .filter(|glob| {
+            let path = resolve::absolute(tree, file, glob);
+            let target = path.and_then(|path| tree.module(&path));
+            target.is_some_and(|target| target.path != file.path && file.module.starts_with(&target.module))
+        })
+        .map(|glob| {
+            let what = "a glob of the folder's own list of exports hides which files are imported";
+            Violation::new(&file.path, glob.named.line, what)
+        })
+        .collect()
 }
 
 /// Returns the arrows between the entries of each folder, each once.

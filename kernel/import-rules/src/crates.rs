@@ -47,15 +47,24 @@ fn beyond(manifest: &str, path: &str, row: &Row, all: &[Row]) -> Vec<Violation> 
     let mut found = Vec::new();
     let mut in_dependencies = false;
     for (number, line) in (1..).zip(manifest.lines()) {
-        if let Some(section) = line.trim().strip_prefix('[') {
+        let (line, mut names) = (line.trim(), Vec::new());
+        if let Some(section) = line.strip_prefix('[') {
             let section = section.trim_end_matches(']');
-            in_dependencies = section.ends_with("dependencies") && !section.ends_with("dev-dependencies");
-            continue;
+            // `[dependencies.NAME]` is a section for one of them.
+            let (section, name) = section.rsplit_once("dependencies.").unwrap_or((section, ""));
+            in_dependencies =
+                (section.ends_with("dependencies") || !name.is_empty()) && !section.contains("dev-");
+            names.push(name);
+        } else {
+            names.extend(line.split(['.', '=', ' ']).next());
+            // The crate may have another name here than its own.
+            names.extend(line.split_once("package").and_then(|(_, value)| value.split('"').nth(1)));
         }
-        let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
-        let is_ours = all.iter().any(|row| row.name == name);
-        if in_dependencies && is_ours && !row.allowed.iter().any(|allowed| allowed == name) {
-            found.push(Violation::new(path, number, format!("{} may not depend on {name}", row.name)));
+        for name in names.iter().map(|name| name.trim_matches('"')) {
+            let is_ours = all.iter().any(|row| row.name == name);
+            if in_dependencies && is_ours && !row.allowed.iter().any(|allowed| allowed == name) {
+                found.push(Violation::new(path, number, format!("{} may not depend on {name}", row.name)));
+            }
         }
     }
     found
@@ -63,7 +72,10 @@ fn beyond(manifest: &str, path: &str, row: &Row, all: &[Row]) -> Vec<Violation> 
 
 fn forbids_unsafe(code: &str) -> bool {
     let tokens = source::tokens(code);
-    tokens.windows(3).any(|words| words[0].is("forbid") && words[1].is("(") && words[2].is("unsafe_code"))
+    let attribute = ["#", "!", "[", "forbid", "(", "unsafe_code"];
+    tokens
+        .windows(attribute.len())
+        .any(|tokens| tokens.iter().zip(attribute).all(|(token, word)| token.is(word)))
 }
 
 #[cfg(test)]
@@ -92,8 +104,18 @@ mod tests {
     }
 
     #[test]
+    fn a_dependency_counts_in_a_section_of_its_own_and_under_another_name() {
+        let all = [row("units", &[]), row("topology", &["units"]), row("page-alloc", &["units"])];
+        let manifest = "[dependencies.topology]\nworkspace = true\n[dev-dependencies.topology]\nworkspace = true\n\
+            [dependencies]\n  \"topology\" = \"1\"\nmap = { package = \"topology\", path = \"..\" }\n";
+        let found = beyond(manifest, "Cargo.toml", &all[2], &all);
+        assert_eq!(found.iter().map(|violation| violation.line).collect::<Vec<_>>(), [1, 6, 7]);
+    }
+
+    #[test]
     fn forbidding_in_a_comment_is_not_forbidding() {
         assert!(forbids_unsafe("//! Words.\n#![forbid(unsafe_code)]\n"));
+        assert!(!forbids_unsafe("#[forbid(unsafe_code)]\nmod a {}"), "of a module");
         assert!(!forbids_unsafe("// #![forbid(unsafe_code)]\n#![deny(unsafe_code)]"));
     }
 }

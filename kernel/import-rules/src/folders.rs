@@ -49,7 +49,8 @@ fn imports_beyond(
     may: impl Fn(&str) -> bool,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
-    for reference in &file.outline.references {
+    // A relative path begins at a `use`, which is checked itself.
+    for reference in file.outline.references.iter().filter(|reference| !reference.is_relative()) {
         let Some(path) = resolve::absolute(kernel, file, reference) else { continue };
         // A name at the crate's root that is no folder: what `main.rs` itself declares or has imported.
         let named = path.first().map(String::as_str).filter(|name| folders.contains(name));

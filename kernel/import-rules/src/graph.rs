@@ -6,7 +6,7 @@ pub type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
 /// Returns the sets of names in which each reaches each other: the strongly connected components of two or more.
 ///
-/// A folder has a dozen files. Asking for each pair who reaches whom costs nothing there, and needs no algorithm with a name.
+/// A folder has a dozen files, so looking at each pair of them is fast enough.
 pub fn circles<'a>(graph: &Graph<'a>) -> Vec<BTreeSet<&'a str>> {
     let reached: BTreeMap<_, _> = graph.keys().map(|from| (*from, reached_from(graph, from))).collect();
     let mut circles = BTreeSet::new();

@@ -3,14 +3,10 @@ use crate::source::{self, Kind, Token};
 use crate::tree::{File, Tree};
 use crate::violation::Violation;
 
-/// Returns machine code, the crate `x86_64` and linker names where they do not belong. Tests count as well.
+/// Returns machine code, the crate `x86_64` and linker names where they do not belong, and what hides from the other checks.
+/// Tests count as well.
 pub fn check(kernel: &Tree) -> Vec<Violation> {
-    kernel
-        .files
-        .iter()
-        .filter(|file| file.module.first().is_none_or(|folder| folder != "arch"))
-        .flat_map(in_file)
-        .collect()
+    kernel.files.iter().flat_map(in_file).collect()
 }
 
 fn in_file(file: &File) -> Vec<Violation> {
@@ -21,9 +17,14 @@ fn in_file(file: &File) -> Vec<Violation> {
     for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.is_word()) {
         let in_macro = || macros.iter().any(|body| body.contains(&at));
         let what = match token.text {
-            word if word.ends_with("asm") && tokens.get(at + 1).is_some_and(|next| next.is("!")) => {
-                format!("{word}! is for arch only")
+            word @ ("path" | "include") if brings_file(&tokens, at) => {
+                format!("{word} brings a file from elsewhere, which no check sees: import what you use")
             }
+            "extern" if starts_with(&tokens[at + 1..], &["crate", "self"]) => {
+                "a second name for this crate, which no check sees: write crate".into()
+            }
+            _ if folder == "arch" => continue,
+            word @ ("asm" | "global_asm" | "naked_asm") => format!("{word}! is for arch only"),
             "x86_64" => "the crate x86_64 is for arch only".into(),
             "link_section" if folder == "cpu" && in_macro() => continue,
             "link_section" => "link_section is for arch and the macros of cpu only: use cpu_local!".into(),
@@ -40,10 +41,25 @@ fn in_file(file: &File) -> Vec<Violation> {
     found
 }
 
+/// Returns true for `path` in an attribute and for the macro `include`.
+fn brings_file(tokens: &[Token<'_>], at: usize) -> bool {
+    let (before, after) = (&tokens[..at], &tokens[at + 1..]);
+    let is_in_attribute = before.last().is_some_and(|before| ["[", ","].iter().any(|mark| before.is(mark)))
+        && starts_with(after, &["="])
+        && after.get(1).is_some_and(|value| value.kind == Kind::Literal);
+    if tokens[at].is("path") { is_in_attribute } else { starts_with(after, &["!"]) }
+}
+
+fn starts_with(tokens: &[Token<'_>], words: &[&str]) -> bool {
+    tokens.len() >= words.len() && tokens.iter().zip(words).all(|(token, word)| token.is(word))
+}
+
 /// Returns true if `extern` begins a function with Rust's own ABI, or a block of items that the linker finds.
 fn is_foreign(after: &[Token<'_>]) -> bool {
     let [abi, next, ..] = after else { return false };
-    abi.text == "\"Rust\"" || abi.is("{") || (abi.kind == Kind::Literal && next.is("{"))
+    (abi.kind == Kind::Literal && abi.text.contains("\"Rust\""))
+        || abi.is("{")
+        || (abi.kind == Kind::Literal && next.is("{"))
 }
 
 /// Returns where the bodies of `macro_rules!` stand.

@@ -47,17 +47,15 @@ pub fn violations(root: &Path) -> Vec<Violation> {
     found
 }
 
-/// Returns every import that is part of a circle of files, in `kernel/src` and in each crate of `kernel/libs`.
+/// Returns every import that is part of a circle of files of one folder, in `kernel/src` and in each crate of `kernel/libs`.
 ///
 /// # Panics
 /// A folder or file of the repository cannot be read.
 #[must_use]
 pub fn circles(root: &Path) -> Vec<Violation> {
     let crates = crates::folders(root).into_iter().map(|folder| format!("{folder}/src"));
-    let mut found: Vec<_> = std::iter::once("kernel/src".to_string())
-        .chain(crates)
-        .flat_map(|source| circles::check(&Tree::read(root, &source)))
-        .collect();
+    let mut found = circles::check(&Tree::read(root, "kernel/src"), true);
+    found.extend(crates.flat_map(|source| circles::check(&Tree::read(root, &source), false)));
     found.sort();
     found
 }

@@ -15,10 +15,17 @@ pub struct Reference {
     pub is_use: bool,
 }
 
+impl Reference {
+    /// Returns true if the path begins at a name that an item or a `use` of the file gives to it.
+    pub fn is_relative(&self) -> bool {
+        !self.is_use && self.named.parts.first().is_none_or(|first| !is_keyword(first))
+    }
+}
+
 /// What a file declares and names, without its tests.
 #[derive(Default, Debug)]
 pub struct Outline {
-    /// The trees of `use`, and all paths that begin with `crate`, `super` or `self`.
+    /// The trees of `use`, and all paths that begin with `crate`, `super`, `self` or what may be a module's name.
     pub references: Vec<Reference>,
     /// The names of the items at the top of the file.
     pub items: BTreeSet<String>,
@@ -102,11 +109,17 @@ fn declared<'t, 'a>(
     follows.then_some(name)
 }
 
-/// Returns true for the first part of a path within this crate. `$crate` in a macro is this crate as well.
+/// Returns true for the first part of a path that may lead through modules of this crate. `$crate` in a macro is this crate as
+/// well. The name of a type begins with a capital: a path that begins there needs a `use`, which counts.
 fn starts_path(token: &Token<'_>, before: Option<&Token<'_>>, after: Option<&Token<'_>>) -> bool {
-    ["crate", "super", "self"].iter().any(|word| token.is(word))
+    token.is_word()
+        && token.text.starts_with(|letter: char| letter.is_lowercase() || letter == '_')
         && after.is_some_and(|after| after.is("::"))
         && before.is_none_or(|before| !before.is("::"))
+}
+
+fn is_keyword(word: &str) -> bool {
+    ["crate", "super", "self"].contains(&word)
 }
 
 #[cfg(test)]
@@ -118,7 +131,7 @@ mod tests {
         let outline = outline(&tokens(source), &["a".into(), "b".into()]);
         let show =
             |found: &Reference| format!("{}: {}", found.module.join("::"), found.named.parts.join("::"));
-        outline.references.iter().map(show).collect()
+        outline.references.iter().filter(|found| !found.is_relative()).map(show).collect()
     }
 
     #[test]

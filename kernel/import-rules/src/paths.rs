@@ -31,7 +31,8 @@ fn branch(tokens: &[Token<'_>], trunk: &[String], found: &mut Vec<Named>) -> usi
         } else if token.is("*") {
             found.push(Named { line: token.line, parts, alias: None, is_glob: true });
             return at;
-        } else if token.is("::") {
+        } else if token.is("::") || token.is("$") {
+            // `$crate` in a macro is this crate.
             continue;
         }
         // `{self}` names the trunk.

@@ -31,7 +31,10 @@ fn absolute_within(tree: &Tree, file: &File, reference: &Reference, steps: u32) 
         name if file.outline.items.contains(name) || tree.module(&child()).is_some() => {
             (reference.module.clone(), 0)
         }
-        name => (brought(tree, file, name, steps)?, 1),
+        name => match brought(tree, file, name, steps) {
+            Some(path) => (path, 1),
+            None => (module_by_glob(tree, file, name, steps)?, 1),
+        },
     };
     place.extend_from_slice(&parts[skip..]);
     Some(place)
@@ -43,6 +46,19 @@ fn brought(tree: &Tree, file: &File, name: &str, steps: u32) -> Option<Vec<Strin
     let by_name = |found: &&Reference| found.is_use && found.named.alias.as_deref() == Some(name);
     let found = file.outline.references.iter().find(by_name)?;
     absolute_within(tree, file, found, steps)
+}
+
+/// Returns the path from the crate's root of the module `name` that a glob in `file` brings.
+fn module_by_glob(tree: &Tree, file: &File, name: &str, steps: u32) -> Option<Vec<String>> {
+    let steps = steps.checked_sub(1)?;
+    // The path of a glob that begins at a name of its own could lead back here.
+    let globs = file.outline.references.iter().filter(|found| {
+        found.is_use && found.named.is_glob && found.named.parts.first().is_some_and(|first| first != name)
+    });
+    globs.filter_map(|glob| absolute_within(tree, file, glob, steps)).find_map(|mut path| {
+        path.push(name.to_string());
+        tree.module(&path).map(|_| path)
+    })
 }
 
 /// Returns the file that declares the item at `path`; none if no file does.

@@ -9,7 +9,8 @@ pub struct WithoutTests<'a> {
     pub modules: Vec<&'a str>,
 }
 
-/// Takes the items under `#[cfg(test)]`, or under any condition that asks for `test`, out of `tokens`.
+/// Takes the items under `#[cfg(test)]`, or under `test` and further conditions, out of `tokens`. What `any(test, …)` or
+/// `not(test)` lets through is no test.
 pub fn without_tests<'a>(tokens: &[Token<'a>]) -> WithoutTests<'a> {
     let (mut kept, mut modules, mut rest) = (Vec::new(), Vec::new(), tokens);
     while let [first, after @ ..] = rest {
@@ -37,7 +38,7 @@ fn test_attribute(rest: &[Token<'_>]) -> Option<usize> {
     }
     let len = rest.iter().position(|token| token.is("]"))? + 1;
     let has = |word| rest[..len].iter().any(|token| token.is(word));
-    (has("test") && !has("not")).then_some(len)
+    (has("test") && !has("not") && !has("any")).then_some(len)
 }
 
 /// Returns how many tokens the item at the start takes, with its other attributes.
@@ -87,6 +88,7 @@ mod tests {
     #[test]
     fn what_is_compiled_without_tests_stays() {
         assert_eq!(left("#[cfg(not(test))] mod a; #[cfg(loom)] mod b;").1, Vec::<&str>::new());
+        assert_eq!(left("#[cfg(any(test, loom))] mod a;").1, Vec::<&str>::new());
         assert!(left("#[cfg(not(test))] mod a;").0.ends_with("mod a ;"));
     }
 

@@ -98,6 +98,9 @@ const TEXT: &str = \"crate::memory::stack\";
 macro_rules! up { () => { $crate::memory::stack::Stack } }
 fn g() { crate::late(); crate::stack::grow(); crate::arch::Port; }
 use crate::memory::*;
+macro_rules! use_up { () => { use $crate::{arch::Port, memory::Frames}; } }
+#[cfg(any(test, target_os = \"none\"))] type F = crate::memory::Frames;
+use crate as kernel; fn h() { kernel::memory::stack::grow() }
 ";
     let file = "kernel/src/arch/x86_64/port.rs";
     let expected = [
@@ -109,6 +112,9 @@ use crate::memory::*;
         "7: arch may not import late",
         "7: arch may not import stack::grow",
         "8: arch may not import memory",
+        "9: arch may not import memory::Frames",
+        "10: arch may not import memory::Frames",
+        "11: arch may not import main.rs",
     ];
     let found = violations("upward", &[(file, source)]);
     let expected: Vec<_> = expected.iter().map(|what| format!("{file}:{what}")).collect();
@@ -173,6 +179,68 @@ const WORD: &str = \"asm! x86_64:: link_section\";
             "kernel/src/memory/stack.rs:14: naked_asm! is for arch only",
         ]
     );
+}
+
+#[test]
+fn what_hides_from_the_checks_is_refused_in_every_folder() {
+    let source = "\
+extern crate self as kernel;
+#[path = \"../../memory/stack.rs\"] mod stack;
+#[cfg_attr(x, path = \"../../memory/frames.rs\")] mod frames;
+include!(\"../../memory/late.rs\");
+fn f(path: &str) { let path = \"include!\"; include_str!(\"x\") }
+";
+    let renamed = "use core::arch::{asm as machine};\npub extern r\"Rust\" fn up() {}\n";
+    let file = "kernel/src/arch/x86_64/port.rs";
+    let found = violations("hiding", &[(file, source), ("kernel/src/memory/stack.rs", renamed)]);
+    let elsewhere = "brings a file from elsewhere, which no check sees: import what you use";
+    assert_eq!(
+        found,
+        [
+            format!("{file}:1: a second name for this crate, which no check sees: write crate"),
+            format!("{file}:2: path {elsewhere}"),
+            format!("{file}:3: path {elsewhere}"),
+            format!("{file}:4: include {elsewhere}"),
+            "kernel/src/memory/stack.rs:1: asm! is for arch only".into(),
+            "kernel/src/memory/stack.rs:2: foreign items are for arch and exports only: import what you call"
+                .into(),
+        ]
+    );
+}
+
+#[test]
+fn a_circle_is_seen_through_another_name_of_the_folder() {
+    let circle = "and both are in the circle of memory: frames, stack";
+    for (name, source) in [
+        ("as_folder", "use crate::memory; pub struct Frames;\n\nfn f() { memory::stack::grow() }\n"),
+        ("as_other", "use super::{self as here}; pub struct Frames;\n\nfn f() { here::stack::grow() }\n"),
+        ("in_any", "pub struct Frames;\n#[cfg(any(test, loom))]\nfn f() { super::stack::grow() }\n"),
+    ] {
+        let found = circles(name, &[("kernel/src/memory/frames.rs", source)]);
+        let first = format!("kernel/src/memory/frames.rs:3: frames imports stack, {circle}");
+        assert_eq!(found.first(), Some(&first), "{name}");
+        assert_eq!(found.len(), 2, "{name}");
+    }
+}
+
+#[test]
+fn a_glob_of_the_folders_own_list_of_exports_is_refused() {
+    let source = "use super::*; pub struct Frames;\n\nfn f() { stack::grow() }\n";
+    let found = circles("glob", &[("kernel/src/memory/frames.rs", source)]);
+    assert_eq!(
+        found,
+        [
+            "kernel/src/memory/frames.rs:1: a glob of the folder's own list of exports hides which files are imported",
+            "kernel/src/memory/frames.rs:3: frames imports stack, and both are in the circle of memory: frames, stack",
+            "kernel/src/memory/stack.rs:1: stack imports frames, and both are in the circle of memory: frames, stack",
+        ]
+    );
+}
+
+#[test]
+fn an_upward_import_is_no_circle_of_files_as_well() {
+    let file = ("kernel/src/arch/x86_64/port.rs", "pub struct Port;\nuse crate::memory::Frames;\n");
+    assert_eq!(circles("folders", &[file]), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The machine, behind the functions through which the rest of the kernel uses it. No instruction and no register is named
-//! outside. Another architecture would be a second folder here with the same functions.
+//! outside. Another architecture is a second folder here that exports these functions.
 
 mod x86_64;
 

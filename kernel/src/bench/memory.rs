@@ -40,7 +40,7 @@ pub fn exhausted(node: NodeId) {
     measure("page.exhausted.strict", || {
         let _ = allocate::allocate_for_thread(request);
     });
-    if let Err(error) = taken.give_back() {
+    if let Err(error) = taken.free_all() {
         log::error!(target: "bench", "{error}");
     }
 }

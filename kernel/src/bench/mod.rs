@@ -1,5 +1,5 @@
-//! Benchmarks, run by the parameter `bench`. Each one sends a `bench` event and logs a line. Ticks are instructions if the emulator
-//! counts those, and then they are the same in every run.
+//! Benchmarks, run by the parameter `bench`. Each one sends a `bench` event and logs a line. If the emulator counts instructions,
+//! a tick is one instruction, and every run has equal counts.
 mod memory;
 mod threads;
 
@@ -34,9 +34,7 @@ pub fn run() {
         single_pairs("page.pair.order0.remote", allocate::allocate_page);
         MemoryContext::current().set_preferred_node(before);
     }
-    single_pairs("page.pair.order0.zeroed", || {
-        allocate::allocate_page().inspect(|frame| allocate::zero(*frame, 1))
-    });
+    single_pairs("page.pair.order0.zeroed", allocate::allocate_zeroed_page);
     batch();
     memory::exhausted(local);
     memory::setup();
@@ -111,7 +109,7 @@ fn batch() {
 fn stacks(node: NodeId) {
     let pair = || {
         if let Some(stack) = Stack::allocate(node) {
-            // SAFETY: the stack is new, and no thread has run on it.
+            // SAFETY: the line above has allocated the stack, and no thread has run on it.
             unsafe { stack.free() };
         }
     };

@@ -1,4 +1,4 @@
-//! Benchmarks of threads: switching, waking, creating, and the tick. All run on one CPU, whose own tick is stopped meanwhile.
+//! Benchmarks of threads: switching, waking, creating, and the tick. All run on one CPU, whose tick they stop.
 use super::report;
 use crate::arch;
 use crate::cpu;
@@ -19,10 +19,10 @@ static STOP: AtomicBool = AtomicBool::new(false);
 static PING: Semaphore = Semaphore::new(0);
 static PONG: Semaphore = Semaphore::new(0);
 
-/// Runs them. The running thread is restricted to its CPU from then on.
+/// Runs the benchmarks of threads. From then on, the running thread may run only on its CPU.
 pub fn run() {
     let here = CpuSet::from_iter([cpu::current().id]);
-    // Not refused: the thread exists and its CPU is online.
+    // The call succeeds: the thread exists and its CPU is online.
     let _ = lifecycle::set_affinity(cpu_threads::current_thread().id, &here);
     arch::stop_timer();
     switch_by_yield(&here);

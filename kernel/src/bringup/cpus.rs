@@ -1,6 +1,7 @@
 //! Bringing up all CPUs: the boot CPU moves to its own node, then starts the others.
 use super::{new_cpu, start_frames};
 use crate::arch::{self, Context, InterruptsOff, StartCpu};
+use crate::clock;
 use crate::cpu::{self, Cpu, shootdown};
 use crate::memory::cpu_memory;
 use crate::memory::stack::Stack;
@@ -12,7 +13,8 @@ use alloc::vec::Vec;
 use events::Event;
 use units::CpuId;
 
-/// Gives the boot CPU its own area, in memory of its node, and returns a stack there. To be called once, on the boot CPU.
+/// Gives the boot CPU its own area, in memory of its node, and returns a stack there. The boot calls this once, on the boot CPU,
+/// with interrupts off.
 ///
 /// # Panics
 /// If there is no memory at all.
@@ -28,19 +30,19 @@ fn move_to_own_area(boot_cpu: &topology::Cpu) -> Option<Stack> {
     let thread = lifecycle::adopt("boot", boot_cpu.id, boot_cpu.node, Context::on_a_cpu())?;
     let cpu = new_cpu::create(boot_cpu, thread)?;
     let idle_stack = Stack::allocate(boot_cpu.node)?;
-    // SAFETY: the stack was just allocated, and is never freed.
+    // SAFETY: the line above has allocated the stack, so nothing else uses it. It is never freed.
     let context = unsafe { Context::fresh(idle_stack.top, threads::idle_main) };
     cpu_threads::init(cpu, lifecycle::adopt("idle", boot_cpu.id, boot_cpu.node, context)?);
-    // Up to here this CPU has counted in its first area.
+    // The counts in the CPU's first area go to its own area below.
     let early = cpu_memory::current();
-    // SAFETY: this is the boot CPU. Its interrupt stacks were just allocated for it. Of the former area only the counts are used
-    // from here on.
+    // SAFETY: this is the boot CPU, and interrupts are off: `boot_on_own_node` switches them on later. `new_cpu::create` has
+    // allocated the interrupt stacks for this CPU and never frees them. Of the former area, only the counts are used, as data.
     unsafe { cpu::install(cpu) };
     cpu_memory::current().page_counts.take_over(&early.page_counts);
     Stack::allocate(boot_cpu.node)
 }
 
-/// Starts all other CPUs. A CPU that does not come up is reported and left out, and the verdict is failure.
+/// Starts all other CPUs. If one does not become online, the boot goes on without it, and the verdict is failure.
 pub fn start_other_cpus() {
     let boot_cpu = cpu::current();
     boot_cpu.set_online(stack_pointer());
@@ -50,18 +52,27 @@ pub fn start_other_cpus() {
         return;
     }
     let Some(frames) = start_frames::get() else {
-        log::error!(target: "cpu", "no memory below 1 MiB to start the other CPUs from");
+        log::error!(target: "cpu", "there is no memory below 1 MiB for starting the other CPUs");
         ids.into_iter().for_each(report_missing);
         return;
     };
     let online = |index: usize| cpu::is_online(ids[index]);
     let mut report = |index: usize, is_online: bool| match cpu_threads::get(ids[index]) {
-        Some(threads) if is_online => report_started(ids[index], threads.idle_thread()),
-        _ => report_missing(ids[index]),
+        Some(threads) if is_online => {
+            // Before anything else: the CPU answers no shootdown until it has been compared.
+            clock::compare_with(threads.cpu());
+            report_started(ids[index], threads.idle_thread());
+        }
+        _ => {
+            let (id, apic) = (ids[index], starts[index].apic.0);
+            // In hex, as in findings about firmware's tables.
+            log::error!(target: "cpu", "CPU {id} (APIC {apic:#x}) did not answer its startup messages; it stays off");
+            report_missing(id);
+        }
     };
-    // SAFETY: the frames were taken for this and are never freed. Each CPU and its stack were just made, and the CPU does not run
-    // yet. `other_cpu_main` expects the CPU.
-    unsafe { arch::start_cpus(frames, other_cpu_main, &starts, &online, &mut report) };
+    // SAFETY: `start_frames` has reserved the frames for this call and never frees them. `create_other_cpus` has created each CPU,
+    // which does not run yet, and allocated its stack. The argument is the `Cpu` that `other_cpu_main` expects.
+    unsafe { arch::start_cpus(frames, other_cpu_main, &starts, &online, &clock::wait_until, &mut report) };
 }
 
 /// Creates all CPUs but the boot CPU, each with a stack. Reports those for which there is no memory.
@@ -75,7 +86,7 @@ fn create_other_cpus(boot_cpu: CpuId) -> (Vec<CpuId>, Vec<StartCpu>) {
                 created.push((of.id, StartCpu { apic: of.apic_id, stack_top: stack.top, argument }));
             }
             None => {
-                log::error!(target: "cpu", "no memory for CPU {}", of.id);
+                log::error!(target: "cpu", "there is no memory for CPU {}; it stays off", of.id);
                 report_missing(of.id);
             }
         }
@@ -83,7 +94,7 @@ fn create_other_cpus(boot_cpu: CpuId) -> (Vec<CpuId>, Vec<StartCpu>) {
     created.into_iter().unzip()
 }
 
-/// Reports on both ports that a CPU has come up, and which thread it runs first.
+/// Reports on both ports that a CPU is online, and which thread it runs first.
 fn report_started(id: CpuId, thread: &Thread) {
     let cpu = &cpu_topology::cpus()[id.index()];
     log::info!(target: "cpu", "CPU {id} (APIC {}) online on node {}", cpu.apic_id, cpu.node);
@@ -92,12 +103,10 @@ fn report_started(id: CpuId, thread: &Thread) {
     event_stream::send(&Event::Thread { id: thread.id.0, name, cpu: id.0, node });
 }
 
-/// Reports on both ports that a CPU has not come up. The verdict is failure.
+/// Sends the event that a CPU is not online. The caller has logged the reason. The verdict is failure.
 fn report_missing(id: CpuId) {
-    let cpu = &cpu_topology::cpus()[id.index()];
-    log::error!(target: "cpu", "CPU {id} (APIC {}) did not start; going on without it", cpu.apic_id);
     verdict::fail();
-    send_event(cpu, false);
+    send_event(&cpu_topology::cpus()[id.index()], false);
 }
 
 fn send_event(cpu: &topology::Cpu, online: bool) {
@@ -105,15 +114,17 @@ fn send_event(cpu: &topology::Cpu, online: bool) {
     event_stream::send(&Event::Cpu { index: cpu.id.0, apic_id: cpu.apic_id.0, node, online });
 }
 
-/// Where every CPU but the boot CPU enters the kernel.
+/// Runs every CPU but the boot CPU, from its start page on.
 extern "C" fn other_cpu_main(cpu: *const ()) -> ! {
-    // SAFETY: `create_other_cpus` names for each CPU the `Cpu` that it made for it, which exists for good.
+    // SAFETY: `create_other_cpus` passes the `Cpu` that it has created for this CPU, which exists for good.
     let cpu = unsafe { &*cpu.cast::<Cpu>() };
-    // SAFETY: this is that CPU. It has just started, with no other area; its interrupt stacks were allocated for it.
+    // SAFETY: this is that CPU, and the start page's code has switched interrupts off. The CPU has no former area.
+    // `new_cpu::create` has allocated the interrupt stacks for this CPU and never frees them.
     unsafe { cpu::install(cpu) };
     arch::init_apic();
     shootdown::leave_idle(&InterruptsOff::new());
     cpu.set_online(stack_pointer());
+    clock::answer_boot_cpu();
     threads::run_idle()
 }
 

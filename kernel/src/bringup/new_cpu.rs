@@ -17,24 +17,25 @@ pub fn create_idling(of: &topology::Cpu) -> Option<&'static Cpu> {
     Some(cpu)
 }
 
-/// Creates a CPU that runs `thread` first, with what it has of its own in memory of its node, or of the nearest node that has
-/// some. Returns `None` if there is no memory.
+/// Creates a CPU that runs `thread` first. Its area, page cache and interrupt stacks are in memory of its node, or of the nearest
+/// node that has some. Returns `None` if there is no memory.
 pub fn create(of: &topology::Cpu, thread: &'static Thread) -> Option<&'static Cpu> {
     let pages = (CpuArea::size() as u64).div_ceil(FRAME_SIZE);
     let interrupt_stacks = allocate_interrupt_stacks(of.node)?;
     let frame = allocate::allocate_for_kernel(of.node, pages, Zeroed::No)?.frame;
     let cache = page_setup::create_cache(of.node);
     let memory = arch::physical_memory(frame.address()).cast();
-    // SAFETY: the pages were just allocated, all of RAM is mapped there, and they are never freed.
+    // SAFETY: the pages were just allocated, so nothing else uses them. `physical_memory` maps all RAM, and nothing frees them.
     let memory = unsafe { core::slice::from_raw_parts_mut(memory, (pages * FRAME_SIZE) as usize) };
     let cpu =
         cpu::create(memory, NewCpu { id: of.id, apic: of.apic_id, node: of.node, interrupt_stacks }, thread);
-    // SAFETY: the CPU is new, so it does not run on its area yet.
+    // SAFETY: the CPU is new, so it does not run on its area yet. The other CPUs are started only after all are created, so the
+    // boot CPU, which runs this, is the only one that could read the area.
     unsafe { cpu_memory::init(cpu, cache) };
     Some(cpu)
 }
 
-/// Allocates a CPU's interrupt stacks, which are never freed. Returns `None` if there is no memory, and has then taken none.
+/// Allocates a CPU's interrupt stacks, which are never freed. Returns `None`, with nothing allocated, if there is no memory.
 fn allocate_interrupt_stacks(node: NodeId) -> Option<InterruptStacks> {
     let pages = INTERRUPT_STACK_SIZE / FRAME_SIZE;
     let stacks: ArrayVec<Stack, INTERRUPT_STACKS> =
@@ -42,7 +43,7 @@ fn allocate_interrupt_stacks(node: NodeId) -> Option<InterruptStacks> {
     if stacks.is_full() {
         return Some(core::array::from_fn(|index| stacks[index].top));
     }
-    // SAFETY: no CPU was given them.
+    // SAFETY: the lines above have allocated the stacks, and no CPU has an address of them.
     stacks.into_iter().for_each(|stack| unsafe { stack.free() });
     None
 }

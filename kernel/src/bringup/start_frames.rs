@@ -5,12 +5,12 @@ use crate::platform::cpu_topology;
 use spin::Once;
 use units::{NodeId, PhysAddr};
 
-/// The last address that real mode reaches.
+/// The last address that a CPU starts from in real mode.
 const BELOW_1_MIB: PhysAddr = PhysAddr(0x000f_ffff);
 /// The last address of 32 bits.
 const BELOW_4_GIB: PhysAddr = PhysAddr(0xffff_ffff);
 
-/// The frames. They are never freed: a CPU that was given up may still wake up and read them.
+/// The frames. They are never freed: a CPU that did not start in time may still read them later.
 static START_FRAMES: Once<StartFrames> = Once::new();
 
 /// Takes the frames, before anything else takes the little memory that real mode reaches. A machine with one CPU needs none.

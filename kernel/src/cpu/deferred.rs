@@ -9,9 +9,9 @@ use core::sync::atomic::{AtomicU8, Ordering};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum DeferredWork {
-    /// Give back the pages in the CPU's cache, which another CPU wants.
+    /// Return the pages in the CPU's cache to their node, because another CPU has asked for them.
     Drain = 0,
-    /// Run the next thread: the time slice of the running one is over.
+    /// Run the next thread: the running thread's time slice is over, or the thread may not run on this CPU.
     Switch = 1,
 }
 
@@ -42,13 +42,13 @@ pub fn register_deferred(what: DeferredWork, work: fn()) {
     HOOKS[what as usize].set(work);
 }
 
-/// Notes that `cpu` has work to do as soon as preemption is on there. The CPU looks at the end of its next interrupt: this is
-/// called in that interrupt, or by a CPU that sends one.
+/// Notes that `cpu` has work to do as soon as preemption is on there. That CPU looks for it at the end of its next interrupt. So
+/// the caller is that interrupt's handler, or sends an interrupt afterwards.
 pub fn defer(cpu: &Cpu, what: DeferredWork) {
     PENDING.of(cpu).fetch_or(what.bit(), Ordering::Relaxed);
 }
 
-/// Does the pending work of this CPU. If preemption is off, the end of that stretch does it instead.
+/// Does the pending work of this CPU, if preemption is on. Otherwise the CPU does the work once preemption is on again.
 #[inline]
 pub(super) fn run(off: &InterruptsOff) {
     let pending = PENDING.here(off);
@@ -66,7 +66,7 @@ fn run_pending(pending: &AtomicU8, off: &InterruptsOff) {
     DeferredWork::ALL.into_iter().filter(|kind| work & kind.bit() != 0).for_each(DeferredWork::run);
 }
 
-/// Gives back what other CPUs ask of this CPU's page cache. For threads that do not use the cache just now.
+/// Drains this CPU's page cache if another CPU has asked for that. The caller does not use the cache.
 pub(super) fn serve_drain() {
     DeferredWork::Drain.run();
 }

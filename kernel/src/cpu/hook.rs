@@ -1,4 +1,4 @@
-//! A function of an upper layer that a lower one calls.
+//! Hooks: functions of upper layers that lower layers call.
 use spin::Once;
 
 /// A function that an upper layer registers once, at boot, for a lower layer to call. `F` is a `fn` type.
@@ -20,7 +20,7 @@ impl<F: Copy> Hook<F> {
             is_first = true;
             function
         });
-        assert!(is_first, "a hook has one function");
+        assert!(is_first, "a hook takes one function, and no second");
     }
 
     /// Returns the function, or `None` before it is registered.

@@ -1,4 +1,4 @@
-//! Who a CPU is.
+//! A CPU's identity: its ids, its node, its area, and whether it is online.
 use crate::arch::{self, CpuArea, InterruptStacks};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use units::{ApicId, CpuId, NodeId};
@@ -15,14 +15,14 @@ pub struct Cpu {
     pub(super) area: CpuArea,
     /// The ends of its interrupt stacks.
     interrupt_stacks: InterruptStacks,
-    /// Whether it has come up.
+    /// Whether it is online: it has started, and takes part in shootdowns.
     online: AtomicBool,
-    /// An address in the stack on which it came up.
+    /// An address in the stack that it ran on when it became online.
     stack_seen: AtomicUsize,
 }
 
 impl Cpu {
-    /// Returns a CPU that has not come up.
+    /// Returns a CPU that is not online.
     pub(super) fn new(
         id: CpuId,
         apic: ApicId,
@@ -34,18 +34,18 @@ impl Cpu {
         Self { id, apic, node, area, interrupt_stacks, online, stack_seen }
     }
 
-    /// Tells the other CPUs that this one has come up, on a stack with the address `stack_pointer`.
+    /// Marks the CPU as online. `stack_pointer` is an address in the stack that it runs on.
     pub fn set_online(&self, stack_pointer: usize) {
         self.stack_seen.store(stack_pointer, Ordering::Relaxed);
         self.online.store(true, Ordering::Release);
     }
 
-    /// Returns true if the CPU has come up.
+    /// Returns true if the CPU has started and runs the kernel.
     pub fn is_online(&self) -> bool {
         self.online.load(Ordering::Acquire)
     }
 
-    /// Returns an address in the stack on which the CPU came up.
+    /// Returns an address in the stack that the CPU ran on when it became online.
     pub fn stack_seen(&self) -> usize {
         self.stack_seen.load(Ordering::Relaxed)
     }
@@ -55,7 +55,7 @@ impl Cpu {
         &self.interrupt_stacks
     }
 
-    /// Interrupts the CPU, so that it wakes up and looks for work.
+    /// Interrupts the CPU, which ends its halt. It then looks for work.
     pub fn wake_up(&self) {
         arch::wake_cpu(self.apic);
     }

@@ -20,18 +20,19 @@ static EARLY: Mutex<EarlyArea> = Mutex::new(EarlyArea([MaybeUninit::uninit(); EA
 
 const _: () = assert!(align_of::<EarlyArea>() == arch::AREA_ALIGNMENT);
 
-/// Gives the boot CPU its first area, in which it is CPU 0 of node 0. To be called once, before anything else. `task` is what
-/// the CPU runs; exceptions lead to `fault`.
+/// Gives the boot CPU its first area, in which it is CPU 0 of node 0. The boot calls this once, before anything else, with
+/// interrupts off. `task` is what the CPU runs; exceptions lead to `fault`.
 ///
 /// # Panics
-/// If it is called twice, or if the section `cpu_local` has outgrown the first area.
+/// If it is called twice, or if the section `cpu_local` is larger than the first area.
 pub fn init_early(task: &'static impl Task, fault: fn(&Frame) -> !) {
     interrupts::init(fault);
     let memory = &mut MutexGuard::leak(EARLY.try_lock().expect("the first area is used once")).0;
     let interrupt_stacks = arch::early_interrupt_stacks();
     let new = NewCpu { id: CpuId(0), apic: ApicId(0), node: NodeId::ZERO, interrupt_stacks };
     let cpu = registry::place(memory, new, task);
-    // SAFETY: the area is new, and the boot CPU has not used another one. No code uses the early interrupt stacks.
+    // SAFETY: the area is new, and the boot CPU has not used another one. The early interrupt stacks are a static that only this
+    // call uses. Interrupts are off: the boot loader starts the kernel so, and nothing has switched them on.
     unsafe { install(cpu) };
 }
 
@@ -41,12 +42,15 @@ pub fn init_early(task: &'static impl Task, fault: fn(&Frame) -> !) {
 /// If it was called for this CPU before.
 ///
 /// # Safety
-/// The running CPU is the one that `cpu` was made for. Nothing uses its former area as the running CPU's from now on. Its
-/// interrupt stacks are mapped for good, and nothing else uses them.
+/// - The running CPU is the one that `cpu` was made for, and interrupts are off.
+/// - Nothing uses the running CPU's former area as the running CPU's from now on.
+/// - The interrupt stacks of `cpu` are mapped for good, and nothing else uses them.
 pub unsafe fn install(cpu: &'static Cpu) {
     let tables = TABLES.of(cpu).try_lock().expect("a CPU loads its tables once");
-    // SAFETY: the area belongs to `cpu`, which by `# Safety` is the running CPU; the rest is `# Safety`, too.
+    // SAFETY: by the first condition of `# Safety`, the area is the running CPU's and no other's. The former area is unused by
+    // the second.
     unsafe { cpu.area.install() };
-    // SAFETY: the lock is kept for good, so the tables are the CPU's alone; the stacks are by `# Safety`.
+    // SAFETY: `try_lock` gave this call the tables, and the lock is never released, so nothing else uses them. The first and the
+    // third condition of `# Safety` say that interrupts are off and that the stacks stay mapped.
     unsafe { CpuTables::load::<interrupts::Handler>(MutexGuard::leak(tables), cpu.interrupt_stacks()) };
 }

@@ -1,4 +1,4 @@
-//! What each interrupt vector leads to. The owner of a vector registers its handler.
+//! The handlers of interrupts and exceptions: the owner of a vector registers its handler here.
 use super::hook::Hook;
 use super::{deferred, shootdown, stop};
 use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, vectors};
@@ -18,12 +18,12 @@ pub fn register(vector: u8, handler: fn(&InterruptsOff)) {
 /// Registers the function that is called for exceptions, and the handlers of this folder's own vectors.
 pub(super) fn init(exception: fn(&Frame) -> !) {
     EXCEPTION.set(exception);
-    // An interrupted CPU looks for work anyway.
+    // The handler has nothing to do: a CPU that was interrupted while it halted looks for work.
     register(vectors::WAKE, |_| {});
     register(vectors::SHOOTDOWN, |_| shootdown::answer());
 }
 
-/// Where all vectors lead.
+/// The handler of all vectors, which the stubs of `arch` call.
 pub struct Handler;
 
 impl InterruptHandler for Handler {
@@ -50,10 +50,10 @@ fn exception(frame: &Frame) -> ! {
 
 #[cold]
 fn report_unregistered(vector: u8) {
-    log::warn!(target: "interrupts", "vector {vector} came, which nobody asked for");
+    log::warn!(target: "interrupts", "an interrupt with vector {vector} has no handler");
 }
 
-/// Handles an interrupt. At its end another thread may run.
+/// Handles an interrupt, then does the work that is pending. Other threads may run before this returns.
 fn interrupt(vector: u8, off: &InterruptsOff) {
     arch::end_of_interrupt();
     match HANDLERS[usize::from(vector)].get() {

@@ -9,17 +9,17 @@ pub trait Pinned {}
 
 impl Pinned for InterruptsOff {}
 
-/// A value of which each CPU has its own. Made by [`cpu_local!`] only.
+/// A value of which each CPU has its own copy. Only the macros [`cpu_local!`] and [`cpu_local_addressed!`] make one.
 ///
-/// Other CPUs can reach it. What only the CPU itself may touch is behind a type of the owner's.
+/// Other CPUs can reach a copy. A value that only its CPU may touch is private to the file that declares it.
 #[repr(transparent)]
 pub struct CpuLocal<T>(UnsafeCell<T>);
 
-// SAFETY: a `CpuLocal` gives out shared references only.
+// SAFETY: a `CpuLocal` gives out shared references, which `T: Sync` allows on any CPU. Writing through `as_ptr_of` is unsafe.
 unsafe impl<T: Sync> Sync for CpuLocal<T> {}
 
 impl<T> CpuLocal<T> {
-    /// Returns what each CPU's copy begins with.
+    /// Returns the value that each CPU's copy begins with.
     ///
     /// # Safety
     /// The result becomes a static in the section `cpu_local`.
@@ -27,14 +27,14 @@ impl<T> CpuLocal<T> {
         Self(UnsafeCell::new(value))
     }
 
-    /// Returns the running CPU's value. It stays the running CPU's while the guard lives.
+    /// Returns the running CPU's value. The guard keeps the thread on that CPU while the reference lives.
     #[inline(always)]
     pub fn here<'g>(&'static self, _: &'g impl Pinned) -> &'g T {
         self.of_area(CpuArea::current())
     }
 
-    /// Returns the running CPU's value, or another CPU's if the thread moves meanwhile. For values that any CPU may use, and
-    /// for code that something else keeps on its CPU.
+    /// Returns the running CPU's value. Unless something else keeps the thread on its CPU, the thread may move at any time, so
+    /// this is for values that any CPU may use.
     #[inline(always)]
     pub fn here_or_elsewhere(&'static self) -> &'static T {
         self.of_area(CpuArea::current())
@@ -44,6 +44,11 @@ impl<T> CpuLocal<T> {
     #[inline(always)]
     pub fn of(&'static self, cpu: &Cpu) -> &'static T {
         self.of_area(cpu.area)
+    }
+
+    /// Returns the address of this CPU's value, to set it up before the CPU runs.
+    pub fn as_ptr_of(&'static self, cpu: &Cpu) -> *mut T {
+        cpu.area.copy_of(self.0.get()).cast_mut()
     }
 
     /// Returns the value in this area.
@@ -59,11 +64,12 @@ impl<T> CpuLocal<T> {
 pub struct Addressed<T> {
     /// In a copy, the address of `value`. As linked, its offset from here, which [`CpuArea::new`] turns into the address.
     address: AtomicUsize,
+    /// The value.
     pub value: T,
 }
 
 impl<T> Addressed<T> {
-    /// Returns what each CPU's copy begins with.
+    /// Returns the value that each CPU's copy begins with.
     pub const fn new(value: T) -> Self {
         Self { address: AtomicUsize::new(core::mem::offset_of!(Self, value)), value }
     }

@@ -1,4 +1,4 @@
-//! CPUs: who each one is, what it has of its own, and what CPUs ask of each other.
+//! CPUs: which ones there are, what each has for itself, and what they ask of each other.
 
 mod deferred;
 mod halt;

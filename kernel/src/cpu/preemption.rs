@@ -4,11 +4,11 @@ use super::local::Pinned;
 use crate::arch::{self, InterruptsOff, PreemptionEnd};
 use core::marker::PhantomData;
 
-/// Keeps other threads off this CPU while it lives. Interrupts are still handled. May be nested.
+/// Keeps preemption off while it lives: no other thread gets this CPU. Interrupts are still handled. Guards may be nested.
 ///
-/// It costs one instruction, and two at the end, which also see whether work was deferred meanwhile.
+/// A guard costs one instruction at the beginning and two at the end. The end also finds out whether work was deferred.
 pub struct PreemptionOff {
-    /// A guard belongs to the CPU that it was made on.
+    /// A guard belongs to the thread and the CPU that it was made on, so it is not `Send`.
     not_send: PhantomData<*const ()>,
 }
 
@@ -26,12 +26,14 @@ impl PreemptionOff {
 impl Drop for PreemptionOff {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: `new` has begun the stretch. It was on this CPU, which the thread has not left since.
+        // SAFETY: `new`, which alone makes a guard, has begun the stretch. The guard is not `Send`, and no thread leaves its CPU
+        // while preemption is off, so this is the CPU of the stretch.
         unsafe { arch::end_no_preemption::<DoDeferred>() };
     }
 }
 
 /// Returns true while a [`PreemptionOff`] lives on this CPU.
+#[inline]
 pub fn is_preemption_off() -> bool {
     arch::is_preemption_off()
 }
@@ -41,7 +43,7 @@ struct DoDeferred;
 impl PreemptionEnd for DoDeferred {
     extern "C" fn preempt() {
         if InterruptsOff::are_off() {
-            // The code around keeps interrupts off and relies on it. The next interrupt does the work.
+            // The surrounding code relies on interrupts being off. The CPU does the work at the end of its next interrupt.
             return;
         }
         deferred::run(&InterruptsOff::new());

@@ -57,10 +57,10 @@ pub fn create(memory: &'static mut [MaybeUninit<u8>], new: NewCpu, task: &'stati
     cpu
 }
 
-/// Returns the running CPU, or the one that the thread was on if it moves meanwhile.
+/// Returns the running CPU. Unless preemption is off, the thread may move to another CPU at any time.
 ///
 /// # Panics
-/// Never: `init_early` makes the first CPU before anything else runs.
+/// Never: `init_early` creates the first CPU before anything else runs.
 #[inline]
 pub fn current() -> &'static Cpu {
     THIS.here_or_elsewhere().get().expect("a CPU's area has the CPU")
@@ -72,17 +72,17 @@ pub fn get(id: CpuId) -> Option<&'static Cpu> {
     CPUS.get(id.index())?.get().copied()
 }
 
-/// Returns all CPUs that were created, whether they have come up or not.
+/// Returns all CPUs that were created, online or not.
 pub fn all() -> impl Iterator<Item = &'static Cpu> + Clone {
     CPUS[..COUNT.load(Ordering::Acquire)].iter().filter_map(|cpu| cpu.get().copied())
 }
 
-/// Returns the CPUs that have come up.
+/// Returns the CPUs that are online.
 pub fn online() -> impl Iterator<Item = &'static Cpu> + Clone {
     all().filter(|cpu| cpu.is_online())
 }
 
-/// Returns true if the CPU has come up.
+/// Returns true if the CPU with this index is online.
 pub fn is_online(id: CpuId) -> bool {
     get(id).is_some_and(Cpu::is_online)
 }

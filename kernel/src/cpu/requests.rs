@@ -1,8 +1,8 @@
-//! What a CPU does for the others while it waits for one of them.
+//! Serving other CPUs' requests while this CPU waits for one of them.
 use super::{deferred, shootdown};
 
-/// Answers what other CPUs ask of this one. Called again and again by code that waits for another CPU and does not use its page
-/// cache: two CPUs that wait for each other both go on.
+/// Answers other CPUs' requests for a shootdown and for the pages in this CPU's cache. A loop that waits for another CPU calls
+/// this, so that two CPUs that wait for each other both go on. The caller does not use its page cache.
 #[inline(never)]
 pub fn serve_requests() {
     shootdown::answer();

@@ -1,6 +1,7 @@
-//! TLB shootdown on this machine: the protocol is that of `cpu-requests`; this file adds the interrupts and the TLB.
+//! TLB shootdown: the protocol is that of `cpu-requests`; this file adds the interrupts and the TLB.
 //!
-//! A shootdown costs an idle CPU nothing: the CPU is not interrupted, and forgets once for all shootdowns that it slept through.
+//! A shootdown costs an idle CPU nothing: the CPU is not interrupted, and flushes its TLB once, however many shootdowns it
+//! halted through.
 //! While it is idle it touches only memory that is never unmapped: its idle thread's stack, the kernel's image, its own area.
 //!
 //! A shootdown waits for other CPUs, so its caller holds no spin lock: a CPU that spins on that lock with interrupts off
@@ -16,9 +17,9 @@ cpu_local! {
 
 static SHOOTDOWN: Shootdown = Shootdown::none_yet();
 
-/// Makes all CPUs forget the translations that were removed from the page tables before the call. Returns when no CPU can use
-/// them any more. The caller holds no spin lock.
-pub fn forget_everywhere() {
+/// Makes all CPUs flush the translations that were removed from the page tables before the call. Returns when no CPU can use
+/// them. The caller holds no spin lock.
+pub fn flush_everywhere() {
     let cpus = registry::all().map(|cpu| (cpu, TRANSLATIONS.of(cpu)));
     let interrupt = |cpu: &Cpu| arch::request_shootdown(cpu.apic);
     let wait = || {
@@ -26,13 +27,13 @@ pub fn forget_everywhere() {
         deferred::serve_drain();
         core::hint::spin_loop();
     };
-    SHOOTDOWN.forget_everywhere(cpus, answer, interrupt, wait);
+    SHOOTDOWN.flush_everywhere(cpus, answer, interrupt, wait);
 }
 
-/// Forgets this CPU's translations if another CPU has asked for that since it last did.
+/// Flushes this CPU's TLB if a shootdown has begun since its last flush.
 pub fn answer() {
     let off = InterruptsOff::new();
-    SHOOTDOWN.answer(TRANSLATIONS.here(&off), arch::forget_translations);
+    SHOOTDOWN.answer(TRANSLATIONS.here(&off), arch::flush_translations);
 }
 
 /// Says that this CPU is about to halt.
@@ -40,8 +41,8 @@ pub(super) fn enter_idle(off: &InterruptsOff) {
     TRANSLATIONS.here(off).enter_idle();
 }
 
-/// Says that this CPU runs, and catches up with the shootdowns that it slept through. A CPU that has just started slept, too.
+/// Says that this CPU runs, and flushes its TLB if a shootdown has begun while it was idle. A CPU is idle until it starts.
 #[inline]
 pub fn leave_idle(off: &InterruptsOff) {
-    SHOOTDOWN.leave_idle(TRANSLATIONS.here(off), arch::forget_translations);
+    SHOOTDOWN.leave_idle(TRANSLATIONS.here(off), arch::flush_translations);
 }

@@ -1,18 +1,18 @@
-//! Stopping the other CPUs when the machine comes to its end.
+//! Stopping the other CPUs, by non-maskable interrupt, before the machine stops.
 use super::registry;
 use crate::arch;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// The APIC id of the CPU that stopped the others, or [`NOBODY`].
-static STOPPED_BY: AtomicU32 = AtomicU32::new(NOBODY);
-const NOBODY: u32 = u32::MAX;
+/// The APIC id of the CPU that stopped the others, or [`NO_CPU`].
+static STOPPED_BY: AtomicU32 = AtomicU32::new(NO_CPU);
+const NO_CPU: u32 = u32::MAX;
 
 /// Stops every other CPU where it is, for good. The first CPU that calls this goes on; a CPU that calls it later stops, too.
 pub fn stop_other_cpus() {
     let this = arch::this_apic_id();
-    match STOPPED_BY.compare_exchange(NOBODY, this.0, Ordering::SeqCst, Ordering::SeqCst) {
-        // CPUs that were never started are spared: the interrupt would find them in the firmware's real mode, and reset the
-        // machine.
+    match STOPPED_BY.compare_exchange(NO_CPU, this.0, Ordering::SeqCst, Ordering::SeqCst) {
+        // Only online CPUs: in a CPU that was never started, the interrupt would run the firmware's handler in real mode, and
+        // reset the machine.
         Ok(_) => registry::online().filter(|cpu| cpu.apic != this).for_each(|cpu| arch::stop_cpu(cpu.apic)),
         Err(other) if other != this.0 => arch::halt_forever(),
         Err(_) => {}
@@ -23,5 +23,5 @@ pub fn stop_other_cpus() {
 #[cold]
 pub(super) fn is_ordered() -> bool {
     let by = STOPPED_BY.load(Ordering::SeqCst);
-    by != NOBODY && by != arch::this_apic_id().0
+    by != NO_CPU && by != arch::this_apic_id().0
 }

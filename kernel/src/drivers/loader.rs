@@ -102,7 +102,7 @@ impl LoadedImage {
                 let page = arch::physical_memory(frame.address());
                 let address = page.wrapping_add((offset % FRAME_SIZE) as usize);
                 // SAFETY: `Image::relocate` gives offsets whose eight bytes lie in one page. The image owns that page's
-                // frame and has not mapped it, so nobody else accesses it.
+                // frame and has not mapped it, so nothing else accesses it.
                 unsafe { address.cast::<u64>().write_unaligned(value) };
             }
         };
@@ -149,7 +149,7 @@ impl LoadedImage {
     /// # Safety
     /// No CPU runs the image's code or will run it, and nothing keeps an address of the image.
     pub unsafe fn unload(self) {
-        // SAFETY: by this function's condition nobody uses the pages. Those that are not mapped yet stay unmapped.
+        // SAFETY: by `# Safety` nothing uses the pages. Those that are not mapped yet stay unmapped.
         unsafe { page_tables::unmap(self.page_address(0), self.frames.len() as u64) };
         for frame in self.frames.iter().flatten() {
             // Each frame was granted as one page. `free_for_kernel` logs a refusal; the page then leaks.

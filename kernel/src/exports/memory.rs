@@ -28,8 +28,7 @@ fn address_of(frame: Option<FrameNumber>) -> u64 {
 }
 
 pub extern "C" fn allocate_page() -> u64 {
-    let page = allocate::allocate_page();
-    address_of(page.inspect(|frame| allocate::zero(*frame, 1)))
+    address_of(allocate::allocate_zeroed_page())
 }
 
 pub extern "C" fn allocate_page_local() -> u64 {

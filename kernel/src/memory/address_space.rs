@@ -11,7 +11,7 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr, PhysRange, Vi
 /// Builds the kernel's own page tables and makes the boot CPU use them. The boot loader's part of the address space stays until
 /// [`leave_boot_loader`].
 ///
-/// `kernel_file` is where the boot loader has put the kernel's ELF file. Its segments are executed and read where they lie.
+/// `kernel_file` is the physical memory where the boot loader has put the kernel's ELF file. The kernel runs its segments there.
 ///
 /// # Panics
 /// If there is no memory for page tables, or the kernel's ELF file is not valid.
@@ -19,13 +19,13 @@ pub fn init(kernel_file: PhysRange, map: &MemoryMap) {
     const NO_MEMORY: &str = "there is memory for page tables";
     arch::enable_protections();
     let root = table_frame(NodeId::ZERO).expect(NO_MEMORY);
-    // SAFETY: `table_frame` returns a frame of RAM that was free, and which is never freed.
+    // SAFETY: `table_frame` has allocated the frame from the page allocator, and nothing frees it.
     let mut space = unsafe { NewAddressSpace::new(root) };
     map_physical_memory(&mut space, kernel_file, map).expect(NO_MEMORY);
     map_kernel(&mut space, kernel_file).expect(NO_MEMORY);
     map_local_apic(&mut space).expect(NO_MEMORY);
-    // SAFETY: until `leave_boot_loader`, nothing changes the boot loader's part. The kernel uses its image, physical memory and
-    // the APIC, which the lines above have mapped, and the boot loader's part, where the running stack is.
+    // SAFETY: until `leave_boot_loader`, nothing changes the tables of the boot loader's part. The kernel uses its image, physical
+    // memory and the APIC, which the lines above have mapped, and the boot loader's part, where the running stack is.
     unsafe {
         space.keep_part(BOOT_LOADER, BOOT_LOADER_LAST);
         space.enter();
@@ -35,11 +35,12 @@ pub fn init(kernel_file: PhysRange, map: &MemoryMap) {
 /// Removes the boot loader's part from the address space. Its frames stay allocated.
 ///
 /// # Safety
-/// Nothing uses the boot loader's stack or the boot information any more.
+/// Nothing uses the boot loader's stack or the boot information.
 pub unsafe fn leave_boot_loader() {
     // SAFETY: the boot loader's part holds its stack, the boot information and the ramdisk. By `# Safety` nothing uses the first
-    // two; `in_physical_memory` has given the kernel the ramdisk at another address. The frames are never used again.
-    unsafe { page_tables::forget_part(BOOT_LOADER, BOOT_LOADER_LAST) };
+    // two. The kernel reads the ramdisk at the address that `in_physical_memory` has returned. The page allocator never gets these
+    // frames.
+    unsafe { page_tables::unmap_part(BOOT_LOADER, BOOT_LOADER_LAST) };
 }
 
 /// Returns the bytes at an address of the boot loader's part by their address in physical memory, where they stay mapped. `None`
@@ -52,14 +53,14 @@ pub unsafe fn in_physical_memory(start: VirtAddr, length: u64) -> Option<&'stati
     let is_contiguous = (0..length).step_by(FRAME_SIZE as usize).all(|offset| {
         page_tables::translate(VirtAddr(start.0 + offset)) == Some(PhysAddr(physical.0 + offset))
     });
-    // SAFETY: the boot loader's frames are RAM, which stays mapped, and the bytes are contiguous, as the lines above have
-    // checked. By `# Safety` nothing writes them.
+    // SAFETY: the lines above have found the bytes contiguous. The boot loader's frames are RAM, which `physical_memory` maps in
+    // the boot loader's tables and in the kernel's. By `# Safety` nothing writes them.
     is_contiguous
         .then(|| unsafe { core::slice::from_raw_parts(arch::physical_memory(physical), length as usize) })
 }
 
-/// Maps RAM: the frames of the kernel's ELF file to be read, as the kernel's code and constants lie there, and all others to be
-/// read and written. What is not RAM stays unmapped, because devices must not be reached through the cache.
+/// Maps RAM. The frames of the kernel's ELF file hold the kernel's code and constants, so they are read-only here. All others are
+/// read and written. Memory that is not RAM stays unmapped, because devices must not be reached through the cache.
 fn map_physical_memory(
     space: &mut NewAddressSpace,
     kernel_file: PhysRange,
@@ -80,16 +81,17 @@ fn map_physical_memory(
 fn map_ram(space: &mut NewAddressSpace, frames: FrameRange, kind: PageKind) -> Result<(), MapError> {
     let start = VirtAddr(PHYSICAL_MEMORY.0 + frames.start.address().0);
     let node = numa_topology::get().node_of_address(frames.start.address()).unwrap_or(NodeId::ZERO);
-    // SAFETY: the kernel reaches RAM by this mapping, and the page allocator says which code may use which frame. Only the
-    // kernel's file has other mappings, by `map_kernel`; here it is mapped to be read. Table frames are never freed.
+    // SAFETY: code reaches a frame through this map only if the page allocator has granted it the frame, or if boot reserved the
+    // frame. Only the kernel's file has other mappings (`map_kernel`), and this one only allows reading it. `table_frame` allocates
+    // its frames, and nothing frees them.
     unsafe { space.map(start, frames, kind, &mut || table_frame(node)) }
 }
 
 /// Maps the kernel's image at the addresses it is linked to, to the frames that the boot loader has chosen.
 fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(), MapError> {
     let start = arch::physical_memory(kernel_file.start);
-    // SAFETY: the boot loader has put the file there, in RAM, which its own page tables map. Nothing writes the file's headers,
-    // and `image::parts` reads only those.
+    // SAFETY: the boot loader has put the file there, in RAM, which its own page tables map at `physical_memory`. Nothing writes
+    // the file's headers, and `image::parts` reads only those.
     let file = unsafe { core::slice::from_raw_parts(start, kernel_file.len_bytes() as usize) };
     for part in image::parts(file).expect("the kernel's ELF file is valid, as the boot loader has loaded it")
     {
@@ -108,7 +110,8 @@ fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(),
             while pages.next_if(|(_, next)| *next == frames.end).is_some() {
                 frames.end.0 += 1;
             }
-            // SAFETY: `kind` is what the linker has made these pages for. Table frames are never freed.
+            // SAFETY: `kind` has the rights that the linker has given the segment. The frames hold the kernel's image, which only
+            // the image's own code and data use. `table_frame` allocates its frames, and nothing frees them.
             unsafe { space.map(start, frames, kind, &mut || table_frame(NodeId::ZERO))? };
         }
     }
@@ -117,8 +120,8 @@ fn map_kernel(space: &mut NewAddressSpace, kernel_file: PhysRange) -> Result<(),
 
 fn map_local_apic(space: &mut NewAddressSpace) -> Result<(), MapError> {
     let frames = one(arch::apic_frame());
-    // SAFETY: the frame holds the registers of the local APIC, and arch uses them by this page alone. Table frames are never
-    // freed.
+    // SAFETY: the frame holds the registers of the local APIC, which is not RAM. `arch` uses them through this page alone.
+    // `table_frame` allocates its frames, and nothing frees them.
     unsafe { space.map(LOCAL_APIC, frames, PageKind::Device, &mut || table_frame(NodeId::ZERO)) }
 }
 

@@ -1,7 +1,7 @@
 //! Allocating and freeing pages, for the running thread by its policy, and for the kernel itself.
 //!
 //! This file turns a call into a [`Request`] and counts the outcome. The running CPU's [`CpuCache`](page_alloc::CpuCache) does the
-//! rest. Pages that the kernel allocates for itself are kernel-owned: whatever a driver frees, it cannot free those.
+//! rest. Pages that the kernel allocates for itself are kernel-owned, so a driver cannot free them.
 use super::memory_context::MemoryContext;
 use super::packed_policy::Packed;
 use super::{cache_drain, cpu_memory, fail_allocation};
@@ -14,9 +14,9 @@ use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
 /// Whether pages are filled with zeros before they are handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Zeroed {
-    /// They contain what their last owner left there.
+    /// The pages contain what their last owner wrote.
     No,
-    /// They contain zeros.
+    /// The pages contain zeros.
     Yes,
 }
 
@@ -46,6 +46,12 @@ impl ThreadRequest<'_> {
 #[inline]
 pub fn allocate_page() -> Option<FrameNumber> {
     page_number().map(|number| FrameNumber(number.get()))
+}
+
+/// Allocates one zeroed page for the running thread by its policy.
+#[inline]
+pub fn allocate_zeroed_page() -> Option<FrameNumber> {
+    allocate_page().inspect(|frame| zero(*frame, 1))
 }
 
 /// Returns the page's number in one register: frame 0 is never granted.
@@ -100,8 +106,9 @@ fn general_page_number(count: u64) -> Option<NonZero<u64>> {
     NonZero::new(allocate_for_thread(request).ok()?.frame.0)
 }
 
-/// Allocates pages for the running thread: by the request's policy, or else by the thread's, or else from its preferred node, or
-/// else from the CPU's. If that node has none, the nearest serves the request, unless the policy forbids that.
+/// Allocates pages for the running thread. The first of these that is set selects the node: the request's policy, the thread's
+/// policy, the thread's preferred node. Otherwise it is the CPU's node. If the node has no fit, the nearest node that has one
+/// serves the request, unless the policy forbids that.
 ///
 /// # Errors
 /// [`AllocateError`]; nothing was allocated.
@@ -116,7 +123,7 @@ pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, Allocate
         None => context.effective_policy().apply(&mut request, &mut cursor),
     }
     let granted = allocate(&request, zeroed);
-    // A turn in which nothing was granted is not over.
+    // A request that is refused does not move the interleaving on.
     if granted.is_ok() {
         context.set_cursor(cursor);
     }
@@ -167,12 +174,12 @@ fn count_grant(grant: &Grant, interleaved: bool) {
     }
 }
 
-/// Fills pages with zeros that were just allocated.
+/// Fills pages that the caller has just allocated with zeros.
 #[inline]
-pub fn zero(frame: FrameNumber, count: u64) {
+fn zero(frame: FrameNumber, count: u64) {
     let start = arch::physical_memory(frame.address());
-    // SAFETY: the allocator has just granted these frames, so they are memory, all of which is mapped there, and nobody else uses
-    // them.
+    // SAFETY: the callers, both in this file, pass frames of a grant that they have not given to other code yet. Granted frames are RAM, which
+    // `physical_memory` maps.
     unsafe { start.write_bytes(0, (count * FRAME_SIZE) as usize) };
 }
 
@@ -188,13 +195,13 @@ pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Optio
     allocate(&request, zeroed).ok()
 }
 
-/// Allocates a page for the kernel itself, none of whose bytes lies above `highest`.
+/// Allocates a page for the kernel itself, with its last byte at `highest` or below.
 pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
     let request = Request { kernel_owned: true, highest: Some(highest), ..Request::new(1, node) };
     Some(allocate(&request, zeroed).ok()?.frame)
 }
 
-/// Allocates a page for a page table. It is not zeroed: the code that maps it fills it.
+/// Allocates a page for a page table, not zeroed: `arch` empties the table before it uses it.
 pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
     Some(allocate_for_kernel(node, 1, Zeroed::No)?.frame)
 }

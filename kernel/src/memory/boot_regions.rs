@@ -14,7 +14,7 @@ pub fn read_memory_map(regions: &mut [MemoryRegion]) -> MemoryMap {
         (PhysRange::new(region.start, region.end), owner)
     });
     if map.overlaps {
-        log::warn!(target: "memory", "memory regions overlap; what somebody owns is not used");
+        log::warn!(target: "memory", "memory regions overlap; the kernel does not use the overlaps");
     }
     if map.lost_bytes > 0 {
         let (lost_mib, most) = (map.lost_bytes >> 20, memory_map::MAX_RANGES);

@@ -1,12 +1,12 @@
-//! Draining page caches: when a node runs out of free pages, the allocator asks the CPUs that cache pages of the node to give
-//! them back. The protocol is that of `cpu-requests`; this file adds the interrupts, the caches and the clock.
+//! Draining page caches: when a node runs out of free pages, the allocator asks the CPUs that cache pages of the node to return
+//! them. The protocol is that of `cpu-requests`; this file adds the interrupts, the caches and the clock.
 //!
-//! A CPU that is asked is interrupted. It answers at the end of the interrupt or, if preemption is off, at the end of that
-//! stretch: there it neither uses its cache nor holds a lock of the page allocator. CPUs that wait for another CPU answer
-//! meanwhile, so two CPUs that ask each other both get their answer.
+//! The request interrupts a CPU, which drains its cache at the end of the interrupt or, if preemption is off, once it is on again.
+//! At that point the CPU neither uses its cache nor holds a lock of the page allocator. A CPU that waits for another CPU also
+//! answers requests, so two CPUs that ask each other both get their answer.
 //!
 //! - A CPU whose cache is empty is not asked. A CPU that halts has an empty cache, so a second request for an exhausted node
-//!   interrupts nobody.
+//!   interrupts no CPU.
 //! - A CPU that asks waits for [`PATIENCE_MS`] at most.
 use crate::arch::{self, InterruptsOff, vectors};
 use crate::cpu::{self, Cpu, DeferredWork, PreemptionOff};
@@ -17,7 +17,7 @@ use units::NodeId;
 /// How long the allocator waits for answers. An answer takes far less time, but the machine may be an emulator's.
 const PATIENCE_MS: u64 = 1000;
 
-/// Asks all other CPUs that cache pages of `node` for them, and waits until they have given the pages back.
+/// Asks all other CPUs that cache pages of `node` for these pages, and waits until the CPUs have returned them.
 ///
 /// Preemption is off, and the caller does not use its cache. It may hold locks.
 pub fn drain_others(node: NodeId) {
@@ -44,7 +44,7 @@ fn ask(cpu: &Cpu, memory: &CpuMemory) {
     }
 }
 
-/// Answers other CPUs: interrupts may be off, so that nothing else would.
+/// Answers other CPUs' requests. Interrupts may be off, and then no interrupt handler answers them.
 fn pause() {
     cpu::serve_requests();
     core::hint::spin_loop();
@@ -61,17 +61,17 @@ pub fn register() {
     cpu::register_deferred(DeferredWork::Drain, answer);
 }
 
-/// Gives this CPU's cached pages back if another CPU has asked for them. The caller does not use the cache just now, and holds
-/// no lock that an interrupt handler takes.
+/// Drains this CPU's cache if another CPU has asked for that. The caller does not use the cache, and holds no lock that an interrupt
+/// handler takes.
 #[inline]
-pub fn answer() {
+fn answer() {
     if cpu_memory::current().cache_drain.is_open() {
-        give_back();
+        drain();
     }
 }
 
 #[cold]
-fn give_back() {
+fn drain() {
     let _off = PreemptionOff::new();
     cpu_memory::current().cache_drain.answer(cpu_memory::drain_cache);
 }

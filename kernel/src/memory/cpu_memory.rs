@@ -21,11 +21,12 @@ pub struct CpuMemory {
     pub page_cache_view: Option<CacheView<'static>>,
 }
 
-/// A value that only its CPU uses.
+/// A value that is private to its CPU: only [`cache`] returns a reference to it.
 #[repr(transparent)]
 struct OfOneCpu<T>(T);
 
-// SAFETY: only `cache` gives out a reference to the value, and only to code that stays on the value's CPU.
+// SAFETY: only `cache` gives out a reference to the value. The reference ends with a `PreemptionOff`, which keeps the thread on
+// the value's CPU and lets no other thread run there. No interrupt handler calls `cache`.
 unsafe impl<T> Sync for OfOneCpu<T> {}
 
 cpu_local_addressed! {
@@ -36,7 +37,7 @@ cpu_local_addressed! {
         cache_drain: DrainRequest::closed(),
         page_cache_view: None,
     };
-    /// Returns the running CPU's memory state.
+    /// Returns the running CPU's memory state. Unless preemption is off, the thread may move to another CPU at any time.
     current
 }
 
@@ -60,16 +61,18 @@ pub fn of(cpu: &Cpu) -> &'static CpuMemory {
 /// Sets up the memory state of a CPU. Without a cache, the CPU's node serves each of its calls.
 ///
 /// # Safety
-/// The CPU does not run on this copy yet.
+/// The CPU does not run on this copy yet, and no other CPU reads the copy during the call.
 pub unsafe fn init(cpu: &Cpu, cache: Option<CpuCache<'static>>) {
-    let memory: *mut CpuMemory = core::ptr::from_ref(of(cpu)).cast_mut();
-    // SAFETY: by this function's condition no code uses the copy yet. Statics of the section `cpu_local` are writable.
+    let memory = MEMORY.as_ptr_of(cpu);
+    // SAFETY: by this function's condition no code uses the copy during the call. The copy lies in writable memory that
+    // `CpuArea::new` has filled, and exists for good.
     unsafe {
-        (*memory).node = cpu.node;
-        (*memory).page_cache_view = cache.as_ref().map(CpuCache::view);
+        let memory = &mut (*memory).value;
+        memory.node = cpu.node;
+        memory.page_cache_view = cache.as_ref().map(CpuCache::view);
         match cache {
-            Some(cache) => (*memory).page_cache.0 = cache,
-            None => (*memory).page_cache.0.attach(frames::pages(), cpu.node),
+            Some(cache) => memory.page_cache.0 = cache,
+            None => memory.page_cache.0.attach(frames::pages(), cpu.node),
         }
     }
 }

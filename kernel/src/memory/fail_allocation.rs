@@ -1,33 +1,66 @@
-//! Fault injection: one page allocation fails, so that a test can watch the consequences. The parameter `fail-allocation=K`
-//! enables it. No CPU gets a page cache then, and every request is counted, except a thread's request that a hot chunk serves at
-//! once.
+//! Fault injection: one allocation fails, so that a test can watch the consequences.
+//!
+//! The parameter `fail-allocation=K` makes the K-th allocation of pages fail. No CPU gets a page cache then, and every request is
+//! counted, except a thread's request that a hot chunk serves at once. The parameter `fail-heap=K` makes the K-th allocation from
+//! the heaps fail.
 use super::cpu_memory;
+use core::alloc::Layout;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use page_alloc::{AllocateError, Request};
 use units::NodeId;
 
-/// The number of the allocation that fails, from 1; [`NONE`] while fault injection is off.
-static FAILS: AtomicU64 = AtomicU64::new(NONE);
-/// The number of allocations so far, while fault injection is on.
-static COUNT: AtomicU64 = AtomicU64::new(0);
+/// Counts allocations, one of which fails.
+struct Trigger {
+    /// The number of the allocation that fails, from 1; [`NONE`] while fault injection is off.
+    fails: AtomicU64,
+    /// The number of allocations so far, while fault injection is on.
+    count: AtomicU64,
+}
 
 const NONE: u64 = 0;
 
-/// Makes the allocation of this number fail, counted from now on.
-pub fn init(which: Option<u64>) {
-    FAILS.store(which.unwrap_or(NONE), Relaxed);
+/// For allocations of pages.
+static PAGES: Trigger = Trigger::new();
+/// For allocations from the heaps.
+static HEAP: Trigger = Trigger::new();
+
+impl Trigger {
+    const fn new() -> Self {
+        Self { fails: AtomicU64::new(NONE), count: AtomicU64::new(0) }
+    }
+
+    fn set(&self, which: Option<u64>) {
+        self.fails.store(which.unwrap_or(NONE), Relaxed);
+    }
+
+    #[inline(always)]
+    fn is_on(&self) -> bool {
+        self.fails.load(Relaxed) != NONE
+    }
+
+    /// Counts an allocation. Returns its number if it is the one that fails.
+    fn count(&self) -> Option<u64> {
+        let number = self.count.fetch_add(1, Relaxed) + 1;
+        (number == self.fails.load(Relaxed)).then_some(number)
+    }
 }
 
-/// Returns true if fault injection is enabled.
+/// Makes the allocation of pages and the allocation from the heaps of these numbers fail, counted from now on.
+pub fn init(pages: Option<u64>, heap: Option<u64>) {
+    PAGES.set(pages);
+    HEAP.set(heap);
+}
+
+/// Returns true if fault injection is enabled for pages.
 #[inline]
 pub fn is_on() -> bool {
-    FAILS.load(Relaxed) != NONE
+    PAGES.is_on()
 }
 
-/// Returns true if this allocation is the one that fails. Counts the allocation if fault injection is enabled.
+/// Returns true if this allocation of pages is the one that fails. Counts the allocation if fault injection is enabled.
 #[inline(always)]
 pub fn is_due(request: &Request) -> bool {
-    is_on() && count(request)
+    PAGES.is_on() && count(request)
 }
 
 /// Returns the error of an allocation that fails by fault injection.
@@ -42,18 +75,35 @@ fn preferred_node(request: &Request) -> NodeId {
 #[cold]
 #[inline(never)]
 fn count(request: &Request) -> bool {
-    let number = COUNT.fetch_add(1, Relaxed) + 1;
-    let due = number == FAILS.load(Relaxed);
-    if due {
+    let due = PAGES.count();
+    if let Some(number) = due {
         let (preferred, count) = (preferred_node(request), request.count);
         log::warn!(target: "pages", "allocation {number}, of {count} pages of node {preferred}, fails as was asked for");
     }
-    due
+    due.is_some()
 }
 
-/// Logs the number of allocations of the boot, if fault injection is enabled.
+/// Returns true if this allocation from a heap is the one that fails. Counts the allocation if fault injection is enabled.
+#[inline(always)]
+pub fn is_heap_due(layout: Layout) -> bool {
+    HEAP.is_on() && count_of_heap(layout)
+}
+
+#[cold]
+#[inline(never)]
+fn count_of_heap(layout: Layout) -> bool {
+    let due = HEAP.count();
+    if let Some(number) = due {
+        log::warn!(target: "heap", "allocation {number}, of {} bytes, fails as was asked for", layout.size());
+    }
+    due.is_some()
+}
+
+/// Logs the numbers of allocations of the boot, if fault injection is enabled.
 pub fn report() {
-    if is_on() {
-        log::info!(target: "pages", "{} allocations were counted", COUNT.load(Relaxed));
+    for (trigger, target) in [(&PAGES, "pages"), (&HEAP, "heap")] {
+        if trigger.is_on() {
+            log::info!(target: target, "{} allocations were counted", trigger.count.load(Relaxed));
+        }
     }
 }

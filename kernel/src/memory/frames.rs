@@ -27,11 +27,11 @@ pub fn node_of(frame: FrameNumber) -> Option<NodeId> {
     pages().node_of(frame)
 }
 
-/// Returns the nodes that had memory at boot. The fallback orders name the same nodes: a node that gets its first memory later is
-/// in none of them, and policies over several nodes leave it out.
+/// Returns the nodes that had memory at boot. The fallback orders list these nodes. A node that gets its first memory later is in
+/// none of them, and policies over several nodes leave it out.
 pub fn nodes_with_memory() -> NodeSet {
     static NODES: Once<NodeSet> = Once::new();
-    // Each node's fallback order lists all of them.
+    // Each node's fallback order lists every node that has memory.
     *NODES.call_once(|| numa_topology::get().fallback(NodeId::ZERO).iter().copied().collect())
 }
 

@@ -1,32 +1,49 @@
 //! The heaps, one for each node: `linked_list_allocator` over pages of the node, in a window of the address space that belongs to
 //! the node. A heap grows when it has no hole that is large enough.
 //!
+//! All pages of a heap are of its node. If a node has not enough memory, the nearest node's heap serves the request. A heap that
+//! has grown keeps its pages: `linked_list_allocator` cannot return them. A growth that fails has changed nothing.
+//!
 //! Rust's global allocator takes memory from the heap of the running thread's home node. A block's address says which heap the
 //! block came from. A request walks the heap's holes, so hot paths take memory from the page allocator instead.
-use super::allocate::{self, Zeroed};
+use super::fail_allocation;
+use super::frame_chain::FrameChain;
+use super::frames;
 use super::memory_context::MemoryContext;
 use super::page_tables;
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
+use crate::platform::numa_topology;
 use crate::sync::{Rank, SpinLock};
 use ::address_space::layout::{HEAP_WINDOW, HEAPS};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
 use linked_list_allocator::Heap;
 use units::{FRAME_SIZE, FrameRange, MAX_NODES, NodeId, VirtAddr};
 
-/// The least number of bytes that a heap grows by.
-const SMALLEST_GROWTH: u64 = 64 * 1024;
+/// The number of bytes that a heap grows by, if the request needs no more and the node has them.
+const USUAL_GROWTH: u64 = 64 * 1024;
+/// The bytes that a page table of each level stands for, except for the root.
+const TABLE_BYTES: [u64; 3] = [2 << 20, 1 << 30, 512 << 30];
 
-/// One node's heap. It allocates pages and changes page tables under its lock.
+/// One node's heap.
 struct NodeHeap {
-    heap: Heap,
-    /// How many bytes at the beginning of the window are mapped. All of them are part of `heap`.
-    mapped: u64,
+    /// The blocks and holes.
+    blocks: SpinLock<Heap, PreemptionOff>,
+    /// The right to map pages of the window, behind those that are mapped.
+    growing: SpinLock<(), PreemptionOff>,
+    /// How many bytes at the beginning of the window are mapped. Written with `growing` held.
+    mapped: AtomicU64,
 }
 
-static NODE_HEAPS: [SpinLock<NodeHeap, PreemptionOff>; MAX_NODES] =
-    [const { SpinLock::new(Rank::Heap, NodeHeap { heap: Heap::empty(), mapped: 0 }) }; MAX_NODES];
+static NODE_HEAPS: [NodeHeap; MAX_NODES] = [const {
+    NodeHeap {
+        blocks: SpinLock::new(Rank::Heap, Heap::empty()),
+        growing: SpinLock::new(Rank::HeapGrowth, ()),
+        mapped: AtomicU64::new(0),
+    }
+}; MAX_NODES];
 
 struct NodeHeaps;
 
@@ -49,34 +66,53 @@ unsafe impl GlobalAlloc for NodeHeaps {
     }
 }
 
-/// Allocates memory from the heap of `node`. A heap's pages are of its node, or of the nearest one with free pages.
+/// Allocates memory from the heap of `node`, or from the heap of the nearest node that has enough memory. `None` means that no
+/// node has enough; then no page was allocated.
 pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-    let mut heap = NODE_HEAPS[node.index()].lock();
-    if let Ok(block) = heap.heap.allocate_first_fit(layout) {
-        return Some(block);
+    if fail_allocation::is_heap_due(layout) {
+        return None;
     }
-    heap.grow(node, layout)?;
-    heap.heap.allocate_first_fit(layout).ok()
+    allocate_on(node, layout).or_else(|| {
+        let others = numa_topology::get().fallback(node).iter().filter(|other| **other != node);
+        others.copied().find_map(|other| allocate_on(other, layout))
+    })
+}
+
+/// Allocates memory from the heap of `node` alone.
+fn allocate_on(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
+    let heap = &NODE_HEAPS[node.index()];
+    loop {
+        if let Ok(block) = heap.blocks.lock().allocate_first_fit(layout) {
+            return Some(block);
+        }
+        // Another CPU may take the new memory first. The loop ends when the node has no more.
+        heap.grow_for(node, layout)?;
+    }
 }
 
 /// Frees memory: returns it to the heap that it came from.
 ///
 /// # Safety
-/// [`allocate`] has returned `block` for this layout, and nothing uses it any more.
+/// [`allocate()`] has returned `block` for this layout, and nothing uses it any more.
 #[inline]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
     if let Some(node) = node_of_window(VirtAddr(block.as_ptr() as u64)) {
         // SAFETY: by `# Safety` the block came from a heap with this layout, and its address is in the window of this heap.
-        unsafe { NODE_HEAPS[node.index()].lock().heap.deallocate(block, layout) };
+        unsafe { NODE_HEAPS[node.index()].blocks.lock().deallocate(block, layout) };
     }
 }
 
 /// Returns true if all of these bytes lie in the mapped part of one heap's window.
 pub fn owns(address: VirtAddr, length: u64) -> bool {
     let Some(node) = node_of_window(address) else { return false };
-    let mapped = NODE_HEAPS[node.index()].lock().mapped;
+    let mapped = mapped_bytes(node);
     let offset = address.0 - window(node).0;
     offset < mapped && length <= mapped - offset
+}
+
+/// Returns how many bytes of memory the heap of `node` has, in blocks and holes.
+pub fn mapped_bytes(node: NodeId) -> u64 {
+    NODE_HEAPS[node.index()].mapped.load(Ordering::Acquire)
 }
 
 fn window(node: NodeId) -> VirtAddr {
@@ -89,53 +125,76 @@ fn node_of_window(address: VirtAddr) -> Option<NodeId> {
 }
 
 impl NodeHeap {
-    /// Maps more of the window, enough for a block of this layout. `None` means that there is not enough memory, or no room in
-    /// the window; pages that could be mapped all the same serve smaller blocks.
-    fn grow(&mut self, node: NodeId, layout: Layout) -> Option<()> {
+    /// Grows enough for a block of this layout, or finds that another CPU has grown the heap meanwhile. `None` means that the
+    /// node has not enough memory, or the window not enough room; then nothing is changed.
+    fn grow_for(&self, node: NodeId, layout: Layout) -> Option<()> {
         // Aligning the block may waste as many bytes as its alignment, and the allocator keeps some words in a hole.
         let wanted = (layout.size() as u64).checked_add(layout.align() as u64)?.checked_add(64)?;
-        let bytes = wanted.max(SMALLEST_GROWTH).checked_next_multiple_of(FRAME_SIZE)?;
-        if bytes > HEAP_WINDOW - self.mapped {
+        let least = wanted.checked_next_multiple_of(FRAME_SIZE)?;
+        self.grow(node, least.max(USUAL_GROWTH)).or_else(|| self.grow(node, least))
+    }
+
+    /// Grows by `bytes` bytes, as [`NodeHeap::grow_for`] does. All frames are allocated before any page is mapped, so that
+    /// nothing has to be undone, and without a lock.
+    fn grow(&self, node: NodeId, bytes: u64) -> Option<()> {
+        let mapped = self.mapped.load(Ordering::Acquire);
+        if bytes > HEAP_WINDOW - mapped {
             return None;
         }
-        let start = window(node).0 + self.mapped;
+        let needed = bytes / FRAME_SIZE + missing_tables(mapped, bytes);
+        if frames::node_stats(node).free < needed {
+            return None;
+        }
+        let frames = FrameChain::allocate_on(node, needed)?;
+        let _growing = self.growing.lock();
+        // If another CPU was faster, what it has added may be enough.
+        if self.mapped.load(Ordering::Relaxed) == mapped { self.map(node, bytes, frames) } else { Some(()) }
+    }
+
+    /// Maps `bytes` bytes behind the mapped ones to these frames, and adds them to the heap. The caller holds `growing`.
+    fn map(&self, node: NodeId, bytes: u64, mut frames: FrameChain) -> Option<()> {
+        let mapped = self.mapped.load(Ordering::Relaxed);
+        let start = window(node).0 + mapped;
         let mut grown = 0;
-        while grown < bytes && map_page(node, VirtAddr(start + grown)).is_some() {
+        while grown < bytes
+            && let Some(frame) = frames.pop()
+        {
+            let page = VirtAddr(start + grown);
+            let range = FrameRange::new(frame.0, frame.0 + 1);
+            // SAFETY: the frame comes from the chain, so nothing else uses it. The page lies in the heap's window behind its
+            // mapped part, and the caller holds the right to map it. Table frames come from the chain and are never freed.
+            let done = unsafe { page_tables::map(page, range, PageKind::Data, &mut || frames.pop()) };
+            debug_assert!(done.is_ok(), "the chain has a frame for each page and each table: {done:?}");
+            if done.is_err() {
+                break;
+            }
             grown += FRAME_SIZE;
         }
-        self.extend(start, grown);
+        // Before the heap has the memory: a block of it may be freed at once, and `owns` is asked about it.
+        self.mapped.store(mapped + grown, Ordering::Release);
+        self.add(mapped, start, grown);
         (grown == bytes).then_some(())
     }
 
-    /// Makes `bytes` bytes from `start` on part of the heap. `grow` has just mapped them, behind the heap's other pages.
-    fn extend(&mut self, start: u64, bytes: u64) {
+    /// Makes `bytes` bytes from `start` on part of the heap, which has `mapped` bytes before them.
+    fn add(&self, mapped: u64, start: u64, bytes: u64) {
         if bytes == 0 {
             return;
         }
-        // SAFETY: `grow` has mapped the bytes, at the end of the mapped part of this heap's window. Only the heap uses the window.
+        let mut heap = self.blocks.lock();
+        // SAFETY: `map` has mapped the bytes, right behind the heap's other memory. Only the heap uses its window.
         unsafe {
-            if self.mapped == 0 {
-                self.heap.init(core::ptr::with_exposed_provenance_mut(start as usize), bytes as usize);
+            if mapped == 0 {
+                heap.init(core::ptr::with_exposed_provenance_mut(start as usize), bytes as usize);
             } else {
-                self.heap.extend(bytes as usize);
+                heap.extend(bytes as usize);
             }
         }
-        self.mapped += bytes;
     }
 }
 
-/// Maps a page of a heap's window to a frame of `node`, or of the nearest node with a free frame.
-fn map_page(node: NodeId, page: VirtAddr) -> Option<()> {
-    let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
-    let mut table_frames = || allocate::allocate_table_frame(node);
-    // SAFETY: the line above has allocated the frame. The page lies in a heap's window behind its mapped part, and the caller holds
-    // that heap's lock. Table frames are never freed.
-    let mapped = unsafe {
-        page_tables::map(page, FrameRange::new(frame.0, frame.0 + 1), PageKind::Data, &mut table_frames)
-    };
-    if mapped.is_err() {
-        // This cannot be refused: the frame was allocated above, and is mapped nowhere.
-        let _ = allocate::free_for_kernel(frame, 1);
-    }
-    mapped.ok()
+/// Returns the most page tables that are missing for `bytes` bytes behind the first `mapped` bytes of a window.
+fn missing_tables(mapped: u64, bytes: u64) -> u64 {
+    let tables = |end: u64| TABLE_BYTES.map(|table| end.div_ceil(table)).iter().sum::<u64>();
+    tables(mapped + bytes) - tables(mapped)
 }

@@ -1,13 +1,13 @@
-//! Memory that is taken offline while the machine runs, and brought back. A driver for hot-plug would call this.
+//! Taking memory offline while the machine runs, and bringing it online again. Only the self-tests call this.
 use super::frames::{node_of, pages};
 use super::{cache_drain, cpu_memory};
 use crate::cpu::PreemptionOff;
 use page_alloc::{AddError, IsolateError};
 use units::FrameRange;
 
-/// Takes frames, all of which are free, offline and returns their number. They are not granted until [`add`] brings them back, and
-/// they stay mapped. If one of them is in a CPU's cache, all CPUs drain their caches; a frame that a CPU caches again meanwhile is
-/// in the way.
+/// Takes frames, all of which are free, offline and returns their number. They stay mapped, and the allocator does not grant them
+/// until [`add`] brings them online. If one of them is in a CPU's cache, all CPUs drain their caches first. A frame that a CPU caches
+/// again meanwhile causes the error.
 ///
 /// # Errors
 /// [`IsolateError`] names the lowest frame that is not free. Nothing was changed.
@@ -25,8 +25,8 @@ pub fn remove(range: FrameRange) -> Result<u64, IsolateError> {
     }
 }
 
-/// Brings offline memory back to its nodes and returns the number of frames. The range is one that [`remove`] took: kernel-owned
-/// pages, for example, would be granted a second time.
+/// Brings offline memory online again and returns the number of frames. The range must be one that [`remove`] has taken: the
+/// allocator would grant a kernel-owned page, for example, a second time.
 ///
 /// # Errors
 /// [`AddError`]: the memory is not offline, or was never the machine's.

@@ -1,4 +1,4 @@
-//! The part of a thread that says where its memory comes from: its preferred node and its policy.
+//! The part of a thread that decides where its memory comes from: its preferred node and its policy.
 use super::cpu_memory;
 use super::packed_policy::{Packed, PolicyNodes};
 use crate::arch;
@@ -9,10 +9,10 @@ use units::NodeId;
 
 /// A thread's preferred node and policy. Every thread contains it at a fixed offset, where [`MemoryContext::current`] finds it.
 ///
-/// Only its thread writes it, or the thread that creates that one.
+/// Only two threads write it: the thread itself and, before that runs, its creator.
 #[repr(C)]
 pub struct MemoryContext {
-    /// The policy, or else the preferred node: a [`Packed`] word.
+    /// What [`MemoryContext::placement`] returns: a [`Packed`] word.
     placement: AtomicI32,
     /// The policy: a [`Packed`] word.
     policy: AtomicI32,
@@ -52,13 +52,13 @@ impl MemoryContext {
     /// Returns the running thread's context.
     #[inline]
     pub fn current() -> &'static Self {
-        // SAFETY: a CPU only runs a `MemoryTask`, which has its context at this offset. The task outlives its own use of the
-        // reference.
+        // SAFETY: every `Task` of the kernel is a `Thread`, which is a `MemoryTask` and so has its context at this offset. The
+        // running thread exists until it has exited, and it is the running thread that uses the reference.
         unsafe { &*arch::current_task().byte_add(Self::OFFSET).cast() }
     }
 
-    /// Returns the context of a thread that this context's thread creates: the same preferred node and policy, with turns of its
-    /// own.
+    /// Returns the context of a thread that this context's thread creates. It has this preferred node and this policy, and starts an
+    /// interleaving of its own.
     pub fn inherit(&self) -> Self {
         let (policy, nodes) = self.packed_policy();
         Self {
@@ -69,8 +69,8 @@ impl MemoryContext {
         }
     }
 
-    /// Returns the node from which the thread wants its memory, if it is not simply that of the CPU: by its policy or its
-    /// preference. Of a set it is the node nearest to the running CPU. If nodes take turns, there is none.
+    /// Returns the node that the policy or the preferred node selects for the thread's stacks and heap blocks. For a set, it is the
+    /// set's node nearest to the running CPU. `None` means the CPU's node: for a local policy, for interleaving, and without both.
     pub fn home(&self) -> Option<NodeId> {
         match self.policy() {
             Some(Policy::Preferred(node) | Policy::Strict(node)) => Some(node),
@@ -83,7 +83,7 @@ impl MemoryContext {
         }
     }
 
-    /// Returns the node from which the thread wants its memory, the running CPU's if it wants no other.
+    /// Returns the node for the thread's stacks and heap blocks: [`MemoryContext::home`], or else the running CPU's node.
     pub fn home_node(&self) -> NodeId {
         self.home().unwrap_or(cpu_memory::current().node)
     }
@@ -107,7 +107,8 @@ impl MemoryContext {
         nodes.unpack(packed)
     }
 
-    /// Returns the policy of requests that bring none: the thread's, or else the one that its preferred node amounts to.
+    /// Returns the policy for requests without a policy of their own: the thread's, or else `Preferred` of its preferred node, or
+    /// else `Local`.
     pub fn effective_policy(&self) -> Policy<'_> {
         self.policy().or_else(|| self.preferred_node().map(Policy::Preferred)).unwrap_or(Policy::Local)
     }
@@ -135,7 +136,7 @@ impl MemoryContext {
         self.placement() == Packed::LOCAL
     }
 
-    /// Returns the policy, or else the one that the preferred node amounts to. Of a policy over several nodes, it is only the kind.
+    /// Returns the effective policy in one word. Of a policy over several nodes, the word has only the kind.
     #[inline]
     pub fn placement(&self) -> Packed {
         Packed::from_word(self.placement.load(Relaxed))
@@ -151,7 +152,7 @@ impl MemoryContext {
         self.placement.store(placement.word(), Relaxed);
     }
 
-    /// Sets the policy. Only the thread itself calls this, or the thread that creates it.
+    /// Sets the policy. Only the thread itself calls this or, before it runs, its creator.
     pub fn set_policy(&self, policy: Option<Policy<'_>>) {
         let packed = policy.map_or(Packed::NONE, |policy| self.policy_nodes.pack(policy));
         self.policy.store(packed.word(), Relaxed);

@@ -1,4 +1,4 @@
-//! A thread's policy as the thread stores it: the kind and a single node in one word, and what does not fit there beside it.
+//! A thread's policy as the thread stores it: the kind and a single node in one word, and the set and weights beside it.
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use page_alloc::{Cursor, NodeWeights, Policy};
 use units::{NodeId, NodeSet};
@@ -31,7 +31,7 @@ impl Packed {
         self.0
     }
 
-    /// Returns the policy of a word that [`Packed::word`] gave.
+    /// Returns the policy that [`Packed::word`] has turned into this word.
     #[inline]
     pub const fn from_word(word: i32) -> Self {
         Self(word)
@@ -59,7 +59,8 @@ impl Packed {
 
 /// The set and the weights of a policy over several nodes, and the state of the thread's interleaving.
 ///
-/// Only its thread writes it, or the thread that creates that one. Other threads may read the nodes meanwhile, to place the thread.
+/// Only two threads write it: the thread itself and, before that runs, its creator. Other threads may read the nodes at any time, to
+/// select a CPU for the thread.
 pub struct PolicyNodes {
     words: [AtomicU64; 2],
     weights: NodeWeights,
@@ -68,7 +69,7 @@ pub struct PolicyNodes {
 }
 
 impl PolicyNodes {
-    /// Returns an empty set, before the first turn.
+    /// Returns an empty set, with the interleaving at its start.
     pub const fn new() -> Self {
         Self {
             words: [const { AtomicU64::new(0) }; 2],
@@ -77,7 +78,7 @@ impl PolicyNodes {
         }
     }
 
-    /// Copies what belongs to `packed`. The copy's turns start anew.
+    /// Returns a copy for the policy `packed`: the nodes, and the weights if it has any. The copy's interleaving is at its start.
     pub fn copy_for(&self, packed: Packed) -> Self {
         let copy = Self::new();
         copy.set_nodes(self.nodes());
@@ -87,7 +88,7 @@ impl PolicyNodes {
         copy
     }
 
-    /// Stores the policy's nodes and weights, and returns the rest packed. The turns start anew.
+    /// Stores the policy's nodes and weights, and returns its kind and single node. The interleaving starts anew.
     pub fn pack(&self, policy: Policy<'_>) -> Packed {
         self.set_cursor(Cursor::START);
         let several = |kind, nodes| {

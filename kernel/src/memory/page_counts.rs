@@ -1,4 +1,4 @@
-//! Allocated pages by CPU and by node. The sums over all CPUs and over all nodes agree.
+//! The counts of allocated pages, by CPU and by node. The sums over all CPUs and over all nodes agree.
 use super::{cpu_memory, frames};
 use crate::cpu::{self, Cpu};
 use crate::platform::numa_topology;

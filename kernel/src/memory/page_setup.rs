@@ -1,5 +1,5 @@
-//! Setting up the page allocator: the spans of RAM, each node's metadata in its own memory, and everything else free. Later, the
-//! cache of each CPU.
+//! Setting up the page allocator: the spans of RAM, each node's metadata in its own memory, the free frames, and the caches of
+//! CPUs.
 use super::allocate::{Zeroed, allocate_for_kernel};
 use super::frames::{self, Pages, node_stats};
 use super::{cpu_memory, fail_allocation};
@@ -65,7 +65,7 @@ fn set_up(map: &MemoryMap, topology: &'static NumaTopology) {
         }
     }
     let pages = frames::set(pages);
-    // The boot CPU allocates before it has memory of its own node.
+    // The boot CPU allocates from its first area, before it has an area on its own node.
     cpu_memory::cache(&PreemptionOff::new()).attach(pages, cpu_memory::current().node);
 }
 
@@ -92,7 +92,7 @@ fn spans(ram: &Ranges, topology: &NumaTopology) -> Spans {
     spans
 }
 
-/// Takes memory from the end of the node's largest free range, or of the largest of all if that is too small.
+/// Takes memory from the end of the node's largest free range. If that is too small, takes it from the largest free range of all.
 fn take(
     free: &mut Ranges,
     layout: Layout,
@@ -116,8 +116,8 @@ fn take(
     let taken = FrameRange { start: FrameNumber(end.0 - frames), end }.addresses();
     cut_out(free, taken);
     let bytes = arch::physical_memory(taken.start).cast::<MaybeUninit<u8>>();
-    // SAFETY: the memory was free, and `cut_out` has removed it from the free ranges, so nothing else uses it. All memory is mapped
-    // at its physical address.
+    // SAFETY: the memory was free, and `cut_out` has removed it from the free ranges, so nothing else uses it. It is RAM, which
+    // `physical_memory` maps.
     unsafe { core::slice::from_raw_parts_mut(bytes, (frames * FRAME_SIZE) as usize) }
 }
 
@@ -150,7 +150,8 @@ pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
     const { assert!(LAYOUT.align() as u64 <= FRAME_SIZE, "a page is aligned as a cache is") };
     let first = allocate_for_kernel(node, FRAMES, Zeroed::No)?.frame;
     let bytes = arch::physical_memory(first.address()).cast::<MaybeUninit<u8>>();
-    // SAFETY: the pages were just allocated, are mapped there, and are never freed.
+    // SAFETY: the line above has allocated the pages, so nothing else uses them. They are RAM, which `physical_memory` maps, and
+    // nothing frees them.
     let memory = unsafe { core::slice::from_raw_parts_mut(bytes, (FRAMES * FRAME_SIZE) as usize) };
     let _off = PreemptionOff::new();
     frames::pages().cache_for(node, memory).ok()

@@ -1,4 +1,4 @@
-//! Changing the page tables in use, one CPU at a time, and telling the other CPUs.
+//! Changing the page tables in use, one CPU at a time, and flushing other CPUs' TLBs.
 use crate::arch::{self, MapError, PageKind, PageTables};
 use crate::cpu::shootdown;
 use crate::sync::{Rank, SpinLock};
@@ -49,10 +49,10 @@ pub unsafe fn map(
 /// Nothing uses the pages.
 pub unsafe fn unmap(start: VirtAddr, pages: u64) {
     // SAFETY: nothing uses the pages by `# Safety`. Only the caller can give what was mapped there to another use, and it goes
-    // on when the shootdown below has made every CPU forget the translations.
+    // on when the shootdown below has made every CPU flush the translations.
     let found = unsafe { TABLES.lock().unmap(start, pages) };
     if found {
-        shootdown::forget_everywhere();
+        shootdown::flush_everywhere();
     }
 }
 
@@ -61,11 +61,11 @@ pub unsafe fn unmap(start: VirtAddr, pages: u64) {
 ///
 /// # Safety
 /// Nothing uses these addresses.
-pub unsafe fn forget_part(first: VirtAddr, last: VirtAddr) {
+pub unsafe fn unmap_part(first: VirtAddr, last: VirtAddr) {
     // SAFETY: nothing uses the addresses by `# Safety`. Only the caller can give what was mapped there to another use, and it
-    // goes on when the shootdown below has made every CPU forget the translations.
-    unsafe { TABLES.lock().forget_part(first, last) };
-    shootdown::forget_everywhere();
+    // goes on when the shootdown below has made every CPU flush the translations.
+    unsafe { TABLES.lock().unmap_part(first, last) };
+    shootdown::flush_everywhere();
 }
 
 /// Returns the physical address that a virtual one is mapped to, or `None` if it is not mapped.

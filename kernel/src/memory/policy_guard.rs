@@ -1,10 +1,10 @@
-//! A guard that sets the running thread's policy for a while.
+//! A guard that sets the running thread's policy while it lives.
 use super::memory_context::MemoryContext;
 use super::packed_policy::{Packed, PolicyNodes};
 use core::marker::PhantomData;
 use page_alloc::Policy;
 
-/// Restores a thread's policy, with its turns, when it is dropped. Of several guards the youngest is dropped first.
+/// Restores a thread's policy and the state of its interleaving when it is dropped. Of several guards the youngest is dropped first.
 ///
 /// ```ignore
 /// let _each_in_turn = PolicyGuard::new(MemoryContext::current(), Some(Policy::Interleave(nodes)));
@@ -20,7 +20,7 @@ pub struct PolicyGuard<'t> {
 }
 
 impl<'t> PolicyGuard<'t> {
-    /// Sets the policy of the running thread, whose context this is. With `None`, only its preferred node counts.
+    /// Sets the policy in the running thread's context. With `None`, only the thread's preferred node counts.
     pub fn new(context: &'t MemoryContext, policy: Option<Policy<'_>>) -> Self {
         let (packed, nodes) = context.packed_policy();
         let saved = nodes.copy_for(packed);

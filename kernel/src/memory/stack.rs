@@ -4,6 +4,7 @@
 //! A stack occupies a slot of its node's window of the address space. Slots are used again, and with them their page tables,
 //! which are never freed.
 use super::allocate::{self, Zeroed};
+use super::frame_chain::FrameChain;
 use super::page_tables;
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
@@ -16,6 +17,10 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, VirtAddr};
 
 /// Pages in a thread's stack. No stack has more.
 pub const STACK_PAGES: u64 = STACKS.pages;
+
+/// The most page tables that a stack may need: two on each of the two lowest levels, if it lies on both sides of a boundary, and
+/// one above them.
+const MOST_TABLES: u64 = 5;
 
 /// A stack. It stays mapped until [`Stack::free`].
 #[derive(Debug)]
@@ -71,7 +76,7 @@ impl Stack {
     pub fn with_pages(node: NodeId, pages: u64) -> Option<Self> {
         let slot = SLOTS[node.index()].lock().take()?;
         let bottom = STACKS.bottom(node, slot);
-        // SAFETY: the slot was free until the line above.
+        // SAFETY: `take` has just removed the slot from the free ones, so nothing else uses it.
         let frames =
             unsafe { map_contiguous(bottom, pages, node).or_else(|| map_scattered(bottom, pages, node)) };
         if frames.is_none() {
@@ -80,7 +85,7 @@ impl Stack {
         Some(Self { top: VirtAddr(bottom.0 + pages * FRAME_SIZE), frames: frames? })
     }
 
-    /// Unmaps the stack, and frees its frames and its slot. The function waits until all CPUs have forgotten the translations, so
+    /// Unmaps the stack, and frees its frames and its slot. The function waits until all CPUs have flushed the translations, so
     /// its caller holds no spin lock.
     ///
     /// # Safety
@@ -110,7 +115,9 @@ impl Stack {
 unsafe fn map_contiguous(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
     let first = allocate::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
     // SAFETY: the line above has allocated the frames; the rest is `# Safety`.
-    let mapped = unsafe { map(bottom, FrameRange::new(first.0, first.0 + pages), node) };
+    let mapped = unsafe {
+        map(bottom, FrameRange::new(first.0, first.0 + pages), &mut || allocate::allocate_table_frame(node))
+    };
     if mapped.is_none() {
         free_frames(first, pages);
     }
@@ -122,9 +129,11 @@ unsafe fn map_contiguous(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<F
 /// # Safety
 /// The pages are a slot's, and nothing else uses the slot.
 unsafe fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
+    // All frames come first. If one is missing, no page was mapped, and no frame has become a page table, which stays one.
+    let mut frames = FrameChain::allocate_near(node, pages + MOST_TABLES)?;
     for page in 0..pages {
         // SAFETY: the page is one of those of `# Safety`.
-        let mapped = unsafe { map_one(VirtAddr(bottom.0 + page * FRAME_SIZE), node) };
+        let mapped = unsafe { map_one(VirtAddr(bottom.0 + page * FRAME_SIZE), &mut frames) };
         if mapped.is_none() {
             // SAFETY: by `# Safety` nothing else uses the pages.
             unsafe { unmap_scattered(bottom, pages) };
@@ -134,14 +143,14 @@ unsafe fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Fr
     Some(Frames::Scattered)
 }
 
-/// Maps one page of a stack to a frame.
+/// Maps one page of a stack to a frame of the chain, which the page's tables come from, too.
 ///
 /// # Safety
 /// The page is a slot's, and nothing else uses the slot.
-unsafe fn map_one(page: VirtAddr, node: NodeId) -> Option<()> {
-    let frame = allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame;
-    // SAFETY: the line above has allocated the frame; the rest is `# Safety`.
-    let mapped = unsafe { map(page, FrameRange::new(frame.0, frame.0 + 1), node) };
+unsafe fn map_one(page: VirtAddr, frames: &mut FrameChain) -> Option<()> {
+    let frame = frames.pop()?;
+    // SAFETY: the frame came from the chain; the rest is `# Safety`.
+    let mapped = unsafe { map(page, FrameRange::new(frame.0, frame.0 + 1), &mut || frames.pop()) };
     if mapped.is_none() {
         free_frames(frame, 1);
     }
@@ -156,7 +165,7 @@ unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
     let addresses = (0..pages).map(|page| VirtAddr(bottom.0 + page * FRAME_SIZE));
     let frames: ArrayVec<_, { STACK_PAGES as usize }> =
         addresses.filter_map(page_tables::translate).collect();
-    // SAFETY: `# Safety` is the same.
+    // SAFETY: by `# Safety` nothing uses the stack.
     unsafe { page_tables::unmap(bottom, pages) };
     frames.into_iter().for_each(|address| free_frames(FrameNumber::containing(address), 1));
 }
@@ -164,11 +173,14 @@ unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
 /// Maps pages of a stack to consecutive frames.
 ///
 /// # Safety
-/// The frames were just allocated. The pages are a slot's, and nothing else uses the slot.
-unsafe fn map(start: VirtAddr, frames: FrameRange, node: NodeId) -> Option<()> {
-    let mut table_frames = || allocate::allocate_table_frame(node);
+/// The frames and those of `table_frames` were just allocated. The pages are a slot's, and nothing else uses the slot.
+unsafe fn map(
+    start: VirtAddr,
+    frames: FrameRange,
+    table_frames: &mut dyn FnMut() -> Option<FrameNumber>,
+) -> Option<()> {
     // SAFETY: by `# Safety` nothing else uses the frames or the pages. Table frames are never freed.
-    unsafe { page_tables::map(start, frames, PageKind::Data, &mut table_frames) }.ok()
+    unsafe { page_tables::map(start, frames, PageKind::Data, table_frames) }.ok()
 }
 
 fn free_frames(first: FrameNumber, count: u64) {

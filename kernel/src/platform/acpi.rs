@@ -2,7 +2,7 @@
 //!
 //! `acpi-tables` checks the root pointer and the root table, and reports what is wrong. The crate `acpi` then lists the root
 //! table's entries, and `acpi-tables` checks each of them. The crate does not read the root pointer: it stops at the first wrong
-//! byte, where `acpi-tables` finds another way to the tables. No read goes beyond what the memory map knows.
+//! byte, where `acpi-tables` finds another way to the tables. No read goes beyond the memory that the memory map lists.
 mod handler;
 
 use super::findings::reporter;
@@ -24,13 +24,14 @@ impl PhysicalMemory<'static> for TableMemory<'_> {
     fn bytes(&self, address: PhysAddr, length: usize) -> &'static [u8] {
         match self.0.readable(address, length) {
             0 => &[],
-            // SAFETY: the memory map knows these bytes, all of which are mapped there. Nothing writes firmware's tables.
+            // SAFETY: `readable` has found these bytes in the memory map. All callers run before `memory::address_space::init`, so
+            // the boot loader's page tables map them at `physical_memory`. Nothing writes firmware's tables.
             readable => unsafe { core::slice::from_raw_parts(arch::physical_memory(address), readable) },
         }
     }
 }
 
-/// Returns all tables that firmware lists, each as long as its header says and memory reaches. `rsdp` is the address of the
+/// Returns all tables that firmware lists, each with the length in its header, or up to the end of readable memory. `rsdp` is the address of the
 /// root pointer, and `known` the memory map. Reports on both serial ports what is wrong on the way.
 pub fn find_tables(rsdp: Option<u64>, known: &[PhysRange]) -> Tables {
     let Some(rsdp) = rsdp.map(PhysAddr) else {
@@ -47,7 +48,8 @@ pub fn find_tables(rsdp: Option<u64>, known: &[PhysRange]) -> Tables {
 
 fn read_tables(root: &RootTable<'static>, memory: TableMemory<'_>, findings: &mut dyn Findings) -> Tables {
     let mut tables = Tables::new();
-    // SAFETY: `Reader` maps memory that may be read, whatever address and length the crate asks for.
+    // SAFETY: `Reader` checks each address and length that the crate asks for against the memory map, and maps zeros for memory
+    // that may not be read. So the root table need not be valid.
     let listed =
         unsafe { AcpiTables::from_rsdt(Reader(memory), root.address().0 as usize, root.entry_size()) };
     match listed {

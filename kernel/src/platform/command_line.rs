@@ -1,4 +1,4 @@
-//! Where the kernel's parameters come from: QEMU's firmware configuration, else a file of the ramdisk.
+//! The kernel's parameters: read from QEMU's firmware configuration, or from a file of the ramdisk.
 use super::qemu;
 use super::ramdisk::Ramdisk;
 use log::LevelFilter;
@@ -6,10 +6,10 @@ use parameters::{LogLevel, Parameters};
 
 const FW_CFG_FILE: &str = "opt/org.proxima/cmdline";
 const RAMDISK_FILE: &str = "cmdline";
-/// What is longer is cut, with a warning.
+/// The highest number of bytes that are read. The rest is ignored with a warning.
 const LONGEST: usize = 1024;
 
-/// Reads the parameters and sets how much is logged. A word that is not known is named in a warning.
+/// Reads the parameters, and sets the log's level. Names each unknown word in a warning.
 pub fn read(ramdisk: &Ramdisk) -> Parameters {
     let mut buffer = [0; LONGEST];
     let (line, size) = match qemu::copy_file(FW_CFG_FILE, &mut buffer) {
@@ -23,7 +23,7 @@ pub fn read(ramdisk: &Ramdisk) -> Parameters {
         log::warn!(target: "boot", "the parameters have {size} bytes; those after the first {LONGEST} are ignored");
     }
     let line = core::str::from_utf8(line).unwrap_or_else(|error| {
-        log::warn!(target: "boot", "the parameters are no text from byte {} on; the rest is ignored", error.valid_up_to());
+        log::warn!(target: "boot", "the parameters are not UTF-8 from byte {} on; the rest is ignored", error.valid_up_to());
         core::str::from_utf8(&line[..error.valid_up_to()]).unwrap_or_default()
     });
     let parameters = Parameters::parse(line, |word| {

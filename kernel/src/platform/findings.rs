@@ -1,9 +1,10 @@
-//! Tells on both serial ports what was wrong in firmware's tables.
+//! Reports on both serial ports what is wrong in firmware's tables.
 use crate::report::event_stream;
 use acpi_tables::{Capped, Finding};
 use events::FindingText;
 
-/// Takes findings and reports each, but of a rule's many only the first ones and how many more there were.
+/// Returns a receiver that reports each finding. If a rule has many findings, it reports the first ones and the number of the
+/// others.
 pub fn reporter() -> Capped<fn(Finding)> {
     Capped::new(report)
 }

@@ -1,6 +1,7 @@
-//! The machine as firmware describes it.
+//! The machine as firmware, the boot loader and the emulator describe it.
 
 pub mod acpi;
+pub mod clock_tables;
 pub mod command_line;
 pub mod cpu_topology;
 mod findings;

@@ -1,33 +1,42 @@
-//! The machine's one [`NumaTopology`]: built from firmware's tables, told to both serial ports, then read by all.
+//! The machine's [`NumaTopology`]: built once from firmware's tables and reported on both serial ports.
 use super::findings::reporter;
+use crate::arch;
 use crate::report::event_stream;
 use core::fmt::{self, Display};
 use events::{Event, PageCounts};
+use memory_map::MemoryMap;
 use parameters::Numa;
 use spin::{Mutex, MutexGuard, Once};
-use topology::{FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
+use topology::{ApicMode, FakeNodes, Inputs, Measure, Node, NumaMode, NumaTopology};
 use units::{NodeId, PhysRange};
 
-/// Where the topology is put together: it is too large for a stack.
+/// The memory of the topology, which is too large for a stack.
 static STORAGE: Mutex<NumaTopology> = Mutex::new(NumaTopology::EMPTY);
 static TOPOLOGY: Once<&'static NumaTopology> = Once::new();
 
-/// The topology.
+/// Returns the topology.
 ///
 /// # Panics
-/// Before [`init`].
+/// If [`init`] was not called.
 pub fn get() -> &'static NumaTopology {
     TOPOLOGY.get().expect("the topology is built before anything asks for it")
 }
 
-/// Builds the topology from the tables and says on the log what was found, and what was wrong.
-pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: Numa) -> &'static NumaTopology {
+/// Builds the topology from the tables. Logs the topology, and what was wrong in the tables.
+pub fn init(tables: &[&'static [u8]], map: &MemoryMap, numa: Numa) -> &'static NumaTopology {
     TOPOLOGY.call_once(|| {
         let mut findings = reporter();
         let from_tables = Inputs::from_tables(tables.iter().copied(), &mut findings);
-        let inputs =
-            Inputs { ram, boot_cpu: Some(crate::arch::this_apic_id()), numa: mode(numa, ram), ..from_tables };
-        // Nobody else asks for it, now or later.
+        let (ram, known) = (&map.ram[..], &map.known[..]);
+        let inputs = Inputs {
+            ram,
+            known,
+            boot_cpu: Some(arch::this_apic_id()),
+            apic_mode: if arch::has_x2apic() { ApicMode::X2Apic } else { ApicMode::XApic },
+            numa: mode(numa, ram),
+            ..from_tables
+        };
+        // `call_once` calls this once, so the lock is free. It is kept for good.
         let topology = MutexGuard::leak(STORAGE.lock());
         topology.rebuild(&inputs, &mut findings);
         findings.finish();
@@ -36,7 +45,7 @@ pub fn init(tables: &[&'static [u8]], ram: &[PhysRange], numa: Numa) -> &'static
     })
 }
 
-/// What the parameter asks of the topology, with a warning where it asks for more than there is.
+/// Returns what the parameter asks of the topology. Warns if it asks for more nodes than there is room for.
 fn mode(numa: Numa, ram: &[PhysRange]) -> NumaMode {
     let fake = match numa {
         Numa::FromFirmware => return NumaMode::FromFirmware,
@@ -65,10 +74,13 @@ fn log_topology(topology: &NumaTopology) {
     for from in topology.nodes() {
         log::info!(target: "numa", "distances {}:{}", from.id, row(topology.distances_from(from.id)));
     }
+    for range in topology.persistent_ranges() {
+        log::info!(target: "numa", "persistent {range}");
+    }
     log_performance(topology);
 }
 
-/// `CPUs 0-1,4`, or `no CPUs`.
+/// Writes the node's CPUs: `CPUs 0-1,4`, or `no CPUs`.
 fn cpus_of(topology: &NumaTopology, node: &Node) -> impl Display {
     fmt::from_fn(move |out| match node.cpu_count {
         0 => out.write_str("no CPUs"),
@@ -76,7 +88,7 @@ fn cpus_of(topology: &NumaTopology, node: &Node) -> impl Display {
     })
 }
 
-/// Says what is known of latency and bandwidth, if anything is.
+/// Logs latency and bandwidth, as far as firmware describes them.
 fn log_performance(topology: &NumaTopology) {
     let Some(performance) = topology.performance() else { return };
     for measure in Measure::ALL {
@@ -94,12 +106,12 @@ fn log_performance(topology: &NumaTopology) {
     performance.side_caches().iter().for_each(|cache| log::info!(target: "numa", "{cache}"));
 }
 
-/// Values, each behind a space.
+/// Writes the values, each behind a space.
 fn row<T: Display>(values: impl Iterator<Item = T> + Clone) -> impl Display {
     fmt::from_fn(move |out| values.clone().try_for_each(|value| write!(out, " {value}")))
 }
 
-/// Sends the topology event. `pages` counts a node's.
+/// Sends the topology event. `pages` returns a node's page counts.
 pub fn send_event(pages: impl Fn(NodeId) -> PageCounts) {
     event_stream::send_long(&Event::of_machine(get(), pages));
 }

@@ -4,9 +4,9 @@ use crate::arch::Port;
 use crate::report::verdict::ExitStatus;
 
 // fw_cfg (QEMU, docs/specs/fw_cfg): a selector and one byte of data at a time. Numbers are big-endian.
-// SAFETY: writing the selector only chooses the file that the data port reads.
+// SAFETY: a write to the selector only selects the file that the data port reads (QEMU, docs/specs/fw_cfg).
 const SELECTOR: Port<u16> = unsafe { Port::new(0x510) };
-// SAFETY: reading the data port only moves on in the selected file; writes are ignored (the same document).
+// SAFETY: a read of the data port only moves on in the selected file, and it ignores writes (QEMU, docs/specs/fw_cfg).
 const DATA: Port<u8> = unsafe { Port::new(0x511) };
 
 const SELECT_SIGNATURE: u16 = 0x0000;

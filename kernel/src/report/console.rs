@@ -1,14 +1,14 @@
-//! The serial log, for people: `log` records on COM1, safe from every CPU and from a panic.
+//! The serial log, for people: writes `log` records to COM1. It works on every CPU, and in a panic.
 use crate::arch::SerialPort;
 use crate::sync::{Rank, SpinLock};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// The target of a line that is printed as it is, without level and prefix.
+/// The target of a line that is printed without level and prefix.
 pub const PLAIN: &str = "";
 
-/// A CPU that is going down looks this often for the port before it writes all the same.
+/// How often a CPU that goes down tries the port's lock before it writes without the lock.
 const LAST_WORDS_PATIENCE: u32 = 1_000_000;
 
 struct Console {
@@ -19,20 +19,20 @@ struct Console {
 static CONSOLE: Console =
     Console { port: SpinLock::new(Rank::Console, None), last_words: AtomicBool::new(false) };
 
-/// Opens the port and takes over `log`. A machine without the port is silent.
+/// Opens the port and becomes the logger of the crate `log`. On a machine without the port nothing is printed.
 pub fn init() {
     *CONSOLE.port.lock() = SerialPort::open(SerialPort::COM1);
     log::set_max_level(LevelFilter::Info);
-    // Refused only when called twice.
+    // The crate refuses only a second logger.
     let _ = log::set_logger(&CONSOLE);
 }
 
-/// From now on a record is printed even if the port's lock is held for ever: its holder has been stopped, or is this CPU.
+/// Makes each later record go to the port even if the port's lock stays held. Its holder may have been stopped, or be this CPU.
 pub fn begin_last_words() {
     CONSOLE.last_words.store(true, Ordering::SeqCst);
 }
 
-/// Waits until all that was written has left the port.
+/// Waits until all bytes have left the port.
 pub fn flush() {
     CONSOLE.with_port(SerialPort::flush);
 }
@@ -70,7 +70,7 @@ impl Log for Console {
         }
         self.with_port(|port| {
             let mut line = Line(port);
-            // Writing to the port cannot fail; an error is that of a value's own formatting.
+            // Writing to the port cannot fail. An error comes from a value's own formatting.
             let _ = if record.target() == PLAIN {
                 writeln!(line, "{}", record.args())
             } else {
@@ -84,7 +84,7 @@ impl Log for Console {
     }
 }
 
-/// All the same length, so that what follows stands in a column.
+/// Returns the level's word. All have five letters, so that the texts stand in a column.
 fn level_word(level: Level) -> &'static str {
     match level {
         Level::Error => "ERROR",
@@ -95,7 +95,7 @@ fn level_word(level: Level) -> &'static str {
     }
 }
 
-/// Text on its way to the port, with the line ends of a terminal.
+/// Writes text to the port with a terminal's line ends.
 struct Line<'a>(&'a mut SerialPort);
 
 impl Write for Line<'_> {

@@ -1,13 +1,14 @@
-//! The event stream, for programs: one JSON object a line on COM2. Where the port is absent, nothing happens.
+//! The event stream, for programs: writes one JSON object a line to COM2. On a machine without the port nothing is written.
 use crate::arch::SerialPort;
 use crate::sync::{Rank, SpinLock};
 use alloc::vec;
 use events::Event;
 
-/// Room for every event but the topology of a large machine.
+/// Bytes for a line: enough for every event but the topology of a large machine.
 const LINE_SIZE: usize = 1024;
-/// A line longer than this is not tried: 128 nodes with all their distances take some 150 KiB.
+/// Bytes of the longest line that is tried. The topology of 128 nodes, with all distances, takes some 150 KiB.
 const LONGEST_LINE: usize = 1 << 20;
+/// How often a CPU that goes down tries the stream's lock before it writes without the lock.
 const LAST_WORDS_PATIENCE: u32 = 1_000_000;
 
 struct Stream {
@@ -22,14 +23,14 @@ pub fn init() {
     STREAM.lock().port = SerialPort::open(SerialPort::COM2);
 }
 
-/// Writes an event of fewer than 1,024 bytes. Neither allocates nor fails: a longer one is left out with a warning.
+/// Writes an event of up to 1,024 bytes, without allocating. A longer event is left out with a warning.
 pub fn send(event: &Event<'_>) {
     if !STREAM.lock().send(event) {
         log::warn!(target: "events", "an event was longer than {LINE_SIZE} bytes and was left out");
     }
 }
 
-/// Writes an event of any length, which takes memory from the heap for as long as it lasts.
+/// Writes an event of up to 1 MiB, with a buffer from the heap. A longer event is left out with a warning.
 pub fn send_long(event: &Event<'_>) {
     if STREAM.lock().port.is_none() {
         return;
@@ -48,7 +49,7 @@ pub fn send_long(event: &Event<'_>) {
     log::warn!(target: "events", "an event was longer than {LONGEST_LINE} bytes and was left out");
 }
 
-/// Writes the last event, even if the stream's lock is held for ever, and waits until it has left the port.
+/// Writes the last event, even if the stream's lock stays held, and waits until the event has left the port.
 pub fn send_last(event: &Event<'_>) {
     if let Some(mut stream) = STREAM.lock_within(LAST_WORDS_PATIENCE) {
         stream.send(event);
@@ -60,7 +61,7 @@ pub fn send_last(event: &Event<'_>) {
     let Some(mut port) = SerialPort::open(SerialPort::COM2) else { return };
     let mut buffer = [0; 128];
     if let Ok(line) = events::write_line(event, &mut buffer) {
-        // Whoever held the stream may have been in the middle of a line.
+        // The lock's holder may have been stopped in the middle of a line.
         port.send(b"\n");
         port.send(line);
         port.flush();

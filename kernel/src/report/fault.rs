@@ -1,4 +1,4 @@
-//! Exceptions: says what happened, then ends the machine.
+//! Exceptions: the report of an exception, and the end of the machine after it.
 use super::place::{Place, TaskName};
 use super::verdict;
 use crate::arch::{self, Frame};

@@ -1,4 +1,4 @@
-//! What the kernel says: the log, the event stream, faults in words, the verdict.
+//! The kernel's output: the log, the event stream, reports of faults and panics, the verdict.
 
 pub mod console;
 pub mod event_stream;

@@ -1,4 +1,4 @@
-//! Panics: says what happened, then ends the machine.
+//! Panics: the report of a panic, and the end of the machine after it.
 use super::place::Place;
 use super::verdict;
 use core::panic::PanicInfo;

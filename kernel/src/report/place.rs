@@ -1,4 +1,4 @@
-//! Where the running code is: on which CPU, in which task.
+//! The place of the running code, for reports: its CPU and its task.
 use crate::cpu::{self, Hook};
 use core::fmt;
 

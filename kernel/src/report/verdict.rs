@@ -1,4 +1,4 @@
-//! The verdict: whether all went well, and how the machine stops with it.
+//! The verdict: the kernel's judgement of its own run, and the end of the machine with it.
 use super::{console, event_stream};
 use crate::arch;
 use crate::cpu::{self, Hook};
@@ -17,7 +17,7 @@ pub enum ExitStatus {
 static FAILED: AtomicBool = AtomicBool::new(false);
 static EXIT: Hook<fn(ExitStatus)> = Hook::new();
 
-/// Registers the function that ends the machine. It returns if it cannot.
+/// Registers the function that ends the machine. The function returns if it cannot.
 pub fn exit_with(exit: fn(ExitStatus)) {
     EXIT.set(exit);
 }
@@ -49,7 +49,7 @@ pub fn stop_with(ok: bool) -> ! {
     end_machine(ok)
 }
 
-/// Ends the machine without a word, or halts this CPU for good if the machine cannot be ended.
+/// Ends the machine without a report. Halts this CPU for good if the machine cannot be ended.
 pub fn end_machine(ok: bool) -> ! {
     if let Some(exit) = EXIT.get() {
         exit(if ok { ExitStatus::Success } else { ExitStatus::Failure });

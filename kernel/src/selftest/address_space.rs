@@ -1,4 +1,4 @@
-//! Every page is mapped as docs/memory-map.md says, and the CPUs enforce it.
+//! Tests that every page is mapped as docs/memory-map.md says, and that the CPUs enforce the rights.
 use super::on_each_cpu;
 use super::{Outcome, ensure};
 use crate::arch::{self, MappedPage, Protections};
@@ -87,7 +87,7 @@ fn complaint(page: &MappedPage, code: PhysRange) -> Option<&'static str> {
     }
 }
 
-/// The kernel's constants cannot be written, and its data can.
+/// Checks that the kernel's constants cannot be written, and that its data can.
 pub fn protects_constants_and_not_data() -> Outcome {
     static CONSTANT: u64 = 1;
     let at = |address: usize| page_tables::access_at(VirtAddr(address as u64));
@@ -101,7 +101,7 @@ pub fn protects_constants_and_not_data() -> Outcome {
 /// The CPUs on which a protection is off that they have.
 static UNPROTECTED: AtomicUsize = AtomicUsize::new(0);
 
-/// On every CPU, every protection that the CPU has is on.
+/// Checks that on every CPU every protection that the CPU has is on.
 pub fn protections_are_on() -> Outcome {
     UNPROTECTED.store(0, Ordering::Relaxed);
     on_each_cpu::run_on_each_cpu(|_| {

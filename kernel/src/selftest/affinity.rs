@@ -1,4 +1,4 @@
-//! Threads keep to their affinity, and leave a CPU that is forbidden to them.
+//! Tests that threads keep to their affinity, and leave a CPU that is forbidden to them.
 use super::threads::{join, spawn};
 use super::{Outcome, ensure};
 use crate::arch;

@@ -1,4 +1,4 @@
-//! Tests that a node without free pages gets the pages in running CPUs' caches, also when CPUs ask each other.
+//! Tests that a node without free pages gets back the pages in running CPUs' caches, also when CPUs ask each other.
 use super::fallback::Taken;
 use super::on_each_cpu;
 use super::{Outcome, ensure};
@@ -22,10 +22,10 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// request interrupts no CPU.
 pub fn reaches_cpus_that_run() -> Outcome {
     let boot_cpu = cpu::current();
-    let keeps_pages = |cpu: &&Cpu| cpu.id != boot_cpu.id && cpu_memory::of(cpu).page_cache_view.is_some();
+    let has_cache = |cpu: &&Cpu| cpu.id != boot_cpu.id && cpu_memory::of(cpu).page_cache_view.is_some();
     for node in numa_topology::get().nodes() {
         let of_node = |cpu: &&Cpu| cpu.node == node.id && frames::node_stats(node.id).free > 64;
-        if let Some(cpu) = cpu::online().filter(keeps_pages).find(of_node) {
+        if let Some(cpu) = cpu::online().filter(has_cache).find(of_node) {
             exhaust_beside(cpu)?;
         }
     }
@@ -34,8 +34,9 @@ pub fn reaches_cpus_that_run() -> Outcome {
 
 fn exhaust_beside(cpu: &Cpu) -> Outcome {
     [&READY, &STOP].iter().for_each(|flag| flag.store(false, SeqCst));
-    // SAFETY: `run_with_pages_kept` takes its argument as a number.
-    let start = unsafe { Start::new(run_with_pages_kept, core::ptr::without_provenance_mut(cpu.id.index())) };
+    // SAFETY: `run_with_cached_pages` takes its argument as a number.
+    let start =
+        unsafe { Start::new(run_with_cached_pages, core::ptr::without_provenance_mut(cpu.id.index())) };
     let thread =
         lifecycle::create("selftest", start, Some(cpu.node)).map_err(|_| "no thread could be made")?;
     while !READY.load(SeqCst) {
@@ -48,19 +49,19 @@ fn exhaust_beside(cpu: &Cpu) -> Outcome {
 }
 
 fn exhaust_twice(cpu: &Cpu) -> Outcome {
-    let kept = cpu_memory::of(cpu).page_cache_view.map_or(0, |cache| cache.len());
-    ensure!(kept > 0, "CPU {} runs, and its cache is empty", cpu.id);
+    let cached = cpu_memory::of(cpu).page_cache_view.map_or(0, |cache| cache.len());
+    ensure!(cached > 0, "CPU {} runs, and its cache is empty", cpu.id);
     let asked_before = cpu_memory::of(cpu).cache_drain.interrupts();
     let mut taken = Taken::new();
     let outcome = taken.exhaust(cpu.node);
     let asked = cpu_memory::of(cpu).cache_drain.interrupts() - asked_before;
     let again = taken.exhaust(cpu.node);
     let asked_again = cpu_memory::of(cpu).cache_drain.interrupts() - asked_before - asked;
-    taken.give_back()?;
+    taken.free_all()?;
     outcome.and(again)?;
     ensure!(
         asked > 0,
-        "the node was dry, and CPU {} was not asked for the {kept} pages that it kept",
+        "the node had no free page, and CPU {} was not asked for the {cached} pages in its cache",
         cpu.id
     );
     ensure!(asked_again == 0, "CPU {} was interrupted {asked_again} times for an empty cache", cpu.id);
@@ -68,10 +69,10 @@ fn exhaust_twice(cpu: &Cpu) -> Outcome {
 }
 
 /// Moves to the CPU, fills its cache, and runs until `STOP` is set, half of the time with preemption off.
-unsafe extern "C" fn run_with_pages_kept(cpu: *mut c_void) -> i32 {
+unsafe extern "C" fn run_with_cached_pages(cpu: *mut c_void) -> i32 {
     let there = CpuSet::from_iter([CpuId(cpu.addr() as u32)]);
     let moved = lifecycle::set_affinity(cpu_threads::current_thread().id, &there).is_ok();
-    keep_pages();
+    cache_pages();
     READY.store(true, SeqCst);
     while !STOP.load(SeqCst) {
         {
@@ -84,14 +85,14 @@ unsafe extern "C" fn run_with_pages_kept(cpu: *mut c_void) -> i32 {
 }
 
 /// Leaves some pages in the running CPU's cache.
-fn keep_pages() {
+fn cache_pages() {
     if let Some(frame) = allocate::allocate_page() {
         let _ = allocate::free_page(frame);
     }
 }
 
 /// The numbers of CPUs that cache pages, that have taken all pages they could get, and that know that `LEFT` is set.
-static KEEPING: AtomicUsize = AtomicUsize::new(0);
+static CACHING: AtomicUsize = AtomicUsize::new(0);
 static DONE: AtomicUsize = AtomicUsize::new(0);
 static LOOKED: AtomicUsize = AtomicUsize::new(0);
 /// The number of free pages when all CPUs had taken all they could get.
@@ -102,17 +103,17 @@ static LOST: AtomicUsize = AtomicUsize::new(0);
 /// Checks that no CPU waits for ever and no page is left when all CPUs cache pages and take those of all other nodes at the same
 /// time, so that they ask each other.
 pub fn goes_on_when_all_ask_at_once() -> Outcome {
-    [&KEEPING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
-    on_each_cpu::run_on_each_cpu(keep_and_take);
+    [&CACHING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
+    on_each_cpu::run_on_each_cpu(cache_and_take);
     let (left, lost) = (LEFT.load(SeqCst), LOST.load(SeqCst));
     ensure!(left == 0, "all CPUs had been refused pages, and {left} were free");
-    ensure!(lost == 0, "{lost} CPUs could not give their pages back");
+    ensure!(lost == 0, "{lost} CPUs could not free their pages");
     Ok(())
 }
 
-fn keep_and_take(cpu: &Cpu) {
-    keep_pages();
-    meet(&KEEPING);
+fn cache_and_take(cpu: &Cpu) {
+    cache_pages();
+    meet(&CACHING);
     let alone = cpu::online().all(|other| other.node == cpu.node);
     let mut taken = Taken::new();
     for node in numa_topology::get().nodes().iter().filter(|node| alone || node.id != cpu.node) {
@@ -124,7 +125,7 @@ fn keep_and_take(cpu: &Cpu) {
         LEFT.store(numa_topology::get().nodes().iter().map(free).sum(), SeqCst);
     }
     meet(&LOOKED);
-    LOST.fetch_add(usize::from(taken.give_back().is_err()), SeqCst);
+    LOST.fetch_add(usize::from(taken.free_all().is_err()), SeqCst);
 }
 
 /// Waits until all CPUs have called this.

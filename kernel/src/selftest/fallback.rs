@@ -1,5 +1,5 @@
 //! Tests that the nodes of a fallback order are used one after the other, down to the last.
-use super::pages::{give_back, state};
+use super::pages::{free_grant, state};
 use super::{Outcome, ensure};
 use crate::arch;
 use crate::memory::allocate::{self, Zeroed};
@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use page_alloc::{MAX_ORDER, Request};
 use units::{FrameNumber, MAX_NODES, NodeId};
 
-/// For each node, takes all of its pages, checks where the next page comes from, takes all of that node's, and so on. When nothing
+/// Takes, for each node, all of its pages, checks where the next page comes from, takes all of that node's, and so on. When nothing
 /// is left, a request must be refused. Then frees everything, and compares each node with its state before.
 pub fn goes_in_distance_order() -> Outcome {
     let topology = numa_topology::get();
@@ -17,7 +17,7 @@ pub fn goes_in_distance_order() -> Outcome {
         let before: ArrayVec<_, MAX_NODES> = topology.nodes().iter().map(|node| state(node.id)).collect();
         let mut taken = Taken::new();
         let outcome = follow(node.id, topology.fallback(node.id), &mut taken);
-        taken.give_back()?;
+        taken.free_all()?;
         outcome?;
         for (other, was) in topology.nodes().iter().zip(before) {
             let is = state(other.id);
@@ -81,7 +81,8 @@ impl Taken {
     /// Adds a run.
     pub fn keep(&mut self, frame: FrameNumber, count: u64) {
         let link = Link { count, before: self.last };
-        // SAFETY: the caller has just allocated the frames and gives them to this list. All memory is mapped there.
+        // SAFETY: every caller passes frames that it has just been granted, and uses them no more. Granted frames are RAM, which
+        // `physical_memory` maps.
         unsafe { arch::physical_memory(frame.address()).cast::<Link>().write(link) };
         self.last = frame;
     }
@@ -105,11 +106,12 @@ impl Taken {
     }
 
     /// Frees all runs.
-    pub fn give_back(mut self) -> Outcome {
+    pub fn free_all(mut self) -> Outcome {
         while self.last != END {
-            // SAFETY: `keep` has written the link, and the list still owns the run.
+            // SAFETY: `keep` has written the link to this frame. The run is on the list until the next line frees it, and nothing
+            // else writes to it.
             let link = unsafe { arch::physical_memory(self.last.address()).cast::<Link>().read() };
-            give_back(self.last, link.count)?;
+            free_grant(self.last, link.count)?;
             self.last = link.before;
         }
         Ok(())

@@ -1,11 +1,15 @@
-//! Each node's heap is in the node's memory.
+//! Each node's heap is in the node's memory, grows for all CPUs at once, and is unchanged when it cannot grow.
+use super::on_each_cpu;
 use super::{Outcome, ensure};
+use crate::cpu::Cpu;
 use crate::memory::{frames, heap, page_tables};
 use crate::platform::numa_topology;
+use arrayvec::ArrayVec;
 use core::alloc::Layout;
-use units::{FrameNumber, VirtAddr};
+use core::sync::atomic::{AtomicU64, Ordering};
+use units::{FRAME_SIZE, FrameNumber, MAX_NODES, NodeId, VirtAddr};
 
-/// On each node that has enough memory, every page of a block from the node's heap is on the node.
+/// Checks that, on each node that has enough memory, every page of a block from the node's heap is on the node.
 pub fn come_from_their_node() -> Outcome {
     let layout = Layout::from_size_align(5 * 4096, 64).map_err(|_| "no such layout")?;
     for node in numa_topology::get().nodes() {
@@ -25,4 +29,73 @@ pub fn come_from_their_node() -> Outcome {
         unsafe { heap::free(block, layout) };
     }
     Ok(())
+}
+
+/// Returns, for each node, its free pages and the bytes that its heap has.
+fn state() -> ArrayVec<(u64, u64), MAX_NODES> {
+    let state_of = |node: NodeId| (frames::node_stats(node).free, heap::mapped_bytes(node));
+    numa_topology::get().nodes().iter().map(|node| state_of(node.id)).collect()
+}
+
+/// Requests that no node can serve, from slightly more than the node with most memory has to the largest, are refused and change
+/// no node and no heap.
+pub fn are_unchanged_by_refusals() -> Outcome {
+    let before = state();
+    let most = before.iter().map(|(free, _)| free * FRAME_SIZE).max().unwrap_or(0) as usize;
+    for node in numa_topology::get().nodes() {
+        for size in [most, most + 1, most + 4096, 2 * most, 1 << 40, isize::MAX as usize / 2] {
+            for alignment in [16, 4096, 2 << 20] {
+                let layout = Layout::from_size_align(size, alignment).map_err(|_| "no such layout")?;
+                let block = heap::allocate(node.id, layout);
+                ensure!(block.is_none(), "{size} bytes of at most {most} were granted");
+                let after = state();
+                ensure!(
+                    after == before,
+                    "{size} bytes were refused; (free pages, bytes of heap) was {before:?}, and now is {after:?}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The blocks that each CPU holds at a time, of a size for which a heap grows.
+const BLOCKS: usize = 4;
+const BLOCK: Layout = Layout::new::<[u64; 8 * 1024]>();
+
+/// The blocks that were not to be had, and the words that another CPU has written.
+static MISSING: AtomicU64 = AtomicU64::new(0);
+static FOREIGN: AtomicU64 = AtomicU64::new(0);
+
+/// All CPUs together take blocks for which one node's heap has to grow, and write to all of their words. No two get the same word.
+pub fn grow_for_all_cpus_at_once() -> Outcome {
+    MISSING.store(0, Ordering::Relaxed);
+    FOREIGN.store(0, Ordering::Relaxed);
+    on_each_cpu::run_on_each_cpu(fill_blocks);
+    let (missing, foreign) = (MISSING.load(Ordering::Relaxed), FOREIGN.load(Ordering::Relaxed));
+    ensure!(missing == 0, "{missing} blocks were not to be had");
+    ensure!(foreign == 0, "{foreign} words of blocks belonged to two CPUs at once");
+    Ok(())
+}
+
+fn fill_blocks(cpu: &Cpu) {
+    let mark = |block: usize| u64::from(cpu.id.0) << 32 | block as u64;
+    let mut blocks = ArrayVec::<_, BLOCKS>::new();
+    for index in 0..BLOCKS {
+        let Some(block) = heap::allocate(NodeId::ZERO, BLOCK) else {
+            MISSING.fetch_add(1, Ordering::Relaxed);
+            break;
+        };
+        // SAFETY: `allocate` has returned the words for this CPU alone, and any number is a value of theirs.
+        let words =
+            unsafe { core::slice::from_raw_parts_mut(block.as_ptr().cast::<u64>(), BLOCK.size() / 8) };
+        words.fill(mark(index));
+        blocks.push((block, words));
+    }
+    for (index, (block, words)) in blocks.into_iter().enumerate() {
+        let foreign = words.iter().filter(|word| **word != mark(index)).count();
+        FOREIGN.fetch_add(foreign as u64, Ordering::Relaxed);
+        // SAFETY: `allocate` has returned the block for this layout, and the slice of its words is not used after this line.
+        unsafe { heap::free(block, BLOCK) };
+    }
 }

@@ -1,5 +1,5 @@
-//! Tests that memory of a node goes offline and comes back, as when a module is unplugged and plugged in again.
-use super::pages::{give_back, state};
+//! Tests that memory of a node goes offline and online again, as when a module is unplugged and plugged in again.
+use super::pages::{free_grant, state};
 use super::{Outcome, ensure};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::frames;
@@ -23,7 +23,7 @@ pub fn memory_leaves_and_comes_back() -> Outcome {
             refused == Err(IsolateError::InUse(range.start)),
             "memory in use was taken away: {refused:?}"
         );
-        give_back(grant.frame, FRAMES)?;
+        free_grant(grant.frame, FRAMES)?;
 
         let removed = hotplug::remove(range);
         ensure!(removed == Ok(FRAMES), "free memory of node {} was not taken away: {removed:?}", node.id);
@@ -54,7 +54,7 @@ fn is_gone(node: NodeId, range: FrameRange, free_before: u64) -> Outcome {
     let again = hotplug::remove(range);
     ensure!(again == Err(IsolateError::NeverAdded(first)), "memory was taken away twice: {again:?}");
     if let Some(other) = sixteen_mib(node) {
-        give_back(other.frame, FRAMES)?;
+        free_grant(other.frame, FRAMES)?;
         let common = FrameRange::new(other.frame.0, other.frame.0 + FRAMES).intersection(range);
         ensure!(common.is_empty(), "memory that was taken away was granted");
     }

@@ -1,5 +1,5 @@
-//! Runs far more threads than CPUs for a long time. Each takes and frees pages, sleeps, blocks, yields and changes CPUs. No
-//! thread, no wake-up and no page is lost. The parameter `load` runs it.
+//! The load test, run by the parameter `load`: far more threads than CPUs allocate and free pages, sleep, block, yield and change
+//! CPUs for a long time. No thread, no wake-up and no page may be lost.
 use super::pages::state;
 use super::{Outcome, ensure};
 use crate::arch;
@@ -122,7 +122,7 @@ fn hold_pages(random: u64) {
     WRONG.fetch_add(u64::from(found != random || freed.is_err()), Ordering::Relaxed);
 }
 
-/// Restricts the thread to some CPU, then to none.
+/// Restricts the thread to one CPU, then lifts the restriction.
 fn move_to(random: u64) {
     let cpu = CpuId((random / 16 % cpu_topology::cpus().len() as u64) as u32);
     let this = cpu_threads::current_thread().id;

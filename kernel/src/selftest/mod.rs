@@ -3,6 +3,7 @@
 mod address_space;
 mod affinity;
 mod cache_drain;
+mod clock;
 mod cpus;
 pub mod fallback;
 pub mod fault_injection;
@@ -42,13 +43,15 @@ const TESTS: &[(&str, Test)] = &[
     ("policies.interleave", policies::interleave_exactly),
     ("policies.weighted", policies::weigh_exactly),
     ("policies.set", policies::keep_to_their_set),
-    ("policies.inherited", policies::are_inherited_and_given_back),
+    ("policies.inherited", policies::are_inherited_and_restored),
     ("pages.all_cpus", cpus::allocate_and_free_at_once),
     ("pages.counts", pages::are_counted_alike_by_cpus_and_nodes),
     ("pages.recall", cache_drain::reaches_cpus_that_run),
     ("pages.recall_all", cache_drain::goes_on_when_all_ask_at_once),
     ("cpus.local_memory", cpus::have_their_memory_on_their_node),
     ("heap.local", heaps::come_from_their_node),
+    ("heap.refusals", heaps::are_unchanged_by_refusals),
+    ("heap.all_cpus", heaps::grow_for_all_cpus_at_once),
     ("stacks.come_and_go", stacks::come_and_go_without_a_trace),
     ("stacks.small_pieces", stacks::are_made_of_small_pieces_where_there_are_no_large_ones),
     ("cpus.protections", address_space::protections_are_on),
@@ -58,6 +61,8 @@ const TESTS: &[(&str, Test)] = &[
     ("memory.tlb_shootdown_sleeping", shootdown::reaches_cpus_that_sleep),
     ("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once),
     ("memory.failed_map", shootdown::follows_a_map_that_failed),
+    ("clock.sleep_agrees", clock::sleep_agrees),
+    ("clock.cpus_agree", clock::cpus_agree),
     ("threads.local", threads::live_on_their_node),
     ("threads.affinity", affinity::keep_to_their_affinity),
     ("threads.leave_forbidden_cpus", affinity::leave_forbidden_cpus),

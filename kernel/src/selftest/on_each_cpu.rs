@@ -1,4 +1,4 @@
-//! Work for every CPU at once.
+//! Running a function on every CPU at once.
 use crate::cpu::{self, Cpu};
 use crate::threads::thread::Start;
 use crate::threads::{cpu_threads, join, lifecycle};
@@ -6,12 +6,14 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 use scheduling::CpuSet;
 
+/// A function, and the CPU on which a thread is to run it.
 struct Order {
     cpu: &'static Cpu,
     work: fn(&Cpu),
 }
 
-/// Runs `work` on every CPU that is online, on all at once, and returns when all have done it. For the boot CPU's thread.
+/// Runs `work` on every online CPU at once, and returns when it has ended on all. The caller is the boot thread, which stays on
+/// the boot CPU.
 pub fn run_on_each_cpu(work: fn(&Cpu)) {
     let this = cpu::current();
     let orders: Vec<_> =
@@ -32,10 +34,10 @@ pub fn run_on_each_cpu(work: fn(&Cpu)) {
 }
 
 unsafe extern "C" fn run(order: *mut c_void) -> i32 {
-    // SAFETY: whoever made the order joins this thread first.
+    // SAFETY: `run_on_each_cpu` passes an order, and keeps it until it has joined this thread.
     let order = unsafe { &*order.cast::<Order>() };
     let here = CpuSet::from_iter([order.cpu.id]);
-    let _ = lifecycle::set_affinity(cpu_threads::current_thread().id, &here);
+    lifecycle::set_affinity(cpu_threads::current_thread().id, &here).expect("the CPU is online");
     (order.work)(order.cpu);
     0
 }

@@ -24,7 +24,7 @@ pub fn lie_in_their_nodes_ranges() -> Outcome {
                 let known = frames::node_of(frame);
                 ensure!(known == Some(node.id), "{address} is on {known:?} by the allocator's table");
             }
-            give_back(grant.frame, count)?;
+            free_grant(grant.frame, count)?;
         }
     }
     Ok(())
@@ -42,7 +42,7 @@ pub fn wrong_frees_are_refused() -> Outcome {
     ensure!(allocate::free(inside, 1) == Err(FreeError::InsideGrant(inside)), "a part of a grant was freed");
     ensure!(allocate::free(start, 1).is_err(), "a grant of four was freed as one");
     ensure!(allocate::free(start, 5).is_err(), "a grant of four was freed as five");
-    give_back(start, 4)?;
+    free_grant(start, 4)?;
     ensure!(allocate::free(start, 4) == Err(FreeError::AlreadyFree(start)), "four pages were freed twice");
     let outside = FrameNumber(u64::MAX / 8192);
     ensure!(
@@ -90,7 +90,7 @@ pub fn are_counted_alike_by_cpus_and_nodes() -> Outcome {
             for policy in [Policy::Local, Policy::Preferred(node.id), in_turn] {
                 let request = ThreadRequest { policy: Some(policy), ..ThreadRequest::new(count) };
                 let Ok(grant) = allocate::allocate_for_thread(request) else { continue };
-                give_back(grant.frame, count)?;
+                free_grant(grant.frame, count)?;
             }
         }
         ensure!(allocate::free(FrameNumber(0), count).is_err(), "frame 0 was freed");
@@ -110,7 +110,7 @@ pub fn are_counted_alike_by_cpus_and_nodes() -> Outcome {
 }
 
 /// Frees a grant. A refusal is a failure.
-pub fn give_back(frame: FrameNumber, count: u64) -> Outcome {
+pub fn free_grant(frame: FrameNumber, count: u64) -> Outcome {
     let freed = allocate::free(frame, count);
     ensure!(freed.is_ok(), "{count} pages at {} could not be freed: {freed:?}", frame.address());
     Ok(())

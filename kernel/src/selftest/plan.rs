@@ -5,7 +5,7 @@ use crate::memory::allocate::{self, Zeroed};
 use crate::platform::numa_topology;
 use crate::report::console::PLAIN;
 
-/// Fails only if a page cannot be freed.
+/// Logs the lines. Fails only if a page cannot be freed.
 pub fn run() -> Outcome {
     let topology = numa_topology::get();
     log::info!(target: PLAIN, "[NUMA Test] Starting...");

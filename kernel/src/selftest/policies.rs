@@ -1,6 +1,6 @@
 //! Tests of policies over several nodes: nodes take turns exactly, a set is never left, and threads inherit the policy.
 use super::fallback::Taken;
-use super::pages::give_back;
+use super::pages::free_grant;
 use super::{Outcome, ensure};
 use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
@@ -42,7 +42,7 @@ fn allocate(count: u64) -> Result<Grant, String> {
 fn nodes_of_pages(count: usize) -> Result<Vec<NodeId>, String> {
     let grants: Result<Vec<Grant>, String> = (0..count).map(|_| allocate(1)).collect();
     let grants = grants?;
-    grants.iter().try_for_each(|grant| give_back(grant.frame, 1))?;
+    grants.iter().try_for_each(|grant| free_grant(grant.frame, 1))?;
     Ok(grants.iter().map(|grant| grant.node).collect())
 }
 
@@ -62,7 +62,7 @@ pub fn interleave_exactly() -> Outcome {
     let _interleaved = with_policy(Some(Policy::Interleave(nodes)));
     for node in nodes.iter() {
         let grant = allocate(8)?;
-        give_back(grant.frame, 8)?;
+        free_grant(grant.frame, 8)?;
         ensure!(grant.node == node, "it was node {node}'s turn, and eight pages came from {}", grant.node);
     }
     Ok(())
@@ -101,7 +101,7 @@ pub fn keep_to_their_set() -> Outcome {
     let nodes: NodeSet = order.iter().copied().collect();
     let mut taken = Taken::new();
     let outcome = empty(nodes, order, &mut taken);
-    taken.give_back()?;
+    taken.free_all()?;
     outcome
 }
 
@@ -134,7 +134,7 @@ unsafe extern "C" fn first_node(_: *mut c_void) -> i32 {
 }
 
 /// Checks that a thread starts with its creator's policy and the first turn, and that the guard restores the policy before it.
-pub fn are_inherited_and_given_back() -> Outcome {
+pub fn are_inherited_and_restored() -> Outcome {
     let nodes = nodes_with_room();
     let (Some(lowest), Some(other)) = (nodes.first(), nodes.iter().last()) else { return Ok(()) };
     let child = || {

@@ -1,4 +1,4 @@
-//! After a page was unmapped, no CPU reaches what was mapped there: not a CPU that runs, not one that slept meanwhile, and not
+//! Tests that no CPU reaches the memory of a page that was unmapped: not a CPU that runs, not one that halted meanwhile, and not
 //! when all CPUs unmap at once.
 use super::on_each_cpu;
 use super::{Outcome, ensure};
@@ -36,9 +36,9 @@ impl Swap {
         map(SELFTEST, self.new);
     }
 
-    /// Unmaps the page and frees the frames. No CPU reads the page any more.
+    /// Unmaps the page and frees the frames. No CPU reads the page after this call.
     fn end(self) -> Outcome {
-        // SAFETY: nothing but `read` uses the page, and no CPU calls it any more.
+        // SAFETY: only `read` uses the page, and the threads that call it have ended: `run_on_each_cpu` has joined them.
         unsafe { page_tables::unmap(SELFTEST, 1) };
         free(self.old)?;
         free(self.new)
@@ -62,8 +62,8 @@ fn free(frame: FrameNumber) -> Outcome {
 fn map(page: VirtAddr, frame: FrameNumber) {
     let mut table_frames = || allocate::allocate_table_frame(NodeId::ZERO);
     let frames = FrameRange::new(frame.0, frame.0 + 1);
-    // SAFETY: `frame_with` has allocated the frame, and only this file maps pages from `SELFTEST` on. Frames of tables are
-    // fresh and never freed.
+    // SAFETY: `frame_with` has allocated the frame, and only this file maps pages from `SELFTEST` on. `allocate_table_frame`
+    // allocates each frame of a table, and nothing frees it.
     let mapped = unsafe { page_tables::map(page, frames, PageKind::Data, &mut table_frames) };
     mapped.expect("the self-test's pages are not mapped, and there is memory for tables");
 }
@@ -98,7 +98,7 @@ fn no_cpu_is_stale() -> Outcome {
     Ok(())
 }
 
-/// All other CPUs have read a page and keep running. The boot CPU swaps the page, and all read it again.
+/// Checks CPUs that run. All of them read a page, the boot CPU swaps the page while the others keep running, and all read it again.
 pub fn reaches_cpus_that_run() -> Outcome {
     static SWAP: spin::Mutex<Option<Swap>> = spin::Mutex::new(None);
     *SWAP.lock() = Some(begin()?);
@@ -132,7 +132,7 @@ pub fn reaches_cpus_that_run() -> Outcome {
     no_cpu_is_stale()
 }
 
-/// All CPUs have read a page. All but the boot CPU sleep while it swaps the page. Then all read it again.
+/// Checks CPUs that halt. All CPUs read a page, the boot CPU swaps the page while the others halt, and all read it again.
 pub fn reaches_cpus_that_sleep() -> Outcome {
     let swap = begin()?;
     on_each_cpu::run_on_each_cpu(|_| expect(OLD));
@@ -178,7 +178,7 @@ pub fn follows_a_map_that_failed() -> Outcome {
 /// How many pages each CPU maps and unmaps, one after the other.
 const ROUNDS: u64 = 8;
 
-/// All CPUs unmap pages of their own at once, with interrupts off. None waits for ever, and each reads its own pages.
+/// Checks that no CPU waits for ever when all unmap pages of their own at once, with interrupts off, and that each reads its pages.
 pub fn goes_on_when_all_unmap_at_once() -> Outcome {
     READY.store(0, SeqCst);
     STALE.store(0, SeqCst);

@@ -1,4 +1,4 @@
-//! Stacks are in their node's memory, and freeing them leaves nothing behind.
+//! Tests that stacks are in their node's memory, and that freeing them loses no page.
 use super::fallback::Taken;
 use super::pages::state;
 use super::{Outcome, ensure};
@@ -16,8 +16,8 @@ const GUARD_BYTES: u64 = 64 << 10;
 /// How many stacks are allocated and freed, one after the other.
 const ROUNDS: u32 = 100;
 
-/// On each node, every page of a stack is on the node. After the stack was freed, its pages are unmapped, the next stack has the
-/// same addresses, and no page is lost.
+/// Checks on each node that every page of a stack is on the node. After the stack is freed, its pages are unmapped, the next stack
+/// has its addresses, and no page is lost.
 pub fn come_and_go_without_a_trace() -> Outcome {
     for node in numa_topology::get().nodes() {
         if frames::node_stats(node.id).free < 64 {
@@ -68,7 +68,7 @@ const PIECE: u64 = STACK_PAGES / 2;
 /// How many pieces are allocated. Every second one is freed.
 const PIECES: u32 = 16;
 
-/// On a node whose free memory is in small pieces only, a stack is made of single pages, and all of them are freed.
+/// Checks that a node with free memory in small pieces only can make a stack of single pages, and that all of them are freed.
 pub fn are_made_of_small_pieces_where_there_are_no_large_ones() -> Outcome {
     for node in numa_topology::get().nodes() {
         let before = state(node.id);
@@ -79,13 +79,13 @@ pub fn are_made_of_small_pieces_where_there_are_no_large_ones() -> Outcome {
             if number % 2 == 0 { &mut kept } else { &mut pieces }.keep(grant.frame, PIECE);
         }
         let exhausted = kept.exhaust(node.id);
-        pieces.give_back()?;
+        pieces.free_all()?;
         let outcome = exhausted.and_then(|()| match frames::node_stats(node.id).free {
             // The node has too little memory for a stack.
             0..64 => Ok(()),
             _ => come_and_go(node.id).map(drop),
         });
-        kept.give_back()?;
+        kept.free_all()?;
         outcome?;
         let after = state(node.id);
         ensure!(after == before, "node {} had {before:?}, and now has {after:?}", node.id);

@@ -1,7 +1,7 @@
 //! A stress test, run by the parameter `stress-pages=COUNT`. A thread on each CPU allocates and frees pages at random, of all orders
 //! up to 10 and by all policies. No page may have two owners at a time or come from a node that the policy forbids, and in the end
 //! all pages are free again.
-use super::pages::{give_back, state};
+use super::pages::{free_grant, state};
 use super::{Outcome, ensure};
 use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
@@ -168,7 +168,7 @@ impl Stress {
 
     fn free(&mut self, grant: Grant) -> Outcome {
         self.pass(&grant, self.me, 0)?;
-        give_back(grant.frame, grant.count)
+        free_grant(grant.frame, grant.count)
     }
 
     /// Returns a random policy, and the nodes that it allows.

@@ -1,7 +1,7 @@
-//! Threads run where their memory is, are preempted, sleep, block and wake, and leave nothing behind.
+//! Tests that threads run where their memory is, are preempted, sleep, block and wake, and lose no page.
 use super::pages::state;
 use super::{Outcome, ensure};
-use crate::arch;
+use crate::clock;
 use crate::cpu;
 use crate::memory::frames;
 use crate::memory::memory_context::MemoryContext;
@@ -55,11 +55,11 @@ unsafe extern "C" fn look_around(node: *mut c_void) -> i32 {
         | i32::from(on_wanted) << 3
 }
 
-/// Threads of each node. An idle CPU of another node may take one whose own CPU is busy just then, but not most of them.
+/// Threads of each node. An idle CPU of another node may take a thread if the thread's own CPU is busy, but not most of them.
 const LIVES: i32 = 5;
 
-/// Checks that a node's threads have their stack and control block there, that a second join is refused, and that all pages
-/// come back.
+/// Checks that a node's threads have their stack and control block there, that a second join is refused, and that no
+/// page is lost.
 pub fn live_on_their_node() -> Outcome {
     let nodes = numa_topology::get().nodes();
     // The first thread makes page tables and heap that stay.
@@ -108,7 +108,7 @@ unsafe extern "C" fn hog(cpu: *mut c_void) -> i32 {
     failed
 }
 
-/// Comes to the busy CPU, where it runs only when the time slice of the other thread is over.
+/// Moves to the busy CPU, where it runs only when the other thread's time slice is over.
 unsafe extern "C" fn release(cpu: *mut c_void) -> i32 {
     while !HOGGING.load(Ordering::Relaxed) {
         sleep::sleep_ns(100_000);
@@ -134,9 +134,9 @@ const SLEEP_NS: u64 = 3_000_000;
 
 /// Sleeps, and returns for how many milliseconds.
 unsafe extern "C" fn nap(_: *mut c_void) -> i32 {
-    let start = arch::ticks();
+    let start = clock::now();
     sleep::sleep_ns(SLEEP_NS);
-    let slept_ms = (arch::ticks() - start) / arch::ticks_per_ms();
+    let slept_ms = (clock::now() - start) / clock::ticks_in_ns(1_000_000);
     i32::try_from(slept_ms).unwrap_or(i32::MAX)
 }
 

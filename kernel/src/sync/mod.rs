@@ -1,4 +1,4 @@
-//! Locks that spin, and the order in which they are taken.
+//! Spin locks, and the order in which CPUs take them.
 
 mod rank;
 mod spin_lock;

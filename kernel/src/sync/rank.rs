@@ -15,15 +15,17 @@ cpu_local! {
     static HELD: AtomicU32 = AtomicU32::new(HeldRanks::NONE.bits());
 }
 
-/// A lock's place in the order. A CPU that holds a lock takes only locks of ranks further down this list.
+/// A lock's rank in the order. A CPU that holds a lock takes only locks of ranks further down this list.
 ///
 /// The page allocator's own locks come after all of these, and no CPU holds two of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Rank {
-    /// The lists of free stack slots, which are in the heap.
+    /// The lists of free stack slots, which are in the heap. So a heap's lock is taken under this one.
     Stacks,
-    /// A node's heap; growing it maps pages.
+    /// The right to grow a node's heap, which maps pages and adds them to the heap.
+    HeapGrowth,
+    /// A node's heap: its blocks and holes.
     Heap,
     /// The page tables; missing tables take pages.
     PageTables,
@@ -54,7 +56,7 @@ pub struct Held {
 
 #[cfg(debug_assertions)]
 impl Held {
-    /// Enters a lock of this rank, which the CPU is about to wait for.
+    /// Adds a lock of this rank, which the CPU is about to wait for, to those that it holds.
     ///
     /// # Panics
     /// If the CPU holds a lock of the same rank, or of one further down the list.
@@ -65,7 +67,7 @@ impl Held {
         })
     }
 
-    /// Enters a lock of this rank, which was taken without waiting. That cannot deadlock.
+    /// Adds a lock of this rank, which was taken without waiting, to those that the CPU holds. Such a lock cannot deadlock.
     pub fn begin_unordered(rank: Rank, _: &impl Pinned) -> Self {
         Self::enter(rank, |held| held.acquire_unordered(rank as u8))
     }
@@ -76,7 +78,8 @@ impl Held {
         held
     }
 
-    /// Only the CPU itself changes the word, and an interrupt in between leaves it as it was.
+    /// Changes the CPU's word. The load and the store need not be one step: only this CPU changes the word, and an interrupt handler
+    /// that runs between them releases every lock that it takes.
     fn change(&self, change: impl FnOnce(HeldRanks) -> HeldRanks) {
         let held = HeldRanks::from_bits(self.of_cpu.load(Ordering::Relaxed));
         self.of_cpu.store(change(held).bits(), Ordering::Relaxed);
@@ -92,11 +95,13 @@ impl Drop for Held {
 
 #[cfg(not(debug_assertions))]
 impl Held {
+    /// Does nothing: only builds with debug assertions record what a CPU holds.
     #[inline]
     pub fn begin(_: Rank, _: &impl Pinned) -> Self {
         Self {}
     }
 
+    /// Does nothing: only builds with debug assertions record what a CPU holds.
     #[inline]
     pub fn begin_unordered(_: Rank, _: &impl Pinned) -> Self {
         Self {}

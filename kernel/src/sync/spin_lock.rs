@@ -1,16 +1,16 @@
-//! The lock that spins. Its type says what is off while it is held.
+//! The spin lock. Its type says what is off while it is held.
 use super::rank::{Held, Rank};
 use crate::arch::InterruptsOff;
 use crate::cpu::{self, Pinned, PreemptionOff};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
-/// What a CPU switches off before it takes a lock, and on again when it has released the lock.
+/// A guard that a CPU makes before it takes a lock, and drops when it has released the lock.
 pub trait WhileHeld: Pinned {
-    /// Switches it off.
+    /// Makes the guard.
     fn begin() -> Self;
 
-    /// Called again and again while another CPU holds the lock.
+    /// Passes time while another CPU holds the lock. The lock calls it between two tries.
     #[inline]
     fn wait() {
         core::hint::spin_loop();
@@ -30,8 +30,8 @@ impl WhileHeld for PreemptionOff {
         Self::new()
     }
 
-    /// Serves the other CPUs: the holder may be waiting for this one. Only threads wait here, and none of them uses its page
-    /// cache just then.
+    /// Serves the other CPUs' requests, because the holder may be waiting for this CPU. Only threads wait here, and none of them
+    /// waits while it uses its page cache.
     #[inline]
     fn wait() {
         cpu::serve_requests();
@@ -41,8 +41,8 @@ impl WhileHeld for PreemptionOff {
 
 /// A value that one CPU at a time may touch.
 ///
-/// `Off` is what is off on that CPU meanwhile: [`InterruptsOff`] for what an interrupt handler touches as well, or
-/// [`PreemptionOff`] for what only threads touch. Non-maskable interrupts come all the same; their handler takes no lock.
+/// `Off` says what is off on that CPU meanwhile: [`InterruptsOff`] for a value that interrupt handlers touch, too, or
+/// [`PreemptionOff`] for one that only threads touch. Non-maskable interrupts are never off; their handler takes no lock.
 ///
 /// A lock has a [`Rank`], and a CPU takes only locks of a higher rank than those that it holds. Builds with debug assertions
 /// check that.
@@ -79,7 +79,7 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
         Some(SpinLockGuard { value, _held: Held::begin_unordered(self.rank, &off), off })
     }
 
-    /// Takes the lock if it becomes free within `attempts` tries. For a CPU that is going down and may hold the lock itself.
+    /// Takes the lock if it becomes free within `attempts` tries. A CPU that goes down calls this, as it may hold the lock itself.
     pub fn lock_within(&self, attempts: u32) -> Option<SpinLockGuard<'_, T, Off>> {
         for _ in 0..attempts {
             if let Some(guard) = self.try_lock() {
@@ -101,7 +101,7 @@ pub struct SpinLockGuard<'a, T, Off = InterruptsOff> {
 }
 
 impl<T, Off> SpinLockGuard<'_, T, Off> {
-    /// Releases the lock, and keeps off what is off until the result is dropped.
+    /// Releases the lock, and returns the guard of what is off.
     #[inline]
     pub fn unlock(self) -> Off {
         let Self { value, _held, off } = self;

@@ -4,6 +4,7 @@ use super::scheduler::{self, ThisMachine};
 use super::thread::Thread;
 use super::tick;
 use crate::arch;
+use crate::clock;
 use crate::cpu;
 use crate::memory::cpu_memory;
 
@@ -27,7 +28,7 @@ pub fn run() -> ! {
 /// Sets the timer for the first sleeper, or stops it. An idle CPU needs no other tick.
 fn set_timer_for_sleepers(cpu: &CpuThreads) {
     match cpu.sleepers.lock().next_wake() {
-        Some(wake_at) => arch::set_timer(wake_at.saturating_sub(arch::ticks()).max(1)),
+        Some(wake_at) => arch::set_timer(wake_at.saturating_sub(clock::now_here()).max(1)),
         None => arch::stop_timer(),
     }
 }

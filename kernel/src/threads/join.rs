@@ -4,7 +4,8 @@ use super::scheduler;
 use super::sleep;
 use super::thread::{Joiner, Thread, ThreadId};
 use super::thread_table::{self, ThreadError};
-use crate::arch;
+use crate::arch::InterruptsOff;
+use crate::clock;
 use core::ops::Deref;
 use run_queue::Blocked;
 
@@ -49,12 +50,12 @@ impl Joining {
     pub fn has_ended_within(&self, time_ns: u64) -> bool {
         scheduler::assert_may_wait();
         let this = cpu_threads::current_thread();
-        let wake_at = sleep::time_after(time_ns);
+        let wake_at = sleep::time_after(time_ns, &InterruptsOff::new());
         loop {
             let mut end = self.end.lock();
             // This thread leaves the entry under the lock, so `finish_thread` finds there only a thread that waits.
             end.joiner = None;
-            if end.exit_code.is_some() || arch::ticks() >= wake_at {
+            if end.exit_code.is_some() || clock::now_here() >= wake_at {
                 return end.exit_code.is_some();
             }
             let cpu = cpu_threads::current();

@@ -6,7 +6,7 @@ use super::cpu_threads;
 use super::join::{self, Joining};
 use super::owner::Owner;
 use super::scheduler::{self, ThisMachine};
-use super::thread::{NewThread, Start, Thread, ThreadBox, ThreadId};
+use super::thread::{NewThread, Start, Thread, ThreadBox, ThreadId, ThreadPage};
 use super::thread_table::{self, ThreadError};
 use super::wait_queue::WaitQueue;
 use crate::arch::{self, Context, InterruptsOff};
@@ -98,16 +98,14 @@ fn build(new: NewThread<'_>) -> Result<(ThreadId, Blocked<Thread>), CreateError>
     Ok((id, new))
 }
 
-/// Allocates the stack and the control block of a thread.
+/// Allocates the control block and the stack of a thread.
 fn build_with(id: ThreadId, new: NewThread<'_>) -> Option<ThreadBox> {
+    // The stack comes last: its page tables stay, even if it were freed again.
+    let page = ThreadPage::allocate(new.node)?;
     let stack = Stack::allocate(new.node)?;
     // SAFETY: the stack is mapped, and nothing else uses it: it was allocated just now.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
-    let Some(thread) = ThreadBox::create(id, context, new) else {
-        // SAFETY: the context that points into the stack is gone, and no CPU has run on it.
-        unsafe { stack.free() };
-        return None;
-    };
+    let thread = ThreadBox::create(page, id, context, new);
     thread.end.lock().stack = Some(stack);
     Some(thread)
 }
@@ -115,14 +113,12 @@ fn build_with(id: ThreadId, new: NewThread<'_>) -> Option<ThreadBox> {
 /// Creates the control block of a thread that `cpu` runs on a stack of the kernel's own: the CPU's first thread, or its idle
 /// thread. Such a thread stays on its CPU and is never joined. Returns `None` if there is no memory.
 pub fn adopt(name: &str, cpu: CpuId, node: NodeId, context: Context) -> Option<&'static Thread> {
+    let page = ThreadPage::allocate(node)?;
     let id = thread_table::lock().reserve()?;
     let entry = Entry::running_on(cpu).with_affinity(&CpuSet::from_iter([cpu]));
     let memory = MemoryContext::new();
     let new = NewThread { name, node, memory, start: None, entry, driver: None, may_be_joined: false };
-    let Some(thread) = ThreadBox::create(id, context, new) else {
-        thread_table::lock().remove(id);
-        return None;
-    };
+    let thread = ThreadBox::create(page, id, context, new);
     // SAFETY: nothing joins the thread, as it was created so that nobody may; so nothing destroys it.
     let adopted = unsafe { thread.unbound() };
     thread_table::lock().insert(id, thread);

@@ -1,4 +1,4 @@
-//! A lock whose waiters sleep; for work that takes long, or allocates.
+//! The mutex: a lock whose waiters sleep, for work that takes long or allocates.
 use super::semaphore::Semaphore;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;

@@ -16,11 +16,11 @@ use spin::Once;
 use units::CpuId;
 
 /// Ticks after which a thread's time slice is over if another thread waits.
-pub const SLICE_TICKS: u32 = 10;
+const SLICE_TICKS: u32 = 10;
 
 static CPU_MAP: Once<CpuMap> = Once::new();
 
-/// Draws the map of the running CPUs, once all CPUs have started that will. Until then each CPU keeps its threads.
+/// Builds the map of the running CPUs, when all CPUs have started that will. Before this call each CPU runs only its own threads.
 pub fn init() {
     CPU_MAP.call_once(|| CpuMap::new(numa_topology::get(), cpu::is_online));
     IDLE.limit(cpu_topology::cpus().len());
@@ -111,7 +111,7 @@ pub fn end_slice() {
     }
 }
 
-/// Moves the running thread to a CPU where it may run, if it may no longer run here.
+/// Moves the running thread to a CPU where it may run, if it may not run here.
 #[inline(never)]
 pub fn move_away_if_forbidden() {
     let _off = InterruptsOff::new();
@@ -163,7 +163,8 @@ pub fn leave_idle(cpu: &'static CpuThreads, next: &'static Thread) {
 fn switch_to(cpu: &'static CpuThreads, from: &'static Thread, to: &'static Thread) {
     debug_assert!(InterruptsOff::are_off(), "a CPU switches threads with interrupts on");
     debug_assert!(sync::none_held(), "a CPU switches threads and holds a spin lock");
-    debug_assert!(!cpu::is_preemption_off(), "a CPU switches threads with preemption off");
+    // Also in the shipped kernel: what a `PreemptionOff` guards, the page cache for one, is sound only if this holds.
+    assert!(!cpu::is_preemption_off(), "a CPU switches threads with preemption off");
     debug_assert!(
         from.standing().0 != State::Running || core::ptr::eq(from, cpu.idle_thread()),
         "thread {} leaves CPU {} and stays {:?}",

@@ -5,7 +5,7 @@ use super::thread::Thread;
 use crate::sync::{Rank, SpinLock};
 use run_queue::WaitList;
 
-/// Units that threads take and give back. A unit that is released while threads wait goes to the one that has waited longest.
+/// Units that threads take and release. A unit that is released while threads wait goes to the one that has waited longest.
 pub struct Semaphore {
     inner: SpinLock<Units>,
 }

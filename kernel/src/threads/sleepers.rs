@@ -29,8 +29,8 @@ impl Sleepers {
         Self(RBTree::new(ByWakeTime::NEW))
     }
 
-    /// Blocks the running thread until the time stamp counter is at least `wake_at`. The caller releases the lock around the
-    /// sleepers, then switches to another thread, with interrupts off from before the call.
+    /// Blocks the running thread until `clock::now_here` returns at least `wake_at` on this CPU. The caller releases the lock
+    /// around the sleepers, then switches to another thread, with interrupts off from before the call.
     pub fn push(&mut self, running: &'static Thread, wake_at: u64) {
         running.wake_at.store(wake_at, Ordering::Relaxed);
         self.0.insert(Blocked::block(running).into_thread());
@@ -41,7 +41,7 @@ impl Sleepers {
         self.0.find_mut(&key(thread)).remove().map(Blocked::claim)
     }
 
-    /// Returns the time at which the first thread wakes, in ticks of the time stamp counter.
+    /// Returns the time at which the first thread wakes, as `clock::now_here` returns it on this CPU.
     pub fn next_wake(&self) -> Option<u64> {
         self.0.front().get().map(|thread| thread.wake_at.load(Ordering::Relaxed))
     }

@@ -28,7 +28,7 @@ pub struct Start {
 
 // SAFETY: the pointer is only copied and handed to `entry`, which `Start::new` allows on any thread.
 unsafe impl Send for Start {}
-// SAFETY: as above; nothing changes it.
+// SAFETY: nothing changes the pointer, and `entry` alone, which `Start::new` allows on any thread, follows it.
 unsafe impl Sync for Start {}
 
 impl Start {
@@ -42,21 +42,21 @@ impl Start {
 
     /// Calls the entry.
     pub(super) fn call(self) -> i32 {
-        // SAFETY: the caller of `Start::new` allows the call.
+        // SAFETY: by the condition of `Start::new`, this one call is allowed on this thread.
         unsafe { (self.entry)(self.argument) }
     }
 }
 
 /// The control block of a thread: a page of the node that the thread prefers.
 ///
-/// It begins with what the layers below keep in a thread. What changes later is atomic or behind a lock.
+/// It begins with the parts that lower layers read. Everything that changes after its creation is atomic or behind a lock.
 #[repr(C, align(64))]
 pub struct Thread {
     /// Where the thread continues when a CPU switches to it.
     pub(super) context: Context,
     /// Where the thread's memory comes from.
     pub memory: MemoryContext,
-    /// The thread's state, CPU, affinity and place in a list.
+    /// The thread's state, CPU, affinity and link in a list.
     entry: Entry<Self>,
     /// The thread's id.
     pub id: ThreadId,
@@ -66,9 +66,9 @@ pub struct Thread {
     pub(super) start: Option<Start>,
     /// The driver whose code the thread runs.
     driver: Option<&'static Owner>,
-    /// When the thread is to wake, in ticks of the time stamp counter. Does not change while the thread is among the sleepers.
+    /// When the thread is to wake, by the clock of the CPU where it sleeps. Does not change while the thread is among the sleepers.
     pub(super) wake_at: AtomicU64,
-    /// The thread's place among the sleepers.
+    /// The thread's link in the tree of sleepers.
     pub(super) sleep_link: RBTreeAtomicLink,
     /// What the thread exits with.
     exit_code: AtomicI32,
@@ -210,14 +210,30 @@ const _: () = assert!(core::mem::offset_of!(Thread, context) == 0);
 /// lock on the table.
 pub struct ThreadBox(&'static Thread);
 
+/// The page of a control block that is still to be created. The page is freed when this is dropped.
+pub struct ThreadPage(FrameNumber);
+
+impl ThreadPage {
+    /// Allocates a page of `node`, or of the nearest node that has one. Returns `None` if there is no memory.
+    pub fn allocate(node: NodeId) -> Option<Self> {
+        Some(Self(allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame))
+    }
+}
+
+impl Drop for ThreadPage {
+    fn drop(&mut self) {
+        // `allocate` was granted this one page, so the free is not refused.
+        let _ = allocate::free_for_kernel(self.0, 1);
+    }
+}
+
 impl ThreadBox {
-    /// Creates the control block of a thread that continues at `context`, in a page of `new.node`, or of the nearest node that
-    /// has one. The thread counts as one of its driver's. `id` is reserved in the table of threads.
-    ///
-    /// Returns `None` if there is no memory.
-    pub fn create(id: ThreadId, context: Context, new: NewThread<'_>) -> Option<Self> {
+    /// Creates the control block of a thread that continues at `context`, in `page`. The thread counts as one of its driver's.
+    /// `id` is reserved in the table of threads.
+    pub fn create(page: ThreadPage, id: ThreadId, context: Context, new: NewThread<'_>) -> Self {
         const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
-        let frame = allocate::allocate_for_kernel(new.node, 1, Zeroed::No)?.frame;
+        let frame = page.0;
+        core::mem::forget(page);
         let thread = Thread {
             name: cut_name(new.name),
             start: new.start,
@@ -229,10 +245,10 @@ impl ThreadBox {
             driver.add_thread();
         }
         let address = arch::physical_memory(frame.address()).cast::<Thread>();
-        // SAFETY: the allocator has just granted the page, which is large enough and aligned. `destroy` alone frees it.
+        // SAFETY: `page` has owned the frame, which is large enough and aligned. `destroy` alone frees it.
         unsafe {
             address.write(thread);
-            Some(Self(&*address))
+            Self(&*address)
         }
     }
 

@@ -10,7 +10,7 @@ type Threads = thread_table::ThreadTable<ThreadBox, SLOTS>;
 
 static TABLE: SpinLock<Threads, PreemptionOff> = SpinLock::new(Rank::Threads, Threads::new());
 
-/// Locks the table. Until the guard is dropped, no thread leaves the table, so the references that it gives out stay valid.
+/// Locks the table. Until the guard is dropped, no thread leaves the table, so the references that it returns stay valid.
 pub fn lock() -> SpinLockGuard<'static, Threads, PreemptionOff> {
     TABLE.lock()
 }

@@ -3,9 +3,11 @@
 //! [`TableBuilder`] appends entries to a header and sets the length and the checksum. The functions of this module build
 //! correct, enabled entries whose fields a test may change. A faulty table is a correct one with some bytes changed;
 //! [`seal`] makes its checksum correct again.
+mod clock;
 mod hmat;
 mod root;
 
+pub use clock::generic_address;
 pub use hmat::{attachment, latency_and_bandwidth, msct_domains, side_cache};
 pub use root::{extended_rsdp, rsdp};
 

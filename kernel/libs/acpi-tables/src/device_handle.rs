@@ -4,7 +4,7 @@ use core::fmt;
 use crate::wire::SratGenericAffinity;
 
 /// The identity of a device (ACPI 6.5 §5.2.16.6).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum DeviceHandle {
     /// A device of the ACPI namespace.
     Acpi {

@@ -2,7 +2,7 @@
 //!
 //! [`read_tables`] follows the root pointer to all tables. [`find_srat`] and its siblings select one table and check its
 //! length and its checksum. [`Srat::entries`], [`Madt::cpus`], [`Slit::distance`], [`Hmat::entries`] and
-//! [`Msct::domains`] read it.
+//! [`Msct::domains`] read it. [`find_hpet`] and [`find_pm_timer`] return the place of a clock.
 //!
 //! The crate allocates nothing, copies no table and trusts no byte. It skips a faulty entry by itself and refuses a table
 //! only if it cannot read it at all. It reports every fault to the caller's [`Findings`]. The crate `topology` combines
@@ -18,6 +18,7 @@ mod action;
 pub mod builder;
 mod cap;
 mod checksum;
+mod clock;
 mod device_handle;
 mod entry;
 mod fault;
@@ -38,6 +39,7 @@ pub mod wire;
 
 pub use action::Action;
 pub use cap::Capped;
+pub use clock::{PmTimer, find_hpet, find_pm_timer};
 pub use device_handle::DeviceHandle;
 pub use fault::{
     EntryFault, Fault, HmatFault, LimitFault, MadtFault, MemoryFault, MsctFault, RootFault, SlitFault,

@@ -64,6 +64,21 @@ impl<'a> Madt<'a> {
         PhysAddr(address)
     }
 
+    /// Returns the number of Arm CPUs (type 11), which this kernel does not know.
+    #[must_use]
+    pub fn arm_cpus(&self) -> usize {
+        let mut entries = self.all_entries();
+        let entries = iter::from_fn(|| entries.next(&mut |_: Finding| {}));
+        entries.filter(|entry| entry.kind_byte() == madt_entry_type::GICC).count()
+    }
+
+    /// Returns true if the table lists CPUs as local APICs: an entry of type 0 is enabled and its id is no broadcast id.
+    #[must_use]
+    pub fn has_local_apics(&self) -> bool {
+        let mut ignore = |_: Finding| {};
+        self.cpus(&mut ignore).any(|cpu| cpu.enabled && !cpu.x2apic && !cpu.is_broadcast())
+    }
+
     /// Iterates over the CPUs in the table's order, enabled or not, and reports faults on the way.
     pub fn cpus(&self, findings: &mut dyn Findings) -> impl Iterator<Item = MadtCpu> {
         let mut reader = self.reader();

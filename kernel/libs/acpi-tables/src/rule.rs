@@ -46,6 +46,8 @@ rules! {
     SratCpuDuplicate = "srat.cpu.duplicate",
     /// An entry names a CPU that the MADT does not list.
     SratCpuUnknown = "srat.cpu.unknown",
+    /// The APIC ids differ from those of the MADT by a constant.
+    SratCpuOffset = "srat.cpu.offset",
     /// No entry names a CPU that the MADT lists.
     SratCpuMissing = "srat.cpu.missing",
     /// A memory range is empty.
@@ -65,6 +67,8 @@ rules! {
     /// The table has no usable entry.
     SratEmpty = "srat.empty",
 
+    /// There is a SLIT, but no usable SRAT.
+    SlitSrat = "slit.srat",
     /// The SLIT's size does not match its matrix.
     SlitSize = "slit.size",
     /// A node's domain has no row in the SLIT.
@@ -76,13 +80,17 @@ rules! {
 
     /// A MADT entry's length does not fit its structure or the table.
     MadtEntryLength = "madt.entry.length",
-    /// A CPU's APIC id is the broadcast id.
+    /// A CPU's APIC id is the broadcast id, or no message can be addressed to it.
     MadtCpuApicId = "madt.cpu.apic-id",
+    /// An x2APIC entry has an id that only a local APIC's entry may have.
+    MadtCpuX2Apic = "madt.cpu.x2apic",
     /// Two CPUs have the same APIC id.
     MadtCpuDuplicate = "madt.cpu.duplicate",
     /// The boot CPU is not among the enabled CPUs.
     MadtCpuBoot = "madt.cpu.boot",
 
+    /// There is an HMAT, but no usable SRAT.
+    HmatSrat = "hmat.srat",
     /// An HMAT structure's length does not fit its content or the table.
     HmatEntryLength = "hmat.entry.length",
     /// An HMAT structure's type is not in the specification.
@@ -91,7 +99,7 @@ rules! {
     HmatMatrixKind = "hmat.matrix.kind",
     /// A matrix or its lists go past the end of the structure.
     HmatMatrixSize = "hmat.matrix.size",
-    /// A matrix's unit is 0.
+    /// A matrix's unit is 0, or gives latencies that memory cannot have.
     HmatUnit = "hmat.unit",
     /// A value is too large for the kernel to keep.
     HmatValue = "hmat.value",
@@ -101,13 +109,16 @@ rules! {
     HmatDomain = "hmat.domain",
     /// An initiator's domain has neither a CPU nor a generic initiator.
     HmatInitiator = "hmat.initiator",
-    /// A side cache has an invalid level, or two caches have the same level.
+    /// A side cache has an invalid level or no size, or two caches have the same level.
     HmatCache = "hmat.cache",
 
     /// An MSCT entry's length does not fit its structure or the table.
     MsctEntryLength = "msct.entry.length",
     /// The MSCT's offset of the domains is invalid, or a range of domains is empty.
     MsctDomains = "msct.domains",
+
+    /// The MSCT contradicts the nodes or itself.
+    MsctConflict = "msct.conflict",
 
     /// The root pointer does not lie in readable memory.
     RsdpMemory = "rsdp.memory",
@@ -132,6 +143,8 @@ rules! {
     CpusFull = "cpus.full",
     /// There are more memory ranges than the kernel has room for.
     RangesFull = "ranges.full",
+    /// There are more generic initiators and ports than the kernel has room for.
+    DevicesFull = "devices.full",
     /// There are more side caches than the kernel has room for.
     CachesFull = "caches.full",
     /// There are more tables than the kernel reads.

@@ -16,6 +16,10 @@ impl Signature {
     pub const HMAT: Self = Self(*b"HMAT");
     /// Maximum System Characteristics Table: the highest numbers of domains and addresses (§5.2.19).
     pub const MSCT: Self = Self(*b"MSCT");
+    /// Fixed ACPI Description Table: among others, the PM timer (§5.2.9).
+    pub const FADT: Self = Self(*b"FACP");
+    /// IA-PC High Precision Event Timer Table: the registers of an HPET (IA-PC HPET 1.0a §3.2.4).
+    pub const HPET: Self = Self(*b"HPET");
     /// Root System Description Table: 32-bit addresses of tables (§5.2.7).
     pub const RSDT: Self = Self(*b"RSDT");
     /// Extended System Description Table: 64-bit addresses of tables (§5.2.8).

@@ -38,6 +38,17 @@ pub enum SratEntry {
     },
 }
 
+impl SratEntry {
+    /// Returns true for an enabled CPU and for enabled memory that is not empty.
+    pub(crate) const fn lists_something(&self) -> bool {
+        match self {
+            Self::Cpu(cpu) => cpu.enabled,
+            Self::Memory(memory) => memory.enabled && memory.length > 0,
+            _ => false,
+        }
+    }
+}
+
 /// A CPU's proximity domain (ACPI 6.5 §5.2.16.1 and §5.2.16.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SratCpu {

@@ -1,6 +1,7 @@
 //! Tests of the tables' readers: a module for each table, and properties that hold for arbitrary bytes.
 mod any_bytes;
 mod cap;
+mod clock;
 mod find;
 mod hmat;
 mod hmat_lengths;

@@ -1,6 +1,7 @@
 //! The tables' structures as they lie in memory: packed, little-endian, with the fields in the specification's order.
 //!
 //! `zerocopy` reads them in place, at any alignment.
+mod clock;
 mod header;
 mod hmat;
 mod madt;
@@ -9,6 +10,7 @@ mod root;
 mod slit;
 mod srat;
 
+pub use clock::{FadtHeader, GenericAddress, HpetTable};
 pub use header::SdtHeader;
 pub use hmat::{
     HmatHeader, HmatLatencyAndBandwidth, HmatProximityDomainAttributes, HmatSideCache, hmat_structure_type,

@@ -1,19 +1,19 @@
-//! Drain requests: a CPU asks another for the free pages in its cache.
+//! Drain requests: a CPU asks another CPU to return the free pages in its cache.
 //!
-//! A cache belongs to its CPU, so that CPU itself gives the pages back. It does so when it neither uses its cache nor holds a
-//! lock of the page allocator, and says so only afterwards. A CPU that asks while a request is open joins that request.
-//! So whatever was in the cache when a CPU asked has been given back when it sees the request closed.
+//! A cache belongs to its CPU, so only that CPU drains it. It does so when it neither uses its cache nor holds a lock of the page
+//! allocator, and closes the request afterwards. A CPU that asks while a request is open joins that request. When it sees the
+//! request closed, all pages that were in the cache when it asked are back on their node.
 //!
-//! A CPU that asks waits for a limited time. A CPU that cannot answer, because it waits for a lock that the asking CPU holds,
-//! is waited for once: the time counts from the moment when the request was opened.
+//! A CPU that asks waits for a limited time, which counts from the moment when the request was opened. So a CPU that cannot answer,
+//! because it waits for a lock that the asking CPU holds, delays others only once.
 use crate::atomic::{AtomicU64, constructor};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-/// Whether a CPU was asked for the pages in its cache, and since when.
+/// The request to drain one CPU's cache: open or closed.
 pub struct DrainRequest {
     /// The time when the open request was made, or [`NOT_ASKED`].
     asked_since: AtomicU64,
-    /// How often the CPU was interrupted for a request.
+    /// The number of interrupts that were sent for requests.
     interrupts: AtomicU64,
 }
 
@@ -29,7 +29,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Returns true if a request that was made at `since` is waited for no longer. `since` may be another CPU's time, whose
+    /// Returns true if the time to wait for a request that was made at `since` is over. `since` may be another CPU's time, whose
     /// clock may be ahead.
     fn is_over(self, since: u64, now: u64) -> bool {
         now.saturating_sub(since).max(now.saturating_sub(self.start)) > self.limit
@@ -44,9 +44,9 @@ impl DrainRequest {
         }
     }
 
-    /// Asks the CPU for its pages. Returns true if the caller must interrupt it, or false if a request was open already.
+    /// Asks the CPU to drain its cache. Returns true if the caller must interrupt it, or false if a request was open already.
     pub fn ask(&self, now: u64) -> bool {
-        // Acquire and release: the answer to this request comes after what the caller has seen of the cache.
+        // The models also hold with a relaxed exchange. On x86-64 the stronger order is free.
         let opened =
             self.asked_since.compare_exchange(NOT_ASKED, now.max(NOT_ASKED + 1), AcqRel, Acquire).is_ok();
         if opened {
@@ -57,7 +57,8 @@ impl DrainRequest {
 
     /// Waits until the CPU has answered, or its cache is empty, or `patience` is over. Calls `pause` between two looks.
     ///
-    /// Returns at once if no request is open. A CPU that is about to halt may have emptied its cache and not said so yet.
+    /// Returns at once if no request is open. It also looks at the cache, because a CPU that is about to halt empties its cache before
+    /// it closes the request.
     pub fn wait(
         &self,
         patience: Patience,
@@ -75,16 +76,16 @@ impl DrainRequest {
         }
     }
 
-    /// Returns true if a request is open. For the CPU itself, which looks again when it is interrupted.
+    /// Returns true if a request is open. The CPU itself calls this, and calls it again when it is interrupted.
     #[inline]
     pub fn is_open(&self) -> bool {
         self.asked_since.load(Relaxed) != NOT_ASKED
     }
 
-    /// Gives the CPU's pages back by `give_back`, then closes the request. For the CPU itself, which does not use its cache
-    /// meanwhile.
-    pub fn answer(&self, give_back: impl FnOnce()) {
-        give_back();
+    /// Calls `drain`, which returns the CPU's pages to their node, then closes the request. The CPU itself calls this, and does not
+    /// use its cache meanwhile.
+    pub fn answer(&self, drain: impl FnOnce()) {
+        drain();
         // Release: a CPU that sees the request closed sees the pages, too. A CPU that asks from now on opens a new request.
         self.asked_since.store(NOT_ASKED, Release);
     }

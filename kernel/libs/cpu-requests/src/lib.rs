@@ -1,10 +1,10 @@
-//! What CPUs ask of each other, and how each of them knows that it was answered.
+//! The requests that CPUs make of each other, and their answers.
 //!
-//! - [`Shootdown`]: every CPU forgets the translations that one CPU has removed from the page tables.
-//! - [`DrainRequest`]: a CPU gives back the free pages in its cache.
+//! - [`Shootdown`]: every CPU flushes the translations that one CPU has removed from the page tables.
+//! - [`DrainRequest`]: a CPU returns the free pages in its cache to their node.
 //!
-//! These are the protocols only. Interrupts, page tables, caches and the clock are the caller's: they come as closures and plain
-//! values. So `tests/loom.rs` runs the very code that the kernel runs, in every order in which CPUs can interleave.
+//! The crate has the protocols only. The caller passes interrupts, page tables, caches and the clock as closures and plain
+//! values. So `tests/loom.rs` runs the kernel's own code in every interleaving of the CPUs.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -66,21 +66,21 @@ impl<const CPUS: usize> Cpu<CPUS> {
         &self.machine.translations[self.index]
     }
 
-    fn forget(&self) {
+    fn flush(&self) {
         self.cached.iter().for_each(|cached| cached.set(false));
     }
 
-    /// Answers, as a CPU that runs: it may use its translations until it forgets them.
+    /// Answers, as a CPU that runs: it may use its translations until it flushes them.
     fn answer(&self) {
         self.machine.shootdown.answer(self.translations(), || {
             let pages = self.machine.pages.iter().zip(&self.cached);
             pages.filter(|(_, cached)| cached.get()).for_each(|(page, _)| page.content.with(|_| ()));
-            self.forget();
+            self.flush();
         });
     }
 
     fn leave_idle(&self) {
-        self.machine.shootdown.leave_idle(self.translations(), || self.forget());
+        self.machine.shootdown.leave_idle(self.translations(), || self.flush());
     }
 
     /// Reads a page if the CPU has a translation to it, or finds one in the tables.
@@ -92,7 +92,7 @@ impl<const CPUS: usize> Cpu<CPUS> {
         }
     }
 
-    /// Unmaps a page, makes all CPUs forget it, and uses its frame for something else.
+    /// Unmaps a page, makes all CPUs flush its translations, and uses its frame for something else.
     fn unmap(&self, page: usize) {
         let machine = &self.machine;
         let page = &machine.pages[page];
@@ -101,7 +101,7 @@ impl<const CPUS: usize> Cpu<CPUS> {
             self.answer();
             thread::yield_now();
         };
-        machine.shootdown.forget_everywhere(
+        machine.shootdown.flush_everywhere(
             machine.translations.iter().enumerate(),
             || self.answer(),
             |_| (),
@@ -134,9 +134,9 @@ fn no_cpu_reaches_a_page_after_its_shootdown() {
     });
 }
 
-/// A CPU that slept through two shootdowns forgets what both removed.
+/// A CPU that halted during two shootdowns flushes what both removed.
 #[test]
-fn a_cpu_that_wakes_up_forgets_all_that_it_slept_through() {
+fn a_cpu_that_wakes_up_flushes_all_that_it_missed() {
     explore(2, || {
         let machine = Machine::<2>::new();
         let other = Cpu::new(&machine, 1);

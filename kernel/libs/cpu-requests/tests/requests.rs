@@ -9,15 +9,15 @@ use cpu_requests::{CpuTranslations, DrainRequest, Patience, Shootdown};
 const PATIENT: Patience = Patience { start: 100, limit: 50 };
 
 /// Runs a shootdown on the first CPU, and returns the CPUs that it interrupts. These answer at once.
-fn shoot_down(shootdown: &Shootdown, cpus: &[CpuTranslations], forgotten: &Cell<u32>) -> Vec<usize> {
+fn shoot_down(shootdown: &Shootdown, cpus: &[CpuTranslations], flushes: &Cell<u32>) -> Vec<usize> {
     let mut interrupted = Vec::new();
-    let forget = || forgotten.set(forgotten.get() + 1);
-    shootdown.forget_everywhere(
+    let flush = || flushes.set(flushes.get() + 1);
+    shootdown.flush_everywhere(
         cpus.iter().enumerate(),
-        || shootdown.answer(&cpus[0], forget),
+        || shootdown.answer(&cpus[0], flush),
         |index| {
             interrupted.push(index);
-            shootdown.answer(&cpus[index], forget);
+            shootdown.answer(&cpus[index], flush);
         },
         || panic!("all have answered"),
     );
@@ -27,34 +27,34 @@ fn shoot_down(shootdown: &Shootdown, cpus: &[CpuTranslations], forgotten: &Cell<
 #[test]
 fn only_cpus_that_run_are_interrupted() {
     let (shootdown, cpus) = (Shootdown::none_yet(), [const { CpuTranslations::idle() }; 3]);
-    let forgotten = Cell::new(0);
+    let flushes = Cell::new(0);
     for running in [0, 2] {
         shootdown.leave_idle(&cpus[running], || panic!("there was no shootdown yet"));
     }
-    assert_eq!(shoot_down(&shootdown, &cpus, &forgotten), [2]);
-    assert_eq!(forgotten.get(), 2);
+    assert_eq!(shoot_down(&shootdown, &cpus, &flushes), [2]);
+    assert_eq!(flushes.get(), 2);
 }
 
 #[test]
-fn an_idle_cpu_forgets_once_for_all_that_it_slept_through() {
+fn an_idle_cpu_flushes_once_for_all_that_it_missed() {
     let (shootdown, cpus) = (Shootdown::none_yet(), [const { CpuTranslations::idle() }; 2]);
-    let forgotten = Cell::new(0);
+    let flushes = Cell::new(0);
     shootdown.leave_idle(&cpus[0], || ());
-    (0..5).for_each(|_| assert!(shoot_down(&shootdown, &cpus, &forgotten).is_empty()));
-    forgotten.set(0);
-    (0..2).for_each(|_| shootdown.leave_idle(&cpus[1], || forgotten.set(forgotten.get() + 1)));
-    assert_eq!(forgotten.get(), 1);
+    (0..5).for_each(|_| assert!(shoot_down(&shootdown, &cpus, &flushes).is_empty()));
+    flushes.set(0);
+    (0..2).for_each(|_| shootdown.leave_idle(&cpus[1], || flushes.set(flushes.get() + 1)));
+    assert_eq!(flushes.get(), 1);
 }
 
 #[test]
-fn a_cpu_that_was_not_asked_forgets_nothing() {
+fn a_cpu_that_was_not_asked_flushes_nothing() {
     let (shootdown, cpu) = (Shootdown::none_yet(), CpuTranslations::idle());
     shootdown.leave_idle(&cpu, || panic!("there was no shootdown"));
     shootdown.answer(&cpu, || panic!("there was no shootdown"));
 }
 
 #[test]
-fn an_answer_covers_a_shootdown_that_begins_while_it_forgets() {
+fn an_answer_covers_a_shootdown_that_begins_while_it_flushes() {
     let (shootdown, cpus) = (Shootdown::none_yet(), [const { CpuTranslations::idle() }; 2]);
     shootdown.leave_idle(&cpus[0], || ());
     shoot_down(&shootdown, &cpus, &Cell::new(0));
@@ -62,7 +62,7 @@ fn an_answer_covers_a_shootdown_that_begins_while_it_forgets() {
         // The CPU is not idle any more, and the other one waits: one that begins now must be seen.
     });
     let mut times = 0;
-    shootdown.forget_everywhere(
+    shootdown.flush_everywhere(
         cpus[..1].iter().enumerate(),
         || shootdown.answer(&cpus[0], || ()),
         |_| (),
@@ -72,7 +72,7 @@ fn an_answer_covers_a_shootdown_that_begins_while_it_forgets() {
         times += 1;
         if times == 1 {
             let all = cpus[..1].iter().enumerate();
-            shootdown.forget_everywhere(all, || shootdown.answer(&cpus[0], || ()), |_| (), || ());
+            shootdown.flush_everywhere(all, || shootdown.answer(&cpus[0], || ()), |_| (), || ());
         }
     });
     assert_eq!(times, 2);
@@ -82,26 +82,26 @@ fn an_answer_covers_a_shootdown_that_begins_while_it_forgets() {
 fn all_cpus_shoot_down_at_once() {
     const CPUS: usize = 4;
     let (shootdown, cpus) = (Shootdown::none_yet(), [const { CpuTranslations::idle() }; CPUS]);
-    let forgotten = AtomicU64::new(0);
+    let flushes = AtomicU64::new(0);
     thread::scope(|scope| {
         for index in 0..CPUS {
-            let (shootdown, cpus, forgotten) = (&shootdown, &cpus, &forgotten);
+            let (shootdown, cpus, flushes) = (&shootdown, &cpus, &flushes);
             scope.spawn(move || {
-                let forget = || _ = forgotten.fetch_add(1, SeqCst);
-                shootdown.leave_idle(&cpus[index], forget);
+                let flush = || _ = flushes.fetch_add(1, SeqCst);
+                shootdown.leave_idle(&cpus[index], flush);
                 for _ in 0..1000 {
                     let wait = || {
-                        shootdown.answer(&cpus[index], forget);
+                        shootdown.answer(&cpus[index], flush);
                         thread::yield_now();
                     };
-                    let answer = || shootdown.answer(&cpus[index], forget);
-                    shootdown.forget_everywhere(cpus.iter().enumerate(), answer, |_| (), wait);
+                    let answer = || shootdown.answer(&cpus[index], flush);
+                    shootdown.flush_everywhere(cpus.iter().enumerate(), answer, |_| (), wait);
                 }
                 cpus[index].enter_idle();
             });
         }
     });
-    assert!(forgotten.load(SeqCst) >= 1000);
+    assert!(flushes.load(SeqCst) >= 1000);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The events and their fields.
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +22,19 @@ pub enum Event<'a> {
         fallback: Vec<Vec<u32>>,
         /// Latency and bandwidth. Left out without an HMAT.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        performance: Option<Performance>,
+        performance: Option<Box<Performance>>,
+        /// The ranges of persistent memory. Left out if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        persistent_ranges: Vec<PersistentRange>,
+        /// The generic initiators that the SRAT names, ordered by domain. Left out if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        generic_initiators: Vec<Device>,
+        /// The generic ports that the SRAT names, ordered by domain. Left out if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        generic_ports: Vec<Device>,
+        /// The machine's limits. Left out without an MSCT.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limits: Option<Limits>,
     },
     /// A CPU that firmware lists as enabled, the boot CPU included.
     Cpu {
@@ -108,6 +122,8 @@ pub struct Node {
     pub domain: u32,
     /// The indices of the node's CPUs.
     pub cpus: Vec<u32>,
+    /// The APIC ids of the node's CPUs, in the order of `cpus`.
+    pub apic_ids: Vec<u32>,
     /// The node's memory ranges, in ascending order.
     pub memory: Vec<MemoryRange>,
     /// The number of usable frames, including those that the kernel itself uses.
@@ -126,6 +142,57 @@ pub struct MemoryRange {
     /// True for memory that may be plugged in later. Left out otherwise.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub hotplug: bool,
+}
+
+/// A range of persistent memory, which is not used unless it is also in a node's memory.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PersistentRange {
+    /// The first physical address.
+    pub base: u64,
+    /// Bytes in the range.
+    pub length: u64,
+    /// The proximity domain, which need not be a node's.
+    pub domain: u32,
+    /// The index of the node that is nearest to it.
+    pub node: u32,
+    /// Always true: the kind of memory.
+    pub persistent: bool,
+}
+
+/// A device that accesses memory, or a port behind which such a device may be found.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Device {
+    /// The proximity domain, which need not be a node's.
+    pub domain: u32,
+    /// The device as text, such as `PCI 0000:17:00.1` or `ACPI ACPI0016 (UID 3)`. `null` if the kind of handle is unknown.
+    pub handle: Option<String>,
+}
+
+/// The machine's highest numbers according to an MSCT.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// The highest number of proximity domains.
+    pub domains: u64,
+    /// The highest number of clock domains.
+    pub clock_domains: u64,
+    /// The highest physical address of memory.
+    pub address: u64,
+}
+
+/// Latency and bandwidth from each initiator to the generic ports of a domain, in the order of
+/// [`Performance::initiators`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PortPerformance {
+    /// The proximity domain of the ports.
+    pub domain: u32,
+    /// Latency of reads in picoseconds.
+    pub read_latency_ps: Vec<Option<i32>>,
+    /// Latency of writes in picoseconds.
+    pub write_latency_ps: Vec<Option<i32>>,
+    /// Bandwidth of reads in MB/s.
+    pub read_bandwidth_mbps: Vec<Option<i32>>,
+    /// Bandwidth of writes in MB/s.
+    pub write_bandwidth_mbps: Vec<Option<i32>>,
 }
 
 /// Latency and bandwidth in the topology event.
@@ -148,6 +215,9 @@ pub struct Performance {
     pub attached: Vec<Option<u32>>,
     /// The caches in front of memory, ordered by node and level.
     pub side_caches: Vec<SideCache>,
+    /// The values for generic ports, ordered by domain. Left out without ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortPerformance>,
 }
 
 /// A cache in front of a node's memory.

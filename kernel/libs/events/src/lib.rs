@@ -13,7 +13,10 @@ mod finding;
 mod line;
 mod topology;
 
-pub use event::{DriverStatus, Event, MemoryRange, Node, Performance, SideCache};
+pub use event::{
+    Device, DriverStatus, Event, Limits, MemoryRange, Node, Performance, PersistentRange, PortPerformance,
+    SideCache,
+};
 pub use finding::FindingText;
 pub use line::{LineError, write_line};
 pub use topology::PageCounts;

@@ -24,12 +24,16 @@ pub fn write_line<'b>(event: &Event<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DriverStatus, MemoryRange, Node, Performance, SideCache};
+    use crate::{
+        Device, DriverStatus, Limits, MemoryRange, Node, Performance, PersistentRange, PortPerformance,
+        SideCache,
+    };
+    use alloc::boxed::Box;
     use alloc::vec;
 
     fn line_of(event: &Event<'_>) -> alloc::string::String {
-        let mut buffer = [0; 1024];
-        let line = write_line(event, &mut buffer).expect("1 KiB is room enough");
+        let mut buffer = [0; 2048];
+        let line = write_line(event, &mut buffer).expect("2 KiB is room enough");
         alloc::string::String::from_utf8(line.into()).expect("JSON is UTF-8")
     }
 
@@ -50,6 +54,7 @@ mod tests {
                 id: 0,
                 domain: 0,
                 cpus: vec![0, 1],
+                apic_ids: vec![0, 2],
                 memory: vec![MemoryRange { base: 0, length: 655_360, hotplug: false }],
                 pages_total: 0,
                 pages_free: 0,
@@ -57,11 +62,15 @@ mod tests {
             distances: vec![vec![10]],
             fallback: vec![vec![0]],
             performance: None,
+            persistent_ranges: vec![],
+            generic_initiators: vec![],
+            generic_ports: vec![],
+            limits: None,
         };
         assert_eq!(
             line_of(&event),
             concat!(
-                r#"{"event":"topology","source":"srat","nodes":[{"id":0,"domain":0,"cpus":[0,1],"#,
+                r#"{"event":"topology","source":"srat","nodes":[{"id":0,"domain":0,"cpus":[0,1],"apic_ids":[0,2],"#,
                 r#""memory":[{"base":0,"length":655360}],"pages_total":0,"pages_free":0}],"#,
                 r#""distances":[[10]],"fallback":[[0]]}"#,
                 "\n"
@@ -70,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn performance_follows_the_other_fields() {
+    fn fields_that_not_every_machine_has_follow_the_others() {
         let event = Event::Topology {
             source: "srat".into(),
             nodes: vec![],
             distances: vec![],
             fallback: vec![],
-            performance: Some(Performance {
+            performance: Some(Box::new(Performance {
                 initiators: vec![0],
                 read_latency_ps: vec![vec![Some(100_000), None, Some(-1)]],
                 write_latency_ps: vec![],
@@ -92,7 +101,24 @@ mod tests {
                     associativity: 1,
                     write_policy: 2,
                 }],
-            }),
+                ports: vec![PortPerformance {
+                    domain: 6,
+                    read_latency_ps: vec![Some(250_000)],
+                    write_latency_ps: vec![None],
+                    read_bandwidth_mbps: vec![Some(-1)],
+                    write_bandwidth_mbps: vec![None],
+                }],
+            })),
+            persistent_ranges: vec![PersistentRange {
+                base: 4096,
+                length: 8192,
+                domain: 2,
+                node: 0,
+                persistent: true,
+            }],
+            generic_initiators: vec![Device { domain: 5, handle: None }],
+            generic_ports: vec![Device { domain: 6, handle: Some("PCI 0000:17:00.1".into()) }],
+            limits: Some(Limits { domains: 8, clock_domains: 1, address: 4095 }),
         };
         assert_eq!(
             line_of(&event),
@@ -101,7 +127,13 @@ mod tests {
                 r#""performance":{"initiators":[0],"read_latency_ps":[[100000,null,-1]],"#,
                 r#""write_latency_ps":[],"read_bandwidth_mbps":[],"write_bandwidth_mbps":[],"attached":[0,null],"#,
                 r#""side_caches":[{"node":0,"level":1,"levels":2,"size":10240,"line_size":64,"associativity":1,"#,
-                r#""write_policy":2}]}}"#,
+                r#""write_policy":2}],"#,
+                r#""ports":[{"domain":6,"read_latency_ps":[250000],"write_latency_ps":[null],"#,
+                r#""read_bandwidth_mbps":[-1],"write_bandwidth_mbps":[null]}]},"#,
+                r#""persistent_ranges":[{"base":4096,"length":8192,"domain":2,"node":0,"persistent":true}],"#,
+                r#""generic_initiators":[{"domain":5,"handle":null}],"#,
+                r#""generic_ports":[{"domain":6,"handle":"PCI 0000:17:00.1"}],"#,
+                r#""limits":{"domains":8,"clock_domains":1,"address":4095}}"#,
                 "\n"
             )
         );

@@ -1,10 +1,14 @@
 //! The event of a topology, for the kernel and for the host tool.
+use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use topology::{Figure, Measure, NumaTopology};
-use units::NodeId;
+use topology::{DeviceKind, Figure, Measure, NumaTopology};
+use units::{NodeId, ProximityDomain};
 
-use crate::{Event, MemoryRange, Node, Performance, SideCache};
+use crate::{
+    Device, Event, Limits, MemoryRange, Node, Performance, PersistentRange, PortPerformance, SideCache,
+};
 
 /// The numbers of a node's frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -44,7 +48,35 @@ fn of(
         nodes: nodes.iter().map(|node| node_of(topology, node, pages_of(node.id), marks_hotplug)).collect(),
         distances: nodes.iter().map(|node| topology.distances_from(node.id).collect()).collect(),
         fallback: nodes.iter().map(|node| fallback(node.id)).collect(),
-        performance: topology.performance().map(|known| performance_of(topology, known)),
+        performance: topology.performance().map(|known| Box::new(performance_of(topology, known))),
+        persistent_ranges: topology.persistent_ranges().iter().map(persistent).collect(),
+        generic_initiators: devices(topology, DeviceKind::Initiator),
+        generic_ports: devices(topology, DeviceKind::Port),
+        limits: topology.limits().map(|limits| Limits {
+            domains: limits.domains,
+            clock_domains: limits.clock_domains,
+            address: limits.address.0,
+        }),
+    }
+}
+
+fn devices(topology: &NumaTopology, kind: DeviceKind) -> Vec<Device> {
+    let devices = topology.devices().iter().filter(|device| device.kind == kind);
+    let event = |device: &topology::Device| Device {
+        domain: device.domain.0,
+        handle: device.handle.map(|handle| handle.to_string()),
+    };
+    devices.map(event).collect()
+}
+
+fn persistent(found: &topology::PersistentRange) -> PersistentRange {
+    let &topology::PersistentRange { range, domain, nearest } = found;
+    PersistentRange {
+        base: range.start.0,
+        length: range.len_bytes(),
+        domain: domain.0,
+        node: number(nearest),
+        persistent: true,
     }
 }
 
@@ -54,10 +86,12 @@ fn node_of(topology: &NumaTopology, node: &topology::Node, pages: PageCounts, ma
         length: range.range.len_bytes(),
         hotplug: marks_hotplug && range.hot_pluggable,
     };
+    let cpus = || topology.cpus().iter().filter(|cpu| cpu.node == node.id);
     Node {
         id: number(node.id),
         domain: node.domain.0,
-        cpus: topology.cpus().iter().filter(|cpu| cpu.node == node.id).map(|cpu| cpu.id.0).collect(),
+        cpus: cpus().map(|cpu| cpu.id.0).collect(),
+        apic_ids: cpus().map(|cpu| cpu.apic_id.0).collect(),
         memory: topology.ranges_of(node.id).map(range).collect(),
         pages_total: pages.total,
         pages_free: pages.free,
@@ -79,6 +113,22 @@ fn performance_of(topology: &NumaTopology, performance: &topology::Performance) 
         write_bandwidth_mbps: matrix(Measure::WriteBandwidth),
         attached: topology.nodes().iter().map(|node| attached(node.id)).collect(),
         side_caches: performance.side_caches().iter().map(cache_of).collect(),
+        ports: performance.ports().iter().map(|&port| port_of(performance, port)).collect(),
+    }
+}
+
+fn port_of(performance: &topology::Performance, port: ProximityDomain) -> PortPerformance {
+    let column = |measure: Measure| {
+        let initiators = 0..performance.initiators().len();
+        let reach = initiators.filter_map(|initiator| performance.reach_port(initiator, port));
+        reach.map(|reach| value(measure.of(reach))).collect()
+    };
+    PortPerformance {
+        domain: port.0,
+        read_latency_ps: column(Measure::ReadLatency),
+        write_latency_ps: column(Measure::WriteLatency),
+        read_bandwidth_mbps: column(Measure::ReadBandwidth),
+        write_bandwidth_mbps: column(Measure::WriteBandwidth),
     }
 }
 
@@ -107,7 +157,7 @@ mod tests {
     use acpi_tables::builder::{TableBuilder, memory_affinity, x2apic_affinity};
     use acpi_tables::wire::SratMemoryAffinity;
     use topology::Inputs;
-    use units::{ApicId, PhysRange, ProximityDomain};
+    use units::{ApicId, PhysRange};
 
     const SIZE: u64 = 1 << 20;
 
@@ -147,5 +197,18 @@ mod tests {
         assert_eq!(nodes[1].memory, [MemoryRange { base: SIZE, length: SIZE, hotplug: false }]);
         let counts: Vec<_> = nodes.iter().map(|node| (node.pages_total, node.pages_free)).collect();
         assert_eq!(counts, [(256, 1), (257, 1)]);
+    }
+    #[test]
+    fn persistent_ranges_are_listed_with_their_domain_and_the_nearest_node() {
+        let mut module = memory_affinity(4 * SIZE, SIZE, ProximityDomain(9));
+        module.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::NON_VOLATILE).into();
+        let srat =
+            TableBuilder::srat(3).entry(&memory_affinity(0, SIZE, ProximityDomain(3))).entry(&module).build();
+        let topology = NumaTopology::build(&Inputs::from_tables([&srat[..]], &mut |_| {}), &mut |_| {});
+        let Event::Topology { persistent_ranges, nodes, .. } = Event::of_tables(&topology) else {
+            panic!("another event")
+        };
+        let expected = PersistentRange { base: 4 * SIZE, length: SIZE, domain: 9, node: 0, persistent: true };
+        assert_eq!((&persistent_ranges[..], nodes.len()), (&[expected][..], 1));
     }
 }

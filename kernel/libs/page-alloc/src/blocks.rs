@@ -189,6 +189,16 @@ impl<'m> Blocks<'m> {
             Block::Split { free: 0, largest, number: number as u32, link: Link::default() };
     }
 
+    /// Splits the block if it is whole. Returns how many of its frames are free.
+    #[inline]
+    pub fn split_if_whole(&mut self, slot: usize, number: u64) -> u16 {
+        if let Block::Split { free, .. } = self.descriptors[slot] {
+            return free;
+        }
+        self.split(slot, number, &FrameMap::all_free());
+        BLOCK_FRAMES
+    }
+
     /// Sets the free frames and the largest free order of a split block. Has no effect on another block.
     pub fn set_split(&mut self, slot: usize, now_free: u16, order: u8) {
         debug_assert!(now_free < BLOCK_FRAMES);

@@ -151,7 +151,7 @@ impl FrameMap {
         let (words, mask) = chunk(first, order);
         let bit = 1 << (first % 64);
         let starts = self.0[words.start].head() & mask == bit && self.0[words.start].free() & mask == 0;
-        // Whoever made this a grant has made the frames behind the first part of the grant before.
+        // Pairs with the release of the store that made this a grant. The other words were written before that store.
         fence(Acquire);
         let mut others = self.0[words.start + 1..words.end].iter();
         let next = first + (1 << order);

@@ -1,10 +1,10 @@
 //! Taking free frames offline, so that the node cannot grant them.
 use core::ops::Range;
 
-use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
+use crate::blocks::{BLOCK_ORDER, block_of, offset_in_block};
 use crate::buddy::blocks_in;
 use crate::extent::{Extent, Piece, edges};
-use crate::frame_map::{BLOCK_FRAMES, FrameMap};
+use crate::frame_map::BLOCK_FRAMES;
 use crate::node_memory::NodeMemory;
 
 impl NodeMemory<'_> {
@@ -51,13 +51,7 @@ impl NodeMemory<'_> {
     /// its frames may be in a cache.
     fn reserve_piece(&mut self, extent: Extent, piece: Piece) {
         let slot = extent.slot(piece.number);
-        let free = match self.blocks.get(slot) {
-            Block::Split { free, .. } => free,
-            _ => {
-                self.blocks.split(slot, piece.number, &FrameMap::all_free());
-                BLOCK_FRAMES
-            }
-        };
+        let free = self.blocks.split_if_whole(slot, piece.number);
         if let Some(map) = self.blocks.map(slot) {
             map.reserve(piece.start..piece.end);
         }

@@ -155,13 +155,7 @@ impl NodeMemory<'_> {
     /// Makes free frames of one block a grant or a part of one. Splits the block if it is whole.
     fn take_piece(&mut self, extent: Extent, piece: Piece, starts_grant: bool) {
         let slot = extent.slot(piece.number);
-        let free = match self.blocks.get(slot) {
-            Block::Split { free, .. } => free,
-            _ => {
-                self.blocks.split(slot, piece.number, &FrameMap::all_free());
-                BLOCK_FRAMES
-            }
-        };
+        let free = self.blocks.split_if_whole(slot, piece.number);
         if let Some(map) = self.blocks.map(slot) {
             map.grant(piece.start..piece.end, starts_grant);
         }

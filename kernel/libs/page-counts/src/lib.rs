@@ -25,7 +25,7 @@ impl CpuCounts {
         }
     }
 
-    /// Counts granted pages. `local`: whether they are of this CPU's node.
+    /// Counts granted pages. `local` is true if they are of this CPU's node.
     #[inline]
     pub fn note(&self, pages: u64, local: bool) {
         add(&self.by_distance[usize::from(!local)], pages);
@@ -49,7 +49,7 @@ impl CpuCounts {
         add(&self.refused_frees, 1);
     }
 
-    /// Adds the counts of `other`, which counts no longer.
+    /// Adds the counts of `other`. The caller stops using `other` for counting.
     pub fn take_over(&self, other: &Self) {
         let pairs = self.by_distance.iter().zip(&other.by_distance);
         pairs.for_each(|(to, from)| add(to, from.load(Relaxed)));

@@ -19,6 +19,8 @@ pub struct Parameters {
     pub stress_pages: Option<u64>,
     /// `fail-allocation=K`: make the K-th allocation of pages fail, counted from 1.
     pub fail_allocation: Option<u64>,
+    /// `fail-heap=K`: make the K-th allocation from the heaps fail, counted from 1.
+    pub fail_heap: Option<u64>,
     /// `bench`: run the benchmarks.
     pub bench: bool,
     /// `exit`: report the verdict and stop the machine after everything that the parameters request.
@@ -102,6 +104,7 @@ impl Parameters {
             Some(("log", level)) => self.log = LogLevel::from_word(level)?,
             Some(("stress-pages", count)) => self.stress_pages = Some(positive(count)?),
             Some(("fail-allocation", which)) => self.fail_allocation = Some(positive(which)?),
+            Some(("fail-heap", which)) => self.fail_heap = Some(positive(which)?),
             Some(("fault", kind)) => self.fault = Some(Fault::from_word(kind)?),
             Some(_) => return None,
         }
@@ -178,8 +181,9 @@ mod tests {
 
     #[test]
     fn every_known_word_is_understood() {
-        let (parameters, unknown) =
-            parse("numa=off log=trace selftest load stress-pages=9 fail-allocation=7 bench exit fault=page");
+        let (parameters, unknown) = parse(
+            "numa=off log=trace selftest load stress-pages=9 fail-allocation=7 fail-heap=5 bench exit fault=page",
+        );
         assert!(unknown.is_empty());
         let expected = Parameters {
             numa: Numa::Off,
@@ -188,6 +192,7 @@ mod tests {
             load: true,
             stress_pages: Some(9),
             fail_allocation: Some(7),
+            fail_heap: Some(5),
             bench: true,
             exit: true,
             fault: Some(Fault::Page),

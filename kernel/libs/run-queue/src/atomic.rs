@@ -16,7 +16,6 @@ pub const WORDS: usize = 1;
 /// Creates a word for each 64 CPUs, all with `value`.
 #[cfg(not(loom))]
 pub const fn words(value: u64) -> [AtomicU64; WORDS] {
-    // Each element is made anew from the constant.
     let mut words = [const { AtomicU64::new(0) }; WORDS];
     let mut index = 0;
     while index < WORDS {

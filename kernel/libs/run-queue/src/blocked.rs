@@ -1,9 +1,9 @@
-//! Blocked threads: who must wake one, and lists of those that wait for the same thing.
+//! Blocked threads: the duty to wake one, and lists of threads that wait for the same event.
 use crate::entry::{Runnable, State};
 use crate::list::List;
 
-/// A blocked thread that is in no list, and the duty to let it run again. There is one value for each such thread, so that no
-/// thread is queued twice.
+/// A blocked thread that is in no list. The holder of this value must queue the thread. There is one value for each such
+/// thread, so no thread is queued twice.
 #[must_use = "a blocked thread that nobody queues never runs again"]
 pub struct Blocked<T: Runnable>(&'static T);
 
@@ -41,7 +41,7 @@ impl<T: Runnable> Blocked<T> {
     }
 }
 
-/// Blocked threads that wait for the same thing, first come, first served.
+/// Blocked threads that wait for the same event, first come, first served.
 pub struct WaitList<T: Runnable>(List<T>);
 
 impl<T: Runnable> WaitList<T> {

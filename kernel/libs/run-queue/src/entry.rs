@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 use scheduling::CpuSet;
 use units::CpuId;
 
-/// What a thread does.
+/// The state of a thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum State {

@@ -5,9 +5,9 @@ use units::CpuId;
 
 /// The CPUs that halt or are about to: bit n of word n/64.
 ///
-/// A CPU sets its own bit before it halts and clears it afterwards. Whoever wakes the CPU clears the bit first, with one locked
-/// instruction: that CPU is *claimed*, so that ten wake-ups at once do not all choose the same one. Whoever claims a CPU
-/// interrupts it, whatever else happens: nobody else will.
+/// A CPU sets its own bit before it halts and clears it afterwards. A CPU that wakes it clears the bit first, with one
+/// locked instruction, and has then *claimed* it. So ten wake-ups at once do not all select the same CPU. A CPU that claims
+/// another one interrupts it, whatever else happens: no third CPU will.
 pub struct IdleSet {
     words: [AtomicU64; WORDS],
     words_in_use: AtomicUsize,

@@ -16,9 +16,9 @@ pub enum Progress {
     RunsOn(CpuId),
 }
 
-/// Restricts `thread` to `cpus`, at least one of which runs. If the thread is queued elsewhere, it is queued anew.
+/// Restricts `thread` to `cpus`, at least one of which runs. A thread that is queued on another CPU is moved.
 ///
-/// Interrupts are off. The caller sees to it that the thread is not destroyed meanwhile.
+/// Interrupts are off. The caller ensures that the thread is not destroyed meanwhile.
 pub fn set_affinity<M: Machine>(machine: &M, thread: &M::Thread, cpus: &CpuSet) -> Progress {
     loop {
         let cpu = thread.entry().cpu();

@@ -14,7 +14,7 @@ use units::CpuId;
 /// Interrupts are off on the calling CPU during every call: a handler may wake threads. No caller holds the lock of two queues.
 pub struct RunQueue<L> {
     threads: L,
-    /// Returns how many threads are queued. Written under the lock, read without.
+    /// The number of threads in the list. Written under the lock, read without.
     queued: AtomicU32,
     cpu: AtomicU32,
 }
@@ -59,7 +59,7 @@ impl<L> RunQueue<L> {
 }
 
 impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
-    /// Queues a blocked thread. A fence orders all of that before what the caller reads afterwards.
+    /// Queues a blocked thread. A fence orders the writes of this function before what the caller reads afterwards.
     ///
     /// # Errors
     /// Returns the thread, still blocked, if it may not run on this CPU.
@@ -170,7 +170,7 @@ impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
     }
 }
 
-/// What [`RunQueue::set_affinity`] found.
+/// The result of [`RunQueue::set_affinity`].
 pub(crate) enum Settled<T: Runnable> {
     /// The thread is where it may be.
     Done,

@@ -19,7 +19,7 @@ struct Target<'m, M: Machine> {
     is_claimed: bool,
 }
 
-/// Lets a blocked thread run again: on the CPU where it ran last or, if that is busy, on an idle one nearby.
+/// Queues a blocked thread: on the CPU where it ran last or, if that is busy, on an idle CPU nearby.
 ///
 /// Interrupts are off.
 #[inline(always)]

@@ -1,16 +1,22 @@
 //! Builds a topology from firmware's tables and the memory map.
-use acpi_tables::{Finding, Findings, LimitFault, Msct, Signature, Srat, SratEntry, SratFault};
+use acpi_tables::{
+    Finding, Findings, HmatFault, LimitFault, Signature, SlitFault, Srat, SratCpu, SratEntry, SratFault,
+};
 use arrayvec::ArrayVec;
-use units::{MAX_NODES, NodeId, PhysAddr, PhysRange, ProximityDomain};
+use units::{MAX_NODES, NodeId, PhysRange, ProximityDomain};
 
 use crate::affinity_ranges::{AffinityRange, AffinityRanges};
+use crate::apic_offset::ApicOffset;
 use crate::cpus::{AbsentCpus, CpuDomain, CpuDomains, OtherCpus};
+use crate::devices::NamedDevices;
 use crate::domains::Domains;
 use crate::fake::Cuts;
 use crate::initiators::Named;
+use crate::limits;
+use crate::persistent;
 use crate::sweep::sweep;
 use crate::uncovered::{cover, hull_of};
-use crate::{Cpu, Inputs, Limits, MAX_RANGES, MemoryRange, Node, NumaMode, NumaTopology, Source};
+use crate::{Cpu, Inputs, MAX_RANGES, MemoryRange, Node, NumaMode, NumaTopology, Source};
 
 impl NumaTopology {
     /// Builds the topology of the machine that `inputs` describes, and reports faults in the tables to `findings`.
@@ -21,13 +27,15 @@ impl NumaTopology {
         topology
     }
 
-    /// Builds a topology as [`NumaTopology::build`] does, in place of the old value. Uses about 60 KiB of stack.
+    /// Builds a topology as [`NumaTopology::build`] does, in place of the old value. Uses about 80 KiB of stack.
     pub fn rebuild(&mut self, inputs: &Inputs<'_>, findings: &mut dyn Findings) {
         let mut absent = AbsentCpus::new();
         let mut named = Named::new();
         self.cpus.read(inputs, &mut absent, findings);
         self.nodes.clear();
         self.ranges.clear();
+        self.persistent.clear();
+        self.devices.clear();
         self.source = match (inputs.numa, &inputs.srat) {
             (NumaMode::Off, _) => Source::Off,
             (NumaMode::Fake(_), _) => Source::Fake,
@@ -47,10 +55,16 @@ impl NumaTopology {
         // SLIT and HMAT use the SRAT's domains. Nodes from elsewhere have other domains.
         let slit = inputs.slit.as_ref().filter(|_| self.source == Source::Srat);
         self.distances.read(&self.nodes, slit, findings);
-        self.fallback.read(&self.nodes, &self.distances);
+        persistent::place(&mut self.persistent, &self.nodes, slit);
         let hmat = inputs.hmat.as_ref().filter(|_| self.source == Source::Srat);
-        self.performance.read(&self.nodes, &named, hmat, findings);
-        self.limits = inputs.msct.as_ref().map(|msct| read_limits(msct, findings));
+        self.performance.read(&self.nodes, &named, &self.devices, hmat, findings);
+        self.fallback.read(&self.nodes, &self.distances, &self.performance);
+        let nodes = if self.source == Source::Srat { &self.nodes[..] } else { &[] };
+        let ranges = if self.source == Source::Srat { &self.ranges[..] } else { &[] };
+        self.limits = inputs.msct.as_ref().map(|msct| limits::read(msct, nodes, ranges, findings));
+        if self.source == Source::None {
+            report_unused(inputs, findings);
+        }
     }
 
     /// Creates the nodes that the SRAT describes. Returns false and changes nothing if the SRAT has no usable entry.
@@ -65,21 +79,34 @@ impl NumaTopology {
         let others = OtherCpus { absent, all_known: inputs.madt.is_some() };
         let mut cpu_domains = CpuDomains::new();
         cpu_domains.clear_for(&self.cpus);
-        let mut ranges = AffinityRanges::new(inputs.ram);
+        let mut ranges = AffinityRanges::new(inputs.ram, inputs.known);
+        let apic_offset = match inputs.madt {
+            Some(_) => ApicOffset::find(srat, &self.cpus, absent, findings),
+            None => ApicOffset::default(),
+        };
+        let mut devices = NamedDevices::new();
         let mut reader = srat.reader();
         while let Some(entry) = reader.next(findings) {
             named.take(&entry);
+            devices.take(&entry, findings);
             match entry {
-                SratEntry::Cpu(cpu) if cpu.enabled => cpu_domains.take(cpu, &self.cpus, others, findings),
+                SratEntry::Cpu(cpu) if cpu.enabled => {
+                    let cpu = SratCpu { apic_id: apic_offset.apply(cpu.apic_id), ..cpu };
+                    cpu_domains.take(cpu, &self.cpus, others, findings);
+                }
                 SratEntry::Memory(memory) if memory.enabled => ranges.take(memory, findings),
                 _ => {}
             }
         }
+        self.devices.extend(devices.items().iter().copied());
+        persistent::extend(&mut self.persistent, ranges.persistent());
         let ranges = ranges.in_order();
         let domains = choose_domains(&mut cpu_domains, ranges, findings);
         sweep(ranges, &domains, inputs.ram, &mut self.ranges, findings);
         self.number_nodes(&domains, &cpu_domains);
         if self.nodes.is_empty() {
+            self.persistent.clear();
+            self.devices.clear();
             findings.report(Finding::new(Signature::SRAT, 0, SratFault::Empty));
             return false;
         }
@@ -150,13 +177,13 @@ impl NumaTopology {
     }
 }
 
-/// Reads the machine's limits. Reads those of single domains only to report faults.
-fn read_limits(msct: &Msct<'_>, findings: &mut dyn Findings) -> Limits {
-    msct.domains(findings).for_each(drop);
-    Limits {
-        domains: msct.max_domains(),
-        clock_domains: msct.max_clock_domains(),
-        address: PhysAddr(msct.max_address()),
+/// Reports tables that say nothing without an SRAT.
+fn report_unused(inputs: &Inputs<'_>, findings: &mut dyn Findings) {
+    if inputs.slit.is_some() {
+        findings.report(Finding::new(Signature::SLIT, 0, SlitFault::WithoutSrat));
+    }
+    if inputs.hmat.is_some() {
+        findings.report(Finding::new(Signature::HMAT, 0, HmatFault::WithoutSrat));
     }
 }
 

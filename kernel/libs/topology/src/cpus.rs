@@ -1,6 +1,7 @@
 //! The machine's CPUs in the MADT's order, and the domain that the SRAT gives to each of them.
 use acpi_tables::{
-    Fault, Finding, Findings, LimitFault, Madt, MadtFault, Signature, Srat, SratCpu, SratEntry, SratFault,
+    Fault, Finding, Findings, LimitFault, Madt, MadtCpu, MadtFault, Signature, Srat, SratCpu, SratEntry,
+    SratFault,
 };
 use arrayvec::ArrayVec;
 use units::{ApicId, CpuId, NodeId, ProximityDomain};
@@ -46,7 +47,7 @@ impl Cpus {
         self.list.clear();
         self.by_apic_id.clear();
         if let Some(madt) = &inputs.madt {
-            self.read_madt(madt, absent, findings);
+            self.read_madt(madt, inputs, absent, findings);
         }
         match (inputs.boot_cpu, &inputs.madt, &inputs.srat) {
             (Some(boot_cpu), madt, _) => self.ensure_boot_cpu(boot_cpu, madt.is_some(), absent, findings),
@@ -55,7 +56,14 @@ impl Cpus {
         }
     }
 
-    fn read_madt(&mut self, madt: &Madt<'_>, absent: &mut AbsentCpus, findings: &mut dyn Findings) {
+    fn read_madt(
+        &mut self,
+        madt: &Madt<'_>,
+        inputs: &Inputs<'_>,
+        absent: &mut AbsentCpus,
+        findings: &mut dyn Findings,
+    ) {
+        let has_local_apics = madt.has_local_apics();
         let mut reader = madt.reader();
         while let Some(cpu) = reader.next(findings) {
             let apic_id = cpu.apic_id;
@@ -63,20 +71,33 @@ impl Cpus {
                 absent.offer(apic_id);
                 continue;
             }
-            let fault: Fault = if cpu.is_broadcast() {
-                MadtFault::Broadcast { apic_id }.into()
-            } else {
-                match self.add(apic_id, Some(cpu.acpi_processor_uid)) {
-                    Ok(()) => continue,
-                    Err(Refusal::Duplicate) => MadtFault::Duplicate { apic_id }.into(),
-                    Err(Refusal::Full) => {
-                        absent.offer(apic_id);
-                        LimitFault::Cpus { apic_id, limit: MAX_CPUS }.into()
-                    }
+            if let Err(fault) = self.add_listed(cpu, inputs, has_local_apics) {
+                if self.place(apic_id).is_err() && !cpu.is_broadcast() {
+                    absent.offer(apic_id);
                 }
-            };
-            findings.report(Finding::new(Signature::MADT, cpu.offset, fault));
+                findings.report(Finding::new(Signature::MADT, cpu.offset, fault));
+            }
         }
+    }
+
+    /// Appends an enabled CPU of the MADT, or returns the reason why it is no CPU.
+    fn add_listed(&mut self, cpu: MadtCpu, inputs: &Inputs<'_>, has_local_apics: bool) -> Result<(), Fault> {
+        let MadtCpu { apic_id, .. } = cpu;
+        let (mode, highest) = (inputs.apic_mode.name(), inputs.apic_mode.highest_id());
+        if cpu.is_broadcast() {
+            return Err(MadtFault::Broadcast { apic_id }.into());
+        }
+        // The boot CPU runs this code, so its id is right whatever it is.
+        if apic_id > highest && inputs.boot_cpu != Some(apic_id) {
+            return Err(MadtFault::Unaddressable { apic_id, mode, highest }.into());
+        }
+        if cpu.x2apic && apic_id.0 < 0xff && has_local_apics && self.place(apic_id).is_err() {
+            return Err(MadtFault::BesideLocalApics { apic_id }.into());
+        }
+        self.add(apic_id, Some(cpu.acpi_processor_uid)).map_err(|refusal| match refusal {
+            Refusal::Duplicate => MadtFault::Duplicate { apic_id }.into(),
+            Refusal::Full => LimitFault::Cpus { apic_id, limit: MAX_CPUS }.into(),
+        })
     }
 
     /// Adds the boot CPU if the tables do not list it: it runs this code, so it exists.
@@ -184,7 +205,7 @@ impl Cpus {
 }
 
 /// Returns the CPUs of the SRAT's enabled entries, in its order.
-fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item = SratCpu> {
+pub fn enabled(srat: &Srat<'_>, findings: &mut dyn Findings) -> impl Iterator<Item = SratCpu> {
     srat.entries(findings).filter_map(|entry| match entry {
         SratEntry::Cpu(cpu) if cpu.enabled => Some(cpu),
         _ => None,

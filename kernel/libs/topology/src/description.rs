@@ -3,7 +3,7 @@ use core::fmt::{self, Display};
 
 use units::NodeId;
 
-use crate::{MemoryRange, NumaTopology, SideCache};
+use crate::{MemoryRange, NumaTopology, PersistentRange, SideCache};
 
 impl NumaTopology {
     /// Displays the node's CPUs as `0-1,4`, or as nothing if it has none.
@@ -37,6 +37,14 @@ impl Display for MemoryRange {
     /// Writes `[mem 0x0000000000000000-0x000000000009ffff]`, with the last address of the range.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "[mem {:#018x}-{:#018x}]", self.range.start.0, self.range.end.0.saturating_sub(1))
+    }
+}
+
+impl Display for PersistentRange {
+    /// Writes `[mem 0x0000000100000000-0x0000000107ffffff], domain 2, nearest node 0`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.range.start.0, self.range.end.0.saturating_sub(1));
+        write!(out, "[mem {first:#018x}-{last:#018x}], domain {}, nearest node {}", self.domain, self.nearest)
     }
 }
 

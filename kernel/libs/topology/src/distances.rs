@@ -83,6 +83,12 @@ impl Distances {
     }
 }
 
+/// Returns the distance from a domain to another one, which need not be a node: the SLIT's if it is valid.
+pub fn distance_to_domain(from: ProximityDomain, to: ProximityDomain, slit: Option<&Slit<'_>>) -> u8 {
+    let written = slit.and_then(|slit| slit.distance(from, to));
+    written.filter(|&distance| is_valid(distance, from, to)).unwrap_or(presumed(from, to))
+}
+
 /// Returns true if a distance is 10 for a domain to itself, or at least 10 otherwise. 255 means unreachable and is valid.
 fn is_valid(distance: u8, from: ProximityDomain, to: ProximityDomain) -> bool {
     if from == to { distance == LOCAL_DISTANCE } else { distance >= LOCAL_DISTANCE }

@@ -22,9 +22,14 @@ pub struct Inputs<'a> {
     /// The RAM in the memory map, to the byte, in ascending order, without overlaps and with adjacent ranges merged. Empty
     /// if there is no map: then the memory is what the SRAT lists.
     pub ram: &'a [PhysRange],
+    /// All memory that the memory map lists, whatever its use, in ascending order, without overlaps and with adjacent ranges
+    /// merged. Empty if only the RAM is known.
+    pub known: &'a [PhysRange],
     /// The CPU that runs this code, or `None` if the tables are another machine's. Without a boot CPU and a MADT, the CPUs
     /// are those of the SRAT.
     pub boot_cpu: Option<ApicId>,
+    /// The mode of the APICs, which limits the ids of CPUs. x2APIC, which has more ids, if the mode is unknown.
+    pub apic_mode: ApicMode,
     /// How the nodes are chosen.
     pub numa: NumaMode,
 }
@@ -45,6 +50,39 @@ impl<'a> Inputs<'a> {
             hmat: find_hmat(tables.clone(), findings),
             msct: find_msct(tables, findings),
             ..Self::default()
+        }
+    }
+}
+
+/// The mode of a machine's local APICs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ApicMode {
+    /// A message addresses 8 bits of an APIC id (Intel SDM vol. 3 §11.6.2).
+    XApic,
+    /// A message addresses 32 bits of an APIC id (Intel SDM vol. 3 §11.12.9).
+    #[default]
+    X2Apic,
+}
+
+impl ApicMode {
+    /// Returns the highest id that one APIC can have. Higher ids address several APICs or none.
+    ///
+    /// x2APIC mode has room for 2²⁰ - 16 CPUs, because a logical id has 16 bits for the cluster and 4 for the CPU in it
+    /// (Intel SDM vol. 3 §11.12.10.2).
+    #[must_use]
+    pub const fn highest_id(self) -> ApicId {
+        match self {
+            Self::XApic => ApicId(0xfe),
+            Self::X2Apic => ApicId((1 << 20) - 16 - 1),
+        }
+    }
+
+    /// Returns the mode's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::XApic => "xAPIC",
+            Self::X2Apic => "x2APIC",
         }
     }
 }

@@ -34,6 +34,12 @@ pub fn check(topology: &NumaTopology, ram: &[PhysRange]) {
     for (index, cpu) in topology.cpus().iter().enumerate() {
         assert_eq!((cpu.id.index(), topology.node_of_cpu(cpu.apic_id)), (index, Some(cpu.node)));
     }
+    for range in topology.persistent_ranges() {
+        assert!(!range.range.is_empty());
+        let of_domain = topology.nodes().iter().find(|node| node.domain == range.domain);
+        assert!(of_domain.is_none_or(|node| node.id == range.nearest), "a domain's own node is the nearest");
+        assert!(topology.node(range.nearest).is_some());
+    }
     check_owners(topology, ram);
     if let Some(performance) = topology.performance() {
         check_performance(topology, performance);

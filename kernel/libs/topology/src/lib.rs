@@ -12,9 +12,12 @@
 extern crate std;
 
 mod affinity_ranges;
+mod apic_offset;
 mod build;
+mod cell;
 mod cpus;
 mod description;
+mod devices;
 mod distances;
 mod domains;
 mod fake;
@@ -25,9 +28,12 @@ mod initiators;
 mod inputs;
 #[cfg(any(test, feature = "invariants"))]
 pub mod invariants;
+mod limits;
 mod measure;
 mod numa_topology;
 mod performance;
+mod persistent;
+mod ports;
 mod side_caches;
 mod smallest;
 mod sweep;
@@ -36,12 +42,15 @@ mod tests;
 mod uncovered;
 mod values;
 
+pub use cell::Reach;
+pub use devices::{Device, DeviceKind, MAX_DEVICES};
 pub use fake::{FAKE_NODE_UNIT, FakeNodes};
 pub use figure::{Figure, LARGEST_FIGURE};
 pub use initiators::Initiator;
-pub use inputs::{Inputs, NumaMode};
+pub use inputs::{ApicMode, Inputs, NumaMode};
 pub use measure::Measure;
 pub use numa_topology::NumaTopology;
-pub use performance::{Performance, Reach};
+pub use performance::Performance;
+pub use persistent::{MAX_PERSISTENT_RANGES, PersistentRange};
 pub use side_caches::{MAX_SIDE_CACHES, SideCache};
 pub use values::{Cpu, Limits, MAX_CPUS, MAX_RANGES, MemoryRange, Node, Source};

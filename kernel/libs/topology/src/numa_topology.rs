@@ -3,13 +3,15 @@ use arrayvec::ArrayVec;
 use units::{ApicId, MAX_NODES, NodeId, PhysAddr};
 
 use crate::cpus::Cpus;
+use crate::devices::Devices;
 use crate::distances::Distances;
 use crate::fallback::Fallback;
-use crate::{Cpu, Limits, MAX_RANGES, MemoryRange, Node, Performance, Source};
+use crate::persistent::PersistentRanges;
+use crate::{Cpu, Device, Limits, MAX_RANGES, MemoryRange, Node, Performance, PersistentRange, Source};
 
 /// A machine's nodes with their CPUs, memory and distances.
 ///
-/// The value has about 360 KiB, most of which is never touched. A kernel keeps it in a static and fills it with
+/// The value has about 450 KiB, most of which is never touched. A kernel keeps it in a static and fills it with
 /// [`NumaTopology::rebuild`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NumaTopology {
@@ -17,6 +19,8 @@ pub struct NumaTopology {
     pub(crate) nodes: ArrayVec<Node, MAX_NODES>,
     pub(crate) cpus: Cpus,
     pub(crate) ranges: ArrayVec<MemoryRange, MAX_RANGES>,
+    pub(crate) persistent: PersistentRanges,
+    pub(crate) devices: Devices,
     pub(crate) distances: Distances,
     pub(crate) fallback: Fallback,
     pub(crate) performance: Performance,
@@ -30,6 +34,8 @@ impl NumaTopology {
         nodes: ArrayVec::new_const(),
         cpus: Cpus::EMPTY,
         ranges: ArrayVec::new_const(),
+        persistent: PersistentRanges::new_const(),
+        devices: Devices::new_const(),
         distances: Distances::EMPTY,
         fallback: Fallback::EMPTY,
         performance: Performance::EMPTY,
@@ -88,6 +94,18 @@ impl NumaTopology {
     /// Returns the memory ranges of one node, in ascending order.
     pub fn ranges_of(&self, node: NodeId) -> impl Iterator<Item = &MemoryRange> {
         self.ranges.iter().filter(move |range| range.node == node)
+    }
+
+    /// Returns the ranges of persistent memory that the SRAT lists, in ascending order of their starts. They may overlap.
+    #[must_use]
+    pub fn persistent_ranges(&self) -> &[PersistentRange] {
+        &self.persistent
+    }
+
+    /// Returns the generic initiators and ports that the SRAT names: initiators first, each kind ordered by domain.
+    #[must_use]
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
     }
 
     /// Returns the distance from one node's CPUs to another node's memory: 10 for the own node, 255 for unreachable.

@@ -1,13 +1,15 @@
 //! Latency and bandwidth from each initiator to each node's memory, read from the HMAT.
-use acpi_tables::{Attachment, Direction, Findings, Hmat, HmatEntry, HmatFault, Matrix, Quantity};
+use acpi_tables::{Attachment, Findings, Hmat, HmatEntry, HmatFault, Matrix};
 use arrayvec::ArrayVec;
 use units::{MAX_NODES, NodeId, ProximityDomain};
 
-use crate::figure::{LARGEST_FIGURE, Outcome, Stored, is_partial};
+use crate::cell::{Cell, Reach};
+use crate::figure::{LARGEST_FIGURE, Stored, is_partial};
 use crate::hmat_findings::{Tally, check_initiators, known_node, report};
 use crate::initiators::{self, Initiators, Named, node_of};
+use crate::ports::Ports;
 use crate::side_caches::{self, SideCaches};
-use crate::{Figure, Initiator, Node, SideCache};
+use crate::{Device, Initiator, Node, SideCache};
 
 /// Latency and bandwidth from initiators to memory, the initiators that memory is attached to, and side caches.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,52 +21,7 @@ pub struct Performance {
     /// The attached initiator of each node's memory.
     attached: ArrayVec<Option<ProximityDomain>, MAX_NODES>,
     side_caches: SideCaches,
-}
-
-/// Latency and bandwidth from an initiator to a node's memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reach {
-    /// The duration of a read, in picoseconds.
-    pub read_latency_ps: Figure,
-    /// The duration of a write, in picoseconds.
-    pub write_latency_ps: Figure,
-    /// The throughput of reads, in MB/s.
-    pub read_bandwidth_mbps: Figure,
-    /// The throughput of writes, in MB/s.
-    pub write_bandwidth_mbps: Figure,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Cell {
-    read_latency: Stored,
-    write_latency: Stored,
-    read_bandwidth: Stored,
-    write_bandwidth: Stored,
-}
-
-impl Cell {
-    const UNSPECIFIED: Self = Self {
-        read_latency: Stored::UNSPECIFIED,
-        write_latency: Stored::UNSPECIFIED,
-        read_bandwidth: Stored::UNSPECIFIED,
-        write_bandwidth: Stored::UNSPECIFIED,
-    };
-
-    /// Combines a value with those of this cell. Returns true if it contradicts one of them.
-    fn put(&mut self, new: Stored, quantity: Quantity, direction: Direction) -> bool {
-        let (read, write) = match quantity {
-            Quantity::Latency => (&mut self.read_latency, &mut self.write_latency),
-            Quantity::Bandwidth => (&mut self.read_bandwidth, &mut self.write_bandwidth),
-        };
-        let mut conflict = false;
-        if direction != Direction::Write {
-            conflict |= read.put(new, quantity) == Outcome::Conflict;
-        }
-        if direction != Direction::Read {
-            conflict |= write.put(new, quantity) == Outcome::Conflict;
-        }
-        conflict
-    }
+    ports: Ports,
 }
 
 impl Performance {
@@ -74,6 +31,7 @@ impl Performance {
         cells: ArrayVec::new_const(),
         attached: ArrayVec::new_const(),
         side_caches: ArrayVec::new_const(),
+        ports: Ports::EMPTY,
     };
 
     pub(crate) const fn is_known(&self) -> bool {
@@ -85,6 +43,7 @@ impl Performance {
         &mut self,
         nodes: &[Node],
         named: &Named,
+        devices: &[Device],
         hmat: Option<&Hmat<'_>>,
         findings: &mut dyn Findings,
     ) {
@@ -93,11 +52,13 @@ impl Performance {
         self.cells.clear();
         self.attached.clear();
         self.side_caches.clear();
+        self.ports.reset(&[], 0);
         let Some(hmat) = hmat else { return };
         initiators::read(&mut self.initiators, nodes, named, findings);
         self.attached.extend(nodes.iter().map(|_| None));
         let cells = self.initiators.len() * nodes.len();
         self.cells.extend(core::iter::repeat_n(Cell::UNSPECIFIED, cells));
+        self.ports.reset(devices, self.initiators.len());
         let mut reader = hmat.reader();
         while let Some(entry) = reader.next(findings) {
             match entry {
@@ -147,13 +108,22 @@ impl Performance {
         for (from, row) in matrix.rows() {
             let Some(initiator) = initiators::find(&self.initiators, from) else { continue };
             for (to, value) in row {
-                let Some(node) = node_of(nodes, to) else { continue };
+                // A domain may be both a node and a port's.
+                let cell = node_of(nodes, to).map(|node| initiator * nodes.len() + node.index());
+                let cell = cell.and_then(|index| self.cells.get_mut(index));
+                let cells = [cell, self.ports.cell_mut(initiator, to)];
+                if cells.iter().all(Option::is_none) {
+                    continue;
+                }
                 let (new, is_too_large) = Stored::new(value, matrix);
                 if is_too_large {
                     too_large.add((from, to));
                 }
-                let cell = &mut self.cells[initiator * nodes.len() + node.index()];
-                if cell.put(new, matrix.quantity, matrix.direction) && !is_partial(matrix) {
+                let mut conflict = false;
+                for cell in cells.into_iter().flatten() {
+                    conflict |= cell.put(new, matrix.quantity, matrix.direction);
+                }
+                if conflict && !is_partial(matrix) {
                     conflicts.add((from, to));
                 }
             }
@@ -207,13 +177,21 @@ impl Performance {
         if initiator >= self.initiators.len() || to.index() >= nodes {
             return None;
         }
-        let cell = self.cells.get(initiator * nodes + to.index())?;
-        Some(Reach {
-            read_latency_ps: cell.read_latency.figure(),
-            write_latency_ps: cell.write_latency.figure(),
-            read_bandwidth_mbps: cell.read_bandwidth.figure(),
-            write_bandwidth_mbps: cell.write_bandwidth.figure(),
-        })
+        self.cells.get(initiator * nodes + to.index()).map(Cell::reach)
+    }
+
+    /// Returns the domains of generic ports, ascending.
+    #[must_use]
+    pub fn ports(&self) -> &[ProximityDomain] {
+        self.ports.domains()
+    }
+
+    /// Returns latency and bandwidth from the initiator with this index to a domain's generic ports.
+    ///
+    /// Returns `None` if there is no such initiator or no port in the domain.
+    #[must_use]
+    pub fn reach_port(&self, initiator: usize, port: ProximityDomain) -> Option<Reach> {
+        self.ports.reach(initiator, port)
     }
 
     /// Returns latency and bandwidth from one node's CPUs to another node's memory.

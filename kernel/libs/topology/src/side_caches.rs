@@ -46,6 +46,9 @@ pub fn take(
     if level == 0 || level > levels {
         return report(HmatFault::CacheLevel { domain, level, levels }, offset, findings);
     }
+    if new.size == 0 {
+        return report(HmatFault::CacheEmpty { domain, level }, offset, findings);
+    }
     let place = caches.partition_point(|cache| (cache.node, cache.level) < (new.node, new.level));
     match caches.get_mut(place) {
         Some(old) if (old.node, old.level) == (new.node, new.level) => {

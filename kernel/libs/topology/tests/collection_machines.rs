@@ -51,9 +51,13 @@ fn each_machine_has_the_nodes_cpus_memory_and_distances_of_the_index() {
         let topology = NumaTopology::build(&inputs, &mut findings);
         let expected =
             FAULTY.iter().find(|(faulty, _)| faulty == machine).map_or(&[][..], |(_, rules)| rules);
-        assert_eq!(reported, expected.iter().copied().collect(), "{machine}");
-
         let first = |signature: &str| tables.iter().find(|table| table.signature == signature);
+        // Of some machines, only a SLIT or an HMAT is in the collection.
+        let unused = [("SLIT", "slit.srat"), ("HMAT", "hmat.srat")];
+        let unused = unused.iter().filter(|(table, _)| first("SRAT").is_none() && first(table).is_some());
+        let expected = expected.iter().copied().chain(unused.map(|&(_, rule)| rule));
+        assert_eq!(reported, expected.collect(), "{machine}");
+
         check_nodes(machine, &topology, first("SRAT"), first("APIC"));
         check_distances(machine, &topology, first("SLIT"));
     }

@@ -53,11 +53,15 @@ impl Message {
     }
 }
 
-/// Switches the running CPU's APIC on, and lets its timer interrupt once for each count.
+/// Returns true if the APICs have x2APIC mode, which [`init_this_cpu`] then uses.
+pub fn has_x2apic() -> bool {
+    core::arch::x86_64::__cpuid(1).ecx & (1 << 21) != 0
+}
+
+/// Switches the running CPU's APIC on, with its timer in one-shot mode.
 pub fn init_this_cpu() {
-    let has_x2apic = core::arch::x86_64::__cpuid(1).ecx & (1 << 21) != 0;
     let (frame, flags) = ApicBase::read();
-    let mode = if has_x2apic {
+    let mode = if has_x2apic() {
         X2APIC.store(true, Ordering::Relaxed);
         ApicBaseFlags::LAPIC_ENABLE | ApicBaseFlags::X2APIC_ENABLE
     } else {
@@ -105,7 +109,7 @@ pub fn send(to: ApicId, message: Message) {
         write_command_x2apic(to.0, message.command());
         return;
     }
-    // The two writes are one command: no interrupt handler may send a message in between.
+    // The two writes are one command, so no interrupt handler may send a message between them.
     let _off = InterruptsOff::new();
     write(COMMAND_HIGH, to.0 << 24);
     write(COMMAND_LOW, message.command());
@@ -117,7 +121,7 @@ pub fn wake_cpu(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::WAKE));
 }
 
-/// Interrupts a CPU, which then forgets its cached translations.
+/// Interrupts a CPU, which then flushes its TLB.
 pub fn request_shootdown(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::SHOOTDOWN));
 }
@@ -127,19 +131,19 @@ pub fn request_drain(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::DRAIN));
 }
 
-/// Interrupts a CPU even where its interrupts are off. The kernel uses this to stop it.
+/// Interrupts a CPU even where its interrupts are off, to stop it.
 pub fn stop_cpu(cpu: ApicId) {
     send(cpu, Message::NonMaskable);
 }
 
-/// Tells the running CPU's APIC that the interrupt in service was handled.
+/// Ends the interrupt that the running CPU's APIC has in service.
 #[inline]
 pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
 }
 
 fn wait_until_sent() {
-    // The APIC sends a message within microseconds. The limit is for an APIC that is broken: it must not hang the kernel.
+    // The APIC sends a message within microseconds. The limit keeps a broken APIC from hanging the kernel.
     for _ in 0..1_000_000 {
         if read(COMMAND_LOW) & DELIVERY_PENDING == 0 {
             return;
@@ -159,7 +163,7 @@ fn write_command_x2apic(to: u32, command: u32) {
     unsafe { register.write(u64::from(to) << 32 | u64::from(command)) };
 }
 
-/// Returns the frame of the registers in xAPIC mode. It is the same for all CPUs, and leads each to its own registers.
+/// Returns the frame of the registers in xAPIC mode. All CPUs use this frame, and each finds its own registers there.
 pub fn frame() -> FrameNumber {
     FrameNumber::containing(PhysAddr(ApicBase::read().0.start_address().as_u64()))
 }

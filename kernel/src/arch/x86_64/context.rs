@@ -57,8 +57,8 @@ impl Context {
 pub unsafe fn switch(previous: &Context, next: &Context) {
     debug_assert!(!next.is_on_stack(), "a CPU still uses the stack of the thread that is switched to");
     next.on_stack.store(true, Ordering::Relaxed);
-    // SAFETY: `next` is not on its stack, so its stack pointer was saved by an earlier switch or written by `fresh`. The rest
-    // is `# Safety`.
+    // SAFETY: by `# Safety` `next` is not on its stack, so an earlier switch or `fresh` has written its stack pointer, and no other
+    // CPU uses it. `previous` is the running thread's context, with interrupts off, and both contexts stay valid.
     unsafe { switch_stacks(previous, next) };
 }
 

@@ -4,8 +4,8 @@ use core::arch::{asm, naked_asm};
 use core::marker::PhantomData;
 use units::VirtAddr;
 
-/// Keeps interrupts off on the running CPU. Dropping it restores the state that [`InterruptsOff::new`] found. Not `Send`: the
-/// state is that CPU's.
+/// Keeps interrupts off on the running CPU. Dropping it restores the state that [`InterruptsOff::new`] found, so of two guards
+/// the younger is dropped first. It is not `Send`, because the state is that CPU's.
 pub struct InterruptsOff {
     were_on: bool,
     not_send: PhantomData<*mut ()>,
@@ -72,6 +72,16 @@ pub fn enable_interrupts() {
 pub fn ticks() -> u64 {
     // SAFETY: every x86-64 CPU has RDTSC, and ring 0 may execute it whatever CR4.TSD says.
     unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// Returns the time stamp counter. The CPU reads it after all earlier instructions and before all later ones.
+pub fn ticks_in_order() -> u64 {
+    // SAFETY: fences change no register and no memory.
+    unsafe { asm!("mfence", "lfence", options(nostack, preserves_flags)) };
+    let ticks = ticks();
+    // SAFETY: a fence changes no register and no memory.
+    unsafe { asm!("lfence", options(nostack, preserves_flags)) };
+    ticks
 }
 
 /// Leaves the current stack for good and calls `continue_at` on the stack that ends at `stack_top`.

@@ -43,8 +43,8 @@ pub trait InterruptHandler {
 
 /// The stubs of all vectors, and the common path that calls `H`.
 ///
-/// All labels are numeric, and the stubs are found from the function's address: a second instance, for another handler, gets
-/// code of its own and no name that collides with the first one's.
+/// All labels are numeric, and the kernel finds the stubs by the function's address. So two instances, for two handlers, have no
+/// names that collide.
 #[unsafe(naked)]
 extern "C" fn stubs<H: InterruptHandler>() {
     naked_asm!(

@@ -26,7 +26,8 @@ pub type InterruptStacks = [VirtAddr; INTERRUPT_STACKS];
 pub fn early_interrupt_stacks() -> InterruptStacks {
     #[repr(C, align(16))]
     struct Memory(UnsafeCell<[[u8; INTERRUPT_STACK_SIZE as usize]; INTERRUPT_STACKS]>);
-    // SAFETY: no Rust code reads or writes the memory. Only the boot CPU pushes there, when it takes an exception.
+    // SAFETY: the memory is private to this function, which reads and writes none of it. Only the boot CPU pushes there, when it
+    // takes an exception.
     unsafe impl Sync for Memory {}
     static MEMORY: Memory = Memory(UnsafeCell::new([[0; INTERRUPT_STACK_SIZE as usize]; INTERRUPT_STACKS]));
     let start = MEMORY.0.get().expose_provenance() as u64;

@@ -3,6 +3,7 @@
 mod apic;
 mod context;
 mod cpu_local;
+mod cpuid;
 mod descriptors;
 mod fault;
 mod instructions;
@@ -14,6 +15,8 @@ mod page_entry;
 mod page_table;
 mod paging;
 mod physical_memory;
+mod pit;
+mod pm_timer;
 mod port;
 mod protection;
 mod serial;
@@ -24,8 +27,8 @@ mod timer;
 pub mod vectors;
 
 pub use apic::{
-    end_of_interrupt, frame as apic_frame, init_this_cpu as init_apic, request_drain, request_shootdown,
-    stop_cpu, this_cpu as this_apic_id, wake_cpu,
+    end_of_interrupt, frame as apic_frame, has_x2apic, init_this_cpu as init_apic, request_drain,
+    request_shootdown, stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
@@ -33,11 +36,12 @@ pub use cpu_local::{
     AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
     end_no_preemption, is_preemption_off, set_current_task,
 };
+pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc};
 pub use descriptors::CpuTables;
 pub use fault::{exception_name, fault_address, page_fault_words};
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
-    ticks,
+    ticks, ticks_in_order,
 };
 pub use interrupts::{Frame, InterruptHandler};
 pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
@@ -45,12 +49,16 @@ pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use new_address_space::NewAddressSpace;
 pub use page_entry::PageKind;
 pub use page_table::MapError;
-pub use paging::{MappedPage, PageTables, access_at, forget_translations, visit_pages};
+pub use paging::{MappedPage, PageTables, access_at, flush_translations, visit_pages};
 pub use physical_memory::physical_memory;
+pub use pit::{read_pit, start_pit};
+pub use pm_timer::PmTimerPort;
 pub use port::Port;
 pub use protection::{Protections, enable_protections};
 pub use serial::SerialPort;
 pub use start_page::{StartCpu, StartFrames};
 pub use startup::start_cpus;
-pub use time::waited_ticks;
-pub use timer::{interrupt_as_the_timer_does, measure_timer, set_timer, stop_timer, ticks_per_ms};
+pub use time::{count_as_wait, waited_ticks};
+pub use timer::{
+    TimerMeasurement, interrupt_as_the_timer_does, set_ticks_per_ms, set_timer, stop_timer, ticks_per_ms,
+};

@@ -21,7 +21,7 @@ impl NewAddressSpace {
     /// # Safety
     /// The frame is RAM, and nothing else uses it, now or later.
     pub unsafe fn new(root: FrameNumber) -> Self {
-        // SAFETY: `# Safety` is the same.
+        // SAFETY: by `# Safety` the frame is RAM that nothing else uses, which is the condition of `empty`.
         Self { frame: root, root: unsafe { Table::empty(root, ROOT_LEVEL) }, largest: largest_page() }
     }
 
@@ -46,20 +46,22 @@ impl NewAddressSpace {
         let largest = [PageSize::Huge, PageSize::Large].into_iter().find(fits).unwrap_or(PageSize::Small);
         for run in cover(frames, largest) {
             let start = VirtAddr(start.0 + (run.frames.start.0 - frames.start.0) * FRAME_SIZE);
-            // SAFETY: only `self` knows these tables, and `&mut self` is the only reference to it; the rest is `# Safety`.
+            // SAFETY: only `self` knows these tables, and `&mut self` is the only reference to it, so no other CPU writes them. The
+            // other conditions of `Table::map` are those of `# Safety`.
             unsafe { self.root.map(start, run.frames, run.size, kind, table_frames)? };
         }
         Ok(())
     }
 
-    /// Takes over what the address space in use maps from `first` to `last`, which are the ends of entries of the root. Both
+    /// Copies what the address space in use maps from `first` to `last`, which are the ends of entries of the root. Both
     /// address spaces share the tables below.
     ///
     /// # Safety
-    /// Nothing changes those tables until [`forget_part`](super::paging::PageTables::forget_part).
+    /// Nothing changes those tables until [`unmap_part`](super::paging::PageTables::unmap_part).
     pub unsafe fn keep_part(&mut self, first: VirtAddr, last: VirtAddr) {
         let entries = self.root.index_of(first)..=self.root.index_of(last);
-        // SAFETY: only `self` knows this table. What the address space in use makes reachable is reached already.
+        // SAFETY: only `self` knows this table, and `&mut self` is the only reference to it. The kernel uses the address space
+        // in use, so what its entries make reachable may be reached.
         unsafe { self.root.copy_entries(current_root(), entries) };
     }
 
@@ -70,8 +72,8 @@ impl NewAddressSpace {
     pub unsafe fn enter(self) {
         let (_, flags) = Cr3::read();
         let root = ::x86_64::PhysAddr::new(self.frame.address().0);
-        // SAFETY: `# Safety` says that what the kernel uses is mapped. The CPU forgets all translations, as none is global:
-        // `enable_protections` has switched global pages off.
+        // SAFETY: by `# Safety`, what the kernel uses is mapped. The load of CR3 flushes all translations, because none is
+        // global: `enable_protections` has switched global pages off.
         unsafe { Cr3::write(PhysFrame::containing_address(root), flags) };
     }
 }

@@ -38,8 +38,8 @@ impl Entry {
     /// The entry that leads nowhere.
     pub const UNUSED: Self = Self(0);
 
-    /// Returns the entry that leads to the page table in `frame`. It forbids only what every page forbids: what may be done
-    /// with a page is in the page's own entry.
+    /// Returns the entry that leads to the page table in `frame`. It allows writing and executing: the
+    /// page's own entry limits these rights.
     pub const fn table(frame: FrameNumber) -> Self {
         let flags = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE);
         Self(frame.address().0 | flags.bits())

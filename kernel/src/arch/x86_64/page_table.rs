@@ -32,8 +32,8 @@ pub type TableFrames<'a> = dyn FnMut() -> Option<FrameNumber> + 'a;
 
 /// A page table.
 ///
-/// The entries are atomic because a CPU's page walker and other CPUs' lookups may read them at any time. A table stays one for
-/// good: no frame of a page table is ever given back. So a lookup needs no lock, whatever else happens to the tables. Each
+/// The entries are atomic because a CPU's page walker and other CPUs' lookups may read them at any time. A frame
+/// that holds a page table holds one for good: it is never freed. So a lookup needs no lock. Each
 /// present entry leads to a page, or to a table of the next lower level.
 #[derive(Clone, Copy)]
 pub struct Table {
@@ -54,7 +54,7 @@ impl Table {
     /// Returns the page table of this level that lies in `frame`.
     ///
     /// # Safety
-    /// The frame holds such a table, and stays one for good.
+    /// The frame holds a page table of this level, and does so for good.
     unsafe fn at(frame: FrameNumber, level: u32) -> Self {
         // SAFETY: by `# Safety` the frame is a table for good. A table lies in RAM, which `physical_memory` maps, and fills one
         // frame; every access to it is atomic.
@@ -65,9 +65,9 @@ impl Table {
     /// Returns the root page table that lies in `frame`.
     ///
     /// # Safety
-    /// The frame holds a table of level [`ROOT_LEVEL`], and stays one for good, as do all tables that it leads to.
+    /// The frame holds a table of level [`ROOT_LEVEL`] for good, as do the frames of all tables that it leads to.
     pub unsafe fn root(frame: FrameNumber) -> Self {
-        // SAFETY: `# Safety` is the same.
+        // SAFETY: by `# Safety` the frame holds a table of this level for good.
         unsafe { Self::at(frame, ROOT_LEVEL) }
     }
 
@@ -123,7 +123,8 @@ impl Table {
     pub unsafe fn copy_entries(self, from: Self, indices: RangeInclusive<usize>) {
         for index in indices {
             let entry = from.entries[index].load(Ordering::Acquire);
-            // SAFETY: `from` is of the same level, so its entry may stand here; the rest is `# Safety`.
+            // SAFETY: by `# Safety` nothing else writes this table, and what the entry makes reachable may be reached here. The entry
+            // comes from a table of this level.
             unsafe { self.store(index, Entry::from_bits(entry)) };
         }
     }
@@ -134,7 +135,7 @@ impl Table {
     /// Nothing else writes entries of this table meanwhile, and nothing uses what they make reachable.
     pub unsafe fn clear_entries(self, indices: RangeInclusive<usize>) {
         for index in indices {
-            // SAFETY: an unused entry makes nothing reachable; the rest is `# Safety`.
+            // SAFETY: by `# Safety` nothing else writes this table. An unused entry makes nothing reachable.
             unsafe { self.store(index, Entry::UNUSED) };
         }
     }
@@ -200,7 +201,7 @@ impl Table {
         let page_of = |frame| VirtAddr(start.0 + (frame - frames.start.0) * FRAME_SIZE);
         let mut frame = frames.start.0;
         while frame < frames.end.0 {
-            // SAFETY: `# Safety` is the same.
+            // SAFETY: the conditions of `make_way` are those of `map`, which `# Safety` gives.
             let table = unsafe { self.make_way(page_of(frame), level_of(size), table_frames)? };
             for index in table.index_of(page_of(frame))..ENTRIES {
                 if frame >= frames.end.0 {
@@ -209,8 +210,8 @@ impl Table {
                 if table.load(index).is_some() {
                     return Err(MapError::InUse(page_of(frame)));
                 }
-                // SAFETY: the table is of the level for pages of this size; the rest is the first two conditions of
-                // `# Safety`.
+                // SAFETY: `make_way` has returned a table of the level for pages of this size. By `# Safety` no other CPU writes it,
+                // and the frames may be used as `kind` says.
                 unsafe { table.store(index, Entry::page(FrameNumber(frame), size, kind)) };
                 frame += size.frames();
             }
@@ -219,7 +220,7 @@ impl Table {
     }
 
     /// Empties the entries of `pages` pages of 4 KiB from `start` on. Returns true if one of them was mapped. `self` is a root.
-    /// The tables stay, for the next pages at these addresses.
+    /// The tables stay: the next pages at these addresses use them.
     ///
     /// # Safety
     /// No other CPU writes entries of the tables under this root meanwhile, and nothing uses the pages.
@@ -232,7 +233,7 @@ impl Table {
             if let Some(table) = self.lowest(address) {
                 for index in first..first + count as usize {
                     found |= table.load(index).is_some();
-                    // SAFETY: an unused entry makes nothing reachable; the rest is `# Safety`.
+                    // SAFETY: by `# Safety` no other CPU writes this table. An unused entry makes nothing reachable.
                     unsafe { table.store(index, Entry::UNUSED) };
                 }
             }

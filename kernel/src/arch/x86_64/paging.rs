@@ -7,7 +7,7 @@ use ::x86_64::registers::control::Cr3;
 use units::{FrameNumber, FrameRange, PhysAddr, VirtAddr};
 
 /// The right to change the page tables in use. There is only one such value, so a lock around it lets one CPU at a time change
-/// the tables. Looking up needs no right: [`access_at`].
+/// the tables. A lookup ([`access_at`]) does not need the right.
 pub struct PageTables(());
 
 impl PageTables {
@@ -40,29 +40,31 @@ impl PageTables {
     }
 
     /// Removes the mappings of `pages` pages of 4 KiB from `start` on. Returns true if there were any. A CPU may use a
-    /// translation that it has cached until it calls [`forget_translations`].
+    /// translation that it has cached until it calls [`flush_translations`].
     ///
     /// # Safety
-    /// Nothing uses the pages. Nothing else uses what was mapped there until every CPU has forgotten the translations.
+    /// Nothing uses the pages. Nothing else uses what was mapped there until every CPU has flushed the translations.
     pub unsafe fn unmap(&mut self, start: VirtAddr, pages: u64) -> bool {
-        // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
+        // SAFETY: `&mut self` is the only right to change these tables, so no other CPU writes them. By `# Safety` nothing uses the
+        // pages.
         unsafe { current_root().unmap(start, pages) }
     }
 
     /// Empties the root's entries for the addresses from `first` to `last`. A CPU may use a translation that it has cached until
-    /// it calls [`forget_translations`].
+    /// it calls [`flush_translations`].
     ///
     /// # Safety
-    /// Nothing uses these addresses. Nothing else uses what was mapped there until every CPU has forgotten the translations.
-    pub unsafe fn forget_part(&mut self, first: VirtAddr, last: VirtAddr) {
+    /// Nothing uses these addresses. Nothing else uses what was mapped there until every CPU has flushed the translations.
+    pub unsafe fn unmap_part(&mut self, first: VirtAddr, last: VirtAddr) {
         let root = current_root();
-        // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
+        // SAFETY: `&mut self` is the only right to change these tables, so no other CPU writes them. By `# Safety` nothing uses the
+        // addresses.
         unsafe { root.clear_entries(root.index_of(first)..=root.index_of(last)) };
     }
 }
 
-/// Makes the running CPU forget every cached translation.
-pub fn forget_translations() {
+/// Flushes the running CPU's TLB: every cached translation.
+pub fn flush_translations() {
     ::x86_64::instructions::tlb::flush_all();
 }
 
@@ -114,7 +116,7 @@ fn visit_table(table: Table, start: VirtAddr, rights: PageRights, visit: &mut dy
 /// Returns the root of the page tables in use.
 pub fn current_root() -> Table {
     let root = PhysAddr(Cr3::read().0.start_address().as_u64());
-    // SAFETY: CR3 holds the frame of a root: the boot loader's or, from `NewAddressSpace::enter` on, the kernel's. Neither the
-    // tables of the one nor those of the other are ever given back.
+    // SAFETY: CR3 holds the frame of a root: the boot loader's or, from `NewAddressSpace::enter` on, the kernel's. The tables of
+    // both are never freed: the allocator never gets the boot loader's frames, and `Table` frees none of its own.
     unsafe { Table::root(FrameNumber::containing(root)) }
 }

@@ -9,7 +9,7 @@ pub struct Port<T> {
 }
 
 impl<T: PortRead + PortWrite> Port<T> {
-    /// Names the port with this number.
+    /// Returns the port with this number.
     ///
     /// # Safety
     /// No read of the port and no write to it, whatever the value, changes memory that the kernel uses.
@@ -19,13 +19,13 @@ impl<T: PortRead + PortWrite> Port<T> {
 
     /// Reads the port. Where no device answers, all bits are set.
     pub fn read(&self) -> T {
-        // SAFETY: whoever named the port promised that reads do no harm.
+        // SAFETY: by the condition of `new`, no read of this port changes memory that the kernel uses.
         unsafe { AnyPort::new(self.number).read() }
     }
 
     /// Writes to the port. Where no device answers, nothing happens.
     pub fn write(&self, value: T) {
-        // SAFETY: whoever named the port promised that writes do no harm.
+        // SAFETY: by the condition of `new`, no write to this port changes memory that the kernel uses.
         unsafe { AnyPort::new(self.number).write(value) };
     }
 }

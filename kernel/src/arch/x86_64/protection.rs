@@ -41,7 +41,7 @@ impl Protections {
 /// Switches on the protections that the running CPU has, and switches global pages off. Only the boot CPU calls this: the other
 /// CPUs start with its control registers.
 ///
-/// Without global pages, a load of CR3 forgets every translation, also those of the firmware. The kernel has one address space,
+/// Without global pages, a load of CR3 flushes every translation, also those of the firmware. The kernel has one address space,
 /// so no translation should outlive a flush.
 pub fn enable_protections() {
     let Protections { cr0, efer, cr4 } = Protections::available();

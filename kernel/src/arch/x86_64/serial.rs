@@ -2,34 +2,39 @@
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
-/// How often a port that takes no bytes is tried before the rest of the bytes is given up, so that a broken port does not
-/// hang the kernel. A byte takes some 87 µs at 115,200 baud.
+/// How often the kernel tries a port that takes no bytes before it drops the rest of the bytes. A broken port does not hang the
+/// kernel. A byte takes some 87 µs at 115,200 baud.
 const PATIENCE: u32 = 10_000_000;
+
+/// The first I/O port of one of the PC's serial ports.
+#[derive(Clone, Copy)]
+pub struct SerialBase(u16);
 
 /// A 16550 UART at one of the PC's usual ports.
 pub struct SerialPort(Uart16550<PioBackend>);
 
 impl SerialPort {
     /// The first port: the log, for people.
-    pub const COM1: u16 = 0x3f8;
+    pub const COM1: SerialBase = SerialBase(0x3f8);
     /// The second port: the event stream, for programs.
-    pub const COM2: u16 = 0x2f8;
+    pub const COM2: SerialBase = SerialBase(0x2f8);
 
     /// Sets up the port at `base`. Returns `None` if no UART answers there.
-    pub fn open(base: u16) -> Option<Self> {
+    pub fn open(base: SerialBase) -> Option<Self> {
         let mut port = Self::already_open(base)?;
         port.0.init(Config::default()).ok()?;
         Some(port)
     }
 
-    /// Returns the port at `base`, which was set up before. For a CPU that is going down while another CPU holds the port's
+    /// Returns the port at `base`, which was set up before. A CPU that goes down calls this while another CPU holds the port's
     /// lock.
-    pub fn already_open(base: u16) -> Option<Self> {
-        // SAFETY: the PC's COM ports are at these addresses. A write to an absent port changes nothing.
-        unsafe { Uart16550::new_port(base) }.ok().map(Self)
+    pub fn already_open(base: SerialBase) -> Option<Self> {
+        // SAFETY: only this file makes a `SerialBase`: `COM1` and `COM2`. On a PC, these are the ports of a UART or of no device, so
+        // no read of them and no write to them touches memory.
+        unsafe { Uart16550::new_port(base.0) }.ok().map(Self)
     }
 
-    /// Sends the bytes. Waits for room, but not for ever.
+    /// Sends the bytes. Waits for room, but not for ever: it drops what the port does not take.
     pub fn send(&mut self, mut bytes: &[u8]) {
         let mut patience = PATIENCE;
         while !bytes.is_empty() && patience > 0 {

@@ -138,7 +138,7 @@ impl StartPage {
         page.set(&raw const start_page_cr4, Cr4::read_raw() as u32);
         // The CPU itself sets the bit that says that long mode is active.
         page.set(&raw const start_page_efer, (Efer::read() - EferFlags::LONG_MODE_ACTIVE).bits() as u32);
-        // SAFETY: `# Safety` is the same.
+        // SAFETY: by `# Safety` the frames are RAM that nothing else uses, which is the condition of `make_tables`.
         page.set(&raw const start_page_low_cr3, unsafe { make_tables(frames) });
         page.set(&raw const start_page_cr3, Cr3::read_raw().0.start_address().as_u64());
         page.set(&raw const start_page_entry, entry as usize as u64);
@@ -152,7 +152,7 @@ impl StartPage {
         self.set(&raw const start_page_argument, cpu.argument as u64);
     }
 
-    /// Writes a value at the place of `symbol` in the copy of the code.
+    /// Writes a value to the address of `symbol` in the copy of the code.
     fn set<T>(&self, symbol: *const u8, value: T) {
         let offset = symbol as usize - &raw const start_page_begin as usize;
         // SAFETY: this file passes only symbols of the start page, with room for the value behind each. A CPU reads the value
@@ -171,8 +171,8 @@ unsafe fn make_tables(frames: &StartFrames) -> u32 {
     let mut others = others.into_iter();
     let start_page = FrameRange::new(frames.start_page.0, frames.start_page.0 + 1);
     let address = VirtAddr(frames.start_page.address().0);
-    // SAFETY: by `# Safety` nothing else uses the frames, so no other CPU knows these tables. What the kernel's own tables make
-    // reachable may be reached, and a CPU that starts may read and execute the start page.
+    // SAFETY: by `# Safety` nothing else uses the frames, so no other CPU knows these tables. Every CPU uses the kernel's own
+    // tables, so what their entries make reachable may be reached. A CPU that starts reads and executes the start page.
     let mapped = unsafe {
         let root = Table::empty(root_frame, ROOT_LEVEL);
         root.copy_entries(paging::current_root(), 0..=ENTRIES - 1);

@@ -1,7 +1,7 @@
 //! The local APIC's timer (Intel SDM vol. 3 §11.5.4): one interrupt on the running CPU after a number of ticks of the time stamp
-//! counter. The boot CPU measures once, against the PIT, how fast both count.
-use super::instructions::ticks;
-use super::{apic, time, vectors};
+//! counter. The boot CPU measures once how many counts of the timer go with a tick.
+use super::instructions::{ticks, ticks_in_order};
+use super::{apic, vectors};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The ticks of the time stamp counter in a millisecond.
@@ -9,42 +9,57 @@ static TICKS_PER_MS: AtomicU64 = AtomicU64::new(1_000_000);
 /// The counts of the APIC's timer in 2^32 ticks of the time stamp counter.
 static COUNTS_PER_2_32_TICKS: AtomicU64 = AtomicU64::new(1 << 32);
 
-/// A measurement that has begun.
-struct Measurement {
+/// A measurement of the APIC's timer that has begun.
+pub struct TimerMeasurement {
     start_ticks: u64,
+    start_count: u32,
 }
 
-impl Measurement {
+impl TimerMeasurement {
     /// Starts the timer. The running CPU's APIC is on, and its timer is not in use.
-    fn begin() -> Self {
+    pub fn begin() -> Self {
         apic::start_timer_count(u32::MAX);
-        Self { start_ticks: ticks() }
+        let (start_ticks, start_count) = timer_reading();
+        Self { start_ticks, start_count }
     }
 
-    /// Stops the timer, `elapsed_us` microseconds after the start, and stores what it has counted.
-    fn end(self, elapsed_us: u64) {
-        let elapsed_ticks = ticks().wrapping_sub(self.start_ticks).max(1);
-        let counts = u64::from(u32::MAX - apic::timer_count()).max(1);
+    /// Returns the ticks since the start.
+    pub fn elapsed_ticks(&self) -> u64 {
+        ticks().wrapping_sub(self.start_ticks)
+    }
+
+    /// Stops the timer, and stores how many of its counts go with a tick. The value holds for all CPUs: their timers count at one
+    /// speed, and so do their time stamp counters.
+    pub fn end(self) {
+        let (end_ticks, end_count) = timer_reading();
         apic::start_timer_count(0);
-        TICKS_PER_MS.store((elapsed_ticks * 1000 / elapsed_us.max(1)).max(1), Ordering::Relaxed);
-        let ratio = (u128::from(counts) << 32) / u128::from(elapsed_ticks);
+        let ticks = end_ticks.wrapping_sub(self.start_ticks).max(1);
+        let counts = u64::from(self.start_count.wrapping_sub(end_count)).max(1);
+        let ratio = (u128::from(counts) << 32) / u128::from(ticks);
         COUNTS_PER_2_32_TICKS.store(ratio as u64, Ordering::Relaxed);
     }
 }
 
-/// How long the measurement takes.
-const MEASURED_US: u64 = 10_000;
-
-/// Measures the running CPU's timer and time stamp counter. Those of all CPUs count at the same speed.
-pub fn measure_timer() {
-    let measurement = Measurement::begin();
-    time::wait(MEASURED_US);
-    measurement.end(MEASURED_US);
+/// Returns the ticks and the timer's count at one moment. Of several readings, it takes the one that took the least time.
+fn timer_reading() -> (u64, u32) {
+    let read = |_| {
+        let before = ticks_in_order();
+        let count = apic::timer_count();
+        let width = ticks_in_order().wrapping_sub(before);
+        (width, before.wrapping_add(width / 2), count)
+    };
+    let (_, ticks, count) = (0..4).map(read).min().expect("the range is not empty");
+    (ticks, count)
 }
 
 /// Returns the ticks of the time stamp counter in a millisecond.
 pub fn ticks_per_ms() -> u64 {
     TICKS_PER_MS.load(Ordering::Relaxed)
+}
+
+/// Sets the ticks of the time stamp counter in a millisecond.
+pub fn set_ticks_per_ms(ticks: u64) {
+    TICKS_PER_MS.store(ticks, Ordering::Relaxed);
 }
 
 /// Requests one timer interrupt on the running CPU, after `in_ticks` ticks of the time stamp counter. It replaces an earlier

@@ -4,7 +4,7 @@
 pub const TIMER: u8 = 0xe0;
 /// Makes a CPU look for work.
 pub const WAKE: u8 = 0xf0;
-/// Makes a CPU forget its cached translations.
+/// Makes a CPU flush its TLB.
 pub const SHOOTDOWN: u8 = 0xf1;
 /// Makes a CPU return the free pages in its cache.
 pub const DRAIN: u8 = 0xf2;

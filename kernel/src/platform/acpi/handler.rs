@@ -1,11 +1,11 @@
-//! What the crate `acpi` needs of a kernel: memory to read.
+//! The kernel's side of the crate `acpi`: memory to read.
 use super::TableMemory;
 use acpi::{Handler, PciAddress, RawPhysicalMapping};
 use acpi_tables::{MAX_TABLE_SIZE, PhysicalMemory};
 use core::ptr::NonNull;
 use units::PhysAddr;
 
-/// Memory for the crate. It reads zeros where it may not read.
+/// Memory for the crate. It returns zeros for memory that may not be read.
 #[derive(Clone, Copy)]
 pub struct Reader<'a>(pub TableMemory<'a>);
 

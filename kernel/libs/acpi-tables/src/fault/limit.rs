@@ -14,6 +14,8 @@ pub enum LimitFault {
     Domains { domain: ProximityDomain, limit: usize },
     Cpus { apic_id: ApicId, limit: usize },
     Ranges { range: PhysRange, limit: usize },
+    PersistentRanges { range: PhysRange, limit: usize },
+    Devices { domain: ProximityDomain, limit: usize },
     RamRanges { limit: usize },
 }
 
@@ -23,7 +25,8 @@ impl LimitFault {
         match self {
             Self::Domains { .. } => (Rule::DomainsFull, Dropped),
             Self::Cpus { .. } => (Rule::CpusFull, Dropped),
-            Self::Ranges { .. } => (Rule::RangesFull, Dropped),
+            Self::Ranges { .. } | Self::PersistentRanges { .. } => (Rule::RangesFull, Dropped),
+            Self::Devices { .. } => (Rule::DevicesFull, Dropped),
             Self::RamRanges { .. } => (Rule::RangesFull, Repaired),
         }
     }
@@ -36,10 +39,16 @@ impl fmt::Display for LimitFault {
                 write!(out, "there is room for {limit} domains; domain {domain} is not among the lowest")
             }
             Self::Cpus { apic_id, limit } => {
-                write!(out, "there is room for {limit} CPUs; APIC {apic_id} is left out")
+                write!(out, "there is room for {limit} CPUs; APIC {:#x} is left out", apic_id.0)
             }
             Self::Ranges { range, limit } => {
                 write!(out, "there is room for {limit} memory ranges; {} is left out", Inclusive(range))
+            }
+            Self::PersistentRanges { range, limit } => {
+                write!(out, "there is room for {limit} persistent ranges; {} is not listed", Inclusive(range))
+            }
+            Self::Devices { domain, limit } => {
+                write!(out, "there is room for {limit} devices; one of domain {domain} is not listed")
             }
             Self::RamRanges { limit } => {
                 write!(out, "there is room for {limit} memory ranges; the last one takes all further RAM")

@@ -10,6 +10,7 @@ use crate::{Action, Rule};
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the sentence in `Display` says what a variant and its fields mean")]
 pub enum SlitFault {
+    WithoutSrat,
     WithoutLocalities,
     Short { localities: u64, have: u64 },
     Long { localities: u64, have: u64 },
@@ -22,6 +23,7 @@ impl SlitFault {
     pub(super) const fn verdict(&self) -> (Rule, Action) {
         use Action::{Refused, Repaired};
         match self {
+            Self::WithoutSrat => (Rule::SlitSrat, Refused),
             Self::WithoutLocalities => (Rule::SlitSize, Refused),
             Self::Short { .. } | Self::Long { .. } => (Rule::SlitSize, Repaired),
             Self::Domain { .. } => (Rule::SlitDomain, Repaired),
@@ -34,6 +36,9 @@ impl SlitFault {
 impl fmt::Display for SlitFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::WithoutSrat => {
+                write!(out, "there is no usable SRAT, so the distances of its domains are not used")
+            }
             Self::WithoutLocalities => write!(out, "the table has no localities"),
             Self::Short { localities, have } => {
                 write!(out, "{have} distances for {localities} localities; missing ones are 10 and 20")

@@ -14,6 +14,7 @@ pub enum SratFault {
     DomainWide { written: ProximityDomain, used: ProximityDomain },
     CpuInTwoDomains { apic_id: ApicId, used: ProximityDomain, other: ProximityDomain },
     CpuUnknown { apic_id: ApicId, domain: ProximityDomain },
+    CpuOffset { written: ApicId, used: ApicId },
     CpuMissing { apic_id: ApicId, node: NodeId, neighbour: Option<ApicId> },
     Empty,
 }
@@ -26,6 +27,7 @@ impl SratFault {
             Self::DomainWide { .. } => (Rule::SratDomainWide, Repaired),
             Self::CpuInTwoDomains { .. } => (Rule::SratCpuDuplicate, Dropped),
             Self::CpuUnknown { .. } => (Rule::SratCpuUnknown, Dropped),
+            Self::CpuOffset { .. } => (Rule::SratCpuOffset, Repaired),
             Self::CpuMissing { .. } => (Rule::SratCpuMissing, Repaired),
             Self::Empty => (Rule::SratEmpty, Refused),
         }
@@ -48,21 +50,30 @@ impl fmt::Display for SratFault {
                 )
             }
             Self::CpuInTwoDomains { apic_id, used, other } => {
-                write!(out, "APIC {apic_id} is in domains {used} and {other}; domain {used} is used")
+                write!(out, "APIC {:#x} is in domains {used} and {other}; domain {used} is used", apic_id.0)
             }
             Self::CpuUnknown { apic_id, domain } => {
-                write!(out, "APIC {apic_id} of domain {domain} is not one of the machine's CPUs")
+                write!(out, "APIC {:#x} of domain {domain} is not one of the machine's CPUs", apic_id.0)
+            }
+            Self::CpuOffset { written, used } => {
+                write!(
+                    out,
+                    "the APIC ids from {:#x} on are those of the MADT from {:#x} on; CPUs are placed by this difference",
+                    written.0, used.0
+                )
             }
             Self::CpuMissing { apic_id, node, neighbour: Some(neighbour) } => {
                 write!(
                     out,
-                    "APIC {apic_id} is in no domain; it goes to node {node}, next to APIC {neighbour}"
+                    "APIC {:#x} is in no domain; it goes to node {node}, next to APIC {:#x}",
+                    apic_id.0, neighbour.0
                 )
             }
             Self::CpuMissing { apic_id, node, neighbour: None } => {
                 write!(
                     out,
-                    "APIC {apic_id} is in no domain, and neither is any other; it goes to node {node}"
+                    "APIC {:#x} is in no domain, and neither is any other; it goes to node {node}",
+                    apic_id.0
                 )
             }
             Self::Empty => {

@@ -11,7 +11,7 @@ pub enum TableFault {
     Short { length: u64, needed: u32 },
     Cut { length: u32, mapped: u64 },
     Checksum { sum: u8 },
-    Duplicate,
+    Duplicate { used: u32, other: u32 },
     WithoutSignature,
 }
 
@@ -22,7 +22,7 @@ impl TableFault {
             Self::Short { .. } => (Rule::TableLength, Refused),
             Self::Cut { .. } => (Rule::TableLength, Repaired),
             Self::Checksum { .. } => (Rule::TableChecksum, Repaired),
-            Self::Duplicate => (Rule::TableDuplicate, Refused),
+            Self::Duplicate { .. } => (Rule::TableDuplicate, Refused),
             Self::WithoutSignature => (Rule::TableSignature, Refused),
         }
     }
@@ -40,7 +40,18 @@ impl fmt::Display for TableFault {
             Self::Checksum { sum } => {
                 write!(out, "the table's bytes add up to {sum:#04x}, not to 0; the table is used anyway")
             }
-            Self::Duplicate => write!(out, "this is a second table of the same kind; the first is used"),
+            Self::Duplicate { used, other } if used < other => {
+                write!(
+                    out,
+                    "there are several tables of this kind; table {used} is used, and table {other} is not"
+                )
+            }
+            Self::Duplicate { used, other } => {
+                write!(
+                    out,
+                    "there are several tables of this kind; table {used} is used, because table {other} has faults"
+                )
+            }
             Self::WithoutSignature => write!(out, "the bytes do not start with a table's signature"),
         }
     }

@@ -7,6 +7,11 @@ use crate::entry::Entry;
 use crate::wire::HmatLatencyAndBandwidth;
 use crate::{Findings, HmatFault};
 
+/// The lowest latency in picoseconds that memory can have. Even the caches of a CPU are hardly faster.
+const LEAST_LATENCY: u64 = 5_000;
+/// Picoseconds in a tenth of a nanosecond, the unit of latencies in ACPI 6.2.
+const TENTH_OF_NANOSECOND: u64 = 100;
+
 /// The quantity that a matrix gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Quantity {
@@ -52,7 +57,8 @@ pub struct Matrix<'a> {
     pub minimum_transfer_size: Option<u8>,
     /// True if the values hold for transfers that are not sequential.
     pub non_sequential: bool,
-    /// The unit of the table's values, in picoseconds or MB/s.
+    /// The unit of the table's values, in picoseconds or MB/s. It is 100 times the table's if the table's would give
+    /// impossible latencies and the revision is 1.
     pub unit: u64,
     initiators: &'a [U32],
     targets: &'a [U32],
@@ -97,6 +103,14 @@ impl<'a> Matrix<'a> {
             entry.end(rest, findings);
         }
         let has = |flag| head.flags & flag != 0;
+        let unit = head.entry_base_unit.get();
+        let is_memory_latency = quantity == Quantity::Latency && level == 0;
+        let largest = values.iter().map(|value| value.get()).filter(|&value| value != u16::MAX).max();
+        let largest = largest.map_or(0, |value| u64::from(value).saturating_mul(unit));
+        let is_too_small = is_memory_latency && (1..LEAST_LATENCY).contains(&largest);
+        if is_too_small {
+            entry.report(HmatFault::LatencySmall { largest, in_tenths: first_revision }, findings);
+        }
         Some(Self {
             quantity,
             direction,
@@ -104,7 +118,7 @@ impl<'a> Matrix<'a> {
             minimum_transfer_size: has(HmatLatencyAndBandwidth::MINIMUM_TRANSFER)
                 .then_some(head.minimum_transfer_size),
             non_sequential: has(HmatLatencyAndBandwidth::NON_SEQUENTIAL),
-            unit: head.entry_base_unit.get(),
+            unit: if is_too_small && first_revision { unit * TENTH_OF_NANOSECOND } else { unit },
             initiators,
             targets,
             values,

@@ -152,7 +152,7 @@ fn every_flipped_bit_of_a_table_is_survived() {
     let madt = TableBuilder::madt().entry(&local_apic(0, 0)).entry(&local_apic(1, 1)).build();
     let hmat = TableBuilder::hmat(2)
         .entry(&attachment(ProximityDomain(0), Some(ProximityDomain(0))))
-        .entry(&latency_and_bandwidth(0, 100, &[0, 1], &[0, 1], &[1, 2, 3, 4])[..])
+        .entry(&latency_and_bandwidth(0, 10_000, &[0, 1], &[0, 1], &[1, 2, 3, 4])[..])
         .entry(&side_cache(ProximityDomain(0), 1 << 20, [1, 1, 1, 1], 64, &[1, 2])[..])
         .build();
     let msct = TableBuilder::msct(2, 1, u64::MAX).entry(&msct_domains(0, 1, 64, 1 << 40)).build();

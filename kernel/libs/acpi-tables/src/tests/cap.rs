@@ -18,7 +18,11 @@ fn reported(report: impl FnOnce(&mut dyn Findings)) -> Vec<Finding> {
 fn findings_up_to_the_limit_pass_unchanged() {
     let all = |findings: &mut dyn Findings| {
         for offset in 0..16 {
-            findings.report(Finding::new(Signature::SRAT, offset, TableFault::Duplicate));
+            findings.report(Finding::new(
+                Signature::SRAT,
+                offset,
+                TableFault::Duplicate { used: 1, other: 2 },
+            ));
             findings.report(Finding::new(Signature::SLIT, offset, SratFault::Empty));
         }
     };

@@ -128,3 +128,48 @@ fn names_may_be_any_bytes() {
         assert_eq!(read_with(name), expected, "OEM and creator of bytes {name:#x}");
     }
 }
+
+/// Returns the SRAT with its first entry's length set to 0.
+fn unreadable_entries() -> Vec<u8> {
+    let mut table = srat();
+    table[49] = 0;
+    seal(&mut table);
+    table
+}
+
+#[test]
+fn of_two_tables_the_sound_one_is_used() {
+    let mut wrong_sum = srat();
+    wrong_sum[9] ^= 1;
+    let empty = crate::builder::TableBuilder::srat(3).build();
+    for unsound in [wrong_sum, unreadable_entries(), empty] {
+        for tables in [[&unsound[..], &srat()[..]], [&srat()[..], &unsound[..]]] {
+            let (entries, reported) = read(&tables);
+            assert_eq!(entries.map(|entries| entries.len()), Some(2));
+            assert_eq!(reported, [(0, "table.duplicate", Refused)]);
+        }
+    }
+}
+
+#[test]
+fn of_two_tables_of_which_none_is_sound_the_first_is_used() {
+    let mut wrong_sum = srat();
+    wrong_sum[9] ^= 1;
+    let (entries, reported) = read(&[&wrong_sum, &unreadable_entries()]);
+    assert_eq!(entries.map(|entries| entries.len()), Some(2));
+    assert_eq!(reported, [(9, "table.checksum", Repaired), (0, "table.duplicate", Refused)]);
+}
+
+#[test]
+fn the_finding_about_a_second_table_says_which_one_is_used() {
+    let mut said = Vec::new();
+    let mut findings = |finding: Finding| said.push(alloc::format!("{finding}"));
+    let (sound, unsound) = (srat(), unreadable_entries());
+    let _ = find_srat([&sound[..], &unsound[..]], &mut findings);
+    let _ = find_srat([&unsound[..], &sound[..]], &mut findings);
+    let first = "there are several tables of this kind; table 1 is used, and table 2 is not";
+    assert_eq!(
+        said,
+        [first, "there are several tables of this kind; table 2 is used, because table 1 has faults"]
+    );
+}

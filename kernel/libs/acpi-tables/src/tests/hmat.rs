@@ -117,7 +117,7 @@ fn every_data_type_is_known_and_others_are_reported() {
         (Quantity::Bandwidth, Direction::Write),
     ];
     for (data_type, expected) in (0..).zip(kinds) {
-        let bytes = latency_and_bandwidth(data_type, 1, &[0], &[0], &[1]);
+        let bytes = latency_and_bandwidth(data_type, 5000, &[0], &[0], &[1]);
         let (kind, reported) = read(&TableBuilder::hmat(2).entry(&bytes[..]).build(), |entries| {
             let matrix = matrix(entries);
             (matrix.quantity, matrix.direction)
@@ -169,17 +169,17 @@ fn counts_whose_lists_do_not_fit_cost_only_the_matrix() {
 
 #[test]
 fn values_that_a_matrix_lacks_are_unspecified() {
-    let bytes = latency_and_bandwidth(0, 1, &[0, 1], &[0, 1], &[7, 8, 9]);
+    let bytes = latency_and_bandwidth(0, 1000, &[0, 1], &[0, 1], &[7, 8, 9]);
     let table = TableBuilder::hmat(2).entry(&bytes[..]).entry(&attachment(D0, None)).build();
     let (found, reported) = read(&table, |entries| {
         let matrix = matrix(entries);
         let rows = matrix.rows().map(|(from, row)| (from.0, row.map(|(to, value)| (to.0, value)).collect()));
-        let known = MatrixValue::Known;
+        let known = |nanoseconds: u128| MatrixValue::Known(1000 * nanoseconds);
         let expected = [(0, [(0, known(7)), (1, known(8))].to_vec()), (1, [(0, known(9))].to_vec())];
         assert_eq!(rows.collect::<Vec<(_, Vec<_>)>>(), expected);
         (entries.len(), values(&matrix))
     });
-    let known = MatrixValue::Known;
+    let known = |nanoseconds: u128| MatrixValue::Known(1000 * nanoseconds);
     assert_eq!(found, (2, [known(7), known(8), known(9), MatrixValue::Unspecified].to_vec()));
     assert_eq!(reported, [(FIRST, "hmat.matrix.size", Repaired)]);
 }

@@ -10,7 +10,7 @@ use crate::builder::{TableBuilder, attachment, latency_and_bandwidth, side_cache
 fn each_type() -> [Vec<u8>; 3] {
     [
         attachment(D0, Some(D0)).as_bytes().to_vec(),
-        latency_and_bandwidth(0, 1, &[0], &[0], &[1]),
+        latency_and_bandwidth(0, 5000, &[0], &[0], &[1]),
         side_cache(D0, 1, [1, 1, 1, 1], 64, &[5]),
     ]
 }

@@ -22,6 +22,8 @@ pub mod madt_entry_type {
     pub const LOCAL_X2APIC: u8 = 9;
     /// Local x2APIC NMI.
     pub const LOCAL_X2APIC_NMI: u8 = 10;
+    /// GIC CPU Interface, a CPU of an Arm machine.
+    pub const GICC: u8 = 11;
 }
 
 /// The header of a MADT (ACPI 6.5 §5.2.12).

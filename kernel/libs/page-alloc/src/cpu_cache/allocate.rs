@@ -56,7 +56,7 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
     }
 
     /// Allocates frames that are not at hand.
-    #[inline(never)]
+    #[inline]
     fn allocate_from_nodes(
         &self,
         request: &Request,
@@ -114,33 +114,52 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         mut drain_others: impl FnMut(NodeId),
     ) -> Result<Grant, AllocateError> {
         let needs = Needs::of(request)?;
-        let &Request { count, interleaved, kernel_owned, nodes, .. } = request;
+        let &Request { interleaved, kernel_owned, nodes, .. } = request;
         let preferred_node = allocator.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
         let fallback = if request.strict { &[] } else { preferred_node.fallback() };
-        let others = fallback.iter().copied().filter(|id| *id != preferred);
         let any = nodes == NodeSet::ALL;
-        let order = iter::once(preferred).chain(others).filter(|id| any || nodes.contains(*id));
-        let wanted = order.clone().next().unwrap_or(preferred);
+        let wanted = if any { preferred } else { first_allowed(preferred, fallback, nodes) };
         let purpose = Purpose { wanted, cpu_node: self.node.get(), interleaved, kernel_owned };
-        let grant = order.skip(usize::from(tried)).find_map(|id| {
-            let node = allocator.node(id)?;
-            let allocate = || node.allocate(&needs, purpose, &allocator.spans);
-            let frame = allocate().or_else(|held| {
-                if held == 0 {
-                    return Err(held);
-                }
-                self.drain_caches(id, held, &mut drain_others);
-                allocate()
-            });
-            Some(Grant { frame: frame.ok()?, count, node: id, fell_back: id != wanted, cached: false })
-        });
-        let grant = grant.ok_or(AllocateError::NoFit { preferred, count })?;
-        if grant.fell_back
-            && let Some(wanted) = allocator.node(wanted)
+        let mut allocate = |id| self.allocate_on(allocator, id, &needs, purpose, &mut drain_others);
+        if !tried
+            && (any || nodes.contains(preferred))
+            && let Some(grant) = allocate(preferred)
         {
-            wanted.count_foreign(count);
+            return Ok(grant);
         }
-        Ok(grant)
+        let mut others = fallback.iter().copied();
+        let grant = others.find_map(|id| {
+            let allowed = id != preferred && (any || nodes.contains(id));
+            if allowed { allocate(id) } else { None }
+        });
+        grant.ok_or(AllocateError::NoFit { preferred, count: needs.count })
+    }
+
+    /// Allocates from the lists of this node. If they do not suffice, drains the node's caches and tries once more.
+    #[inline]
+    fn allocate_on(
+        &self,
+        allocator: &PageAllocator<'m, L>,
+        id: NodeId,
+        needs: &Needs,
+        purpose: Purpose,
+        drain_others: &mut impl FnMut(NodeId),
+    ) -> Option<Grant> {
+        let node = allocator.node(id)?;
+        let allocate = || node.allocate(needs, purpose, &allocator.spans);
+        let frame = match allocate() {
+            Ok(frame) => frame,
+            Err(0) => return None,
+            Err(held) => {
+                self.drain_caches(id, held, drain_others);
+                allocate().ok()?
+            }
+        };
+        let fell_back = id != purpose.wanted;
+        if fell_back && let Some(wanted) = allocator.node(purpose.wanted) {
+            wanted.count_foreign(needs.count);
+        }
+        Some(Grant { frame, count: needs.count, node: id, fell_back, cached: false })
     }
 
     /// Drains the node's caches, which hold `held` frames: this one, and then the others if they hold any.
@@ -153,4 +172,11 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
             drain_others(node);
         }
     }
+}
+
+/// Returns the preferred node if it is allowed, or else the first allowed one of its fallback order.
+#[cold]
+fn first_allowed(preferred: NodeId, fallback: &[NodeId], nodes: NodeSet) -> NodeId {
+    let mut choices = iter::once(preferred).chain(fallback.iter().copied());
+    choices.find(|id| nodes.contains(*id)).unwrap_or(preferred)
 }

@@ -1,30 +1,37 @@
 //! Output for people: values of the tables that the topology does not keep.
 use std::io::{self, Write};
 
-use acpi_tables::{Finding, SratDevice, SratEntry};
-use topology::{Inputs, NumaTopology};
+use acpi_tables::Finding;
+use topology::{Device, DeviceKind, Inputs, NumaTopology};
 
 use super::size::size;
 
-/// Writes the SRAT's devices and the MSCT's limits.
+/// Writes the SRAT's persistent memory and devices, and the MSCT's limits.
 pub fn show(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
-    show_devices(inputs, out)?;
+    show_persistent(topology, out)?;
+    show_devices(topology, out)?;
     show_limits(inputs, topology, out)
 }
 
-fn show_devices(inputs: &Inputs<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let device = |entry| match entry {
-        SratEntry::GenericInitiator(device) => Some(("initiator", device)),
-        SratEntry::GenericPort(device) => Some(("port", device)),
-        _ => None,
-    };
-    let entries = inputs.srat.iter().flat_map(|srat| srat.entries(&mut already_reported).collect::<Vec<_>>());
-    let devices: Vec<_> = entries.filter_map(device).filter(|(_, device)| device.enabled).collect();
-    if devices.is_empty() {
+fn show_persistent(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+    let ranges = topology.persistent_ranges();
+    if ranges.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nPersistent memory, from the SRAT\n")?;
+    ranges.iter().try_for_each(|range| writeln!(out, "  {range}, {}", size(range.range.len_bytes())))
+}
+
+fn show_devices(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+    if topology.devices().is_empty() {
         return Ok(());
     }
     writeln!(out, "\nGeneric initiators and ports, from the SRAT\n")?;
-    for (kind, SratDevice { handle, domain, .. }) in devices {
+    for Device { kind, domain, handle } in topology.devices() {
+        let kind = match kind {
+            DeviceKind::Initiator => "initiator",
+            DeviceKind::Port => "port",
+        };
         let handle = handle.map_or_else(|| "of an unknown kind".into(), |handle| handle.to_string());
         writeln!(out, "  {kind:<9}  domain {domain:>10}  {handle}")?;
     }

@@ -8,10 +8,10 @@ use topology::NumaTopology;
 /// The limit of a line in bytes. 128 nodes with distances, latency and bandwidth and 1024 CPUs take about 700 KiB.
 const LONGEST: usize = 1 << 24;
 
-/// Writes the findings, then the topology.
-pub fn show(findings: &[Finding], topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the findings, then the topology if it is known.
+pub fn show(findings: &[Finding], topology: Option<&NumaTopology>, out: &mut dyn Write) -> io::Result<()> {
     findings.iter().try_for_each(|finding| write(&FindingText::new(finding).event(), out))?;
-    write(&Event::of_tables(topology), out)
+    topology.map_or(Ok(()), |topology| write(&Event::of_tables(topology), out))
 }
 
 fn write(event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {

@@ -1,18 +1,21 @@
 //! Shows the topology that Proxima builds from a machine's firmware tables.
 mod acpidump;
+mod arm;
+mod content;
 mod extras;
 mod json;
 mod people;
 mod performance;
 mod size;
+mod source;
 mod tables;
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use acpi_tables::{Capped, Finding};
+use acpi_tables::{Action, Capped, Finding, Rule};
 use tables::Table;
 use topology::{Inputs, NumaTopology};
 
@@ -22,16 +25,18 @@ usage: cargo run -p topology --example show -- [--json] FILE...
 Shows the topology that Proxima builds for a machine: its nodes, their CPUs and memory,
 the distances, latency and bandwidth, and the faults in the tables.
 
-  FILE      raw tables, as in /sys/firmware/acpi/tables, or the text that acpidump
-            writes, with any number of tables. SRAT, SLIT, MADT (APIC), HMAT and MSCT
-            are read, other tables are skipped. Any of them may be missing, and their
-            order does not matter. Of two tables of a kind, the first is used
+  FILE      raw tables, as in /sys/firmware/acpi/tables, or the text that acpidump or
+            iasl -d writes, with any number of tables; a folder of such files; or - for
+            the standard input. Text may be quoted mail or UTF-16, and files may be
+            packed with gzip. SRAT, SLIT, MADT (APIC), HMAT and MSCT are read, other
+            tables are skipped. Any of them may be missing, and their order does not
+            matter. Of two tables of a kind, the first without a fault is used
   --json    output for programs: a line for each finding, then one for the topology
   --help    shows this text
 
-The exit status is 1 if a file cannot be read (the others are still shown) or if the
-output cannot be written, 2 if an option is unknown, and 0 otherwise, even if the tables
-have faults.
+The exit status is 1 if a file cannot be read or contains no table (the others are still
+shown), if no file contains a table that is read, or if the output cannot be written. It
+is 2 if an option is unknown, and 0 otherwise, even if the tables have faults.
 ";
 
 const UNREADABLE: u8 = 1;
@@ -39,7 +44,8 @@ const UNWRITABLE: u8 = 1;
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
-    run(std::env::args_os().skip(1), &mut io::stdout().lock(), &mut io::stderr().lock()).into()
+    let (input, out) = (&mut io::stdin().lock(), &mut io::stdout().lock());
+    run(std::env::args_os().skip(1), input, out, &mut io::stderr().lock()).into()
 }
 
 /// The action that the command line requests.
@@ -48,9 +54,10 @@ enum Request {
     Show { files: Vec<PathBuf>, json: bool },
 }
 
-/// Runs the program with these outputs and returns its exit status. Ignores failures to write complaints.
+/// Runs the program with this input and these outputs and returns its exit status. Ignores failures to write complaints.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
+    input: &mut dyn Read,
     out: &mut dyn Write,
     complaints: &mut dyn Write,
 ) -> u8 {
@@ -58,17 +65,14 @@ pub fn run(
         Ok(Request::Help) => (0, out.write_all(USAGE.as_bytes())),
         Ok(Request::Show { files, json }) => {
             let mut status = 0;
-            let mut tables = Vec::new();
-            for file in &files {
-                match std::fs::read(file) {
-                    Ok(bytes) => tables.extend(tables::read(file, bytes, complaints)),
-                    Err(error) => {
-                        status = UNREADABLE;
-                        let _ = writeln!(complaints, "show: {}: {error}", file.display());
-                    }
-                }
+            let tables = read(&files, input, &mut status, complaints);
+            if tables.iter().all(Table::is_skipped) {
+                complain_about_nothing(&tables, status, complaints);
+                (UNREADABLE, Ok(()))
+            } else {
+                let written = show(&tables, json, &mut status, out, complaints);
+                (status, written)
             }
-            (status, show(&tables, json, out, complaints))
         }
         Err(error) => {
             let _ = write!(complaints, "show: {error}\n\n{USAGE}");
@@ -82,6 +86,34 @@ pub fn run(
             UNWRITABLE
         }
         _ => status,
+    }
+}
+
+/// Returns the tables of all files. Sets the status if one cannot be read or contains no table.
+fn read(files: &[PathBuf], input: &mut dyn Read, status: &mut u8, complaints: &mut dyn Write) -> Vec<Table> {
+    let mut all = Vec::new();
+    for source in files.iter().flat_map(|file| source::read(file, input)) {
+        let file = source.file.clone();
+        match tables::read(source, complaints) {
+            Ok(tables) => all.extend(tables),
+            Err(error) => {
+                *status = UNREADABLE;
+                let _ = writeln!(complaints, "show: {}: {error}", file.display());
+            }
+        }
+    }
+    all
+}
+
+/// Complains that the tables say nothing about the machine, unless each file has its complaint already.
+fn complain_about_nothing(tables: &[Table], status: u8, complaints: &mut dyn Write) {
+    if status == 0 || !tables.is_empty() {
+        let signatures: Vec<_> = tables.iter().map(|table| table.signature().to_string()).collect();
+        let _ = writeln!(
+            complaints,
+            "show: none of the tables ({}) is an SRAT, SLIT, MADT (APIC), HMAT or MSCT",
+            signatures.join(", ")
+        );
     }
 }
 
@@ -99,7 +131,13 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexop
     Ok(if files.is_empty() { Request::Help } else { Request::Show { files, json } })
 }
 
-fn show(tables: &[Table], json: bool, out: &mut dyn Write, complaints: &mut dyn Write) -> io::Result<()> {
+fn show(
+    tables: &[Table],
+    json: bool,
+    status: &mut u8,
+    out: &mut dyn Write,
+    complaints: &mut dyn Write,
+) -> io::Result<()> {
     let mut reported = Vec::new();
     let mut findings = Capped::new(|finding: Finding| reported.push(finding));
     tables.iter().for_each(|table| table.check(&mut findings));
@@ -107,11 +145,25 @@ fn show(tables: &[Table], json: bool, out: &mut dyn Write, complaints: &mut dyn 
     let inputs = Inputs::from_tables(tables.iter().map(|table| &table.bytes[..]), &mut findings);
     let topology = Box::new(NumaTopology::build(&inputs, &mut findings));
     findings.finish();
+    // Without CPUs and memory, the tables that were refused may be those that describe them.
+    let is_unknown = topology.cpus().is_empty()
+        && topology.ranges().is_empty()
+        && reported
+            .iter()
+            .any(|finding| (finding.rule, finding.action) == (Rule::TableLength, Action::Refused));
+    let topology = (!is_unknown).then_some(&*topology);
+    if is_unknown {
+        *status = UNREADABLE;
+        let _ = writeln!(complaints, "show: the tables that can be read describe no CPU and no memory");
+    }
     if !json {
-        return people::show(tables, &reported, &inputs, &topology, out);
+        return people::show(tables, &reported, &inputs, topology, out);
     }
     for table in tables.iter().filter(|table| table.is_skipped()) {
         let _ = writeln!(complaints, "show: {}: {} is skipped", table.file.display(), table.signature());
     }
-    json::show(&reported, &topology, out)
+    if let Some(note) = arm::note(&inputs) {
+        let _ = writeln!(complaints, "show: {note}");
+    }
+    json::show(&reported, topology, out)
 }

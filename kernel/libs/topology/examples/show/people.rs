@@ -7,20 +7,24 @@ use units::NodeId;
 
 use super::size::size;
 use super::tables::Table;
-use super::{extras, performance};
+use super::{arm, extras, performance};
 
 const NONE: &str = "-";
 
-/// Writes all parts, each with a heading.
+/// Writes all parts, each with a heading. Those about the machine are left out if its topology is unknown.
 pub fn show(
     tables: &[Table],
     findings: &[Finding],
     inputs: &Inputs<'_>,
-    topology: &NumaTopology,
+    topology: Option<&NumaTopology>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     show_tables(tables, out)?;
     show_findings(findings, out)?;
+    if let Some(note) = arm::note(inputs) {
+        writeln!(out, "\n{note}")?;
+    }
+    let Some(topology) = topology else { return Ok(()) };
     show_nodes(topology, out)?;
     show_distances(topology, out)?;
     performance::show(inputs, topology, out)?;
@@ -49,16 +53,32 @@ fn show_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
 fn show_nodes(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
     let source = if topology.source() == Source::Srat { "from the SRAT" } else { "without a usable SRAT" };
     writeln!(out, "\nNodes, {source}\n")?;
-    writeln!(out, "  {:>4}  {:>10}  {:>12}  {:>18}  CPUs", "node", "domain", "memory", "from")?;
+    let heading = ["node", "domain", "memory", "from", "hot-pluggable"];
+    let [node, domain, memory, base, window] = heading;
+    writeln!(out, "  {node:>4}  {domain:>10}  {memory:>12}  {base:>18}  {window:>16}  CPUs")?;
     for node in topology.nodes() {
-        let has_memory = node.memory_size > 0;
-        let memory = if has_memory { format!("{} MiB", node.memory_mib()) } else { NONE.into() };
-        let base = if has_memory { format!("{:#x}", node.memory_base) } else { NONE.into() };
+        let size_of = |hot_pluggable| {
+            let ranges = topology.ranges_of(node.id).filter(|range| range.hot_pluggable == hot_pluggable);
+            ranges.map(|range| range.range.len_bytes()).sum()
+        };
+        let (memory, window) = (rounded(size_of(false)), rounded(size_of(true)));
+        let base = topology.ranges_of(node.id).find(|range| !range.hot_pluggable);
+        let base = base.map_or_else(|| NONE.into(), |range| format!("{:#x}", range.range.start.0));
         let cpus = topology.cpu_list(node.id).to_string();
         let cpus = if cpus.is_empty() { NONE } else { &cpus };
-        writeln!(out, "  {:>4}  {:>10}  {memory:>12}  {base:>18}  {cpus}", node.id, node.domain)?;
+        let (id, domain) = (node.id, node.domain);
+        writeln!(out, "  {id:>4}  {domain:>10}  {memory:>12}  {base:>18}  {window:>16}  {cpus}")?;
     }
     Ok(())
+}
+
+/// Returns a number of bytes in MiB, rounded to the nearest number. Sizes below 1 MiB are not rounded.
+fn rounded(bytes: u64) -> String {
+    match bytes {
+        0 => NONE.into(),
+        1..0x10_0000 => size(bytes),
+        _ => format!("{} MiB", (bytes >> 19).div_ceil(2)),
+    }
 }
 
 fn show_distances(topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {

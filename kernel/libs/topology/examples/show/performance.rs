@@ -1,9 +1,9 @@
 //! Output for people: latency, bandwidth, attachments and side caches from the HMAT.
 use std::io::{self, Write};
 
-use topology::{Inputs, Measure, NumaTopology, Performance};
+use topology::{Figure, Inputs, Measure, NumaTopology, Performance};
 
-/// Writes a table for each measure, then the initiators that memory is attached to, and the side caches.
+/// Writes a table for each measure, with a column for each node and each domain of ports, then the initiators that memory is attached to, and the side caches.
 pub fn show(inputs: &Inputs<'_>, topology: &NumaTopology, out: &mut dyn Write) -> io::Result<()> {
     let Some(performance) = topology.performance() else {
         let has_hmat = inputs.hmat.is_some();
@@ -34,16 +34,25 @@ fn show_measure(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let count = performance.initiators().len();
-    if !(0..count).any(|initiator| performance.knows(initiator, measure)) {
+    let of_port = |initiator, port| {
+        performance.reach_port(initiator, port).map_or(Figure::Unspecified, |reach| measure.of(reach))
+    };
+    let knows_port =
+        |initiator| performance.ports().iter().any(|&port| of_port(initiator, port) != Figure::Unspecified);
+    if !(0..count).any(|initiator| performance.knows(initiator, measure) || knows_port(initiator)) {
         return writeln!(out, "\n  {}: unspecified", measure.name());
     }
     write!(out, "\n  {}\n  {:>10}", measure.name(), "domain")?;
     topology.nodes().iter().try_for_each(|node| write!(out, " {:>7}", node.id))?;
+    performance.ports().iter().try_for_each(|port| write!(out, " {:>12}", format!("port {port}")))?;
     writeln!(out)?;
     for (index, initiator) in performance.initiators().iter().enumerate() {
         write!(out, "  {:>10}", initiator.domain)?;
         for figure in performance.figures(index, measure) {
             write!(out, " {:>7}", measure.display(figure).to_string())?;
+        }
+        for &port in performance.ports() {
+            write!(out, " {:>12}", measure.display(of_port(index, port)).to_string())?;
         }
         writeln!(out)?;
     }

@@ -1,13 +1,15 @@
 //! Reads tables from files of any content.
 use std::fmt::Display;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use acpi_tables::wire::{Rsdp, SdtHeader};
 use acpi_tables::{Finding, Findings, Signature, TableFault};
 use zerocopy::FromBytes;
 
-use super::acpidump;
+use super::acpidump::{self, DumpedTable};
+use super::content::{Content, decode};
+use super::source::{Source, error};
 
 /// The tables from which the topology is built.
 const READ: [Signature; 5] =
@@ -23,31 +25,58 @@ pub struct Table {
     name: Option<Signature>,
 }
 
-/// Returns the tables of a file: those of an acpidump text, or raw tables one after another.
+/// Returns the tables of a file: those of a text, or raw tables one after another. Writes a complaint about skipped parts.
 ///
-/// Writes a complaint about skipped parts.
-pub fn read(file: &Path, bytes: Vec<u8>, complaints: &mut dyn Write) -> Vec<Table> {
+/// # Errors
+/// The file cannot be read, or contains no table.
+pub fn read(source: Source, complaints: &mut dyn Write) -> io::Result<Vec<Table>> {
+    let Source { file, bytes } = source;
     let mut tables = Vec::new();
-    let mut skip = |what: &dyn Display| {
-        let _ = writeln!(complaints, "show: {}: {what} skipped", file.display());
+    let mut complain = |what: &dyn Display| {
+        let _ = writeln!(complaints, "show: {}: {what}", file.display());
     };
-    let chunks: Vec<_> = match acpidump::read(&bytes) {
-        Some(dump) => {
-            if dump.stray_lines > 0 {
-                skip(&format_args!("{} lines of bytes before the first heading are", dump.stray_lines));
-            }
-            dump.tables.into_iter().map(|(name, bytes)| (Some(name), bytes)).collect()
-        }
-        None => vec![(None, bytes)],
+    let chunks: Vec<_> = match decode(bytes?)? {
+        Content::Text(text) => dumped(&text, &mut complain)?,
+        Content::Bytes(bytes) => vec![(None, bytes)],
     };
     for (name, bytes) in chunks {
         let (parts, rest) = split(bytes);
-        tables.extend(parts.into_iter().map(|bytes| Table { file: file.to_path_buf(), bytes, name }));
+        tables.extend(parts.into_iter().map(|bytes| Table { file: file.clone(), bytes, name }));
         if let (1.., Some(last)) = (rest.len(), tables.last()) {
-            skip(&format_args!("{} bytes after the {} are", rest.len(), last.signature()));
+            complain(&format_args!("{} bytes after the {} are skipped", rest.len(), last.signature()));
         }
     }
-    tables
+    if tables.iter().any(|table| starts_table(&table.bytes) || table.is_root_pointer()) {
+        Ok(tables)
+    } else {
+        Err(error("it contains no ACPI table"))
+    }
+}
+
+/// Returns the names and bytes of a text's tables.
+fn dumped(
+    text: &str,
+    complain: &mut dyn FnMut(&dyn Display),
+) -> io::Result<Vec<(Option<Signature>, Vec<u8>)>> {
+    let dump = acpidump::read(text)
+        .ok_or_else(|| error("it is text, but neither the output of acpidump nor a listing of iasl -d"))?;
+    if dump.stray_lines > 0 {
+        let lines = dump.stray_lines;
+        complain(&format_args!("{lines} lines of bytes before the first heading are skipped"));
+    }
+    let mut chunks = Vec::new();
+    for DumpedTable { name, bytes, lines_after_gap } in dump.tables {
+        if lines_after_gap > 0 {
+            let signature = bytes.first_chunk().map(|&found| Signature(found)).or(name);
+            let of = signature.map_or_else(String::new, |signature| format!(" of the {signature}"));
+            let at = bytes.len();
+            complain(&format_args!(
+                "the line at {at:#x}{of} is missing or out of order; {lines_after_gap} lines after it are skipped"
+            ));
+        }
+        chunks.push((name, bytes));
+    }
+    Ok(chunks)
 }
 
 /// Splits bytes into tables that follow each other, and the rest. The first table may be any bytes.
@@ -99,12 +128,16 @@ impl Table {
         !READ.iter().any(|signature| self.bytes.starts_with(&signature.0))
     }
 
+    /// Returns true for the root pointer. acpidump lists it among the tables, but it has no table header.
+    fn is_root_pointer(&self) -> bool {
+        self.bytes.starts_with(&Rsdp::SIGNATURE)
+    }
+
     /// Reports faults of a table that no reader will check.
     pub fn check(&self, findings: &mut dyn Findings) {
         let signature = self.signature();
         let (length, needed) = (self.bytes.len(), size_of::<SdtHeader>());
-        // acpidump lists the root pointer among the tables. It has no table header.
-        if !self.is_skipped() || self.bytes.starts_with(&Rsdp::SIGNATURE) {
+        if !self.is_skipped() || self.is_root_pointer() {
             return;
         }
         if length < needed {

@@ -50,9 +50,10 @@ fn read_latencies(topology: &NumaTopology) -> Vec<Vec<Figure>> {
     figures(topology, |reach| reach.read_latency_ps)
 }
 
-/// Returns a matrix with one value, from domain 0 to domain 0.
+/// Returns a matrix with one value in nanoseconds or MB/s, from domain 0 to domain 0.
 pub(super) fn single(data_type: u8, value: u16) -> Vec<u8> {
-    latency_and_bandwidth(data_type, 1, &[0], &[0], &[value])
+    let unit = if data_type < ACCESS_BANDWIDTH { 1000 } else { 1 };
+    latency_and_bandwidth(data_type, unit, &[0], &[0], &[value])
 }
 
 fn reach_at_home(structures: &[Vec<u8>]) -> ([Figure; 4], Vec<Reported>) {
@@ -105,7 +106,7 @@ fn nodes_with_cpus_and_devices_are_initiators_and_get_the_values_of_their_rows()
 #[test]
 fn a_value_for_reads_or_writes_alone_precedes_a_value_for_both() {
     let structures = [single(ACCESS_LATENCY, 50), single(WRITE_LATENCY, 70), single(ACCESS_BANDWIDTH, 9)];
-    let expected = [Known(50), Known(70), Known(9), Known(9)];
+    let expected = [Known(50_000), Known(70_000), Known(9), Known(9)];
     for turned in [structures.to_vec(), structures.iter().rev().cloned().collect()] {
         assert_eq!(reach_at_home(&turned), (expected, Vec::new()));
     }
@@ -114,7 +115,7 @@ fn a_value_for_reads_or_writes_alone_precedes_a_value_for_both() {
 #[test]
 fn of_two_contradicting_values_the_worse_is_used_in_any_order() {
     for (data_type, values, worse) in [
-        (READ_LATENCY, [50, 70], Known(70)),
+        (READ_LATENCY, [50, 70], Known(70_000)),
         (READ_LATENCY, [50, 0xffff], Unreachable),
         (WRITE_BANDWIDTH, [50, 70], Known(50)),
         (WRITE_BANDWIDTH, [50, 0xffff], Unreachable),
@@ -138,9 +139,9 @@ fn a_value_for_some_transfers_yields_to_one_for_all_and_is_no_conflict() {
     others[8] = 1 << 5;
     let all = single(READ_LATENCY, 50);
     let (found, reported) = reach_at_home(&[some.clone(), others.clone(), all]);
-    assert_eq!((found[0], reported), (Known(50), Vec::new()));
+    assert_eq!((found[0], reported), (Known(50_000), Vec::new()));
     let (found, reported) = reach_at_home(&[some, others]);
-    assert_eq!((found[0], reported), (Known(90), Vec::new()));
+    assert_eq!((found[0], reported), (Known(90_000), Vec::new()));
 }
 
 #[test]
@@ -167,11 +168,11 @@ fn a_value_that_is_too_large_becomes_the_largest_figure() {
 fn domains_that_the_srat_does_not_name_are_reported_once_for_each_matrix() {
     // Domain 9 is an empty slot, which is ignored as an initiator but is known. Domain 8 is a node without CPUs.
     let values = [1; 24];
-    let matrix = latency_and_bandwidth(READ_LATENCY, 1, &[8, 9, 77, 0, 78, 79], &[0, 88, 9, 5], &values);
+    let matrix = latency_and_bandwidth(READ_LATENCY, 5000, &[8, 9, 77, 0, 78, 79], &[0, 88, 9, 5], &values);
     let (topology, reported) = build(&[matrix]);
     let (domain, initiator) = ((40, "hmat.domain", Dropped), (40, "hmat.initiator", Dropped));
     assert_eq!(reported, [domain, initiator, domain]);
-    assert_eq!(read_latencies(&topology)[0], [Known(1), Unspecified, Unspecified]);
+    assert_eq!(read_latencies(&topology)[0], [Known(5000), Unspecified, Unspecified]);
     assert_eq!(read_latencies(&topology)[1], [Unspecified; 3]);
 }
 
@@ -181,22 +182,22 @@ fn initiators_without_cpu_or_device_are_reported_once_for_each_matrix() {
         .entry(&cpu(0, 0))
         .entries([memory(0, MIB, 0), memory(MIB, MIB, 8)])
         .entry(&generic_port(DEVICE, ProximityDomain(6)));
-    let matrix = latency_and_bandwidth(READ_LATENCY, 1, &[6, 0, 8], &[0, 8], &[1, 2, 3, 4, 5, 6]);
+    let matrix = latency_and_bandwidth(READ_LATENCY, 1000, &[6, 0, 8], &[0, 8], &[1, 2, 3, 4, 5, 6]);
     let hmat = Some(TableBuilder::hmat(2).entry(&matrix[..]).build());
     let (topology, reported) = Machine { hmat, ..Machine::of(srat, cpus([0])) }.build();
     assert_eq!(reported, [(40, "hmat.initiator", Dropped)]);
-    assert_eq!(read_latencies(&topology), [[Known(3), Known(4)]]);
+    assert_eq!(read_latencies(&topology), [[Known(3000), Known(4000)]]);
 }
 
 #[test]
 fn a_short_matrix_costs_its_missing_values_and_huge_counts_cost_the_matrix() {
-    let short = latency_and_bandwidth(READ_LATENCY, 1, &[0, 1], &[0, 1], &[5, 6, 7]);
-    let mut huge = latency_and_bandwidth(WRITE_LATENCY, 1, &[0], &[0], &[5]);
+    let short = latency_and_bandwidth(READ_LATENCY, 1000, &[0, 1], &[0, 1], &[5, 6, 7]);
+    let mut huge = latency_and_bandwidth(WRITE_LATENCY, 1000, &[0], &[0], &[5]);
     huge[12..20].fill(0xff);
     let (topology, reported) = build(&[short, huge]);
     assert_eq!(reported.iter().map(|reported| reported.1).collect::<Vec<_>>(), ["hmat.matrix.size"; 2]);
     let rows = read_latencies(&topology);
-    assert_eq!((rows[0][1], rows[1][0], rows[1][1]), (Known(6), Known(7), Unspecified));
+    assert_eq!((rows[0][1], rows[1][0], rows[1][1]), (Known(6000), Known(7000), Unspecified));
 }
 
 #[test]
@@ -216,4 +217,83 @@ fn the_highest_number_of_nodes_has_all_values_and_further_devices_are_left_out()
     let performance = topology.performance().expect("an HMAT");
     let last = performance.between(node(127), node(127)).map(|reach| reach.read_latency_ps);
     assert_eq!(last, Some(Known(nodes * nodes)));
+}
+
+#[test]
+fn latencies_below_5_ns_are_read_in_tenths_of_nanoseconds_in_revision_1_and_reported_in_later_ones() {
+    for (revision, unit, value, expected, is_reported) in [
+        // 76 ns in tenths of nanoseconds, and in picoseconds as a real server has them.
+        (1, 1, 760, 76_000, true),
+        (1, 10, 76, 76_000, true),
+        (1, 100, 760, 76_000, false),
+        (1, 1, 4_999, 499_900, true),
+        (1, 1, 5_000, 5_000, false),
+        (2, 1, 760, 760, true),
+        (2, 1000, 5, 5_000, false),
+    ] {
+        // A smaller value in a matrix with a large enough one is read in the same unit.
+        let matrix = latency_and_bandwidth(0, unit, &[0], &[0, 1], &[1, value]);
+        let table = TableBuilder::hmat(revision).entry(&matrix[..]).build();
+        let machine = Machine { hmat: Some(table), ..Machine::two_nodes() };
+        let (topology, reported) = machine.build();
+        let reach = topology.performance().unwrap().reach(0, node(1)).unwrap();
+        assert_eq!(reach.read_latency_ps, Figure::Known(expected), "{revision} {unit} {value}");
+        let finding = (40, "hmat.unit", Repaired);
+        assert_eq!(reported, [finding][..usize::from(is_reported)], "{revision} {unit} {value}");
+    }
+    // Bandwidths have no such limit, and matrices without values have no largest one.
+    for (data_type, values) in [(3, [1, 2]), (0, [0, 0xffff])] {
+        let matrix = latency_and_bandwidth(data_type, 1, &[0], &[0, 1], &values);
+        let table = TableBuilder::hmat(1).entry(&matrix[..]).build();
+        assert_eq!(Machine { hmat: Some(table), ..Machine::two_nodes() }.build().1, []);
+    }
+}
+
+/// Returns the fallback order of node 0 of four nodes, whose distances are these and whose read latencies are those.
+fn fallback_of_first(slit: Option<&[u8]>, latencies: &[u16]) -> Vec<usize> {
+    let srat =
+        TableBuilder::srat(3).entry(&cpu(0, 0)).entries((0..4).map(|n| memory(u64::from(n) * MIB, MIB, n)));
+    let matrix = latency_and_bandwidth(READ_LATENCY, 1000, &[0], &[0, 1, 2, 3], latencies);
+    let machine = Machine {
+        slit: slit.map(|row| TableBuilder::slit(4, &row.repeat(4)).build()),
+        hmat: Some(TableBuilder::hmat(2).entry(&matrix[..]).build()),
+        ..Machine::of(srat, cpus([0]))
+    };
+    let (topology, _) = machine.build();
+    check(&topology, &[]);
+    topology.fallback(node(0)).iter().map(|node| node.index()).collect()
+}
+
+#[test]
+fn latency_breaks_ties_of_distances() {
+    // Without a SLIT, or with equal distances.
+    for slit in [None, Some(&[10, 20, 20, 20][..])] {
+        assert_eq!(fallback_of_first(slit, &[80, 300, 100, 200]), [0, 2, 3, 1]);
+        assert_eq!(fallback_of_first(slit, &[80, 100, 100, 100]), [0, 1, 2, 3], "equal latencies");
+        assert_eq!(fallback_of_first(slit, &[80, 0, 0xffff, 100]), [0, 3, 1, 2], "unknown, unreachable");
+        assert_eq!(fallback_of_first(slit, &[900, 800, 100, 200]), [0, 2, 3, 1], "the node itself is first");
+    }
+    // Distances have precedence.
+    assert_eq!(fallback_of_first(Some(&[10, 20, 30, 20]), &[80, 300, 100, 200]), [0, 3, 1, 2]);
+}
+
+#[test]
+fn values_for_generic_ports_are_kept_for_each_initiator() {
+    let port = |domain| generic_port(DEVICE, ProximityDomain(domain));
+    // Domain 1 is a node and has a port. Domain 7 has two ports of one domain.
+    let srat = TableBuilder::srat(3)
+        .entry(&cpu(0, 0))
+        .entries([memory(0, MIB, 0), memory(MIB, MIB, 1)])
+        .entries([port(7), port(1), port(7)]);
+    let matrix = latency_and_bandwidth(READ_LATENCY, 1000, &[0], &[0, 1, 7, 9], &[80, 90, 250, 1]);
+    let hmat = Some(TableBuilder::hmat(2).entry(&matrix[..]).build());
+    let (topology, reported) = Machine { hmat, ..Machine::of(srat, cpus([0])) }.build();
+    assert_eq!(reported, [(40, "hmat.domain", Dropped)]);
+    let performance = topology.performance().unwrap();
+    assert_eq!(performance.ports(), [ProximityDomain(1), ProximityDomain(7)]);
+    let latency =
+        |domain| performance.reach_port(0, ProximityDomain(domain)).map(|reach| reach.read_latency_ps);
+    assert_eq!([latency(1), latency(7), latency(9)], [Some(Known(90_000)), Some(Known(250_000)), None]);
+    assert_eq!(read_latencies(&topology), [[Known(80_000), Known(90_000)]]);
+    assert_eq!(performance.reach_port(1, ProximityDomain(7)), None);
 }

@@ -1,12 +1,12 @@
 //! Tests of attachments, side caches and MSCT limits in the topology.
 use acpi_tables::Action::{Dropped, Repaired};
-use acpi_tables::builder::{TableBuilder, attachment, msct_domains, side_cache};
+use acpi_tables::builder::{TableBuilder, attachment, side_cache};
 use std::vec::Vec;
-use units::{PhysAddr, ProximityDomain};
+use units::ProximityDomain;
 
 use super::hmat::build;
 use super::machine::*;
-use crate::{Limits, MAX_SIDE_CACHES, SideCache};
+use crate::{MAX_SIDE_CACHES, SideCache};
 
 pub(super) fn attach(memory: u32, initiator: u32) -> Vec<u8> {
     let entry = attachment(ProximityDomain(memory), Some(ProximityDomain(initiator)));
@@ -58,13 +58,13 @@ fn side_caches_are_kept_by_node_and_level() {
 }
 
 #[test]
-fn a_side_cache_with_an_invalid_level_or_domain_or_a_second_one_is_dropped() {
+fn a_side_cache_without_bytes_or_with_an_invalid_level_or_domain_or_a_second_one_is_dropped() {
     let caches = |structures: &[Vec<u8>]| {
         let (topology, reported) = build(structures);
         let rules = reported.iter().map(|reported| (reported.1, reported.2)).collect::<Vec<_>>();
         (topology.performance().expect("an HMAT").side_caches().to_vec(), rules)
     };
-    for wrong in [cache(0, 5, 1, 0), cache(0, 5, 1, 2), cache(0, 5, 0, 1)] {
+    for wrong in [cache(0, 5, 1, 0), cache(0, 5, 1, 2), cache(0, 5, 0, 1), cache(0, 0, 1, 1)] {
         assert_eq!(caches(&[wrong]), (Vec::new(), [("hmat.cache", Dropped)].to_vec()));
     }
     assert_eq!(caches(&[cache(77, 5, 1, 1)]), (Vec::new(), [("hmat.domain", Dropped)].to_vec()));
@@ -91,15 +91,4 @@ fn of_too_many_side_caches_the_lowest_are_kept_in_any_order() {
     assert_eq!(kept.last().map(|cache| (cache.node, cache.level)), Some((node(17), 1)));
     caches.reverse();
     assert_eq!(build(&caches), kept);
-}
-
-#[test]
-fn the_limits_of_an_msct_are_kept_and_influence_nothing() {
-    let msct = TableBuilder::msct(4, 2, 0xffff_ffff).entry(&msct_domains(3, 2, 1, 1)).build();
-    let machine = Machine { msct: Some(msct), ..Machine::two_nodes() };
-    let (topology, reported) = machine.build();
-    let limits = Limits { domains: 4, clock_domains: 2, address: PhysAddr(0xffff_ffff) };
-    assert_eq!((topology.limits(), reported), (Some(limits), [(56, "msct.domains", Dropped)].to_vec()));
-    assert_eq!(topology.nodes(), Machine::two_nodes().build().0.nodes());
-    assert_eq!(Machine::two_nodes().build().0.limits(), None);
 }

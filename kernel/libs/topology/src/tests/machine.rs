@@ -9,7 +9,7 @@ use std::vec::Vec;
 use units::{ApicId, NodeId, PhysRange, ProximityDomain};
 
 pub use crate::invariants::check;
-use crate::{Inputs, NumaMode, NumaTopology};
+use crate::{ApicMode, Inputs, NumaMode, NumaTopology};
 
 pub const MIB: u64 = 1 << 20;
 
@@ -25,7 +25,10 @@ pub struct Machine {
     pub hmat: Option<Vec<u8>>,
     pub msct: Option<Vec<u8>>,
     pub ram: Vec<PhysRange>,
+    /// Memory that the memory map lists, but not as RAM.
+    pub reserved: Vec<PhysRange>,
     pub boot_cpu: Option<ApicId>,
+    pub apic_mode: ApicMode,
     pub numa: NumaMode,
 }
 
@@ -55,11 +58,24 @@ impl Machine {
         Self { ram: ram.iter().map(|&(start, end)| PhysRange::new(start, end)).collect(), ..self }
     }
 
+    /// Returns all memory that the memory map lists, in ascending order, with adjacent ranges merged.
+    fn known(&self) -> Vec<PhysRange> {
+        let mut known: Vec<PhysRange> = self.ram.iter().chain(&self.reserved).copied().collect();
+        known.sort_by_key(|range| range.start);
+        known.dedup_by(|next, range| {
+            let touches = next.start <= range.end;
+            range.end = if touches { range.end.max(next.end) } else { range.end };
+            touches
+        });
+        known
+    }
+
     /// Returns the topology and all findings, including those of the tables.
     pub fn build(&self) -> (Box<NumaTopology>, Vec<Reported>) {
         let mut reported = Vec::new();
         let mut findings =
             |finding: Finding| reported.push((finding.offset, finding.rule.id(), finding.action));
+        let known = self.known();
         let inputs = Inputs {
             srat: find_srat(self.srat.as_deref(), &mut findings),
             slit: find_slit(self.slit.as_deref(), &mut findings),
@@ -67,7 +83,9 @@ impl Machine {
             hmat: find_hmat(self.hmat.as_deref(), &mut findings),
             msct: find_msct(self.msct.as_deref(), &mut findings),
             ram: &self.ram,
+            known: &known,
             boot_cpu: self.boot_cpu,
+            apic_mode: self.apic_mode,
             numa: self.numa,
         };
         let mut topology = Box::new(NumaTopology::EMPTY);

@@ -3,6 +3,7 @@ use acpi_tables::Action::{Dropped, Repaired};
 use acpi_tables::builder::TableBuilder;
 use acpi_tables::wire::SratMemoryAffinity;
 use std::vec::Vec;
+use units::PhysRange;
 
 use super::machine::*;
 
@@ -127,6 +128,26 @@ fn a_range_without_ram_is_dropped_and_others_are_not_cut_to_the_ram() {
 }
 
 #[test]
+fn a_range_that_the_memory_map_reserves_is_no_memory_and_no_finding() {
+    // SGX enclave memory is in the SRAT, and reserved in the memory map.
+    let entries = [memory(0, 2 * MIB, 0), memory(8 * MIB, MIB, 0), memory(9 * MIB, 2 * MIB, 1)];
+    let srat = TableBuilder::srat(3).entry(&cpu(0, 0)).entries(entries);
+    let mut machine = Machine::of(srat, cpus([0])).with_ram(&[(0, 2 * MIB)]);
+    for (reserved, rules) in [
+        (&[PhysRange::new(8 * MIB, 11 * MIB)][..], &[][..]),
+        (&[PhysRange::new(8 * MIB, 9 * MIB), PhysRange::new(9 * MIB, 11 * MIB)], &[]),
+        (&[PhysRange::new(8 * MIB, 11 * MIB - 1)], &[(152, "srat.memory.no-ram", Dropped)]),
+        (&[PhysRange::new(8 * MIB + 1, 11 * MIB)], &[(112, "srat.memory.no-ram", Dropped)]),
+    ] {
+        machine.reserved = reserved.to_vec();
+        let (topology, reported) = machine.build();
+        check(&topology, &machine.ram);
+        assert_eq!((ranges(&topology), domains(&topology)), ([(0, 2 * MIB, 0)].to_vec(), [0].to_vec()));
+        assert_eq!(reported, rules);
+    }
+}
+
+#[test]
 fn hot_pluggable_ranges_are_cut_to_the_ram() {
     let entries = [memory(0, MIB, 0), memory_with(HOT, 2 * MIB, 8 * MIB, 1)];
     let (ranges, reported) = read(&entries, &[(0, MIB), (3 * MIB, 4 * MIB), (5 * MIB, 11 * MIB)]);
@@ -153,10 +174,33 @@ fn present_memory_precedes_hot_pluggable_memory_at_the_same_address() {
 }
 
 #[test]
-fn disabled_and_persistent_ranges_are_ignored_without_a_finding() {
+fn ram_that_is_present_stays_with_its_domain_where_a_hot_pluggable_window_starts_inside_it() {
+    // A window of domain 1 starts inside the RAM of domain 0, and has RAM of domain 1 inside it.
+    let window = memory_with(HOT, 2 * MIB, 16 * MIB, 1);
+    let entries = [memory(0, 3 * MIB, 0), window, memory(3 * MIB, MIB, 1)];
+    for (entries, conflict) in [(entries, 72), ([entries[2], entries[1], entries[0]], 152)] {
+        let (ranges, reported) = read(&entries, &[(0, 4 * MIB)]);
+        assert_eq!(ranges, [(0, 3 * MIB, 0), (3 * MIB, 4 * MIB, 1)]);
+        let overlap = if conflict == 72 { 152 } else { 72 };
+        let expected =
+            [(conflict, "srat.memory.conflict", Repaired), (overlap, "srat.memory.overlap", Repaired)];
+        assert_eq!(reported, expected);
+    }
+}
+
+#[test]
+fn a_window_keeps_the_ram_that_no_other_range_covers() {
+    let entries = [memory_with(HOT, 0, 8 * MIB, 1), memory(2 * MIB, MIB, 0), memory(4 * MIB, MIB, 0)];
+    let (ranges, _) = read(&entries, &[(0, 8 * MIB)]);
+    let expected = [(0, 2, 1), (2, 3, 0), (3, 4, 1), (4, 5, 0), (5, 8, 1)]
+        .map(|(start, end, node)| (start * MIB, end * MIB, node));
+    assert_eq!(ranges, expected);
+}
+
+#[test]
+fn disabled_ranges_are_ignored_without_a_finding() {
     let mut disabled = memory(2 * MIB, 1, 1);
     disabled.flags = 0.into();
-    let persistent = memory_with(SratMemoryAffinity::NON_VOLATILE, MIB, MIB, 1);
-    let (ranges, reported) = read(&[memory(0, MIB, 0), persistent, disabled], &[]);
+    let (ranges, reported) = read(&[memory(0, MIB, 0), disabled], &[]);
     assert_eq!((ranges, reported), ([(0, MIB, 0)].to_vec(), [].to_vec()));
 }

@@ -9,6 +9,7 @@ pub struct Slab {
     pub frames: u64,
     pub domain: u32,
     pub hot_pluggable: bool,
+    pub persistent: bool,
 }
 
 /// Returns the domain of each of the first `count` frames, or `None` for a frame without a domain.
@@ -19,15 +20,27 @@ pub fn owners(slabs: &[Slab], ram: &[PhysRange], count: u64) -> Vec<Option<u32>>
     };
     let useful: Vec<&Slab> = slabs
         .iter()
+        .filter(|slab| !(ram.is_empty() && slab.persistent))
         .filter(|slab| ram.is_empty() || (slab.start..slab.start + slab.frames).any(is_ram))
         .collect();
     let winner = |frame: u64| {
         let covers = |slab: &&&Slab| (slab.start..slab.start + slab.frames).contains(&frame);
         let candidates = useful.iter().filter(covers);
-        // Precedence: the later start, the shorter range, not hot-pluggable, the lower domain.
+        // Precedence: present for certain, the later start, the shorter range, not hot-pluggable, not persistent, the lower
+        // domain.
+        let is_window = |slab: &Slab| slab.hot_pluggable || slab.persistent;
         candidates
-            .min_by_key(|slab| (u64::MAX - slab.start, slab.frames, slab.hot_pluggable, slab.domain))
-            .filter(|slab| !slab.hot_pluggable || ram.is_empty() || is_ram(frame))
+            .min_by_key(|slab| {
+                (
+                    is_window(slab),
+                    u64::MAX - slab.start,
+                    slab.frames,
+                    slab.hot_pluggable,
+                    slab.persistent,
+                    slab.domain,
+                )
+            })
+            .filter(|slab| !is_window(slab) || ram.is_empty() || is_ram(frame))
             .map(|slab| slab.domain)
     };
     let mut owners: Vec<Option<u32>> = (0..count).map(winner).collect();

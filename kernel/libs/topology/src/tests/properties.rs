@@ -22,18 +22,25 @@ fn ram() -> impl Strategy<Value = Vec<PhysRange>> {
 }
 
 fn slabs() -> impl Strategy<Value = Vec<Slab>> {
-    let slab = (0..FRAMES, 1..FRAMES / 2, 0..5_u32, any::<bool>());
+    let slab = (0..FRAMES, 1..FRAMES / 2, 0..5_u32, any::<bool>(), prop::bool::weighted(0.2));
     prop::collection::vec(slab, 0..10).prop_map(|slabs| {
         slabs
             .into_iter()
-            .map(|(start, frames, domain, hot_pluggable)| Slab { start, frames, domain, hot_pluggable })
+            .map(|(start, frames, domain, hot_pluggable, persistent)| Slab {
+                start,
+                frames,
+                domain,
+                hot_pluggable,
+                persistent,
+            })
             .collect()
     })
 }
 
 fn entry(slab: &Slab) -> SratMemoryAffinity {
-    let flags = if slab.hot_pluggable { SratMemoryAffinity::HOT_PLUGGABLE } else { 0 };
-    memory_with(flags, slab.start * FRAME_SIZE, slab.frames * FRAME_SIZE, slab.domain)
+    let hot = if slab.hot_pluggable { SratMemoryAffinity::HOT_PLUGGABLE } else { 0 };
+    let persistent = if slab.persistent { SratMemoryAffinity::NON_VOLATILE } else { 0 };
+    memory_with(hot | persistent, slab.start * FRAME_SIZE, slab.frames * FRAME_SIZE, slab.domain)
 }
 
 /// A machine with correct tables: ascending domains, each with CPUs and ranges of its own.

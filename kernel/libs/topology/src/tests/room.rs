@@ -96,7 +96,7 @@ fn copies_of_a_range_take_no_room() {
     let hot = acpi_tables::wire::SratMemoryAffinity::HOT_PLUGGABLE;
     let entries = [memory(0, MIB, 0), memory(0, MIB, 1), memory_with(hot, 0, MIB, 0), memory(0, MIB, 1)];
     let (_, reported) = both_ways(&entries, &[(0, MIB)]);
-    assert_eq!((count(&reported, "srat.memory.overlap"), count(&reported, "srat.memory.conflict")), (1, 2));
+    assert_eq!((count(&reported, "srat.memory.overlap"), count(&reported, "srat.memory.conflict")), (2, 1));
 }
 
 #[test]

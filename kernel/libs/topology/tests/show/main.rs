@@ -9,12 +9,14 @@ mod performance;
 #[allow(dead_code, reason = "the tests call `run`, not `main`")]
 mod show;
 mod support;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use acpi_tables::builder::{TableBuilder, extended_rsdp, local_apic, memory_affinity, rsdp};
+use acpi_tables::wire::SratMemoryAffinity;
 use serde_json::{Value, json};
 use support::{Folder, dump, events, events_of, madt, run, slit, srat};
 use units::ProximityDomain;
@@ -28,13 +30,13 @@ fn the_topology_event_keeps_the_contract_with_slots_marked_and_no_pages() {
     assert_eq!(rules, [""; 0]);
     let memory = |base: u64| json!({"base": base << 20, "length": 256 << 20});
     let slot = json!({"base": 512 << 20, "length": 256 << 20, "hotplug": true});
-    let node = |id: u32, domain: u32, cpus: [u32; 2], memory: Value| json!({"id": id, "domain": domain, "cpus": cpus, "memory": memory, "pages_total": 0, "pages_free": 0});
+    let node = |id: u32, domain: u32, cpus: [u32; 2], apic_ids: [u32; 2], memory: Value| json!({"id": id, "domain": domain, "cpus": cpus, "apic_ids": apic_ids, "memory": memory, "pages_total": 0, "pages_free": 0});
     assert_eq!(
         topology,
         json!({
             "event": "topology",
             "source": "srat",
-            "nodes": [node(0, 0, [1, 2], json!([memory(0)])), node(1, 7, [0, 3], json!([memory(256), slot]))],
+            "nodes": [node(0, 0, [1, 2], [0, 1], json!([memory(0)])), node(1, 7, [0, 3], [2, 3], json!([memory(256), slot]))],
             "distances": [[10, 31], [20, 10]],
             "fallback": [[0, 1], [1, 0]],
         })
@@ -83,6 +85,8 @@ fn an_acpidump_with_a_missing_line_gives_a_table_that_ends_there() {
     let text: String = dump(&srat()).split_inclusive('\n').filter(|line| !line.contains("0080:")).collect();
     let shown = run([folder.file("dump", text)]);
     assert!(shown.out.contains("says 264 bytes, but only 128 can be read"), "{}", shown.out);
+    let complaint = "the line at 0x80 of the SRAT is missing or out of order; 8 lines after it are skipped\n";
+    assert!(shown.complaints.ends_with(complaint), "{}", shown.complaints);
 }
 
 #[test]
@@ -98,44 +102,80 @@ fn any_subset_of_the_tables_gives_a_topology() {
     let (rules, topology) = events(&[slit]);
     assert_eq!(
         (rules, &topology["source"], &topology["distances"]),
-        (vec![], &json!("none"), &json!([[10]]))
+        (vec!["slit.srat".into()], &json!("none"), &json!([[10]]))
     );
 }
 
 #[test]
-fn any_file_gives_a_node_and_findings() {
+fn a_file_without_a_table_is_named_and_shown_as_no_machine() {
     let folder = Folder::new("any");
+    for (name, bytes, complaint) in [
+        ("empty", Vec::new(), "it contains no ACPI table"),
+        ("letter", b"S".to_vec(), "it is text, but neither"),
+        ("signature", b"SRAT".to_vec(), "it is text, but neither"),
+        ("cut", srat()[..35].to_vec(), "it contains no ACPI table"),
+        ("noise", vec![0xa5; 1000], "it is text, but neither"),
+        ("zeros", vec![0; 1000], "it contains no ACPI table"),
+        (
+            "prose",
+            b"It is a truth universally acknowledged, that a single man".to_vec(),
+            "it is text, but neither",
+        ),
+        ("heading", b"SRAT @ 0x0\n".to_vec(), "it contains no ACPI table"),
+        (
+            "heading-and-noise",
+            b"SRAT @ 0x0\n zzz: \n 0000: GG\n-1: 00\n :\n".to_vec(),
+            "it contains no ACPI table",
+        ),
+    ] {
+        let file = folder.file(name, bytes);
+        for options in [&[][..], &["--json"]] {
+            let arguments = options.iter().map(OsString::from).chain([file.clone().into()]);
+            let shown = run(arguments);
+            assert_eq!((shown.status, &shown.out[..]), (1, ""), "{name}");
+            assert!(shown.complaints.contains(complaint), "{name}: {}", shown.complaints);
+            assert_eq!(shown.complaints.lines().count(), 1, "{name}: {}", shown.complaints);
+        }
+        // The other files are still shown.
+        let shown = run([file, folder.file("srat", srat())]);
+        assert!(shown.status == 1 && shown.out.contains("Nodes, from the SRAT"), "{name}");
+    }
+}
+
+#[test]
+fn a_table_that_is_refused_is_not_shown_as_an_empty_machine() {
+    let folder = Folder::new("refused");
+    let file = folder.file("srat", &srat()[..40]);
+    let shown = run([file.clone()]);
+    assert!(shown.out.contains("[table.length, refused]"), "{}", shown.out);
+    assert!(!shown.out.contains("Nodes") && !shown.out.contains("Machine"), "{}", shown.out);
+    assert_eq!((shown.status, shown.complaints.lines().count()), (1, 1));
+    let json = run([OsString::from("--json"), file.into()]);
+    assert!(json.status == 1 && !json.out.contains("topology"), "{}", json.out);
+    // Correct tables without CPUs and memory are shown.
+    let (rules, topology) = events(&[folder.file("empty-srat", TableBuilder::srat(3).build())]);
+    assert_eq!((rules, topology["nodes"].as_array().map(Vec::len)), (vec!["srat.empty".into()], Some(1)));
+}
+
+#[test]
+fn tables_that_say_nothing_about_the_topology_are_named() {
+    let folder = Folder::new("other");
     let other = |signature: &[u8; 4]| {
         let mut table = madt();
         table[..4].copy_from_slice(signature);
-        table
+        folder.file(&String::from_utf8_lossy(signature), table)
     };
-    for (name, bytes, rule) in [
-        ("empty", Vec::new(), "table.length"),
-        ("letter", b"S".to_vec(), "table.length"),
-        ("signature", b"SRAT".to_vec(), "table.length"),
-        ("cut", b"DSDT and no more".to_vec(), "table.length"),
-        ("noise", vec![0xa5; 1000], "table.signature"),
-        ("zeros", vec![0; 1000], "table.signature"),
-        ("prose", b"It is a truth universally acknowledged, that a single man".to_vec(), "table.signature"),
-        ("heading", b"SRAT @ 0x0\n".to_vec(), "table.length"),
-        ("heading-and-noise", b"SRAT @ 0x0\n zzz: \n 0000: GG\n-1: 00\n :\n".to_vec(), "table.length"),
-        ("empty-srat", TableBuilder::srat(3).build(), "srat.empty"),
-    ] {
-        let file = folder.file(name, bytes);
-        let (rules, topology) = events(std::slice::from_ref(&file));
-        assert_eq!(rules, [rule], "{name}");
-        assert_eq!(topology["nodes"].as_array().map(Vec::len), Some(1), "{name}");
-        let shown = run([file]);
-        assert_eq!(shown.status, 0);
-        assert!(shown.out.contains(&format!("[{rule}, refused]")), "{name}:\n{}", shown.out);
-    }
-    for signature in [b"DSDT", b"ASF!", b"____"] {
-        let (rules, _) = events(&[folder.file("other", other(signature))]);
-        assert_eq!(rules, [""; 0], "a table with another signature is no finding");
-    }
-    let dsdt = folder.file("dsdt", other(b"DSDT"));
-    let shown = run([OsString::from("--json"), dsdt.into()]);
+    let files = [other(b"DSDT"), other(b"ASF!"), other(b"____")];
+    let shown = run(files.clone());
+    assert_eq!((shown.status, &shown.out[..]), (1, ""));
+    let complaint =
+        "show: none of the tables (DSDT, ASF!, ____) is an SRAT, SLIT, MADT (APIC), HMAT or MSCT\n";
+    assert_eq!(shown.complaints, complaint);
+    // Beside an SRAT they are skipped, which is no finding.
+    let [dsdt, asf, other] = files;
+    let (rules, _) = events(&[dsdt.clone(), asf, other, folder.file("srat", srat())]);
+    assert_eq!(rules, [""; 0]);
+    let shown = run([OsString::from("--json"), dsdt.into(), folder.file("srat", srat()).into()]);
     assert!(shown.complaints.contains("DSDT is skipped"), "{}", shown.complaints);
 }
 
@@ -164,7 +204,9 @@ fn of_two_tables_of_a_kind_the_first_is_used() {
 fn a_file_that_cannot_be_read_is_named_and_the_others_are_shown() {
     let folder = Folder::new("missing");
     let missing = folder.0.join("nowhere");
-    for unreadable in [missing, folder.0.clone()] {
+    let empty = folder.0.join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    for unreadable in [missing, empty] {
         let shown =
             run([OsString::from("--json"), unreadable.clone().into(), folder.file("a", srat()).into()]);
         assert_eq!(shown.status, 1);
@@ -183,13 +225,63 @@ fn people_see_tables_findings_nodes_distances_and_a_tree() {
     for line in [
         "SRAT at 0x9: the table's bytes add up to ",
         "Nodes, from the SRAT",
-        "     1           7       512 MiB          0x10000000  2-3\n",
+        "  node      domain        memory                from     hot-pluggable  CPUs\n",
+        "     0           0       256 MiB                 0x0                 -  0-1\n",
+        "     1           7       256 MiB          0x10000000           256 MiB  2-3\n",
         "     0  10  31\n     1  20  10\n",
         "  ├─ node 0 (proximity domain 0)\n  │  ├─ CPU 0-1 (APIC 0-1)\n",
         "     ├─ [mem 0x0000000020000000-0x000000002fffffff] 256 MiB, hot-pluggable\n     └─ memory from node 1 0\n",
     ] {
         assert!(shown.out.contains(line), "{line:?} is not in\n{}", shown.out);
     }
+}
+
+#[test]
+fn small_sizes_are_not_rounded_and_windows_are_no_memory() {
+    let folder = Folder::new("sizes");
+    let mut window = memory_affinity(1 << 40, 512 << 30, ProximityDomain(2));
+    window.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::HOT_PLUGGABLE).into();
+    let srat = TableBuilder::srat(3)
+        .entries([
+            memory_affinity(0, 640 << 10, ProximityDomain(0)),
+            memory_affinity(1 << 20, 4096, ProximityDomain(1)),
+        ])
+        .entries([memory_affinity(2 << 20, 0x12_3000, ProximityDomain(1)), window]);
+    let shown = run([folder.file("srat", srat.build())]).out;
+    for line in [
+        "     0           0       640 KiB                 0x0                 -  -\n",
+        "     1           1         1 MiB            0x100000                 -  -\n",
+        "     2           2             -                   -        524288 MiB  -\n",
+    ] {
+        assert!(shown.contains(line), "{line:?} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn arm_machines_are_recognised() {
+    let folder = Folder::new("arm");
+    let mut gicc = [0_u8; 82];
+    (gicc[0], gicc[1]) = (11, 82);
+    let mut affinity = [0_u8; 18];
+    (affinity[0], affinity[1]) = (3, 18);
+    let madt = folder.file("APIC", TableBuilder::madt().entries([gicc; 4]).build());
+    let srat =
+        TableBuilder::srat(3).entries([affinity; 4]).entry(&memory_affinity(0, 1 << 30, ProximityDomain(0)));
+    let srat = folder.file("SRAT", srat.build());
+    let note = |counts| {
+        format!("An Arm machine: its CPUs ({counts}) are not shown, because Proxima runs on x86-64\n")
+    };
+    for (files, counts) in [
+        (vec![madt.clone(), srat.clone()], "4 in the MADT, 4 in the SRAT"),
+        (vec![srat], "4 in the SRAT"),
+        (vec![madt], "4 in the MADT"),
+    ] {
+        let shown = run(&files);
+        assert!(shown.out.contains(&note(counts)), "{}", shown.out);
+        let json = run([OsString::from("--json")].into_iter().chain(files.into_iter().map(OsString::from)));
+        assert_eq!((json.status, json.complaints), (0, format!("show: {}", note(counts))));
+    }
+    assert!(!run([folder.file("x86", support::srat())]).out.contains("Arm"));
 }
 
 #[test]

@@ -37,12 +37,12 @@ fn complaints_that_cannot_be_written_cost_neither_the_output_nor_the_status() {
         assert!(expected.out.contains("\"event\":\"topology\""), "{}", expected.out);
         for kind in [ErrorKind::BrokenPipe, ErrorKind::StorageFull] {
             let mut out = Vec::new();
-            let status = show::run(arguments.clone(), &mut out, &mut Failing(kind));
+            let status = show::run(arguments.clone(), &mut io::empty(), &mut out, &mut Failing(kind));
             assert_eq!((status, out), (u8::from(with_missing), expected.out.clone().into_bytes()));
         }
     }
     let misused = ["--jsno"].map(OsString::from);
-    assert_eq!(show::run(misused, &mut Vec::new(), &mut Failing(ErrorKind::BrokenPipe)), 2);
+    assert_eq!(show::run(misused, &mut io::empty(), &mut Vec::new(), &mut Failing(ErrorKind::BrokenPipe)), 2);
 }
 
 #[test]
@@ -51,7 +51,12 @@ fn a_reader_that_stops_early_does_not_change_the_status() {
     for with_missing in [false, true] {
         let arguments = arguments(&folder, with_missing);
         let mut complaints = Vec::new();
-        let status = show::run(arguments.clone(), &mut Failing(ErrorKind::BrokenPipe), &mut complaints);
+        let status = show::run(
+            arguments.clone(),
+            &mut io::empty(),
+            &mut Failing(ErrorKind::BrokenPipe),
+            &mut complaints,
+        );
         assert_eq!((status, complaints), (u8::from(with_missing), run(arguments).complaints.into_bytes()));
     }
 }
@@ -61,7 +66,8 @@ fn output_that_cannot_be_written_causes_a_complaint() {
     let folder = Folder::new("full");
     for arguments in [arguments(&folder, false), ["--help"].map(OsString::from).to_vec()] {
         let mut complaints = Vec::new();
-        let status = show::run(arguments, &mut Failing(ErrorKind::StorageFull), &mut complaints);
+        let status =
+            show::run(arguments, &mut io::empty(), &mut Failing(ErrorKind::StorageFull), &mut complaints);
         assert_eq!(status, 1);
         assert!(String::from_utf8_lossy(&complaints).contains("cannot be written"));
     }

@@ -7,6 +7,7 @@ use acpi_tables::builder::{
     TableBuilder, attachment, generic_initiator, generic_port, latency_and_bandwidth, memory_affinity,
     msct_domains, side_cache, x2apic_affinity,
 };
+use acpi_tables::wire::SratMemoryAffinity;
 use serde_json::{Value, json};
 use units::{ApicId, ProximityDomain};
 
@@ -32,9 +33,11 @@ fn srat() -> Vec<u8> {
 
 fn hmat() -> Vec<u8> {
     let domains = [0, 7];
+    // Domain 6 has only a port.
+    let latencies = [1600, 2601, 3000, 0, UNREACHABLE, 0];
     TableBuilder::hmat(2)
         .entry(&attachment(ProximityDomain(7), Some(ProximityDomain(0))))
-        .entry(&latency_and_bandwidth(READ_LATENCY, 50, &[0, 5], &domains, &[1600, 2601, 0, UNREACHABLE])[..])
+        .entry(&latency_and_bandwidth(READ_LATENCY, 50, &[0, 5], &[0, 7, 6], &latencies)[..])
         .entry(&latency_and_bandwidth(WRITE_BANDWIDTH, 1000, &[0], &domains, &[80, 40])[..])
         .entry(&side_cache(ProximityDomain(7), 64 << 20, [1, 1, 1, 2], 64, &[])[..])
         .build()
@@ -66,8 +69,22 @@ fn the_topology_event_contains_the_hmats_values() {
             "side_caches": [{
                 "node": 1, "level": 1, "levels": 1, "size": 64 << 20, "line_size": 64, "associativity": 1, "write_policy": 2,
             }],
+            "ports": [{
+                "domain": 6, "read_latency_ps": [150_000, null], "write_latency_ps": [null, null],
+                "read_bandwidth_mbps": [null, null], "write_bandwidth_mbps": [null, null],
+            }],
         })
     );
+}
+
+#[test]
+fn the_topology_event_contains_devices_and_limits() {
+    let folder = Folder::new("devices");
+    let (_, topology) = events(&files(&folder));
+    assert_eq!(topology["generic_initiators"], json!([{"domain": 5, "handle": "PCI 0000:17:02.1"}]));
+    assert_eq!(topology["generic_ports"], json!([{"domain": 6, "handle": "ACPI ACPI0016 (UID 3)"}]));
+    assert_eq!(topology["limits"], json!({"domains": 8, "clock_domains": 1, "address": (1_u64 << 40) - 1}));
+    assert_eq!(topology["nodes"][0]["apic_ids"], json!([0, 1]));
 }
 
 #[test]
@@ -90,9 +107,9 @@ fn people_see_latency_bandwidth_attachments_side_caches_devices_and_limits() {
     assert!(!shown.out.contains("skipped"), "{}", shown.out);
     for lines in [
         "Latency and bandwidth from a row's domain to a column's node, from the HMAT\n",
-        "\n  read latency (ns)\n      domain       0       1\n           0      80 130.050\n           5       ?       -\n",
+        "\n  read latency (ns)\n      domain       0       1       port 6\n           0      80 130.050          150\n           5       ?       -            ?\n",
         "\n  write latency (ns): unspecified\n",
-        "\n  write bandwidth (MB/s)\n      domain       0       1\n           0   80000   40000\n",
+        "\n  write bandwidth (MB/s)\n      domain       0       1       port 6\n           0   80000   40000            ?\n",
         "  memory of node 1 is attached to domain 0\n",
         "  node 1 has a side cache of 65536 KiB, level 1 of 1, direct mapped, write-through, lines of 64 bytes\n",
         "  initiator  domain          5  PCI 0000:17:02.1\n",
@@ -166,4 +183,19 @@ fn every_machine_of_the_collection_with_an_hmat_has_performance_in_its_event() {
     }
     // Without the collection there is no machine to check.
     assert!(seen > 0 || machines.is_empty());
+}
+
+#[test]
+fn people_see_persistent_memory_with_its_domain_and_its_nearest_node() {
+    let folder = Folder::new("persistent");
+    let mut module = memory_affinity(4 << 30, 128 << 20, ProximityDomain(9));
+    module.flags = (SratMemoryAffinity::ENABLED | SratMemoryAffinity::NON_VOLATILE).into();
+    let srat =
+        TableBuilder::srat(3).entry(&memory_affinity(0, 1 << 30, ProximityDomain(0))).entry(&module).build();
+    let file = folder.file("srat", srat);
+    let range = json!({"base": 4_u64 << 30, "length": 128 << 20, "domain": 9, "node": 0, "persistent": true});
+    assert_eq!(events(std::slice::from_ref(&file)).1["persistent_ranges"], json!([range]));
+    let shown = run([file]).out;
+    let lines = "Persistent memory, from the SRAT\n\n  [mem 0x0000000100000000-0x0000000107ffffff], domain 9, nearest node 0, 128 MiB\n";
+    assert!(shown.contains(lines), "{shown}");
 }

@@ -42,20 +42,28 @@ pub struct Shown {
 }
 
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Shown {
+    run_with(arguments, &[])
+}
+
+/// Runs the program with this standard input.
+pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString>>, mut input: &[u8]) -> Shown {
     let (mut out, mut complaints) = (Vec::new(), Vec::new());
-    let status = show::run(arguments.into_iter().map(Into::into), &mut out, &mut complaints);
+    let status = show::run(arguments.into_iter().map(Into::into), &mut input, &mut out, &mut complaints);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Shown { status, out: text(out), complaints: text(complaints) }
 }
 
+/// The findings' rules and the topology event.
+pub type Events = (Vec<String>, Value);
+
 /// Returns the findings' rules and the topology event that the program writes for these files. Checks the events' order.
-pub fn events(files: &[PathBuf]) -> (Vec<String>, Value) {
+pub fn events(files: &[PathBuf]) -> Events {
     let shown = run([OsString::from("--json")].into_iter().chain(files.iter().map(OsString::from)));
     assert_eq!(shown.status, 0, "{}", shown.complaints);
     events_of(&shown)
 }
 
-pub fn events_of(shown: &Shown) -> (Vec<String>, Value) {
+pub fn events_of(shown: &Shown) -> Events {
     let mut events: Vec<Value> =
         shown.out.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect();
     let topology = events.pop().expect("a topology at least");

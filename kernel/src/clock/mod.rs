@@ -1,0 +1,18 @@
+//! The clock: its rate, its sources, one time for all CPUs, and waits (docs/clock.md).
+
+mod compare;
+mod faults;
+mod hpet;
+mod init;
+mod measure;
+mod now;
+mod pit;
+mod pm_timer;
+mod source;
+mod wait;
+
+pub use compare::{answer_boot_cpu, compare_with};
+pub use init::{init, other_source};
+pub use now::{now, now_here, ticks_in_ns};
+pub use source::ClockSource;
+pub use wait::wait_until;
