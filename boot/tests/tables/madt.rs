@@ -11,7 +11,7 @@ fn four_cpus() -> TableBuilder {
     TableBuilder::madt().entries((0..4).map(|id| local_apic(id, id)))
 }
 
-/// Boots with this MADT and an SRAT of two nodes, and sees both nodes and these findings.
+/// Boots with this MADT and an SRAT of two nodes, and expects both nodes and these findings.
 #[track_caller]
 fn boot_and_see(madt: TableBuilder, reported: &[Reported<'_>], verdict: Verdict) -> Run {
     let run = boot_with_only(4, &[madt.build(), two_nodes().build()], verdict);

@@ -1,10 +1,9 @@
 //! Maps the registers of devices.
 use super::{allocate, page_tables};
 use crate::arch::PageKind;
-use crate::platform::numa_topology;
-use ::address_space::layout::{DEVICES_END, OTHER_DEVICES};
+use ::address_space::layout::{DEVICES_END, OTHER_DEVICES, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END};
 use core::sync::atomic::{AtomicU64, Ordering};
-use units::{FRAME_SIZE, NodeId, PhysAddr, PhysRange, VirtAddr};
+use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, PhysRange, VirtAddr};
 
 /// The highest physical address that a page-table entry holds (Intel SDM vol. 3 §4.1.4).
 const HIGHEST: PhysAddr = PhysAddr((1 << 52) - 1);
@@ -16,8 +15,8 @@ static NEXT: AtomicU64 = AtomicU64::new(OTHER_DEVICES.0);
 /// there is no such address, or if there is no memory for page tables.
 pub fn map_device(registers: PhysRange) -> Option<VirtAddr> {
     let frames = registers.touched_frames();
-    let is_ram = |frame| numa_topology::get().node_of_address(PhysAddr(frame * FRAME_SIZE)).is_some();
-    if registers.is_empty() || registers.end > HIGHEST || (frames.start.0..frames.end.0).any(is_ram) {
+    let mut numbers = frames.start.0..frames.end.0;
+    if registers.is_empty() || registers.end > HIGHEST || numbers.any(|frame| is_ram(FrameNumber(frame))) {
         return None;
     }
     let bytes = frames.len_frames() * FRAME_SIZE;
@@ -26,8 +25,15 @@ pub fn map_device(registers: PhysRange) -> Option<VirtAddr> {
         return None;
     }
     let mut table_frame = || allocate::allocate_table_frame(NodeId::ZERO);
-    // SAFETY: by the check above the frames are no RAM, so the kernel does not use them otherwise. `NEXT` returns each page
+    // SAFETY: by the check above the frames are not RAM, so the kernel does not use them otherwise. `NEXT` returns each page
     // once. Table frames are never freed.
     unsafe { page_tables::map(start, frames, PageKind::Device, &mut table_frame) }.ok()?;
     Some(VirtAddr(start.0 + registers.start.0 % FRAME_SIZE))
+}
+
+/// Returns true if the frame is RAM. The map of physical memory has exactly the frames that are; the nodes' ranges in firmware's
+/// tables may also cover devices.
+fn is_ram(frame: FrameNumber) -> bool {
+    let address = VirtAddr(PHYSICAL_MEMORY.0 + frame.address().0);
+    address < PHYSICAL_MEMORY_END && page_tables::translate(address).is_some()
 }

@@ -85,6 +85,16 @@ fn a_machine_without_a_pm_timer_has_none() {
 }
 
 #[test]
+fn of_two_fadts_the_one_with_a_pm_timer_is_used() {
+    let (without, with) = (TableBuilder::fadt(0).build(), TableBuilder::fadt(PORT.into()).build());
+    for tables in [[&without[..], &with[..]], [&with[..], &without[..]]] {
+        let (timer, reported) = with_findings(|findings| find_pm_timer(tables, findings));
+        assert_eq!(timer, Some(PmTimer { port: PORT, bits: 24 }));
+        assert_eq!(reported, [(0, "table.duplicate", Refused)]);
+    }
+}
+
+#[test]
 fn faulty_tables_are_reported() {
     let mut table = TableBuilder::hpet(HPET).build();
     table[9] ^= 0xff;
