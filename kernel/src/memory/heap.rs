@@ -72,22 +72,20 @@ pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     if fail_allocation::is_heap_due(layout) {
         return None;
     }
-    allocate_on(node, layout).or_else(|| {
-        let others = numa_topology::get().fallback(node).iter().filter(|other| **other != node);
-        others.copied().find_map(|other| allocate_on(other, layout))
-    })
+    match NODE_HEAPS[node.index()].allocate(layout) {
+        Some(block) => Some(block),
+        None => allocate_by_growing(node, layout),
+    }
 }
 
-/// Allocates memory from the heap of `node` alone.
-fn allocate_on(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-    let heap = &NODE_HEAPS[node.index()];
-    loop {
-        if let Ok(block) = heap.blocks.lock().allocate_first_fit(layout) {
-            return Some(block);
-        }
-        // Another CPU may take the new memory first. The loop ends when the node has no more.
-        heap.grow_for(node, layout)?;
-    }
+/// Allocates memory from the heap of `node`, which grows, or else from the heap of the nearest node that has enough memory.
+#[cold]
+#[inline(never)]
+fn allocate_by_growing(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
+    NODE_HEAPS[node.index()].allocate_or_grow(node, layout).or_else(|| {
+        let others = numa_topology::get().fallback(node).iter().filter(|other| **other != node);
+        others.copied().find_map(|other| NODE_HEAPS[other.index()].allocate_or_grow(other, layout))
+    })
 }
 
 /// Frees memory: returns it to the heap that it came from.
@@ -125,6 +123,23 @@ fn node_of_window(address: VirtAddr) -> Option<NodeId> {
 }
 
 impl NodeHeap {
+    /// Allocates memory from a hole.
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
+        self.blocks.lock().allocate_first_fit(layout).ok()
+    }
+
+    /// Allocates memory from a hole, and grows until there is one that is large enough. `None` means that the heap cannot grow.
+    fn allocate_or_grow(&self, node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
+        loop {
+            if let Some(block) = self.allocate(layout) {
+                return Some(block);
+            }
+            // Another CPU may take the new memory first. The loop ends when the node has no more.
+            self.grow_for(node, layout)?;
+        }
+    }
+
     /// Grows enough for a block of this layout, or finds that another CPU has grown the heap meanwhile. `None` means that the
     /// node has not enough memory, or the window not enough room; then nothing is changed.
     fn grow_for(&self, node: NodeId, layout: Layout) -> Option<()> {
