@@ -25,7 +25,8 @@ pub fn create(of: &topology::Cpu, thread: &'static Thread) -> Option<&'static Cp
     let frame = allocate::allocate_for_kernel(of.node, pages, Zeroed::No)?.frame;
     let cache = page_setup::create_cache(of.node);
     let memory = arch::physical_memory(frame.address()).cast();
-    // SAFETY: the pages were just allocated, so nothing else uses them. `physical_memory` maps all RAM, and nothing frees them.
+    // SAFETY: `allocate_for_kernel` has allocated the pages above, so nothing else uses them, and nothing frees them. The map of
+    // physical memory has all RAM.
     let memory = unsafe { core::slice::from_raw_parts_mut(memory, (pages * FRAME_SIZE) as usize) };
     let cpu =
         cpu::create(memory, NewCpu { id: of.id, apic: of.apic_id, node: of.node, interrupt_stacks }, thread);

@@ -111,7 +111,7 @@ pub unsafe extern "C" fn get_numa_policy(policy: *mut NumaPolicy) -> c_int {
             Policy::Set(nodes) => NumaPolicy::set(nodes.words()),
             Policy::Interleave(nodes) => NumaPolicy::interleave(nodes.words()),
             Policy::Weighted(nodes, weights) => {
-                // SAFETY: likewise, for a pointer in what the driver passes.
+                // SAFETY: the condition of all exports also covers the pointers in a structure that the driver passes.
                 write_weights(weights, unsafe { DriverPointer::new(asked.Weights) })?;
                 NumaPolicy::weighted(nodes.words(), asked.Weights)
             }

@@ -24,15 +24,15 @@ pub enum Access {
 /// Every pattern of bits is a value of the type.
 pub unsafe trait Plain: Copy {}
 
-// SAFETY: integers.
+// SAFETY: every pattern of bits is a value of an integer.
 unsafe impl Plain for u8 {}
-// SAFETY: likewise.
+// SAFETY: every pattern of bits is a value of an integer.
 unsafe impl Plain for u32 {}
-// SAFETY: likewise.
+// SAFETY: every pattern of bits is a value of an integer.
 unsafe impl Plain for u64 {}
-// SAFETY: a structure of integers and a raw pointer.
+// SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
 unsafe impl Plain for NumaPolicy {}
-// SAFETY: likewise.
+// SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
 unsafe impl Plain for PageRequest {}
 
 /// A pointer that a driver passed to an export. An access is refused, and nothing is read or written, if the pointer is

@@ -103,7 +103,7 @@ fn build_with(id: ThreadId, new: NewThread<'_>) -> Option<ThreadBox> {
     // The stack comes last: its page tables stay, even if it were freed again.
     let page = ThreadPage::allocate(new.node)?;
     let stack = Stack::allocate(new.node)?;
-    // SAFETY: the stack is mapped, and nothing else uses it: it was allocated just now.
+    // SAFETY: the line above has allocated and mapped the stack, so nothing else uses it.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
     let thread = ThreadBox::create(page, id, context, new);
     thread.end.lock().stack = Some(stack);

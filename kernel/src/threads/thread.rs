@@ -122,7 +122,7 @@ pub struct NewThread<'a> {
     pub entry: Entry<Thread>,
     /// The driver whose code it runs.
     pub driver: Option<&'static Owner>,
-    /// Whether whoever knows its id may join it.
+    /// True if a caller that has the id may join the thread.
     pub may_be_joined: bool,
 }
 

@@ -9,7 +9,7 @@ use core::panic::PanicInfo;
 extern "C" fn Driver_Init() -> c_int {
     // SAFETY: the function takes no arguments and may be called at any time.
     let nodes = unsafe { abi::Kernel_GetNumaNodeCount() };
-    // SAFETY: likewise.
+    // SAFETY: the function takes no arguments and may be called at any time.
     let here = unsafe { abi::Kernel_GetCurrentNumaNode() };
     say(abi::KERNEL_LOG_INFO, format_args!("Hello from Rust on node {here} of {nodes}"));
     for node in 0..nodes {
