@@ -58,6 +58,30 @@ pub fn build_examples() -> Result<Vec<PathBuf>> {
     Ok(drivers)
 }
 
+/// Builds a BIOS image whose drivers exhaust the memory: the examples, then `ddk/tests/hoarding`, then two more drivers.
+///
+/// # Errors
+/// The compiler or the image builder is missing or fails.
+pub fn build_exhausting_image(image: &Path) -> Result<()> {
+    let mut drivers = build_examples()?;
+    let folder = tempfile::tempdir()?;
+    let hoarding = folder.path().join("hoarding.so");
+    compile(&[artifacts::workspace().join("ddk/tests/hoarding/hoarding.c")], &hoarding)?;
+    drivers.push(hoarding);
+    for name in ["hello", "numa_threads"] {
+        let copy = folder.path().join(format!("{name}_after.so"));
+        fs::copy(artifacts::drivers().join(name).with_added_extension("so"), &copy)?;
+        drivers.push(copy);
+    }
+    let mut builder = Command::new(artifacts::image_builder()?);
+    builder.arg("--kernel").arg(artifacts::kernel()?).arg("--bios").arg(image);
+    let status = builder.arg("--drivers").args(&drivers).status()?;
+    if !status.success() {
+        bail!("{}: the image builder failed ({status})", image.display());
+    }
+    Ok(())
+}
+
 fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()> {
     let headers = files(&artifacts::workspace().join("ddk/include"), "h")?;
     let own_headers = files(folder, "h")?;

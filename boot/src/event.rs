@@ -83,8 +83,14 @@ pub struct Finding {
 pub struct Test {
     /// The name.
     pub name: String,
-    /// Whether the test passed.
+    /// Whether the test found nothing wrong.
     pub ok: bool,
+    /// Whether the test could not do its work.
+    #[serde(default)]
+    pub skipped: bool,
+    /// Why the test was skipped.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// A measurement: event `bench`.

@@ -14,6 +14,7 @@ use common::{assert_complete, boot};
 static RUN: LazyLock<Run> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let mut drivers = compiled(folder.path());
+    drivers.push(with_a_long_name(folder.path()));
     drivers.extend(damaged(folder.path()));
     let image = folder.path().join("disk.img");
     build_image(&image, &drivers, &[]);
@@ -54,13 +55,27 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            path.is_dir() && !path.ends_with(OVERFLOWING) && !LATE.iter().any(|late| path.ends_with(late))
+            // After `hoarding` there is no memory for the others.
+            let is_alone = path.ends_with(OVERFLOWING) || path.ends_with("hoarding");
+            path.is_dir() && !is_alone && !LATE.iter().any(|late| path.ends_with(late))
         })
         .collect();
     sources.sort();
     sources.insert(0, kit.join("examples/numa_probe"));
     sources.push(kit.join("examples/numa_threads"));
     sources.iter().map(|source| compile(source, folder)).collect()
+}
+
+/// A driver that needs a library whose name has 250 control characters, each of which is several letters in the log.
+fn with_a_long_name(folder: &Path) -> PathBuf {
+    let (library, driver) = (folder.join("library.o"), folder.join("long_reason.so"));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-nostdlib", "-x", "c", "/dev/null", "-o"]).arg(&library);
+    compiler.arg(format!("-Wl,-soname,{}", "\u{1}".repeat(250)));
+    assert!(compiler.status().unwrap().success());
+    let source = artifacts::workspace().join("ddk/tests/refusing/refusing.c");
+    driver::compile(&["-Wl,--no-as-needed".into(), source, library], &driver).unwrap();
+    driver
 }
 
 /// Files that are no driver or a damaged one and, last of all, a sound driver.
@@ -199,6 +214,18 @@ fn a_driver_that_is_cut_short_is_refused() {
 }
 
 #[test]
+fn a_long_reason_is_cut_and_the_driver_has_its_event() {
+    assert_refused("long_reason", r"needs the library \u{1}\u{1}");
+    assert!(event("long_reason").reason.is_some_and(|reason| reason.ends_with("...")), "\n{}", RUN.serial);
+}
+
+#[test]
+fn a_long_line_of_a_driver_is_cut_between_letters() {
+    let line = RUN.line("bad_arguments: a long line").expect("the driver has logged it");
+    assert!(line.ends_with("ö..."), "{line}");
+}
+
+#[test]
 fn an_unknown_symbol_is_named() {
     assert_refused("unknown_symbol", "Kernel_NoSuchThing");
 }
@@ -283,6 +310,23 @@ fn constructors_are_refused() {
 #[test]
 fn thread_local_storage_is_refused() {
     assert_refused("thread_local", "thread-local");
+}
+
+#[test]
+fn drivers_that_find_no_memory_are_refused_with_that_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    driver::build_exhausting_image(&image).unwrap();
+    let run = boot(&Machine::two_nodes().image(image), Verdict::Success);
+    let drivers = run.drivers();
+    let hoarding = drivers.iter().position(|driver| driver.name == "hoarding").expect("it has an event");
+    assert!(drivers[..=hoarding].iter().all(|driver| driver.status == "loaded"), "\n{}", run.serial);
+    let after = &drivers[hoarding + 1..];
+    assert_eq!(after.len(), 2, "\n{}", run.serial);
+    for driver in after {
+        let reason = driver.reason.as_deref().unwrap_or_default();
+        assert!(driver.status == "refused" && reason.contains("no memory"), "{driver:?}");
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@ mod common;
 
 use boot::{Firmware, Machine, Node, Verdict};
 use common::{
-    Expected, ExpectedNode as N, GIB, KIB, MIB, assert_boots, assert_complete, assert_cpus, assert_pages,
-    boot,
+    Expected, ExpectedNode as N, GIB, KIB, MIB, assert_boots, assert_complete, assert_cpus,
+    assert_nothing_skipped, assert_pages, boot,
 };
 
 /// The topology of the two-node machine, under either firmware.
@@ -17,12 +17,12 @@ const TWO_NODES: Expected<'_> = Expected {
 
 #[test]
 fn two_nodes_under_bios() {
-    assert_boots(Machine::two_nodes(), &TWO_NODES);
+    assert_nothing_skipped(&assert_boots(Machine::two_nodes(), &TWO_NODES));
 }
 
 #[test]
 fn two_nodes_under_uefi() {
-    assert_boots(Machine::two_nodes().firmware(Firmware::Uefi), &TWO_NODES);
+    assert_nothing_skipped(&assert_boots(Machine::two_nodes().firmware(Firmware::Uefi), &TWO_NODES));
 }
 
 #[test]

@@ -83,6 +83,15 @@ fn an_unknown_word_is_named_and_ignored() {
 }
 
 #[test]
+fn a_word_that_is_cut_by_the_lines_limit_is_named_and_ignored() {
+    // The first 1,024 bytes end with "numa=fake=6".
+    let words = format!("exit{}numa=fake=64M", " ".repeat(1024 - "exit".len() - "numa=fake=6".len()));
+    let run = boot(&Machine::two_nodes().parameters(&words), Verdict::Success);
+    assert_eq!(run.topology().source, "srat");
+    assert!(run.line("boot: the parameter \"numa=fake=6\" is cut").is_some(), "{}", run.serial);
+}
+
+#[test]
 fn without_selftest_none_is_run() {
     let run = boot(&Machine::two_nodes(), Verdict::Success);
     assert_eq!(run.tests(), []);

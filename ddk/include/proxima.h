@@ -342,8 +342,8 @@ extern int Kernel_SetThreadAffinity(int thread, const uint64_t *cpus, size_t wor
 // Reads the online CPUs that a thread may run on. CPU n is bit n % 64 of cpus[n / 64], and cpus has words
 // elements. The other bits become zero.
 //
-// Returns 0. Returns -1, and writes nothing, if there is no such thread, if words is too small for one of the CPUs,
-// or if cpus is null, misaligned or not mapped.
+// Returns 0. Returns -1, and writes nothing, if there is no such thread, if words is too small for one of the CPUs
+// or above 131,072, or if cpus is null, misaligned or not mapped.
 extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 
 /* ---- Log ---- */
@@ -367,7 +367,7 @@ extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 //
 // level is one of the KERNEL_LOG_ numbers; any other number counts as KERNEL_LOG_INFO. text is length bytes
 // of UTF-8 without an end mark. Control characters, line ends among them, and bytes that are not UTF-8 are escaped.
-// Text after the first 4096 bytes is cut off. Nothing is written if text is null or not mapped, or if the level is
+// Text after the first 4096 bytes is cut off, at the end of a character. Nothing is written if text is null or not mapped, or if the level is
 // not logged.
 extern void Kernel_Log(int level, const char *text, size_t length);
 

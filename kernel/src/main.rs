@@ -1,10 +1,13 @@
 //! Proxima's boot, from the boot loader's jump to "boot: complete", readable from top to bottom.
 #![no_std]
 #![no_main]
+// No path that firmware or a driver reaches aborts when there is no memory.
+#![warn(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 extern crate alloc;
 
 mod arch;
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 mod bench;
 mod bringup;
 mod clock;
@@ -14,6 +17,7 @@ mod exports;
 mod memory;
 mod platform;
 mod report;
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 mod selftest;
 mod sync;
 mod threads;
@@ -116,8 +120,12 @@ extern "C" fn boot_on_own_node() -> ! {
     unsafe { address_space::leave_boot_loader() };
     phases::end("own node");
     cpus::start_other_cpus();
-    scheduler::init();
-    lifecycle::start_reaper().expect("memory for a first thread");
+    if scheduler::init().is_err() {
+        verdict::stop_without_memory_for("the map of CPUs");
+    }
+    if lifecycle::start_reaper().is_err() {
+        verdict::stop_without_memory_for("the reaper");
+    }
     phases::end("cpus");
     if parameters.selftest {
         selftest::run();

@@ -39,12 +39,18 @@ fn build(options: &Options) -> Result<()> {
     let kernel = &options.kernel;
     anyhow::ensure!(kernel.is_file(), "{}: no such kernel", kernel.display());
 
-    let archive = ramdisk::build(&options.drivers, options.cmdline.as_deref())?;
-    let ramdisk = NamedTempFile::new().context("temporary file for the ramdisk")?;
-    fs::write(ramdisk.path(), archive).context("temporary file for the ramdisk")?;
+    let built = NamedTempFile::new().context("temporary file for the ramdisk")?;
+    let ramdisk = match &options.ramdisk {
+        Some(given) => given.clone(),
+        None => {
+            let archive = ramdisk::build(&options.drivers, options.cmdline.as_deref())?;
+            fs::write(built.path(), archive).context("temporary file for the ramdisk")?;
+            built.path().to_owned()
+        }
+    };
 
     let mut disk = DiskImageBuilder::new(kernel.clone());
-    disk.set_ramdisk(ramdisk.path().to_owned()).set_boot_config(&loader_config());
+    disk.set_ramdisk(ramdisk).set_boot_config(&loader_config());
     if let Some(path) = &options.bios {
         replace(path, |new| disk.create_bios_image(new))?;
     }

@@ -7,12 +7,14 @@ use lexopt::prelude::*;
 /// What `--help` prints.
 pub const USAGE: &str = "\
 usage: image --kernel FILE [--bios FILE] [--uefi FILE] [--drivers FILE...] [--cmdline WORDS]
+             [--ramdisk FILE]
 
   --kernel FILE      the kernel's ELF file
   --bios FILE        write a disk image for BIOS machines
   --uefi FILE        write a disk image for UEFI machines
   --drivers FILE...  drivers for the ramdisk; the name of each file must be its own
   --cmdline WORDS    kernel parameters for machines without QEMU's fw_cfg
+  --ramdisk FILE     the whole ramdisk, in place of an archive of drivers and parameters
 ";
 
 /// What to do.
@@ -36,6 +38,8 @@ pub struct Options {
     pub drivers: Vec<PathBuf>,
     /// The kernel parameters for the ramdisk's file `cmdline`.
     pub cmdline: Option<String>,
+    /// The whole ramdisk, if it is given.
+    pub ramdisk: Option<PathBuf>,
 }
 
 /// Reads the command line.
@@ -51,6 +55,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
             Long("bios") => options.bios = Some(parser.value()?.into()),
             Long("uefi") => options.uefi = Some(parser.value()?.into()),
             Long("drivers") => options.drivers.extend(parser.values()?.map(PathBuf::from)),
+            Long("ramdisk") => options.ramdisk = Some(parser.value()?.into()),
             Long("cmdline") => {
                 options.cmdline = Some(parser.value()?.string().context("--cmdline is not UTF-8")?);
             }

@@ -1,29 +1,41 @@
-//! The soak `fail-allocation`: each boot has one allocation of pages fail. The kernel does without, or says what it lacked.
+//! The soak `fail-allocation`: each boot has one allocation fail, of pages or from the heaps. The kernel does without, or says what it
+//! lacked. One of the drivers takes all memory, so that those after it find none in any case.
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use boot::{Machine, Run, Verdict};
+use boot::{Machine, Run, Verdict, driver};
 
 use crate::soak::boots::BOOT_LIMIT;
 
 /// The number of an allocation that no boot reaches.
 const BEYOND_ALL: u64 = u64::MAX;
 
-/// Boots so many times. The allocations that fail are spread over the whole boot; if `boots` is large enough, each of them
-/// fails once.
+/// The parameters that make an allocation fail, and what it is of.
+const SERIES: [(&str, &str); 2] = [("fail-allocation", "pages"), ("fail-heap", "heap")];
+
+/// Boots so many times for pages, and so many times for the heaps. The allocations that fail are spread over the whole boot; if
+/// `boots` is large enough, each of them fails once.
 ///
 /// # Errors
-/// A boot hangs or breaks, or it fails without a word about memory.
+/// A boot hangs, panics or breaks, or it fails without a word about memory.
 pub fn soak(boots: u64) -> Result<()> {
-    let all = count(&boot(BEYOND_ALL)?)?;
+    let folder = tempfile::tempdir()?;
+    let image = folder.path().join("exhausting.img");
+    driver::build_exhausting_image(&image)?;
+    SERIES.iter().try_for_each(|(parameter, of)| series(boots, parameter, of, &image))
+}
+
+fn series(boots: u64, parameter: &str, of: &str, image: &Path) -> Result<()> {
+    let all = count(&boot(image, parameter, BEYOND_ALL)?)?;
     let boots = boots.clamp(1, all);
     // The first and the last are among them.
     let numbers: BTreeSet<u64> = (0..boots).map(|boot| 1 + boot * (all - 1) / (boots - 1).max(1)).collect();
     let (mut gave_up, mut broken) = (0, Vec::new());
     for (done, number) in (1..).zip(&numbers) {
-        let run = boot(*number)?;
+        let run = boot(image, parameter, *number)?;
         let verdict =
-            judge_one(&run).with_context(|| format!("with allocation {number} of {all} made to fail"));
+            judge_one(&run).with_context(|| format!("with {of} allocation {number} of {all} made to fail"));
         match verdict {
             Ok(without) => gave_up += u64::from(!without),
             Err(error) => {
@@ -35,17 +47,17 @@ pub fn soak(boots: u64) -> Result<()> {
             eprintln!("soak: {done} of {} boots", numbers.len());
         }
     }
-    ensure!(broken.is_empty(), "allocations that must not fail: {broken:?} of {all}");
+    ensure!(broken.is_empty(), "{of} allocations that must not fail: {broken:?} of {all}");
     println!(
-        "soak: {} boots, each without one of {all} allocations: {} did without, {gave_up} said what they lacked",
+        "soak: {} boots, each without one of {all} {of} allocations: {} did without, {gave_up} said what they lacked",
         numbers.len(),
         numbers.len() as u64 - gave_up
     );
     Ok(())
 }
 
-fn boot(number: u64) -> Result<Run> {
-    Machine::two_nodes().parameters(&format!("fail-allocation={number}")).run(BOOT_LIMIT)
+fn boot(image: &Path, parameter: &str, number: u64) -> Result<Run> {
+    Machine::two_nodes().image(image).parameters(&format!("{parameter}={number}")).run(BOOT_LIMIT)
 }
 
 /// Returns how many allocations a boot takes, as it says itself.
@@ -63,8 +75,9 @@ fn judge_one(run: &Run) -> Result<bool> {
     let mut lines = run.lines().skip_while(|line| !line.ends_with("fails as was asked for"));
     ensure!(lines.next().is_some(), "nothing was made to fail");
     let after: Vec<&str> = lines.collect();
-    if let Some(fault) = after.iter().find(|line| line.starts_with("ERROR fault:")) {
-        bail!("the kernel broke: {fault}");
+    let broken = |line: &&&str| line.starts_with("ERROR fault:") || line.starts_with("ERROR panic:");
+    if let Some(line) = after.iter().find(broken) {
+        bail!("the kernel broke: {line}");
     }
     match run.verdict {
         Verdict::Success => Ok(true),

@@ -35,7 +35,7 @@ pub struct Expected<'a> {
 /// Boots the machine with self-tests. Asserts exactly this topology, every CPU online on its node, no findings about the
 /// firmware, and a last line that counts what is there.
 #[track_caller]
-pub fn assert_boots(machine: Machine, expected: &Expected<'_>) {
+pub fn assert_boots(machine: Machine, expected: &Expected<'_>) -> Run {
     let run = boot(&machine.parameters("selftest"), Verdict::Success);
     let topology = run.topology();
     assert_eq!(without_pages(topology.clone()), expected.topology());
@@ -44,6 +44,14 @@ pub fn assert_boots(machine: Machine, expected: &Expected<'_>) {
     assert_complete(&run, &topology);
     assert_drivers(&run);
     assert_eq!(run.findings(), [], "findings about sound tables");
+    run
+}
+
+/// Asserts that each self-test could do its work.
+#[track_caller]
+pub fn assert_nothing_skipped(run: &Run) {
+    let skipped: Vec<_> = run.tests().into_iter().filter(|test| test.skipped).collect();
+    assert!(skipped.is_empty(), "{skipped:?}");
 }
 
 impl Expected<'_> {

@@ -8,7 +8,8 @@
 //!
 //! - Nodes and CPUs are dense indices from 0. An address is in bytes; 0 means none, and frame 0 is never handed out.
 //! - A structure that a driver fills begins with `Size`, its length in bytes, which the driver sets. The kernel refuses
-//!   a structure shorter than the one it knows. It accepts a longer one if the tail is zero.
+//!   a structure shorter than the one it knows. It accepts a longer one, of any length, if the tail is
+//!   zero.
 //! - Nothing that a driver passes faults the kernel. A pointer that is null, misaligned or not mapped, an index out of
 //!   range and an invalid value are refused as the function's text says.
 //! - Functions and structures may be added, never changed.

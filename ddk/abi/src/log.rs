@@ -17,7 +17,7 @@ unsafe extern "C" {
     ///
     /// `level` is one of the `KERNEL_LOG_` numbers; any other number counts as `KERNEL_LOG_INFO`. `text` is `length` bytes
     /// of UTF-8 without an end mark. Control characters, line ends among them, and bytes that are not UTF-8 are escaped.
-    /// Text after the first 4096 bytes is cut off. Nothing is written if `text` is null or not mapped, or if the level is
+    /// Text after the first 4096 bytes is cut off, at the end of a character. Nothing is written if `text` is null or not mapped, or if the level is
     /// not logged.
     pub fn Kernel_Log(level: c_int, text: *const c_char, length: usize);
 }

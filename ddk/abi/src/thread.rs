@@ -51,7 +51,7 @@ unsafe extern "C" {
     /// Reads the online CPUs that a thread may run on. CPU n is bit n % 64 of `cpus[n / 64]`, and `cpus` has `words`
     /// elements. The other bits become zero.
     ///
-    /// Returns 0. Returns -1, and writes nothing, if there is no such thread, if `words` is too small for one of the CPUs,
-    /// or if `cpus` is null, misaligned or not mapped.
+    /// Returns 0. Returns -1, and writes nothing, if there is no such thread, if `words` is too small for one of the CPUs
+    /// or above 131,072, or if `cpus` is null, misaligned or not mapped.
     pub fn Kernel_GetThreadAffinity(thread: c_int, cpus: *mut u64, words: usize) -> c_int;
 }

@@ -159,6 +159,18 @@ static void longer_structures(void) {
     CHECK(!Kernel_AllocatePages(&request.known, &grant));
 }
 
+// A structure may have any length that `Size` can say.
+static void large_structures(void) {
+    static struct {
+        NumaPolicy known;
+        uint8_t future[3 << 20];
+    } policy = {.known = {.Size = sizeof policy, .Kind = NUMA_POLICY_LOCAL}};
+    CHECK(Kernel_SetNumaPolicy(&policy.known) == 0);
+    CHECK(Kernel_GetNumaPolicy(&policy.known) == 0);
+    policy.future[sizeof policy.future - 1] = 1;
+    CHECK(Kernel_SetNumaPolicy(&policy.known) == -1);
+}
+
 static void allocations(int nodes) {
     CHECK(Kernel_AllocatePageFromNode(-1) == 0);
     CHECK(Kernel_AllocatePageFromNode(nodes) == 0);
@@ -355,6 +367,12 @@ static void log_lines(void) {
     Kernel_Log(KERNEL_LOG_INFO, NOT_MAPPED, 10);
     Kernel_Log(KERNEL_LOG_INFO, NOT_CANONICAL, 10);
     Kernel_Log(KERNEL_LOG_INFO, NOT_MAPPED, SIZE_MAX);
+    // Byte 4096 is the second one of a letter.
+    static char line[5000] = "a long line";
+    for (size_t i = 11; i + 1 < sizeof line; i += 2) {
+        memcpy(&line[i], "\xc3\xb6", 2);
+    }
+    Kernel_Log(KERNEL_LOG_INFO, line, sizeof line - 1);
 }
 
 int Driver_Init(void) {
@@ -364,6 +382,7 @@ int Driver_Init(void) {
     preferences(nodes);
     policies(nodes);
     longer_structures();
+    large_structures();
     allocations(nodes);
     requests(nodes);
     frees();

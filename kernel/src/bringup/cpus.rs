@@ -14,12 +14,10 @@ use events::Event;
 use units::CpuId;
 
 /// Gives the boot CPU its own area, in memory of its node, and returns a stack there. The boot calls this once, on the boot CPU,
-/// with interrupts off.
-///
-/// # Panics
-/// If there is no memory at all.
+/// with interrupts off. If there is no memory for them, the boot ends with the verdict of failure.
 pub fn adopt_boot_cpu() -> Stack {
-    let stack = move_to_own_area(cpu_topology::boot_cpu()).expect("a machine that booted has some memory");
+    let stack = move_to_own_area(cpu_topology::boot_cpu())
+        .unwrap_or_else(|| verdict::stop_without_memory_for("the boot CPU"));
     arch::silence_legacy_interrupts();
     arch::init_apic();
     shootdown::leave_idle(&InterruptsOff::new());
@@ -77,13 +75,16 @@ pub fn start_other_cpus() {
 
 /// Creates all CPUs but the boot CPU, each with a stack. Reports those for which there is no memory.
 fn create_other_cpus(boot_cpu: CpuId) -> (Vec<CpuId>, Vec<StartCpu>) {
-    let mut created = Vec::new();
+    let (mut ids, mut starts) = (Vec::new(), Vec::new());
     for of in cpu_topology::cpus().iter().filter(|of| of.id != boot_cpu) {
-        let parts = new_cpu::create_idling(of).and_then(|cpu| Some((cpu, Stack::allocate(of.node)?)));
+        let has_room = ids.try_reserve(1).is_ok() && starts.try_reserve(1).is_ok();
+        let create = || Some((new_cpu::create_idling(of)?, Stack::allocate(of.node)?));
+        let parts = if has_room { create() } else { None };
         match parts {
             Some((cpu, stack)) => {
                 let argument = core::ptr::from_ref(cpu).cast();
-                created.push((of.id, StartCpu { apic: of.apic_id, stack_top: stack.top, argument }));
+                ids.push(of.id);
+                starts.push(StartCpu { apic: of.apic_id, stack_top: stack.top, argument });
             }
             None => {
                 log::error!(target: "cpu", "there is no memory for CPU {}; it stays off", of.id);
@@ -91,7 +92,7 @@ fn create_other_cpus(boot_cpu: CpuId) -> (Vec<CpuId>, Vec<StartCpu>) {
             }
         }
     }
-    created.into_iter().unzip()
+    (ids, starts)
 }
 
 /// Reports on both ports that a CPU is online, and which thread it runs first.

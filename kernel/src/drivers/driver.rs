@@ -5,9 +5,9 @@ use crate::cpu;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::owner::Owner;
-use alloc::boxed::Box;
 use core::ffi::c_int;
 use core::fmt;
+use driver_text::one_line;
 
 /// A driver that is loaded and has not run yet.
 pub struct Driver {
@@ -20,6 +20,8 @@ pub struct Driver {
 pub enum StartError {
     /// The file cannot be loaded.
     Load(LoadError),
+    /// There is not enough memory for what the kernel keeps of a driver.
+    NoMemory,
     /// There is no thread for `Driver_Init`.
     NoThread(CreateError),
     /// `Driver_Init` returned this code, which is not 0.
@@ -35,6 +37,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load(error) => error.fmt(out),
+            Self::NoMemory => out.write_str("there is no memory for its name"),
             Self::NoThread(CreateError::NoMemory) => out.write_str("there is no memory for its thread"),
             Self::NoThread(CreateError::TooMany) => {
                 out.write_str("there are too many threads for one of its own")
@@ -53,11 +56,19 @@ impl Driver {
     /// returns the address of the kernel's export of a name.
     ///
     /// # Errors
-    /// [`StartError::Load`]; none of the image stays in memory.
-    pub fn load(name: &str, bytes: &[u8], resolve: fn(&str) -> Option<u64>) -> Result<Self, StartError> {
+    /// [`StartError::Load`] or [`StartError::NoMemory`]; none of the image stays in memory.
+    pub fn load(
+        name: &str,
+        bytes: &'static [u8],
+        resolve: fn(&str) -> Option<u64>,
+    ) -> Result<Self, StartError> {
         let image = LoadedImage::load(bytes, cpu::current().node, resolve).map_err(StartError::Load)?;
         // Threads refer to the owner for as long as they live. The owner of a driver that refuses is a few lost bytes.
-        let owner = Box::leak(Box::new(Owner::new(name)));
+        let Some(owner) = Owner::create(one_line(name)) else {
+            // SAFETY: none of the image's code has run, and its addresses have not left this function.
+            unsafe { image.unload() };
+            return Err(StartError::NoMemory);
+        };
         Ok(Self { image, owner })
     }
 

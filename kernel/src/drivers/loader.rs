@@ -4,19 +4,18 @@ use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
 use crate::threads::thread::Start;
 use ::address_space::layout::DRIVERS;
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
-use elf_image::{Image, PAGE_SIZE, Permissions};
+use elf_image::{Image, ImageError, PAGE_SIZE, Permissions};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
 
 /// Why a driver is not loaded.
 #[derive(Debug)]
 pub enum LoadError {
-    /// The file is wrong, as the text says.
-    Image(String),
+    /// The file is wrong.
+    Image(ImageError<'static>),
     /// The file defines no function `Driver_Init`.
     NoInit,
     /// There is not enough memory for an image of this many pages.
@@ -26,15 +25,15 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Image(reason) => out.write_str(reason),
+            Self::Image(error) => error.fmt(out),
             Self::NoInit => out.write_str("it has no function Driver_Init"),
             Self::NoMemory(pages) => write!(out, "there is no memory for its {pages} pages"),
         }
     }
 }
 
-/// The first address that no image has been given. Images are never moved, and no address is used twice: the drivers' part
-/// of the address space holds more than 100,000 images of the largest size.
+/// The first address that no image has been given. Images are never moved, and no code has run twice at an address: the drivers'
+/// part of the address space holds more than 100,000 images of the largest size.
 static NEXT_BASE: AtomicU64 = AtomicU64::new(DRIVERS.0);
 
 /// A driver's image in memory.
@@ -52,14 +51,21 @@ impl LoadedImage {
     ///
     /// # Errors
     /// [`LoadError`]; the frames are free again.
-    pub fn load(bytes: &[u8], node: NodeId, resolve: fn(&str) -> Option<u64>) -> Result<Self, LoadError> {
-        let image = Image::parse(bytes).map_err(|error| LoadError::Image(error.to_string()))?;
+    pub fn load(
+        bytes: &'static [u8],
+        node: NodeId,
+        resolve: fn(&str) -> Option<u64>,
+    ) -> Result<Self, LoadError> {
+        let image = Image::parse(bytes).map_err(LoadError::Image)?;
         let init = image.symbol("Driver_Init").ok_or(LoadError::NoInit)?;
         let pages = image.page_count();
+        let mut frames = Vec::new();
+        frames.try_reserve_exact(pages).map_err(|_| LoadError::NoMemory(pages))?;
         // The page before the image and the page behind it stay unmapped.
         let span = (pages as u64 + 2) * FRAME_SIZE;
-        let base = NEXT_BASE.fetch_add(span, Ordering::Relaxed) + FRAME_SIZE;
-        let mut loaded = Self { base, init: base + init, frames: Vec::with_capacity(pages) };
+        let start = NEXT_BASE.fetch_add(span, Ordering::Relaxed);
+        let base = start + FRAME_SIZE;
+        let mut loaded = Self { base, init: base + init, frames };
         let result = loaded
             .fill(&image, node)
             .and_then(|()| loaded.relocate(&image, resolve))
@@ -67,6 +73,8 @@ impl LoadedImage {
         if let Err(error) = result {
             // SAFETY: none of the image's code has run, and its addresses have not left this function.
             unsafe { loaded.unload() };
+            // The next image has these addresses, and the page tables that are there, unless another was loaded meanwhile.
+            let _ = NEXT_BASE.compare_exchange(start + span, start, Ordering::Relaxed, Ordering::Relaxed);
             return Err(error);
         }
         Ok(loaded)
@@ -95,7 +103,7 @@ impl LoadedImage {
 
     /// Writes the addresses of symbols to where the image refers to them. It writes through the map of physical memory, so
     /// no page of the image is ever mapped with more rights than it has in the end.
-    fn relocate(&self, image: &Image<'_>, resolve: fn(&str) -> Option<u64>) -> Result<(), LoadError> {
+    fn relocate(&self, image: &Image<'static>, resolve: fn(&str) -> Option<u64>) -> Result<(), LoadError> {
         let mut write = |offset: u64, value: u64| {
             let frame = self.frames.get((offset / FRAME_SIZE) as usize).copied().flatten();
             if let Some(frame) = frame {
@@ -106,9 +114,7 @@ impl LoadedImage {
                 unsafe { address.cast::<u64>().write_unaligned(value) };
             }
         };
-        image
-            .relocate(self.base, &mut |name| resolve(name), &mut write)
-            .map_err(|error| LoadError::Image(error.to_string()))
+        image.relocate(self.base, &mut |name| resolve(name), &mut write).map_err(LoadError::Image)
     }
 
     /// Maps each page with the rights that the file asks for.

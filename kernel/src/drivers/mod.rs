@@ -5,16 +5,16 @@ mod late;
 mod loader;
 pub mod report_free;
 
-use crate::platform::ramdisk::Ramdisk;
+use crate::platform::ramdisk::{Path, Ramdisk};
 use crate::report::event_stream;
-use alloc::string::{String, ToString};
+use core::fmt::Display;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use driver::{Driver, StartError, Starting};
-use events::{DriverStatus, Event};
+use driver::{Driver, Starting};
+use driver_text::{NameError, file_name};
+use events::DriverText;
 
 /// The ramdisk's folder of drivers.
 const FOLDER: &str = "drivers/";
-const SUFFIX: &str = ".so";
 
 /// How long the boot waits for a `Driver_Init` before it goes on.
 const PATIENCE_NS: u64 = 10_000_000_000;
@@ -23,20 +23,35 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// Loads and starts every driver of the ramdisk, in the archive's order, and returns how many have started by then. A driver that
-/// cannot be loaded or refuses to start is logged with its reason, and the next one follows. So is a driver whose `Driver_Init`
-/// has not returned in time; its outcome is reported when it returns.
+/// has no valid name, cannot be loaded or refuses to start is logged with its reason, and the next one follows. So is a driver
+/// whose `Driver_Init` has not returned in time; its outcome is reported when it returns.
 ///
 /// The boot CPU's thread calls this. It stays on that CPU, so all drivers begin there and lie in memory of its node.
 pub fn start_all(ramdisk: &Ramdisk, resolve: fn(&str) -> Option<u64>) -> usize {
-    for (path, bytes) in ramdisk.files() {
-        let Some(name) = path.strip_prefix(FOLDER) else { continue };
-        let name = name.strip_suffix(SUFFIX).unwrap_or(name);
+    for (index, (path, bytes)) in entries(ramdisk).enumerate() {
+        let earlier = entries(ramdisk).take(index).map(|(path, _)| path);
+        let named = file_name(&path, earlier);
+        let (name, bytes) = match named.and_then(|name| Ok((name, bytes.ok_or(NameError::NotAFile)?))) {
+            Ok(file) => file,
+            Err(error) => {
+                report(&path, &Err(error));
+                continue;
+            }
+        };
         match Driver::load(name, bytes, resolve).and_then(Driver::start) {
             Ok(starting) => wait_for(starting),
             Err(error) => report(name, &Err(error)),
         }
     }
     RUNNING.load(Ordering::Relaxed)
+}
+
+/// Returns what is in the folder of drivers, each with its path there, and with the contents if it is a file.
+fn entries(ramdisk: &Ramdisk) -> impl Iterator<Item = (Path, Option<&'static [u8]>)> {
+    ramdisk.entries().filter_map(|(path, bytes)| {
+        let rest = path.strip_prefix(FOLDER).filter(|rest| !rest.is_empty())?;
+        Some((Path::from(rest).ok()?, bytes))
+    })
 }
 
 /// Waits for a driver to start and reports the outcome. If it takes too long, reports that, and another thread waits.
@@ -46,28 +61,26 @@ fn wait_for(starting: Starting) {
         report(name, &starting.finish());
         return;
     }
-    let reason = "Driver_Init has not returned after 10 s";
-    log::warn!(target: "drivers", "{name} is still starting: {reason}; the boot goes on");
-    event_stream::send(&Event::Driver {
-        name: name.into(),
-        status: DriverStatus::Starting,
-        reason: reason.into(),
-    });
+    let text = DriverText::starting(name, &"Driver_Init has not returned after 10 s");
+    log::warn!(target: "drivers", "{} is still starting: {}; the boot goes on", text.name(), text.reason());
+    event_stream::send(&text.event());
     late::wait_for(starting, report);
 }
 
-/// Writes a driver's outcome to the log and to the event stream.
-fn report(name: &str, outcome: &Result<(), StartError>) {
-    let (status, reason) = match outcome {
+/// Writes a driver's outcome to the log and to the event stream. A driver without a valid name is named by its path.
+fn report(name: &str, outcome: &Result<(), impl Display>) {
+    let text = match outcome {
         Ok(()) => {
             RUNNING.fetch_add(1, Ordering::Relaxed);
-            log::info!(target: "drivers", "{name} loaded");
-            (DriverStatus::Loaded, String::new())
+            let text = DriverText::loaded(name);
+            log::info!(target: "drivers", "{} loaded", text.name());
+            text
         }
         Err(error) => {
-            log::warn!(target: "drivers", "{name} refused: {error}");
-            (DriverStatus::Refused, error.to_string())
+            let text = DriverText::refused(name, error);
+            log::warn!(target: "drivers", "{} refused: {}", text.name(), text.reason());
+            text
         }
     };
-    event_stream::send(&Event::Driver { name: name.into(), status, reason: reason.into() });
+    event_stream::send(&text.event());
 }

@@ -6,8 +6,8 @@ use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
 use units::{FRAME_SIZE, VirtAddr};
 
-/// The most bytes that one access may cover.
-const LONGEST: usize = 1 << 20;
+/// The most bytes of an array.
+const LONGEST_ARRAY: usize = 1 << 20;
 
 /// What an access does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,8 @@ impl<T> DriverPointer<T> {
 
     /// Writes an array of `length` elements, each as `value` returns it for its index.
     pub fn write_array(&self, length: usize, value: impl Fn(usize) -> T) -> Option<()> {
-        self.check(length.checked_mul(size_of::<T>())?, Access::Write)?;
+        let size = length.checked_mul(size_of::<T>()).filter(|size| *size <= LONGEST_ARRAY)?;
+        self.check(size, Access::Write)?;
         for index in 0..length {
             // SAFETY: `check` found the array aligned, mapped and writable. By the condition of `new` it is the driver's, and
             // nothing else accesses it.
@@ -130,7 +131,7 @@ impl<T> DriverPointer<T> {
     /// Checks access to `length` bytes. Even for no bytes the first address must be mapped.
     fn check(&self, length: usize, access: Access) -> Option<()> {
         let start = self.0.addr() as u64;
-        if self.is_null() || !start.is_multiple_of(align_of::<T>() as u64) || length > LONGEST {
+        if self.is_null() || !start.is_multiple_of(align_of::<T>() as u64) {
             return None;
         }
         let end = start.checked_add(length.max(1) as u64)?;

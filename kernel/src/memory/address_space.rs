@@ -3,6 +3,7 @@
 use super::{allocate, page_tables};
 use crate::arch::{self, MapError, NewAddressSpace, PageKind};
 use crate::platform::numa_topology;
+use crate::report::verdict;
 use ::address_space::image::{self, SegmentRights};
 use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, LOCAL_APIC, PHYSICAL_MEMORY};
 use memory_map::MemoryMap;
@@ -13,23 +14,28 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr, PhysRange, Vi
 ///
 /// `kernel_file` is the physical memory where the boot loader has put the kernel's ELF file. The kernel runs its segments there.
 ///
+/// If there is no memory for page tables, the boot ends with the verdict of failure.
+///
 /// # Panics
-/// If there is no memory for page tables, or the kernel's ELF file is not valid.
+/// If the kernel's ELF file is not valid.
 pub fn init(kernel_file: PhysRange, map: &MemoryMap) {
-    const NO_MEMORY: &str = "there is memory for page tables";
     arch::enable_protections();
-    let root = table_frame(NodeId::ZERO).expect(NO_MEMORY);
+    let root = table_frame(NodeId::ZERO).unwrap_or_else(|| no_memory());
     // SAFETY: `table_frame` has allocated the frame from the page allocator, and nothing frees it.
     let mut space = unsafe { NewAddressSpace::new(root) };
-    map_physical_memory(&mut space, kernel_file, map).expect(NO_MEMORY);
-    map_kernel(&mut space, kernel_file).expect(NO_MEMORY);
-    map_local_apic(&mut space).expect(NO_MEMORY);
+    map_physical_memory(&mut space, kernel_file, map).unwrap_or_else(|_| no_memory());
+    map_kernel(&mut space, kernel_file).unwrap_or_else(|_| no_memory());
+    map_local_apic(&mut space).unwrap_or_else(|_| no_memory());
     // SAFETY: until `leave_boot_loader`, nothing changes the tables of the boot loader's part. The kernel uses its image, physical
     // memory and the APIC, which the lines above have mapped, and the boot loader's part, where the running stack is.
     unsafe {
         space.keep_part(BOOT_LOADER, BOOT_LOADER_LAST);
         space.enter();
     }
+}
+
+fn no_memory() -> ! {
+    verdict::stop_without_memory_for("page tables")
 }
 
 /// Removes the boot loader's part from the address space. Its frames stay allocated.

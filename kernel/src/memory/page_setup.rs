@@ -22,10 +22,8 @@ type Spans = ArrayVec<NodeFrames, { MAX_RANGES + memory_map::MAX_RANGES }>;
 
 /// Takes each node's metadata from the node's memory and adds all other free memory to the allocator.
 ///
-/// Costs a few steps for each range of memory and each node. Touches only the frames of the metadata.
-///
-/// # Panics
-/// There is not enough memory for the metadata.
+/// Costs a few steps for each range of memory and each node. Touches only the frames of the metadata. If there is not enough memory
+/// for that, the boot ends with the verdict of failure.
 pub fn init(map: &MemoryMap, topology: &'static NumaTopology) {
     let start = arch::ticks();
     set_up(map, topology);
@@ -111,7 +109,7 @@ fn take(
         .filter(fits)
         .max_by_key(|range| range.len_bytes())
         .or_else(|| free.iter().copied().filter(fits).max_by_key(|range| range.len_bytes()))
-        .expect("there is memory for the page allocator's metadata");
+        .unwrap_or_else(|| verdict::stop_without_memory_for("the page allocator's metadata"));
     let end = range.whole_frames().end;
     let taken = FrameRange { start: FrameNumber(end.0 - frames), end }.addresses();
     cut_out(free, taken);

@@ -1,8 +1,9 @@
 //! The kernel's parameters: read from QEMU's firmware configuration, or from a file of the ramdisk.
 use super::qemu;
 use super::ramdisk::Ramdisk;
+use driver_text::Escaped;
 use log::LevelFilter;
-use parameters::{LogLevel, Parameters};
+use parameters::{LogLevel, Parameters, whole_words};
 
 const FW_CFG_FILE: &str = "opt/org.proxima/cmdline";
 const RAMDISK_FILE: &str = "cmdline";
@@ -11,20 +12,23 @@ const LONGEST: usize = 1024;
 
 /// Reads the parameters, and sets the log's level. Names each unknown word in a warning.
 pub fn read(ramdisk: &Ramdisk) -> Parameters {
-    let mut buffer = [0; LONGEST];
+    // One byte more tells whether a word ends with the last byte.
+    let mut buffer = [0; LONGEST + 1];
     let (line, size) = match qemu::copy_file(FW_CFG_FILE, &mut buffer) {
         Some(found) => found,
         None => {
             let file = ramdisk.file(RAMDISK_FILE).unwrap_or_default();
-            (&file[..file.len().min(LONGEST)], file.len())
+            (file, file.len())
         }
     };
     if size > LONGEST {
         log::warn!(target: "boot", "the parameters have {size} bytes; those after the first {LONGEST} are ignored");
     }
+    let line = first_words(line, LONGEST);
     let line = core::str::from_utf8(line).unwrap_or_else(|error| {
-        log::warn!(target: "boot", "the parameters are not UTF-8 from byte {} on; the rest is ignored", error.valid_up_to());
-        core::str::from_utf8(&line[..error.valid_up_to()]).unwrap_or_default()
+        let end = error.valid_up_to();
+        log::warn!(target: "boot", "the parameters are not UTF-8 from byte {end} on; the rest is ignored");
+        core::str::from_utf8(first_words(line, end)).unwrap_or_default()
     });
     let parameters = Parameters::parse(line, |word| {
         log::warn!(target: "boot", "the parameter \"{}\" is not known and ignored", word.escape_debug());
@@ -37,4 +41,13 @@ pub fn read(ramdisk: &Ramdisk) -> Parameters {
         LogLevel::Trace => LevelFilter::Trace,
     });
     parameters
+}
+
+/// Returns the words in the first `longest` bytes of the line. A word that is cut there is left out with a warning.
+fn first_words(line: &[u8], longest: usize) -> &[u8] {
+    let (words, cut) = whole_words(line, longest);
+    if !cut.is_empty() {
+        log::warn!(target: "boot", "the parameter \"{}\" is cut there and ignored", Escaped(cut));
+    }
+    words
 }

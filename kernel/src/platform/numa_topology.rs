@@ -1,7 +1,7 @@
 //! The machine's [`NumaTopology`]: built once from firmware's tables and reported on both serial ports.
 use super::findings::reporter;
 use crate::arch;
-use crate::report::event_stream;
+use crate::report::{event_stream, verdict};
 use core::fmt::{self, Display};
 use events::{Event, PageCounts};
 use memory_map::MemoryMap;
@@ -111,7 +111,11 @@ fn row<T: Display>(values: impl Iterator<Item = T> + Clone) -> impl Display {
     fmt::from_fn(move |out| values.clone().try_for_each(|value| write!(out, " {value}")))
 }
 
-/// Sends the topology event. `pages` returns a node's page counts.
+/// Sends the topology event. `pages` returns a node's page counts. If there is not enough memory for it, the verdict is failure.
 pub fn send_event(pages: impl Fn(NodeId) -> PageCounts) {
-    event_stream::send_long(&Event::of_machine(get(), pages));
+    let sent = Event::of_machine(get(), pages).and_then(|event| event_stream::send_long(&event));
+    if let Err(error) = sent {
+        log::error!(target: "numa", "the topology event is left out: {error}");
+        verdict::fail();
+    }
 }

@@ -1,7 +1,8 @@
 //! The event stream, for programs: writes one JSON object a line to COM2. On a machine without the port nothing is written.
 use crate::arch::SerialPort;
 use crate::sync::{Rank, SpinLock};
-use alloc::vec;
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
 use events::Event;
 
 /// Bytes for a line: enough for every event but the topology of a large machine.
@@ -31,22 +32,28 @@ pub fn send(event: &Event<'_>) {
 }
 
 /// Writes an event of up to 1 MiB, with a buffer from the heap. A longer event is left out with a warning.
-pub fn send_long(event: &Event<'_>) {
+///
+/// # Errors
+/// [`TryReserveError`] if there is not enough memory for the buffer; then nothing is written.
+pub fn send_long(event: &Event<'_>) -> Result<(), TryReserveError> {
     if STREAM.lock().port.is_none() {
-        return;
+        return Ok(());
     }
     let mut size = 4 * LINE_SIZE;
     while size <= LONGEST_LINE {
-        let mut buffer = vec![0; size];
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(size)?;
+        buffer.resize(size, 0);
         if let Ok(line) = events::write_line(event, &mut buffer) {
             if let Some(port) = &mut STREAM.lock().port {
                 port.send(line);
             }
-            return;
+            return Ok(());
         }
         size *= 4;
     }
     log::warn!(target: "events", "an event was longer than {LONGEST_LINE} bytes and was left out");
+    Ok(())
 }
 
 /// Writes the last event, even if the stream's lock stays held, and waits until the event has left the port.

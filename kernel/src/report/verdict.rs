@@ -49,6 +49,13 @@ pub fn stop_with(ok: bool) -> ! {
     end_machine(ok)
 }
 
+/// Ends the boot with the verdict of failure: there is no memory for `what`, which the kernel cannot do without.
+#[cold]
+pub fn stop_without_memory_for(what: &str) -> ! {
+    log::error!(target: "boot", "there is no memory for {what}; the boot ends here");
+    stop_with(false)
+}
+
 /// Ends the machine without a report. Halts this CPU for good if the machine cannot be ended.
 pub fn end_machine(ok: bool) -> ! {
     if let Some(exit) = EXIT.get() {

@@ -1,10 +1,11 @@
 //! Tests that threads keep to their affinity, and leave a CPU that is forbidden to them.
 use super::threads::{join, spawn};
-use super::{Outcome, ensure};
+use super::{ONE_CPU, Work, ensure};
 use crate::arch;
 use crate::cpu::{self, PreemptionOff};
 use crate::threads::thread::ThreadId;
 use crate::threads::{cpu_threads, lifecycle, scheduler, sleep, thread_table};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -27,14 +28,14 @@ unsafe extern "C" fn stay(cpu: *mut c_void) -> i32 {
 }
 
 /// Checks that two threads that restrict themselves to each CPU are never on another one.
-pub fn keep_to_their_affinity() -> Outcome {
+pub fn keep_to_their_affinity() -> Result<Work, String> {
     let threads: Result<Vec<_>, _> =
         cpu::online().chain(cpu::online()).map(|cpu| spawn(stay, cpu.id.index(), None)).collect();
     for thread in threads? {
         let elsewhere = join(thread)?;
         ensure!(elsewhere == 0, "a pinned thread was {elsewhere} times on another CPU");
     }
-    Ok(())
+    Ok(Work::done_if(cpu::online().count() > 1, ONE_CPU))
 }
 
 /// A thread that is moved about, and looks where it runs.
@@ -88,16 +89,16 @@ unsafe extern "C" fn wander(index: *mut c_void) -> i32 {
 
 /// Checks that threads that run, wait, sleep and yield while another thread moves them are never on a CPU that they had to
 /// leave, once `set_affinity` has returned.
-pub fn leave_forbidden_cpus() -> Outcome {
+pub fn leave_forbidden_cpus() -> Result<Work, String> {
     leave_forbidden_cpus_until(Until::Milliseconds(300))
 }
 
 /// Does the work of [`leave_forbidden_cpus`] until the threads have looked a million times where they are.
-pub fn leave_forbidden_cpus_a_million_times() -> Outcome {
+pub fn leave_forbidden_cpus_a_million_times() -> Result<Work, String> {
     leave_forbidden_cpus_until(Until::Looks(1_000_000))
 }
 
-fn leave_forbidden_cpus_until(until: Until) -> Outcome {
+fn leave_forbidden_cpus_until(until: Until) -> Result<Work, String> {
     STOP.store(false, Ordering::Relaxed);
     for wanderer in &WANDERING {
         wanderer.allowed.store(ANY_CPU, Ordering::Relaxed);
@@ -114,7 +115,7 @@ fn leave_forbidden_cpus_until(until: Until) -> Outcome {
     log::debug!(target: "selftest", "{looks} looks, {moves} moves");
     ensure!(forbidden == 0, "of {looks} looks, {forbidden} found a thread on a forbidden CPU; {moves} moves");
     ensure!(looks > 0, "no thread has looked where it ran, in {moves} moves");
-    Ok(())
+    Ok(Work::done_if(cpu::online().count() > 1, ONE_CPU))
 }
 
 /// Adds up a count of all threads.

@@ -1,7 +1,7 @@
 //! Tests that a node without free pages gets back the pages in running CPUs' caches, also when CPUs ask each other.
 use super::fallback::Taken;
 use super::on_each_cpu;
-use super::{Outcome, ensure};
+use super::{ONE_CPU, Outcome, Work, ensure};
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cpu::PreemptionOff;
@@ -10,6 +10,7 @@ use crate::platform::{cpu_topology, numa_topology};
 use crate::threads::cpu_threads;
 use crate::threads::thread::Start;
 use crate::threads::{join, lifecycle, sleep};
+use alloc::string::String;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use scheduling::CpuSet;
@@ -20,16 +21,18 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Checks that the boot CPU, which takes all pages of a node, also gets those in the cache of a running CPU, and that a second
 /// request interrupts no CPU.
-pub fn reaches_cpus_that_run() -> Outcome {
+pub fn reaches_cpus_that_run() -> Result<Work, String> {
+    let mut done = false;
     let boot_cpu = cpu::current();
     let has_cache = |cpu: &&Cpu| cpu.id != boot_cpu.id && cpu_memory::of(cpu).page_cache_view.is_some();
     for node in numa_topology::get().nodes() {
         let of_node = |cpu: &&Cpu| cpu.node == node.id && frames::node_stats(node.id).free > 64;
         if let Some(cpu) = cpu::online().filter(has_cache).find(of_node) {
             exhaust_beside(cpu)?;
+            done = true;
         }
     }
-    Ok(())
+    Ok(Work::done_if(done, "no other CPU has a page cache of a node with 64 free pages"))
 }
 
 fn exhaust_beside(cpu: &Cpu) -> Outcome {
@@ -102,13 +105,13 @@ static LOST: AtomicUsize = AtomicUsize::new(0);
 
 /// Checks that no CPU waits for ever and no page is left when all CPUs cache pages and take those of all other nodes at the same
 /// time, so that they ask each other.
-pub fn goes_on_when_all_ask_at_once() -> Outcome {
+pub fn goes_on_when_all_ask_at_once() -> Result<Work, String> {
     [&CACHING, &DONE, &LOOKED, &LEFT, &LOST].iter().for_each(|counter| counter.store(0, SeqCst));
     on_each_cpu::run_on_each_cpu(cache_and_take);
     let (left, lost) = (LEFT.load(SeqCst), LOST.load(SeqCst));
     ensure!(left == 0, "all CPUs had been refused pages, and {left} were free");
     ensure!(lost == 0, "{lost} CPUs could not free their pages");
-    Ok(())
+    Ok(Work::done_if(cpu::online().count() > 1, ONE_CPU))
 }
 
 fn cache_and_take(cpu: &Cpu) {

@@ -1,10 +1,11 @@
 //! Tests that the clock agrees with another source, and that it is one clock for all CPUs.
-use super::{Outcome, ensure};
+use super::{ONE_CPU, Work, ensure};
 use crate::arch;
 use crate::clock::{self, ClockSource};
 use crate::cpu::{self, Cpu};
 use crate::threads::thread::Start;
 use crate::threads::{cpu_threads, join, lifecycle, sleep};
+use alloc::string::String;
 use clock_math::{Hz, Reading, tightest};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -15,10 +16,9 @@ const SLEEP_NS: u64 = 20_000_000;
 const ATTEMPTS: usize = 10;
 
 /// Checks that a sleep takes as long by another source as by the clock, within 1 %, and not less than it asked for.
-pub fn sleep_agrees() -> Outcome {
+pub fn sleep_agrees() -> Result<Work, String> {
     let Some(source) = clock::other_source() else {
-        log::warn!(target: "selftest", "clock.sleep_agrees: this machine has no second clock");
-        return Ok(());
+        return Ok(Work::Skipped("the machine has no second clock"));
     };
     let (name, counter) = (source.source(), source.counter());
     let range_ns = in_ns(counter.elapsed(1, 0), counter.hz);
@@ -31,7 +31,7 @@ pub fn sleep_agrees() -> Outcome {
         slept_ns.abs_diff(truth_ns) <= truth_ns / 100,
         "a sleep took {slept_ns} ns by the clock, and {truth_ns} ns by {name}"
     );
-    Ok(())
+    Ok(Work::Done)
 }
 
 /// Sleeps, and returns how many nanoseconds that took by the clock and by the source.
@@ -65,7 +65,7 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 const ROUNDS: u64 = 20;
 
 /// Checks that no CPU reads a time that is more than a microsecond earlier than the time that another CPU read just before.
-pub fn cpus_agree() -> Outcome {
+pub fn cpus_agree() -> Result<Work, String> {
     let this = cpu::current().id;
     for cpu in cpu::online().filter(|cpu| cpu.id != this) {
         READS.store(0, Ordering::SeqCst);
@@ -85,7 +85,7 @@ pub fn cpus_agree() -> Outcome {
             cpu.id
         );
     }
-    Ok(())
+    Ok(Work::done_if(cpu::online().count() > 1, ONE_CPU))
 }
 
 /// Reads the time on this CPU, alternately with the boot CPU. Returns by how many ticks its time was behind.

@@ -1,16 +1,18 @@
 //! Each node's heap is in the node's memory, grows for all CPUs at once, and is unchanged when it cannot grow.
 use super::on_each_cpu;
-use super::{Outcome, ensure};
+use super::{Outcome, Work, ensure};
 use crate::cpu::Cpu;
 use crate::memory::{frames, heap, page_tables};
 use crate::platform::numa_topology;
+use alloc::string::String;
 use arrayvec::ArrayVec;
 use core::alloc::Layout;
 use core::sync::atomic::{AtomicU64, Ordering};
 use units::{FRAME_SIZE, FrameNumber, MAX_NODES, NodeId, VirtAddr};
 
 /// Checks that, on each node that has enough memory, every page of a block from the node's heap is on the node.
-pub fn come_from_their_node() -> Outcome {
+pub fn come_from_their_node() -> Result<Work, String> {
+    let mut done = false;
     let layout = Layout::from_size_align(5 * 4096, 64).map_err(|_| "no such layout")?;
     for node in numa_topology::get().nodes() {
         if frames::node_stats(node.id).free < 64 {
@@ -27,8 +29,9 @@ pub fn come_from_their_node() -> Outcome {
         }
         // SAFETY: `allocate` has returned the block for this layout above, and nothing uses it.
         unsafe { heap::free(block, layout) };
+        done = true;
     }
-    Ok(())
+    Ok(Work::done_if(done, "no node has 64 free pages"))
 }
 
 /// Returns, for each node, its free pages and the bytes that its heap has.

@@ -30,54 +30,85 @@ use events::Event;
 /// What a test found wrong.
 type Outcome = Result<(), String>;
 
-type Test = fn() -> Outcome;
+/// What a test did that not every machine has enough for.
+enum Work {
+    /// It did its work, and found nothing wrong.
+    Done,
+    /// It could not do any of its work, for this reason.
+    Skipped(&'static str),
+}
+
+impl Work {
+    /// Returns [`Work::Done`], or skipped for the reason if nothing was done.
+    fn done_if(done: bool, reason: &'static str) -> Self {
+        if done { Self::Done } else { Self::Skipped(reason) }
+    }
+}
+
+/// A test.
+enum Test {
+    /// It can do its work on every machine.
+    Always(fn() -> Outcome),
+    /// It can do its work on some machines.
+    IfPossible(fn() -> Result<Work, String>),
+}
+use Test::{Always, IfPossible};
+
+/// The reason of tests that need CPUs beside the one that runs them.
+const ONE_CPU: &str = "only one CPU is online";
 
 /// The tests in the order in which they run, each with its name in the log and in the events.
 const TESTS: &[(&str, Test)] = &[
-    ("numa.plan", plan::run),
-    ("pages.in_range", pages::lie_in_their_nodes_ranges),
-    ("pages.refusals", pages::wrong_frees_are_refused),
-    ("pages.kernel", pages::the_kernels_own_are_refused),
-    ("pages.fallback", fallback::goes_in_distance_order),
-    ("pages.growth", hotplug::memory_leaves_and_comes_back),
-    ("policies.interleave", policies::interleave_exactly),
-    ("policies.weighted", policies::weigh_exactly),
-    ("policies.set", policies::keep_to_their_set),
-    ("policies.inherited", policies::are_inherited_and_restored),
-    ("pages.all_cpus", cpus::allocate_and_free_at_once),
-    ("pages.counts", pages::are_counted_alike_by_cpus_and_nodes),
-    ("pages.recall", cache_drain::reaches_cpus_that_run),
-    ("pages.recall_all", cache_drain::goes_on_when_all_ask_at_once),
-    ("cpus.local_memory", cpus::have_their_memory_on_their_node),
-    ("heap.local", heaps::come_from_their_node),
-    ("heap.refusals", heaps::are_unchanged_by_refusals),
-    ("heap.all_cpus", heaps::grow_for_all_cpus_at_once),
-    ("stacks.come_and_go", stacks::come_and_go_without_a_trace),
-    ("stacks.small_pieces", stacks::are_made_of_small_pieces_where_there_are_no_large_ones),
-    ("cpus.protections", address_space::protections_are_on),
-    ("memory.no_write_and_execute", address_space::has_no_page_with_more_rights_than_it_needs),
-    ("memory.constants", address_space::protects_constants_and_not_data),
-    ("memory.tlb_shootdown", shootdown::reaches_cpus_that_run),
-    ("memory.tlb_shootdown_sleeping", shootdown::reaches_cpus_that_sleep),
-    ("memory.tlb_shootdown_all", shootdown::goes_on_when_all_unmap_at_once),
-    ("memory.failed_map", shootdown::follows_a_map_that_failed),
-    ("clock.sleep_agrees", clock::sleep_agrees),
-    ("clock.cpus_agree", clock::cpus_agree),
-    ("threads.local", threads::live_on_their_node),
-    ("threads.affinity", affinity::keep_to_their_affinity),
-    ("threads.leave_forbidden_cpus", affinity::leave_forbidden_cpus),
-    ("threads.preempted", threads::are_preempted),
-    ("threads.sleep", threads::sleep_long_enough),
-    ("threads.block_and_wake", threads::block_and_wake),
+    ("numa.plan", Always(plan::run)),
+    ("pages.in_range", IfPossible(pages::lie_in_their_nodes_ranges)),
+    ("pages.refusals", Always(pages::wrong_frees_are_refused)),
+    ("pages.kernel", IfPossible(pages::the_kernels_own_are_refused)),
+    ("pages.fallback", Always(fallback::goes_in_distance_order)),
+    ("pages.growth", IfPossible(hotplug::memory_leaves_and_comes_back)),
+    ("policies.interleave", IfPossible(policies::interleave_exactly)),
+    ("policies.weighted", IfPossible(policies::weigh_exactly)),
+    ("policies.set", Always(policies::keep_to_their_set)),
+    ("policies.inherited", IfPossible(policies::are_inherited_and_restored)),
+    ("pages.all_cpus", Always(cpus::allocate_and_free_at_once)),
+    ("pages.counts", Always(pages::are_counted_alike_by_cpus_and_nodes)),
+    ("pages.recall", IfPossible(cache_drain::reaches_cpus_that_run)),
+    ("pages.recall_all", IfPossible(cache_drain::goes_on_when_all_ask_at_once)),
+    ("cpus.local_memory", Always(cpus::have_their_memory_on_their_node)),
+    ("heap.local", IfPossible(heaps::come_from_their_node)),
+    ("heap.refusals", Always(heaps::are_unchanged_by_refusals)),
+    ("heap.all_cpus", Always(heaps::grow_for_all_cpus_at_once)),
+    ("stacks.come_and_go", IfPossible(stacks::come_and_go_without_a_trace)),
+    ("stacks.small_pieces", IfPossible(stacks::are_made_of_small_pieces_where_there_are_no_large_ones)),
+    ("cpus.protections", Always(address_space::protections_are_on)),
+    ("memory.no_write_and_execute", Always(address_space::has_no_page_with_more_rights_than_it_needs)),
+    ("memory.constants", Always(address_space::protects_constants_and_not_data)),
+    ("memory.tlb_shootdown", IfPossible(shootdown::reaches_cpus_that_run)),
+    ("memory.tlb_shootdown_sleeping", IfPossible(shootdown::reaches_cpus_that_sleep)),
+    ("memory.tlb_shootdown_all", IfPossible(shootdown::goes_on_when_all_unmap_at_once)),
+    ("memory.failed_map", Always(shootdown::follows_a_map_that_failed)),
+    ("clock.sleep_agrees", IfPossible(clock::sleep_agrees)),
+    ("clock.cpus_agree", IfPossible(clock::cpus_agree)),
+    ("threads.local", IfPossible(threads::live_on_their_node)),
+    ("threads.affinity", IfPossible(affinity::keep_to_their_affinity)),
+    ("threads.leave_forbidden_cpus", IfPossible(affinity::leave_forbidden_cpus)),
+    ("threads.preempted", Always(threads::are_preempted)),
+    ("threads.sleep", Always(threads::sleep_long_enough)),
+    ("threads.block_and_wake", Always(threads::block_and_wake)),
 ];
 
 /// Runs all tests, for the parameter `selftest`. Each outcome goes to the log and to the event stream; a failure also makes
-/// the verdict a failure, and the other tests still run.
+/// the verdict a failure, and the other tests still run. A test that could not do its work is reported as skipped.
 pub fn run() {
     // The page tables for the stacks of a thread on each CPU stay allocated. They are allocated here, so that no test misses them.
     on_each_cpu::run_on_each_cpu(|_| meet());
     for (name, test) in TESTS {
-        report(name, test());
+        report(
+            name,
+            match test {
+                Always(test) => test().map(|()| Work::Done),
+                IfPossible(test) => test(),
+            },
+        );
     }
 }
 
@@ -92,25 +123,35 @@ fn meet() {
 
 /// Puts the scheduler under load for a long time, for the parameter `load`.
 pub fn run_load() {
-    report("threads.load", load::loses_nothing());
+    report("threads.load", load::loses_nothing().map(|()| Work::Done));
     report("threads.forbidden_cpus_load", affinity::leave_forbidden_cpus_a_million_times());
     page_counts::log_table();
 }
 
 /// Makes all CPUs together allocate and free pages at random this many times, for the parameter `stress-pages`.
 pub fn stress_pages(operations: u64) {
-    report("pages.stress", stress_pages::loses_nothing(operations));
+    report("pages.stress", stress_pages::loses_nothing(operations).map(|()| Work::Done));
 }
 
-fn report(name: &str, outcome: Outcome) {
+fn report(name: &str, outcome: Result<Work, String>) {
+    let mut reason = None;
     match &outcome {
-        Ok(()) => log::info!(target: "selftest", "{name}: ok"),
-        Err(reason) => {
-            log::error!(target: "selftest", "{name}: failed: {reason}");
+        Ok(Work::Done) => log::info!(target: "selftest", "{name}: ok"),
+        Ok(Work::Skipped(why)) => {
+            log::info!(target: "selftest", "{name}: skipped: {why}");
+            reason = Some((*why).into());
+        }
+        Err(what) => {
+            log::error!(target: "selftest", "{name}: failed: {what}");
             verdict::fail();
         }
     }
-    event_stream::send(&Event::Test { name: name.into(), ok: outcome.is_ok() });
+    event_stream::send(&Event::Test {
+        name: name.into(),
+        ok: outcome.is_ok(),
+        skipped: reason.is_some(),
+        reason,
+    });
 }
 
 /// Makes the test fail with this message unless the condition is true.

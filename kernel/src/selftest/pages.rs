@@ -1,17 +1,19 @@
 //! Tests that pages lie in their node's ranges, that wrong frees are refused, and that CPUs and nodes count alike.
-use super::{Outcome, ensure};
+use super::{Outcome, Work, ensure};
 use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::frames;
 use crate::memory::page_counts;
 use crate::platform::numa_topology;
+use alloc::string::String;
 use page_alloc::Policy;
 use page_alloc::{AllocateError, FreeError, Request};
 use units::{FrameNumber, NodeId};
 
 /// Checks that pages of each node, single ones and runs, lie in the node's ranges of the topology, and that the allocator finds
 /// their node.
-pub fn lie_in_their_nodes_ranges() -> Outcome {
+pub fn lie_in_their_nodes_ranges() -> Result<Work, String> {
+    let mut done = false;
     let topology = numa_topology::get();
     for node in topology.nodes() {
         for count in [1, 3, 8, 64] {
@@ -25,9 +27,10 @@ pub fn lie_in_their_nodes_ranges() -> Outcome {
                 ensure!(known == Some(node.id), "{address} is on {known:?} by the allocator's table");
             }
             free_grant(grant.frame, count)?;
+            done = true;
         }
     }
-    Ok(())
+    Ok(Work::done_if(done, "no node has a free page"))
 }
 
 /// Checks that wrong frees are refused and change nothing: of a free page, of one that was never allocated, of the inside of a
@@ -59,7 +62,8 @@ pub fn wrong_frees_are_refused() -> Outcome {
 }
 
 /// Checks that an ordinary free takes back no kernel-owned page, no run of them, and no part of one.
-pub fn the_kernels_own_are_refused() -> Outcome {
+pub fn the_kernels_own_are_refused() -> Result<Work, String> {
+    let mut done = false;
     let node = cpu::current().node;
     for count in [1, 16, 512, 700] {
         let before = state(node);
@@ -75,8 +79,9 @@ pub fn the_kernels_own_are_refused() -> Outcome {
             after == before,
             "with {count} pages, node {node} had (free pages, largest order) {before:?}, and now has {after:?}"
         );
+        done = true;
     }
-    Ok(())
+    Ok(Work::done_if(done, "the boot CPU's node has no free page"))
 }
 
 /// Checks that the CPUs' counts and the nodes' counts have the same sums, before and after more allocations.

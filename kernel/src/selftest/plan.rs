@@ -2,10 +2,11 @@
 //! words are fixed.
 use super::{Outcome, ensure};
 use crate::memory::allocate::{self, Zeroed};
+use crate::memory::frames;
 use crate::platform::numa_topology;
 use crate::report::console::PLAIN;
 
-/// Logs the lines. Fails only if a page cannot be freed.
+/// Logs the lines. Checks that each page comes from the node it was asked of, if that has a free one, and that it can be freed.
 pub fn run() -> Outcome {
     let topology = numa_topology::get();
     log::info!(target: PLAIN, "[NUMA Test] Starting...");
@@ -15,12 +16,23 @@ pub fn run() -> Outcome {
         log::info!(target: PLAIN, "[NUMA Test] Node {}: {mb} MB, {cpus} CPUs", node.id);
     }
     for node in topology.nodes() {
-        if let Some(page) = allocate::allocate_for_kernel(node.id, 1, Zeroed::Yes) {
-            let address = page.frame.address().0;
-            log::info!(target: PLAIN, "[NUMA Test] Allocated page 0x{address:x} from node {}", node.id);
-            let freed = allocate::free_for_kernel(page.frame, page.count);
-            ensure!(freed.is_ok(), "page {address:#x} could not be freed: {freed:?}");
-        }
+        let free = frames::node_stats(node.id).free;
+        let page = allocate::allocate_for_kernel(node.id, 1, Zeroed::Yes).ok_or("no page to be had")?;
+        let (address, on) = (page.frame.address().0, frames::node_of(page.frame));
+        log::info!(target: PLAIN, "[NUMA Test] Allocated page 0x{address:x} from node {}", page.node);
+        let freed = allocate::free_for_kernel(page.frame, page.count);
+        ensure!(freed.is_ok(), "page {address:#x} could not be freed: {freed:?}");
+        ensure!(
+            on == Some(page.node),
+            "page {address:#x} is on node {on:?}, and was granted as {}'s",
+            page.node
+        );
+        ensure!(
+            free == 0 || page.node == node.id,
+            "node {} has {free} free pages, and a page asked of it came from node {}",
+            node.id,
+            page.node
+        );
     }
     Ok(())
 }

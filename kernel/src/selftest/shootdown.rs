@@ -1,13 +1,14 @@
 //! Tests that no CPU reaches the memory of a page that was unmapped: not a CPU that runs, not one that halted meanwhile, and not
 //! when all CPUs unmap at once.
 use super::on_each_cpu;
-use super::{Outcome, ensure};
+use super::{ONE_CPU, Outcome, Work, ensure};
 use crate::arch::{self, InterruptsOff, PageKind};
 use crate::cpu::{self, Cpu, shootdown};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
 use crate::platform::cpu_topology;
 use ::address_space::layout::SELFTEST;
+use alloc::string::String;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
 
@@ -22,7 +23,7 @@ struct Swap {
 
 impl Swap {
     /// Allocates the frames and maps the page to the one that holds [`OLD`].
-    fn begin() -> Result<Self, alloc::string::String> {
+    fn begin() -> Result<Self, String> {
         let swap = Self { old: frame_with(OLD)?, new: frame_with(NEW)? };
         map(SELFTEST, swap.old);
         Ok(swap)
@@ -46,7 +47,7 @@ impl Swap {
 }
 
 /// Allocates a frame that holds `mark`.
-fn frame_with(mark: u64) -> Result<FrameNumber, alloc::string::String> {
+fn frame_with(mark: u64) -> Result<FrameNumber, String> {
     let grant = allocate::allocate_for_kernel(NodeId::ZERO, 1, Zeroed::No).ok_or("no page to be had")?;
     // SAFETY: the frame is RAM, and the line above has allocated it.
     unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().write_volatile(mark) };
@@ -85,21 +86,21 @@ fn expect(mark: u64) {
     STALE.fetch_add(usize::from(read(SELFTEST) != mark), SeqCst);
 }
 
-fn begin() -> Result<Swap, alloc::string::String> {
+fn begin() -> Result<Swap, String> {
     READY.store(0, SeqCst);
     STALE.store(0, SeqCst);
     SWAPPED.store(false, SeqCst);
     Swap::begin()
 }
 
-fn no_cpu_is_stale() -> Outcome {
+fn no_cpu_is_stale() -> Result<Work, String> {
     let stale = STALE.load(SeqCst);
     ensure!(stale == 0, "{stale} CPUs still reached a page that had been unmapped");
-    Ok(())
+    Ok(Work::done_if(cpu::online().count() > 1, ONE_CPU))
 }
 
 /// Checks CPUs that run. All of them read a page, the boot CPU swaps the page while the others keep running, and all read it again.
-pub fn reaches_cpus_that_run() -> Outcome {
+pub fn reaches_cpus_that_run() -> Result<Work, String> {
     static SWAP: spin::Mutex<Option<Swap>> = spin::Mutex::new(None);
     *SWAP.lock() = Some(begin()?);
     on_each_cpu::run_on_each_cpu(|cpu| {
@@ -133,7 +134,7 @@ pub fn reaches_cpus_that_run() -> Outcome {
 }
 
 /// Checks CPUs that halt. All CPUs read a page, the boot CPU swaps the page while the others halt, and all read it again.
-pub fn reaches_cpus_that_sleep() -> Outcome {
+pub fn reaches_cpus_that_sleep() -> Result<Work, String> {
     let swap = begin()?;
     on_each_cpu::run_on_each_cpu(|_| expect(OLD));
     swap.swap();
@@ -179,7 +180,7 @@ pub fn follows_a_map_that_failed() -> Outcome {
 const ROUNDS: u64 = 8;
 
 /// Checks that no CPU waits for ever when all unmap pages of their own at once, with interrupts off, and that each reads its pages.
-pub fn goes_on_when_all_unmap_at_once() -> Outcome {
+pub fn goes_on_when_all_unmap_at_once() -> Result<Work, String> {
     READY.store(0, SeqCst);
     STALE.store(0, SeqCst);
     on_each_cpu::run_on_each_cpu(map_and_unmap);

@@ -1,19 +1,26 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
-use alloc::string::String;
+use alloc::vec::Vec;
+use arrayvec::ArrayString;
 use core::sync::atomic::{AtomicU32, Ordering};
 use free_refusals::Refusals;
 
+/// A driver's name, of a bounded length.
+pub type OwnerName = ArrayString<96>;
+
 /// A driver's name, the number of its threads, and the record of its refused frees. It is never freed.
 pub struct Owner {
-    name: String,
+    name: OwnerName,
     threads: AtomicU32,
     refusals: Refusals,
 }
 
 impl Owner {
-    /// Creates the owner of a driver without threads.
-    pub fn new(name: &str) -> Self {
-        Self { name: name.into(), threads: AtomicU32::new(0), refusals: Refusals::new() }
+    /// Creates the owner of a driver without threads. It is never freed. Returns `None` if there is not enough memory.
+    pub fn create(name: OwnerName) -> Option<&'static Self> {
+        let mut owners = Vec::new();
+        owners.try_reserve_exact(1).ok()?;
+        owners.push(Self { name, threads: AtomicU32::new(0), refusals: Refusals::new() });
+        owners.leak().first()
     }
 
     /// Returns the name that the log uses.

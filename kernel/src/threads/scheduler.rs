@@ -9,6 +9,7 @@ use crate::arch::{self, InterruptsOff};
 use crate::cpu;
 use crate::platform::{cpu_topology, numa_topology};
 use crate::sync::{self, SpinLockGuard};
+use alloc::collections::TryReserveError;
 use core::sync::atomic::Ordering;
 use run_queue::{Blocked, IdleSet, Machine, RunQueue, State};
 use scheduling::{CpuMap, CpuSet};
@@ -21,9 +22,13 @@ const SLICE_TICKS: u32 = 10;
 static CPU_MAP: Once<CpuMap> = Once::new();
 
 /// Builds the map of the running CPUs, when all CPUs have started that will. Before this call each CPU runs only its own threads.
-pub fn init() {
-    CPU_MAP.call_once(|| CpuMap::new(numa_topology::get(), cpu::is_online));
+///
+/// # Errors
+/// [`TryReserveError`] if there is not enough memory for the map.
+pub fn init() -> Result<(), TryReserveError> {
+    CPU_MAP.try_call_once(|| CpuMap::new(numa_topology::get(), cpu::is_online))?;
     IDLE.limit(cpu_topology::cpus().len());
+    Ok(())
 }
 
 /// Returns the running CPUs by node and distance, or `None` before [`init`].

@@ -1,6 +1,5 @@
 //! The events and their fields.
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One line of the event stream. The field `"event"` names the variant.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "a box would abort when there is no memory for it")]
 pub enum Event<'a> {
     /// The machine's topology. Sent once, after the page allocator has started.
     Topology {
@@ -22,7 +22,7 @@ pub enum Event<'a> {
         fallback: Vec<Vec<u32>>,
         /// Latency and bandwidth. Left out without an HMAT.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        performance: Option<Box<Performance>>,
+        performance: Option<Performance>,
         /// The ranges of persistent memory. Left out if there are none.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         persistent_ranges: Vec<PersistentRange>,
@@ -103,8 +103,14 @@ pub enum Event<'a> {
         /// The test's name.
         #[serde(borrow)]
         name: Cow<'a, str>,
-        /// True if the test passed.
+        /// False if the test found something wrong.
         ok: bool,
+        /// True if the test could not do its work. Left out otherwise.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        skipped: bool,
+        /// The reason why the test was skipped. Left out otherwise.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Cow<'a, str>>,
     },
     /// The verdict. No event follows it.
     Exit {

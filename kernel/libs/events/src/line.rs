@@ -28,7 +28,6 @@ mod tests {
         Device, DriverStatus, Limits, MemoryRange, Node, Performance, PersistentRange, PortPerformance,
         SideCache,
     };
-    use alloc::boxed::Box;
     use alloc::vec;
 
     fn line_of(event: &Event<'_>) -> alloc::string::String {
@@ -43,6 +42,18 @@ mod tests {
         assert_eq!(
             line_of(&event),
             "{\"event\":\"cpu\",\"index\":2,\"apic_id\":2,\"node\":1,\"online\":true}\n"
+        );
+    }
+
+    #[test]
+    fn only_the_event_of_a_skipped_test_says_so_with_the_reason() {
+        let test = |skipped, reason: Option<&'static str>| {
+            line_of(&Event::Test { name: "a.b".into(), ok: true, skipped, reason: reason.map(Into::into) })
+        };
+        assert_eq!(test(false, None), "{\"event\":\"test\",\"name\":\"a.b\",\"ok\":true}\n");
+        assert_eq!(
+            test(true, Some("one CPU")),
+            "{\"event\":\"test\",\"name\":\"a.b\",\"ok\":true,\"skipped\":true,\"reason\":\"one CPU\"}\n"
         );
     }
 
@@ -85,7 +96,7 @@ mod tests {
             nodes: vec![],
             distances: vec![],
             fallback: vec![],
-            performance: Some(Box::new(Performance {
+            performance: Some(Performance {
                 initiators: vec![0],
                 read_latency_ps: vec![vec![Some(100_000), None, Some(-1)]],
                 write_latency_ps: vec![],
@@ -108,7 +119,7 @@ mod tests {
                     read_bandwidth_mbps: vec![Some(-1)],
                     write_bandwidth_mbps: vec![None],
                 }],
-            })),
+            }),
             persistent_ranges: vec![PersistentRange {
                 base: 4096,
                 length: 8192,

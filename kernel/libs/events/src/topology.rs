@@ -1,7 +1,8 @@
 //! The event of a topology, for the kernel and for the host tool.
-use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::collections::TryReserveError;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::{self, Display, Write};
 
 use topology::{DeviceKind, Figure, Measure, NumaTopology};
 use units::{NodeId, ProximityDomain};
@@ -21,8 +22,13 @@ pub struct PageCounts {
 
 impl Event<'static> {
     /// Creates the topology event of the machine that runs this code. `pages_of` returns the frames of a node.
-    #[must_use]
-    pub fn of_machine(topology: &NumaTopology, pages_of: impl Fn(NodeId) -> PageCounts) -> Self {
+    ///
+    /// # Errors
+    /// [`TryReserveError`] if there is not enough memory for the lists.
+    pub fn of_machine(
+        topology: &NumaTopology,
+        pages_of: impl Fn(NodeId) -> PageCounts,
+    ) -> Result<Self, TryReserveError> {
         // With a memory map, hot-pluggable ranges contain only RAM that is present.
         of(topology, pages_of, false)
     }
@@ -30,8 +36,10 @@ impl Event<'static> {
     /// Creates the topology event of a machine of which only the tables are known.
     ///
     /// Page counts are 0. Hot-pluggable ranges are marked, because they may contain no memory.
-    #[must_use]
-    pub fn of_tables(topology: &NumaTopology) -> Self {
+    ///
+    /// # Errors
+    /// [`TryReserveError`] if there is not enough memory for the lists.
+    pub fn of_tables(topology: &NumaTopology) -> Result<Self, TryReserveError> {
         of(topology, |_| PageCounts::default(), true)
     }
 }
@@ -40,33 +48,33 @@ fn of(
     topology: &NumaTopology,
     pages_of: impl Fn(NodeId) -> PageCounts,
     marks_hotplug: bool,
-) -> Event<'static> {
+) -> Result<Event<'static>, TryReserveError> {
     let nodes = topology.nodes();
-    let fallback = |from| topology.fallback(from).iter().map(|&to| number(to)).collect();
-    Event::Topology {
+    let fallback = |from| list(topology.fallback(from).iter().map(|&to| number(to)));
+    Ok(Event::Topology {
         source: topology.source().as_str().into(),
-        nodes: nodes.iter().map(|node| node_of(topology, node, pages_of(node.id), marks_hotplug)).collect(),
-        distances: nodes.iter().map(|node| topology.distances_from(node.id).collect()).collect(),
-        fallback: nodes.iter().map(|node| fallback(node.id)).collect(),
-        performance: topology.performance().map(|known| Box::new(performance_of(topology, known))),
-        persistent_ranges: topology.persistent_ranges().iter().map(persistent).collect(),
-        generic_initiators: devices(topology, DeviceKind::Initiator),
-        generic_ports: devices(topology, DeviceKind::Port),
+        nodes: try_list(nodes.iter().map(|node| node_of(topology, node, pages_of(node.id), marks_hotplug)))?,
+        distances: try_list(nodes.iter().map(|node| list(topology.distances_from(node.id))))?,
+        fallback: try_list(nodes.iter().map(|node| fallback(node.id)))?,
+        performance: topology.performance().map(|known| performance_of(topology, known)).transpose()?,
+        persistent_ranges: list(topology.persistent_ranges().iter().map(persistent))?,
+        generic_initiators: devices(topology, DeviceKind::Initiator)?,
+        generic_ports: devices(topology, DeviceKind::Port)?,
         limits: topology.limits().map(|limits| Limits {
             domains: limits.domains,
             clock_domains: limits.clock_domains,
             address: limits.address.0,
         }),
-    }
+    })
 }
 
-fn devices(topology: &NumaTopology, kind: DeviceKind) -> Vec<Device> {
+fn devices(topology: &NumaTopology, kind: DeviceKind) -> Result<Vec<Device>, TryReserveError> {
     let devices = topology.devices().iter().filter(|device| device.kind == kind);
-    let event = |device: &topology::Device| Device {
-        domain: device.domain.0,
-        handle: device.handle.map(|handle| handle.to_string()),
+    let event = |device: &topology::Device| {
+        let handle = device.handle.map(|handle| text(&handle)).transpose()?;
+        Ok(Device { domain: device.domain.0, handle })
     };
-    devices.map(event).collect()
+    try_list(devices.map(event))
 }
 
 fn persistent(found: &topology::PersistentRange) -> PersistentRange {
@@ -80,56 +88,105 @@ fn persistent(found: &topology::PersistentRange) -> PersistentRange {
     }
 }
 
-fn node_of(topology: &NumaTopology, node: &topology::Node, pages: PageCounts, marks_hotplug: bool) -> Node {
+/// Returns the items as a list, as `collect` does, unless there is not enough memory.
+fn list<T>(items: impl Iterator<Item = T>) -> Result<Vec<T>, TryReserveError> {
+    try_list(items.map(Ok))
+}
+
+/// Returns the items as a list, unless one of them is an error or there is not enough memory.
+fn try_list<T>(items: impl Iterator<Item = Result<T, TryReserveError>>) -> Result<Vec<T>, TryReserveError> {
+    let mut list = Vec::new();
+    for item in items {
+        list.try_reserve(1)?;
+        list.push(item?);
+    }
+    Ok(list)
+}
+
+/// Returns a value's text, as `to_string` does, unless there is not enough memory.
+fn text(value: &impl Display) -> Result<String, TryReserveError> {
+    let mut text = Text { written: String::new(), reserved: Ok(()) };
+    // An error means that there was not enough memory, which `reserved` says.
+    let _ = write!(text, "{value}");
+    text.reserved.map(|()| text.written)
+}
+
+struct Text {
+    written: String,
+    /// An error if there was not enough memory.
+    reserved: Result<(), TryReserveError>,
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.reserved = self.written.try_reserve(text.len());
+        self.reserved.as_ref().map_err(|_| fmt::Error)?;
+        self.written.push_str(text);
+        Ok(())
+    }
+}
+
+fn node_of(
+    topology: &NumaTopology,
+    node: &topology::Node,
+    pages: PageCounts,
+    marks_hotplug: bool,
+) -> Result<Node, TryReserveError> {
     let range = |range: &topology::MemoryRange| MemoryRange {
         base: range.range.start.0,
         length: range.range.len_bytes(),
         hotplug: marks_hotplug && range.hot_pluggable,
     };
     let cpus = || topology.cpus().iter().filter(|cpu| cpu.node == node.id);
-    Node {
+    Ok(Node {
         id: number(node.id),
         domain: node.domain.0,
-        cpus: cpus().map(|cpu| cpu.id.0).collect(),
-        apic_ids: cpus().map(|cpu| cpu.apic_id.0).collect(),
-        memory: topology.ranges_of(node.id).map(range).collect(),
+        cpus: list(cpus().map(|cpu| cpu.id.0))?,
+        apic_ids: list(cpus().map(|cpu| cpu.apic_id.0))?,
+        memory: list(topology.ranges_of(node.id).map(range))?,
         pages_total: pages.total,
         pages_free: pages.free,
-    }
+    })
 }
 
-fn performance_of(topology: &NumaTopology, performance: &topology::Performance) -> Performance {
+fn performance_of(
+    topology: &NumaTopology,
+    performance: &topology::Performance,
+) -> Result<Performance, TryReserveError> {
     let initiators = performance.initiators();
-    let matrix = |measure| -> Vec<Vec<_>> {
-        let row = |index| performance.figures(index, measure).map(value).collect();
-        (0..initiators.len()).map(row).collect()
+    let matrix = |measure| {
+        let row = |index| list(performance.figures(index, measure).map(value));
+        try_list((0..initiators.len()).map(row))
     };
     let attached = |node| performance.attached_initiator(node).map(|domain| domain.0);
-    Performance {
-        initiators: initiators.iter().map(|initiator| initiator.domain.0).collect(),
-        read_latency_ps: matrix(Measure::ReadLatency),
-        write_latency_ps: matrix(Measure::WriteLatency),
-        read_bandwidth_mbps: matrix(Measure::ReadBandwidth),
-        write_bandwidth_mbps: matrix(Measure::WriteBandwidth),
-        attached: topology.nodes().iter().map(|node| attached(node.id)).collect(),
-        side_caches: performance.side_caches().iter().map(cache_of).collect(),
-        ports: performance.ports().iter().map(|&port| port_of(performance, port)).collect(),
-    }
+    Ok(Performance {
+        initiators: list(initiators.iter().map(|initiator| initiator.domain.0))?,
+        read_latency_ps: matrix(Measure::ReadLatency)?,
+        write_latency_ps: matrix(Measure::WriteLatency)?,
+        read_bandwidth_mbps: matrix(Measure::ReadBandwidth)?,
+        write_bandwidth_mbps: matrix(Measure::WriteBandwidth)?,
+        attached: list(topology.nodes().iter().map(|node| attached(node.id)))?,
+        side_caches: list(performance.side_caches().iter().map(cache_of))?,
+        ports: try_list(performance.ports().iter().map(|&port| port_of(performance, port)))?,
+    })
 }
 
-fn port_of(performance: &topology::Performance, port: ProximityDomain) -> PortPerformance {
+fn port_of(
+    performance: &topology::Performance,
+    port: ProximityDomain,
+) -> Result<PortPerformance, TryReserveError> {
     let column = |measure: Measure| {
         let initiators = 0..performance.initiators().len();
         let reach = initiators.filter_map(|initiator| performance.reach_port(initiator, port));
-        reach.map(|reach| value(measure.of(reach))).collect()
+        list(reach.map(|reach| value(measure.of(reach))))
     };
-    PortPerformance {
+    Ok(PortPerformance {
         domain: port.0,
-        read_latency_ps: column(Measure::ReadLatency),
-        write_latency_ps: column(Measure::WriteLatency),
-        read_bandwidth_mbps: column(Measure::ReadBandwidth),
-        write_bandwidth_mbps: column(Measure::WriteBandwidth),
-    }
+        read_latency_ps: column(Measure::ReadLatency)?,
+        write_latency_ps: column(Measure::WriteLatency)?,
+        read_bandwidth_mbps: column(Measure::ReadBandwidth)?,
+        write_bandwidth_mbps: column(Measure::WriteBandwidth)?,
+    })
 }
 
 fn value(figure: Figure) -> Option<i32> {
@@ -180,7 +237,8 @@ mod tests {
     fn without_a_memory_map_slots_are_marked_and_page_counts_are_0() {
         let srat = srat();
         let inputs = Inputs::from_tables([&srat[..]], &mut |_| {});
-        let nodes = nodes(Event::of_tables(&NumaTopology::build(&inputs, &mut |_| {})));
+        let nodes =
+            nodes(Event::of_tables(&NumaTopology::build(&inputs, &mut |_| {})).expect("enough memory"));
         let memory = |base, hotplug| alloc::vec![MemoryRange { base, length: SIZE, hotplug }];
         assert_eq!([&nodes[0].memory, &nodes[1].memory], [&memory(0, false), &memory(SIZE, true)]);
         assert!(nodes.iter().all(|node| (node.pages_total, node.pages_free) == (0, 0)));
@@ -193,11 +251,12 @@ mod tests {
         let inputs = Inputs { ram: &ram, ..Inputs::from_tables([&srat[..]], &mut |_| {}) };
         let topology = NumaTopology::build(&inputs, &mut |_| {});
         let pages = |node: NodeId| PageCounts { total: 256 + node.index() as u64, free: 1 };
-        let nodes = nodes(Event::of_machine(&topology, pages));
+        let nodes = nodes(Event::of_machine(&topology, pages).expect("enough memory"));
         assert_eq!(nodes[1].memory, [MemoryRange { base: SIZE, length: SIZE, hotplug: false }]);
         let counts: Vec<_> = nodes.iter().map(|node| (node.pages_total, node.pages_free)).collect();
         assert_eq!(counts, [(256, 1), (257, 1)]);
     }
+
     #[test]
     fn persistent_ranges_are_listed_with_their_domain_and_the_nearest_node() {
         let mut module = memory_affinity(4 * SIZE, SIZE, ProximityDomain(9));
@@ -205,9 +264,8 @@ mod tests {
         let srat =
             TableBuilder::srat(3).entry(&memory_affinity(0, SIZE, ProximityDomain(3))).entry(&module).build();
         let topology = NumaTopology::build(&Inputs::from_tables([&srat[..]], &mut |_| {}), &mut |_| {});
-        let Event::Topology { persistent_ranges, nodes, .. } = Event::of_tables(&topology) else {
-            panic!("another event")
-        };
+        let event = Event::of_tables(&topology).expect("enough memory");
+        let Event::Topology { persistent_ranges, nodes, .. } = event else { panic!("another event") };
         let expected = PersistentRange { base: 4 * SIZE, length: SIZE, domain: 9, node: 0, persistent: true };
         assert_eq!((&persistent_ranges[..], nodes.len()), (&[expected][..], 1));
     }

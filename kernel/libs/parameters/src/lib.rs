@@ -112,6 +112,20 @@ impl Parameters {
     }
 }
 
+/// Returns the words in the first `longest` bytes of `line`, and the word that is cut there, or no bytes if none is. Of a longer
+/// line, `line` has at least one byte more.
+#[must_use]
+pub fn whole_words(line: &[u8], longest: usize) -> (&[u8], &[u8]) {
+    match line.get(longest) {
+        Some(next) if !next.is_ascii_whitespace() => {
+            let first = &line[..longest];
+            let end = first.iter().rposition(u8::is_ascii_whitespace).map_or(0, |space| space + 1);
+            first.split_at(end)
+        }
+        _ => (&line[..longest.min(line.len())], &[]),
+    }
+}
+
 impl Numa {
     fn from_word(word: &str) -> Option<Self> {
         if word == "off" {
@@ -235,6 +249,21 @@ mod tests {
         let (parameters, unknown) = parse(words);
         assert_eq!(unknown, words.split(' ').collect::<Vec<_>>());
         assert_eq!(parameters, Parameters::default());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_loses_the_word_that_is_cut() {
+        for (line, longest, words, cut) in [
+            ("", 4, "", ""),
+            ("log=info", 8, "log=info", ""),
+            ("exit numa=fake=64M", 16, "exit ", "numa=fake=6"),
+            ("exit numa=off", 4, "exit", ""),
+            ("exit numa=off", 5, "exit ", ""),
+            ("exit\tnuma=off", 6, "exit\t", "n"),
+            ("one-word-alone", 8, "", "one-word"),
+        ] {
+            assert_eq!(whole_words(line.as_bytes(), longest), (words.as_bytes(), cut.as_bytes()), "{line}");
+        }
     }
 
     #[test]

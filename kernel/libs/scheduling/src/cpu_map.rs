@@ -1,6 +1,6 @@
 //! The machine's CPUs by node and by distance.
 use crate::CpuSet;
-use alloc::vec;
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use topology::NumaTopology;
 use units::{CpuId, NodeId};
@@ -16,15 +16,20 @@ pub struct CpuMap {
 
 impl CpuMap {
     /// Builds the map of this machine, with the CPUs for which `runs` holds. Takes n² log n steps for n nodes.
-    #[must_use]
-    pub fn new(topology: &NumaTopology, runs: impl Fn(CpuId) -> bool) -> Self {
-        let mut cpus = vec![CpuSet::EMPTY; topology.node_count()];
+    ///
+    /// # Errors
+    /// [`TryReserveError`] if there is not enough memory for the lists.
+    pub fn new(topology: &NumaTopology, runs: impl Fn(CpuId) -> bool) -> Result<Self, TryReserveError> {
+        let mut cpus = list_for(topology.node_count())?;
+        cpus.resize(topology.node_count(), CpuSet::EMPTY);
         for cpu in topology.cpus().iter().filter(|cpu| runs(cpu.id)) {
             cpus[cpu.node.index()].insert(cpu.id);
         }
-        let nearest =
-            topology.nodes().iter().map(|node| nearest_with_cpus(topology, node.id, &cpus)).collect();
-        Self { cpus, nearest }
+        let mut nearest = list_for(topology.node_count())?;
+        for node in topology.nodes() {
+            nearest.push(nearest_with_cpus(topology, node.id, &cpus)?);
+        }
+        Ok(Self { cpus, nearest })
     }
 
     /// Returns the running CPUs of a node.
@@ -65,15 +70,27 @@ impl CpuMap {
     }
 }
 
-fn nearest_with_cpus(topology: &NumaTopology, from: NodeId, cpus: &[CpuSet]) -> Vec<NodeId> {
+/// Returns an empty list with room for `count` items.
+fn list_for<T>(count: usize) -> Result<Vec<T>, TryReserveError> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count)?;
+    Ok(list)
+}
+
+fn nearest_with_cpus(
+    topology: &NumaTopology,
+    from: NodeId,
+    cpus: &[CpuSet],
+) -> Result<Vec<NodeId>, TryReserveError> {
     let count = topology.node_count();
     let with_cpus = topology.nodes().iter().map(|node| node.id).filter(|node| !cpus[node.index()].is_empty());
-    let mut nodes: Vec<_> = with_cpus.collect();
+    let mut nodes = list_for(count)?;
+    nodes.extend(with_cpus);
     let distance = |to: NodeId| if to == from { 0 } else { topology.distance(from, to).unwrap_or(u8::MAX) };
     // Equally distant nodes follow each other by index, from `from` on. So neighbours do not all choose the same one.
     let steps_onward = |to: NodeId| (to.index() + count - from.index()) % count;
     nodes.sort_unstable_by_key(|&to| (distance(to), steps_onward(to)));
-    nodes
+    Ok(nodes)
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ fn machine(cpus: &[usize], distances: &[u8]) -> NumaTopology {
     NumaTopology::build(&inputs, &mut findings)
 }
 
+fn map_of(topology: &NumaTopology, runs: impl Fn(CpuId) -> bool) -> CpuMap {
+    CpuMap::new(topology, runs).expect("the host has enough memory")
+}
+
 fn node(index: usize) -> NodeId {
     NodeId::new(index).unwrap()
 }
@@ -44,7 +48,7 @@ fn ids(cpus: impl Iterator<Item = CpuId>) -> Vec<u32> {
 
 /// Node 1 has no CPUs and is nearer to 2 than to 0.
 fn three_nodes() -> CpuMap {
-    CpuMap::new(&machine(&[2, 0, 2], &[10, 20, 30, 20, 10, 15, 30, 15, 10]), |_| true)
+    map_of(&machine(&[2, 0, 2], &[10, 20, 30, 20, 10, 15, 30, 15, 10]), |_| true)
 }
 
 fn everywhere() -> CpuSet {
@@ -74,21 +78,21 @@ fn a_thread_keeps_its_affinity_however_far_its_cpus_are() {
 #[test]
 fn a_cpu_that_does_not_run_gets_no_threads() {
     let topology = machine(&[2, 2], &[10, 20, 20, 10]);
-    let map = CpuMap::new(&topology, |cpu| cpu != CpuId(0));
+    let map = map_of(&topology, |cpu| cpu != CpuId(0));
     assert_eq!(map.select_cpu(node(0), &everywhere(), |cpu| cpu.0), Some(CpuId(1)));
     assert_eq!(ids(map.all().iter()), [1, 2, 3]);
 }
 
 #[test]
 fn a_thief_takes_from_its_own_node_first_then_outward_and_begins_behind_itself() {
-    let map = CpuMap::new(&machine(&[3, 2, 1], &[10, 30, 20, 30, 10, 15, 20, 15, 10]), |_| true);
+    let map = map_of(&machine(&[3, 2, 1], &[10, 30, 20, 30, 10, 15, 20, 15, 10]), |_| true);
     assert_eq!(ids(map.victims(CpuId(1), node(0))), [2, 0, 5, 3, 4]);
     assert_eq!(ids(map.victims(CpuId(4), node(1))), [3, 5, 0, 1, 2]);
 }
 
 #[test]
 fn a_thief_visits_equally_near_nodes_in_turn_from_its_own_on() {
-    let map = CpuMap::new(
+    let map = map_of(
         &machine(&[1, 1, 1, 1], &[10, 20, 20, 20, 20, 10, 20, 20, 20, 20, 10, 20, 20, 20, 20, 10]),
         |_| true,
     );
@@ -107,7 +111,7 @@ proptest! {
         prop_assume!(cpus[0] > 0);
         (0..count).for_each(|n| distances[n * count + n] = 10);
         let topology = machine(&cpus, &distances);
-        let map = CpuMap::new(&topology, |_| true);
+        let map = map_of(&topology, |_| true);
         for thief in topology.cpus() {
             let victims: Vec<_> = map.victims(thief.id, thief.node).collect();
             let mut sorted = victims.clone();

@@ -11,7 +11,8 @@ const LONGEST: usize = 1 << 24;
 /// Writes the findings, then the topology if it is known.
 pub fn show(findings: &[Finding], topology: Option<&NumaTopology>, out: &mut dyn Write) -> io::Result<()> {
     findings.iter().try_for_each(|finding| write(&FindingText::new(finding).event(), out))?;
-    topology.map_or(Ok(()), |topology| write(&Event::of_tables(topology), out))
+    let Some(topology) = topology else { return Ok(()) };
+    write(&Event::of_tables(topology).map_err(io::Error::other)?, out)
 }
 
 fn write(event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {

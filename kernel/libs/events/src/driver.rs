@@ -1,0 +1,91 @@
+//! The event of a driver. Its texts have a bounded length, so that every driver has its event.
+use core::fmt::Display;
+
+use arrayvec::ArrayString;
+use driver_text::one_line;
+
+use crate::{DriverStatus, Event};
+
+/// The most bytes of a name. A longer one is cut.
+const NAME: usize = 96;
+/// The most bytes of a reason: enough for the longest name of a symbol. A longer reason is cut.
+const REASON: usize = 320;
+
+/// The text of what became of a driver, each part one line without control characters.
+#[derive(Clone, Debug)]
+pub struct DriverText {
+    name: ArrayString<NAME>,
+    status: DriverStatus,
+    reason: ArrayString<REASON>,
+}
+
+impl DriverText {
+    /// Writes the text of a driver that runs.
+    #[must_use]
+    pub fn loaded(name: &str) -> Self {
+        Self { name: one_line(name), status: DriverStatus::Loaded, reason: ArrayString::new() }
+    }
+
+    /// Writes the text of a driver that has not started in time, with the reason.
+    #[must_use]
+    pub fn starting(name: &str, reason: &impl Display) -> Self {
+        Self { name: one_line(name), status: DriverStatus::Starting, reason: one_line(reason) }
+    }
+
+    /// Writes the text of a driver that was refused, with the reason.
+    #[must_use]
+    pub fn refused(name: &str, reason: &impl Display) -> Self {
+        Self { name: one_line(name), status: DriverStatus::Refused, reason: one_line(reason) }
+    }
+
+    /// Returns the driver's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the reason why the driver was refused or has not started yet, or an empty text.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Returns the driver's event.
+    #[must_use]
+    pub fn event(&self) -> Event<'_> {
+        Event::Driver { name: self.name().into(), status: self.status, reason: self.reason().into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::write_line;
+    use alloc::string::String;
+
+    #[test]
+    fn whatever_the_texts_are_the_event_fits_into_a_kibibyte() {
+        for letter in ["a", "\"", "\\", "\n", "\u{1}", "\u{9f}", "ö", "🦀"] {
+            let long = letter.repeat(5000);
+            let text = DriverText::refused(&long, &long);
+            let mut buffer = [0; 1024];
+            let line = write_line(&text.event(), &mut buffer).expect("every driver has its event");
+            let read: Event<'_> = serde_json::from_slice(line).expect("valid JSON");
+            assert_eq!(read, text.event());
+            assert!(text.name().ends_with("...") && text.reason().ends_with("..."));
+        }
+    }
+
+    #[test]
+    fn a_short_text_is_whole_and_on_one_line() {
+        let text = DriverText::refused("a\nb", &"no\rreason");
+        assert_eq!((text.name(), text.reason()), (r"a\nb", r"no\rreason"));
+        assert_eq!(DriverText::loaded("disk").reason(), "");
+    }
+
+    #[test]
+    fn the_longest_name_of_a_symbol_is_whole() {
+        let reason: String = "unknown symbol ".chars().chain(core::iter::repeat_n('s', 255)).collect();
+        assert_eq!(DriverText::refused("disk", &reason).reason(), reason);
+    }
+}
