@@ -67,6 +67,7 @@ pub struct Machine {
     pub(crate) firmware: Firmware,
     parameters: Option<String>,
     pub(crate) event_port: bool,
+    pub(crate) log_is_read: bool,
     pub(crate) image: Option<PathBuf>,
     arguments: Vec<OsString>,
 }
@@ -84,6 +85,7 @@ impl Machine {
             firmware: Firmware::Bios,
             parameters: Some("exit".into()),
             event_port: true,
+            log_is_read: true,
             image: None,
             arguments: Vec::new(),
         }
@@ -150,6 +152,12 @@ impl Machine {
     #[must_use]
     pub fn without_event_port(self) -> Self {
         Self { event_port: false, ..self }
+    }
+
+    /// Leaves the log unread until the machine has ended. COM1 then takes no more bytes than a pipe holds, some 64 KiB.
+    #[must_use]
+    pub fn with_unread_log(self) -> Self {
+        Self { log_is_read: false, ..self }
     }
 
     /// Sets the disk image, in place of the image that `run.sh` built for the firmware.

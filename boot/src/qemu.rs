@@ -46,10 +46,12 @@ impl Machine {
                 .spawn()
                 .context(CANNOT_START)?,
         );
-        let serial = collect(child.0.stdout.take());
+        let log = child.0.stdout.take();
+        let (serial, unread) = if self.log_is_read { (Some(collect(log)), None) } else { (None, log) };
         let complaints = collect(child.0.stderr.take());
         let status = child.0.wait_timeout(limit)?;
         drop(child);
+        let serial = serial.unwrap_or_else(|| collect(unread));
 
         let verdict = status.map_or(Verdict::TimedOut, Verdict::from);
         let reported = matches!(verdict, Verdict::Success | Verdict::Failure);

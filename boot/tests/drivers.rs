@@ -55,8 +55,8 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            // After `hoarding` there is no memory for the others.
-            let is_alone = path.ends_with(OVERFLOWING) || path.ends_with("hoarding");
+            // After `hoarding` there is no memory for the others, and `talkative` fills the log.
+            let is_alone = [OVERFLOWING, "hoarding", "talkative"].iter().any(|alone| path.ends_with(alone));
             path.is_dir() && !is_alone && !LATE.iter().any(|late| path.ends_with(late))
         })
         .collect();

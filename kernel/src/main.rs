@@ -115,6 +115,7 @@ extern "C" fn boot_on_own_node() -> ! {
     // From here on, the boot runs as a thread, and the tick runs.
     tick::start();
     arch::enable_interrupts();
+    report::leave_lines_to_ticks();
     let Boot { parameters, ramdisk } = BOOT.get().expect("`boot` sets it before it changes stacks");
     // SAFETY: `switch_stack` has left the boot loader's stack for good. Only `boot` had the boot information, and it ended with that switch.
     unsafe { address_space::leave_boot_loader() };

@@ -1,62 +1,30 @@
 //! The serial log, for people: writes `log` records to COM1. It works on every CPU, and in a panic.
+use super::event_stream;
+use super::output::Output;
 use crate::arch::SerialPort;
-use crate::sync::{Rank, SpinLock};
+use crate::sync::Rank;
+use arrayvec::ArrayVec;
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicBool, Ordering};
+use events::Event;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// The target of a line that is printed without level and prefix.
 pub const PLAIN: &str = "";
 
-/// How often a CPU that goes down tries the port's lock before it writes without the lock.
-const LAST_WORDS_PATIENCE: u32 = 1_000_000;
+/// The most bytes of one record. It has room for the longest text that `Kernel_Log` takes.
+const LONGEST: usize = 4608;
 
-struct Console {
-    port: SpinLock<Option<SerialPort>>,
-    last_words: AtomicBool,
-}
+/// Where the log goes.
+pub static OUTPUT: Output = Output::new(Rank::Console, SerialPort::COM1);
 
-static CONSOLE: Console =
-    Console { port: SpinLock::new(Rank::Console, None), last_words: AtomicBool::new(false) };
+struct Console;
 
 /// Opens the port and becomes the logger of the crate `log`. On a machine without the port nothing is printed.
 pub fn init() {
-    *CONSOLE.port.lock() = SerialPort::open(SerialPort::COM1);
+    OUTPUT.open();
     log::set_max_level(LevelFilter::Info);
     // The crate refuses only a second logger.
-    let _ = log::set_logger(&CONSOLE);
-}
-
-/// Makes each later record go to the port even if the port's lock stays held. Its holder may have been stopped, or be this CPU.
-pub fn begin_last_words() {
-    CONSOLE.last_words.store(true, Ordering::SeqCst);
-}
-
-/// Waits until all bytes have left the port.
-pub fn flush() {
-    CONSOLE.with_port(SerialPort::flush);
-}
-
-impl Console {
-    fn with_port(&self, work: impl FnOnce(&mut SerialPort)) {
-        let held = if self.last_words.load(Ordering::SeqCst) {
-            self.port.lock_within(LAST_WORDS_PATIENCE)
-        } else {
-            Some(self.port.lock())
-        };
-        match held {
-            Some(mut port) => {
-                if let Some(port) = port.as_mut() {
-                    work(port);
-                }
-            }
-            None => {
-                if let Some(mut port) = SerialPort::already_open(SerialPort::COM1) {
-                    work(&mut port);
-                }
-            }
-        }
-    }
+    let _ = log::set_logger(&Console);
 }
 
 impl Log for Console {
@@ -65,23 +33,44 @@ impl Log for Console {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.enabled(record.metadata()) {
+        if !self.enabled(record.metadata()) || !OUTPUT.is_open() {
             return;
         }
-        self.with_port(|port| {
-            let mut line = Line(port);
-            // Writing to the port cannot fail. An error comes from a value's own formatting.
-            let _ = if record.target() == PLAIN {
-                writeln!(line, "{}", record.args())
-            } else {
-                writeln!(line, "{} {}: {}", level_word(record.level()), record.target(), record.args())
-            };
-        });
+        let lost = OUTPUT.take_lost();
+        if lost > 0 {
+            write(Level::Warn, "log", format_args!("{lost} lines were lost: the buffer was full"));
+        }
+        write(record.level(), record.target(), *record.args());
+        if OUTPUT.has_just_stuck() {
+            report_stuck();
+        }
     }
 
-    fn flush(&self) {
-        flush();
-    }
+    fn flush(&self) {}
+}
+
+/// Says in the event stream why the log may have ended.
+#[cold]
+fn report_stuck() {
+    event_stream::send(&Event::Finding {
+        table: "COM1".into(),
+        offset: 0,
+        rule: "port-stuck".into(),
+        action: "dropped".into(),
+        what: "the port takes no bytes; lines of the log are dropped until it does".into(),
+    });
+}
+
+fn write(level: Level, target: &str, text: fmt::Arguments<'_>) {
+    let mut line = Line(ArrayVec::new());
+    let written = if target == PLAIN {
+        line.write_fmt(text)
+    } else {
+        line.write_fmt(format_args!("{} {target}: {text}", level_word(level)))
+    };
+    // A value's own formatting may fail, too. The line then ends where it failed.
+    line.end(written.is_err());
+    OUTPUT.write(&line.0);
 }
 
 /// Returns the level's word. All have five letters, so that the texts stand in a column.
@@ -95,18 +84,37 @@ fn level_word(level: Level) -> &'static str {
     }
 }
 
-/// Writes text to the port with a terminal's line ends.
-struct Line<'a>(&'a mut SerialPort);
+/// A record's text with a terminal's line ends, cut to [`LONGEST`] bytes.
+struct Line(ArrayVec<u8, LONGEST>);
 
-impl Write for Line<'_> {
+impl Line {
+    const LINE_END: &[u8] = b"\r\n";
+    const CUT: &[u8] = b"...";
+    /// The bytes that [`Line::end`] may add.
+    const END: usize = Self::CUT.len() + Self::LINE_END.len();
+
+    fn push(&mut self, bytes: &[u8]) -> fmt::Result {
+        if bytes.len() + Self::END > self.0.remaining_capacity() {
+            return Err(fmt::Error);
+        }
+        self.0.try_extend_from_slice(bytes).map_err(|_| fmt::Error)
+    }
+
+    fn end(&mut self, is_cut: bool) {
+        // `push` has kept room for both.
+        let _ = self.0.try_extend_from_slice(if is_cut { Self::CUT } else { b"" });
+        let _ = self.0.try_extend_from_slice(Self::LINE_END);
+    }
+}
+
+impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
         while let Some((line, after)) = rest.split_once('\n') {
-            self.0.send(line.as_bytes());
-            self.0.send(b"\r\n");
+            self.push(line.as_bytes())?;
+            self.push(Self::LINE_END)?;
             rest = after;
         }
-        self.0.send(rest.as_bytes());
-        Ok(())
+        self.push(rest.as_bytes())
     }
 }

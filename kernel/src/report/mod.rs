@@ -3,9 +3,17 @@
 pub mod console;
 pub mod event_stream;
 pub mod fault;
+mod output;
 mod panic;
 pub mod phases;
 mod place;
 pub mod verdict;
 
+pub use output::{is_waiting, leave_lines_to_ticks};
 pub use place::describe_task_with;
+
+/// Sends some of the bytes that wait for the two ports. The tick calls this while [`is_waiting`] is true.
+#[cold]
+pub fn send_some() {
+    output::send_some(&[&console::OUTPUT, &event_stream::OUTPUT]);
+}

@@ -1,5 +1,5 @@
 //! The verdict: the kernel's judgement of its own run, and the end of the machine with it.
-use super::{console, event_stream};
+use super::{console, event_stream, output};
 use crate::arch;
 use crate::cpu::{self, Hook};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,7 @@ pub fn is_well() -> bool {
 
 /// Stops the other CPUs, and makes the log work without them: one of them may hold the console's lock.
 pub fn begin_last_words() {
-    console::begin_last_words();
+    output::begin_last_words();
     cpu::stop_other_cpus();
 }
 
@@ -44,8 +44,9 @@ pub fn stop_with(ok: bool) -> ! {
     if !ok {
         log::error!(target: "verdict", "failure");
     }
-    event_stream::send_last(&Event::Exit { ok });
-    console::flush();
+    event_stream::send(&Event::Exit { ok });
+    event_stream::OUTPUT.flush_at_last();
+    console::OUTPUT.flush_at_last();
     end_machine(ok)
 }
 

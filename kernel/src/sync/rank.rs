@@ -39,9 +39,9 @@ pub enum Rank {
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
-    /// The event stream.
+    /// The port of the event stream. It is only tried, never waited for.
     Events,
-    /// The console.
+    /// The port of the log. It is only tried, never waited for.
     Console,
 }
 

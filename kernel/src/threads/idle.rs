@@ -7,6 +7,7 @@ use crate::arch;
 use crate::clock;
 use crate::cpu;
 use crate::memory::cpu_memory;
+use crate::report;
 
 /// Runs the idle thread. Interrupts are off except while the CPU halts.
 pub fn run() -> ! {
@@ -25,10 +26,13 @@ pub fn run() -> ! {
     }
 }
 
-/// Sets the timer for the first sleeper, or stops it. An idle CPU needs no other tick.
+/// Sets the timer for the first sleeper, or stops it. An idle CPU needs no other tick, unless lines of the log wait for one.
 fn set_timer_for_sleepers(cpu: &CpuThreads) {
-    match cpu.sleepers.lock().next_wake() {
-        Some(wake_at) => arch::set_timer(wake_at.saturating_sub(clock::now_here()).max(1)),
+    let sleepers =
+        cpu.sleepers.lock().next_wake().map(|wake_at| wake_at.saturating_sub(clock::now_here()).max(1));
+    let lines = report::is_waiting().then(tick::length);
+    match [sleepers, lines].into_iter().flatten().min() {
+        Some(ticks) => arch::set_timer(ticks),
         None => arch::stop_timer(),
     }
 }

@@ -1,9 +1,10 @@
-//! The tick: the timer's interrupt wakes sleepers, counts the time slice, and offers work to idle CPUs.
+//! The tick: the timer's interrupt wakes sleepers, sends lines of the log that wait, counts the time slice, and offers work to idle CPUs.
 use super::cpu_threads;
 use super::scheduler;
 use super::sleep;
 use crate::arch;
 use crate::cpu::{self, DeferredWork};
+use crate::report;
 use core::sync::atomic::Ordering;
 
 /// Milliseconds between two ticks of a CPU that is not idle.
@@ -17,13 +18,21 @@ pub fn register() {
 
 /// Sets the timer for this CPU's next tick.
 pub fn start() {
-    arch::set_timer(arch::ticks_per_ms() * TICK_MS);
+    arch::set_timer(length());
+}
+
+/// Returns the time from one tick to the next, in ticks of the clock.
+pub fn length() -> u64 {
+    arch::ticks_per_ms() * TICK_MS
 }
 
 #[inline(always)]
 fn tick() {
     let cpu = cpu_threads::current();
     sleep::wake_due(cpu);
+    if report::is_waiting() {
+        report::send_some();
+    }
     if cpu.is_idling_here() {
         return;
     }

@@ -55,7 +55,7 @@ pub use pit::{read_pit, start_pit};
 pub use pm_timer::PmTimerPort;
 pub use port::Port;
 pub use protection::{Protections, enable_protections};
-pub use serial::SerialPort;
+pub use serial::{SerialBase, SerialPort};
 pub use start_page::{StartCpu, StartFrames};
 pub use startup::start_cpus;
 pub use time::{count_as_wait, waited_ticks};

@@ -2,7 +2,7 @@
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
-/// How often the kernel tries a port that takes no bytes before it drops the rest of the bytes. A broken port does not hang the
+/// How often the kernel asks whether the last byte has left the port before it stops waiting. A broken port does not hang the
 /// kernel. A byte takes some 87 µs at 115,200 baud.
 const PATIENCE: u32 = 10_000_000;
 
@@ -34,17 +34,9 @@ impl SerialPort {
         unsafe { Uart16550::new_port(base.0) }.ok().map(Self)
     }
 
-    /// Sends the bytes. Waits for room, but not for ever: it drops what the port does not take.
-    pub fn send(&mut self, mut bytes: &[u8]) {
-        let mut patience = PATIENCE;
-        while !bytes.is_empty() && patience > 0 {
-            let sent = self.0.send_bytes(bytes);
-            bytes = &bytes[sent..];
-            if sent == 0 {
-                patience -= 1;
-                core::hint::spin_loop();
-            }
-        }
+    /// Sends the first of the bytes, as many as the port takes now, at most 16. Returns how many it took.
+    pub fn try_send(&mut self, bytes: &[u8]) -> usize {
+        self.0.send_bytes(bytes)
     }
 
     /// Waits until the last byte has left the port, but not for ever.
