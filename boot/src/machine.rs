@@ -67,6 +67,7 @@ pub struct Machine {
     pub(crate) firmware: Firmware,
     parameters: Option<String>,
     pub(crate) event_port: bool,
+    pub(crate) log_port: bool,
     pub(crate) log_is_read: bool,
     pub(crate) image: Option<PathBuf>,
     arguments: Vec<OsString>,
@@ -85,6 +86,7 @@ impl Machine {
             firmware: Firmware::Bios,
             parameters: Some("exit".into()),
             event_port: true,
+            log_port: true,
             log_is_read: true,
             image: None,
             arguments: Vec::new(),
@@ -152,6 +154,12 @@ impl Machine {
     #[must_use]
     pub fn without_event_port(self) -> Self {
         Self { event_port: false, ..self }
+    }
+
+    /// Removes COM1, and with it the log.
+    #[must_use]
+    pub fn without_log_port(self) -> Self {
+        Self { log_port: false, ..self }
     }
 
     /// Leaves the log unread until the machine has ended. COM1 then takes no more bytes than a pipe holds, some 64 KiB.

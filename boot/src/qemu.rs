@@ -68,7 +68,11 @@ impl Machine {
         let mut qemu = attached("qemu-system-x86_64");
         // UEFI firmware would try to boot from QEMU's default CD drive and network card.
         qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-vga", "std"]);
-        qemu.args(["-chardev", "stdio,id=com1", "-serial", "chardev:com1"]);
+        if self.log_port {
+            qemu.args(["-chardev", "stdio,id=com1", "-serial", "chardev:com1"]);
+        } else {
+            qemu.args(["-serial", "none"]);
+        }
         if self.event_port {
             qemu.arg("-chardev").arg(format!("file,id=com2,path={}", file(events)?));
             qemu.args(["-serial", "chardev:com2"]);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use acpi_tables::builder::TableBuilder;
 use boot::event::Finding;
 use boot::{Firmware, Machine, Run, Verdict};
-use common::boot;
+use common::{boot, finding};
 
 /// The options for a clock that counts instructions, one for each nanosecond.
 const COUNTING: [&str; 4] = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
@@ -55,10 +55,6 @@ fn assert_sleeps(machine: Machine, findings: &[Finding]) {
     for name in ["clock.sleep_agrees", "clock.cpus_agree", "threads.sleep"] {
         assert!(run.tests().iter().any(|test| test.name == name && test.ok), "{name}\n{}", run.serial);
     }
-}
-
-fn finding(table: &str, rule: &str, action: &str) -> Finding {
-    Finding { table: table.into(), offset: 0, rule: rule.into(), action: action.into() }
 }
 
 #[test]

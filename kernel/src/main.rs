@@ -25,14 +25,14 @@ mod threads;
 use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
-use bringup::{cpus, start_frames};
+use bringup::{cpus, interrupt_controllers, start_frames};
 use drivers::report_free;
 use events::PageCounts;
 use memory::address_space;
 use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, clock_tables, command_line, numa_topology, qemu};
+use platform::{acpi, clock_tables, command_line, interrupt_tables, numa_topology, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
@@ -79,13 +79,15 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), &map.known);
     let topology = numa_topology::init(&tables, &map, parameters.numa);
     clock_tables::init(&tables);
+    interrupt_tables::init(&tables);
+    qemu::report_unlisted_modules(&map.ram);
     phases::end("topology");
     // The page allocator, with free lists for each node. The heaps take their pages from it.
     page_setup::init(&map, topology);
     fail_allocation::init(parameters.fail_allocation, parameters.fail_heap);
     // The kernel's own page tables, in which each page has only the rights that it needs. They do not map firmware's tables.
     address_space::init(kernel_file(boot_info), &map);
-    start_frames::reserve();
+    start_frames::reserve(&map);
     numa_topology::send_event(|node| {
         let stats = frames::node_stats(node);
         PageCounts { total: stats.total, free: stats.free }
@@ -111,6 +113,7 @@ fn register_upward_calls() {
 
 /// Continues the boot, on a stack of the boot CPU's node.
 extern "C" fn boot_on_own_node() -> ! {
+    interrupt_controllers::silence();
     clock::init();
     // From here on, the boot runs as a thread, and the tick runs.
     tick::start();

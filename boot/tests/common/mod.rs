@@ -5,7 +5,7 @@ pub mod many;
 
 use std::time::Duration;
 
-use boot::event::{Cpu, Memory, Node, Topology};
+use boot::event::{Cpu, Finding, Memory, Node, Topology};
 use boot::{Machine, Run, Verdict};
 
 /// The time limit of a boot. It is far more than a boot takes, and ends a kernel that hangs.
@@ -45,6 +45,11 @@ pub fn assert_boots(machine: Machine, expected: &Expected<'_>) -> Run {
     assert_drivers(&run);
     assert_eq!(run.findings(), [], "findings about sound tables");
     run
+}
+
+/// Returns the finding of this table, rule and action, at no place in the table.
+pub fn finding(table: &str, rule: &str, action: &str) -> Finding {
+    Finding { table: table.into(), offset: 0, rule: rule.into(), action: action.into() }
 }
 
 /// Asserts that each self-test could do its work.

@@ -21,6 +21,8 @@ pub struct Shape {
     /// The value of `performance` in the topology event.
     pub performance: Value,
     pub persistent: Value,
+    /// The rule of the one finding, if there is one.
+    pub finding: Option<&'static str>,
 }
 
 /// A node's CPUs by QEMU's index, and its memory in MiB.
@@ -75,6 +77,7 @@ pub fn shape(name: &'static str, nodes: impl IntoIterator<Item = Home>) -> Shape
         arguments: Vec::new(),
         performance: Value::Null,
         persistent: Value::Null,
+        finding: None,
     }
 }
 
@@ -116,6 +119,11 @@ impl Shape {
     /// Sets what the topology event says of latency and bandwidth.
     pub fn performing(self, performance: Value) -> Self {
         Self { performance, ..self }
+    }
+
+    /// The rule of the one finding.
+    pub fn finding(self, rule: &'static str) -> Self {
+        Self { finding: Some(rule), ..self }
     }
 
     /// The ranges of persistent memory.

@@ -85,8 +85,8 @@ fn slots() -> Vec<Shape> {
     let nvdimm = "-object memory-backend-ram,id=nv,size=128M -device nvdimm,id=nv1,memdev=nv";
     vec![
         shape("slots for memory", two_nodes()).with("-m slots=4,maxmem=8G"),
-        // Firmware's memory map does not list it: an operating system finds it in the ACPI namespace.
-        shape("a plugged DIMM", two_nodes()).with("-m slots=4,maxmem=8G").with(dimm),
+        // Firmware's memory map does not list it.
+        shape("a plugged DIMM", two_nodes()).with("-m slots=4,maxmem=8G").with(dimm).finding("memory.dimm"),
         shape("an NVDIMM with a domain of its own", [n(0..2, 256), n(2..4, 256), n([], 0)])
             .with("-machine nvdimm=on -m slots=4,maxmem=8G")
             .with(nvdimm)

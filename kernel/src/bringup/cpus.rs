@@ -18,7 +18,6 @@ use units::CpuId;
 pub fn adopt_boot_cpu() -> Stack {
     let stack = move_to_own_area(cpu_topology::boot_cpu())
         .unwrap_or_else(|| verdict::stop_without_memory_for("the boot CPU"));
-    arch::silence_legacy_interrupts();
     arch::init_apic();
     shootdown::leave_idle(&InterruptsOff::new());
     stack

@@ -2,21 +2,21 @@
 use crate::arch::StartFrames;
 use crate::memory::allocate::{self, Zeroed};
 use crate::platform::cpu_topology;
+use memory_map::MemoryMap;
 use spin::Once;
-use units::{NodeId, PhysAddr};
+use units::{FrameNumber, NodeId, PhysAddr};
 
-/// The last address that a CPU starts from in real mode.
-const BELOW_1_MIB: PhysAddr = PhysAddr(0x000f_ffff);
 /// The last address of 32 bits.
 const BELOW_4_GIB: PhysAddr = PhysAddr(0xffff_ffff);
 
 /// The frames. They are never freed: a CPU that did not start in time may still read them later.
 static START_FRAMES: Once<StartFrames> = Once::new();
 
-/// Takes the frames, before anything else takes the little memory that real mode reaches. A machine with one CPU needs none.
-pub fn reserve() {
+/// Takes the frames. The memory map keeps `real_mode_frame` out of the page allocator for this. A machine with one CPU needs none.
+pub fn reserve(map: &MemoryMap) {
     if cpu_topology::cpus().len() > 1
-        && let Some(frames) = take(cpu_topology::boot_cpu().node)
+        && let Some(start_page) = map.real_mode_frame
+        && let Some(frames) = take(start_page, cpu_topology::boot_cpu().node)
     {
         START_FRAMES.call_once(|| frames);
     }
@@ -27,8 +27,7 @@ pub fn get() -> Option<&'static StartFrames> {
     START_FRAMES.get()
 }
 
-fn take(node: NodeId) -> Option<StartFrames> {
-    let start_page = allocate::allocate_below(node, BELOW_1_MIB, Zeroed::Yes)?;
+fn take(start_page: FrameNumber, node: NodeId) -> Option<StartFrames> {
     let mut tables = [start_page; 4];
     for table in &mut tables {
         *table = allocate::allocate_below(node, BELOW_4_GIB, Zeroed::Yes)?;

@@ -9,7 +9,8 @@ pub fn reporter() -> Capped<fn(Finding)> {
     Capped::new(report)
 }
 
-fn report(finding: Finding) {
+/// Reports a finding.
+pub fn report(finding: Finding) {
     log::warn!(target: "acpi", "{}", finding.in_full());
     event_stream::send(&FindingText::new(&finding).event());
 }

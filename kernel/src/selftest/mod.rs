@@ -9,6 +9,7 @@ pub mod fallback;
 pub mod fault_injection;
 mod heaps;
 mod hotplug;
+mod interrupts;
 mod load;
 mod on_each_cpu;
 mod pages;
@@ -80,6 +81,7 @@ const TESTS: &[(&str, Test)] = &[
     ("stacks.come_and_go", IfPossible(stacks::come_and_go_without_a_trace)),
     ("stacks.small_pieces", IfPossible(stacks::are_made_of_small_pieces_where_there_are_no_large_ones)),
     ("cpus.protections", Always(address_space::protections_are_on)),
+    ("interrupts.without_handler", Always(interrupts::without_handler_are_counted)),
     ("memory.no_write_and_execute", Always(address_space::has_no_page_with_more_rights_than_it_needs)),
     ("memory.constants", Always(address_space::protects_constants_and_not_data)),
     ("memory.tlb_shootdown", IfPossible(shootdown::reaches_cpus_that_run)),

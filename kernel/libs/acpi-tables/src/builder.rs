@@ -18,9 +18,9 @@ use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 use crate::checksum::sum_of;
 use crate::wire::{
-    HmatHeader, MadtHeader, MadtLocalApic, MadtLocalX2Apic, MsctHeader, SdtHeader, SlitHeader,
-    SratGenericAffinity, SratHeader, SratMemoryAffinity, SratProcessorAffinity, SratX2ApicAffinity,
-    madt_entry_type, srat_entry_type,
+    DmarHeader, HmatHeader, MadtHeader, MadtIoApic, MadtLocalApic, MadtLocalX2Apic, MsctHeader, SdtHeader,
+    SlitHeader, SratGenericAffinity, SratHeader, SratMemoryAffinity, SratProcessorAffinity,
+    SratX2ApicAffinity, madt_entry_type, srat_entry_type,
 };
 use crate::{DeviceHandle, Signature};
 
@@ -75,6 +75,18 @@ impl TableBuilder {
             maximum_domains: domains.wrapping_sub(1).into(),
             maximum_clock_domains: clock_domains.wrapping_sub(1).into(),
             maximum_address: max_address.into(),
+        };
+        Self(header.as_bytes().to_vec())
+    }
+
+    /// Starts a DMAR without I/O MMUs, with these flags.
+    #[must_use]
+    pub fn dmar(flags: u8) -> Self {
+        let header = DmarHeader {
+            header: header(Signature::DMAR, 1),
+            host_address_width: 38,
+            flags,
+            reserved: [0; 10],
         };
         Self(header.as_bytes().to_vec())
     }
@@ -226,5 +238,18 @@ pub fn local_x2apic(acpi_processor_uid: u32, apic_id: ApicId) -> MadtLocalX2Apic
         x2apic_id: apic_id.0.into(),
         flags: MadtLocalApic::ENABLED.into(),
         acpi_processor_uid: acpi_processor_uid.into(),
+    }
+}
+
+/// Builds a MADT entry of type 1 for an I/O APIC with its registers at this physical address.
+#[must_use]
+pub fn io_apic(io_apic_id: u8, address: u32, first_interrupt: u32) -> MadtIoApic {
+    MadtIoApic {
+        entry_type: madt_entry_type::IO_APIC,
+        length: size_of::<MadtIoApic>() as u8,
+        io_apic_id,
+        reserved: 0,
+        address: address.into(),
+        first_interrupt: first_interrupt.into(),
     }
 }

@@ -8,6 +8,7 @@ mod inclusive;
 mod limit;
 mod madt;
 mod memory;
+mod memory_map;
 mod msct;
 mod root;
 mod slit;
@@ -18,6 +19,7 @@ pub use hmat::HmatFault;
 pub use limit::LimitFault;
 pub use madt::MadtFault;
 pub use memory::MemoryFault;
+pub use memory_map::MemoryMapFault;
 pub use msct::MsctFault;
 pub use root::RootFault;
 pub use slit::SlitFault;
@@ -46,6 +48,8 @@ pub enum Fault {
     Msct(MsctFault),
     /// A fault of the root pointer or of a root table.
     Root(RootFault),
+    /// A fault of the memory map.
+    MemoryMap(MemoryMapFault),
     /// A value that the kernel has no room for.
     Limit(LimitFault),
     /// Findings that [`Capped`](crate::Capped) counted without reporting them.
@@ -73,6 +77,7 @@ impl Fault {
             Self::Hmat(fault) => fault.verdict(),
             Self::Msct(fault) => fault.verdict(),
             Self::Root(fault) => fault.verdict(),
+            Self::MemoryMap(fault) => fault.verdict(),
             Self::Limit(fault) => fault.verdict(),
             Self::More { rule, action, .. } => (*rule, *action),
         }
@@ -97,6 +102,7 @@ impl fmt::Display for Fault {
             Self::Hmat(fault) => fault.fmt(out),
             Self::Msct(fault) => fault.fmt(out),
             Self::Root(fault) => fault.fmt(out),
+            Self::MemoryMap(fault) => fault.fmt(out),
             Self::Limit(fault) => fault.fmt(out),
             Self::More { count, .. } => write!(out, "and {count} more of this rule"),
         }
@@ -124,4 +130,5 @@ from_faults! {
     Msct(MsctFault),
     Root(RootFault),
     Limit(LimitFault),
+    MemoryMap(MemoryMapFault),
 }

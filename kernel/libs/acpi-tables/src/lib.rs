@@ -3,6 +3,7 @@
 //! [`read_tables`] follows the root pointer to all tables. [`find_srat`] and its siblings select one table and check its
 //! length and its checksum. [`Srat::entries`], [`Madt::cpus`], [`Slit::distance`], [`Hmat::entries`] and
 //! [`Msct::domains`] read it. [`find_hpet`] and [`find_pm_timer`] return the place of a clock.
+//! [`Madt::io_apics`] and [`opts_out_of_x2apic`] say how interrupts are delivered.
 //!
 //! The crate allocates nothing, copies no table and trusts no byte. It skips a faulty entry by itself and refuses a table
 //! only if it cannot read it at all. It reports every fault to the caller's [`Findings`]. The crate `topology` combines
@@ -20,6 +21,7 @@ mod cap;
 mod checksum;
 mod clock;
 mod device_handle;
+mod dmar;
 mod entry;
 mod fault;
 mod find;
@@ -41,9 +43,10 @@ pub use action::Action;
 pub use cap::Capped;
 pub use clock::{PmTimer, find_hpet, find_pm_timer};
 pub use device_handle::DeviceHandle;
+pub use dmar::opts_out_of_x2apic;
 pub use fault::{
-    EntryFault, Fault, HmatFault, LimitFault, MadtFault, MemoryFault, MsctFault, RootFault, SlitFault,
-    SratFault, TableFault,
+    EntryFault, Fault, HmatFault, LimitFault, MadtFault, MemoryFault, MemoryMapFault, MsctFault, RootFault,
+    SlitFault, SratFault, TableFault,
 };
 pub use find::{find_hmat, find_madt, find_msct, find_slit, find_srat};
 pub use finding::{Finding, Findings};

@@ -6,7 +6,7 @@ use zerocopy::FromBytes;
 
 use crate::entry::{Entries, Entry};
 use crate::wire::{
-    MadtHeader, MadtLocalApic, MadtLocalApicAddressOverride, MadtLocalX2Apic, madt_entry_type,
+    MadtHeader, MadtIoApic, MadtLocalApic, MadtLocalApicAddressOverride, MadtLocalX2Apic, madt_entry_type,
 };
 use crate::{Finding, Findings, Signature};
 
@@ -64,6 +64,23 @@ impl<'a> Madt<'a> {
         PhysAddr(address)
     }
 
+    /// Iterates over the physical addresses of the I/O APICs' registers, in the table's order (§5.2.12.3). Reports nothing:
+    /// [`Madt::cpus`] reports faults of all entries.
+    pub fn io_apics(&self) -> impl Iterator<Item = PhysAddr> {
+        let mut entries = self.all_entries();
+        let mut ignore = |_: Finding| {};
+        iter::from_fn(move || {
+            loop {
+                let entry = entries.next(&mut ignore)?;
+                if entry.kind_byte() == madt_entry_type::IO_APIC
+                    && let Some(found) = entry.read::<MadtIoApic>(&mut ignore)
+                {
+                    return Some(PhysAddr(found.address.get().into()));
+                }
+            }
+        })
+    }
+
     /// Returns the number of Arm CPUs (type 11), which this kernel does not know.
     #[must_use]
     pub fn arm_cpus(&self) -> usize {
@@ -100,7 +117,7 @@ impl<'a> Madt<'a> {
 const fn fixed_size(kind: u16) -> Option<usize> {
     Some(match kind as u8 {
         madt_entry_type::LOCAL_APIC => size_of::<MadtLocalApic>(),
-        madt_entry_type::IO_APIC => 12,
+        madt_entry_type::IO_APIC => size_of::<MadtIoApic>(),
         madt_entry_type::INTERRUPT_SOURCE_OVERRIDE => 10,
         madt_entry_type::NMI_SOURCE => 8,
         madt_entry_type::LOCAL_APIC_NMI => 6,

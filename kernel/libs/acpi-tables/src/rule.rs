@@ -137,6 +137,11 @@ rules! {
     /// A root table's entry leads to no table.
     RootEntry = "root.entry",
 
+    /// RAM lies above the highest address that the kernel uses.
+    MemoryLimit = "memory.limit",
+    /// A memory module is present, but not in the memory map.
+    MemoryDimm = "memory.dimm",
+
     /// There are more proximity domains than the kernel has room for.
     DomainsFull = "domains.full",
     /// There are more CPUs than the kernel has room for.

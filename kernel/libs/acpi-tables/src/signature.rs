@@ -20,6 +20,8 @@ impl Signature {
     pub const FADT: Self = Self(*b"FACP");
     /// IA-PC High Precision Event Timer Table: the registers of an HPET (IA-PC HPET 1.0a §3.2.4).
     pub const HPET: Self = Self(*b"HPET");
+    /// DMA Remapping table: the I/O MMUs, and how firmware wants interrupts to be delivered (Intel VT-d 4.1 §8.1).
+    pub const DMAR: Self = Self(*b"DMAR");
     /// Root System Description Table: 32-bit addresses of tables (§5.2.7).
     pub const RSDT: Self = Self(*b"RSDT");
     /// Extended System Description Table: 64-bit addresses of tables (§5.2.8).

@@ -2,6 +2,7 @@
 mod any_bytes;
 mod cap;
 mod clock;
+mod dmar;
 mod find;
 mod hmat;
 mod hmat_lengths;

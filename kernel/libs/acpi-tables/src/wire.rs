@@ -2,6 +2,7 @@
 //!
 //! `zerocopy` reads them in place, at any alignment.
 mod clock;
+mod dmar;
 mod header;
 mod hmat;
 mod madt;
@@ -11,11 +12,14 @@ mod slit;
 mod srat;
 
 pub use clock::{FadtHeader, GenericAddress, HpetTable};
+pub use dmar::DmarHeader;
 pub use header::SdtHeader;
 pub use hmat::{
     HmatHeader, HmatLatencyAndBandwidth, HmatProximityDomainAttributes, HmatSideCache, hmat_structure_type,
 };
-pub use madt::{MadtHeader, MadtLocalApic, MadtLocalApicAddressOverride, MadtLocalX2Apic, madt_entry_type};
+pub use madt::{
+    MadtHeader, MadtIoApic, MadtLocalApic, MadtLocalApicAddressOverride, MadtLocalX2Apic, madt_entry_type,
+};
 pub use msct::{MsctHeader, MsctProximityDomains};
 pub use root::{ExtendedRsdp, Rsdp};
 pub use slit::SlitHeader;

@@ -5,7 +5,12 @@
 #![forbid(unsafe_code)]
 
 use arrayvec::ArrayVec;
-use units::PhysRange;
+use units::{FrameNumber, PhysAddr, PhysRange};
+
+/// The end of the memory that the kernel leaves alone, but for one frame: 1 MiB.
+pub const LOW_END: PhysAddr = PhysAddr(0x10_0000);
+/// Where code in real mode may lie: between the frame of firmware's real-mode data and the memory of video cards.
+pub const REAL_MODE: PhysRange = PhysRange { start: PhysAddr(0x1000), end: PhysAddr(0xa_0000) };
 
 /// The highest number of ranges in a list. A machine has some dozens after merging. Further ranges are not used, and
 /// their bytes are counted.
@@ -30,10 +35,15 @@ pub enum Owner {
 pub struct MemoryMap {
     /// The RAM that does not belong to firmware.
     pub ram: Ranges,
-    /// The free part of the RAM.
+    /// The free part of the RAM, without what lies below [`LOW_END`]. Firmware and devices of old PCs write there, whatever the
+    /// map says.
     pub free: Ranges,
+    /// The first free frame of [`REAL_MODE`], for code that runs in real mode.
+    pub real_mode_frame: Option<FrameNumber>,
     /// All memory that any region covers, including memory of firmware and devices.
     pub known: Ranges,
+    /// Bytes of RAM that are not used because they lie at or above the limit.
+    pub bytes_above: u64,
     /// Bytes that are not used because a list has more than [`MAX_RANGES`] ranges.
     pub lost_bytes: u64,
     /// True if a region with an owner overlaps a free one. The owner keeps the overlap.
@@ -41,12 +51,18 @@ pub struct MemoryMap {
 }
 
 impl MemoryMap {
-    /// Sorts `regions` in place by their start and merges them. `describe` returns a region's range and owner.
+    /// Sorts `regions` in place by their start and merges them. `describe` returns a region's range and owner. What lies at or
+    /// above `limit` is left out of all lists.
     ///
     /// Takes O(n log n) steps for n regions, and up to [`MAX_RANGES`] steps for each overlap.
-    pub fn new<T>(regions: &mut [T], describe: impl Fn(&T) -> (PhysRange, Owner)) -> Self {
+    pub fn new<T>(regions: &mut [T], limit: PhysAddr, describe: impl Fn(&T) -> (PhysRange, Owner)) -> Self {
         regions.sort_unstable_by_key(|region| describe(region).0.start);
-        let sorted = || regions.iter().map(&describe).filter(|(range, _)| !range.is_empty());
+        let described = || regions.iter().map(&describe).filter(|(range, _)| !range.is_empty());
+        let below = |(range, owner): (PhysRange, Owner)| (range.intersection(all_below(limit)), owner);
+        let sorted = || described().map(below).filter(|(range, _)| !range.is_empty());
+        let ram_bytes =
+            |(range, owner): (PhysRange, Owner)| if owner == Owner::Firmware { 0 } else { range.len_bytes() };
+        let bytes_above = described().map(ram_bytes).sum::<u64>() - sorted().map(ram_bytes).sum::<u64>();
         let mut lost_bytes = 0;
         let mut ram = merge(sorted().filter(|(_, owner)| *owner != Owner::Firmware), &mut lost_bytes);
         let mut free = merge(sorted().filter(|(_, owner)| *owner == Owner::Nobody), &mut 0);
@@ -57,8 +73,22 @@ impl MemoryMap {
                 overlaps |= remove(&mut ram, range, &mut lost_bytes);
             }
         }
-        Self { ram, free, known: merge(sorted(), &mut 0), lost_bytes, overlaps }
+        let real_mode_frame = first_frame(&free, REAL_MODE);
+        // What remains of a range takes its place in the list, so nothing is lost.
+        remove(&mut free, all_below(LOW_END), &mut 0);
+        Self { ram, free, real_mode_frame, known: merge(sorted(), &mut 0), bytes_above, lost_bytes, overlaps }
     }
+}
+
+/// Returns all addresses below this one.
+fn all_below(limit: PhysAddr) -> PhysRange {
+    PhysRange { start: PhysAddr(0), end: limit }
+}
+
+/// Returns the first whole frame that lies in one of the ranges and in `within`.
+fn first_frame(ranges: &Ranges, within: PhysRange) -> Option<FrameNumber> {
+    let frames = ranges.iter().map(|range| range.intersection(within).whole_frames());
+    frames.filter(|frames| !frames.is_empty()).map(|frames| frames.start).next()
 }
 
 /// Merges sorted ranges that overlap or are adjacent.

@@ -53,9 +53,20 @@ impl Message {
     }
 }
 
+/// True if the APICs stay in xAPIC mode although they have x2APIC mode.
+static AVOIDS_X2APIC: AtomicBool = AtomicBool::new(false);
+
 /// Returns true if the APICs have x2APIC mode, which [`init_this_cpu`] then uses.
 pub fn has_x2apic() -> bool {
-    core::arch::x86_64::__cpuid(1).ecx & (1 << 21) != 0
+    core::arch::x86_64::__cpuid(1).ecx & (1 << 21) != 0 && !AVOIDS_X2APIC.load(Ordering::Relaxed)
+}
+
+/// Keeps the APICs in xAPIC mode. The boot CPU calls this before [`init_this_cpu`]. Returns false, and changes nothing, if firmware
+/// has switched to x2APIC mode: an APIC leaves that mode only by a reset (Intel SDM vol. 3 §11.12.5).
+pub fn avoid_x2apic() -> bool {
+    let is_on = ApicBase::read().1.contains(ApicBaseFlags::X2APIC_ENABLE);
+    AVOIDS_X2APIC.store(!is_on, Ordering::Relaxed);
+    !is_on
 }
 
 /// Switches the running CPU's APIC on, with its timer in one-shot mode.
@@ -114,6 +125,11 @@ pub fn send(to: ApicId, message: Message) {
     write(COMMAND_HIGH, to.0 << 24);
     write(COMMAND_LOW, message.command());
     wait_until_sent();
+}
+
+/// Interrupts the running CPU with this vector, as soon as its interrupts are on.
+pub fn interrupt_this_cpu(vector: u8) {
+    send(this_cpu(), Message::Fixed(vector));
 }
 
 /// Interrupts a CPU, which ends its halt.

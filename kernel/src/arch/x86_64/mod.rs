@@ -8,6 +8,7 @@ mod descriptors;
 mod fault;
 mod instructions;
 mod interrupts;
+mod io_apic;
 mod ist;
 mod legacy_pic;
 mod new_address_space;
@@ -27,8 +28,8 @@ mod timer;
 pub mod vectors;
 
 pub use apic::{
-    end_of_interrupt, frame as apic_frame, has_x2apic, init_this_cpu as init_apic, request_drain,
-    request_shootdown, stop_cpu, this_cpu as this_apic_id, wake_cpu,
+    avoid_x2apic, end_of_interrupt, frame as apic_frame, has_x2apic, init_this_cpu as init_apic,
+    interrupt_this_cpu, request_drain, request_shootdown, stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
@@ -44,6 +45,7 @@ pub use instructions::{
     ticks, ticks_in_order,
 };
 pub use interrupts::{Frame, InterruptHandler};
+pub use io_apic::{IO_APIC_SIZE, mask_io_apic};
 pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
 pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use new_address_space::NewAddressSpace;

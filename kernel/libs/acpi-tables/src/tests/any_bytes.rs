@@ -8,7 +8,7 @@ use crate::builder::{
     TableBuilder, attachment, latency_and_bandwidth, local_apic, local_apic_affinity, memory_affinity,
     msct_domains, seal, side_cache, x2apic_affinity,
 };
-use crate::{Finding, HmatEntry, find_hmat, find_madt, find_msct, find_slit, find_srat};
+use crate::{Finding, HmatEntry, find_hmat, find_madt, find_msct, find_slit, find_srat, opts_out_of_x2apic};
 
 /// Reads the bytes as each of the tables. Returns the number of values read and the number of findings.
 fn read_all(bytes: &[u8]) -> (usize, usize) {
@@ -24,6 +24,7 @@ fn read_all(bytes: &[u8]) -> (usize, usize) {
     if let Some(madt) = find_madt([bytes], &mut findings) {
         count += madt.cpus(&mut findings).count();
         let _ = madt.local_apic_address();
+        count += madt.io_apics().count();
     }
     if let Some(slit) = find_slit([bytes], &mut findings) {
         for (from, to) in [(0, 0), (1, 0), (u32::MAX, u32::MAX), (0, u32::MAX)] {
@@ -44,13 +45,20 @@ fn read_all(bytes: &[u8]) -> (usize, usize) {
     if let Some(msct) = find_msct([bytes], &mut findings) {
         count += msct.domains(&mut findings).count();
     }
+    let _ = opts_out_of_x2apic([bytes], &mut findings);
     (count, reported)
 }
 
 /// Generates tables with a signature and then arbitrary bytes. Some have a correct length.
 fn tables() -> impl Strategy<Value = Vec<u8>> {
-    let signature =
-        prop_oneof![Just(*b"SRAT"), Just(*b"SLIT"), Just(*b"APIC"), Just(*b"HMAT"), Just(*b"MSCT")];
+    let signature = prop_oneof![
+        Just(*b"SRAT"),
+        Just(*b"SLIT"),
+        Just(*b"APIC"),
+        Just(*b"HMAT"),
+        Just(*b"MSCT"),
+        Just(*b"DMAR")
+    ];
     (signature, any::<bool>(), prop::collection::vec(any::<u8>(), 0..600)).prop_map(
         |(signature, true_length, mut bytes)| {
             bytes.splice(0..bytes.len().min(4), signature);

@@ -5,7 +5,7 @@ use zerocopy::IntoBytes;
 
 use super::{Reported, with_findings};
 use crate::Action::{Dropped, Repaired};
-use crate::builder::{TableBuilder, local_apic, local_x2apic};
+use crate::builder::{TableBuilder, io_apic, local_apic, local_x2apic};
 use crate::wire::{MadtLocalApic, MadtLocalApicAddressOverride};
 use crate::{MadtCpu, find_madt};
 
@@ -102,4 +102,26 @@ fn an_address_override_replaces_the_headers_address() {
     assert_eq!(address(TableBuilder::madt().build()), PhysAddr(0xfee0_0000));
     assert_eq!(address(TableBuilder::madt().entry(&entry).build()), PhysAddr(0x12_3456_7000));
     assert_eq!(address(TableBuilder::madt().entry(&entry.as_bytes()[..4]).build()), PhysAddr(0xfee0_0000));
+}
+
+#[test]
+fn the_io_apics_are_read_in_the_tables_order() {
+    let table = TableBuilder::madt()
+        .entry(&io_apic(8, 0xfec0_1000, 24))
+        .entry(&local_apic(0, 0))
+        .entry(&io_apic(0, 0xfec0_0000, 0))
+        .build();
+    let (found, reported) = with_findings(|findings| {
+        find_madt([&table[..]], findings).expect("the table can be read").io_apics().collect::<Vec<_>>()
+    });
+    assert_eq!(found, [PhysAddr(0xfec0_1000), PhysAddr(0xfec0_0000)]);
+    assert_eq!(reported, []);
+}
+
+#[test]
+fn an_io_apic_whose_entry_is_cut_is_none() {
+    let entry = io_apic(0, 0xfec0_0000, 0);
+    let table = TableBuilder::madt().entry(&[1_u8, 4, 0, 0]).entry(&entry.as_bytes()[..8]).build();
+    let mut ignore = |_: crate::Finding| {};
+    assert_eq!(find_madt([&table[..]], &mut ignore).unwrap().io_apics().count(), 0);
 }

@@ -61,6 +61,24 @@ impl MadtLocalApic {
     pub const ONLINE_CAPABLE: u32 = 1 << 1;
 }
 
+/// MADT type 1: an I/O APIC (ACPI 6.5 §5.2.12.3).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct MadtIoApic {
+    /// 1.
+    pub entry_type: u8,
+    /// 12.
+    pub length: u8,
+    /// The I/O APIC's id.
+    pub io_apic_id: u8,
+    /// Reserved.
+    pub reserved: u8,
+    /// The physical address of the registers.
+    pub address: U32,
+    /// The global system interrupt of the first input.
+    pub first_interrupt: U32,
+}
+
 /// MADT type 5: the local APIC's address in 64 bits (ACPI 6.5 §5.2.12.8).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -96,6 +114,7 @@ pub struct MadtLocalX2Apic {
 const _: () = {
     assert!(size_of::<MadtHeader>() == 44);
     assert!(size_of::<MadtLocalApic>() == 8);
+    assert!(size_of::<MadtIoApic>() == 12);
     assert!(size_of::<MadtLocalApicAddressOverride>() == 12);
     assert!(size_of::<MadtLocalX2Apic>() == 16);
 };
