@@ -2,7 +2,6 @@
 mod common;
 
 use acpi_tables::builder::TableBuilder;
-use boot::event::Finding;
 use boot::{Firmware, Machine, Verdict};
 use common::{boot, finding};
 
