@@ -13,6 +13,9 @@ use alloc::vec::Vec;
 use events::Event;
 use units::CpuId;
 
+/// How long the boot waits for the next CPU to come online. A busy host may stop an emulated CPU for seconds.
+const ONLINE_TIMEOUT_US: u64 = 5_000_000;
+
 /// Gives the boot CPU its own area, in memory of its node, and returns a stack there. The boot calls this once, on the boot CPU,
 /// with interrupts off. If there is no memory for them, the boot ends with the verdict of failure.
 pub fn adopt_boot_cpu() -> Stack {
@@ -42,34 +45,59 @@ fn move_to_own_area(boot_cpu: &topology::Cpu) -> Option<Stack> {
 /// Starts all other CPUs. If one does not become online, the boot goes on without it, and the verdict is failure.
 pub fn start_other_cpus() {
     let boot_cpu = cpu::current();
-    boot_cpu.set_online(stack_pointer());
+    boot_cpu.come_online(stack_pointer());
     report_started(boot_cpu.id, cpu_threads::current_thread());
     let (ids, starts) = create_other_cpus(boot_cpu.id);
     if ids.is_empty() {
         return;
     }
-    let Some(frames) = start_frames::get() else {
-        log::error!(target: "cpu", "there is no memory below 1 MiB for starting the other CPUs");
-        ids.into_iter().for_each(report_missing);
+    match start_frames::get() {
+        Some(frames) => {
+            // A CPU that starts late reads its entry late, so the list stays for good.
+            let starts = starts.leak();
+            let is_online = |index: usize| cpu::is_online(ids[index]);
+            // SAFETY: `start_frames` has reserved the frames for this call and never frees them. `create_other_cpus` has created
+            // each CPU, which does not run yet, and allocated its stack, which is never freed. The argument is the `Cpu` that
+            // `other_cpu_main` expects.
+            unsafe { arch::start_cpus(frames, other_cpu_main, starts, &is_online, &clock::wait_until) };
+            wait_for_cpus(&ids);
+        }
+        None => log::error!(target: "cpu", "there is no memory below 1 MiB for starting the other CPUs"),
+    }
+    ids.into_iter().for_each(report_outcome);
+}
+
+/// Waits until all of these CPUs are online, or until none has come for [`ONLINE_TIMEOUT_US`]. Compares the clock of each that
+/// comes: until then the CPU answers no shootdown.
+fn wait_for_cpus(ids: &[CpuId]) {
+    let cpus = || ids.iter().filter_map(|id| cpu::get(*id));
+    let next = || cpus().find(|cpu| cpu.is_online() && !clock::is_compared(cpu));
+    while cpus().any(|cpu| !clock::is_compared(cpu)) {
+        let _ = clock::wait_until(ONLINE_TIMEOUT_US, &|| next().is_some());
+        match next() {
+            Some(cpu) => clock::compare_with(cpu),
+            None => break,
+        }
+    }
+}
+
+/// Reports whether the CPU is online. Gives it up if it is not.
+fn report_outcome(id: CpuId) {
+    let Some(cpu) = cpu::get(id) else { return };
+    if cpu.give_up() {
+        // In hex, as in findings about firmware's tables.
+        let apic = cpu.apic.0;
+        log::error!(target: "cpu", "CPU {id} (APIC {apic:#x}) did not answer its startup messages; it stays off");
+        report_missing(id);
         return;
-    };
-    let online = |index: usize| cpu::is_online(ids[index]);
-    let mut report = |index: usize, is_online: bool| match cpu_threads::get(ids[index]) {
-        Some(threads) if is_online => {
-            // Before anything else: the CPU answers no shootdown until it has been compared.
-            clock::compare_with(threads.cpu());
-            report_started(ids[index], threads.idle_thread());
-        }
-        _ => {
-            let (id, apic) = (ids[index], starts[index].apic.0);
-            // In hex, as in findings about firmware's tables.
-            log::error!(target: "cpu", "CPU {id} (APIC {apic:#x}) did not answer its startup messages; it stays off");
-            report_missing(id);
-        }
-    };
-    // SAFETY: `start_frames` has reserved the frames for this call and never frees them. `create_other_cpus` has created each CPU,
-    // which does not run yet, and allocated its stack. The argument is the `Cpu` that `other_cpu_main` expects.
-    unsafe { arch::start_cpus(frames, other_cpu_main, &starts, &online, &clock::wait_until, &mut report) };
+    }
+    if !clock::is_compared(cpu) {
+        // It came after the wait was over.
+        clock::compare_with(cpu);
+    }
+    if let Some(threads) = cpu_threads::get(id) {
+        report_started(id, threads.idle_thread());
+    }
 }
 
 /// Creates all CPUs but the boot CPU, each with a stack. Reports those for which there is no memory.
@@ -122,8 +150,14 @@ extern "C" fn other_cpu_main(cpu: *const ()) -> ! {
     // `new_cpu::create` has allocated the interrupt stacks for this CPU and never frees them.
     unsafe { cpu::install(cpu) };
     arch::init_apic();
-    shootdown::leave_idle(&InterruptsOff::new());
-    cpu.set_online(stack_pointer());
+    let off = InterruptsOff::new();
+    shootdown::leave_idle(&off);
+    if !cpu.come_online(stack_pointer()) {
+        // Nobody may wait for this CPU, which does nothing from here on.
+        shootdown::enter_idle(&off);
+        arch::halt_forever();
+    }
+    drop(off);
     clock::answer_boot_cpu();
     threads::run_idle()
 }

@@ -54,6 +54,11 @@ pub fn compare_with(cpu: &Cpu) {
     COMPARED.of(cpu).store(true, Ordering::Release);
 }
 
+/// Returns true if [`compare_with`] was called for the CPU.
+pub fn is_compared(cpu: &Cpu) -> bool {
+    COMPARED.of(cpu).load(Ordering::Relaxed)
+}
+
 fn distrust_counters(cpu: &Cpu) {
     let hpet = init::hpet();
     faults::report(Fault::TscCpus { cpu: cpu.id.0, hpet: hpet.is_some() });

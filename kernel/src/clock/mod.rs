@@ -11,7 +11,7 @@ mod pm_timer;
 mod source;
 mod wait;
 
-pub use compare::{answer_boot_cpu, compare_with};
+pub use compare::{answer_boot_cpu, compare_with, is_compared};
 pub use init::{init, other_source};
 pub use now::{now, now_here, ticks_in_ns};
 pub use source::ClockSource;

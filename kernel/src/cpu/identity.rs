@@ -1,7 +1,15 @@
 //! A CPU's identity: its ids, its node, its area, and whether it is online.
 use crate::arch::{self, CpuArea, InterruptStacks};
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use units::{ApicId, CpuId, NodeId};
+
+// How far a CPU's start has come.
+/// The boot waits for it.
+const WAITED_FOR: u8 = 0;
+/// It has started, and takes part in shootdowns.
+const ONLINE: u8 = 1;
+/// It did not start in time. If it starts after all, it halts.
+const GIVEN_UP: u8 = 2;
 
 /// A CPU. It lies in the CPU's own area, and exists for good.
 pub struct Cpu {
@@ -15,8 +23,8 @@ pub struct Cpu {
     pub(super) area: CpuArea,
     /// The ends of its interrupt stacks.
     interrupt_stacks: InterruptStacks,
-    /// Whether it is online: it has started, and takes part in shootdowns.
-    online: AtomicBool,
+    /// How far its start has come.
+    start: AtomicU8,
     /// An address in the stack that it ran on when it became online.
     stack_seen: AtomicUsize,
 }
@@ -30,19 +38,29 @@ impl Cpu {
         area: CpuArea,
         interrupt_stacks: InterruptStacks,
     ) -> Self {
-        let (online, stack_seen) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { id, apic, node, area, interrupt_stacks, online, stack_seen }
+        let (start, stack_seen) = (AtomicU8::new(WAITED_FOR), AtomicUsize::new(0));
+        Self { id, apic, node, area, interrupt_stacks, start, stack_seen }
     }
 
-    /// Marks the CPU as online. `stack_pointer` is an address in the stack that it runs on.
-    pub fn set_online(&self, stack_pointer: usize) {
+    /// Marks the CPU as online, unless the boot has given it up. Returns true if it is online. `stack_pointer` is an address in the
+    /// stack that it runs on.
+    pub fn come_online(&self, stack_pointer: usize) -> bool {
         self.stack_seen.store(stack_pointer, Ordering::Relaxed);
-        self.online.store(true, Ordering::Release);
+        self.end_wait(ONLINE)
+    }
+
+    /// Gives the CPU up, unless it is online. Returns true if it is given up. From then on it does not come online.
+    pub fn give_up(&self) -> bool {
+        self.end_wait(GIVEN_UP)
+    }
+
+    fn end_wait(&self, outcome: u8) -> bool {
+        self.start.compare_exchange(WAITED_FOR, outcome, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Returns true if the CPU has started and runs the kernel.
     pub fn is_online(&self) -> bool {
-        self.online.load(Ordering::Acquire)
+        self.start.load(Ordering::Acquire) == ONLINE
     }
 
     /// Returns an address in the stack that the CPU ran on when it became online.

@@ -37,7 +37,7 @@ pub fn answer() {
 }
 
 /// Says that this CPU is about to halt.
-pub(super) fn enter_idle(off: &InterruptsOff) {
+pub fn enter_idle(off: &InterruptsOff) {
     TRANSLATIONS.here(off).enter_idle();
 }
 

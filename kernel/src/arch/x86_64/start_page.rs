@@ -1,8 +1,8 @@
 //! The start page: the code that a CPU runs from real mode until it calls the kernel's entry function.
 //!
 //! A CPU starts in real mode at a page below 1 MiB. The page's code switches to long mode in one step, with page tables that map
-//! the kernel's half, and the start page at its own address. It then jumps to the kernel's half, and loads the kernel's own page
-//! tables.
+//! the kernel's half, and the start page at its own address. It then jumps to the kernel's half, loads the kernel's own page
+//! tables, and looks up its stack by the id of its APIC. So all CPUs may start at once.
 use super::page_entry::{PageKind, ROOT_LEVEL};
 use super::page_table::{ENTRIES, Table};
 use super::paging;
@@ -11,9 +11,11 @@ use ::address_space::PageSize;
 use ::x86_64::registers::control::{Cr0, Cr3, Cr4};
 use ::x86_64::registers::model_specific::{Efer, EferFlags};
 use core::arch::{global_asm, naked_asm};
+use core::mem::offset_of;
 use units::{ApicId, FRAME_SIZE, FrameNumber, FrameRange, VirtAddr};
 
-/// A CPU to start.
+/// A CPU to start. The code that a CPU starts with finds its entry in a list of these.
+#[repr(C)]
 pub struct StartCpu {
     /// The id of the CPU's APIC.
     pub apic: ApicId,
@@ -22,6 +24,9 @@ pub struct StartCpu {
     /// The argument of the entry function.
     pub argument: *const (),
 }
+
+// SAFETY: the code that a CPU starts with only reads the list. What the argument leads to is the entry function's matter.
+unsafe impl Sync for StartCpu {}
 
 /// The frames that CPUs start from.
 pub struct StartFrames {
@@ -37,7 +42,7 @@ global_asm!(
     // Global, as the compiler may put this code and the functions below into different object files.
     ".global start_page_begin, start_page_end, start_page_long_mode, start_page_gdt, start_page_gdt_address",
     ".global start_page_far_pointer, start_page_cr0, start_page_cr4, start_page_efer, start_page_low_cr3",
-    ".global start_page_cr3, start_page_stack, start_page_argument, start_page_entry, start_page_continue",
+    ".global start_page_cr3, start_page_list, start_page_list_end, start_page_entry, start_page_continue",
     "start_page_begin:",
     ".code16",
     "cli",
@@ -63,9 +68,9 @@ global_asm!(
     "movl %eax, %es",
     "movl %eax, %ss",
     "leaq start_page_begin(%rip), %rbx",
-    "movq (start_page_stack - start_page_begin)(%rbx), %rsp",
-    "movq (start_page_argument - start_page_begin)(%rbx), %rdi",
-    "movq (start_page_entry - start_page_begin)(%rbx), %rsi",
+    "movq (start_page_list - start_page_begin)(%rbx), %rdi",
+    "movq (start_page_list_end - start_page_begin)(%rbx), %rsi",
+    "movq (start_page_entry - start_page_begin)(%rbx), %r8",
     "movq (start_page_cr3 - start_page_begin)(%rbx), %rdx",
     "movq (start_page_continue - start_page_begin)(%rbx), %rax",
     "jmpq *%rax",
@@ -85,8 +90,8 @@ global_asm!(
     "start_page_efer: .long 0",
     "start_page_low_cr3: .long 0",
     "start_page_cr3: .quad 0",
-    "start_page_stack: .quad 0",
-    "start_page_argument: .quad 0",
+    "start_page_list: .quad 0",
+    "start_page_list_end: .quad 0",
     "start_page_entry: .quad 0",
     "start_page_continue: .quad 0",
     "start_page_end:",
@@ -106,8 +111,8 @@ unsafe extern "C" {
     static start_page_efer: u8;
     static start_page_low_cr3: u8;
     static start_page_cr3: u8;
-    static start_page_stack: u8;
-    static start_page_argument: u8;
+    static start_page_list: u8;
+    static start_page_list_end: u8;
     static start_page_entry: u8;
     static start_page_continue: u8;
 }
@@ -118,11 +123,15 @@ pub struct StartPage {
 }
 
 impl StartPage {
-    /// Writes the start page, and the page tables that CPUs start with.
+    /// Writes the start page, and the page tables that CPUs start with. CPUs that are not in the list halt.
     ///
     /// # Safety
     /// The frames are RAM, and nothing else uses them, now or later.
-    pub unsafe fn write(frames: &StartFrames, entry: extern "C" fn(*const ()) -> !) -> Self {
+    pub unsafe fn write(
+        frames: &StartFrames,
+        entry: extern "C" fn(*const ()) -> !,
+        list: &'static [StartCpu],
+    ) {
         let base = physical_memory(frames.start_page.address());
         let begin = &raw const start_page_begin;
         let length = &raw const start_page_end as usize - begin as usize;
@@ -142,21 +151,17 @@ impl StartPage {
         page.set(&raw const start_page_low_cr3, unsafe { make_tables(frames) });
         page.set(&raw const start_page_cr3, Cr3::read_raw().0.start_address().as_u64());
         page.set(&raw const start_page_entry, entry as usize as u64);
+        let list = list.as_ptr_range();
+        page.set(&raw const start_page_list, list.start as u64);
+        page.set(&raw const start_page_list_end, list.end as u64);
         page.set(&raw const start_page_continue, leave_start_page as *const () as u64);
-        page
-    }
-
-    /// Fills in what differs from CPU to CPU.
-    pub fn prepare(&self, cpu: &StartCpu) {
-        self.set(&raw const start_page_stack, cpu.stack_top.0);
-        self.set(&raw const start_page_argument, cpu.argument as u64);
     }
 
     /// Writes a value to the address of `symbol` in the copy of the code.
     fn set<T>(&self, symbol: *const u8, value: T) {
         let offset = symbol as usize - &raw const start_page_begin as usize;
         // SAFETY: this file passes only symbols of the start page, with room for the value behind each. A CPU reads the value
-        // after a startup message, and `start_cpus` sends one after it has called `write` and `prepare`.
+        // after a startup message, and `start_cpus` sends one after it has called `write`.
         unsafe { self.base.add(offset).cast::<T>().write_unaligned(value) };
     }
 }
@@ -182,9 +187,49 @@ unsafe fn make_tables(frames: &StartFrames) -> u32 {
     root_frame.address().0 as u32
 }
 
-/// Continues after the start page, in the kernel's half and on the CPU's own stack: loads the kernel's own page tables (rdx) and
-/// calls the entry function (rsi) with its argument (rdi).
+/// Continues after the start page, in the kernel's half and without a stack: loads the kernel's own page tables (rdx), finds the
+/// CPU in the list (rdi to rsi), takes its stack, and calls the entry function (r8) with its argument.
+///
+/// The id of its APIC comes from CPUID, as in `apic::this_cpu`.
 #[unsafe(naked)]
 extern "C" fn leave_start_page() -> ! {
-    naked_asm!("mov cr3, rdx", "xor ebp, ebp", "call rsi", "ud2")
+    naked_asm!(
+        "mov cr3, rdx",
+        "xor eax, eax",
+        "cpuid",
+        "cmp eax, 0xb",
+        "jb 2f",
+        "mov eax, 0xb",
+        "xor ecx, ecx",
+        "cpuid",
+        "test bx, bx",
+        "jz 2f",
+        "mov eax, edx",
+        "jmp 3f",
+        "2:",
+        "mov eax, 1",
+        "cpuid",
+        "shr ebx, 24",
+        "mov eax, ebx",
+        "3:",
+        "cmp rdi, rsi",
+        "jae 5f",
+        "cmp eax, [rdi + {apic}]",
+        "je 4f",
+        "add rdi, {size}",
+        "jmp 3b",
+        "4:",
+        "mov rsp, [rdi + {stack_top}]",
+        "mov rdi, [rdi + {argument}]",
+        "xor ebp, ebp",
+        "call r8",
+        "5:",
+        "cli",
+        "hlt",
+        "jmp 5b",
+        apic = const offset_of!(StartCpu, apic),
+        stack_top = const offset_of!(StartCpu, stack_top),
+        argument = const offset_of!(StartCpu, argument),
+        size = const size_of::<StartCpu>(),
+    )
 }
