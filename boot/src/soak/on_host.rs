@@ -11,8 +11,9 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 4] = [
+const MODELS: [Models; 5] = [
     Models { package: "cpu-requests", bounded: &["three_cpus"] },
+    Models { package: "last-words", bounded: &[] },
     Models { package: "line-ring", bounded: &[] },
     Models { package: "page-alloc", bounded: &["three_cpus", "over_two_words"] },
     Models { package: "run-queue", bounded: &[] },

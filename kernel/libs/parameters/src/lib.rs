@@ -72,6 +72,20 @@ pub enum Fault {
     Stack,
     /// `invalid`: an invalid instruction.
     Invalid,
+    /// `fpu`: an instruction of the FPU.
+    Fpu,
+    /// `other-cpu`: a page fault on a CPU other than the boot CPU.
+    OtherCpu,
+    /// `interrupt`: a page fault in the handler of an interrupt.
+    Interrupt,
+    /// `log`: a page fault while the log's port is locked.
+    Log,
+    /// `nested`: a non-maskable interrupt on a CPU whose own data are out of reach, so that its report faults.
+    Nested,
+    /// `together`: a panic on one CPU and a page fault on another, at the same time.
+    Together,
+    /// `outside`: none. The kernel waits half a minute for a fault from outside, such as a machine check.
+    Outside,
     /// `wait`: a thread that waits while it holds a spin lock. Only a kernel that checks itself notices.
     Wait,
 }
@@ -170,6 +184,13 @@ impl Fault {
             "page" => Self::Page,
             "stack" => Self::Stack,
             "invalid" => Self::Invalid,
+            "fpu" => Self::Fpu,
+            "other-cpu" => Self::OtherCpu,
+            "interrupt" => Self::Interrupt,
+            "log" => Self::Log,
+            "nested" => Self::Nested,
+            "together" => Self::Together,
+            "outside" => Self::Outside,
             "wait" => Self::Wait,
             _ => return None,
         })
