@@ -26,7 +26,7 @@ use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
 use bringup::{cpus, interrupt_controllers, start_frames};
-use drivers::report_free;
+use drivers::{images, report_free};
 use events::PageCounts;
 use memory::address_space;
 use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
@@ -93,6 +93,8 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
         PageCounts { total: stats.total, free: stats.free }
     });
     phases::end("memory");
+    // Before the APIC masks its pin for the 8259s: what they ask for by then would stay pending in QEMU.
+    interrupt_controllers::silence();
     // The boot CPU moves to its own node.
     let stack = cpus::adopt_boot_cpu();
     BOOT.call_once(|| Boot { parameters, ramdisk });
@@ -104,8 +106,9 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
 /// Registers the functions of upper layers that lower layers call. With `fault::fatal`, which `cpu::init_early` takes, these are
 /// all the calls that go upward.
 fn register_upward_calls() {
-    verdict::exit_with(qemu::exit);
+    report::exit_with(qemu::exit);
     report::describe_task_with(threads::name_current, threads::describe_current);
+    report::find_code_with(images::find);
     cache_drain::register();
     tick::register();
     allocate::report_refused_with(report_free::report_pages);
@@ -113,7 +116,6 @@ fn register_upward_calls() {
 
 /// Continues the boot, on a stack of the boot CPU's node.
 extern "C" fn boot_on_own_node() -> ! {
-    interrupt_controllers::silence();
     clock::init();
     // From here on, the boot runs as a thread, and the tick runs.
     tick::start();

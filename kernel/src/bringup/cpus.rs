@@ -22,6 +22,7 @@ pub fn adopt_boot_cpu() -> Stack {
     let stack = move_to_own_area(cpu_topology::boot_cpu())
         .unwrap_or_else(|| verdict::stop_without_memory_for("the boot CPU"));
     arch::init_apic();
+    init_machine_checks();
     shootdown::leave_idle(&InterruptsOff::new());
     stack
 }
@@ -149,7 +150,9 @@ extern "C" fn other_cpu_main(cpu: *const ()) -> ! {
     // SAFETY: this is that CPU, and the start page's code has switched interrupts off. The CPU has no former area.
     // `new_cpu::create` has allocated the interrupt stacks for this CPU and never frees them.
     unsafe { cpu::install(cpu) };
+    arch::init_registers();
     arch::init_apic();
+    init_machine_checks();
     let off = InterruptsOff::new();
     shootdown::leave_idle(&off);
     if !cpu.come_online(stack_pointer()) {
@@ -160,6 +163,13 @@ extern "C" fn other_cpu_main(cpu: *const ()) -> ! {
     drop(off);
     clock::answer_boot_cpu();
     threads::run_idle()
+}
+
+/// Makes the running CPU report machine checks, and logs those that it has kept from before the boot.
+fn init_machine_checks() {
+    arch::init_machine_checks(&mut |error| {
+        log::warn!(target: "cpu", "from before this boot, CPU {} has in {error}", cpu::current().id);
+    });
 }
 
 /// Returns an address in the running stack.

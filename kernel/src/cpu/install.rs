@@ -21,7 +21,7 @@ static EARLY: Mutex<EarlyArea> = Mutex::new(EarlyArea([MaybeUninit::uninit(); EA
 const _: () = assert!(align_of::<EarlyArea>() == arch::AREA_ALIGNMENT);
 
 /// Gives the boot CPU its first area, in which it is CPU 0 of node 0. The boot calls this once, before anything else, with
-/// interrupts off. `task` is what the CPU runs; exceptions lead to `fault`.
+/// interrupts off. `task` is what the CPU runs; exceptions lead to `fault`. The CPU's registers get known values.
 ///
 /// # Panics
 /// If it is called twice, or if the section `cpu_local` is larger than the first area.
@@ -34,6 +34,7 @@ pub fn init_early(task: &'static impl Task, fault: fn(&Frame) -> !) {
     // SAFETY: the area is new, and the boot CPU has not used another one. The early interrupt stacks are a static that only this
     // call uses. Interrupts are off: the boot loader starts the kernel so, and nothing has switched them on.
     unsafe { install(cpu) };
+    arch::init_registers();
 }
 
 /// Makes `cpu` the running CPU, with its area and its descriptor tables.

@@ -3,6 +3,7 @@ use super::hook::Hook;
 use super::{deferred, shootdown, stop};
 use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, vectors};
 use core::sync::atomic::{AtomicU64, Ordering};
+use last_words::StopOrder;
 
 /// The vectors below this are exceptions.
 const EXCEPTIONS: u64 = 32;
@@ -29,20 +30,30 @@ pub struct Handler;
 
 impl InterruptHandler for Handler {
     extern "C" fn handle(frame: &Frame) {
+        // First of all: an exception may mean that the CPU's own data are damaged, which everything below uses.
+        if frame.vector < EXCEPTIONS {
+            return exception(frame);
+        }
         // SAFETY: the entries of the interrupt table are interrupt gates, so the CPU has switched interrupts off. They stay off
         // until the CPU returns from the interrupt; a thread that runs before that restores them off when it switches back.
         let off = unsafe { InterruptsOff::assume() };
         shootdown::leave_idle(&off);
-        match frame.vector {
-            NON_MASKABLE if stop::is_ordered() => arch::halt_forever(),
-            vector if vector < EXCEPTIONS => exception(frame),
-            vector if vector == u64::from(vectors::SPURIOUS) => {}
-            vector => interrupt(vector as u8, &off),
+        if frame.vector != u64::from(vectors::SPURIOUS) {
+            interrupt(frame.vector as u8, &off);
         }
     }
 }
 
-fn exception(frame: &Frame) -> ! {
+/// Handles an exception. Returns only from an order to stop that this CPU does not follow.
+#[cold]
+fn exception(frame: &Frame) {
+    if frame.vector == NON_MASKABLE {
+        match stop::order_of(frame) {
+            StopOrder::None => {}
+            StopOrder::GoOn => return,
+            StopOrder::Stop => arch::halt_forever(),
+        }
+    }
     match EXCEPTION.get() {
         Some(report) => report(frame),
         None => arch::halt_forever(),

@@ -23,4 +23,4 @@ pub(crate) use local::{cpu_local, cpu_local_addressed};
 pub use preemption::{PreemptionOff, is_preemption_off};
 pub use registry::{NewCpu, all, create, current, get, is_online, online};
 pub use requests::serve_requests;
-pub use stop::stop_other_cpus;
+pub use stop::{begin_last_words, claim_verdict, end_last_words};

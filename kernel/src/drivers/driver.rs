@@ -1,5 +1,6 @@
 //! A driver: its image in memory, and the owner that its threads carry. It is loaded, then started on a thread of its own; one
 //! that refuses to start is unloaded.
+use super::images;
 use super::loader::{LoadError, LoadedImage};
 use crate::cpu;
 use crate::threads::join::Joining;
@@ -64,7 +65,7 @@ impl Driver {
     ) -> Result<Self, StartError> {
         let image = LoadedImage::load(bytes, cpu::current().node, resolve).map_err(StartError::Load)?;
         // Threads refer to the owner for as long as they live. The owner of a driver that refuses is a few lost bytes.
-        let Some(owner) = Owner::create(one_line(name)) else {
+        let Some(owner) = images::create_owner(one_line(name), image.addresses()) else {
             // SAFETY: none of the image's code has run, and its addresses have not left this function.
             unsafe { image.unload() };
             return Err(StartError::NoMemory);

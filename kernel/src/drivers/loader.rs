@@ -7,6 +7,7 @@ use ::address_space::layout::DRIVERS;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
 use core::fmt;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use elf_image::{Image, ImageError, PAGE_SIZE, Permissions};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
@@ -134,6 +135,11 @@ impl LoadedImage {
                 .map_err(|_| LoadError::NoMemory(self.frames.len()))?;
         }
         Ok(())
+    }
+
+    /// Returns the first address, and the one behind the last.
+    pub fn addresses(&self) -> Range<u64> {
+        self.base..self.page_address(self.frames.len()).0
     }
 
     fn page_address(&self, index: usize) -> VirtAddr {

@@ -1,6 +1,7 @@
 //! Drivers: found in the ramdisk, loaded, started.
 
 mod driver;
+pub mod images;
 mod late;
 mod loader;
 pub mod report_free;

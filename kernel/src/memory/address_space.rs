@@ -19,7 +19,6 @@ use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr, PhysRange, Vi
 /// # Panics
 /// If the kernel's ELF file is not valid.
 pub fn init(kernel_file: PhysRange, map: &MemoryMap) {
-    arch::enable_protections();
     let root = table_frame(NodeId::ZERO).unwrap_or_else(|| no_memory());
     // SAFETY: `table_frame` has allocated the frame from the page allocator, and nothing frees it.
     let mut space = unsafe { NewAddressSpace::new(root) };

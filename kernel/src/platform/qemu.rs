@@ -3,7 +3,7 @@
 //! belong to anything, so the kernel touches them only where CPUID names a hypervisor.
 use super::findings;
 use crate::arch::{self, Port};
-use crate::report::verdict::ExitStatus;
+use crate::report::ExitStatus;
 use acpi_tables::{Finding, Findings, MemoryMapFault, Signature};
 use units::{PhysRange, ProximityDomain};
 

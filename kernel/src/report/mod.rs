@@ -3,14 +3,17 @@
 pub mod console;
 pub mod event_stream;
 pub mod fault;
+mod last_words;
+mod machine_end;
 mod output;
 mod panic;
 pub mod phases;
 mod place;
 pub mod verdict;
 
+pub use machine_end::{ExitStatus, exit_with};
 pub use output::{is_waiting, leave_lines_to_ticks};
-pub use place::describe_task_with;
+pub use place::{ForeignCode, describe_task_with, find_code_with};
 
 /// Sends some of the bytes that wait for the two ports. The tick calls this while [`is_waiting`] is true.
 #[cold]

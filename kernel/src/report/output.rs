@@ -157,6 +157,17 @@ impl Output {
         }
     }
 
+    /// Returns true if lines wait, of which a part may have been sent.
+    pub fn has_lines(&self) -> bool {
+        self.ring.has_lines()
+    }
+
+    /// Calls `work` while this CPU holds the port's lock, for the fault injection.
+    pub fn while_locked(&self, work: impl FnOnce()) {
+        let _held = self.port.lock();
+        work();
+    }
+
     fn send_ring_at_last(&self, port: &mut SerialPort) {
         let mut cut = false;
         while !self.is_stuck() {

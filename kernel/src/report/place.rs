@@ -1,6 +1,7 @@
 //! The place of the running code, for reports: its CPU and its task.
 use crate::cpu::{self, Hook};
 use core::fmt;
+use units::VirtAddr;
 
 /// Writes something about the task that the running CPU runs.
 pub type Describe = fn(&mut fmt::Formatter<'_>) -> fmt::Result;
@@ -13,6 +14,26 @@ static DETAILS: Hook<Describe> = Hook::new();
 pub fn describe_task_with(name: Describe, details: Describe) {
     NAME.set(name);
     DETAILS.set(details);
+}
+
+/// Code that is not the kernel's.
+pub struct ForeignCode {
+    /// The driver's name.
+    pub driver: &'static str,
+    /// The offset in the driver's image, which is that in the driver's file for tools such as objdump.
+    pub offset: u64,
+}
+
+static CODE: Hook<fn(VirtAddr) -> Option<ForeignCode>> = Hook::new();
+
+/// Registers the function that finds the driver to which the code at an address belongs. It takes no lock and allocates nothing.
+pub fn find_code_with(find: fn(VirtAddr) -> Option<ForeignCode>) {
+    CODE.set(find);
+}
+
+/// Returns the driver to which the code at this address belongs, or `None` if it is not known to be a driver's.
+pub fn driver_code(address: VirtAddr) -> Option<ForeignCode> {
+    CODE.get()?(address)
 }
 
 /// The running CPU and its task, as in "CPU 0, thread 1 (boot)".

@@ -1,13 +1,12 @@
 //! Tests that every page is mapped as docs/memory-map.md says, and that the CPUs enforce the rights.
-use super::on_each_cpu;
 use super::{Outcome, ensure};
-use crate::arch::{self, MappedPage, Protections};
+use crate::arch::{self, MappedPage};
 use crate::cpu;
 use crate::memory::page_tables;
 use ::address_space::layout::{
     BOOT_LOADER, BOOT_LOADER_LAST, DRIVERS, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END, STACKS,
 };
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::AtomicUsize;
 use units::{FRAME_SIZE, PhysRange, VirtAddr};
 
 /// The first address of the upper half.
@@ -90,25 +89,11 @@ fn complaint(page: &MappedPage, code: PhysRange) -> Option<&'static str> {
 /// Checks that the kernel's constants cannot be written, and that its data can.
 pub fn protects_constants_and_not_data() -> Outcome {
     static CONSTANT: u64 = 1;
+    static VARIABLE: AtomicUsize = AtomicUsize::new(0);
     let at = |address: usize| page_tables::access_at(VirtAddr(address as u64));
     let constant = at(core::ptr::from_ref(core::hint::black_box(&CONSTANT)).addr());
     ensure!(constant.is_some_and(|it| !it.writable && !it.executable), "constants: {constant:?}");
-    let data = at(core::ptr::from_ref(&UNPROTECTED).addr());
+    let data = at(core::ptr::from_ref(&VARIABLE).addr());
     ensure!(data.is_some_and(|it| it.writable && !it.executable), "data: {data:?}");
-    Ok(())
-}
-
-/// The CPUs on which a protection is off that they have.
-static UNPROTECTED: AtomicUsize = AtomicUsize::new(0);
-
-/// Checks that on every CPU every protection that the CPU has is on.
-pub fn protections_are_on() -> Outcome {
-    UNPROTECTED.store(0, Ordering::Relaxed);
-    on_each_cpu::run_on_each_cpu(|_| {
-        let protected = Protections::enabled() == Protections::available();
-        UNPROTECTED.fetch_add(usize::from(!protected), Ordering::Relaxed);
-    });
-    let unprotected = UNPROTECTED.load(Ordering::Relaxed);
-    ensure!(unprotected == 0, "{unprotected} CPUs have a protection that is off");
     Ok(())
 }

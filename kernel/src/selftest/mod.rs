@@ -15,6 +15,7 @@ mod on_each_cpu;
 mod pages;
 mod plan;
 mod policies;
+mod registers;
 mod shootdown;
 mod stacks;
 mod stress_pages;
@@ -80,7 +81,7 @@ const TESTS: &[(&str, Test)] = &[
     ("heap.all_cpus", Always(heaps::grow_for_all_cpus_at_once)),
     ("stacks.come_and_go", IfPossible(stacks::come_and_go_without_a_trace)),
     ("stacks.small_pieces", IfPossible(stacks::are_made_of_small_pieces_where_there_are_no_large_ones)),
-    ("cpus.protections", Always(address_space::protections_are_on)),
+    ("cpus.registers", Always(registers::have_known_values)),
     ("interrupts.without_handler", Always(interrupts::without_handler_are_counted)),
     ("memory.no_write_and_execute", Always(address_space::has_no_page_with_more_rights_than_it_needs)),
     ("memory.constants", Always(address_space::protects_constants_and_not_data)),

@@ -1,5 +1,4 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
-use alloc::vec::Vec;
 use arrayvec::ArrayString;
 use core::sync::atomic::{AtomicU32, Ordering};
 use free_refusals::Refusals;
@@ -7,7 +6,7 @@ use free_refusals::Refusals;
 /// A driver's name, of a bounded length.
 pub type OwnerName = ArrayString<96>;
 
-/// A driver's name, the number of its threads, and the record of its refused frees. It is never freed.
+/// A driver's name, the number of its threads, and the record of its refused frees.
 pub struct Owner {
     name: OwnerName,
     threads: AtomicU32,
@@ -15,12 +14,9 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Creates the owner of a driver without threads. It is never freed. Returns `None` if there is not enough memory.
-    pub fn create(name: OwnerName) -> Option<&'static Self> {
-        let mut owners = Vec::new();
-        owners.try_reserve_exact(1).ok()?;
-        owners.push(Self { name, threads: AtomicU32::new(0), refusals: Refusals::new() });
-        owners.leak().first()
+    /// Returns the owner of a driver without threads.
+    pub fn new(name: OwnerName) -> Self {
+        Self { name, threads: AtomicU32::new(0), refusals: Refusals::new() }
     }
 
     /// Returns the name that the log uses.

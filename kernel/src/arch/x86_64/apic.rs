@@ -3,6 +3,7 @@
 //! Its registers are MSRs in x2APIC mode and a page of memory in xAPIC mode. The kernel uses x2APIC mode if the CPU has it.
 //! QEMU's emulation has it in version 10, and does not have it in version 7.2.
 use super::instructions::InterruptsOff;
+use super::local_interrupts::{self, ENTRY_SETTING, LocalInterrupt};
 use super::vectors;
 use ::address_space::layout::LOCAL_APIC;
 use ::x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
@@ -10,9 +11,11 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering};
 use units::{ApicId, FrameNumber, PhysAddr};
 
+const VERSION: u32 = 0x30;
+const TASK_PRIORITY: u32 = 0x80;
 const END_OF_INTERRUPT: u32 = 0xb0;
 const SPURIOUS: u32 = 0xf0;
-const TIMER_ENTRY: u32 = 0x320;
+const ERROR_STATUS: u32 = 0x280;
 const TIMER_INITIAL_COUNT: u32 = 0x380;
 const TIMER_COUNT: u32 = 0x390;
 const TIMER_DIVIDE: u32 = 0x3e0;
@@ -69,7 +72,7 @@ pub fn avoid_x2apic() -> bool {
     !is_on
 }
 
-/// Switches the running CPU's APIC on, with its timer in one-shot mode.
+/// Switches the running CPU's APIC on, and gives all of its settings known values.
 pub fn init_this_cpu() {
     let (frame, flags) = ApicBase::read();
     let mode = if has_x2apic() {
@@ -82,9 +85,43 @@ pub fn init_this_cpu() {
     // started, and before this CPU is online, other CPUs send it only startup messages, which a CPU that runs ignores.
     unsafe { ApicBase::write(frame, flags | mode) };
     write(SPURIOUS, ENABLED | u32::from(vectors::SPURIOUS));
+    write(TASK_PRIORITY, 0);
+    write(TIMER_INITIAL_COUNT, 0);
     write(TIMER_DIVIDE, DIVIDE_BY_1);
-    // One-shot mode, not masked.
-    write(TIMER_ENTRY, u32::from(vectors::TIMER));
+    local_interrupts::of_apic(last_entry()).for_each(|(_, register, value)| write(register, value));
+    // The first write latches the errors so far, the second clears them (Intel SDM vol. 3 §11.5.3).
+    write(ERROR_STATUS, 0);
+    write(ERROR_STATUS, 0);
+}
+
+/// Returns the index of the last entry of the running CPU's local vector table.
+fn last_entry() -> u32 {
+    read(VERSION) >> 16 & 0xff
+}
+
+/// The settings of a CPU's APIC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ApicSettings {
+    /// The priority below which it holds interrupts back.
+    pub task_priority: u32,
+    /// The register that switches it on.
+    pub spurious: u32,
+    /// Its errors since it was switched on.
+    pub errors: u32,
+    /// The timer's divisor.
+    pub timer_divide: u32,
+}
+
+/// Reads the settings of the running CPU's APIC, and calls `entry` with each entry of its local vector table.
+pub fn settings(entry: &mut dyn FnMut(LocalInterrupt, u32)) -> ApicSettings {
+    local_interrupts::of_apic(last_entry())
+        .for_each(|(which, register, _)| entry(which, read(register) & ENTRY_SETTING));
+    ApicSettings {
+        task_priority: read(TASK_PRIORITY),
+        spurious: read(SPURIOUS),
+        errors: read(ERROR_STATUS),
+        timer_divide: read(TIMER_DIVIDE),
+    }
 }
 
 /// Starts the running CPU's timer, which counts down from `count` and interrupts at 0. A count of 0 stops it.

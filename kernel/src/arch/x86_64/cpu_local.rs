@@ -116,6 +116,15 @@ impl CpuArea {
         GsBase::write(::x86_64::VirtAddr::new_truncate(self.distance as u64));
     }
 
+    /// Makes every access to the running CPU's area a fault, for the fault injection.
+    ///
+    /// # Safety
+    /// The CPU goes down without using its area.
+    pub unsafe fn lose() {
+        // The lower half, where nothing is mapped, seen from the section in the top 2 GiB.
+        GsBase::write(::x86_64::VirtAddr::new_truncate(0x0000_1000_0000_0000));
+    }
+
     /// Returns the address of this area's copy of a static.
     ///
     /// `of` must be a static of the section `cpu_local`: otherwise the result is no valid address.

@@ -1,10 +1,16 @@
-//! What exceptions mean: their names, and what a page fault says (Intel SDM vol. 3 §6.15).
+//! What the registers and the memory say about an exception (Intel SDM vol. 3 §6.15). The words are in the crate `fault-text`.
 use super::interrupts::Frame;
 use ::x86_64::registers::control::Cr2;
+use fault_text::{LONGEST, is_vector_instruction};
 use units::VirtAddr;
 
+const INVALID_OPCODE: u64 = 6;
+const DEVICE_NOT_AVAILABLE: u64 = 7;
 const DOUBLE_FAULT: u64 = 8;
 const PAGE_FAULT: u64 = 14;
+const MACHINE_CHECK: u64 = 18;
+
+const PAGE_SIZE: usize = 4096;
 
 /// Returns the address of the access that faulted, or `None` if the exception is not about an address. For a double fault, it is
 /// the address of the last page fault before.
@@ -12,46 +18,38 @@ pub fn fault_address(frame: &Frame) -> Option<VirtAddr> {
     matches!(frame.vector, PAGE_FAULT | DOUBLE_FAULT).then(|| VirtAddr(Cr2::read_raw()))
 }
 
-/// Returns what the log says about the access that faulted, by the error code (Intel SDM vol. 3 §4.7).
+/// Returns what the log says about the access that faulted.
 pub fn page_fault_words(frame: &Frame) -> &'static str {
     if frame.vector == DOUBLE_FAULT {
         return ", of the fault before this one";
     }
-    match (frame.error_code & 1 != 0, frame.error_code & 2 != 0, frame.error_code & 0x10 != 0) {
-        (_, _, true) => ", which may not be executed",
-        (true, true, _) => ", which may not be written",
-        (true, false, _) => ", which may not be read",
-        (false, true, _) => ", written where nothing is mapped",
-        (false, false, _) => ", read where nothing is mapped",
-    }
+    fault_text::page_fault_words(frame.error_code)
 }
 
-/// Returns the name of the exception with this vector.
-pub fn exception_name(vector: u64) -> &'static str {
-    match vector {
-        0 => "divide error",
-        1 => "debug exception",
-        2 => "non-maskable interrupt",
-        3 => "breakpoint",
-        4 => "overflow",
-        5 => "bound range exceeded",
-        6 => "invalid opcode",
-        7 => "device not available",
-        8 => "double fault",
-        10 => "invalid TSS",
-        11 => "segment not present",
-        12 => "stack segment fault",
-        13 => "general protection fault",
-        14 => "page fault",
-        16 => "x87 floating-point error",
-        17 => "alignment check",
-        18 => "machine check",
-        19 => "SIMD floating-point exception",
-        20 => "virtualization exception",
-        21 => "control protection exception",
-        28 => "hypervisor injection exception",
-        29 => "VMM communication exception",
-        30 => "security exception",
-        _ => "reserved exception",
+/// Returns true if the hardware has reported an error of its own.
+pub fn is_machine_check(frame: &Frame) -> bool {
+    frame.vector == MACHINE_CHECK
+}
+
+/// Returns true if the instruction that faulted uses the FPU or vector registers, which the control registers forbid.
+///
+/// With CR0.TS, an x87, MMX or SSE instruction raises the exception "device not available", which nothing else does (Intel SDM
+/// vol. 3 §2.5). Without CR4.OSXSAVE, an AVX instruction is an invalid opcode, so its first bytes must be read.
+pub fn is_use_of_the_fpu(frame: &Frame) -> bool {
+    match frame.vector {
+        DEVICE_NOT_AVAILABLE => true,
+        INVALID_OPCODE => {
+            let address = frame.instruction_pointer;
+            let in_page = PAGE_SIZE - address as usize % PAGE_SIZE;
+            let mut bytes = [0; LONGEST];
+            for (offset, byte) in bytes.iter_mut().enumerate().take(in_page) {
+                let at = core::ptr::with_exposed_provenance::<u8>(address as usize + offset);
+                // SAFETY: the CPU has just fetched the instruction's first byte to find that it is invalid, so its page is mapped,
+                // and the loop does not leave that page. A read of mapped code changes nothing.
+                *byte = unsafe { at.read_volatile() };
+            }
+            is_vector_instruction(&bytes)
+        }
+        _ => false,
     }
 }

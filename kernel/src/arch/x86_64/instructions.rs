@@ -104,3 +104,10 @@ pub fn invalid_instruction() {
     // SAFETY: UD2 only raises the invalid opcode exception.
     unsafe { asm!("ud2", options(nomem, nostack)) };
 }
+
+/// Executes an instruction of the FPU, for the fault injection.
+pub fn use_fpu() {
+    // SAFETY: CR0.TS is set, so the instruction raises an exception. If it were not, FNINIT would only reset the FPU's registers, which
+    // nothing uses.
+    unsafe { asm!("fninit", options(nomem, nostack)) };
+}

@@ -29,6 +29,13 @@ pub struct Frame {
     pub stack_segment: u64,
 }
 
+impl Frame {
+    /// Returns true if the interrupted code had interrupts on.
+    pub fn has_interrupts_on(&self) -> bool {
+        self.flags & 1 << 9 != 0
+    }
+}
+
 /// The number of exceptions. The vectors from here on are interrupts.
 const EXCEPTIONS: u64 = 32;
 /// Bytes from one stub to the next. The first stub is aligned to as many.

@@ -11,6 +11,8 @@ mod interrupts;
 mod io_apic;
 mod ist;
 mod legacy_pic;
+mod local_interrupts;
+mod machine_check;
 mod new_address_space;
 mod page_entry;
 mod page_table;
@@ -19,7 +21,7 @@ mod physical_memory;
 mod pit;
 mod pm_timer;
 mod port;
-mod protection;
+mod registers;
 mod serial;
 mod start_page;
 mod startup;
@@ -28,8 +30,9 @@ mod timer;
 pub mod vectors;
 
 pub use apic::{
-    avoid_x2apic, end_of_interrupt, frame as apic_frame, has_x2apic, init_this_cpu as init_apic,
-    interrupt_this_cpu, request_drain, request_shootdown, stop_cpu, this_cpu as this_apic_id, wake_cpu,
+    ApicSettings, avoid_x2apic, end_of_interrupt, frame as apic_frame, has_x2apic,
+    init_this_cpu as init_apic, interrupt_this_cpu, request_drain, request_shootdown,
+    settings as apic_settings, stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
@@ -39,15 +42,20 @@ pub use cpu_local::{
 };
 pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc};
 pub use descriptors::CpuTables;
-pub use fault::{exception_name, fault_address, page_fault_words};
+pub use fault::{fault_address, is_machine_check, is_use_of_the_fpu, page_fault_words};
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
-    ticks, ticks_in_order,
+    ticks, ticks_in_order, use_fpu,
 };
 pub use interrupts::{Frame, InterruptHandler};
 pub use io_apic::{IO_APIC_SIZE, mask_io_apic};
 pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
 pub use legacy_pic::silence as silence_legacy_interrupts;
+pub use local_interrupts::LocalInterrupt;
+pub use machine_check::{
+    banks as machine_check_banks, error as machine_check_error, init_this_cpu as init_machine_checks,
+    is_on_and_clear as are_machine_checks_on, status as machine_check_status,
+};
 pub use new_address_space::NewAddressSpace;
 pub use page_entry::PageKind;
 pub use page_table::MapError;
@@ -56,7 +64,7 @@ pub use physical_memory::physical_memory;
 pub use pit::{read_pit, start_pit};
 pub use pm_timer::PmTimerPort;
 pub use port::Port;
-pub use protection::{Protections, enable_protections};
+pub use registers::{CpuRegisters, init_this_cpu as init_registers};
 pub use serial::{SerialBase, SerialPort};
 pub use start_page::{StartCpu, StartFrames};
 pub use startup::start_cpus;

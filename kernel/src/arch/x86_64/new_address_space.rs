@@ -73,7 +73,7 @@ impl NewAddressSpace {
         let (_, flags) = Cr3::read();
         let root = ::x86_64::PhysAddr::new(self.frame.address().0);
         // SAFETY: by `# Safety`, what the kernel uses is mapped. The load of CR3 flushes all translations, because none is
-        // global: `enable_protections` has switched global pages off.
+        // global: `registers.rs` has switched global pages off.
         unsafe { Cr3::write(PhysFrame::containing_address(root), flags) };
     }
 }

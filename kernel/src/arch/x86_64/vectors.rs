@@ -8,5 +8,7 @@ pub const WAKE: u8 = 0xf0;
 pub const SHOOTDOWN: u8 = 0xf1;
 /// Makes a CPU return the free pages in its cache.
 pub const DRAIN: u8 = 0xf2;
+/// For the fault injection: raised by a CPU on itself.
+pub const INJECTED: u8 = 0xf3;
 /// An interrupt that was withdrawn before the CPU took it. It needs no end-of-interrupt.
 pub const SPURIOUS: u8 = 0xff;

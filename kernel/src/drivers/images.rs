@@ -1,0 +1,50 @@
+//! The drivers that were ever loaded: the owner of each, and where its image is, or was, for reports of faults. Entries are only
+//! added: no address ever has two images.
+use crate::report::ForeignCode;
+use crate::threads::owner::{Owner, OwnerName};
+use alloc::vec::Vec;
+use core::ops::Range;
+use spin::Once;
+use units::VirtAddr;
+
+/// An image that is in memory, or was.
+struct Known {
+    /// Its first address, and the one behind its last.
+    addresses: Range<u64>,
+    owner: Owner,
+    next: Once<&'static Self>,
+}
+
+static FIRST: Once<&'static Known> = Once::new();
+
+/// Creates the owner of the driver whose image is at these addresses. It is never freed. Returns `None` if there is not enough memory.
+pub fn create_owner(name: OwnerName, addresses: Range<u64>) -> Option<&'static Owner> {
+    let mut entry = Vec::new();
+    entry.try_reserve_exact(1).ok()?;
+    entry.push(Known { addresses, owner: Owner::new(name), next: Once::new() });
+    let entry = entry.leak().first()?;
+    let mut end = &FIRST;
+    // If another thread has taken the end meanwhile, the entry goes behind that one.
+    loop {
+        let there = *end.call_once(|| entry);
+        if core::ptr::eq(there, entry) {
+            return Some(&entry.owner);
+        }
+        end = &there.next;
+    }
+}
+
+/// Returns the driver whose image the address lies in.
+pub fn find(address: VirtAddr) -> Option<ForeignCode> {
+    let mut next = &FIRST;
+    while let Some(image) = next.get() {
+        if image.addresses.contains(&address.0) {
+            return Some(ForeignCode {
+                driver: image.owner.name(),
+                offset: address.0 - image.addresses.start,
+            });
+        }
+        next = &image.next;
+    }
+    None
+}
