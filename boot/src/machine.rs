@@ -71,6 +71,8 @@ pub struct Machine {
     pub(crate) log_is_read: bool,
     pub(crate) image: Option<PathBuf>,
     arguments: Vec<OsString>,
+    /// What is to appear on COM1, and the command that QEMU's monitor is given when it does.
+    pub(crate) command: Option<(String, String)>,
 }
 
 impl Machine {
@@ -90,6 +92,7 @@ impl Machine {
             log_is_read: true,
             image: None,
             arguments: Vec::new(),
+            command: None,
         }
     }
 
@@ -172,6 +175,12 @@ impl Machine {
     #[must_use]
     pub fn image(self, path: impl Into<PathBuf>) -> Self {
         Self { image: Some(path.into()), ..self }
+    }
+
+    /// Gives QEMU's monitor this command as soon as these words appear on COM1. Only [`Machine::run`] does this.
+    #[must_use]
+    pub fn command_at(self, words: &str, command: &str) -> Self {
+        Self { command: Some((words.to_owned(), command.to_owned())), ..self }
     }
 
     /// Adds arguments for QEMU, unchanged.

@@ -1,6 +1,7 @@
 //! Starts QEMU for a machine, and ensures that no QEMU outlives its user.
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -39,19 +40,28 @@ impl Machine {
     pub fn run(&self, limit: Duration) -> Result<Run> {
         let folder = tempfile::tempdir()?;
         let events = folder.path().join("com2");
-        let mut child = Guard(
-            self.command(&events)?
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .context(CANNOT_START)?,
-        );
+        let monitor = folder.path().join("monitor");
+        let mut command = self.command(&events)?;
+        if self.command.is_some() {
+            let socket = format!("socket,id=monitor,path={},server=on,wait=off", file(&monitor)?);
+            command.args(["-chardev", &socket, "-mon", "chardev=monitor,mode=readline"]);
+        }
+        let mut child =
+            Guard(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context(CANNOT_START)?);
+        let order = self.command.clone();
+        let watch = move |so_far: &str| {
+            let Some((_, command)) = order.as_ref().filter(|(words, _)| so_far.contains(words)) else {
+                return false;
+            };
+            tell(&monitor, command).expect("QEMU has made the socket of its monitor before the guest runs");
+            true
+        };
         let log = child.0.stdout.take();
-        let (serial, unread) = if self.log_is_read { (Some(collect(log)), None) } else { (None, log) };
-        let complaints = collect(child.0.stderr.take());
+        let (serial, unread) = if self.log_is_read { (Some(collect(log, watch)), None) } else { (None, log) };
+        let complaints = collect(child.0.stderr.take(), |_| true);
         let status = child.0.wait_timeout(limit)?;
         drop(child);
-        let serial = serial.unwrap_or_else(|| collect(unread));
+        let serial = serial.unwrap_or_else(|| collect(unread, |_| true));
 
         let verdict = status.map_or(Verdict::TimedOut, Verdict::from);
         let reported = matches!(verdict, Verdict::Success | Verdict::Failure);
@@ -123,14 +133,35 @@ fn file(path: &Path) -> Result<String> {
 
 type Output = JoinHandle<io::Result<Vec<u8>>>;
 
-/// Reads a pipe to its end in a thread of its own, because a full pipe would stop QEMU.
-fn collect(pipe: Option<impl Read + Send + 'static>) -> Output {
+/// Reads a pipe to its end in a thread of its own, because a full pipe would stop QEMU. Calls `watch` with the text so far until it
+/// returns true.
+fn collect(
+    pipe: Option<impl Read + Send + 'static>,
+    watch: impl Fn(&str) -> bool + Send + 'static,
+) -> Output {
     let mut pipe = pipe.expect("the pipe was requested when the process was started");
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let (mut bytes, mut chunk, mut is_done) = (Vec::new(), [0; 4096], false);
+        loop {
+            let count = pipe.read(&mut chunk)?;
+            if count == 0 {
+                return Ok(bytes);
+            }
+            bytes.extend_from_slice(&chunk[..count]);
+            is_done = is_done || watch(&String::from_utf8_lossy(&bytes));
+        }
     })
+}
+
+/// Gives a command to QEMU's monitor, which listens on this socket.
+fn tell(monitor: &Path, command: &str) -> io::Result<()> {
+    let mut socket = UnixStream::connect(monitor)?;
+    writeln!(socket, "{command}")?;
+    // The monitor answers with its prompt when it has read the line. QEMU may end before that.
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut answer = [0; 4096];
+    while !matches!(socket.read(&mut answer), Ok(0) | Err(_)) {}
+    Ok(())
 }
 
 fn text(output: Output) -> Result<String> {

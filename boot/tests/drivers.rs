@@ -24,6 +24,9 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
 /// The drivers that are not back from `Driver_Init` when the boot goes on, in the order of their start; after them a sound one.
 const LATE: [&str; 4] = ["loops_forever", "starts_late", "refuses_late", "sleeps_forever"];
 
+/// A driver that the machine does not survive; `faults.rs` boots it.
+const FPU: &str = "uses_fpu";
+
 /// A driver that does not survive its start.
 const OVERFLOWING: &str = "large_frames";
 
@@ -56,7 +59,8 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             // After `hoarding` there is no memory for the others, and `talkative` fills the log.
-            let is_alone = [OVERFLOWING, "hoarding", "talkative"].iter().any(|alone| path.ends_with(alone));
+            let is_alone =
+                [OVERFLOWING, FPU, "hoarding", "talkative"].iter().any(|alone| path.ends_with(alone));
             path.is_dir() && !is_alone && !LATE.iter().any(|late| path.ends_with(late))
         })
         .collect();
