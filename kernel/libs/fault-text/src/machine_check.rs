@@ -63,8 +63,8 @@ fn origin(code: u16) -> &'static str {
         0x000c..=0x000f | 0x0100..=0x01ff => "in a cache",
         0x0010..=0x001f => "in a TLB",
         0x0080..=0x00ff | 0x0280..=0x02ff => "of memory",
-        0x0400..=0x07ff => "in the CPU",
-        0x0800..=0x0fff => "on a bus",
+        0x0401..=0x07ff => "in the CPU",
+        0x0800..=0x0e0a | 0x0e0c..=0x0fff => "on a bus",
         _ => "of an unknown kind",
     }
 }
