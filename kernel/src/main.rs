@@ -133,15 +133,7 @@ extern "C" fn boot_on_own_node() -> ! {
         verdict::stop_without_memory_for("the reaper");
     }
     phases::end("cpus");
-    if parameters.selftest {
-        selftest::run();
-    }
-    if parameters.load {
-        selftest::run_load();
-    }
-    if let Some(operations) = parameters.stress_pages {
-        selftest::stress_pages(operations);
-    }
+    examine_itself(parameters);
     phases::end("tests");
     let drivers = drivers::start_all(ramdisk, exports::resolve);
     log_complete(drivers);
@@ -157,6 +149,21 @@ extern "C" fn boot_on_own_node() -> ! {
         verdict::stop_with(verdict::is_well());
     }
     lifecycle::exit(0)
+}
+
+/// Runs the tests that the parameters name. The CPUs and their threads all run by now. The test of latencies measures from here
+/// on, so this stays a function with an address.
+#[inline(never)]
+fn examine_itself(parameters: &Parameters) {
+    if parameters.selftest {
+        selftest::run();
+    }
+    if parameters.load {
+        selftest::run_load();
+    }
+    if let Some(operations) = parameters.stress_pages {
+        selftest::stress_pages(operations);
+    }
 }
 
 fn log_complete(drivers: usize) {

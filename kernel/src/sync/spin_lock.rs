@@ -2,19 +2,16 @@
 use super::rank::{Held, Rank};
 use crate::arch::InterruptsOff;
 use crate::cpu::{self, Pinned, PreemptionOff};
-use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
+use spin::RelaxStrategy;
+use spin::mutex::{TicketMutex, TicketMutexGuard};
 
 /// A guard that a CPU makes before it takes a lock, and drops when it has released the lock.
-pub trait WhileHeld: Pinned {
+///
+/// The lock calls its `relax` again and again while another CPU holds the lock.
+pub trait WhileHeld: Pinned + RelaxStrategy {
     /// Makes the guard.
     fn begin() -> Self;
-
-    /// Passes time while another CPU holds the lock. The lock calls it between two tries.
-    #[inline]
-    fn wait() {
-        core::hint::spin_loop();
-    }
 }
 
 impl WhileHeld for InterruptsOff {
@@ -24,22 +21,31 @@ impl WhileHeld for InterruptsOff {
     }
 }
 
+impl RelaxStrategy for InterruptsOff {
+    #[inline]
+    fn relax() {
+        core::hint::spin_loop();
+    }
+}
+
 impl WhileHeld for PreemptionOff {
     #[inline]
     fn begin() -> Self {
         Self::new()
     }
+}
 
+impl RelaxStrategy for PreemptionOff {
     /// Serves the other CPUs' requests, because the holder may be waiting for this CPU. Only threads wait here, and none of them
     /// waits while it uses its page cache.
     #[inline]
-    fn wait() {
+    fn relax() {
         cpu::serve_requests();
         core::hint::spin_loop();
     }
 }
 
-/// A value that one CPU at a time may touch.
+/// A value that one CPU at a time may touch. CPUs that wait for it get it in the order in which they came.
 ///
 /// `Off` says what is off on that CPU meanwhile: [`InterruptsOff`] for a value that interrupt handlers touch, too, or
 /// [`PreemptionOff`] for one that only threads touch. Non-maskable interrupts are never off; their handler takes no lock.
@@ -47,15 +53,14 @@ impl WhileHeld for PreemptionOff {
 /// A lock has a [`Rank`], and a CPU takes only locks of a higher rank than those that it holds. Builds with debug assertions
 /// check that.
 pub struct SpinLock<T, Off = InterruptsOff> {
-    value: spin::Mutex<T>,
+    value: TicketMutex<T, Off>,
     rank: Rank,
-    off: PhantomData<fn() -> Off>,
 }
 
 impl<T, Off: WhileHeld> SpinLock<T, Off> {
     /// Returns a free lock around `value`.
     pub const fn new(rank: Rank, value: T) -> Self {
-        Self { value: spin::Mutex::new(value), rank, off: PhantomData }
+        Self { value: TicketMutex::new(value), rank }
     }
 
     /// Waits for the lock and takes it.
@@ -63,12 +68,7 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
     pub fn lock(&self) -> SpinLockGuard<'_, T, Off> {
         let off = Off::begin();
         let held = Held::begin(self.rank, &off);
-        let value = loop {
-            match self.value.try_lock() {
-                Some(value) => break value,
-                None => Off::wait(),
-            }
-        };
+        let value = self.value.lock();
         SpinLockGuard { value, _held: held, off }
     }
 
@@ -95,7 +95,7 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
 /// neither `Send` nor `Sync`.
 pub struct SpinLockGuard<'a, T, Off = InterruptsOff> {
     // Fields are dropped in order: the lock is free before an interrupt can come.
-    value: spin::MutexGuard<'a, T>,
+    value: TicketMutexGuard<'a, T, Off>,
     _held: Held,
     off: Off,
 }

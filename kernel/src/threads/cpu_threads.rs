@@ -4,7 +4,7 @@ use super::thread::Thread;
 use crate::arch::{self, InterruptsOff};
 use crate::cpu::{self, Cpu, cpu_local_addressed};
 use crate::sync::{Rank, SpinLock, SpinLockGuard};
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use run_queue::{List, Lock, RunQueue};
 use units::CpuId;
 
@@ -31,6 +31,8 @@ pub struct CpuThreads {
     pub queue: RunQueue<QueueLock>,
     /// Ticks that are left of the running thread's time slice.
     pub slice: AtomicU32,
+    /// Whether the last tick left sleepers whose time had come to the next one.
+    pub has_late_sleepers: AtomicBool,
     /// The thread that runs when no other thread can. It stays on its CPU and is in no queue.
     idle_thread: AtomicPtr<Thread>,
     /// The threads that went to sleep on this CPU.
@@ -41,6 +43,7 @@ cpu_local_addressed! {
     static THREADS: CpuThreads = CpuThreads {
         queue: RunQueue::new(SpinLock::new(Rank::RunQueue, List::new())),
         slice: AtomicU32::new(0),
+        has_late_sleepers: AtomicBool::new(false),
         idle_thread: AtomicPtr::new(core::ptr::null_mut()),
         sleepers: SpinLock::new(Rank::Sleepers, Sleepers::new()),
     };

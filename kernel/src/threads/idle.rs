@@ -1,29 +1,69 @@
 //! The idle thread of a CPU: it runs the CPU's own threads, takes threads from busy CPUs, nearest first, and halts otherwise.
+use super::cpu_sets::QUEUED;
 use super::cpu_threads::{self, CpuThreads};
 use super::scheduler::{self, ThisMachine};
 use super::thread::Thread;
 use super::tick;
-use crate::arch;
+use crate::arch::{self, InterruptsOff};
 use crate::clock;
 use crate::cpu;
 use crate::memory::cpu_memory;
 use crate::report;
+use run_queue::Machine;
 
-/// Runs the idle thread. Interrupts are off except while the CPU halts.
+/// Runs the idle thread. Interrupts are on, except for single steps: a look at one queue, the switch, the way into the halt.
 pub fn run() -> ! {
     let cpu = cpu_threads::current();
+    arch::enable_interrupts();
     loop {
-        if let Some(thread) = cpu.queue.take_next(cpu.idle_thread()).or_else(|| steal(cpu)) {
-            tick::start();
-            scheduler::leave_idle(cpu, thread);
+        if run_own_thread(cpu) || run_another_cpus_thread(cpu) {
             continue;
         }
         cpu_memory::drain_cache();
+        let _off = InterruptsOff::new();
         run_queue::halt_if_nothing_queued(&ThisMachine, cpu.id(), || {
             set_timer_for_sleepers(cpu);
             cpu::idle();
         });
     }
+}
+
+/// Runs the first thread of the CPU's own queue. Returns when the CPU has nothing to run again; false if it had nothing.
+fn run_own_thread(cpu: &'static CpuThreads) -> bool {
+    let _off = InterruptsOff::new();
+    let next = cpu.queue.take_next(cpu.idle_thread());
+    match next {
+        Some(thread) => leave_idle(cpu, thread),
+        None => cpu.queue.leave_set_if_empty(&QUEUED),
+    }
+    next.is_some()
+}
+
+/// Runs a thread that may run here, of the nearest CPU that has one to spare. Returns when the CPU has nothing to run again, or
+/// at once if it has a thread of its own by now; false if no CPU has a thread to spare.
+fn run_another_cpus_thread(thief: &'static CpuThreads) -> bool {
+    let victims = QUEUED.from(thief.id(), ThisMachine.outward(thief.id()));
+    for victim in victims.filter_map(cpu_threads::get) {
+        let _off = InterruptsOff::new();
+        if thief.queue.queued() > 0 {
+            return true;
+        }
+        victim.queue.leave_set_if_empty(&QUEUED);
+        // A CPU that runs its idle thread is about to run its first queued thread, which is left to it.
+        if victim.queue.queued() > u32::from(victim.is_idling())
+            && let Some(thread) = victim.queue.take_for(thief.id())
+        {
+            leave_idle(thief, thread);
+            return true;
+        }
+    }
+    false
+}
+
+/// Switches to `thread`, which was taken out of a queue for this CPU to run it.
+fn leave_idle(cpu: &'static CpuThreads, thread: &'static Thread) {
+    tick::start_after_idle(cpu);
+    scheduler::leave_idle(cpu, thread);
 }
 
 /// Sets the timer for the first sleeper, or stops it. An idle CPU needs no other tick, unless lines of the log wait for one.
@@ -35,14 +75,6 @@ fn set_timer_for_sleepers(cpu: &CpuThreads) {
         Some(ticks) => arch::set_timer(ticks),
         None => arch::stop_timer(),
     }
-}
-
-/// Takes a thread that may run here from the nearest CPU that has one to spare. A CPU that runs its idle thread is about to run
-/// its first queued thread, which is left to it.
-fn steal(thief: &CpuThreads) -> Option<&'static Thread> {
-    let victims = scheduler::cpu_map()?.victims(thief.id(), thief.cpu().node).filter_map(cpu_threads::get);
-    let mut busy = victims.filter(|victim| victim.queue.queued() > u32::from(victim.is_idling()));
-    busy.find_map(|victim| victim.queue.take_for(thief.id()))
 }
 
 /// Begins the boot CPU's idle thread. The other CPUs call [`run`] when they have started.

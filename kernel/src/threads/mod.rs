@@ -2,9 +2,9 @@
 //!
 //! `docs/threads.md` lists the files in the order in which they import each other.
 
+mod cpu_sets;
 pub mod cpu_threads;
 mod idle;
-mod idle_set;
 pub mod join;
 pub mod lifecycle;
 mod mutex;

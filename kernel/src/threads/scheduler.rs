@@ -2,17 +2,17 @@
 //!
 //! A CPU runs the threads of its queue in turn. All of this happens with interrupts off, for some dozens of instructions each.
 //! The queues and the protocols between CPUs are the crate `run-queue`; this is the machine under them.
+use super::cpu_sets::{self, IDLE, QUEUED};
 use super::cpu_threads::{self, CpuThreads, QueueLock};
-use super::idle_set::IDLE;
 use super::thread::Thread;
 use crate::arch::{self, InterruptsOff};
 use crate::cpu;
 use crate::platform::{cpu_topology, numa_topology};
 use crate::sync::{self, SpinLockGuard};
 use alloc::collections::TryReserveError;
-use core::sync::atomic::Ordering;
-use run_queue::{Blocked, IdleSet, Machine, RunQueue, State};
-use scheduling::{CpuMap, CpuSet};
+use core::sync::atomic::{AtomicU32, Ordering};
+use run_queue::{Blocked, IdleSet, Machine, QueuedSet, RunQueue, State};
+use scheduling::{COMPARED, CpuMap, CpuSet};
 use spin::Once;
 use units::CpuId;
 
@@ -27,7 +27,7 @@ static CPU_MAP: Once<CpuMap> = Once::new();
 /// [`TryReserveError`] if there is not enough memory for the map.
 pub fn init() -> Result<(), TryReserveError> {
     CPU_MAP.try_call_once(|| CpuMap::new(numa_topology::get(), cpu::is_online))?;
-    IDLE.limit(cpu_topology::cpus().len());
+    cpu_sets::limit(cpu_topology::cpus().len());
     Ok(())
 }
 
@@ -54,6 +54,11 @@ impl Machine for ThisMachine {
         &IDLE
     }
 
+    #[inline(always)]
+    fn queued(&self) -> &QueuedSet {
+        &QUEUED
+    }
+
     /// Returns the CPUs of the same node.
     #[inline(always)]
     fn near(&self, cpu: CpuId) -> Option<&CpuSet> {
@@ -70,7 +75,8 @@ impl Machine for ThisMachine {
     #[inline(never)]
     fn least_busy(&self, thread: &Thread) -> &RunQueue<QueueLock> {
         let node = thread.memory.home().unwrap_or(cpu::current().node);
-        let cpu = cpu_map().and_then(|map| map.select_cpu(node, &thread.affinity(), load));
+        let idle = |index| IDLE.word(index);
+        let cpu = cpu_map().and_then(|map| map.select_cpu(node, &thread.affinity(), idle, next_to_compare(), load));
         // Without a map the thread stays here. With one, only an affinity that changes just now names no running CPU.
         &cpu.and_then(cpu_threads::get).unwrap_or_else(cpu_threads::current).queue
     }
@@ -81,6 +87,13 @@ impl Machine for ThisMachine {
             other.wake_up();
         }
     }
+}
+
+/// Returns the CPU at which the next comparison of many CPUs begins. Each begins where the one before has ended.
+fn next_to_compare() -> CpuId {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let cpus = cpu_topology::cpus().len().max(1) as u32;
+    CpuId(NEXT.fetch_add(COMPARED as u32, Ordering::Relaxed) % cpus)
 }
 
 /// Returns how busy a CPU is: the number of threads that run or are queued there.

@@ -21,14 +21,20 @@ pub fn time_after(time_ns: u64, _: &InterruptsOff) -> u64 {
     clock::now_here().saturating_add(clock::ticks_in_ns(time_ns))
 }
 
-/// Wakes the CPU's sleepers whose time has come. The CPU itself calls this, with interrupts off.
-pub fn wake_due(cpu: &'static CpuThreads) {
+/// The most sleepers that one tick wakes. However many sleep, interrupts stay off no longer than these take.
+const MOST_AT_ONCE: usize = 4;
+
+/// Wakes the first of the CPU's sleepers whose time has come, up to [`MOST_AT_ONCE`]. Returns true if the time of another one has
+/// come, too. The CPU itself calls this, with interrupts off.
+#[inline(always)]
+pub fn wake_due(cpu: &'static CpuThreads) -> bool {
     let now = clock::now_here();
-    loop {
+    for _ in 0..MOST_AT_ONCE {
         let due = cpu.sleepers.lock().take_due(now);
         match due {
             Some(thread) => scheduler::wake(thread),
-            None => return,
+            None => return false,
         }
     }
+    cpu.sleepers.lock().next_wake().is_some_and(|wake_at| wake_at <= now)
 }

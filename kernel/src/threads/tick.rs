@@ -1,5 +1,5 @@
 //! The tick: the timer's interrupt wakes sleepers, sends lines of the log that wait, counts the time slice, and offers work to idle CPUs.
-use super::cpu_threads;
+use super::cpu_threads::{self, CpuThreads};
 use super::scheduler;
 use super::sleep;
 use crate::arch;
@@ -10,6 +10,10 @@ use core::sync::atomic::Ordering;
 /// Milliseconds between two ticks of a CPU that is not idle.
 const TICK_MS: u64 = 1;
 
+/// A tick that leaves sleepers whose time has come is followed by the next one after this part of a millisecond, 5 us. The
+/// running thread goes on in between, and other interrupts come.
+const LATE_TICKS_PER_MS: u64 = 200;
+
 /// Registers the handlers of the timer's interrupt and of the switch that it defers.
 pub fn register() {
     cpu::interrupts::register(arch::vectors::TIMER, |_| tick());
@@ -17,6 +21,7 @@ pub fn register() {
 }
 
 /// Sets the timer for this CPU's next tick.
+#[inline]
 pub fn start() {
     arch::set_timer(length());
 }
@@ -26,22 +31,43 @@ pub fn length() -> u64 {
     arch::ticks_per_ms() * TICK_MS
 }
 
+/// Sets the timer for a tick that wakes further sleepers.
+fn start_early() {
+    arch::set_timer(arch::ticks_per_ms() / LATE_TICKS_PER_MS);
+}
+
+/// Sets the timer for the next tick of `cpu`, the calling CPU, which is about to leave its idle thread.
+pub(super) fn start_after_idle(cpu: &CpuThreads) {
+    // Only this CPU writes the flag.
+    if cpu.has_late_sleepers.load(Ordering::Relaxed) {
+        cpu.has_late_sleepers.store(false, Ordering::Relaxed);
+        start_early();
+    } else {
+        start();
+    }
+}
+
 #[inline(always)]
 fn tick() {
     let cpu = cpu_threads::current();
-    sleep::wake_due(cpu);
-    if report::is_waiting() {
+    let has_late_sleepers = sleep::wake_due(cpu);
+    if !has_late_sleepers && report::is_waiting() {
         report::send_some();
     }
     if cpu.is_idling_here() {
+        // The idle thread sets the timer before it runs what was woken.
+        if has_late_sleepers {
+            cpu.has_late_sleepers.store(true, Ordering::Relaxed);
+        }
         return;
     }
-    start();
+    if has_late_sleepers { start_early() } else { start() }
     if !cpu_threads::current_thread().may_run_on(cpu.id()) {
         cpu::defer(cpu.cpu(), DeferredWork::Switch);
         return;
     }
-    if cpu.queue.queued() == 0 {
+    // Of ticks that follow each other early, the last one is the one that counts for the time slice.
+    if cpu.queue.queued() == 0 || has_late_sleepers {
         return;
     }
     let left = cpu.slice.load(Ordering::Relaxed).saturating_sub(1);

@@ -1,16 +1,16 @@
 //! The CPUs that halt because they have nothing to do.
-use crate::atomic::{AtomicU64, AtomicUsize, WORDS, const_unless_modelled, words};
+use crate::atomic::const_unless_modelled;
+use crate::cpu_bits::CpuBits;
 use core::sync::atomic::Ordering;
 use units::CpuId;
 
-/// The CPUs that halt or are about to: bit n of word n/64.
+/// The CPUs that halt or are about to.
 ///
 /// A CPU sets its own bit before it halts and clears it afterwards. A CPU that wakes it clears the bit first, with one
 /// locked instruction, and has then *claimed* it. So ten wake-ups at once do not all select the same CPU. A CPU that claims
 /// another one interrupts it, whatever else happens: no third CPU will.
 pub struct IdleSet {
-    words: [AtomicU64; WORDS],
-    words_in_use: AtomicUsize,
+    cpus: CpuBits,
 }
 
 impl IdleSet {
@@ -18,30 +18,25 @@ impl IdleSet {
         /// Creates an empty set. Searches find no CPU until [`IdleSet::limit`] was called.
         #[must_use]
         pub fn new() -> Self {
-            Self { words: words(0), words_in_use: AtomicUsize::new(0) }
+            Self { cpus: CpuBits::new() }
         }
     }
 
     /// Limits searches to the first `cpus` CPUs.
     pub fn limit(&self, cpus: usize) {
-        self.words_in_use.store(cpus.div_ceil(64).min(WORDS), Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn words(&self) -> &[AtomicU64] {
-        &self.words[..self.words_in_use.load(Ordering::Relaxed).min(WORDS)]
+        self.cpus.limit(cpus);
     }
 
     /// Returns true if no CPU is idle. Takes a step for each 64 CPUs of the machine.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.words().iter().all(|word| word.load(Ordering::Relaxed) == 0)
+        self.cpus.is_empty()
     }
 
     /// Returns true if `cpu` is idle and not claimed.
     #[inline]
     pub fn contains(&self, cpu: CpuId) -> bool {
-        let (word, bit) = self.place(cpu);
+        let (word, bit) = self.cpus.place(cpu);
         word.load(Ordering::Relaxed) & bit != 0
     }
 
@@ -49,7 +44,7 @@ impl IdleSet {
     #[inline]
     #[must_use]
     pub fn claim(&self, cpu: CpuId) -> bool {
-        let (word, bit) = self.place(cpu);
+        let (word, bit) = self.cpus.place(cpu);
         // The load spares busy CPUs the locked instruction on a line that all CPUs share.
         word.load(Ordering::Relaxed) & bit != 0 && word.fetch_and(!bit, Ordering::Relaxed) & bit != 0
     }
@@ -58,7 +53,7 @@ impl IdleSet {
     #[inline]
     #[must_use]
     pub fn claim_among(&self, allowed: impl Fn(usize) -> u64) -> Option<CpuId> {
-        for (index, word) in self.words().iter().enumerate() {
+        for (index, word) in self.cpus.words().iter().enumerate() {
             let mut idle = word.load(Ordering::Relaxed);
             if idle != 0 {
                 idle &= allowed(index);
@@ -74,19 +69,31 @@ impl IdleSet {
         None
     }
 
+    /// Returns true if a CPU of those that `allowed` has in the word of this index is idle. Takes a step for each 64 CPUs of the
+    /// machine.
+    #[inline]
+    #[must_use]
+    pub fn has_any(&self, allowed: impl Fn(usize) -> u64) -> bool {
+        let mut words = self.cpus.words().iter().enumerate();
+        words.any(|(index, word)| {
+            let idle = word.load(Ordering::Relaxed);
+            idle != 0 && idle & allowed(index) != 0
+        })
+    }
+
+    /// Returns the CPUs from `64 * index` on that are idle and not claimed, a bit each; 0 beyond the last.
+    #[inline]
+    #[must_use]
+    pub fn word(&self, index: usize) -> u64 {
+        self.cpus.words().get(index).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn insert(&self, cpu: CpuId) {
-        let (word, bit) = self.place(cpu);
-        word.fetch_or(bit, Ordering::Relaxed);
+        self.cpus.insert(cpu);
     }
 
     pub(crate) fn remove(&self, cpu: CpuId) {
-        let (word, bit) = self.place(cpu);
-        word.fetch_and(!bit, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn place(&self, cpu: CpuId) -> (&AtomicU64, u64) {
-        (&self.words[cpu.index() / 64], 1 << (cpu.index() % 64))
+        self.cpus.remove(cpu);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Run queues, thread states and the protocol by which CPUs wake each other, without the machine.
 //!
 //! A thread is in one [`State`] at a time. The state and the CPU that it belongs to are one word of the thread's [`Entry`].
-//! Each CPU has one [`RunQueue`]; the CPUs that halt are in one [`IdleSet`]. [`wake`] and [`halt_if_nothing_queued`] are the
+//! Each CPU has one [`RunQueue`]; the CPUs that halt are in one [`IdleSet`], those with
+//! queued threads in one [`QueuedSet`]. [`wake`] and [`halt_if_nothing_queued`] are the
 //! two sides of the idle protocol, [`set_affinity`] and [`leave_if_forbidden`] those of moving a thread.
 //!
 //! The crate is generic over the thread ([`Runnable`]), the lock around a queue ([`Lock`]) and the machine ([`Machine`]): the
@@ -15,6 +16,7 @@ extern crate std;
 mod affinity;
 mod atomic;
 mod blocked;
+mod cpu_bits;
 mod entry;
 mod idle_set;
 mod link;
@@ -23,6 +25,7 @@ mod lock;
 mod machine;
 mod moving;
 mod queue;
+mod queued_set;
 mod waking;
 
 pub use blocked::{Blocked, WaitList};
@@ -32,5 +35,6 @@ pub use list::List;
 pub use lock::Lock;
 pub use machine::Machine;
 pub use moving::{Progress, leave_if_forbidden, set_affinity};
-pub use queue::RunQueue;
+pub use queue::{LOOKED_AT, RunQueue};
+pub use queued_set::QueuedSet;
 pub use waking::{enqueue_new, halt_if_nothing_queued, offer_work, wake};

@@ -7,6 +7,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 /// The links of a list change only under the lock around the list, so a model need not explore them.
 pub struct Link<T> {
     next: AtomicPtr<T>,
+    /// The thread before this one. That of a list's first thread means nothing: the list knows which one is its first.
+    previous: AtomicPtr<T>,
     #[cfg(any(debug_assertions, loom))]
     is_linked: core::sync::atomic::AtomicBool,
 }
@@ -16,6 +18,7 @@ impl<T> Link<T> {
     pub(crate) const fn new() -> Self {
         Self {
             next: AtomicPtr::new(ptr::null_mut()),
+            previous: AtomicPtr::new(ptr::null_mut()),
             #[cfg(any(debug_assertions, loom))]
             is_linked: core::sync::atomic::AtomicBool::new(false),
         }
@@ -25,15 +28,22 @@ impl<T> Link<T> {
 impl<T: Sync + 'static> Link<T> {
     #[inline]
     pub(crate) fn set_next(&self, next: Option<&'static T>) {
-        let next = next.map_or(ptr::null_mut(), |next| ptr::from_ref(next).cast_mut());
-        self.next.store(next, Ordering::Relaxed);
+        self.next.store(pointer(next), Ordering::Relaxed);
     }
 
     #[inline]
-    #[allow(unsafe_code)]
     pub(crate) fn next(&self) -> Option<&'static T> {
-        // SAFETY: `new` and `set_next` alone write the pointer: null, or from a `&'static T`, which stays valid.
-        unsafe { self.next.load(Ordering::Relaxed).as_ref() }
+        reference(&self.next)
+    }
+
+    #[inline]
+    pub(crate) fn set_previous(&self, previous: Option<&'static T>) {
+        self.previous.store(pointer(previous), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn previous(&self) -> Option<&'static T> {
+        reference(&self.previous)
     }
 
     #[inline]
@@ -45,4 +55,17 @@ impl<T: Sync + 'static> Link<T> {
         );
         let _ = is_linked;
     }
+}
+
+#[inline]
+fn pointer<T>(thread: Option<&'static T>) -> *mut T {
+    thread.map_or(ptr::null_mut(), |thread| ptr::from_ref(thread).cast_mut())
+}
+
+/// Returns what a pointer of a link leads to.
+#[inline]
+#[allow(unsafe_code)]
+fn reference<T: 'static>(pointer: &AtomicPtr<T>) -> Option<&'static T> {
+    // SAFETY: `Link` alone writes its pointers, which are private: null, or from a `&'static T`, which stays valid.
+    unsafe { pointer.load(Ordering::Relaxed).as_ref() }
 }

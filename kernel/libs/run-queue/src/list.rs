@@ -1,5 +1,6 @@
 //! A list of threads, first in, first out, linked through the threads themselves: nothing is allocated.
 use crate::entry::Runnable;
+use core::ptr;
 
 /// Threads in the order in which they came. The list's owner guards it with a lock.
 pub struct List<T: 'static> {
@@ -20,6 +21,7 @@ impl<T: Runnable> List<T> {
         let link = &thread.entry().link;
         link.note_linked(true);
         link.set_next(None);
+        link.set_previous(self.last);
         match self.last {
             Some(last) => last.entry().link.set_next(Some(thread)),
             None => self.first = Some(thread),
@@ -45,19 +47,31 @@ impl<T: Runnable> List<T> {
         core::iter::successors(self.first, |thread| thread.entry().link.next())
     }
 
-    /// Removes the first thread for which `is_wanted` holds. Takes a step for each thread of the list.
-    pub fn take(&mut self, is_wanted: impl Fn(&T) -> bool) -> Option<&'static T> {
-        let mut passed = Self::new();
-        let mut found = None;
-        while let Some(thread) = self.pop() {
-            if found.is_none() && is_wanted(thread) {
-                found = Some(thread);
-            } else {
-                passed.push(thread);
-            }
+    /// Removes a thread that is in this list, in a fixed number of steps.
+    ///
+    /// # Panics
+    /// If it can be seen that the thread is in no list.
+    pub fn remove(&mut self, thread: &T) -> &'static T {
+        if self.first.is_some_and(|first| ptr::eq(first, thread)) {
+            return self.pop().expect("the list has a first thread");
         }
-        *self = passed;
-        found
+        let link = &thread.entry().link;
+        let previous = link.previous().expect("a thread follows another unless it is the first");
+        let thread = previous.entry().link.next().expect("the thread follows this one");
+        link.note_linked(false);
+        let next = link.next();
+        previous.entry().link.set_next(next);
+        match next {
+            Some(next) => next.entry().link.set_previous(Some(previous)),
+            None => self.last = Some(previous),
+        }
+        thread
+    }
+
+    /// Removes the first thread for which `is_wanted` holds, if it is one of the first `most`.
+    pub fn take_among_first(&mut self, most: usize, is_wanted: impl Fn(&T) -> bool) -> Option<&'static T> {
+        let wanted = self.iter().take(most).find(|thread| is_wanted(thread))?;
+        Some(self.remove(wanted))
     }
 }
 

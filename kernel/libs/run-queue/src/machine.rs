@@ -4,6 +4,7 @@ use crate::idle_set::IdleSet;
 use crate::list::List;
 use crate::lock::Lock;
 use crate::queue::RunQueue;
+use crate::queued_set::QueuedSet;
 use scheduling::CpuSet;
 use units::CpuId;
 
@@ -20,6 +21,9 @@ pub trait Machine {
 
     /// Returns the CPUs that halt.
     fn idle(&self) -> &IdleSet;
+
+    /// Returns the CPUs with queued threads.
+    fn queued(&self) -> &QueuedSet;
 
     /// Returns the CPUs on which a thread runs as well as on `cpu`, or `None` if they are not known yet.
     fn near(&self, cpu: CpuId) -> Option<&CpuSet>;

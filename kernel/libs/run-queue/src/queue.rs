@@ -4,10 +4,14 @@ use crate::blocked::Blocked;
 use crate::entry::{Runnable, State};
 use crate::list::List;
 use crate::lock::Lock;
+use crate::queued_set::QueuedSet;
 use core::ptr;
 use core::sync::atomic::Ordering;
 use scheduling::CpuSet;
 use units::CpuId;
+
+/// How many threads of a queue other CPUs look at. A thread further back has its turn when the queue has moved on.
+pub const LOOKED_AT: usize = 8;
 
 /// A CPU's run queue.
 ///
@@ -17,6 +21,8 @@ pub struct RunQueue<L> {
     /// The number of threads in the list. Written under the lock, read without.
     queued: AtomicU32,
     cpu: AtomicU32,
+    /// 1 if the CPU is in the set of CPUs with queued threads, else 0. Written under the lock, together with the set.
+    is_in_set: AtomicU32,
 }
 
 impl<L> RunQueue<L> {
@@ -24,7 +30,7 @@ impl<L> RunQueue<L> {
         /// Creates a queue around an empty list. It is that of CPU 0 until [`RunQueue::assign`] was called.
         #[must_use]
         pub fn new(empty: L) -> Self {
-            Self { threads: empty, queued: AtomicU32::new(0), cpu: AtomicU32::new(0) }
+            Self { threads: empty, queued: AtomicU32::new(0), cpu: AtomicU32::new(0), is_in_set: AtomicU32::new(0) }
         }
     }
 
@@ -59,12 +65,13 @@ impl<L> RunQueue<L> {
 }
 
 impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
-    /// Queues a blocked thread. A fence orders the writes of this function before what the caller reads afterwards.
+    /// Queues a blocked thread, and enters the CPU in `set`, the machine's CPUs with queued threads. A fence orders the writes of
+    /// this function before what the caller reads afterwards.
     ///
     /// # Errors
     /// Returns the thread, still blocked, if it may not run on this CPU.
     #[inline]
-    pub fn put(&self, thread: Blocked<T>) -> Result<(), Blocked<T>> {
+    pub fn put(&self, thread: Blocked<T>, set: &QueuedSet) -> Result<(), Blocked<T>> {
         let mut threads = self.threads.lock();
         let entry = thread.thread().entry();
         if entry.cpu() != self.cpu() {
@@ -79,6 +86,10 @@ impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
         entry.change(State::Blocked, State::Queued);
         threads.push(thread.into_thread());
         self.count_up();
+        if self.is_in_set.load(Ordering::Relaxed) == 0 {
+            self.is_in_set.store(1, Ordering::Relaxed);
+            set.insert(self.cpu());
+        }
         fence(Ordering::SeqCst);
         Ok(())
     }
@@ -121,23 +132,39 @@ impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
         Some(next)
     }
 
-    /// Takes the first thread that may run on the CPU `thief`, for that CPU to run it. From then on the thread is the thief's.
+    /// Removes the CPU from `set`, the machine's CPUs with queued threads, if it is there and no thread is queued.
+    #[inline]
+    pub fn leave_set_if_empty(&self, set: &QueuedSet) {
+        if self.queued() == 0 && self.is_in_set.load(Ordering::Relaxed) != 0 {
+            self.leave_set(set);
+        }
+    }
+
+    #[inline(never)]
+    fn leave_set(&self, set: &QueuedSet) {
+        let _threads = self.threads.lock();
+        // Under the lock no thread is queued between the look and the change.
+        if self.queued() == 0 && self.is_in_set.load(Ordering::Relaxed) != 0 {
+            self.is_in_set.store(0, Ordering::Relaxed);
+            set.remove(self.cpu());
+        }
+    }
+
+    /// Takes the first thread that may run on the CPU `thief`, for that CPU to run it, if it is one of the first
+    /// [`LOOKED_AT`]. From then on the thread is the thief's.
     pub fn take_for(&self, thief: CpuId) -> Option<&'static T> {
         let mut threads = self.threads.lock();
-        let thread = threads.take(|thread| thread.entry().may_run_on(thief) && !thread.is_on_stack())?;
+        let may_take = |thread: &T| thread.entry().may_run_on(thief) && !thread.is_on_stack();
+        let thread = threads.take_among_first(LOOKED_AT, may_take)?;
         thread.entry().run_on(thief);
         self.count_down();
         Some(thread)
     }
 
-    /// Calls `find` with the first `most` threads that another CPU could take, until it returns something.
-    pub(crate) fn find_among_first<R>(
-        &self,
-        most: usize,
-        find: impl FnMut(&'static T) -> Option<R>,
-    ) -> Option<R> {
+    /// Calls `find` with those of the first [`LOOKED_AT`] threads that another CPU could take, until it returns something.
+    pub(crate) fn find_among_first<R>(&self, find: impl FnMut(&'static T) -> Option<R>) -> Option<R> {
         let threads = self.threads.lock();
-        threads.iter().take(most).filter(|thread| !thread.is_on_stack()).find_map(find)
+        threads.iter().take(LOOKED_AT).filter(|thread| !thread.is_on_stack()).find_map(find)
     }
 
     /// Sets the affinity of a thread that belongs to this CPU, and says what must happen next.
@@ -162,8 +189,7 @@ impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
 
     /// Takes a thread that is queued here out of the queue again.
     fn take_out(&self, threads: &mut List<T>, thread: &T) -> Blocked<T> {
-        let taken = threads.take(|queued| ptr::eq(queued, thread));
-        let taken = taken.expect("a queued thread stands in the queue of its CPU");
+        let taken = threads.remove(thread);
         taken.entry().change(State::Queued, State::Blocked);
         self.count_down();
         Blocked::claim(taken)

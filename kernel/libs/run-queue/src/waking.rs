@@ -59,7 +59,7 @@ fn select_cpu<'m, M: Machine>(machine: &'m M, thread: &M::Thread) -> Target<'m, 
 
 #[inline(always)]
 fn enqueue<'m, M: Machine>(machine: &'m M, thread: Blocked<M::Thread>, target: Target<'m, M>) {
-    match target.queue.put(thread) {
+    match target.queue.put(thread, machine.queued()) {
         // `put` has fenced: the idle set is read after the thread was queued.
         Ok(()) if target.is_claimed || machine.idle().claim(target.queue.cpu()) => {
             machine.interrupt(target.queue.cpu());
@@ -83,7 +83,7 @@ fn enqueue_refused<'m, M: Machine>(
             machine.interrupt(target.queue.cpu());
         }
         target = Target { queue: machine.least_busy(thread.thread()), is_claimed: false };
-        match target.queue.put(thread) {
+        match target.queue.put(thread, machine.queued()) {
             Ok(()) => break,
             Err(refused) => thread = refused,
         }
@@ -93,18 +93,19 @@ fn enqueue_refused<'m, M: Machine>(
     }
 }
 
-/// How many threads of a queue [`offer_work`] looks at. A thread further back is offered when the queue has moved on.
-const OFFERED: usize = 8;
-
-/// Wakes an idle CPU that may take one of the threads that wait for `cpu`, the nearest one to `cpu`. If no thread may run on an
-/// idle CPU, no CPU is woken.
+/// Wakes an idle CPU that may take one of the first [`crate::LOOKED_AT`] threads that wait for `cpu`, the nearest one to `cpu`. If
+/// none of them may run on an idle CPU, no CPU is woken.
 ///
 /// `cpu` runs a thread. Interrupts are off.
 pub fn offer_work<M: Machine>(machine: &M, cpu: CpuId) {
     let idle = machine.idle();
     let Some(queue) = machine.queue(cpu).filter(|_| !idle.is_empty()) else { return };
-    let claimed = queue.find_among_first(OFFERED, |thread| {
+    let claimed = queue.find_among_first(|thread| {
         let entry = thread.entry();
+        // Without this look, each thread that must stay would cost a step for each group.
+        if !idle.has_any(|index| entry.affinity_word(index)) {
+            return None;
+        }
         let claim =
             |near: &CpuSet| idle.claim_among(|index| near.words()[index] & entry.affinity_word(index));
         machine.outward(cpu).find_map(claim)

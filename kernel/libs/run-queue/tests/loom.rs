@@ -10,7 +10,8 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 use machine::{Cpus, Thread, set};
 use run_queue::{
-    Blocked, Progress, State, WaitList, halt_if_nothing_queued, leave_if_forbidden, set_affinity, wake,
+    Blocked, Progress, State, WaitList, halt_if_nothing_queued, leave_if_forbidden, offer_work, set_affinity,
+    wake,
 };
 use units::CpuId;
 
@@ -131,7 +132,7 @@ fn a_thread_that_is_stolen_while_it_is_restricted_ends_where_it_may_be() {
         let thread = Thread::blocked(1, &set(&[0, 1]));
         // Of the model, not of the machine: it adds no step.
         let is_restricted = std::sync::Arc::new(AtomicBool::new(false));
-        cpus.queues[0].put(Blocked::claim(thread)).ok().unwrap();
+        cpus.put(0, Blocked::claim(thread));
         let thief = thread::spawn({
             let (cpus, is_restricted) = (cpus.clone(), is_restricted.clone());
             move || {
@@ -207,6 +208,52 @@ fn two_wakers_do_not_claim_the_same_idle_cpu() {
         halt_if_nothing_queued(&*cpus, CpuId(1), || halt_if_nothing_queued(&*cpus, CpuId(2), wake_both));
         assert_eq!([0, 1, 2].map(|cpu| cpus.interrupts(cpu)), [0, 1, 1]);
         assert_eq!([0, 1, 2].map(|cpu| cpus.queues[cpu].queued()), [0, 1, 1]);
+    });
+}
+
+/// What an idle CPU does until it has a thread to run, its own or another CPU's.
+fn run_idle_or_steal(cpus: &Cpus, cpu: u32, idle: &'static Thread) -> &'static Thread {
+    loop {
+        if let Some(thread) = cpus.queues[cpu as usize].take_next(idle) {
+            return thread;
+        }
+        for victim in cpus.queued.from(CpuId(cpu), std::iter::once(&cpus.all)) {
+            let queue = &cpus.queues[victim.index()];
+            queue.leave_set_if_empty(&cpus.queued);
+            if queue.queued() > 0
+                && let Some(thread) = queue.take_for(CpuId(cpu))
+            {
+                return thread;
+            }
+        }
+        cpus.queues[cpu as usize].leave_set_if_empty(&cpus.queued);
+        halt_if_nothing_queued(cpus, CpuId(cpu), || cpus.pending[cpu as usize].wait());
+    }
+}
+
+#[test]
+fn an_idle_cpu_finds_a_thread_that_is_queued_at_a_busy_one_meanwhile() {
+    explore(|| {
+        let cpus = Arc::new(Cpus::new(2));
+        let busy = Thread::running(0, CpuId(0), &set(&[0]));
+        let [before, waiting] = [1, 2].map(|name| Thread::blocked(name, &cpus.all));
+        // CPU 0 had a queued thread: it is still in the set.
+        cpus.put(0, Blocked::claim(before));
+        assert!(cpus.queues[0].take_next(busy).is_some());
+        let thief = thread::spawn({
+            let cpus = cpus.clone();
+            move || {
+                let idle = Thread::running(9, CpuId(1), &set(&[1]));
+                run_idle_or_steal(&cpus, 1, idle).name
+            }
+        });
+        cpus.put(0, Blocked::claim(waiting));
+        // The ticks of CPU 0. If the thread had left the set, they would wake the other CPU for ever.
+        while cpus.queues[0].queued() != 0 {
+            offer_work(&*cpus, CpuId(0));
+            thread::yield_now();
+        }
+        assert_eq!(thief.join().unwrap(), 2);
     });
 }
 

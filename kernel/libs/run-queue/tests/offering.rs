@@ -13,7 +13,7 @@ fn woken(threads: &[&[u32]], idle: &[u32]) -> Vec<u32> {
     let cpus = Cpus::new(6);
     for (name, allowed) in (0..).zip(threads) {
         let thread = Thread::blocked(name, &set(allowed));
-        cpus.queues[0].put(Blocked::claim(thread)).ok().unwrap();
+        cpus.put(0, Blocked::claim(thread));
     }
     while_idle(&cpus, idle, &mut || offer_work(&cpus, CpuId(0)));
     (0..6).flat_map(|cpu| vec![cpu; cpus.interrupts(cpu) as usize]).collect()
@@ -65,7 +65,23 @@ fn the_length_of_the_queue_does_not_matter() {
 fn no_thread_is_offered_whose_cpu_still_stands_on_its_stack() {
     let cpus = Cpus::new(2);
     let leaving = Thread::running(1, CpuId(0), &cpus.all);
-    cpus.queues[0].put(Blocked::block(leaving)).ok().unwrap();
+    cpus.put(0, Blocked::block(leaving));
     while_idle(&cpus, &[1], &mut || offer_work(&cpus, CpuId(0)));
     assert_eq!(cpus.interrupts(1), 0);
+}
+
+#[test]
+fn a_thief_looks_at_cpus_with_queued_threads_group_by_group_and_begins_behind_itself() {
+    let cpus = Cpus::new(200);
+    for cpu in [199, 3, 64, 70, 66, 130, 65] {
+        cpus.put(cpu, Blocked::claim(Thread::blocked(cpu, &set(&[cpu]))));
+    }
+    let groups = [set(&(60..70).collect::<Vec<_>>()), (0..200).map(CpuId).collect()];
+    let order = |thief| {
+        let cpus = cpus.queued.from(CpuId(thief), groups.iter());
+        cpus.map(|cpu| cpu.0).collect::<Vec<_>>()
+    };
+    assert_eq!(order(65), [66, 64, 66, 70, 130, 199, 3, 64]);
+    assert_eq!(order(199), [64, 65, 66, 3, 64, 65, 66, 70, 130]);
+    assert_eq!(order(0), [64, 65, 66, 3, 64, 65, 66, 70, 130, 199]);
 }

@@ -39,7 +39,8 @@ proptest! {
                 _ => {
                     let at = model.iter().position(|&other| other >= name);
                     let wanted = at.and_then(|at| model.remove(at));
-                    prop_assert_eq!(list.take(|thread| thread.name >= name).map(|thread| thread.name), wanted);
+                    let taken = list.take_among_first(8, |thread| thread.name >= name);
+                    prop_assert_eq!(taken.map(|thread| thread.name), wanted);
                 }
             }
         }
@@ -119,6 +120,8 @@ enum Step {
         victim: u32,
     },
     Restrict(usize, u8),
+    /// The CPU leaves the set of CPUs with queued threads, if it may.
+    LeaveSet(u32),
     /// The thread that the CPU runs moves away if it must.
     EndSlice(u32),
 }
@@ -131,6 +134,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..CPUS).prop_map(Step::Block),
         1 => (0..CPUS, 0..CPUS).prop_map(|(thief, victim)| Step::Steal { thief, victim }),
         2 => (0..THREADS, 1..8_u8).prop_map(|(thread, mask)| Step::Restrict(thread, mask)),
+        1 => (0..CPUS).prop_map(Step::LeaveSet),
         1 => (0..CPUS).prop_map(Step::EndSlice),
     ]
 }
@@ -224,6 +228,11 @@ impl Model {
                 }
             }
             Step::Restrict(thread, mask) => self.restrict(thread, mask)?,
+            Step::LeaveSet(cpu) => {
+                self.cpus.queues[cpu as usize].leave_set_if_empty(&self.cpus.queued);
+                let is_empty = self.queues[cpu as usize].is_empty();
+                prop_assert!(!is_empty || !self.cpus.queued.contains(CpuId(cpu)));
+            }
             Step::EndSlice(cpu) => self.end_slice(cpu),
         }
         Ok(())
@@ -257,7 +266,9 @@ impl Model {
 
     fn check(&self) -> Result<(), TestCaseError> {
         for (cpu, queue) in self.queues.iter().enumerate() {
-            prop_assert_eq!(self.cpus.queue(CpuId(cpu as u32)).unwrap().queued() as usize, queue.len());
+            let cpu = CpuId(cpu as u32);
+            prop_assert_eq!(self.cpus.queue(cpu).unwrap().queued() as usize, queue.len());
+            prop_assert!(queue.is_empty() || self.cpus.queued.contains(cpu), "{cpu} is missing in the set");
         }
         for thread in &self.threads {
             let (state, cpu) = thread.standing();
@@ -278,7 +289,7 @@ fn a_thread_that_is_still_on_a_stack_is_passed_over_unless_its_own_cpu_takes_it(
     let cpus = Cpus::new(2);
     let leaving = Thread::running(1, CpuId(0), &cpus.all);
     let idle = Thread::running(0, CpuId(1), &set(&[1]));
-    cpus.queues[0].put(Blocked::block(leaving)).ok().unwrap();
+    cpus.put(0, Blocked::block(leaving));
     assert!(cpus.queues[0].take_for(CpuId(1)).is_none());
     assert!(cpus.queues[0].take_next(idle).is_none());
     assert_eq!(cpus.queues[0].queued(), 1);

@@ -7,12 +7,18 @@ use units::{CpuId, NodeId};
 
 /// The running CPUs of each node, and for each node all nodes that have CPUs, nearest first.
 ///
-/// The map is built once. A query takes a step for each node up to the one of the answer, and one for each CPU of that node.
+/// The map is built once. A query takes a step for each node up to the one of the answer, and one for each of up to [`COMPARED`]
+/// CPUs of that node.
 #[derive(Clone, Debug)]
 pub struct CpuMap {
     cpus: Vec<CpuSet>,
     nearest: Vec<Vec<NodeId>>,
+    /// All running CPUs are in this many words of a set.
+    words_in_use: usize,
 }
+
+/// How many CPUs of a node are compared for a thread. On a larger node any of so many is a good choice, and the cost is bounded.
+pub const COMPARED: usize = 16;
 
 impl CpuMap {
     /// Builds the map of this machine, with the CPUs for which `runs` holds. Takes n² log n steps for n nodes.
@@ -29,7 +35,9 @@ impl CpuMap {
         for node in topology.nodes() {
             nearest.push(nearest_with_cpus(topology, node.id, &cpus)?);
         }
-        Ok(Self { cpus, nearest })
+        let in_use = |cpus: &CpuSet| cpus.words().iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+        let words_in_use = cpus.iter().map(in_use).max().unwrap_or(0);
+        Ok(Self { cpus, nearest, words_in_use })
     }
 
     /// Returns the running CPUs of a node.
@@ -50,23 +58,31 @@ impl CpuMap {
         self.nearest.get(node.index()).map_or(&[], |nodes| nodes)
     }
 
-    /// Selects a CPU for a thread that prefers `node` and may run on `allowed`: the one with the lowest `load`, of the nearest
-    /// node that has an allowed CPU. Returns `None` if none of the allowed CPUs runs.
-    pub fn select_cpu(&self, node: NodeId, allowed: &CpuSet, load: impl Fn(CpuId) -> u32) -> Option<CpuId> {
-        let candidates = |node: &NodeId| self.cpus_of(*node).intersection(allowed);
-        let nearest = self.nearest(node).iter().map(candidates).find(|cpus| !cpus.is_empty())?;
-        nearest.iter().min_by_key(|cpu| load(*cpu))
-    }
-
-    /// Returns the CPUs that `thief`, a CPU of `node`, may take threads from: those of its node first, then node by node outward.
-    /// Within a node the CPU after `thief` comes first, so that not all thieves go to the same one.
-    pub fn victims(&self, thief: CpuId, node: NodeId) -> impl Iterator<Item = CpuId> {
-        let behind = move |cpu: &CpuId| *cpu > thief;
-        let before = move |cpu: &CpuId| *cpu < thief;
-        self.nearest(node).iter().flat_map(move |node| {
-            let cpus = self.cpus_of(*node);
-            cpus.iter().filter(behind).chain(cpus.iter().filter(before))
-        })
+    /// Selects a CPU for a thread that prefers `node` and may run on `allowed`, of the nearest node that has an allowed CPU: an idle
+    /// one if there is one, else the one with the lowest `load` of [`COMPARED`] CPUs. Returns `None` if none of the allowed CPUs
+    /// runs.
+    ///
+    /// `idle` returns the idle CPUs from 64 times its argument on, a bit each. If the node has more allowed CPUs than are compared,
+    /// the comparison begins at the first one from `from` on.
+    pub fn select_cpu(
+        &self,
+        node: NodeId,
+        allowed: &CpuSet,
+        idle: impl Fn(usize) -> u64,
+        from: CpuId,
+        load: impl Fn(CpuId) -> u32,
+    ) -> Option<CpuId> {
+        let words = 0..self.words_in_use;
+        let candidate = |node: &NodeId, index: usize| self.cpus_of(*node).words()[index] & allowed.words()[index];
+        let has_candidates = |node: &&NodeId| words.clone().any(|index| candidate(node, index) != 0);
+        let node = self.nearest(node).iter().find(has_candidates)?;
+        let idle = |index| Some(candidate(node, index) & idle(index)).filter(|idle| *idle != 0).map(|it| (index, it));
+        if let Some((index, idle)) = words.clone().find_map(idle) {
+            return Some(CpuId(index as u32 * 64 + idle.trailing_zeros()));
+        }
+        let candidates = self.cpus_of(*node).intersection(allowed);
+        let compared = candidates.iter_from(from).take(COMPARED);
+        compared.min_by_key(|cpu| load(*cpu))
     }
 }
 

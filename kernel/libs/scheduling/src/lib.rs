@@ -1,4 +1,4 @@
-//! Chooses CPUs by distance: the CPU that a thread goes to, and the CPUs that an idle CPU takes threads from.
+//! Chooses CPUs by distance: the CPU that a thread goes to, and the nodes by which an idle CPU looks for threads.
 //!
 //! The crate decides over plain values. It knows no threads and no queues: the caller says how busy each CPU is.
 #![no_std]
@@ -11,5 +11,5 @@ extern crate std;
 mod cpu_map;
 mod cpu_set;
 
-pub use cpu_map::CpuMap;
+pub use cpu_map::{COMPARED, CpuMap};
 pub use cpu_set::{CpuSet, WORDS};

@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use run_queue::{Entry, IdleSet, List, Lock, Machine, RunQueue, Runnable, State};
+use run_queue::{Blocked, Entry, IdleSet, List, Lock, Machine, QueuedSet, RunQueue, Runnable, State};
 use scheduling::CpuSet;
 use units::CpuId;
 
@@ -73,6 +73,7 @@ pub type Queue = RunQueue<HostLock<List<Thread>>>;
 pub struct Cpus {
     pub queues: Vec<Queue>,
     pub idle: IdleSet,
+    pub queued: QueuedSet,
     pub all: CpuSet,
     pub pairs: Vec<CpuSet>,
     /// How often each CPU was interrupted.
@@ -91,9 +92,12 @@ impl Cpus {
         };
         let idle = IdleSet::new();
         idle.limit(count as usize);
+        let queued = QueuedSet::new();
+        queued.limit(count as usize);
         Self {
             queues: (0..count).map(queue).collect(),
             idle,
+            queued,
             all: (0..count).map(CpuId).collect(),
             pairs: (0..count.div_ceil(2)).map(|pair| set(&[2 * pair, 2 * pair + 1])).collect(),
             interrupts: (0..count).map(|_| AtomicU32::new(0)).collect(),
@@ -104,6 +108,12 @@ impl Cpus {
 
     pub fn interrupts(&self, cpu: u32) -> u32 {
         self.interrupts[cpu as usize].load(Ordering::Relaxed)
+    }
+
+    /// Queues a thread that may run there.
+    pub fn put(&self, cpu: u32, thread: Blocked<Thread>) {
+        let put = self.queues[cpu as usize].put(thread, &self.queued);
+        assert!(put.is_ok(), "the thread may not run on CPU {cpu}");
     }
 
     /// Takes all threads out of a CPU's queue.
@@ -125,6 +135,10 @@ impl Machine for Cpus {
 
     fn idle(&self) -> &IdleSet {
         &self.idle
+    }
+
+    fn queued(&self) -> &QueuedSet {
+        &self.queued
     }
 
     fn near(&self, _: CpuId) -> Option<&CpuSet> {
