@@ -11,7 +11,7 @@ use crate::platform::{cpu_topology, numa_topology};
 use crate::sync::{self, SpinLockGuard};
 use alloc::collections::TryReserveError;
 use core::sync::atomic::{AtomicU32, Ordering};
-use run_queue::{Blocked, IdleSet, Machine, QueuedSet, RunQueue, State};
+use run_queue::{Blocked, IdleSet, Machine, QueuedSet, RunQueue, Runnable, State};
 use scheduling::{COMPARED, CpuMap, CpuSet};
 use spin::Once;
 use units::CpuId;
@@ -75,8 +75,8 @@ impl Machine for ThisMachine {
     #[inline(never)]
     fn least_busy(&self, thread: &Thread) -> &RunQueue<QueueLock> {
         let node = thread.memory.home().unwrap_or(cpu::current().node);
-        let idle = |index| IDLE.word(index);
-        let cpu = cpu_map().and_then(|map| map.select_cpu(node, &thread.affinity(), idle, next_to_compare(), load));
+        let (allowed, idle) = (|index| thread.entry().affinity_word(index), |index| IDLE.word(index));
+        let cpu = cpu_map().and_then(|map| map.select_cpu(node, allowed, idle, next_to_compare(), queued));
         // Without a map the thread stays here. With one, only an affinity that changes just now names no running CPU.
         &cpu.and_then(cpu_threads::get).unwrap_or_else(cpu_threads::current).queue
     }
@@ -96,10 +96,9 @@ fn next_to_compare() -> CpuId {
     CpuId(NEXT.fetch_add(COMPARED as u32, Ordering::Relaxed) % cpus)
 }
 
-/// Returns how busy a CPU is: the number of threads that run or are queued there.
-fn load(cpu: CpuId) -> u32 {
-    let queued = cpu_threads::get(cpu).map_or(u32::MAX - 1, |threads| threads.queue.queued());
-    queued + u32::from(!IDLE.contains(cpu))
+/// Returns how many threads are queued at a CPU.
+fn queued(cpu: CpuId) -> u32 {
+    cpu_threads::get(cpu).map_or(u32::MAX, |threads| threads.queue.queued())
 }
 
 /// Switches to the next thread of the CPU's queue, if there is one, and queues the running thread.

@@ -22,7 +22,7 @@ pub fn time_after(time_ns: u64, _: &InterruptsOff) -> u64 {
 }
 
 /// The most sleepers that one tick wakes. However many sleep, interrupts stay off no longer than these take.
-const MOST_AT_ONCE: usize = 4;
+const MOST_AT_ONCE: usize = 3;
 
 /// Wakes the first of the CPU's sleepers whose time has come, up to [`MOST_AT_ONCE`]. Returns true if the time of another one has
 /// come, too. The CPU itself calls this, with interrupts off.

@@ -109,7 +109,7 @@ impl<T> Entry<T> {
 
     /// Returns the CPUs from `64 * index` on where the thread may run, a bit each.
     #[inline]
-    pub(crate) fn affinity_word(&self, index: usize) -> u64 {
+    pub fn affinity_word(&self, index: usize) -> u64 {
         self.affinity.word(index)
     }
 

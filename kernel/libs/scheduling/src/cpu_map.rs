@@ -1,7 +1,9 @@
 //! The machine's CPUs by node and by distance.
 use crate::CpuSet;
+use crate::cpu_set::cpus_of_word;
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
+use core::ops::Range;
 use topology::NumaTopology;
 use units::{CpuId, NodeId};
 
@@ -58,32 +60,55 @@ impl CpuMap {
         self.nearest.get(node.index()).map_or(&[], |nodes| nodes)
     }
 
-    /// Selects a CPU for a thread that prefers `node` and may run on `allowed`, of the nearest node that has an allowed CPU: an idle
-    /// one if there is one, else the one with the lowest `load` of [`COMPARED`] CPUs. Returns `None` if none of the allowed CPUs
-    /// runs.
+    /// Selects a CPU for a thread that prefers `node` and may run on the CPUs that `allowed` has in the word of this index, of the
+    /// nearest node that has an allowed CPU: an idle one if there is one, else the one with the lowest `load` of [`COMPARED`] CPUs.
+    /// Returns `None` if none of the allowed CPUs runs.
     ///
-    /// `idle` returns the idle CPUs from 64 times its argument on, a bit each. If the node has more allowed CPUs than are compared,
-    /// the comparison begins at the first one from `from` on.
+    /// `idle` returns the words of the idle CPUs. If the node has more allowed CPUs than are compared, the comparison begins at
+    /// the first one from `from` on.
     pub fn select_cpu(
         &self,
         node: NodeId,
-        allowed: &CpuSet,
+        allowed: impl Fn(usize) -> u64,
         idle: impl Fn(usize) -> u64,
         from: CpuId,
         load: impl Fn(CpuId) -> u32,
     ) -> Option<CpuId> {
         let words = 0..self.words_in_use;
-        let candidate = |node: &NodeId, index: usize| self.cpus_of(*node).words()[index] & allowed.words()[index];
-        let has_candidates = |node: &&NodeId| words.clone().any(|index| candidate(node, index) != 0);
-        let node = self.nearest(node).iter().find(has_candidates)?;
-        let idle = |index| Some(candidate(node, index) & idle(index)).filter(|idle| *idle != 0).map(|it| (index, it));
-        if let Some((index, idle)) = words.clone().find_map(idle) {
-            return Some(CpuId(index as u32 * 64 + idle.trailing_zeros()));
+        let candidate = |cpus: &CpuSet, index: usize| match cpus.words()[index] {
+            0 => 0,
+            cpus => cpus & allowed(index),
+        };
+        let sets = self.nearest(node).iter().map(|node| self.cpus_of(*node));
+        let cpus = { sets }.find(|cpus| words.clone().any(|index| candidate(cpus, index) != 0))?;
+        for index in words.clone() {
+            let idle = candidate(cpus, index) & idle(index);
+            if idle != 0 {
+                return Some(CpuId(index as u32 * 64 + idle.trailing_zeros()));
+            }
         }
-        let candidates = self.cpus_of(*node).intersection(allowed);
-        let compared = candidates.iter_from(from).take(COMPARED);
+        let compared = cpus_from(words, from, |index| candidate(cpus, index)).take(COMPARED);
         compared.min_by_key(|cpu| load(*cpu))
     }
+}
+
+/// Returns the CPUs of these words from `first` on, ascending, and then those before it.
+fn cpus_from(
+    words: Range<usize>,
+    first: CpuId,
+    word: impl Fn(usize) -> u64 + Copy,
+) -> impl Iterator<Item = CpuId> {
+    let middle = first.index() / 64;
+    let before_first = (1 << (first.index() % 64)) - 1;
+    let parts = words.clone().cycle().skip(middle).take(words.len() + 1).enumerate();
+    parts.flat_map(move |(turn, index)| {
+        let mask = match turn {
+            0 => !before_first,
+            last if last == words.len() => before_first,
+            _ => u64::MAX,
+        };
+        cpus_of_word(index, word(index) & mask)
+    })
 }
 
 /// Returns an empty list with room for `count` items.

@@ -48,7 +48,7 @@ fn ids(cpus: impl Iterator<Item = CpuId>) -> Vec<u32> {
 
 /// Selects a CPU while none is idle.
 fn select(map: &CpuMap, node: NodeId, allowed: &CpuSet, load: impl Fn(CpuId) -> u32) -> Option<CpuId> {
-    map.select_cpu(node, allowed, |_| 0, CpuId(0), load)
+    map.select_cpu(node, |word| allowed.words()[word], |_| 0, CpuId(0), load)
 }
 
 /// Node 1 has no CPUs and is nearer to 2 than to 0.
@@ -104,7 +104,7 @@ fn an_idle_cpu_of_the_node_is_selected_before_any_busy_one() {
     let map = map_of(&machine(&[70, 70], &[10, 20, 20, 10]), |_| true);
     let select = |idle: &[u32], load: fn(CpuId) -> u32| {
         let idle = idle.iter().copied().map(CpuId).collect::<CpuSet>();
-        map.select_cpu(node(1), &everywhere(), |word| idle.words()[word], CpuId(0), load)
+        map.select_cpu(node(1), |_| u64::MAX, |word| idle.words()[word], CpuId(0), load)
     };
     assert_eq!(select(&[3, 100, 139], |_| 0), Some(CpuId(100)));
     assert_eq!(select(&[3], |cpu| u32::from(cpu != CpuId(75))), Some(CpuId(75)));
@@ -113,9 +113,12 @@ fn an_idle_cpu_of_the_node_is_selected_before_any_busy_one() {
 #[test]
 fn of_a_large_node_some_cpus_are_compared_from_one_on() {
     let map = map_of(&machine(&[100], &[10]), |_| true);
-    let select = |from, load: fn(CpuId) -> u32| map.select_cpu(node(0), &everywhere(), |_| 0, CpuId(from), load);
+    let select = |from, load: fn(CpuId) -> u32| map.select_cpu(node(0), |_| u64::MAX, |_| 0, CpuId(from), load);
     assert_eq!(select(40, |cpu| 99 - cpu.0), Some(CpuId(40 + COMPARED as u32 - 1)));
     assert_eq!(select(90, |cpu| u32::from(cpu != CpuId(5))), Some(CpuId(5)));
+    assert_eq!(select(90, |cpu| u32::from(cpu != CpuId(6))), Some(CpuId(90)));
+    assert_eq!(select(99, |_| 0), Some(CpuId(99)));
+    assert_eq!(select(0, |_| 0), Some(CpuId(0)));
 }
 
 proptest! {
