@@ -2,16 +2,21 @@
 use super::rank::{Held, Rank};
 use crate::arch::InterruptsOff;
 use crate::cpu::{self, Pinned, PreemptionOff};
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use spin::RelaxStrategy;
-use spin::mutex::{TicketMutex, TicketMutexGuard};
+use ticket_lock::Tickets;
 
 /// A guard that a CPU makes before it takes a lock, and drops when it has released the lock.
-///
-/// The lock calls its `relax` again and again while another CPU holds the lock.
-pub trait WhileHeld: Pinned + RelaxStrategy {
+pub trait WhileHeld: Pinned {
     /// Makes the guard.
     fn begin() -> Self;
+
+    /// Passes time while another CPU holds the lock. The lock calls it between two looks.
+    #[inline]
+    fn wait() {
+        core::hint::spin_loop();
+    }
 }
 
 impl WhileHeld for InterruptsOff {
@@ -21,25 +26,16 @@ impl WhileHeld for InterruptsOff {
     }
 }
 
-impl RelaxStrategy for InterruptsOff {
-    #[inline]
-    fn relax() {
-        core::hint::spin_loop();
-    }
-}
-
 impl WhileHeld for PreemptionOff {
     #[inline]
     fn begin() -> Self {
         Self::new()
     }
-}
 
-impl RelaxStrategy for PreemptionOff {
     /// Serves the other CPUs' requests, because the holder may be waiting for this CPU. Only threads wait here, and none of them
     /// waits while it uses its page cache.
     #[inline]
-    fn relax() {
+    fn wait() {
         cpu::serve_requests();
         core::hint::spin_loop();
     }
@@ -53,14 +49,20 @@ impl RelaxStrategy for PreemptionOff {
 /// A lock has a [`Rank`], and a CPU takes only locks of a higher rank than those that it holds. Builds with debug assertions
 /// check that.
 pub struct SpinLock<T, Off = InterruptsOff> {
-    value: TicketMutex<T, Off>,
+    tickets: Tickets,
     rank: Rank,
+    off: PhantomData<fn() -> Off>,
+    value: UnsafeCell<T>,
 }
+
+// SAFETY: the tickets let one CPU at a time make a guard, and the guard alone reaches the value.
+unsafe impl<T: Send, Off> Sync for SpinLock<T, Off> {}
+
 
 impl<T, Off: WhileHeld> SpinLock<T, Off> {
     /// Returns a free lock around `value`.
     pub const fn new(rank: Rank, value: T) -> Self {
-        Self { value: TicketMutex::new(value), rank }
+        Self { tickets: Tickets::new(), rank, off: PhantomData, value: UnsafeCell::new(value) }
     }
 
     /// Waits for the lock and takes it.
@@ -68,15 +70,17 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
     pub fn lock(&self) -> SpinLockGuard<'_, T, Off> {
         let off = Off::begin();
         let held = Held::begin(self.rank, &off);
-        let value = self.value.lock();
-        SpinLockGuard { value, _held: held, off }
+        self.tickets.enter(Off::wait);
+        SpinLockGuard { value: Served(self), _held: held, off }
     }
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<SpinLockGuard<'_, T, Off>> {
         let off = Off::begin();
-        let value = self.value.try_lock()?;
-        Some(SpinLockGuard { value, _held: Held::begin_unordered(self.rank, &off), off })
+        if !self.tickets.try_enter() {
+            return None;
+        }
+        Some(SpinLockGuard { value: Served(self), _held: Held::begin_unordered(self.rank, &off), off })
     }
 
     /// Takes the lock if it becomes free within `attempts` tries. A CPU that goes down calls this, as it may hold the lock itself.
@@ -95,9 +99,19 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
 /// neither `Send` nor `Sync`.
 pub struct SpinLockGuard<'a, T, Off = InterruptsOff> {
     // Fields are dropped in order: the lock is free before an interrupt can come.
-    value: TicketMutexGuard<'a, T, Off>,
+    value: Served<'a, T, Off>,
     _held: Held,
     off: Off,
+}
+
+/// The turn at a lock: this CPU alone may reach the value. Dropping it serves the next CPU.
+struct Served<'a, T, Off>(&'a SpinLock<T, Off>);
+
+impl<T, Off> Drop for Served<'_, T, Off> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.tickets.leave();
+    }
 }
 
 impl<T, Off> SpinLockGuard<'_, T, Off> {
@@ -115,13 +129,15 @@ impl<T, Off> Deref for SpinLockGuard<'_, T, Off> {
 
     #[inline]
     fn deref(&self) -> &T {
-        &self.value
+        // SAFETY: this guard has the lock's turn, so no other guard exists.
+        unsafe { &*self.value.0.value.get() }
     }
 }
 
 impl<T, Off> DerefMut for SpinLockGuard<'_, T, Off> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.value
+        // SAFETY: this guard has the lock's turn, so no other guard exists, and it is borrowed mutably.
+        unsafe { &mut *self.value.0.value.get() }
     }
 }

@@ -31,7 +31,7 @@ pub struct CpuThreads {
     pub queue: RunQueue<QueueLock>,
     /// Ticks that are left of the running thread's time slice.
     pub slice: AtomicU32,
-    /// Whether the last tick left sleepers whose time had come to the next one.
+    /// Whether a tick of the idle CPU has left sleepers whose time had come to the next tick.
     pub has_late_sleepers: AtomicBool,
     /// The thread that runs when no other thread can. It stays on its CPU and is in no queue.
     idle_thread: AtomicPtr<Thread>,

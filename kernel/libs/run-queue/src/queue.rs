@@ -73,22 +73,21 @@ impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
     #[inline]
     pub fn put(&self, thread: Blocked<T>, set: &QueuedSet) -> Result<(), Blocked<T>> {
         let mut threads = self.threads.lock();
-        let entry = thread.thread().entry();
-        if entry.cpu() != self.cpu() {
+        let (entry, cpu) = (thread.thread().entry(), self.cpu());
+        if entry.cpu() != cpu {
             // `set_affinity` holds the lock of the CPU that the thread belonged to. It writes the affinity, then reads the CPU:
             // either it sees this CPU and waits for this lock, or what it has written is seen here.
-            entry.belong_to(self.cpu());
+            entry.belong_to(cpu);
             fence(Ordering::SeqCst);
         }
-        if !entry.may_run_on(self.cpu()) {
+        if !entry.may_run_on(cpu) {
             return Err(thread);
         }
         entry.change(State::Blocked, State::Queued);
         threads.push(thread.into_thread());
         self.count_up();
         if self.is_in_set.load(Ordering::Relaxed) == 0 {
-            self.is_in_set.store(1, Ordering::Relaxed);
-            set.insert(self.cpu());
+            self.enter_set(set);
         }
         fence(Ordering::SeqCst);
         Ok(())
@@ -130,6 +129,13 @@ impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
         threads.push(running);
         next.entry().change(State::Queued, State::Running);
         Some(next)
+    }
+
+    /// Enters the CPU in `set`. The caller holds the lock.
+    #[cold]
+    fn enter_set(&self, set: &QueuedSet) {
+        self.is_in_set.store(1, Ordering::Relaxed);
+        set.insert(self.cpu());
     }
 
     /// Removes the CPU from `set`, the machine's CPUs with queued threads, if it is there and no thread is queued.

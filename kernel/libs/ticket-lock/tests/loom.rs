@@ -1,0 +1,82 @@
+//! Models of CPUs at one lock: in every interleaving one CPU is served at a time, sees what the one before wrote, and none waits for ever.
+#![cfg(loom)]
+
+use loom::cell::UnsafeCell;
+use loom::model::Builder;
+use loom::sync::Arc;
+use loom::thread;
+use ticket_lock::Tickets;
+
+/// A counter behind the lock. loom refuses two accesses that are not ordered.
+struct Locked {
+    tickets: Tickets,
+    count: UnsafeCell<u32>,
+}
+
+// SAFETY: loom checks each access.
+unsafe impl Sync for Locked {}
+
+impl Locked {
+    fn count(&self) {
+        // SAFETY: loom checks the access.
+        self.count.with_mut(|count| unsafe { *count += 1 });
+        self.tickets.leave();
+    }
+
+    fn enter_and_count(&self) {
+        self.tickets.enter(thread::yield_now);
+        self.count();
+    }
+}
+
+/// Runs `other`, which returns how often it has counted, on so many CPUs beside one that enters so many times. Asserts that each
+/// has counted alone.
+fn run(times: u32, others: usize, other: fn(&Locked) -> u32) {
+    let mut builder = Builder::new();
+    builder.max_branches = 10_000;
+    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.check(move || {
+        // The tickets go round meanwhile.
+        let tickets = Tickets::beginning_at(u32::MAX);
+        let locked = Arc::new(Locked { tickets, count: UnsafeCell::new(0) });
+        let others: Vec<_> = (0..others)
+            .map(|_| {
+                let locked = locked.clone();
+                thread::spawn(move || other(&locked))
+            })
+            .collect();
+        (0..times).for_each(|_| locked.enter_and_count());
+        let counted: u32 = others.into_iter().map(|other| other.join().unwrap()).sum();
+        locked.tickets.enter(thread::yield_now);
+        // SAFETY: loom checks the access.
+        locked.count.with(|count| assert_eq!(unsafe { *count }, times + counted));
+    });
+}
+
+#[test]
+fn two_cpus_exclude_each_other() {
+    run(2, 1, |locked| {
+        locked.enter_and_count();
+        locked.enter_and_count();
+        2
+    });
+}
+
+#[test]
+fn three_cpus_exclude_each_other() {
+    run(1, 2, |locked| {
+        locked.enter_and_count();
+        1
+    });
+}
+
+#[test]
+fn a_cpu_that_does_not_wait_is_served_alone_or_not_at_all() {
+    run(2, 1, |locked| {
+        let is_served = locked.tickets.try_enter();
+        if is_served {
+            locked.count();
+        }
+        u32::from(is_served)
+    });
+}
