@@ -17,7 +17,7 @@ const MODELS: [Models; 5] = [
     Models { package: "line-ring", bounded: &[] },
     Models { package: "page-alloc", bounded: &["three_cpus", "over_two_words"] },
     Models { package: "run-queue", bounded: &[] },
-    Models { package: "ticket-lock", bounded: &["three_cpus"] },
+    Models { package: "ticket-lock", bounded: &[] },
 ];
 
 /// The count from which on models run in every interleaving. Two CPUs have no more preemptions that matter.
