@@ -16,6 +16,6 @@ pub fn test() -> Result<()> {
     build::images(&[])?;
     build::checked_kernel()?;
     say("Tests that boot QEMU");
-    run(&mut cargo(&["test", "--quiet", "--package", "boot"]))?;
+    run(&mut cargo(&["test", "--quiet", "--package", "boot", "--", "--show-output"]))?;
     soak::samples()
 }
