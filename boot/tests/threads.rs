@@ -36,6 +36,7 @@ fn threads_work_on_one_cpu() {
         "memory.tlb_shootdown_sleeping",
         "memory.tlb_shootdown_all",
         "clock.cpus_agree",
+        "locks.fair",
         "threads.affinity",
         "threads.leave_forbidden_cpus",
     ];

@@ -16,8 +16,7 @@ pub enum DeferredWork {
 }
 
 impl DeferredWork {
-    /// All kinds, in the order in which a CPU does them.
-    const ALL: [Self; 2] = [Self::Drain, Self::Switch];
+    const COUNT: usize = 2;
 
     const fn bit(self) -> u8 {
         1 << self as u8
@@ -35,7 +34,7 @@ cpu_local! {
     static PENDING: AtomicU8 = AtomicU8::new(0);
 }
 
-static HOOKS: [Hook<fn()>; DeferredWork::ALL.len()] = [const { Hook::new() }; DeferredWork::ALL.len()];
+static HOOKS: [Hook<fn()>; DeferredWork::COUNT] = [const { Hook::new() }; DeferredWork::COUNT];
 
 /// Registers the function that does this kind of work.
 pub fn register_deferred(what: DeferredWork, work: fn()) {
@@ -62,8 +61,15 @@ fn run_pending(pending: &AtomicU8, off: &InterruptsOff) {
     if !arch::begin_work(off) {
         return;
     }
-    let work = pending.swap(0, Ordering::Relaxed);
-    DeferredWork::ALL.into_iter().filter(|kind| work & kind.bit() != 0).for_each(DeferredWork::run);
+    let mut work = pending.swap(0, Ordering::Relaxed);
+    // To drain takes long, so interrupts come meanwhile. The thread stays on this CPU, and they may defer further work.
+    while work & DeferredWork::Drain.bit() != 0 {
+        arch::let_interrupts_in(off, || DeferredWork::Drain.run());
+        work = work & !DeferredWork::Drain.bit() | pending.swap(0, Ordering::Relaxed);
+    }
+    if work & DeferredWork::Switch.bit() != 0 {
+        DeferredWork::Switch.run();
+    }
 }
 
 /// Drains this CPU's page cache if another CPU has asked for that. The caller does not use the cache.

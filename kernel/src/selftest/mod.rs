@@ -11,6 +11,7 @@ mod heaps;
 mod hotplug;
 mod interrupts;
 mod load;
+mod locks;
 mod on_each_cpu;
 mod pages;
 mod plan;
@@ -91,6 +92,7 @@ const TESTS: &[(&str, Test)] = &[
     ("memory.failed_map", Always(shootdown::follows_a_map_that_failed)),
     ("clock.sleep_agrees", IfPossible(clock::sleep_agrees)),
     ("clock.cpus_agree", IfPossible(clock::cpus_agree)),
+    ("locks.fair", IfPossible(locks::are_fair)),
     ("threads.local", IfPossible(threads::live_on_their_node)),
     ("threads.affinity", IfPossible(affinity::keep_to_their_affinity)),
     ("threads.leave_forbidden_cpus", IfPossible(affinity::leave_forbidden_cpus)),

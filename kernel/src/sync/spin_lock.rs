@@ -115,6 +115,11 @@ impl<T, Off> Drop for Served<'_, T, Off> {
 }
 
 impl<T, Off> SpinLockGuard<'_, T, Off> {
+    /// Returns how many CPUs wait for the lock.
+    pub fn waiting(&self) -> u32 {
+        self.value.0.tickets.waiting()
+    }
+
     /// Releases the lock, and returns the guard of what is off.
     #[inline]
     pub fn unlock(self) -> Off {

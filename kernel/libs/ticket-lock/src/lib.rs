@@ -67,6 +67,12 @@ impl Tickets {
             .is_ok()
     }
 
+    /// Returns how many CPUs wait. The caller is the CPU that is served.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.next.load(Ordering::Relaxed).wrapping_sub(self.served.load(Ordering::Relaxed)).wrapping_sub(1)
+    }
+
     /// Serves the next CPU. The caller is the CPU that is served.
     #[inline(always)]
     pub fn leave(&self) {
@@ -90,6 +96,7 @@ mod tests {
         for _ in 0..3 {
             tickets.enter(|| panic!("nobody else is served"));
             assert!(!tickets.try_enter());
+            assert_eq!(tickets.waiting(), 0);
             tickets.leave();
             assert!(tickets.try_enter());
             assert!(!tickets.try_enter());
@@ -111,7 +118,7 @@ mod tests {
                     tickets.leave();
                 });
                 // The next one comes when this one waits.
-                while tickets.next.load(Ordering::Relaxed) != cpu + 2 {
+                while tickets.waiting() != cpu + 1 {
                     std::thread::yield_now();
                 }
                 assert!(!tickets.try_enter(), "nobody overtakes");

@@ -5,7 +5,7 @@
 //! context switch and every stretch without preemption touches.
 //!
 //! No read through GS is `pure`: the compiler may merge `pure` reads, and the thread may run on another CPU by the second one.
-use super::InterruptsOff;
+use super::instructions::{InterruptsOff, disable_interrupts, enable_interrupts};
 use ::x86_64::registers::model_specific::GsBase;
 use core::arch::{asm, naked_asm};
 use core::mem::{MaybeUninit, offset_of};
@@ -250,6 +250,20 @@ pub fn is_preemption_off() -> bool {
             offset = const offset_of!(CpuHead, preemption), options(nostack, preserves_flags, readonly))
     };
     count & !NO_WORK != 0
+}
+
+/// Calls `work` with interrupts on and preemption off. The caller has just been told by [`begin_work`] that work may be done.
+///
+/// What is deferred meanwhile waits: the caller looks for it afterwards.
+pub fn let_interrupts_in(off: &InterruptsOff, work: impl FnOnce()) {
+    begin_no_preemption();
+    enable_interrupts();
+    work();
+    disable_interrupts();
+    // Ends the stretch, and takes note of what was deferred. Interrupts are off, so nothing else changes the word.
+    let word = &CpuArea::current().head().preemption;
+    word.store(word.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    begin_work(off);
 }
 
 /// Returns true if preemption is on, so that work may be done now. Otherwise returns false and makes the end of the outermost
