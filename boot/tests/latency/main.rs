@@ -117,7 +117,10 @@ fn assert_latency(what: &str, machine: Machine) {
     boot(&machine.arguments(COUNTING).arguments(measuring).parameters("load"), Verdict::Success);
     let stretches = plugin::stretches(folder.path(), begin);
     for off in [Off::Interrupts, Off::Preemption] {
-        assert!(stretches.iter().any(|stretch| stretch.off == off), "no stretch with {off:?} off was measured");
+        assert!(
+            stretches.iter().any(|stretch| stretch.off == off),
+            "no stretch with {off:?} off was measured"
+        );
     }
     let longest = longest_of_each(&stretches, &kernel);
     let too_long = longest.iter().filter(|(goal, stretch)| stretch.length > goal.most()).count();
@@ -137,7 +140,13 @@ fn longest_of_each<'a>(stretches: &'a [Stretch], kernel: &Kernel) -> Vec<(&'stat
             let (begin, end) = (kernel.name(stretch.from), kernel.name(stretch.to));
             println!(
                 "{:?} off, {}: {} instructions, at most {}, goal {}\n  from {begin} ({:#x})\n  to {end} ({:#x})",
-                goal.off, goal.what, stretch.length, goal.most(), goal.goal, stretch.from, stretch.to,
+                goal.off,
+                goal.what,
+                stretch.length,
+                goal.most(),
+                goal.goal,
+                stretch.from,
+                stretch.to,
             );
             longest.push((goal, stretch));
         }

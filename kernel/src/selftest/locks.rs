@@ -20,7 +20,8 @@ struct Turns {
     taken: ArrayVec<CpuId, TURNS>,
 }
 
-static TAKEN: SpinLock<Turns> = SpinLock::new(Rank::Waiting, Turns { competing: 0, taken: ArrayVec::new_const() });
+static TAKEN: SpinLock<Turns> =
+    SpinLock::new(Rank::Waiting, Turns { competing: 0, taken: ArrayVec::new_const() });
 
 /// Checks that each of four CPUs gets a lock once in every four turns. A holder releases the lock only when all others wait, and
 /// wants it again at once. So it would have it again soon if the lock did not keep to an order.

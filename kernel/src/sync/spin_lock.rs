@@ -58,7 +58,6 @@ pub struct SpinLock<T, Off = InterruptsOff> {
 // SAFETY: the tickets let one CPU at a time make a guard, and the guard alone reaches the value.
 unsafe impl<T: Send, Off> Sync for SpinLock<T, Off> {}
 
-
 impl<T, Off: WhileHeld> SpinLock<T, Off> {
     /// Returns a free lock around `value`.
     pub const fn new(rank: Rank, value: T) -> Self {

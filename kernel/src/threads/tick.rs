@@ -61,7 +61,11 @@ fn tick() {
         }
         return;
     }
-    if has_late_sleepers { start_early() } else { start() }
+    if has_late_sleepers {
+        start_early()
+    } else {
+        start()
+    }
     if !cpu_threads::current_thread().may_run_on(cpu.id()) {
         cpu::defer(cpu.cpu(), DeferredWork::Switch);
         return;

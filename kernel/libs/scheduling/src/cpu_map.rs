@@ -37,7 +37,8 @@ impl CpuMap {
         for node in topology.nodes() {
             nearest.push(nearest_with_cpus(topology, node.id, &cpus)?);
         }
-        let in_use = |cpus: &CpuSet| cpus.words().iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+        let in_use =
+            |cpus: &CpuSet| cpus.words().iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
         let words_in_use = cpus.iter().map(in_use).max().unwrap_or(0);
         Ok(Self { cpus, nearest, words_in_use })
     }

@@ -113,7 +113,8 @@ fn an_idle_cpu_of_the_node_is_selected_before_any_busy_one() {
 #[test]
 fn of_a_large_node_some_cpus_are_compared_from_one_on() {
     let map = map_of(&machine(&[100], &[10]), |_| true);
-    let select = |from, load: fn(CpuId) -> u32| map.select_cpu(node(0), |_| u64::MAX, |_| 0, CpuId(from), load);
+    let select =
+        |from, load: fn(CpuId) -> u32| map.select_cpu(node(0), |_| u64::MAX, |_| 0, CpuId(from), load);
     assert_eq!(select(40, |cpu| 99 - cpu.0), Some(CpuId(40 + COMPARED as u32 - 1)));
     assert_eq!(select(90, |cpu| u32::from(cpu != CpuId(5))), Some(CpuId(5)));
     assert_eq!(select(90, |cpu| u32::from(cpu != CpuId(6))), Some(CpuId(90)));
