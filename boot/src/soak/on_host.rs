@@ -11,7 +11,7 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 5] = [
+const MODELS: [Models; 6] = [
     Models { package: "cpu-requests", bounded: &["three_cpus"] },
     Models { package: "last-words", bounded: &[] },
     Models { package: "line-ring", bounded: &[] },
