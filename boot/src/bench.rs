@@ -48,8 +48,7 @@ pub fn measure(firmware: Firmware, qemu: Vec<OsString>) -> Result<()> {
 }
 
 fn measure_one(machine: Machine, firmware: Firmware) -> Result<Vec<Bench>> {
-    let counting = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
-    let run = machine.firmware(firmware).parameters("bench").arguments(counting).run(LIMIT)?;
+    let run = machine.firmware(firmware).parameters("bench").counting(0).run(LIMIT)?;
     if run.verdict != Verdict::Success {
         eprint!("{}{}", run.serial, run.complaints);
     }

@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{self, ExitCode};
 
 use anyhow::Result;
-use boot::{Machine, artifacts};
+use boot::{Machine, artifacts, qemu};
 
 use options::{Boot, Command};
 
@@ -47,7 +47,8 @@ fn run(boot: Boot) -> Result<()> {
 /// Measures on the two-node machine, and shows what Linux needs for the same beside it.
 fn measure(boot: Boot) -> Result<()> {
     build::images(&boot.drivers)?;
-    command::say("Measuring, on a clock that counts instructions");
+    let version = qemu::version()?;
+    command::say(format_args!("Measuring in QEMU {version}, on a clock that counts instructions"));
     bench::measure(boot.firmware, boot.qemu)
 }
 

@@ -15,6 +15,9 @@ use crate::machine::escape;
 use crate::process::attached;
 use crate::{Firmware, Machine, Run, Verdict, artifacts};
 
+/// The program.
+const QEMU: &str = "qemu-system-x86_64";
+
 /// The files of OVMF's code and variable store: in Debian and Ubuntu, in their older versions, in Fedora, in Arch.
 const OVMF: [(&str, &str); 4] = [
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
@@ -22,6 +25,32 @@ const OVMF: [(&str, &str); 4] = [
     ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
     ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
 ];
+
+/// Returns the version that QEMU gives itself, such as `7.2.22 (Debian 1:7.2+dfsg-7)`.
+///
+/// # Errors
+/// QEMU cannot be started.
+pub fn version() -> Result<String> {
+    let output = attached(QEMU).arg("--version").output().context(CANNOT_START)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().next().context(CANNOT_START)?;
+    Ok(line.trim_start_matches("QEMU emulator version ").to_owned())
+}
+
+/// Returns true if QEMU's emulated CPUs have x2APIC. Those of QEMU 7.2 do not, those of QEMU 10 do.
+///
+/// # Errors
+/// QEMU cannot be started.
+pub fn has_x2apic() -> Result<bool> {
+    let mut qemu = attached(QEMU);
+    qemu.args(["-machine", "q35", "-accel", "tcg", "-cpu", "max,+x2apic,enforce", "-S"]);
+    // Its monitor ends it, if `enforce` has not.
+    qemu.args(["-nodefaults", "-display", "none", "-monitor", "stdio"]).stdin(Stdio::piped());
+    let mut qemu = qemu.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context(CANNOT_START)?;
+    // A QEMU that has refused the CPU has closed its input.
+    let _ = qemu.stdin.take().expect("it is piped").write_all(b"quit\n");
+    Ok(qemu.wait()?.success())
+}
 
 impl Machine {
     /// Boots the machine with COM1 on this process's standard output and COM2 in a file, and waits for its end.
@@ -75,7 +104,7 @@ impl Machine {
             Some(image) => image.clone(),
             None => artifacts::image(self.firmware)?,
         };
-        let mut qemu = attached("qemu-system-x86_64");
+        let mut qemu = attached(QEMU);
         // UEFI firmware would try to boot from QEMU's default CD drive and network card.
         qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-vga", "std"]);
         if self.log_port {

@@ -1,5 +1,6 @@
 //! The verb `test`: everything that continuous integration runs.
 use anyhow::Result;
+use boot::qemu;
 
 use crate::build::{self, loader_cargo};
 use crate::command::{cargo, run, say};
@@ -15,7 +16,7 @@ pub fn test() -> Result<()> {
     run(&mut loader_cargo(&["test"]))?;
     build::images(&[])?;
     build::checked_kernel()?;
-    say("Tests that boot QEMU");
+    say(format_args!("Tests that boot QEMU {}", qemu::version()?));
     run(&mut cargo(&["test", "--quiet", "--package", "boot", "--", "--show-output"]))?;
     soak::samples()
 }

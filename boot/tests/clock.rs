@@ -9,9 +9,6 @@ use boot::event::Finding;
 use boot::{Firmware, Machine, Run, Verdict};
 use common::{boot, finding};
 
-/// The options for a clock that counts instructions, one for each nanosecond.
-const COUNTING: [&str; 4] = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
-
 /// Returns a machine of this kind with two CPUs: QEMU's name of it, and options that follow the name.
 fn machine(kind: &str) -> Machine {
     Machine::without_numa(2, 256).arguments(["-machine", kind])
@@ -90,7 +87,7 @@ fn a_machine_without_any_clock_says_so_and_fails() {
 
 #[test]
 fn a_clock_that_counts_instructions_has_one_gigahertz() {
-    let counting = |kind| machine(kind).arguments(COUNTING);
+    let counting = |kind| machine(kind).counting(0);
     assert_right(&counting("q35"), 1000.0, "the HPET and the PM timer");
     assert_right(&counting("pc,acpi=off"), 1000.0, "the PIT alone");
 }
@@ -103,13 +100,13 @@ fn sleeps_agree_with_another_clock() {
 #[test]
 fn the_hpet_takes_the_place_of_a_time_stamp_counter_whose_rate_may_change() {
     // Without a hypervisor, the kernel believes what CPUID says.
-    let machine = machine("q35").arguments(["-cpu", "max,-hypervisor"]);
+    let machine = machine("q35").cpu_with("-hypervisor");
     assert_sleeps(machine, &[finding("TSC", "clock.tsc.rate", "mended")]);
 }
 
 #[test]
 fn without_an_hpet_such_a_counter_is_used_and_reported() {
-    let run = boot(&machine("q35,hpet=off").arguments(["-cpu", "max,-hypervisor"]), Verdict::Success);
+    let run = boot(&machine("q35,hpet=off").cpu_with("-hypervisor"), Verdict::Success);
     assert_eq!(run.findings(), [finding("TSC", "clock.tsc.rate", "dropped")]);
 }
 

@@ -39,8 +39,7 @@ static LATE_RUN: LazyLock<Run> = LazyLock::new(|| {
     drivers.push(compile(&kit.join("examples/numa_probe"), folder.path()));
     let image = folder.path().join("disk.img");
     build_image(&image, &drivers, &[]);
-    let counting = ["-accel", "tcg", "-icount", "shift=8,sleep=off"];
-    boot(&Machine::two_nodes().image(image).arguments(counting), Verdict::Success)
+    boot(&Machine::two_nodes().image(image).counting(8), Verdict::Success)
 });
 
 /// Compiles the driver of a folder.

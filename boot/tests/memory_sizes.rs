@@ -5,10 +5,8 @@ use boot::event::Bench;
 use boot::{Machine, Run, Verdict};
 use common::boot;
 
-const COUNTING: [&str; 4] = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
-
 fn measured(machine: Machine) -> Run {
-    boot(&machine.arguments(COUNTING).parameters("bench"), Verdict::Success)
+    boot(&machine.counting(0).parameters("bench"), Verdict::Success)
 }
 
 /// Returns the instructions for one operation.

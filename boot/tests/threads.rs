@@ -8,9 +8,6 @@ use boot::event::Test;
 use boot::{Machine, Run, Verdict, artifacts};
 use common::{assert_complete, assert_cpus, boot};
 
-/// The clock counts instructions: one for each, whatever the host does meanwhile.
-const COUNTING: [&str; 4] = ["-accel", "tcg", "-icount", "shift=0,sleep=off"];
-
 /// Self-tests a machine with so many CPUs on one node. Returns the tests that were skipped.
 fn self_test_with_cpus(cpus: u32) -> Vec<Test> {
     let run = boot(&Machine::without_numa(cpus, 1024).parameters("selftest"), Verdict::Success);
@@ -74,7 +71,7 @@ fn a_thousand_threads_on_four_cpus_lose_nothing() {
 
 #[test]
 fn a_thousand_threads_lose_nothing_in_a_hundred_million_instructions() {
-    let run = boot(&Machine::two_nodes().arguments(COUNTING).parameters("load"), Verdict::Success);
+    let run = boot(&Machine::two_nodes().counting(0).parameters("load"), Verdict::Success);
     assert_load(&run);
 }
 
@@ -116,7 +113,7 @@ fn a_thread_does_not_wait_with_a_spin_lock_in_a_kernel_that_checks_itself() {
 
 #[test]
 fn switching_waking_and_booting_stay_within_their_instructions() {
-    let run = boot(&Machine::two_nodes().arguments(COUNTING).parameters("bench"), Verdict::Success);
+    let run = boot(&Machine::two_nodes().counting(0).parameters("bench"), Verdict::Success);
     let measured: Vec<boot::event::Bench> = run.events_of("bench");
     let goals = [
         ("thread.switch.yield", 120),
