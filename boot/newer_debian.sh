@@ -8,7 +8,7 @@ top=$(readlink -f "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/..")
 folder=$top/target/newer-debian
 system=$folder/root
 suite=trixie
-packages=(qemu-system-x86 ovmf bochs bochs-sdl)
+packages=(qemu-system-x86 ovmf bochs bochs-sdl bochsbios vgabios)
 
 skip() {
     echo "newer_debian.sh: skipped: $*" >&2

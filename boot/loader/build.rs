@@ -202,11 +202,9 @@ fn build_bios_stage_2() -> PathBuf {
     if local_path.exists() {
         // local build
         cmd.arg("--path").arg(&local_path);
+        // Nothing is built among the sources.
+        cmd.arg("--target-dir").arg(out_dir.join("stage-2"));
         println!("cargo:rerun-if-changed={}", local_path.display());
-        println!(
-            "cargo:rerun-if-changed={}",
-            local_path.with_file_name("common").display()
-        );
     } else {
         cmd.arg("--version").arg(BOOTLOADER_VERSION);
     }

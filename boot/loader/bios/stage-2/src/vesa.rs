@@ -1,6 +1,6 @@
 // info taken from https://wiki.osdev.org/VESA_Video_Modes
 
-use bootloader_x86_64_bios_common::PixelFormat;
+use bootloader_x86_64_bios_common::{BiosFramebufferInfo, PixelFormat, Region};
 
 use crate::{AlignedArrayBuffer, disk::AlignedBuffer};
 use core::arch::asm;
@@ -63,10 +63,18 @@ impl<'a> VesaInfo<'a> {
                 Some(mode) => mode,
                 None => break,
             };
-            let mode_info = VesaModeInfo::query(mode, self.rest_of_buffer).unwrap();
+            // A list may contain modes of which the firmware then knows nothing.
+            let Ok(mode_info) = VesaModeInfo::query(mode, self.rest_of_buffer) else {
+                continue;
+            };
 
-            if mode_info.attributes & 0x90 != 0x90 {
-                // not a graphics mode with linear frame buffer support
+            if mode_info.attributes & 0x91 != 0x91 {
+                // not a graphics mode with linear frame buffer support, or not supported by this hardware
+                continue;
+            }
+
+            // The third stage panics if it has to write in another format.
+            if mode_info.pixel_format.is_unknown() || !matches!(mode_info.bytes_per_pixel, 3 | 4) {
                 continue;
             }
 
@@ -86,8 +94,7 @@ impl<'a> VesaInfo<'a> {
             let replace = match &best {
                 None => true,
                 Some(best) => {
-                    best.pixel_format.is_unknown()
-                        || best.width < mode_info.width
+                    best.width < mode_info.width
                         || (best.width == mode_info.width && best.height < mode_info.height)
                 }
             };
@@ -232,5 +239,35 @@ impl VesaModeInfo {
             0x4f => Ok(()),
             other => Err(other),
         }
+    }
+
+    pub fn framebuffer(&self) -> BiosFramebufferInfo {
+        BiosFramebufferInfo {
+            region: Region {
+                start: self.framebuffer_start.into(),
+                len: u64::from(self.height) * u64::from(self.bytes_per_scanline),
+            },
+            width: self.width,
+            height: self.height,
+            bytes_per_pixel: self.bytes_per_pixel,
+            stride: self.bytes_per_scanline / u16::from(self.bytes_per_pixel),
+            pixel_format: self.pixel_format,
+        }
+    }
+}
+
+/// Returns a framebuffer where writes are lost: the first window of VGA's memory, which does nothing in text mode. The third stage
+/// needs a place to write to.
+pub fn no_framebuffer() -> BiosFramebufferInfo {
+    BiosFramebufferInfo {
+        region: Region {
+            start: 0xa_0000,
+            len: 0x1_0000,
+        },
+        width: 128,
+        height: 128,
+        bytes_per_pixel: 4,
+        stride: 128,
+        pixel_format: PixelFormat::Bgr,
     }
 }
