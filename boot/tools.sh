@@ -80,7 +80,7 @@ install_toolchain() {
         # The script behind sh.rustup.rs, on the server that also has the toolchain.
         script=$(curl --proto '=https' --tlsv1.2 --silent --show-error --fail \
             https://static.rust-lang.org/rustup/rustup-init.sh 2>&1) || fail "rustup cannot be fetched: $script"
-        sh -s -- -y --quiet --no-modify-path --default-toolchain none <<<"$script" >&2 ||
+        unless_it_fails sh -s -- -y --quiet --no-modify-path --default-toolchain none <<<"$script" ||
             fail "rustup could not be installed; https://rustup.rs says how else"
     fi
     channel=$(toolchain_file channel)
@@ -93,9 +93,20 @@ install_toolchain() {
     done
     [[ -n $missing ]] || return 0
     say "Installing Rust $channel, which rust-toolchain.toml asks for"
-    rustup --quiet toolchain install "$channel" --profile minimal --no-self-update \
-        --component "${components// /,}" --target "${targets// /,}" >/dev/null ||
+    unless_it_fails rustup --quiet toolchain install "$channel" --profile minimal --no-self-update \
+        --component "${components// /,}" --target "${targets// /,}" ||
         fail "Rust $channel could not be installed"
+}
+
+# unless_it_fails COMMAND...: runs a command and shows its output only if it fails. rustup's installer warns of an older TLS in
+# curl, and praises itself.
+unless_it_fails() {
+    local log status=0
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 || status=$?
+    ((status == 0)) || cat "$log" >&2
+    rm "$log"
+    return "$status"
 }
 
 # toolchain_file KEY: prints the words of one key of rust-toolchain.toml.

@@ -2,6 +2,7 @@
 mod boots;
 mod fail_allocation;
 mod fuzz;
+mod newer_qemu;
 mod on_host;
 
 use anyhow::{Context, Result};
@@ -22,7 +23,7 @@ struct Soak {
 }
 
 /// The soaks, in the order in which they run. docs/testing.md says what each proves.
-const SOAKS: [Soak; 13] = [
+const SOAKS: [Soak; 14] = [
     Soak { name: "properties", whole: 100_000, sample: 1_000, run: on_host::properties },
     Soak { name: "machines", whole: 1_000_000, sample: 1_000, run: on_host::machines },
     Soak { name: "mutations", whole: 1_000_000_000, sample: 1_000_000, run: fuzz::mutations },
@@ -36,6 +37,7 @@ const SOAKS: [Soak; 13] = [
     Soak { name: "shapes", whole: 50, sample: 12, run: boots::shapes },
     Soak { name: "flips", whole: 64, sample: 8, run: boots::flips },
     Soak { name: "oracle", whole: 10, sample: 1, run: boots::oracle },
+    Soak { name: "newer-qemu", whole: newer_qemu::WHOLE, sample: 1, run: newer_qemu::soak },
 ];
 
 /// Runs all soaks, or the one of this name; the whole of it, or so much.
