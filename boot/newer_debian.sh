@@ -39,7 +39,6 @@ mirror() {
 
 build() {
     local mirror http_proxy
-    ((EUID == 0)) || skip "only root can install a system in a folder"
     type -P debootstrap >/dev/null || skip "debootstrap is missing"
     unshare --mount true 2>/dev/null || skip "this root may not mount"
     mirror=$(mirror)
@@ -62,6 +61,8 @@ build() {
 
 if (($# > 0)); then
     enter "$@"
+elif ((EUID != 0)); then
+    skip "only root can install a system in a folder, and enter it"
 elif [[ ! -e $folder/complete ]]; then
     trap 'status=$?; ((status == 0 || status == 2)) || echo "newer_debian.sh: failed; what was said is in $folder/log" >&2' EXIT
     build

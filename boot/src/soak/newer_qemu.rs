@@ -79,9 +79,12 @@ fn built(name: &str) -> Result<PathBuf> {
     let output =
         build.arg("--message-format=json").stderr(Stdio::inherit()).output().context(CANNOT_START)?;
     ensure!(output.status.success(), "the test {name} cannot be built");
+    // The messages also name programs that the test only needs.
     let messages = output.stdout.split(|&byte| byte == b'\n');
-    let programs = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let program = programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let program =
+        messages.find(|message| message["target"]["name"] == name && !message["executable"].is_null());
+    let program = program.and_then(|message| message["executable"].as_str().map(PathBuf::from));
     program.with_context(|| format!("cargo names no program of the test {name}"))
 }
 
