@@ -10,8 +10,8 @@ use line_ring::{LineRing, Turn};
 
 /// Slots of a port's ring: 60 KiB of text.
 const SLOTS: usize = 512;
-/// Pieces of up to 16 bytes that are sent in one stretch with interrupts off. A piece takes some 150 instructions.
-const PIECES: usize = 3;
+/// Pieces of up to 16 bytes that are sent in one stretch with interrupts off. A piece takes some 220 instructions.
+const PIECES: usize = 2;
 /// How often writers try a port that takes no bytes before they stop waiting for it. A try takes some 1 µs on a real machine.
 const PATIENCE: u32 = 2_000_000;
 /// How often a CPU that goes down tries the port's lock before it writes without the lock.
