@@ -87,7 +87,7 @@ impl Largest {
     }
 }
 
-const _: () = assert!(size_of::<Block>() == 16 && size_of::<FrameMap>() == 128);
+const _: () = assert!(size_of::<Block>() == 16 && size_of::<FrameMap>() == 192);
 
 impl Block {
     /// Returns the list of the block: that of its largest free order.

@@ -14,8 +14,8 @@ use crate::carve::Carver;
 use crate::contents::{ALL, CACHE_FRAMES, CacheView, Contents, Ring, STEP, add, slot};
 use crate::frame_map::FrameMap;
 use crate::hot_chunks::KnownBlock;
+use crate::singles::Singles;
 use crate::span_table::Span;
-use crate::word::Word;
 
 /// The number of frames that a full cache returns at once: most of them, so that a CPU that only frees returns them rarely. The
 /// rest stays for a CPU that allocates next.
@@ -34,11 +34,11 @@ pub struct CachedFrames<'m> {
     /// The top of `contents` when the cache is empty, and when it is full.
     bottom: Cell<u64>,
     limit: Cell<u64>,
-    /// For each entry of the ring, the word with the frame's state.
-    words: Cell<[&'m Word; CACHE_FRAMES]>,
-    /// The remembered words. A word's number is that of its frames without the low six bits.
+    /// For each entry of the ring, the bits that contain the frame's.
+    singles: Cell<[&'m Singles; CACHE_FRAMES]>,
+    /// The remembered bits of 64 frames each. Their number is that of the frames without the low six bits.
     known_numbers: Cell<[u64; KNOWN_WORDS]>,
-    known_words: Cell<[&'m Word; KNOWN_WORDS]>,
+    known_singles: Cell<[&'m Singles; KNOWN_WORDS]>,
     known_blocks: Cell<[KnownBlock<'m>; KNOWN_BLOCKS]>,
     /// The block from which the cache was refilled last.
     refill_block: Cell<Option<RefillBlock>>,
@@ -87,9 +87,9 @@ impl<'m> CachedFrames<'m> {
             contents,
             bottom: Cell::new(0),
             limit: Cell::new(limit),
-            words: Cell::new([NO_MAP.word_of(0); CACHE_FRAMES]),
+            singles: Cell::new([NO_MAP.singles_of(0); CACHE_FRAMES]),
             known_numbers: Cell::new([NO_NUMBER; KNOWN_WORDS]),
-            known_words: Cell::new([NO_MAP.word_of(0); KNOWN_WORDS]),
+            known_singles: Cell::new([NO_MAP.singles_of(0); KNOWN_WORDS]),
             known_blocks: Cell::new(
                 [KnownBlock { number: NO_NUMBER, map: &NO_MAP, span: &NO_SPAN }; KNOWN_BLOCKS],
             ),
@@ -137,31 +137,29 @@ impl<'m> CachedFrames<'m> {
         let slot = slot(top.wrapping_sub(STEP));
         let frame = ring.frames[slot].load(Relaxed);
         if !kernel_owned {
-            self.words.as_array_of_cells()[slot].get().grant_reserved_single(frame);
+            self.singles.as_array_of_cells()[slot].get().grant(frame);
         }
         add(&ring.top, STEP.wrapping_neg());
         add(&ring.granted, 1);
         Some(FrameNumber(frame))
     }
 
-    /// Puts a frame that is a grant of its own into the cache. Returns false, with nothing changed, if no remembered word can
-    /// tell that, or if the cache is full.
-    #[inline]
+    /// Puts a frame into the cache, if it is a grant of its own. Returns false, with nothing changed, if it is none, if the cache
+    /// does not remember its bits, or if the cache is full.
+    #[inline(always)]
     #[must_use = "a frame that was not put into the cache is still granted"]
     pub fn put(&self, frame: FrameNumber) -> bool {
         let FrameNumber(frame) = frame;
         let number = frame / 64;
         let known = number as usize % KNOWN_WORDS;
-        let word = self.known_words.as_array_of_cells()[known].get();
-        self.known_numbers.as_array_of_cells()[known].get() == number
-            && word.is_single(frame)
-            && self.put_checked(frame, word)
+        let singles = self.known_singles.as_array_of_cells()[known].get();
+        self.known_numbers.as_array_of_cells()[known].get() == number && self.put_into(frame, singles)
     }
 
-    /// Puts a frame into the cache whose word is known and says that the frame is a grant of its own. Returns false, with nothing
-    /// changed, if the cache is full or another CPU has taken the frame back at the same moment.
-    #[inline]
-    pub fn put_checked(&self, frame: u64, word: &'m Word) -> bool {
+    /// Puts a frame into the cache, if these bits say that it is a grant of its own. Returns false, with nothing changed, if it is
+    /// none, or if the cache is full.
+    #[inline(always)]
+    pub fn put_into(&self, frame: u64, singles: &'m Singles) -> bool {
         let ring = &self.contents.ring;
         let top = ring.top.load(Relaxed);
         if top == self.limit.get() {
@@ -171,12 +169,13 @@ impl<'m> CachedFrames<'m> {
         // The frame is listed before it is reserved: a CPU that finds it reserved then finds it here. A reserved frame that no
         // cache lists would be taken for one that was never added.
         ring.frames[slot].store(frame, Relaxed);
-        self.words.as_array_of_cells()[slot].set(word);
-        let reserved = word.reserve_single(frame);
-        if reserved {
-            add(&ring.top, STEP);
+        self.singles.as_array_of_cells()[slot].set(singles);
+        if !singles.take_back(frame) {
+            self.contents.clear_entry(slot);
+            return false;
         }
-        reserved
+        add(&ring.top, STEP);
+        true
     }
 
     /// Returns the frame's block, if the cache remembers it. The block may be another node's.
@@ -191,25 +190,25 @@ impl<'m> CachedFrames<'m> {
         self.known_blocks.as_array_of_cells()[block.number as usize % KNOWN_BLOCKS].set(block);
     }
 
-    /// Remembers the word of the frame.
+    /// Remembers the bits of the frame and of the others of its word.
     #[inline]
-    pub fn remember_word(&self, frame: u64, word: &'m Word) {
+    pub fn remember_singles(&self, frame: u64, singles: &'m Singles) {
         let number = frame / 64;
         let known = number as usize % KNOWN_WORDS;
         self.known_numbers.as_array_of_cells()[known].set(number);
-        self.known_words.as_array_of_cells()[known].set(word);
+        self.known_singles.as_array_of_cells()[known].set(singles);
     }
 
     /// Puts reserved frames into the cache, which has room for them: those frames of the word starting with `first` whose bits are
-    /// set. The cache then grants the lowest first.
-    pub fn fill(&self, first: u64, mut frames: u64, word: &'m Word) {
+    /// set in `frames`. The cache then grants the lowest first.
+    pub fn fill(&self, first: u64, mut frames: u64, singles: &'m Singles) {
         let Ring { top, frames: ring, .. } = &self.contents.ring;
         let end = top.load(Relaxed).wrapping_add(u64::from(frames.count_ones()) * STEP);
         let mut next = end;
         while frames != 0 {
             next = next.wrapping_sub(STEP);
             ring[slot(next)].store(first + u64::from(frames.trailing_zeros()), Relaxed);
-            self.words.as_array_of_cells()[slot(next)].set(word);
+            self.singles.as_array_of_cells()[slot(next)].set(singles);
             frames &= frames - 1;
         }
         top.store(end, Relaxed);
@@ -221,7 +220,7 @@ impl<'m> CachedFrames<'m> {
         let start = slot(self.bottom.get());
         let before_end = count.min(CACHE_FRAMES - start);
         for slots in [start..start + before_end, 0..count - before_end] {
-            let words = &self.words.as_array_of_cells()[slots.clone()];
+            let words = &self.singles.as_array_of_cells()[slots.clone()];
             let frames = &self.contents.ring.frames[slots];
             let mut next = 0;
             while let Some(word) = words.get(next).map(Cell::get) {

@@ -142,6 +142,13 @@ impl<'m> Contents<'m> {
         }
     }
 
+    /// Clears an entry whose frame turned out to be no grant of its own.
+    #[cold]
+    #[inline(never)]
+    pub fn clear_entry(&self, slot: usize) {
+        self.ring.frames[slot].store(NO_FRAME, Relaxed);
+    }
+
     /// Returns true if the frame is in the cache.
     pub fn holds(&self, frame: u64) -> bool {
         let bottom = self.ring.bottom.load(Relaxed);

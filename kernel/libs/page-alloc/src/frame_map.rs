@@ -1,9 +1,8 @@
 //! The states of the 512 frames of a split block.
 use core::ops::Range;
-use core::sync::atomic::Ordering::Acquire;
 
-use crate::atomic::fence;
-use crate::word::{FrameState, Word};
+use crate::singles::Singles;
+use crate::word::{FrameState, Word, bit_of};
 
 mod search;
 
@@ -15,91 +14,135 @@ const WORDS: usize = BLOCK_FRAMES as usize / 64;
 /// Orders up to this one fit in a word.
 const WORD_ORDER: u8 = 6;
 
-/// The states of a block's frames.
+/// The states of a block's frames. The bits that caches change have a cache line of their own.
 #[derive(Debug)]
 #[repr(align(64))]
-pub struct FrameMap([Word; WORDS]);
+pub struct FrameMap {
+    singles: [Singles; WORDS],
+    words: [Word; WORDS],
+}
+
+/// Which part of a grant some frames are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GrantPart {
+    /// All of it.
+    Whole,
+    /// Its beginning.
+    First,
+    /// A part that does not contain its first frame.
+    Further,
+}
 
 impl FrameMap {
     /// Returns the map of a block whose frames are all free.
     pub const fn all_free() -> Self {
-        Self([const { Word::all_free() }; WORDS])
+        Self { singles: [const { Singles::none() }; WORDS], words: [const { Word::all_free() }; WORDS] }
     }
 
     /// Returns the map of a block none of whose frames was added.
     pub const fn all_reserved() -> Self {
-        Self([const { Word::all_reserved() }; WORDS])
+        Self { singles: [const { Singles::none() }; WORDS], words: [const { Word::all_reserved() }; WORDS] }
     }
 
     /// Stores the states of another map.
     pub fn copy_from(&self, other: &Self) {
-        self.0.iter().zip(&other.0).for_each(|(word, other)| word.copy_from(other));
+        self.words.iter().zip(&other.words).for_each(|(word, other)| word.copy_from(other));
+        self.singles.iter().zip(&other.singles).for_each(|(singles, other)| singles.copy_from(other));
     }
 
     /// Returns the word of a frame of the block.
     #[inline]
     pub const fn word_of(&self, frame: u64) -> &Word {
-        &self.0[(frame / 64) as usize % WORDS]
+        &self.words[(frame / 64) as usize % WORDS]
+    }
+
+    /// Returns the bits that say whether a frame of the block, or one of the others of its word, is a grant of its own.
+    #[inline]
+    pub const fn singles_of(&self, frame: u64) -> &Singles {
+        &self.singles[(frame / 64) as usize % WORDS]
     }
 
     /// Returns the state of a frame.
     pub fn state(&self, frame: u16) -> FrameState {
-        self.word_of(frame.into()).state(frame.into())
-    }
-
-    /// Makes free frames a grant, or a further part of a grant that starts in an earlier block.
-    pub fn grant(&self, frames: Range<u16>, starts_grant: bool) {
-        let mut words = masks(frames.clone());
-        let first = words.next();
-        // The other words first: no frame behind a grant's first frame may still be free.
-        words.for_each(|(word, mask)| self.0[word].grant_free(mask, 0));
-        if let Some((word, mask)) = first {
-            self.0[word].grant_free(mask, if starts_grant { 1 << (frames.start % 64) } else { 0 });
+        match self.word_of(frame.into()).state(frame.into()) {
+            FrameState::Reserved if self.singles_of(frame.into()).contain(frame.into()) => FrameState::Single,
+            state => state,
         }
     }
 
-    /// Makes granted or reserved frames free.
+    /// Makes free frames this part of a grant.
+    pub fn grant(&self, frames: Range<u16>, part: GrantPart) {
+        if part == GrantPart::Whole && frames.len() == 1 {
+            return self.grant_single(frames.start);
+        }
+        let mut heads = if part == GrantPart::Further { 0 } else { bit_of(frames.start.into()) };
+        for (word, mask) in masks(frames) {
+            self.words[word].grant_free(mask, heads);
+            heads = 0;
+        }
+    }
+
+    /// Makes a free frame a grant of its own.
+    fn grant_single(&self, frame: u16) {
+        self.word_of(frame.into()).reserve_free(bit_of(frame.into()));
+        self.singles_of(frame.into()).grant(frame.into());
+    }
+
+    /// Makes reserved frames free, or those of a grant of several.
     pub fn release(&self, frames: Range<u16>) {
-        masks(frames).for_each(|(word, mask)| self.0[word].release(mask));
+        masks(frames).for_each(|(word, mask)| {
+            debug_assert!(!self.singles[word].contain_any(mask));
+            self.words[word].release(mask);
+        });
     }
 
     /// Reserves free frames.
     pub fn reserve(&self, frames: Range<u16>) {
-        masks(frames).for_each(|(word, mask)| self.0[word].reserve_free(mask));
+        masks(frames).for_each(|(word, mask)| self.words[word].reserve_free(mask));
     }
 
     /// Makes an aligned chunk of free frames a grant of its own. `order` is at most 8.
     #[inline]
     pub fn grant_chunk(&self, first: u16, order: u8) {
+        if order == 0 {
+            return self.grant_single(first);
+        }
         let (words, mask) = chunk(first, order);
-        let mut heads = 1 << (first % 64);
-        for word in &self.0[words] {
+        let mut heads = bit_of(first.into());
+        for word in &self.words[words] {
             word.grant_free(mask, heads);
             heads = 0;
         }
     }
 
-    /// Reserves an aligned chunk that is a grant of its own. `order` is at most 8. Returns false, with nothing changed, if a
-    /// cache has taken the chunk back at the same moment, which happens only to single frames.
+    /// Reserves an aligned chunk, if it is a grant of its own. `order` is at most 8. Returns false, with nothing changed, if it is
+    /// none, or if only the next block can tell.
     #[inline]
-    pub fn reserve_chunk(&self, first: u16, order: u8) -> bool {
+    pub fn take_back_chunk(&self, first: u16, order: u8) -> bool {
         if order == 0 {
-            return self.word_of(first.into()).reserve_single(first.into());
+            return self.singles_of(first.into()).take_back(first.into());
         }
-        let (words, mask) = chunk(first, order);
-        self.0[words].iter().for_each(|word| word.reserve_granted(mask));
-        true
+        let is_granted = if order < WORD_ORDER && first % 64 + (1 << order) < 64 {
+            self.word_of(first.into()).is_grant(first.into(), 1 << order)
+        } else {
+            self.is_granted_long_chunk(first, order)
+        };
+        if is_granted {
+            let (words, mask) = chunk(first, order);
+            self.words[words].iter().for_each(|word| word.reserve_granted(mask));
+        }
+        is_granted
     }
 
     /// Makes an aligned reserved chunk a grant of its own. `order` is at most 8.
     #[inline]
     pub fn grant_reserved_chunk(&self, first: u16, order: u8) {
         if order == 0 {
-            return self.word_of(first.into()).grant_reserved_single(first.into());
+            return self.singles_of(first.into()).grant(first.into());
         }
         let (words, mask) = chunk(first, order);
-        let mut heads = 1 << (first % 64);
-        for word in &self.0[words] {
+        let mut heads = bit_of(first.into());
+        for word in &self.words[words] {
             word.grant_reserved(mask, heads);
             heads = 0;
         }
@@ -109,33 +152,10 @@ impl FrameMap {
     #[inline]
     pub fn release_reserved_chunk(&self, first: u16, order: u8) {
         let (words, mask) = chunk(first, order);
-        self.0[words].iter().for_each(|word| word.release_reserved(mask));
+        self.words[words].iter().for_each(|word| word.release_reserved(mask));
     }
 
-    /// Returns true if the aligned chunk is a grant of its own. Returns false also if only the next block can tell.
-    #[inline]
-    pub fn is_granted_chunk(&self, first: u16, order: u8) -> bool {
-        if order == 0 {
-            return self.is_single(first);
-        }
-        if order < WORD_ORDER && first % 64 + (1 << order) < 64 {
-            return self.word_of(first.into()).is_grant(first.into(), 1 << order);
-        }
-        self.is_granted_long_chunk(first, order)
-    }
-
-    /// Returns true if the frame is a grant of its own. Returns false for the block's last frame.
-    #[inline]
-    pub fn is_single(&self, frame: u16) -> bool {
-        let (word, next) = (self.word_of(frame.into()), frame + 1);
-        if next % 64 != 0 {
-            return word.is_single(frame.into());
-        }
-        let (next_word, free) = (self.word_of(next.into()), word.free());
-        word.head() & !free & 1 << 63 != 0 && next < BLOCK_FRAMES && next_word.not_inside() & 1 != 0
-    }
-
-    /// Returns true if all frames of a word from `first` on are a grant of their own. Returns false in the block's last word.
+    /// Returns true if all frames of a word from `first` on, at least two, are a grant. Returns false in the block's last word.
     #[inline(always)]
     pub fn is_grant_at_word_end(&self, first: u16) -> bool {
         let word = self.word_of(first.into());
@@ -149,11 +169,10 @@ impl FrameMap {
     #[inline(never)]
     fn is_granted_long_chunk(&self, first: u16, order: u8) -> bool {
         let (words, mask) = chunk(first, order);
-        let bit = 1 << (first % 64);
-        let starts = self.0[words.start].head() & mask == bit && self.0[words.start].free() & mask == 0;
-        // Pairs with the release of the store that made this a grant. The other words were written before that store.
-        fence(Acquire);
-        let mut others = self.0[words.start + 1..words.end].iter();
+        let bit = bit_of(first.into());
+        let starts =
+            self.words[words.start].head() & mask == bit && self.words[words.start].free() & mask == 0;
+        let mut others = self.words[words.start + 1..words.end].iter();
         let next = first + (1 << order);
         starts
             && others.all(|word| word.not_inside() == 0)
@@ -164,20 +183,23 @@ impl FrameMap {
     /// Returns the lowest of the frames that is not free.
     pub fn first_not_free(&self, frames: Range<u16>) -> Option<u16> {
         masks(frames).find_map(|(word, mask)| {
-            let others = mask & !self.0[word].available();
+            let others = mask & !self.words[word].available();
             (others != 0).then(|| word as u16 * 64 + others.trailing_zeros() as u16)
         })
     }
 
     /// Returns true if all these frames are reserved.
     pub fn is_reserved(&self, frames: Range<u16>) -> bool {
-        masks(frames).all(|(word, mask)| self.0[word].free() & self.0[word].head() & mask == mask)
+        masks(frames).all(|(word, mask)| {
+            let reserved = self.words[word].free() & self.words[word].head();
+            reserved & mask == mask && !self.singles[word].contain_any(mask)
+        })
     }
 
     /// Counts the frames from `first` on that are inside a grant, up to the first frame that is not.
     pub fn inside_from(&self, first: u16) -> u16 {
         for (word, mask) in masks(first..BLOCK_FRAMES) {
-            let others = self.0[word].not_inside() & mask;
+            let others = self.words[word].not_inside() & mask;
             if others != 0 {
                 return word as u16 * 64 + others.trailing_zeros() as u16 - first;
             }

@@ -6,7 +6,7 @@ use crate::extent::Extent;
 use crate::hot_chunks::{HotChunks, HotPart, KnownBlock};
 use crate::node_memory::NodeMemory;
 use crate::span_table::Span;
-use crate::word::FrameState;
+use crate::word::{FrameState, bit_of, bits_of};
 
 impl<'m> NodeMemory<'m> {
     /// Grants the hot chunk of this order, if there is one and it ends at or below frame `limit`.
@@ -31,7 +31,11 @@ impl<'m> NodeMemory<'m> {
     pub fn take_hot_in_word(&mut self, count: u64) -> Option<u64> {
         let HotPart { frame, map, .. } = self.hot.parts.get_mut(count.trailing_zeros() as usize)?.take()?;
         self.free -= count;
-        map.word_of(frame).grant_reserved_run(frame, count);
+        if count == 1 {
+            map.singles_of(frame).grant(frame);
+        } else {
+            map.word_of(frame).grant_reserved(bits_of(frame, count), bit_of(frame));
+        }
         Some(frame)
     }
 
@@ -54,10 +58,20 @@ impl<'m> NodeMemory<'m> {
         let Some(map) = self.blocks.map(span.extent().slot(number)) else { return false };
         let first = offset_in_block(frame);
         let Some(slot @ None) = self.hot.parts.get_mut(usize::from(order)) else { return false };
-        if !map.is_granted_chunk(first, order) || !map.reserve_chunk(first, order) {
+        if !map.take_back_chunk(first, order) {
             return false;
         }
         self.free += 1 << order;
+        *slot = Some(HotPart { frame, span, map });
+        true
+    }
+
+    /// Makes a reserved frame of a split block the hot chunk of one frame. Returns false, with nothing changed, if there is one
+    /// already.
+    pub fn keep_hot_single(&mut self, span: &'m Span, frame: u64) -> bool {
+        let Some(map) = self.blocks.map(span.extent().slot(block_of(frame))) else { return false };
+        let [slot @ None, ..] = &mut self.hot.parts else { return false };
+        self.free += 1;
         *slot = Some(HotPart { frame, span, map });
         true
     }
@@ -70,12 +84,21 @@ impl<'m> NodeMemory<'m> {
         let Some(slot @ None) = self.hot.parts.get_mut(count.trailing_zeros() as usize) else {
             return false;
         };
-        let is_grant = if frame % 64 + count < 64 {
-            word.is_grant(frame, count)
+        let taken_back = if count == 1 {
+            map.singles_of(frame).take_back(frame)
         } else {
-            map.is_grant_at_word_end(offset_in_block(frame))
+            let ends_word = frame % 64 + count == 64;
+            let is_grant = if ends_word {
+                map.is_grant_at_word_end(offset_in_block(frame))
+            } else {
+                word.is_grant(frame, count)
+            };
+            if is_grant {
+                word.reserve_granted(bits_of(frame, count));
+            }
+            is_grant
         };
-        if !is_grant || !word.reserve_grant(frame, count) {
+        if !taken_back {
             return false;
         }
         self.free += count;

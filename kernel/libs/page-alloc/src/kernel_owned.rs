@@ -30,8 +30,11 @@ impl<'m> NodeMemory<'m> {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Reserved if self.hot.contain(frame.0) => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Reserved => {}
-            FrameState::Head => return Err(FreeError::NotKernelOwned(frame)),
+            FrameState::Head | FrameState::Single => return Err(FreeError::NotKernelOwned(frame)),
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
+        }
+        if self.is_kernel_single(extent, frame.0) {
+            return self.free_kernel_single(span, frame, count);
         }
         if !self.set_kernel_owned(extent, frame.0, false) {
             return Err(FreeError::NeverAdded(frame));
@@ -43,10 +46,35 @@ impl<'m> NodeMemory<'m> {
         freed
     }
 
+    /// Returns true if a reserved frame lies in a split block and no grant continues behind it.
+    fn is_kernel_single(&self, extent: Extent, frame: u64) -> bool {
+        self.blocks.map(extent.slot(block_of(frame))).is_some() && self.grant_len(extent, frame) == 1
+    }
+
+    /// Takes back a frame that the kernel owns. The frame is never a grant that others could free.
+    fn free_kernel_single(
+        &mut self,
+        span: &'m Span,
+        frame: FrameNumber,
+        count: u64,
+    ) -> Result<(), FreeError> {
+        if count != 1 {
+            return Err(FreeError::WrongCount { frame, count, granted: 1 });
+        }
+        if !self.keep_hot_single(span, frame.0) {
+            self.release_chunk(span.extent(), frame.0, 0);
+        }
+        Ok(())
+    }
+
+    /// Makes a grant kernel-owned, or undoes that for a grant of several frames.
     fn set_kernel_owned(&mut self, extent: Extent, frame: u64, owned: bool) -> bool {
         let slot = extent.slot(block_of(frame));
         match self.blocks.map(slot) {
-            Some(map) => map.word_of(frame).set_kernel_owned(frame, owned),
+            Some(map) => {
+                (owned && map.singles_of(frame).take_back(frame))
+                    || map.word_of(frame).set_kernel_owned(frame, owned)
+            }
             None => offset_in_block(frame) == 0 && self.blocks.set_kernel_owned(slot, owned),
         }
     }

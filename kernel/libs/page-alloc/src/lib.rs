@@ -32,6 +32,7 @@ mod region;
 mod release;
 mod request;
 mod setup;
+mod singles;
 mod span_index;
 mod span_table;
 mod spans;

@@ -235,8 +235,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
                     guarded.flush(cache, FLUSHED_FRAMES, spans);
                 }
                 cache.remember(KnownBlock { number: block_of(frame.0), map, span });
-                cache.remember_word(frame.0, map.word_of(frame.0));
-                if cache.put_checked(frame.0, map.word_of(frame.0)) {
+                cache.remember_singles(frame.0, map.singles_of(frame.0));
+                if cache.put_into(frame.0, map.singles_of(frame.0)) {
                     return Ok(());
                 }
                 Err(guarded.refuse(FreeError::AlreadyFree(frame)))

@@ -50,10 +50,10 @@ impl<'m> NodeMemory<'m> {
         }
         // From the last word down: the cache grants first what comes last.
         for number in (first..end).rev().filter(|number| available(*number) != 0) {
-            let (word, frames) = (map.word_of(number * 64), available(number));
-            cache.fill(number * 64, frames, word);
-            cache.remember_word(number * 64, word);
-            word.reserve_free(frames);
+            let (singles, frames) = (map.singles_of(number * 64), available(number));
+            cache.fill(number * 64, frames, singles);
+            cache.remember_singles(number * 64, singles);
+            map.word_of(number * 64).reserve_free(frames);
         }
         cache.wanted.set(REFILL_FRAMES.min(2 * wanted.max(count)));
         self.free -= u64::from(count);

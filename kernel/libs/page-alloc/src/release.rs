@@ -23,6 +23,10 @@ impl<'m> NodeMemory<'m> {
             return Ok(());
         }
         self.check_grant(extent, frame, count)?;
+        if count == 1 {
+            // It was none a moment ago: a cache had it, and has granted it since.
+            return Err(FreeError::AlreadyFree(frame));
+        }
         self.release(extent, frame.0..frame.0 + count);
         Ok(())
     }
@@ -45,7 +49,7 @@ impl<'m> NodeMemory<'m> {
             FrameState::Reserved if self.hot.contain(frame.0) => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Reserved => return Err(FreeError::NeverAdded(frame)),
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
-            FrameState::Head => {}
+            FrameState::Single | FrameState::Head => {}
         }
         let granted = self.grant_len(extent, frame.0);
         if granted == count { Ok(()) } else { Err(FreeError::WrongCount { frame, count, granted }) }
@@ -55,7 +59,7 @@ impl<'m> NodeMemory<'m> {
     fn free_chunk(&mut self, extent: Extent, frame: u64, order: u8) -> bool {
         let (slot, first) = (extent.slot(block_of(frame)), offset_in_block(frame));
         let Some(map) = self.blocks.map(slot) else { return false };
-        if !map.is_granted_chunk(first, order) || !map.reserve_chunk(first, order) {
+        if !map.take_back_chunk(first, order) {
             return false;
         }
         self.release_chunk(extent, frame, order);
@@ -87,7 +91,7 @@ impl<'m> NodeMemory<'m> {
     }
 
     /// Returns the length of the grant that starts with this frame. A step for each block of the grant.
-    fn grant_len(&self, extent: Extent, start: u64) -> u64 {
+    pub(crate) fn grant_len(&self, extent: Extent, start: u64) -> u64 {
         let whole = matches!(self.blocks.get(extent.slot(block_of(start))), Block::Head);
         let mut next = start + if whole { BLOCK_FRAMES.into() } else { 1 };
         while block_of(next) < extent.end {

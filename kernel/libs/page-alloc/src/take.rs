@@ -2,7 +2,7 @@
 use crate::blocks::{BLOCK_ORDER, Block, block_of};
 use crate::buddy::blocks_in;
 use crate::extent::{Extent, Piece, edges, whole_blocks};
-use crate::frame_map::{BLOCK_FRAMES, FrameMap};
+use crate::frame_map::{BLOCK_FRAMES, FrameMap, GrantPart};
 use crate::node_memory::NodeMemory;
 use crate::request::Needs;
 use crate::span_table::Span;
@@ -141,23 +141,28 @@ impl NodeMemory<'_> {
         if let Some(piece) = Piece::of_one_block(&frames)
             && self.blocks.map(extent.slot(first)).is_some()
         {
-            return self.take_piece(extent, piece, true);
+            return self.take_piece(extent, piece, GrantPart::Whole);
         }
         self.withdraw_blocks(extent, first..block_of(frames.end - 1) + 1);
         for piece in edges(&frames) {
-            self.take_piece(extent, piece, piece.number == first);
+            let part = match piece.number == first {
+                true if u64::from(piece.len()) == count => GrantPart::Whole,
+                true => GrantPart::First,
+                false => GrantPart::Further,
+            };
+            self.take_piece(extent, piece, part);
         }
         for number in whole_blocks(&frames) {
             self.blocks.set_granted(extent.slot(number), number == first);
         }
     }
 
-    /// Makes free frames of one block a grant or a part of one. Splits the block if it is whole.
-    fn take_piece(&mut self, extent: Extent, piece: Piece, starts_grant: bool) {
+    /// Makes free frames of one block this part of a grant. Splits the block if it is whole.
+    fn take_piece(&mut self, extent: Extent, piece: Piece, part: GrantPart) {
         let slot = extent.slot(piece.number);
         let free = self.blocks.split_if_whole(slot, piece.number);
         if let Some(map) = self.blocks.map(slot) {
-            map.grant(piece.start..piece.end, starts_grant);
+            map.grant(piece.start..piece.end, part);
         }
         self.settle(extent, piece.number, free - piece.len());
     }

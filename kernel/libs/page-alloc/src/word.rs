@@ -1,5 +1,5 @@
 //! Two bits each for 64 frames: the state of every frame, changed and checked a word at a time.
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::Relaxed;
 
 use crate::atomic::AtomicU64;
 
@@ -8,22 +8,20 @@ use crate::atomic::AtomicU64;
 pub enum FrameState {
     /// (1, 0): the frame can be granted.
     Free,
-    /// (0, 1): the first frame of a grant.
+    /// (0, 1): the first frame of a grant of several.
     Head,
     /// (0, 0): a further frame of the grant that starts before it.
     Inside,
+    /// (1, 1), and the bit in [`Singles`](crate::singles::Singles) is set: a grant of its own.
+    Single,
     /// (1, 1): the lists do not have the frame. It was never added (a hole, another node's frame, or memory in use since
     /// boot), or it is offline, in a CPU's cache, in a hot chunk, or the first frame of a kernel-owned grant.
     Reserved,
 }
 
-/// The states of 64 frames. Both bits of a frame share a cache line.
+/// The states of 64 frames. Frames that are granted as single ones count as reserved here.
 ///
-/// The holder of the node's lock changes the bits of frames that are free, reserved, or granted and being freed. Without the
-/// lock, a CPU flips the `free` bit of the frames in its own cache. Every change therefore touches only its own frames' bits.
-///
-/// The steps of one change are ordered so that a frame never looks like the inside of a grant when it is not. A frame also
-/// never looks like a grant of its own while a longer grant is being made: the first frame's `free` bit is cleared last.
+/// Only the holder of the node's lock reads or changes a word. It is atomic so that references to it can be shared.
 #[derive(Debug)]
 pub struct Word {
     free: AtomicU64,
@@ -47,11 +45,10 @@ impl Word {
         self.head.store(other.head(), Relaxed);
     }
 
-    /// Loads the `free` bits. A reader without the lock loads them before `head`: if it sees a grant here, it then sees all of
-    /// that grant's `head` bits.
+    /// Loads the `free` bits.
     #[inline]
     pub fn free(&self) -> u64 {
-        self.free.load(Acquire)
+        self.free.load(Relaxed)
     }
 
     /// Loads the `head` bits.
@@ -72,7 +69,7 @@ impl Word {
         self.free() | self.head()
     }
 
-    /// Returns the state of a frame.
+    /// Returns the state of a frame, as far as this word tells: [`FrameState::Reserved`] also for a single frame.
     pub fn state(&self, frame: u64) -> FrameState {
         let bit = bit_of(frame);
         match (self.free() & bit != 0, self.head() & bit != 0) {
@@ -83,102 +80,58 @@ impl Word {
         }
     }
 
-    /// Grants free frames. `heads` are those of them that start a grant.
+    /// Grants free frames, as a grant of several or a part of one. `heads` is the one of them that starts the grant, or 0.
     pub fn grant_free(&self, frames: u64, heads: u64) {
-        self.head.fetch_or(heads, Relaxed);
-        self.free.fetch_and(!frames, Release);
+        set(&self.head, heads);
+        clear(&self.free, frames);
     }
 
     /// Makes granted or reserved frames free.
     pub fn release(&self, frames: u64) {
-        self.free.fetch_or(frames, Relaxed);
-        self.head.fetch_and(!frames, Relaxed);
+        set(&self.free, frames);
+        clear(&self.head, frames);
     }
 
     /// Reserves free frames.
+    #[inline]
     pub fn reserve_free(&self, frames: u64) {
-        self.head.fetch_or(frames, Relaxed);
+        set(&self.head, frames);
     }
 
     /// Makes reserved frames free.
+    #[inline]
     pub fn release_reserved(&self, frames: u64) {
-        self.head.fetch_and(!frames, Relaxed);
+        clear(&self.head, frames);
     }
 
-    /// Reserves granted frames, which are a grant and lie in this word, or in this word and its neighbours.
+    /// Reserves frames of a grant of several.
+    #[inline]
     pub fn reserve_granted(&self, frames: u64) {
-        self.free.fetch_or(frames, Release);
-        self.head.fetch_or(frames, Relaxed);
+        set(&self.free, frames);
+        set(&self.head, frames);
     }
 
-    /// Grants reserved frames. `heads` are those of them that start a grant.
+    /// Grants reserved frames, as a grant of several or a part of one. `heads` is the one of them that starts the grant, or 0.
+    #[inline]
     pub fn grant_reserved(&self, frames: u64, heads: u64) {
-        // In this order: with the other bit first, each frame would look like a grant of its own for a moment.
-        self.head.fetch_and(!frames | heads, Relaxed);
-        self.free.fetch_and(!frames, Release);
+        clear(&self.head, frames & !heads);
+        clear(&self.free, frames);
     }
 
-    /// Grants one reserved frame.
-    #[inline]
-    pub fn grant_reserved_single(&self, frame: u64) {
-        self.free.fetch_and(!bit_of(frame), Relaxed);
-    }
-
-    /// Reserves a frame that is a grant of its own. Returns false, with nothing changed, if another CPU has taken the frame
-    /// back at the same moment.
-    #[inline]
-    pub fn reserve_single(&self, frame: u64) -> bool {
-        let bit = bit_of(frame);
-        self.free.fetch_or(bit, Release) & bit == 0
-    }
-
-    /// Reserves `count` frames, which are a grant of their own and lie in this word. Returns false, with nothing changed, if
-    /// another CPU has taken a single frame back at the same moment.
-    #[inline]
-    pub fn reserve_grant(&self, frame: u64, count: u64) -> bool {
-        if count == 1 {
-            return self.reserve_single(frame);
-        }
-        self.reserve_granted(frames_from(frame, count));
-        true
-    }
-
-    /// Makes `count` reserved frames, which lie in this word, a grant of their own.
-    #[inline]
-    pub fn grant_reserved_run(&self, frame: u64, count: u64) {
-        if count == 1 {
-            return self.grant_reserved_single(frame);
-        }
-        self.grant_reserved(frames_from(frame, count), bit_of(frame));
-    }
-
-    /// Makes the first frame of a grant reserved, which protects the grant, or undoes that. Returns false, with nothing
-    /// changed, if the frame is in the wanted state already.
+    /// Makes the first frame of a grant of several reserved, which protects the grant, or undoes that. Returns false, with
+    /// nothing changed, if the frame is in the wanted state already.
     pub fn set_kernel_owned(&self, frame: u64, owned: bool) -> bool {
         let bit = bit_of(frame);
-        if owned {
-            self.free.fetch_or(bit, Relaxed) & bit == 0
-        } else {
-            self.free.fetch_and(!bit, Relaxed) & bit != 0
+        let changes = (self.free() & bit != 0) != owned;
+        if changes {
+            self.free.store(self.free() ^ bit, Relaxed);
         }
+        changes
     }
 
-    /// Returns true if the frame is a grant of its own, as far as this word tells. Returns false for the word's last frame.
-    #[inline]
-    pub fn is_single(&self, frame: u64) -> bool {
-        let free = self.free();
-        let not_inside = free | self.head();
-        // For all 64 frames at once: those that start a grant and whose next frame is not inside one.
-        let single = (not_inside ^ free) & not_inside >> 1;
-        single >> (frame % 64) & 1 != 0
-    }
-
-    /// Returns true if `count` frames are a grant of their own. They end before the word does.
+    /// Returns true if `count` frames, at least two, are a grant. They end before the word does.
     #[inline(always)]
     pub fn is_grant(&self, frame: u64, count: u64) -> bool {
-        if count == 1 {
-            return self.is_single(frame);
-        }
         let free = self.free();
         let not_inside = (free | self.head()) >> (frame % 64);
         let next = 1 << (count % 64);
@@ -187,11 +140,26 @@ impl Word {
     }
 }
 
-fn bit_of(frame: u64) -> u64 {
+/// Sets bits of a number that only the lock's holder writes.
+#[inline]
+fn set(number: &AtomicU64, bits: u64) {
+    number.store(number.load(Relaxed) | bits, Relaxed);
+}
+
+/// Clears bits of a number that only the lock's holder writes.
+#[inline]
+fn clear(number: &AtomicU64, bits: u64) {
+    number.store(number.load(Relaxed) & !bits, Relaxed);
+}
+
+/// Returns the bit of a frame in the word that has it.
+#[inline]
+pub fn bit_of(frame: u64) -> u64 {
     1 << (frame % 64)
 }
 
 /// Returns the bits of `count` frames, fewer than 64, that lie in one word.
-fn frames_from(frame: u64, count: u64) -> u64 {
+#[inline]
+pub fn bits_of(frame: u64, count: u64) -> u64 {
     ((1 << (count % 64)) - 1) << (frame % 64)
 }

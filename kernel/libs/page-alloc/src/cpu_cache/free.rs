@@ -50,22 +50,23 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         node.keep_hot_in_word(block, frame, 1)
     }
 
-    /// Puts a frame into the cache, if its block says that it is a grant of its own.
+    /// Puts a frame of a known block into the cache, if the frame is a grant of its own. Makes room first.
     fn put_known(&self, node: &Node<'m, L>, block: KnownBlock<'m>, frame: FrameNumber) -> bool {
-        let is_single = || block.map.is_single(offset_in_block(frame.0));
-        let Some(allocator) = self.allocator.get().filter(|_| is_single()) else { return false };
-        let word = block.map.word_of(frame.0);
+        let Some(allocator) = self.allocator.get() else { return false };
+        let singles = block.map.singles_of(frame.0);
         if self.frames.is_full() {
-            node.flush(&self.frames, FLUSHED_FRAMES, &allocator.spans);
-            // During the flush the frame's owner may have freed it on another CPU.
-            if !is_single() {
+            // A wrong free changes nothing.
+            if !singles.contain(frame.0) {
                 return false;
             }
-        } else if frame.0 % 64 != 63 {
-            // Only an unknown word can have kept `put` from taking the frame.
-            self.frames.remember_word(frame.0, word);
+            node.flush(&self.frames, FLUSHED_FRAMES, &allocator.spans);
         }
-        self.frames.put_checked(frame.0, word)
+        // The block may be that of another span, which has none of the frame's state; then it is not remembered.
+        let put = self.frames.put_into(frame.0, singles);
+        if put {
+            self.frames.remember_singles(frame.0, singles);
+        }
+        put
     }
 
     /// Makes a freed block hot.

@@ -19,7 +19,7 @@ impl FrameMap {
     /// Returns the order of the largest aligned run of free frames that contains this aligned free chunk.
     pub fn order_around(&self, first: u16) -> u8 {
         let word = first / 64;
-        let taken = !self.0[usize::from(word)].available();
+        let taken = !self.words[usize::from(word)].available();
         if taken != 0 {
             return order_within(taken, (first % 64).into());
         }
@@ -27,7 +27,7 @@ impl FrameMap {
         let mut len = 1;
         while len < WORDS {
             let buddy = (word ^ len) & !(len - 1);
-            if self.0[buddy..buddy + len].iter().any(|word| word.available() != !0) {
+            if self.words[buddy..buddy + len].iter().any(|word| word.available() != !0) {
                 break;
             }
             len *= 2;
@@ -47,11 +47,11 @@ impl FrameMap {
     /// Returns the maximal runs of free frames within each word, ascending. Runs in neighbouring words may touch.
     pub fn free_runs(&self) -> impl Iterator<Item = Range<u16>> {
         let mut word = 0;
-        let mut left = self.0[0].available();
+        let mut left = self.words[0].available();
         core::iter::from_fn(move || {
             while left == 0 {
                 word += 1;
-                left = self.0.get(word)?.available();
+                left = self.words.get(word)?.available();
             }
             let start = left.trailing_zeros();
             let len = (left >> start).trailing_ones();
@@ -67,7 +67,7 @@ impl FrameMap {
         if whole != 0 {
             return Some(6 + largest_aligned(whole.into(), 3));
         }
-        let mut chunks = self.0.each_ref().map(Word::available);
+        let mut chunks = self.words.each_ref().map(Word::available);
         let mut largest = None;
         for order in 0..6u8 {
             if chunks.iter().fold(0, |any, word| any | word) == 0 {
@@ -87,7 +87,7 @@ impl FrameMap {
             let chunks = (0..order - 6).fold(self.whole_words().into(), next_order);
             return (chunks != 0).then(|| chunks.trailing_zeros() as u16 * 64);
         }
-        self.0.iter().zip(0..).find_map(|(word, position)| {
+        self.words.iter().zip(0..).find_map(|(word, position)| {
             let free = word.available();
             let chunks = if free == 0 || free == !0 { free } else { (0..order).fold(free, next_order) };
             (chunks != 0).then(|| position * 64 + chunks.trailing_zeros() as u16)
@@ -100,14 +100,14 @@ impl FrameMap {
         count_chunks(whole.into(), 3, |order, chunks| {
             frames[usize::from(order) + 6] += chunks << (order + 6)
         });
-        for word in self.0.iter().filter(|word| word.available() != !0) {
+        for word in self.words.iter().filter(|word| word.available() != !0) {
             count_chunks(word.available(), 5, |order, chunks| frames[usize::from(order)] += chunks << order);
         }
     }
 
     /// Returns a bit for each word whose frames are all free.
     fn whole_words(&self) -> u8 {
-        self.0.iter().rev().fold(0, |whole, word| whole << 1 | u8::from(word.available() == !0))
+        self.words.iter().rev().fold(0, |whole, word| whole << 1 | u8::from(word.available() == !0))
     }
 }
 
