@@ -20,7 +20,7 @@ pub use identity::Cpu;
 pub use install::{init_early, install};
 pub use local::{Addressed, CpuLocal, Pinned};
 pub(crate) use local::{cpu_local, cpu_local_addressed};
-pub use preemption::{PreemptionOff, is_preemption_off};
+pub use preemption::{PreemptionOff, do_deferred, is_preemption_off};
 pub use registry::{NewCpu, all, create, current, get, is_online, online};
 pub use requests::serve_requests;
 pub use stop::{begin_last_words, claim_verdict, end_last_words};

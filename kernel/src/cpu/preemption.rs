@@ -23,6 +23,23 @@ impl PreemptionOff {
     }
 }
 
+impl PreemptionOff {
+    /// Ends the guard as dropping it does, but leaves pending work to the caller: if it returns true, the caller calls
+    /// [`do_deferred`] as its last step. This saves a function on a hot path from aligning its stack.
+    #[inline(always)]
+    #[must_use = "the pending work is to be done"]
+    pub fn end_is_due(self) -> bool {
+        core::mem::forget(self);
+        // SAFETY: as in `drop`, which `forget` has replaced.
+        unsafe { arch::end_no_preemption_is_due() }
+    }
+}
+
+/// Does the work that is pending after [`PreemptionOff::end_is_due`]. Other threads may run before this returns.
+pub fn do_deferred() {
+    DoDeferred::preempt();
+}
+
 impl Drop for PreemptionOff {
     #[inline]
     fn drop(&mut self) {

@@ -6,7 +6,7 @@ use super::memory_context::MemoryContext;
 use super::packed_policy::Packed;
 use super::{cache_drain, cpu_memory, fail_allocation};
 use crate::arch;
-use crate::cpu::{Hook, PreemptionOff};
+use crate::cpu::{self, Hook, PreemptionOff};
 use core::num::NonZero;
 use page_alloc::{AllocateError, FreeError, Grant, Policy, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
@@ -55,19 +55,38 @@ pub fn allocate_zeroed_page() -> Option<FrameNumber> {
 }
 
 /// Returns the page's number in one register: frame 0 is never granted.
+///
+/// The common path makes no call, and every other one ends with a call, so the function needs no stack.
 #[inline(never)]
 fn page_number() -> Option<NonZero<u64>> {
     if !MemoryContext::current().takes_local_memory() {
-        return placed_page_number(1);
+        return placed_page();
     }
-    {
-        let off = PreemptionOff::new();
-        let cache = cpu_memory::cache(&off);
-        if let Some(grant) = cache.take_at_hand(1, cache.node()) {
-            return NonZero::new(grant.frame.0);
-        }
-    }
+    let off = PreemptionOff::new();
+    let cache = cpu_memory::cache(&off);
+    let Some(grant) = cache.take_at_hand(1, cache.node()) else { return page_number_beyond_cache(off) };
+    let number = NonZero::new(grant.frame.0);
+    if off.end_is_due() { after_deferred(number) } else { number }
+}
+
+#[inline(never)]
+fn placed_page() -> Option<NonZero<u64>> {
+    placed_page_number(1)
+}
+
+#[cold]
+#[inline(never)]
+fn page_number_beyond_cache(off: PreemptionOff) -> Option<NonZero<u64>> {
+    drop(off);
     general_page_number(1)
+}
+
+/// Does the work that was deferred while preemption was off, and returns the page's number.
+#[cold]
+#[inline(never)]
+fn after_deferred(number: Option<NonZero<u64>>) -> Option<NonZero<u64>> {
+    cpu::do_deferred();
+    number
 }
 
 /// Allocates `count` contiguous pages for the running thread by its policy, not zeroed.
@@ -218,7 +237,28 @@ pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
 /// Takes back a single page. Returns false, with nothing changed, if the free is refused, which is reported.
 #[inline(never)]
 pub fn free_page(frame: FrameNumber) -> bool {
-    free_pages(frame, 1)
+    let off = PreemptionOff::new();
+    if !cpu_memory::cache(&off).put_page_in_cache(frame) {
+        return free_page_beyond_cache(frame, off);
+    }
+    if off.end_is_due() { freed_after_deferred() } else { true }
+}
+
+#[inline(never)]
+fn free_page_beyond_cache(frame: FrameNumber, off: PreemptionOff) -> bool {
+    if cpu_memory::cache(&off).put_page_beyond_cache(frame) {
+        return true;
+    }
+    drop(off);
+    free_or_report(frame, 1)
+}
+
+/// Does the work that was deferred while preemption was off, after a page was freed.
+#[cold]
+#[inline(never)]
+fn freed_after_deferred() -> bool {
+    cpu::do_deferred();
+    true
 }
 
 /// Takes back pages of one allocation. Returns false, with nothing changed, if the free is refused, which is reported.

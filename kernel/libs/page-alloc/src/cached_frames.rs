@@ -36,8 +36,8 @@ pub struct CachedFrames<'m> {
     limit: Cell<u64>,
     /// For each entry of the ring, the bits that contain the frame's.
     singles: Cell<[&'m Singles; CACHE_FRAMES]>,
-    /// The remembered bits of 64 frames each. Their number is that of the frames without the low six bits.
-    known_numbers: Cell<[u64; KNOWN_WORDS]>,
+    /// The remembered bits of 64 frames each, and the first of these frames.
+    known_firsts: Cell<[u64; KNOWN_WORDS]>,
     known_singles: Cell<[&'m Singles; KNOWN_WORDS]>,
     known_blocks: Cell<[KnownBlock<'m>; KNOWN_BLOCKS]>,
     /// The block from which the cache was refilled last.
@@ -53,8 +53,11 @@ pub struct RefillBlock {
     pub slot: usize,
 }
 
-/// Stands for a number of no word and no block.
+/// Stands for the number of no block.
 const NO_NUMBER: u64 = u64::MAX;
+
+/// Stands for the first of no frames: no frame is this one, or little above it.
+const NO_FIRST: u64 = 1 << 63;
 
 /// Stands for a missing map. All its frames are reserved.
 static NO_MAP: FrameMap = FrameMap::all_reserved();
@@ -64,6 +67,12 @@ static NO_SPAN: Span = Span::EMPTY;
 
 /// The ring of a CPU without a cache, which is always empty and full.
 static NO_CONTENTS: Contents<'static> = Contents::empty(None, None);
+
+/// Returns where the frame's bits are remembered.
+#[inline]
+fn known_index(frame: u64) -> usize {
+    (frame / 64) as usize % KNOWN_WORDS
+}
 
 impl<'m> CachedFrames<'m> {
     /// Returns a cache that has no room for any frame.
@@ -88,7 +97,7 @@ impl<'m> CachedFrames<'m> {
             bottom: Cell::new(0),
             limit: Cell::new(limit),
             singles: Cell::new([NO_MAP.singles_of(0); CACHE_FRAMES]),
-            known_numbers: Cell::new([NO_NUMBER; KNOWN_WORDS]),
+            known_firsts: Cell::new([NO_FIRST; KNOWN_WORDS]),
             known_singles: Cell::new([NO_MAP.singles_of(0); KNOWN_WORDS]),
             known_blocks: Cell::new(
                 [KnownBlock { number: NO_NUMBER, map: &NO_MAP, span: &NO_SPAN }; KNOWN_BLOCKS],
@@ -144,22 +153,31 @@ impl<'m> CachedFrames<'m> {
         Some(FrameNumber(frame))
     }
 
-    /// Puts a frame into the cache, if it is a grant of its own. Returns false, with nothing changed, if it is none, if the cache
-    /// does not remember its bits, or if the cache is full.
+    /// Puts a frame into the cache, if it is a grant of its own. Returns false if it is none, if the cache does not remember its
+    /// bits, or if the cache is full. The caller then calls [`CachedFrames::unlist`].
     #[inline(always)]
     #[must_use = "a frame that was not put into the cache is still granted"]
     pub fn put(&self, frame: FrameNumber) -> bool {
-        let FrameNumber(frame) = frame;
-        let number = frame / 64;
-        let known = number as usize % KNOWN_WORDS;
-        let singles = self.known_singles.as_array_of_cells()[known].get();
-        self.known_numbers.as_array_of_cells()[known].get() == number && self.put_into(frame, singles)
+        let known = known_index(frame.0);
+        let offset = frame.0.wrapping_sub(self.known_firsts.as_array_of_cells()[known].get());
+        offset < 64 && self.put_or_list(frame.0, offset, self.known_singles.as_array_of_cells()[known].get())
     }
 
     /// Puts a frame into the cache, if these bits say that it is a grant of its own. Returns false, with nothing changed, if it is
     /// none, or if the cache is full.
-    #[inline(always)]
+    #[inline]
     pub fn put_into(&self, frame: u64, singles: &'m Singles) -> bool {
+        let put = self.put_or_list(frame, frame % 64, singles);
+        if !put {
+            self.unlist();
+        }
+        put
+    }
+
+    /// Puts a frame into the cache as [`CachedFrames::put_into`] does, but may leave a frame that is no grant of its own listed.
+    /// `offset` is the frame's among those of the bits.
+    #[inline(always)]
+    fn put_or_list(&self, frame: u64, offset: u64, singles: &'m Singles) -> bool {
         let ring = &self.contents.ring;
         let top = ring.top.load(Relaxed);
         if top == self.limit.get() {
@@ -170,12 +188,19 @@ impl<'m> CachedFrames<'m> {
         // cache lists would be taken for one that was never added.
         ring.frames[slot].store(frame, Relaxed);
         self.singles.as_array_of_cells()[slot].set(singles);
-        if !singles.take_back(frame) {
-            self.contents.clear_entry(slot);
-            return false;
+        let put = singles.take_back(offset);
+        if put {
+            add(&ring.top, STEP);
         }
-        add(&ring.top, STEP);
-        true
+        put
+    }
+
+    /// Clears the entry where [`CachedFrames::put`] may have listed a frame that it did not put into the cache: a frame that was
+    /// never added must not look like one that was in the cache.
+    pub fn unlist(&self) {
+        if !self.is_full() {
+            self.contents.clear_entry(slot(self.contents.ring.top.load(Relaxed)));
+        }
     }
 
     /// Returns the frame's block, if the cache remembers it. The block may be another node's.
@@ -193,9 +218,8 @@ impl<'m> CachedFrames<'m> {
     /// Remembers the bits of the frame and of the others of its word.
     #[inline]
     pub fn remember_singles(&self, frame: u64, singles: &'m Singles) {
-        let number = frame / 64;
-        let known = number as usize % KNOWN_WORDS;
-        self.known_numbers.as_array_of_cells()[known].set(number);
+        let known = known_index(frame);
+        self.known_firsts.as_array_of_cells()[known].set(frame & !63);
         self.known_singles.as_array_of_cells()[known].set(singles);
     }
 

@@ -142,9 +142,7 @@ impl<'m> Contents<'m> {
         }
     }
 
-    /// Clears an entry whose frame turned out to be no grant of its own.
-    #[cold]
-    #[inline(never)]
+    /// Clears the entry of this index, which is not in the cache.
     pub fn clear_entry(&self, slot: usize) {
         self.ring.frames[slot].store(NO_FRAME, Relaxed);
     }

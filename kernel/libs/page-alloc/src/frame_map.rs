@@ -174,10 +174,7 @@ impl FrameMap {
             self.words[words.start].head() & mask == bit && self.words[words.start].free() & mask == 0;
         let mut others = self.words[words.start + 1..words.end].iter();
         let next = first + (1 << order);
-        starts
-            && others.all(|word| word.not_inside() == 0)
-            && next < BLOCK_FRAMES
-            && self.state(next) != FrameState::Inside
+        starts && others.all(|word| word.not_inside() == 0) && next < BLOCK_FRAMES && !self.is_inside(next)
     }
 
     /// Returns the lowest of the frames that is not free.
@@ -186,6 +183,12 @@ impl FrameMap {
             let others = mask & !self.words[word].available();
             (others != 0).then(|| word as u16 * 64 + others.trailing_zeros() as u16)
         })
+    }
+
+    /// Returns true if the frame is inside a grant.
+    #[inline]
+    pub fn is_inside(&self, frame: u16) -> bool {
+        self.word_of(frame.into()).not_inside() & bit_of(frame.into()) == 0
     }
 
     /// Returns true if all these frames are reserved.

@@ -6,7 +6,7 @@ use crate::extent::Extent;
 use crate::hot_chunks::{HotChunks, HotPart, KnownBlock};
 use crate::node_memory::NodeMemory;
 use crate::span_table::Span;
-use crate::word::{FrameState, bit_of, bits_of};
+use crate::word::{bit_of, bits_of};
 
 impl<'m> NodeMemory<'m> {
     /// Grants the hot chunk of this order, if there is one and it ends at or below frame `limit`.
@@ -145,7 +145,7 @@ impl<'m> NodeMemory<'m> {
             let next = number + 1;
             extent.contains(next)
                 && match self.blocks.map(extent.slot(next)) {
-                    Some(map) => map.state(0) == FrameState::Inside,
+                    Some(map) => map.is_inside(0),
                     None => matches!(self.blocks.get(extent.slot(next)), Block::Inside),
                 }
         };

@@ -7,15 +7,19 @@ use units::FrameNumber;
 use crate::blocks::{block_of, offset_in_block};
 use crate::error::FreeError;
 use crate::extent::Extent;
+use crate::frame_map::BLOCK_FRAMES;
 use crate::node_memory::NodeMemory;
 use crate::span_table::Span;
 use crate::word::FrameState;
 
 impl<'m> NodeMemory<'m> {
-    /// Makes the grant that starts with the frame kernel-owned. Returns false, with nothing changed, if a wrong free of another
+    /// Makes the grant of `count` frames from `frame` on kernel-owned. Returns false, with nothing changed, if a wrong free of another
     /// CPU has taken the grant back at the same moment, which can happen only to a single frame.
-    pub fn make_kernel_owned(&mut self, extent: Extent, frame: u64) -> bool {
-        self.set_kernel_owned(extent, frame, true)
+    pub fn make_kernel_owned(&mut self, extent: Extent, frame: u64, count: u64) -> bool {
+        match self.blocks.map(extent.slot(block_of(frame))) {
+            Some(map) if count == 1 => map.singles_of(frame).take_back(frame),
+            _ => self.set_kernel_owned(extent, frame, true),
+        }
     }
 
     /// Takes back a kernel-owned grant, if `count` frames from `frame` on are exactly that grant. No cache holds the frame.
@@ -48,7 +52,10 @@ impl<'m> NodeMemory<'m> {
 
     /// Returns true if a reserved frame lies in a split block and no grant continues behind it.
     fn is_kernel_single(&self, extent: Extent, frame: u64) -> bool {
-        self.blocks.map(extent.slot(block_of(frame))).is_some() && self.grant_len(extent, frame) == 1
+        let next = offset_in_block(frame) + 1;
+        self.blocks.map(extent.slot(block_of(frame))).is_some_and(|map| {
+            if next < BLOCK_FRAMES { !map.is_inside(next) } else { self.grant_len(extent, frame) == 1 }
+        })
     }
 
     /// Takes back a frame that the kernel owns. The frame is never a grant that others could free.
@@ -67,14 +74,11 @@ impl<'m> NodeMemory<'m> {
         Ok(())
     }
 
-    /// Makes a grant kernel-owned, or undoes that for a grant of several frames.
+    /// Makes a grant of several frames kernel-owned, or undoes that.
     fn set_kernel_owned(&mut self, extent: Extent, frame: u64, owned: bool) -> bool {
         let slot = extent.slot(block_of(frame));
         match self.blocks.map(slot) {
-            Some(map) => {
-                (owned && map.singles_of(frame).take_back(frame))
-                    || map.word_of(frame).set_kernel_owned(frame, owned)
-            }
+            Some(map) => map.word_of(frame).set_kernel_owned(frame, owned),
             None => offset_in_block(frame) == 0 && self.blocks.set_kernel_owned(slot, owned),
         }
     }

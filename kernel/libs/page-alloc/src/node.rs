@@ -78,7 +78,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         };
         if purpose.kernel_owned
             && let Some(span) = spans.find(frame)
-            && !guarded.memory_of(span).make_kernel_owned(span.extent(), frame)
+            && !guarded.memory_of(span).make_kernel_owned(span.extent(), frame, needs.count)
         {
             // A wrong free on another CPU has taken the frame, which is in that CPU's cache now.
             return Err(guarded.cached_that_may_help(needs.count));

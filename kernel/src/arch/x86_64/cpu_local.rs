@@ -226,6 +226,30 @@ pub unsafe fn end_no_preemption<E: PreemptionEnd>() {
     }
 }
 
+/// Ends a stretch without preemption. Returns true if it was the outermost one and work is pending, which the caller then does.
+///
+/// Unlike [`end_no_preemption`], this makes no call and needs no aligned stack. It pays in a function that does the work as its
+/// very last step.
+///
+/// # Safety
+/// As for [`end_no_preemption`].
+#[inline(always)]
+#[must_use = "the pending work is to be done"]
+pub unsafe fn end_no_preemption_is_due() -> bool {
+    // SAFETY: by `# Safety` the count includes a stretch of the caller's. The block uses no stack.
+    unsafe {
+        asm!(
+            "dec dword ptr gs:[{head} + {offset}]",
+            "jz {due}",
+            head = sym HEAD,
+            offset = const offset_of!(CpuHead, preemption),
+            due = label { return true },
+            options(nostack),
+        );
+    }
+    false
+}
+
 /// Calls `E` and keeps the registers that the calling convention does not keep. The caller's stack is aligned to 16 bytes.
 #[unsafe(naked)]
 extern "C" fn call_with_registers_kept<E: PreemptionEnd>() {

@@ -38,7 +38,7 @@ pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
 pub use cpu_local::{
     AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
-    end_no_preemption, is_preemption_off, let_interrupts_in, set_current_task,
+    end_no_preemption, end_no_preemption_is_due, is_preemption_off, let_interrupts_in, set_current_task,
 };
 pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc};
 pub use descriptors::CpuTables;

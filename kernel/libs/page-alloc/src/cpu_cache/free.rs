@@ -26,6 +26,28 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         if self.put_at_hand(frame, count) { Ok(()) } else { self.free_to_node(frame, count) }
     }
 
+    /// Puts a single frame into the cache, if that is quickly done. If it returns false, the caller goes on with
+    /// [`CpuCache::put_page_beyond_cache`]. These are the steps of [`CpuCache::put_at_hand`], for a caller that wants the first one
+    /// inlined and without a call.
+    #[inline(always)]
+    #[must_use = "a frame that was not taken back is still granted"]
+    pub fn put_page_in_cache(&self, frame: FrameNumber) -> bool {
+        self.frames.put(frame)
+    }
+
+    /// Takes back a single frame whose block the cache remembers. Returns false, with nothing changed, otherwise.
+    #[inline(always)]
+    #[must_use = "a frame that was not taken back is still granted"]
+    pub fn put_page_beyond_cache(&self, frame: FrameNumber) -> bool {
+        self.frames.unlist();
+        let Some(block) = self.frames.known_block(frame.0) else { return false };
+        let Some(node) = self.node_of(block) else { return false };
+        if self.frames.node() == Some(block.span.node) {
+            return self.put_known(node, block, frame);
+        }
+        node.keep_hot_in_word(block, frame, 1)
+    }
+
     /// Takes back a grant, if that is quickly done: a single frame, or a chunk of up to 32 frames, of a block that the cache
     /// remembers, or a chunk of 512 frames. Returns false, with nothing changed, otherwise. This is the first step of
     /// [`CpuCache::free`], for callers that want it inlined.
@@ -39,18 +61,13 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         }
     }
 
-    /// Frees a single frame whose block the cache remembers.
     #[inline(never)]
     fn put_single(&self, frame: FrameNumber) -> bool {
-        let Some(block) = self.frames.known_block(frame.0) else { return false };
-        let Some(node) = self.node_of(block) else { return false };
-        if self.frames.node() == Some(block.span.node) {
-            return self.put_known(node, block, frame);
-        }
-        node.keep_hot_in_word(block, frame, 1)
+        self.put_page_beyond_cache(frame)
     }
 
     /// Puts a frame of a known block into the cache, if the frame is a grant of its own. Makes room first.
+    #[inline(never)]
     fn put_known(&self, node: &Node<'m, L>, block: KnownBlock<'m>, frame: FrameNumber) -> bool {
         let Some(allocator) = self.allocator.get() else { return false };
         let singles = block.map.singles_of(frame.0);
