@@ -135,7 +135,7 @@ impl<'m> CachedFrames<'m> {
         self.contents.ring.top.load(Relaxed) == self.limit.get()
     }
 
-    /// Takes a frame out of the cache. The frame becomes a grant, or stays reserved if the grant is the kernel's.
+    /// Takes a frame out of the cache. The frame becomes a grant, or stays withheld if the grant is the kernel's.
     #[inline]
     pub fn take(&self, kernel_owned: bool) -> Option<FrameNumber> {
         let ring = &self.contents.ring;
@@ -184,8 +184,8 @@ impl<'m> CachedFrames<'m> {
             return false;
         }
         let slot = slot(top);
-        // The frame is listed before it is reserved: a CPU that finds it reserved then finds it here. A reserved frame that no
-        // cache lists would be taken for one that was never added.
+        // The frame is listed before it is withheld: a CPU that finds it withheld then finds it here. A withheld frame that no
+        // cache lists would be taken for one of the kernel's.
         ring.frames[slot].store(frame, Relaxed);
         self.singles.as_array_of_cells()[slot].set(singles);
         let put = singles.take_back(offset);
@@ -195,8 +195,8 @@ impl<'m> CachedFrames<'m> {
         put
     }
 
-    /// Clears the entry where [`CachedFrames::put`] may have listed a frame that it did not put into the cache: a frame that was
-    /// never added must not look like one that was in the cache.
+    /// Clears the entry where [`CachedFrames::put`] may have listed a frame that it did not put into the cache: one of the kernel's
+    /// must not look like one that was in the cache.
     pub fn unlist(&self) {
         if !self.is_full() {
             self.contents.clear_entry(slot(self.contents.ring.top.load(Relaxed)));
@@ -223,7 +223,7 @@ impl<'m> CachedFrames<'m> {
         self.known_singles.as_array_of_cells()[known].set(singles);
     }
 
-    /// Puts reserved frames into the cache, which has room for them: those frames of the word starting with `first` whose bits are
+    /// Puts withheld frames into the cache, which has room for them: those frames of the word starting with `first` whose bits are
     /// set in `frames`. The cache then grants the lowest first.
     pub fn fill(&self, first: u64, mut frames: u64, singles: &'m Singles) {
         let Ring { top, frames: ring, .. } = &self.contents.ring;

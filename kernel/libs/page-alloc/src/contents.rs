@@ -1,6 +1,5 @@
 //! The part of a CPU's cache that other CPUs see: a ring of frames in the caller's memory.
 use core::alloc::Layout;
-use core::ops::Range;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use units::NodeId;
@@ -62,7 +61,7 @@ pub struct Ring {
     pub top: AtomicU64,
     pub bottom: AtomicU64,
     pub granted: AtomicU64,
-    /// The other entries hold frames that were in the cache before. Every entry is a frame that was added and is not offline.
+    /// The other entries hold frames that were in the cache before.
     pub frames: [AtomicU64; CACHE_FRAMES],
 }
 
@@ -131,17 +130,6 @@ impl<'m> Contents<'m> {
         self.ring.bottom.store(bottom, Release);
     }
 
-    /// Clears the entries of these frames, none of which is in the cache.
-    pub fn forget(&self, frames: Range<u64>) {
-        for entry in &self.ring.frames {
-            let frame = entry.load(Relaxed);
-            if frames.contains(&frame) {
-                // If the cache's CPU has stored another frame there meanwhile, that one stays.
-                let _ = entry.compare_exchange(frame, NO_FRAME, Relaxed, Relaxed);
-            }
-        }
-    }
-
     /// Clears the entry of this index, which is not in the cache.
     pub fn clear_entry(&self, slot: usize) {
         self.ring.frames[slot].store(NO_FRAME, Relaxed);
@@ -154,8 +142,8 @@ impl<'m> Contents<'m> {
         slots.any(|slot| self.ring.frames[slot].load(Relaxed) == frame)
     }
 
-    /// Returns true if one of these frames is or was in the cache.
-    pub fn lists(&self, frames: Range<u64>) -> bool {
-        self.ring.frames.iter().any(|frame| frames.contains(&frame.load(Relaxed)))
+    /// Returns true if the frame is or was in the cache.
+    pub fn lists(&self, frame: u64) -> bool {
+        self.ring.frames.iter().any(|entry| entry.load(Relaxed) == frame)
     }
 }

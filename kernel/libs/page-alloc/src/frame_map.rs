@@ -62,10 +62,14 @@ impl FrameMap {
         &self.singles[(frame / 64) as usize % WORDS]
     }
 
-    /// Returns the state of a frame.
+    /// Returns the state of a frame: [`FrameState::Head`] for the block's last frame also if it is withheld, which only the next
+    /// block can tell.
     pub fn state(&self, frame: u16) -> FrameState {
         match self.word_of(frame.into()).state(frame.into()) {
-            FrameState::Reserved if self.singles_of(frame.into()).contain(frame.into()) => FrameState::Single,
+            FrameState::Head if self.singles_of(frame.into()).contain(frame.into()) => FrameState::Single,
+            FrameState::Head if frame + 1 < BLOCK_FRAMES && !self.is_inside(frame + 1) => {
+                FrameState::Withheld
+            }
             state => state,
         }
     }
@@ -84,16 +88,13 @@ impl FrameMap {
 
     /// Makes a free frame a grant of its own.
     fn grant_single(&self, frame: u16) {
-        self.word_of(frame.into()).reserve_free(bit_of(frame.into()));
+        self.word_of(frame.into()).withhold_free(bit_of(frame.into()));
         self.singles_of(frame.into()).grant(frame.into());
     }
 
     /// Makes reserved frames free, or those of a grant of several.
     pub fn release(&self, frames: Range<u16>) {
-        masks(frames).for_each(|(word, mask)| {
-            debug_assert!(!self.singles[word].contain_any(mask));
-            self.words[word].release(mask);
-        });
+        masks(frames).for_each(|(word, mask)| self.words[word].release(mask));
     }
 
     /// Reserves free frames.
@@ -115,7 +116,7 @@ impl FrameMap {
         }
     }
 
-    /// Reserves an aligned chunk, if it is a grant of its own. `order` is at most 8. Returns false, with nothing changed, if it is
+    /// Reserves an aligned chunk, or withholds a single frame, if it is a grant of its own. `order` is at most 8. Returns false, with nothing changed, if it is
     /// none, or if only the next block can tell.
     #[inline]
     pub fn take_back_chunk(&self, first: u16, order: u8) -> bool {
@@ -134,7 +135,7 @@ impl FrameMap {
         is_granted
     }
 
-    /// Makes an aligned reserved chunk a grant of its own. `order` is at most 8.
+    /// Makes an aligned reserved or withheld chunk a grant of its own. `order` is at most 8.
     #[inline]
     pub fn grant_reserved_chunk(&self, first: u16, order: u8) {
         if order == 0 {
@@ -148,11 +149,11 @@ impl FrameMap {
         }
     }
 
-    /// Makes an aligned reserved chunk free. `order` is at most 8.
+    /// Makes an aligned reserved or withheld chunk free. `order` is at most 8.
     #[inline]
-    pub fn release_reserved_chunk(&self, first: u16, order: u8) {
+    pub fn release_chunk(&self, first: u16, order: u8) {
         let (words, mask) = chunk(first, order);
-        self.words[words].iter().for_each(|word| word.release_reserved(mask));
+        self.words[words].iter().for_each(|word| word.release(mask));
     }
 
     /// Returns true if all frames of a word from `first` on, at least two, are a grant. Returns false in the block's last word.
@@ -193,10 +194,7 @@ impl FrameMap {
 
     /// Returns true if all these frames are reserved.
     pub fn is_reserved(&self, frames: Range<u16>) -> bool {
-        masks(frames).all(|(word, mask)| {
-            let reserved = self.words[word].free() & self.words[word].head();
-            reserved & mask == mask && !self.singles[word].contain_any(mask)
-        })
+        masks(frames).all(|(word, mask)| self.words[word].free() & self.words[word].head() & mask == mask)
     }
 
     /// Counts the frames from `first` on that are inside a grant, up to the first frame that is not.

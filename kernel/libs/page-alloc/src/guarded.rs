@@ -1,5 +1,4 @@
 //! The part of a node that its lock guards: memory, counts and the list of caches.
-use core::ops::Range;
 use core::sync::atomic::Ordering::Acquire;
 
 use units::FrameNumber;
@@ -15,6 +14,7 @@ use crate::region::Region;
 use crate::span_index::SpanIndex;
 use crate::span_table::Span;
 use crate::stats::{CacheCounts, Counts};
+use crate::word::FrameState;
 
 /// What a node's lock guards.
 pub struct Guarded<'m> {
@@ -52,12 +52,15 @@ impl<'m> Guarded<'m> {
         core::iter::once(&mut self.memory).chain(self.regions.iter_mut().map(|region| &mut region.memory))
     }
 
-    /// Counts a refused free, and corrects its reason: a frame that is reserved because a cache has it was freed before.
+    /// Counts a refused free, and corrects its reason: a frame that is withheld because a cache has it was freed before.
     #[cold]
-    pub fn refuse(&mut self, error: FreeError) -> FreeError {
+    pub fn refuse(&mut self, span: &Span, error: FreeError) -> FreeError {
         self.counts.refused_frees += 1;
         match error {
-            FreeError::NeverAdded(frame) if self.was_cached(frame.0..frame.0 + 1) => {
+            FreeError::NeverAdded(frame)
+                if self.memory_of(span).state(span.extent(), frame.0) != FrameState::Reserved
+                    && self.was_cached(frame.0) =>
+            {
                 FreeError::AlreadyFree(frame)
             }
             _ => error,
@@ -69,11 +72,11 @@ impl<'m> Guarded<'m> {
         Contents::chain(self.caches).any(|cache| cache.holds(frame))
     }
 
-    /// Returns true if a cache holds or has held one of these frames, which were just found reserved.
-    pub fn was_cached(&self, frames: Range<u64>) -> bool {
-        // A CPU lists a frame in its cache before it reserves the frame.
+    /// Returns true if a cache holds or has held this frame, which was just found withheld.
+    pub fn was_cached(&self, frame: u64) -> bool {
+        // A CPU lists a frame in its cache before it withholds the frame.
         fence(Acquire);
-        Contents::chain(self.caches).any(|cache| cache.lists(frames.clone()))
+        Contents::chain(self.caches).any(|cache| cache.lists(frame))
     }
 
     /// Fills an empty cache of the node. Returns false if no frame is free outside the node's caches.

@@ -7,7 +7,6 @@ use units::FrameNumber;
 use crate::blocks::{block_of, offset_in_block};
 use crate::error::FreeError;
 use crate::extent::Extent;
-use crate::frame_map::BLOCK_FRAMES;
 use crate::node_memory::NodeMemory;
 use crate::span_table::Span;
 use crate::word::FrameState;
@@ -32,13 +31,13 @@ impl<'m> NodeMemory<'m> {
         let extent = span.extent();
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
-            FrameState::Reserved if self.hot.contain(frame.0) => return Err(FreeError::AlreadyFree(frame)),
+            FrameState::Reserved | FrameState::Withheld if self.hot.contain(frame.0) => {
+                return Err(FreeError::AlreadyFree(frame));
+            }
+            FrameState::Withheld => return self.free_kernel_single(span, frame, count),
             FrameState::Reserved => {}
             FrameState::Head | FrameState::Single => return Err(FreeError::NotKernelOwned(frame)),
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
-        }
-        if self.is_kernel_single(extent, frame.0) {
-            return self.free_kernel_single(span, frame, count);
         }
         if !self.set_kernel_owned(extent, frame.0, false) {
             return Err(FreeError::NeverAdded(frame));
@@ -48,14 +47,6 @@ impl<'m> NodeMemory<'m> {
             self.set_kernel_owned(extent, frame.0, true);
         }
         freed
-    }
-
-    /// Returns true if a reserved frame lies in a split block and no grant continues behind it.
-    fn is_kernel_single(&self, extent: Extent, frame: u64) -> bool {
-        let next = offset_in_block(frame) + 1;
-        self.blocks.map(extent.slot(block_of(frame))).is_some_and(|map| {
-            if next < BLOCK_FRAMES { !map.is_inside(next) } else { self.grant_len(extent, frame) == 1 }
-        })
     }
 
     /// Takes back a frame that the kernel owns. The frame is never a grant that others could free.

@@ -8,7 +8,6 @@ use units::{FrameNumber, NodeId};
 use crate::atomic::AtomicU64;
 use crate::blocks::{BLOCK_ORDER, block_of};
 use crate::cached_frames::{CachedFrames, FLUSHED_FRAMES};
-use crate::contents::Contents;
 use crate::error::{FreeError, IsolateError};
 use crate::guarded::Guarded;
 use crate::hot_chunks::KnownBlock;
@@ -131,7 +130,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
     pub fn free(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         let result = guarded.memory_of(span).free(span, frame, count);
-        result.map_err(|error| guarded.refuse(error))
+        result.map_err(|error| guarded.refuse(span, error))
     }
 
     /// Takes back a kernel-owned grant that starts in this span of the node.
@@ -147,15 +146,14 @@ impl<'m, L: RawMutex> Node<'m, L> {
         } else {
             guarded.memory_of(span).free_kernel_owned(span, frame, count)
         };
-        freed.map_err(|error| guarded.refuse(error))
+        freed.map_err(|error| guarded.refuse(span, error))
     }
 
     /// Makes frames of this span of the node free. Returns false if one of them was added before.
     pub fn add(&self, span: &Span, start: FrameNumber, end: FrameNumber) -> bool {
         let frames = start.0..end.0;
         let mut guarded = self.guarded.lock();
-        let add =
-            guarded.memory_of(span).may_add(span.extent(), &frames) && !guarded.was_cached(frames.clone());
+        let add = guarded.memory_of(span).may_add(span.extent(), &frames);
         if add {
             guarded.memory_of(span).add(span.extent(), frames);
         }
@@ -168,16 +166,13 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let mut guarded = self.guarded.lock();
         if let Err(frame) = guarded.memory_of(span).isolate(span.extent(), frames.clone()) {
             return Err(match guarded.memory_of(span).state(span.extent(), frame) {
-                FrameState::Reserved if guarded.is_cached(frame) => IsolateError::Cached(FrameNumber(frame)),
-                // A cache has granted it to the kernel, or another CPU is freeing it into its cache.
-                FrameState::Reserved if guarded.was_cached(frame..frame + 1) => {
-                    IsolateError::InUse(FrameNumber(frame))
-                }
+                FrameState::Withheld if guarded.is_cached(frame) => IsolateError::Cached(FrameNumber(frame)),
+                // The kernel owns it, or another CPU is freeing it into its cache.
+                FrameState::Withheld => IsolateError::InUse(FrameNumber(frame)),
                 FrameState::Reserved => IsolateError::NeverAdded(FrameNumber(frame)),
                 _ => IsolateError::InUse(FrameNumber(frame)),
             });
         }
-        Contents::chain(guarded.caches).for_each(|cache| cache.forget(frames.clone()));
         Ok(())
     }
 
@@ -239,10 +234,10 @@ impl<'m, L: RawMutex> Node<'m, L> {
                 if cache.put_into(frame.0, map.singles_of(frame.0)) {
                     return Ok(());
                 }
-                Err(guarded.refuse(FreeError::AlreadyFree(frame)))
+                Err(guarded.refuse(span, FreeError::AlreadyFree(frame)))
             }
-            Ok(None) => Err(guarded.refuse(FreeError::InsideGrant(frame))),
-            Err(error) => Err(guarded.refuse(error)),
+            Ok(None) => Err(guarded.refuse(span, FreeError::InsideGrant(frame))),
+            Err(error) => Err(guarded.refuse(span, error)),
         }
     }
 

@@ -69,7 +69,10 @@ impl<'m> NodeMemory<'m> {
         let number = block_of(frame);
         let slot = extent.slot(number);
         if let Some(map) = self.blocks.map(slot) {
-            return map.state(offset_in_block(frame));
+            return match map.state(offset_in_block(frame)) {
+                FrameState::Head if self.grant_len(extent, frame) == 1 => FrameState::Withheld,
+                state => state,
+            };
         }
         match self.blocks.get(slot) {
             Block::Head if offset_in_block(frame) == 0 => FrameState::Head,

@@ -53,7 +53,7 @@ impl<'m> NodeMemory<'m> {
             let (singles, frames) = (map.singles_of(number * 64), available(number));
             cache.fill(number * 64, frames, singles);
             cache.remember_singles(number * 64, singles);
-            map.word_of(number * 64).reserve_free(frames);
+            map.word_of(number * 64).withhold_free(frames);
         }
         cache.wanted.set(REFILL_FRAMES.min(2 * wanted.max(count)));
         self.free -= u64::from(count);
@@ -124,7 +124,7 @@ impl Returned<'_> {
     #[inline]
     pub fn add(&mut self, first: u64, bits: u64, count: u16) {
         let word = self.map.word_of(first);
-        word.release_reserved(bits);
+        word.release(bits);
         self.count += count;
         let free = word.available();
         // Less than a whole word makes no chunk larger than order 5.

@@ -46,8 +46,11 @@ impl<'m> NodeMemory<'m> {
     ) -> Result<(), FreeError> {
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
-            FrameState::Reserved if self.hot.contain(frame.0) => return Err(FreeError::AlreadyFree(frame)),
-            FrameState::Reserved => return Err(FreeError::NeverAdded(frame)),
+            FrameState::Reserved | FrameState::Withheld if self.hot.contain(frame.0) => {
+                return Err(FreeError::AlreadyFree(frame));
+            }
+            // Of a withheld frame, `Guarded::refuse` finds out whether a cache has it.
+            FrameState::Reserved | FrameState::Withheld => return Err(FreeError::NeverAdded(frame)),
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
             FrameState::Single | FrameState::Head => {}
         }
@@ -66,12 +69,12 @@ impl<'m> NodeMemory<'m> {
         true
     }
 
-    /// Makes an aligned reserved chunk of one block free.
+    /// Makes an aligned chunk of one block free, which is reserved or withheld.
     pub(crate) fn release_chunk(&mut self, extent: Extent, frame: u64, order: u8) {
         let number = block_of(frame);
         let (slot, first) = (extent.slot(number), offset_in_block(frame));
         let Some(map) = self.blocks.map(slot) else { return };
-        map.release_reserved_chunk(first, order);
+        map.release_chunk(first, order);
         self.free += 1 << order;
         self.grow_free(extent, number, 1 << order, map.order_around(first));
     }

@@ -5,8 +5,8 @@ use core::sync::atomic::Ordering::{Relaxed, Release};
 use crate::atomic::AtomicU64;
 use crate::word::bit_of;
 
-/// For each of 64 frames, whether the frame is a grant of its own. Such a frame is reserved in the [`Word`](crate::word::Word), so
-/// nothing but this bit changes when a cache grants the frame and gets it back.
+/// For each of 64 frames, whether the frame is a grant of its own. The [`Word`](crate::word::Word) says only that it is a single
+/// frame, so nothing but this bit changes when a cache grants the frame and gets it back.
 ///
 /// One instruction sees that a frame is a grant of its own and takes it back. So of all CPUs that free a frame, one succeeds, and
 /// none takes a frame that has become a part of a longer grant: the frames of longer grants never have the bit.
@@ -31,12 +31,7 @@ impl Singles {
         self.0.load(Relaxed) & bit_of(frame) != 0
     }
 
-    /// Returns true if one of the frames with these bits is a grant of its own.
-    pub fn contain_any(&self, frames: u64) -> bool {
-        self.0.load(Relaxed) & frames != 0
-    }
-
-    /// Makes a reserved frame a grant of its own. The frame is the caller's: it is in the caller's cache, or the caller holds the
+    /// Makes a withheld frame a grant of its own. The frame is the caller's: it is in the caller's cache, or the caller holds the
     /// node's lock.
     #[inline]
     pub fn grant(&self, frame: u64) {
@@ -44,11 +39,11 @@ impl Singles {
         debug_assert!(before & bit_of(frame) == 0, "{frame}");
     }
 
-    /// Takes a frame back: reserves it, if it is a grant of its own. Returns false, with nothing changed, if it is none.
+    /// Takes a frame back: withholds it, if it is a grant of its own. Returns false, with nothing changed, if it is none.
     #[inline]
     pub fn take_back(&self, frame: u64) -> bool {
         let bit = bit_of(frame);
-        // Release: a CPU that then finds the frame reserved finds it in the cache that lists it.
+        // Release: a CPU that then finds the frame withheld finds it in the cache that lists it.
         self.0.fetch_and(!bit, Release) & bit != 0
     }
 }

@@ -3,23 +3,25 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::atomic::AtomicU64;
 
-/// The state of a frame. The bits are (`free`, `head`).
+/// The state of a frame. The bits are (`free`, `head`), and the one in [`Singles`](crate::singles::Singles).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FrameState {
     /// (1, 0): the frame can be granted.
     Free,
-    /// (0, 1): the first frame of a grant of several.
+    /// (0, 1): the first frame of a grant of several. The next frame is inside that grant.
     Head,
     /// (0, 0): a further frame of the grant that starts before it.
     Inside,
-    /// (1, 1), and the bit in [`Singles`](crate::singles::Singles) is set: a grant of its own.
+    /// (0, 1), and the third bit is set: a grant of its own.
     Single,
+    /// (0, 1), and the next frame is not inside a grant: a single frame that is in a CPU's cache, hot, or the kernel's.
+    Withheld,
     /// (1, 1): the lists do not have the frame. It was never added (a hole, another node's frame, or memory in use since
-    /// boot), or it is offline, in a CPU's cache, in a hot chunk, or the first frame of a kernel-owned grant.
+    /// boot), or it is offline, in a hot chunk of several frames, or the first of several frames that the kernel owns.
     Reserved,
 }
 
-/// The states of 64 frames. Frames that are granted as single ones count as reserved here.
+/// The states of 64 frames. A single frame, granted or withheld, looks like the first of a grant here.
 ///
 /// Only the holder of the node's lock reads or changes a word. It is atomic so that references to it can be shared.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Word {
         self.free() | self.head()
     }
 
-    /// Returns the state of a frame, as far as this word tells: [`FrameState::Reserved`] also for a single frame.
+    /// Returns the state of a frame, as far as this word tells: [`FrameState::Head`] also for a single frame.
     pub fn state(&self, frame: u64) -> FrameState {
         let bit = bit_of(frame);
         match (self.free() & bit != 0, self.head() & bit != 0) {
@@ -86,7 +88,14 @@ impl Word {
         clear(&self.free, frames);
     }
 
-    /// Makes granted or reserved frames free.
+    /// Makes free frames single ones, which are withheld until they are granted.
+    #[inline]
+    pub fn withhold_free(&self, frames: u64) {
+        self.grant_free(frames, frames);
+    }
+
+    /// Makes granted, withheld or reserved frames free.
+    #[inline]
     pub fn release(&self, frames: u64) {
         set(&self.free, frames);
         clear(&self.head, frames);
@@ -96,12 +105,6 @@ impl Word {
     #[inline]
     pub fn reserve_free(&self, frames: u64) {
         set(&self.head, frames);
-    }
-
-    /// Makes reserved frames free.
-    #[inline]
-    pub fn release_reserved(&self, frames: u64) {
-        clear(&self.head, frames);
     }
 
     /// Reserves frames of a grant of several.

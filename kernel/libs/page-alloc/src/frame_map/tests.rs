@@ -60,6 +60,9 @@ proptest! {
     #[test]
     fn each_frame_is_in_the_state_that_the_last_call_on_it_left((map, states) in worked_map()) {
         for (frame, &state) in (0..).zip(&states) {
+            // A part of the grant may have been released: then the first frame is left as one that looks withheld.
+            let inside_next = states.get(usize::from(frame) + 1).is_none_or(|next| *next == FrameState::Inside);
+            let state = if state == FrameState::Head && !inside_next { FrameState::Withheld } else { state };
             prop_assert_eq!(map.state(frame), state);
         }
     }
@@ -109,7 +112,9 @@ proptest! {
         };
         let before = copy(&map);
         prop_assert_eq!(before.take_back_chunk(first, order), is_grant);
-        prop_assert_eq!(before.is_reserved(range.clone()), is_grant || map.is_reserved(range.clone()));
+        if order > 0 {
+            prop_assert_eq!(before.is_reserved(range.clone()), is_grant || map.is_reserved(range.clone()));
+        }
         let (by_chunk, by_range) = (copy(&map), copy(&map));
         free(&by_range, range.clone());
         let all_free = copy(&by_range);
@@ -121,13 +126,13 @@ proptest! {
         let ends = range.end == BLOCK_FRAMES || map.state(range.end) != FrameState::Inside;
         let tells = order == 0 || (ends && range.end < BLOCK_FRAMES);
         prop_assert_eq!(by_chunk.take_back_chunk(first, order), tells);
-        prop_assert_eq!(by_chunk.is_reserved(range), tells);
+        prop_assert_eq!(by_chunk.is_reserved(range), tells && order > 0);
         if tells {
             prop_assert!(!by_chunk.take_back_chunk(first, order));
             by_chunk.grant_reserved_chunk(first, order);
             prop_assert_eq!(states(&by_chunk), states(&by_range));
             prop_assert!(by_chunk.take_back_chunk(first, order));
-            by_chunk.release_reserved_chunk(first, order);
+            by_chunk.release_chunk(first, order);
             prop_assert_eq!(states(&by_chunk), states(&all_free));
         }
     }
