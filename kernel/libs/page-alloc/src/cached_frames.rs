@@ -17,9 +17,12 @@ use crate::hot_chunks::KnownBlock;
 use crate::singles::Singles;
 use crate::span_table::Span;
 
-/// The number of frames that a full cache returns at once: most of them, so that a CPU that only frees returns them rarely. The
-/// rest stays for a CPU that allocates next.
-pub const FLUSHED_FRAMES: usize = CACHE_FRAMES / 4 * 3;
+/// The number of frames that a cache returns at once, at most. The rest stays for a CPU that allocates next, and the node's lock is
+/// not held for long.
+pub const FLUSHED_FRAMES: usize = 64;
+
+/// The number of words whose frames a cache returns at once, at most: each may lie in a block of its own, whose descriptor changes.
+const FLUSHED_WORDS: usize = 8;
 
 /// The number of words that a cache remembers: 32 MiB in a row. The low bits of a word's number give its index.
 const KNOWN_WORDS: usize = 128;
@@ -238,26 +241,26 @@ impl<'m> CachedFrames<'m> {
         top.store(end, Relaxed);
     }
 
-    /// Takes the `count` oldest frames out of the cache. Reports the frames of one word that lie side by side in the ring together:
-    /// one of them, their bits in the word, and their number.
-    pub fn flush(&self, count: usize, mut give_back: impl FnMut(u64, u64, u16)) {
+    /// Takes the oldest frames out of the cache: up to [`FLUSHED_FRAMES`], of a few words. Reports the frames of one word that lie
+    /// side by side in the ring together: one of them, their bits in the word, and their number.
+    pub fn flush(&self, mut give_back: impl FnMut(u64, u64, u16)) {
         let start = slot(self.bottom.get());
-        let before_end = count.min(CACHE_FRAMES - start);
-        for slots in [start..start + before_end, 0..count - before_end] {
-            let words = &self.singles.as_array_of_cells()[slots.clone()];
-            let frames = &self.contents.ring.frames[slots];
-            let mut next = 0;
-            while let Some(word) = words.get(next).map(Cell::get) {
-                let (first, frame) = (next, frames[next].load(Relaxed));
-                let mut bits = 0;
-                while next < words.len() && ptr::eq(words[next].get(), word) {
-                    bits |= 1 << (frames[next].load(Relaxed) % 64);
-                    next += 1;
-                }
-                give_back(frame, bits, (next - first) as u16);
+        // The rest of the ring, behind its end, is for the next time.
+        let end = CACHE_FRAMES.min(start + self.len().min(FLUSHED_FRAMES));
+        let words = &self.singles.as_array_of_cells()[start..end];
+        let frames = &self.contents.ring.frames[start..end];
+        let mut next = 0;
+        for _ in 0..FLUSHED_WORDS {
+            let Some(word) = words.get(next).map(Cell::get) else { break };
+            let (first, frame) = (next, frames[next].load(Relaxed));
+            let mut bits = 0;
+            while next < words.len() && ptr::eq(words[next].get(), word) {
+                bits |= 1 << (frames[next].load(Relaxed) % 64);
+                next += 1;
             }
+            give_back(frame, bits, (next - first) as u16);
         }
-        self.bottom.set(self.bottom.get().wrapping_add(count as u64 * STEP));
+        self.bottom.set(self.bottom.get().wrapping_add(next as u64 * STEP));
         self.limit.set(self.bottom.get().wrapping_add(ALL));
         self.contents.set_bottom(self.bottom.get());
     }

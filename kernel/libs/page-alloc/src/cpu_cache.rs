@@ -87,15 +87,22 @@ impl<'m, L> CpuCache<'m, L> {
 }
 
 impl<'m, L: RawMutex> CpuCache<'m, L> {
-    /// Returns all frames of the cache to their node: before the CPU halts, or when the node has no other free frame.
-    #[inline]
+    /// Returns all frames of the cache to their node.
     pub fn drain(&self) {
+        while self.drain_some() {}
+    }
+
+    /// Returns some frames of the cache to their node, and true if there are more. A kernel that must not keep preemption off for long
+    /// calls this until it returns false: before the CPU halts, or when the node has no other free frame.
+    #[inline]
+    pub fn drain_some(&self) -> bool {
         if !self.frames.is_drained()
             && let Some(allocator) = self.allocator.get()
             && let Some(node) = allocator.node(self.node.get())
         {
-            node.flush(&self.frames, self.frames.len(), &allocator.spans);
+            node.flush(&self.frames, &allocator.spans);
         }
+        !self.frames.is_drained()
     }
 
     /// Remembers the frame's block, if it is split and not known already.

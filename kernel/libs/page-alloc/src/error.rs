@@ -22,6 +22,26 @@ pub enum AllocateError {
     },
 }
 
+/// Why [`CpuCache::try_allocate`](crate::CpuCache::try_allocate) granted no frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// A node has no fit outside of its caches. The caller has these drained and asks again, or goes without them.
+    Drain {
+        /// The node.
+        node: NodeId,
+        /// Whether caches of other CPUs hold frames of the node. If not, it suffices to drain the caller's.
+        others: bool,
+    },
+    /// Drained caches would not help.
+    Error(AllocateError),
+}
+
+impl From<AllocateError> for Refusal {
+    fn from(error: AllocateError) -> Self {
+        Self::Error(error)
+    }
+}
+
 /// Why frames were not taken back. Nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FreeError {

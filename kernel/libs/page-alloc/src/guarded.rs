@@ -105,11 +105,11 @@ impl<'m> Guarded<'m> {
         Some(block)
     }
 
-    /// Returns the `count` oldest frames of a cache to the node.
-    pub fn flush(&mut self, cache: &CachedFrames<'m>, count: usize, spans: &SpanIndex<'m>) {
+    /// Returns the oldest frames of a cache to the node, as many as [`CachedFrames::flush`] takes at once.
+    pub fn flush(&mut self, cache: &CachedFrames<'m>, spans: &SpanIndex<'m>) {
         // The block whose frames are being returned, and its span.
         let mut current: Option<(&Span, Returned<'m>)> = None;
-        cache.flush(count, |frame, bits, count| {
+        cache.flush(|frame, bits, count| {
             let same = current.as_ref().is_some_and(|(span, returned)| {
                 returned.number == block_of(frame) && span.frames.contains(FrameNumber(frame))
             });

@@ -46,7 +46,7 @@ pub use allocator::PageAllocator;
 pub use atomic::ModelLock;
 pub use contents::{CACHE_FRAMES, CacheView};
 pub use cpu_cache::CpuCache;
-pub use error::{AddError, AllocateError, FreeError, GrowError, IsolateError, SetupError};
+pub use error::{AddError, AllocateError, FreeError, GrowError, IsolateError, Refusal, SetupError};
 pub use policy::{Cursor, NodeWeights, Policy};
 pub use request::{Grant, Request};
 pub use setup::NodeSetup;

@@ -7,7 +7,7 @@ use units::{FrameNumber, NodeId};
 
 use crate::atomic::AtomicU64;
 use crate::blocks::{BLOCK_ORDER, block_of};
-use crate::cached_frames::{CachedFrames, FLUSHED_FRAMES};
+use crate::cached_frames::CachedFrames;
 use crate::error::{FreeError, IsolateError};
 use crate::guarded::Guarded;
 use crate::hot_chunks::KnownBlock;
@@ -214,7 +214,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         if guarded.refill(cache) { Ok(()) } else { Err(guarded.cached_that_may_help(1)) }
     }
 
-    /// Frees a single frame of the node into a cache. A full cache first returns most of its frames, but only for a frame that is
+    /// Frees a single frame of the node into a cache. A full cache first returns some of its frames, but only for a frame that is
     /// a grant: a refusal changes nothing.
     pub fn free_into(
         &self,
@@ -227,7 +227,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         match guarded.memory_of(span).single(span.extent(), frame) {
             Ok(Some(map)) => {
                 if cache.is_full() {
-                    guarded.flush(cache, FLUSHED_FRAMES, spans);
+                    guarded.flush(cache, spans);
                 }
                 cache.remember(KnownBlock { number: block_of(frame.0), map, span });
                 cache.remember_singles(frame.0, map.singles_of(frame.0));
@@ -241,10 +241,10 @@ impl<'m, L: RawMutex> Node<'m, L> {
         }
     }
 
-    /// Returns the `count` oldest frames of a cache to the node.
+    /// Returns the oldest frames of a cache to the node, as many as [`CachedFrames::flush`] takes at once.
     #[inline]
-    pub fn flush(&self, cache: &CachedFrames<'m>, count: usize, spans: &SpanIndex<'m>) {
-        self.guarded.lock().flush(cache, count, spans);
+    pub fn flush(&self, cache: &CachedFrames<'m>, spans: &SpanIndex<'m>) {
+        self.guarded.lock().flush(cache, spans);
     }
 
     /// Returns the node's numbers.

@@ -7,9 +7,8 @@ use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::NodeMemory;
 use crate::take::Chunk;
 
-/// The number of frames that a refill takes at most, apart from the rest of the last word. They fill half of the cache, which
-/// leaves room for frames that are freed next.
-const REFILL_FRAMES: u32 = if CACHE_FRAMES > 128 { CACHE_FRAMES as u32 / 2 - 63 } else { 1 };
+/// The number of frames that a refill takes at most, apart from those of a first word: the node's lock is not held for long.
+const REFILL_FRAMES: u32 = if CACHE_FRAMES > 128 { 64 } else { 1 };
 
 /// Words in a block.
 const WORDS: u64 = BLOCK_FRAMES as u64 / 64;
@@ -45,7 +44,11 @@ impl<'m> NodeMemory<'m> {
         let available = |number: u64| map.word_of(number * 64).available();
         let (wanted, mut end, mut count) = (cache.wanted.get(), first, 0);
         while count < wanted && (end == first || end % WORDS != 0) {
-            count += available(end).count_ones();
+            let more = available(end).count_ones();
+            if count + more > 64 {
+                break;
+            }
+            count += more;
             end += 1;
         }
         // From the last word down: the cache grants first what comes last.

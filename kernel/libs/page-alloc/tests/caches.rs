@@ -33,7 +33,7 @@ fn a_free_that_is_refused_leaves_a_full_cache_as_it_was() {
     assert_eq!((cpu.len(), pages.free_by_order(node(0))), (CACHE_FRAMES, before));
 
     cpu.free(*last, 1).unwrap();
-    assert_eq!(cpu.len(), CACHE_FRAMES / 4 + 1);
+    assert_eq!(cpu.len(), CACHE_FRAMES - 64 + 1);
 }
 
 #[test]
@@ -111,26 +111,42 @@ fn each_cache_of_a_node_has_a_block_of_its_own_to_be_filled_from_until_it_is_dra
 }
 
 #[test]
-fn a_cache_is_filled_with_twice_as_many_each_time_up_to_half_until_it_is_drained() {
+fn a_cache_is_filled_with_more_words_each_time_until_it_is_drained_but_with_at_most_64_frames() {
     let mut machine = Machine::new(&[span(0, 0, 4096)], &[&[0]]);
     let (pages, memory) = machine.pages_and_memory(1);
-    pages.add(FrameRange::new(512, 4096)).unwrap();
+    // 24 frames of each word of a block, and then whole words.
+    (0..8).for_each(|word| _ = pages.add(FrameRange::new(512 + word * 64, 536 + word * 64)).unwrap());
+    pages.add(FrameRange::new(1024, 4096)).unwrap();
     let cpu = &cpus(&pages, &[node(0)], memory)[0];
-    for at_once in [64, 128, 256] {
+    for at_once in [24, 48, 48, 48, 24, 64, 64] {
         assert!(take(cpu).is_some());
         assert_eq!(cpu.len() + 1, at_once);
         empty(cpu);
     }
-    // Empty as it is.
     cpu.drain();
     assert!(take(cpu).is_some());
     assert_eq!(cpu.len() + 1, 64);
-    empty(cpu);
-    assert!(take(cpu).is_some());
-    assert_eq!(cpu.len() + 1, 128);
+}
+
+#[test]
+fn a_full_cache_returns_frames_of_at_most_eight_words_at_once() {
+    let mut machine = Machine::new(&[span(0, 0, 512 * 600)], &[&[0]]);
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FrameRange::new(512, 512 * 600)).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    let blocks: Vec<_> = (0..=CACHE_FRAMES).map(|_| allocate(cpu, &Request::local(511)).unwrap()).collect();
+    // Now each block has one free frame.
+    let frames: Vec<_> =
+        blocks.iter().map(|_| allocate(&uncached(&pages, 0), &Request::page()).unwrap()).collect();
+    let (last, others) = frames.split_last().unwrap();
+    others.iter().for_each(|grant| cpu.free(grant.frame, 1).unwrap());
+    assert_eq!(cpu.len(), CACHE_FRAMES);
+    cpu.free(last.frame, 1).unwrap();
+    assert_eq!(cpu.len(), CACHE_FRAMES - 8 + 1);
+    assert!(cpu.drain_some());
+    assert_eq!(cpu.len(), CACHE_FRAMES - 16 + 1);
     cpu.drain();
-    assert!(take(cpu).is_some());
-    assert_eq!(cpu.len() + 1, 63, "those of a word, one of which is granted");
+    assert!(cpu.is_empty() && !cpu.drain_some());
 }
 
 #[test]

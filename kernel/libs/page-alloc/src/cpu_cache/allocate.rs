@@ -9,32 +9,57 @@ use units::{FrameNumber, NodeId, NodeSet};
 
 use super::CpuCache;
 use crate::allocator::PageAllocator;
-use crate::error::AllocateError;
+use crate::error::{AllocateError, Refusal};
 use crate::request::{Grant, Needs, Purpose, Request};
 
 impl<'m, L: RawMutex> CpuCache<'m, L> {
     /// Grants contiguous frames: of the preferred node, or of the first node in its fallback order that the request allows and
     /// that has such a run. The frames contain what their last owner left there.
     ///
-    /// If a node has no such run while caches of other CPUs hold frames of it that may help, `drain_others` is called with the
-    /// node. It has those caches drained that it can reach; then the node is asked once more. The call may use this cache.
+    /// If a node has no such run while caches hold frames of it that may help, this cache is drained, and `drain_others` is called with
+    /// the node if other caches hold some. It has those drained that it can reach; then the request starts again.
     ///
-    /// [`Request::page`] takes no lock, except to refill the cache once in up to [`CACHE_FRAMES`](crate::CACHE_FRAMES) calls.
+    /// [`Request::page`] takes no lock, except to refill the cache once in up to 64 calls.
     ///
     /// # Errors
     /// See [`AllocateError`].
     pub fn allocate(
         &self,
         request: &Request,
-        drain_others: impl FnMut(NodeId),
+        mut drain_others: impl FnMut(NodeId),
     ) -> Result<Grant, AllocateError> {
+        let mut drained = NodeSet::EMPTY;
+        loop {
+            match self.try_allocate(request, drained) {
+                Ok(grant) => return Ok(grant),
+                Err(Refusal::Error(error)) => return Err(error),
+                Err(Refusal::Drain { node, others }) => {
+                    if self.frames.node() == Some(node) {
+                        self.drain();
+                    }
+                    if others {
+                        drain_others(node);
+                    }
+                    drained.insert(node);
+                }
+            }
+        }
+    }
+
+    /// Grants frames as [`CpuCache::allocate`] does, but drains no cache and waits for no CPU. `drained` are the nodes whose caches the
+    /// caller has had drained since it began with this request.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    #[inline]
+    pub fn try_allocate(&self, request: &Request, drained: NodeSet) -> Result<Grant, Refusal> {
         if request.is_plain()
             && let Some(grant) =
                 self.take_at_hand(request.count, request.preferred.unwrap_or(self.node.get()))
         {
             return Ok(grant);
         }
-        self.allocate_from_nodes(request, drain_others)
+        self.allocate_from_nodes(request, drained)
     }
 
     /// Grants any `count` frames of the node, if they are at hand: a single frame in the cache, or a hot chunk of up to 32 frames or
@@ -57,25 +82,21 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
 
     /// Allocates frames that are not at hand.
     #[inline]
-    fn allocate_from_nodes(
-        &self,
-        request: &Request,
-        mut drain_others: impl FnMut(NodeId),
-    ) -> Result<Grant, AllocateError> {
+    fn allocate_from_nodes(&self, request: &Request, drained: NodeSet) -> Result<Grant, Refusal> {
         let &Request { count, strict, kernel_owned, .. } = request;
         let preferred = request.preferred.unwrap_or(self.node.get());
         let no_fit = AllocateError::NoFit { preferred, count };
         let allocator = self.allocator.get().ok_or(no_fit)?;
         let own_page = count == 1 && self.frames.node() == Some(preferred) && request.has_no_limits();
         if own_page {
-            if let Some(frame) = self.refill_and_take(allocator, kernel_owned, &mut drain_others) {
+            if let Some(frame) = self.refill_and_take(allocator, kernel_owned, drained)? {
                 return Ok(self.cached(frame));
             }
             if strict {
-                return Err(no_fit);
+                return Err(no_fit.into());
             }
         }
-        self.allocate_in_order(allocator, request, preferred, own_page, drain_others)
+        self.allocate_in_order(allocator, request, preferred, own_page, drained)
     }
 
     /// Takes a frame from the cache after refilling it. A plain request has found the cache empty.
@@ -83,24 +104,22 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         &self,
         allocator: &PageAllocator<'m, L>,
         kernel_owned: bool,
-        drain_others: &mut impl FnMut(NodeId),
-    ) -> Option<FrameNumber> {
+        drained: NodeSet,
+    ) -> Result<Option<FrameNumber>, Refusal> {
         if kernel_owned && let Some(frame) = self.frames.take(kernel_owned) {
-            return Some(frame);
+            return Ok(Some(frame));
         }
         let id = self.node.get();
-        let node = allocator.node(id)?;
-        let refilled = node.refill(&self.frames).or_else(|held| {
-            if held == 0 {
-                return Err(held);
-            }
-            drain_others(id);
-            node.refill(&self.frames)
-        });
-        refilled.ok()?;
-        let frame = self.frames.take(kernel_owned)?;
-        self.remember_block(allocator, frame);
-        Some(frame)
+        let Some(node) = allocator.node(id) else { return Ok(None) };
+        if let Err(held) = node.refill(&self.frames) {
+            self.ask_to_drain(id, held, drained)?;
+            return Ok(None);
+        }
+        let frame = self.frames.take(kernel_owned);
+        if let Some(frame) = frame {
+            self.remember_block(allocator, frame);
+        }
+        Ok(frame)
     }
 
     /// Allocates from the lists of the preferred node, unless that was `tried` already, and then of the nodes in its fallback order.
@@ -111,8 +130,8 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         request: &Request,
         preferred: NodeId,
         tried: bool,
-        mut drain_others: impl FnMut(NodeId),
-    ) -> Result<Grant, AllocateError> {
+        drained: NodeSet,
+    ) -> Result<Grant, Refusal> {
         let needs = Needs::of(request)?;
         let &Request { interleaved, kernel_owned, nodes, .. } = request;
         let preferred_node = allocator.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
@@ -120,22 +139,23 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         let any = nodes == NodeSet::ALL;
         let wanted = if any { preferred } else { first_allowed(preferred, fallback, nodes) };
         let purpose = Purpose { wanted, cpu_node: self.node.get(), interleaved, kernel_owned };
-        let mut allocate = |id| self.allocate_on(allocator, id, &needs, purpose, &mut drain_others);
+        let allocate = |id| self.allocate_on(allocator, id, &needs, purpose, drained);
         if !tried
             && (any || nodes.contains(preferred))
-            && let Some(grant) = allocate(preferred)
+            && let Some(grant) = allocate(preferred)?
         {
             return Ok(grant);
         }
-        let mut others = fallback.iter().copied();
-        let grant = others.find_map(|id| {
+        for &id in fallback {
             let allowed = id != preferred && (any || nodes.contains(id));
-            if allowed { allocate(id) } else { None }
-        });
-        grant.ok_or(AllocateError::NoFit { preferred, count: needs.count })
+            if allowed && let Some(grant) = allocate(id)? {
+                return Ok(grant);
+            }
+        }
+        Err(AllocateError::NoFit { preferred, count: needs.count }.into())
     }
 
-    /// Allocates from the lists of this node. If they do not suffice, drains the node's caches and tries once more.
+    /// Allocates from the lists of this node.
     #[inline]
     fn allocate_on(
         &self,
@@ -143,34 +163,31 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         id: NodeId,
         needs: &Needs,
         purpose: Purpose,
-        drain_others: &mut impl FnMut(NodeId),
-    ) -> Option<Grant> {
-        let node = allocator.node(id)?;
-        let allocate = || node.allocate(needs, purpose, &allocator.spans);
-        let frame = match allocate() {
+        drained: NodeSet,
+    ) -> Result<Option<Grant>, Refusal> {
+        let Some(node) = allocator.node(id) else { return Ok(None) };
+        let frame = match node.allocate(needs, purpose, &allocator.spans) {
             Ok(frame) => frame,
-            Err(0) => return None,
             Err(held) => {
-                self.drain_caches(id, held, drain_others);
-                allocate().ok()?
+                self.ask_to_drain(id, held, drained)?;
+                return Ok(None);
             }
         };
         let fell_back = id != purpose.wanted;
         if fell_back && let Some(wanted) = allocator.node(purpose.wanted) {
             wanted.count_foreign(needs.count);
         }
-        Some(Grant { frame, count: needs.count, node: id, fell_back, cached: false })
+        Ok(Some(Grant { frame, count: needs.count, node: id, fell_back, cached: false }))
     }
 
-    /// Drains the node's caches, which hold `held` frames: this one, and then the others if they hold any.
-    fn drain_caches(&self, node: NodeId, held: u64, drain_others: &mut impl FnMut(NodeId)) {
+    /// Refuses the request if the node's caches, which hold `held` frames that may help, were not drained for it yet.
+    #[inline]
+    fn ask_to_drain(&self, node: NodeId, held: u64, drained: NodeSet) -> Result<(), Refusal> {
+        if held == 0 || drained.contains(node) {
+            return Ok(());
+        }
         let own = if self.frames.node() == Some(node) { self.frames.len() as u64 } else { 0 };
-        if own > 0 {
-            self.drain();
-        }
-        if held > own {
-            drain_others(node);
-        }
+        Err(Refusal::Drain { node, others: held > own })
     }
 }
 

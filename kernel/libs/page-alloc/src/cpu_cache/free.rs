@@ -4,7 +4,6 @@ use units::FrameNumber;
 
 use super::CpuCache;
 use crate::blocks::{block_of, offset_in_block};
-use crate::cached_frames::FLUSHED_FRAMES;
 use crate::error::FreeError;
 use crate::frame_map::BLOCK_FRAMES;
 use crate::hot_chunks::KnownBlock;
@@ -15,7 +14,7 @@ const BLOCK_COUNT: u64 = BLOCK_FRAMES as u64;
 
 impl<'m, L: RawMutex> CpuCache<'m, L> {
     /// Takes back what one call of [`CpuCache::allocate`] granted. A single frame of the CPU's node goes into the cache, any other
-    /// frames to their node. A full cache first returns most of its frames to the node.
+    /// frames to their node. A full cache first returns some of its frames to the node.
     ///
     /// A single frame of the CPU's node takes no lock while there is room, if its block is one of the last that the cache has
     /// worked with and the frame is not the block's last.
@@ -76,7 +75,7 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
             if !singles.contain(frame.0) {
                 return false;
             }
-            node.flush(&self.frames, FLUSHED_FRAMES, &allocator.spans);
+            node.flush(&self.frames, &allocator.spans);
         }
         // The block may be that of another span, which has none of the frame's state; then it is not remembered.
         let put = self.frames.put_into(frame.0, singles);
