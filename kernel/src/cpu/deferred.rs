@@ -50,29 +50,34 @@ pub fn defer(cpu: &Cpu, what: DeferredWork) {
 /// Does the pending work of this CPU, if preemption is on. Otherwise the CPU does the work once preemption is on again.
 #[inline]
 pub(super) fn run(off: &InterruptsOff) {
-    let pending = PENDING.here(off);
-    if pending.load(Ordering::Relaxed) != 0 {
-        run_pending(pending, off);
+    if PENDING.here(off).load(Ordering::Relaxed) != 0 {
+        run_pending(off);
     }
 }
 
 #[inline(never)]
-fn run_pending(pending: &AtomicU8, off: &InterruptsOff) {
-    if !arch::begin_work(off) {
-        return;
-    }
-    let mut work = pending.swap(0, Ordering::Relaxed);
-    // To drain takes long, so interrupts come meanwhile. The thread stays on this CPU, and they may defer further work.
-    while work & DeferredWork::Drain.bit() != 0 {
-        arch::let_interrupts_in(off, || DeferredWork::Drain.run());
-        work = work & !DeferredWork::Drain.bit() | pending.swap(0, Ordering::Relaxed);
-    }
-    if work & DeferredWork::Switch.bit() != 0 {
-        DeferredWork::Switch.run();
+fn run_pending(off: &InterruptsOff) {
+    while arch::begin_work(off) {
+        let work = PENDING.here(off).swap(0, Ordering::Relaxed);
+        DeferredWork::ALL.into_iter().filter(|kind| work & kind.bit() != 0).for_each(DeferredWork::run);
+        // The thread may have moved to another CPU, and the work may have deferred its rest.
+        if PENDING.here(off).load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let_interrupts_in(off);
     }
 }
 
-/// Drains this CPU's page cache if another CPU has asked for that. The caller does not use the cache.
+/// Lets the interrupts in that have come during a long piece of work with interrupts off. They find preemption off: what they defer is
+/// left to the caller, or to the end of the next interrupt. The caller holds no lock.
+pub fn let_interrupts_in(off: &InterruptsOff) {
+    arch::begin_no_preemption();
+    arch::let_interrupts_in(off);
+    // SAFETY: the stretch has begun above, and no thread leaves its CPU in one. The work is left, as said above.
+    let _ = unsafe { arch::end_no_preemption_is_due() };
+}
+
+/// Returns some of the pages in this CPU's page cache if another CPU has asked for them. The caller does not use the cache.
 pub(super) fn serve_drain() {
     DeferredWork::Drain.run();
 }

@@ -7,6 +7,7 @@
 //! A shootdown waits for other CPUs, so its caller holds no spin lock: a CPU that spins on that lock with interrupts off
 //! would never answer. A CPU that waits for another CPU with interrupts off calls [`answer`] meanwhile.
 use super::identity::Cpu;
+use super::may_wait::MayWait;
 use super::{cpu_local, deferred, registry};
 use crate::arch::{self, InterruptsOff};
 use cpu_requests::{CpuTranslations, Shootdown};
@@ -18,8 +19,9 @@ cpu_local! {
 static SHOOTDOWN: Shootdown = Shootdown::none_yet();
 
 /// Makes all CPUs flush the translations that were removed from the page tables before the call. Returns when no CPU can use
-/// them. The caller holds no spin lock.
+/// them. The caller may wait ([`MayWait`]), which builds with debug assertions check.
 pub fn flush_everywhere() {
+    debug_assert!(MayWait::now().is_some(), "a shootdown waits, with interrupts or preemption off");
     let cpus = registry::all().map(|cpu| (cpu, TRANSLATIONS.of(cpu)));
     let interrupt = |cpu: &Cpu| arch::request_shootdown(cpu.apic);
     let wait = || {

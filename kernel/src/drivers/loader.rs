@@ -128,10 +128,9 @@ impl LoadedImage {
                 Permissions::ReadExecute => PageKind::Code,
             };
             let frames = FrameRange::new(frame.0, frame.0 + 1);
-            let mut table_frames = || allocate::allocate_table_frame(node);
             // SAFETY: the image owns the frame, and the kernel writes to it no more. The page lies in the part of the address
             // space that `NEXT_BASE` gave to this image alone.
-            unsafe { page_tables::map(self.page_address(index), frames, kind, &mut table_frames) }
+            unsafe { page_tables::map(self.page_address(index), frames, kind, node) }
                 .map_err(|_| LoadError::NoMemory(self.frames.len()))?;
         }
         Ok(())

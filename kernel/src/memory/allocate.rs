@@ -8,8 +8,8 @@ use super::{cache_drain, cpu_memory, fail_allocation};
 use crate::arch;
 use crate::cpu::{self, Hook, PreemptionOff};
 use core::num::NonZero;
-use page_alloc::{AllocateError, FreeError, Grant, Policy, Request};
-use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
+use page_alloc::{AllocateError, FreeError, Grant, Policy, Refusal, Request};
+use units::{FRAME_SIZE, FrameNumber, NodeId, NodeSet, PhysAddr};
 
 /// Whether pages are filled with zeros before they are handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -170,12 +170,37 @@ fn allocate_frames(request: &Request) -> Result<Grant, AllocateError> {
     if fail_allocation::is_due(request) {
         return Err(fail_allocation::error(request));
     }
+    try_allocate(request, NodeSet::EMPTY).or_else(|refusal| allocate_by_draining(request, refusal))
+}
+
+/// Allocates frames and counts them for the running CPU. Has no cache drained.
+#[inline]
+fn try_allocate(request: &Request, drained: NodeSet) -> Result<Grant, Refusal> {
     let off = PreemptionOff::new();
-    let granted = cpu_memory::cache(&off).allocate(request, cache_drain::drain_others);
+    let granted = cpu_memory::cache(&off).try_allocate(request, drained);
     if let Ok(grant) = &granted {
         count_grant(grant, request.interleaved);
     }
     granted
+}
+
+/// Allocates frames after a refusal: has the caches drained that may help, with preemption on, and tries again.
+#[cold]
+#[inline(never)]
+fn allocate_by_draining(request: &Request, mut refusal: Refusal) -> Result<Grant, AllocateError> {
+    let mut drained = NodeSet::EMPTY;
+    loop {
+        let (node, others) = match refusal {
+            Refusal::Error(error) => return Err(error),
+            Refusal::Drain { node, others } => (node, others),
+        };
+        cache_drain::drain(node, others);
+        drained.insert(node);
+        match try_allocate(request, drained) {
+            Ok(grant) => return Ok(grant),
+            Err(next) => refusal = next,
+        }
+    }
 }
 
 /// Counts a grant for the running CPU. The cache has counted its own. Preemption is off.

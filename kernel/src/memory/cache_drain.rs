@@ -2,25 +2,36 @@
 //! them. The protocol is that of `cpu-requests`; this file adds the interrupts, the caches and the clock.
 //!
 //! The request interrupts a CPU, which drains its cache at the end of the interrupt or, if preemption is off, once it is on again.
-//! At that point the CPU neither uses its cache nor holds a lock of the page allocator. A CPU that waits for another CPU also
-//! answers requests, so two CPUs that ask each other both get their answer.
+//! At that point the CPU neither uses its cache nor holds a lock of the page allocator. It returns some pages at a time, and lets
+//! interrupts in between. A CPU that waits for another CPU also answers requests, so two CPUs that ask each other both get their
+//! answer.
 //!
 //! - A CPU whose cache is empty is not asked. A CPU that halts has an empty cache, so a second request for an exhausted node
 //!   interrupts no CPU.
-//! - A CPU that asks waits for [`PATIENCE_MS`] at most.
+//! - A CPU that asks waits for [`PATIENCE_MS`] at most, with interrupts and preemption on ([`MayWait`]).
 use crate::arch::{self, InterruptsOff, vectors};
-use crate::cpu::{self, Cpu, DeferredWork, PreemptionOff};
+use crate::cpu::{self, Cpu, DeferredWork, MayWait, PreemptionOff};
 use crate::memory::cpu_memory::{self, CpuMemory};
 use cpu_requests::Patience;
+use page_alloc::CacheView;
 use units::NodeId;
 
 /// How long the allocator waits for answers. An answer takes far less time, but the machine may be an emulator's.
 const PATIENCE_MS: u64 = 1000;
 
-/// Asks all other CPUs that cache pages of `node` for these pages, and waits until the CPUs have returned them.
+/// Has the caches of a node's pages drained: the running CPU's, and the other CPUs' if `others` says that these hold some.
 ///
-/// Preemption is off, and the caller does not use its cache. It may hold locks.
-pub fn drain_others(node: NodeId) {
+/// Where the running thread may wait, the function returns when the other CPUs have returned their pages. Elsewhere it only asks for
+/// them: whoever holds a spin lock or has interrupts off goes on without these pages.
+pub fn drain(node: NodeId, others: bool) {
+    cpu_memory::drain_cache_of(node);
+    if others {
+        drain_others(node);
+    }
+}
+
+/// Asks all other CPUs that cache pages of `node` for these pages, and waits as [`drain`] does.
+fn drain_others(node: NodeId) {
     let this = cpu::current();
     let caches_of_node = || {
         let others = cpu_memory::all().filter(|(cpu, _)| cpu.id != this.id);
@@ -31,11 +42,16 @@ pub fn drain_others(node: NodeId) {
     for (cpu, memory, _) in caches_of_node().filter(|(_, _, cache)| !cache.is_empty()) {
         ask(cpu, memory);
     }
-    let limit = PATIENCE_MS * arch::ticks_per_ms();
+    let Some(may_wait) = MayWait::now() else { return };
     for (_, memory, cache) in caches_of_node() {
-        let patience = Patience { start: arch::ticks(), limit };
-        memory.cache_drain.wait(patience, arch::ticks, || cache.is_empty(), pause);
+        wait_for(memory, cache, &may_wait);
     }
+}
+
+/// Waits until a CPU has answered.
+fn wait_for(memory: &CpuMemory, cache: CacheView<'_>, _: &MayWait) {
+    let patience = Patience { start: arch::ticks(), limit: PATIENCE_MS * arch::ticks_per_ms() };
+    memory.cache_drain.wait(patience, arch::ticks, || cache.is_empty(), pause);
 }
 
 fn ask(cpu: &Cpu, memory: &CpuMemory) {
@@ -44,7 +60,6 @@ fn ask(cpu: &Cpu, memory: &CpuMemory) {
     }
 }
 
-/// Answers other CPUs' requests. Interrupts may be off, and then no interrupt handler answers them.
 fn pause() {
     cpu::serve_requests();
     core::hint::spin_loop();
@@ -61,17 +76,21 @@ pub fn register() {
     cpu::register_deferred(DeferredWork::Drain, answer);
 }
 
-/// Drains this CPU's cache if another CPU has asked for that. The caller does not use the cache, and holds no lock that an interrupt
-/// handler takes.
+/// Returns some pages of this CPU's cache if another CPU has asked for them, and defers the rest. The caller does not use the cache,
+/// and holds no lock that an interrupt handler takes.
 #[inline]
 fn answer() {
     if cpu_memory::current().cache_drain.is_open() {
-        drain();
+        drain_some();
     }
 }
 
 #[cold]
-fn drain() {
-    let _off = PreemptionOff::new();
-    cpu_memory::current().cache_drain.answer(cpu_memory::drain_cache);
+fn drain_some() {
+    let off = PreemptionOff::new();
+    if cpu_memory::cache(&off).drain_some() {
+        cpu::defer(cpu::current(), DeferredWork::Drain);
+    } else {
+        cpu_memory::current().cache_drain.answer(|| ());
+    }
 }

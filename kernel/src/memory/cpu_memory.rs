@@ -1,5 +1,6 @@
 //! The memory state of each CPU: its access to the page allocator, with a cache of free pages, and its counts.
 use super::frames;
+use crate::arch::InterruptsOff;
 use crate::cpu::{self, Cpu, PreemptionOff, cpu_local_addressed};
 use cpu_requests::DrainRequest;
 use page_alloc::{CacheView, CpuCache};
@@ -47,10 +48,37 @@ pub fn cache(_off: &PreemptionOff) -> &CpuCache<'static> {
     &current().page_cache.0
 }
 
-/// Returns the pages in the running CPU's cache to their node: before the CPU halts, or when another CPU needs them.
+/// Returns the pages in the running CPU's cache to their node: before the CPU halts. Preemption is on between two steps, and
+/// interrupts that were off are let in there.
 #[inline]
 pub fn drain_cache() {
-    cache(&PreemptionOff::new()).drain();
+    if drain_some() {
+        drain_rest();
+    }
+}
+
+/// Returns the pages in the running CPU's cache to their node, if the cache is one of `node`. The thread may move meanwhile; then
+/// the pages of its first CPU's cache are not all returned.
+pub fn drain_cache_of(node: NodeId) {
+    while current().node == node && drain_some() {}
+}
+
+#[cold]
+fn drain_rest() {
+    loop {
+        if InterruptsOff::are_off() {
+            cpu::let_interrupts_in(&InterruptsOff::new());
+        }
+        if !drain_some() {
+            return;
+        }
+    }
+}
+
+/// Returns some pages in the running CPU's cache to their node, and true if there are more.
+#[inline]
+fn drain_some() -> bool {
+    cache(&PreemptionOff::new()).drain_some()
 }
 
 /// Returns the memory state of a CPU.

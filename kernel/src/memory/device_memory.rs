@@ -1,5 +1,5 @@
 //! Maps the registers of devices.
-use super::{allocate, page_tables};
+use super::page_tables;
 use crate::arch::PageKind;
 use ::address_space::layout::{DEVICES_END, OTHER_DEVICES, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -24,10 +24,9 @@ pub fn map_device(registers: PhysRange) -> Option<VirtAddr> {
     if start.0 + bytes > DEVICES_END.0 {
         return None;
     }
-    let mut table_frame = || allocate::allocate_table_frame(NodeId::ZERO);
     // SAFETY: by the check above the frames are not RAM, so the kernel does not use them otherwise. `NEXT` returns each page
-    // once. Table frames are never freed.
-    unsafe { page_tables::map(start, frames, PageKind::Device, &mut table_frame) }.ok()?;
+    // once.
+    unsafe { page_tables::map(start, frames, PageKind::Device, NodeId::ZERO) }.ok()?;
     Some(VirtAddr(start.0 + registers.start.0 % FRAME_SIZE))
 }
 

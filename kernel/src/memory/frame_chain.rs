@@ -10,6 +10,9 @@ pub struct FrameChain {
 }
 
 impl FrameChain {
+    /// A chain without frames.
+    pub const EMPTY: Self = Self { first: None };
+
     /// Allocates `count` frames of `node`. `None` means that the node does not have that many; then none is allocated.
     pub fn allocate_on(node: NodeId, count: u64) -> Option<Self> {
         Self::from_grants(count, || allocate::allocate_for_kernel_on(node, 1, Zeroed::No))

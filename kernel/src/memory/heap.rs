@@ -178,7 +178,7 @@ impl NodeHeap {
             let range = FrameRange::new(frame.0, frame.0 + 1);
             // SAFETY: the frame comes from the chain, so nothing else uses it. The page lies in the heap's window behind its
             // mapped part, and the caller holds the right to map it. Table frames come from the chain and are never freed.
-            let done = unsafe { page_tables::map(page, range, PageKind::Data, &mut || frames.pop()) };
+            let done = unsafe { page_tables::map_with(page, range, PageKind::Data, &mut frames) };
             debug_assert!(done.is_ok(), "the chain has a frame for each page and each table: {done:?}");
             if done.is_err() {
                 break;

@@ -1,6 +1,6 @@
 //! Taking memory offline while the machine runs, and bringing it online again. Only the self-tests call this.
+use super::cache_drain;
 use super::frames::{node_of, pages};
-use super::{cache_drain, cpu_memory};
 use crate::cpu::PreemptionOff;
 use page_alloc::{AddError, IsolateError};
 use units::FrameRange;
@@ -12,17 +12,20 @@ use units::FrameRange;
 /// # Errors
 /// [`IsolateError`] names the lowest frame that is not free. Nothing was changed.
 pub fn remove(range: FrameRange) -> Result<u64, IsolateError> {
-    let off = PreemptionOff::new();
-    match pages().isolate(range) {
+    match isolate(range) {
         Err(IsolateError::Cached(frame)) => {
             if let Some(node) = node_of(frame) {
-                cpu_memory::cache(&off).drain();
-                cache_drain::drain_others(node);
+                cache_drain::drain(node, true);
             }
-            pages().isolate(range)
+            isolate(range)
         }
         result => result,
     }
+}
+
+fn isolate(range: FrameRange) -> Result<u64, IsolateError> {
+    let _off = PreemptionOff::new();
+    pages().isolate(range)
 }
 
 /// Brings offline memory online again and returns the number of frames. The range must be one that [`remove`] has taken: the

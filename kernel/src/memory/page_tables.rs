@@ -1,23 +1,42 @@
 //! Changing the page tables in use, one CPU at a time, and flushing other CPUs' TLBs.
+//!
+//! The lock keeps interrupts off, so nothing is allocated under it: frames for missing tables are allocated before.
+use super::frame_chain::FrameChain;
 use crate::arch::{self, MapError, PageKind, PageTables};
 use crate::cpu::shootdown;
 use crate::sync::{Rank, SpinLock};
-use units::{FRAME_SIZE, FrameNumber, FrameRange, PhysAddr, VirtAddr};
+use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr, VirtAddr};
 
 pub use crate::arch::access_at;
 
-/// The right to change the page tables. Interrupts are off while it is held. Frames for missing tables are allocated under it.
+/// The right to change the page tables. Interrupts are off while it is held.
 static TABLES: SpinLock<PageTables> = SpinLock::new(
     Rank::PageTables,
     // SAFETY: the initial value of this static is the kernel's only call.
     unsafe { PageTables::new() },
 );
 
-/// Maps consecutive frames from `start` on, with pages of 4 KiB. A CPU caches no translation of a page that is not mapped, so other
-/// CPUs are not told.
+/// The number of pages that are mapped or unmapped while the lock is held once, at most.
+const PAGES_AT_ONCE: u64 = 64;
+
+/// Frames for page tables that were allocated before.
+pub trait TableFrames {
+    /// Returns a frame, or `None` if there are no more. It is called with the page tables' lock held and interrupts off, so it
+    /// allocates none.
+    fn pop(&mut self) -> Option<FrameNumber>;
+}
+
+impl TableFrames for FrameChain {
+    fn pop(&mut self) -> Option<FrameNumber> {
+        Self::pop(self)
+    }
+}
+
+/// Maps consecutive frames from `start` on, with pages of 4 KiB. Missing tables come from `node`, or else from the nearest node with
+/// free frames. A CPU caches no translation of a page that is not mapped, so other CPUs are not told.
 ///
 /// If a page cannot be mapped, the pages before it are unmapped again. That waits for the other CPUs, as in [`unmap`], so the
-/// caller that maps several pages holds no spin lock. A map of one page never waits.
+/// caller that maps several pages holds no spin lock. A map of one page never waits for a shootdown.
 ///
 /// # Errors
 /// [`MapError`]; then none of the pages is mapped that was not mapped before, and no CPU reaches the frames there.
@@ -25,21 +44,70 @@ static TABLES: SpinLock<PageTables> = SpinLock::new(
 /// # Safety
 /// - Nothing else uses the frames in a way that `kind` contradicts.
 /// - The pages are the caller's to map.
-/// - `table_frames` returns frames of RAM that nothing else uses, now or later.
-pub unsafe fn map(
+pub unsafe fn map(start: VirtAddr, frames: FrameRange, kind: PageKind, node: NodeId) -> Result<(), MapError> {
+    let mut tables = FrameChain::EMPTY;
+    let mut done = 0;
+    loop {
+        // SAFETY: `# Safety` is the same. The chain's frames were allocated, and those that it gives are never freed.
+        let result = unsafe { map_from(start, frames, done, kind, &mut tables) };
+        let Err(MapError::NoFrame(page)) = result else { return undo(start, result) };
+        done = (page.0 - start.0) / FRAME_SIZE;
+        let missing = arch::missing_tables(page, frames.len_frames() - done);
+        match FrameChain::allocate_near(node, missing) {
+            Some(allocated) => tables = allocated,
+            None => return undo(start, result),
+        }
+    }
+}
+
+/// Maps as [`map`] does, with missing tables from `tables`.
+///
+/// # Errors
+/// As [`map`].
+///
+/// # Safety
+/// As [`map`], and `tables` returns frames of RAM that nothing else uses, now or later.
+pub unsafe fn map_with(
     start: VirtAddr,
     frames: FrameRange,
     kind: PageKind,
-    table_frames: &mut dyn FnMut() -> Option<FrameNumber>,
+    tables: &mut impl TableFrames,
 ) -> Result<(), MapError> {
     // SAFETY: `# Safety` is the same.
-    let result = unsafe { TABLES.lock().map(start, frames, kind, table_frames) };
-    if let Err(error) = result {
-        let mapped = (error.page().0 - start.0) / FRAME_SIZE;
-        // SAFETY: no caller knows of these pages yet. A CPU may have cached their translations speculatively.
-        unsafe { unmap(start, mapped) };
+    undo(start, unsafe { map_from(start, frames, 0, kind, tables) })
+}
+
+/// Maps all frames but the first `done` ones, some at a time. `start` is the address of the first frame.
+///
+/// # Errors
+/// [`MapError`]; the pages before the one that it names are mapped.
+///
+/// # Safety
+/// As [`map_with`].
+unsafe fn map_from(
+    start: VirtAddr,
+    frames: FrameRange,
+    done: u64,
+    kind: PageKind,
+    tables: &mut impl TableFrames,
+) -> Result<(), MapError> {
+    let mut next = frames.start.0 + done;
+    while next < frames.end.0 {
+        let end = frames.end.0.min(next + PAGES_AT_ONCE);
+        let page = VirtAddr(start.0 + (next - frames.start.0) * FRAME_SIZE);
+        // SAFETY: `# Safety` is the same.
+        unsafe { TABLES.lock().map(page, FrameRange::new(next, end), kind, &mut || tables.pop())? };
+        next = end;
     }
-    result
+    Ok(())
+}
+
+/// After an error, unmaps the pages from `start` on that were mapped before the error.
+fn undo(start: VirtAddr, result: Result<(), MapError>) -> Result<(), MapError> {
+    result.inspect_err(|error| {
+        // SAFETY: no caller knows of these pages yet. A CPU may have cached their translations speculatively.
+        unsafe { unmap(start, (error.page().0 - start.0) / FRAME_SIZE) };
+    })
 }
 
 /// Removes the mappings of `pages` pages of 4 KiB from `start` on. On return, no CPU reaches what was mapped there. The
@@ -48,9 +116,13 @@ pub unsafe fn map(
 /// # Safety
 /// Nothing uses the pages.
 pub unsafe fn unmap(start: VirtAddr, pages: u64) {
-    // SAFETY: nothing uses the pages by `# Safety`. Only the caller can give what was mapped there to another use, and it goes
-    // on when the shootdown below has made every CPU flush the translations.
-    let found = unsafe { TABLES.lock().unmap(start, pages) };
+    let mut found = false;
+    for first in (0..pages).step_by(PAGES_AT_ONCE as usize) {
+        let count = PAGES_AT_ONCE.min(pages - first);
+        // SAFETY: nothing uses the pages by `# Safety`. Only the caller can give what was mapped there to another use, and it goes
+        // on when the shootdown below has made every CPU flush the translations.
+        found |= unsafe { TABLES.lock().unmap(VirtAddr(start.0 + first * FRAME_SIZE), count) };
+    }
     if found {
         shootdown::flush_everywhere();
     }

@@ -39,7 +39,7 @@ enum Frames {
     Scattered,
 }
 
-/// The slots of one node. Their lock is taken before the heap's, because the list is on the heap.
+/// The slots of one node. The list is on the heap, but nothing is allocated or freed under the lock.
 struct Slots {
     /// How many slots were ever used.
     used: u32,
@@ -51,17 +51,48 @@ static SLOTS: [SpinLock<Slots, PreemptionOff>; MAX_NODES] =
     [const { SpinLock::new(Rank::Stacks, Slots { used: 0, free: Vec::new() }) }; MAX_NODES];
 
 impl Slots {
-    fn take(&mut self) -> Option<Slot> {
+    /// Takes a slot, unless the list has no room for a further one.
+    fn take(&mut self) -> Result<Option<Slot>, NoRoom> {
         if let Some(slot) = self.free.pop() {
-            return Some(slot);
+            return Ok(Some(slot));
         }
         if self.used == STACKS.slots() {
-            return None;
+            return Ok(None);
         }
         // Freeing a slot must not need memory.
-        self.free.try_reserve(self.used as usize + 1).ok()?;
+        if self.free.capacity() <= self.used as usize {
+            return Err(NoRoom(self.used as usize + 1));
+        }
         self.used += 1;
-        Some(Slot(self.used - 1))
+        Ok(Some(Slot(self.used - 1)))
+    }
+
+    /// Gives the list the room of `larger`, an empty list, unless it has as much. Returns the list that is not used any more.
+    fn move_to(&mut self, mut larger: Vec<Slot>) -> Vec<Slot> {
+        if larger.capacity() <= self.free.capacity() {
+            return larger;
+        }
+        larger.append(&mut self.free);
+        core::mem::replace(&mut self.free, larger)
+    }
+}
+
+/// The list of free slots needs room for this many.
+struct NoRoom(usize);
+
+/// Takes a free slot of the node. `None` means that there is none, or no memory for the list of free ones. The heap may grow, so that
+/// is asked without the list's lock.
+fn take_slot(node: NodeId) -> Option<Slot> {
+    let slots = &SLOTS[node.index()];
+    loop {
+        let NoRoom(wanted) = match slots.lock().take() {
+            Ok(slot) => return slot,
+            Err(no_room) => no_room,
+        };
+        let mut larger = Vec::new();
+        larger.try_reserve_exact(wanted.next_power_of_two().max(16)).ok()?;
+        let unused = slots.lock().move_to(larger);
+        drop(unused);
     }
 }
 
@@ -74,9 +105,9 @@ impl Stack {
 
     /// Allocates and maps a stack of `pages` pages, at most [`STACK_PAGES`], as [`Stack::allocate`] does.
     pub fn with_pages(node: NodeId, pages: u64) -> Option<Self> {
-        let slot = SLOTS[node.index()].lock().take()?;
+        let slot = take_slot(node)?;
         let bottom = STACKS.bottom(node, slot);
-        // SAFETY: `take` has just removed the slot from the free ones, so nothing else uses it.
+        // SAFETY: `take_slot` has just removed the slot from the free ones, so nothing else uses it.
         let frames =
             unsafe { map_contiguous(bottom, pages, node).or_else(|| map_scattered(bottom, pages, node)) };
         if frames.is_none() {
@@ -114,14 +145,13 @@ impl Stack {
 /// The pages are a slot's, and nothing else uses the slot.
 unsafe fn map_contiguous(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
     let first = allocate::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
-    // SAFETY: the line above has allocated the frames; the rest is `# Safety`.
-    let mapped = unsafe {
-        map(bottom, FrameRange::new(first.0, first.0 + pages), &mut || allocate::allocate_table_frame(node))
-    };
-    if mapped.is_none() {
+    let frames = FrameRange::new(first.0, first.0 + pages);
+    // SAFETY: the lines above have allocated the frames; the rest is `# Safety`.
+    let mapped = unsafe { page_tables::map(bottom, frames, PageKind::Data, node) };
+    if mapped.is_err() {
         free_frames(first, pages);
     }
-    mapped.map(|()| Frames::Contiguous(first))
+    mapped.ok().map(|()| Frames::Contiguous(first))
 }
 
 /// Maps a stack to single frames of `node`, or of the nearest nodes with free frames.
@@ -149,12 +179,13 @@ unsafe fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Fr
 /// The page is a slot's, and nothing else uses the slot.
 unsafe fn map_one(page: VirtAddr, frames: &mut FrameChain) -> Option<()> {
     let frame = frames.pop()?;
+    let range = FrameRange::new(frame.0, frame.0 + 1);
     // SAFETY: the frame came from the chain; the rest is `# Safety`.
-    let mapped = unsafe { map(page, FrameRange::new(frame.0, frame.0 + 1), &mut || frames.pop()) };
-    if mapped.is_none() {
+    let mapped = unsafe { page_tables::map_with(page, range, PageKind::Data, frames) };
+    if mapped.is_err() {
         free_frames(frame, 1);
     }
-    mapped
+    mapped.ok()
 }
 
 /// Unmaps the pages of a stack that are mapped, and frees their frames, each of which is a grant.
@@ -168,19 +199,6 @@ unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
     // SAFETY: by `# Safety` nothing uses the stack.
     unsafe { page_tables::unmap(bottom, pages) };
     frames.into_iter().for_each(|address| free_frames(FrameNumber::containing(address), 1));
-}
-
-/// Maps pages of a stack to consecutive frames.
-///
-/// # Safety
-/// The frames and those of `table_frames` were just allocated. The pages are a slot's, and nothing else uses the slot.
-unsafe fn map(
-    start: VirtAddr,
-    frames: FrameRange,
-    table_frames: &mut dyn FnMut() -> Option<FrameNumber>,
-) -> Option<()> {
-    // SAFETY: by `# Safety` nothing else uses the frames or the pages. Table frames are never freed.
-    unsafe { page_tables::map(start, frames, PageKind::Data, table_frames) }.ok()
 }
 
 fn free_frames(first: FrameNumber, count: u64) {

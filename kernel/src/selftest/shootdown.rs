@@ -2,10 +2,10 @@
 //! when all CPUs unmap at once.
 use super::on_each_cpu;
 use super::{ONE_CPU, Outcome, Work, ensure};
-use crate::arch::{self, InterruptsOff, PageKind};
+use crate::arch::{self, PageKind};
 use crate::cpu::{self, Cpu, shootdown};
 use crate::memory::allocate::{self, Zeroed};
-use crate::memory::page_tables;
+use crate::memory::page_tables::{self, TableFrames};
 use crate::platform::cpu_topology;
 use ::address_space::layout::SELFTEST;
 use alloc::string::String;
@@ -61,11 +61,9 @@ fn free(frame: FrameNumber) -> Outcome {
 }
 
 fn map(page: VirtAddr, frame: FrameNumber) {
-    let mut table_frames = || allocate::allocate_table_frame(NodeId::ZERO);
     let frames = FrameRange::new(frame.0, frame.0 + 1);
-    // SAFETY: `frame_with` has allocated the frame, and only this file maps pages from `SELFTEST` on. `allocate_table_frame`
-    // allocates each frame of a table, and nothing frees it.
-    let mapped = unsafe { page_tables::map(page, frames, PageKind::Data, &mut table_frames) };
+    // SAFETY: `frame_with` has allocated the frame, and only this file maps pages from `SELFTEST` on.
+    let mapped = unsafe { page_tables::map(page, frames, PageKind::Data, NodeId::ZERO) };
     mapped.expect("the self-test's pages are not mapped, and there is memory for tables");
 }
 
@@ -146,23 +144,34 @@ pub fn reaches_cpus_that_sleep() -> Result<Work, String> {
 /// The last page of a page table that no other test uses.
 const LAST_OF_TABLE: VirtAddr = VirtAddr(SELFTEST.0 + (4 << 20) - FRAME_SIZE);
 
+/// A frame for the first page's table, and none for the second one's. Whoever asks for that has mapped the first page.
+struct OneTable {
+    frame: Option<FrameNumber>,
+    /// What the first page had.
+    seen: u64,
+}
+
+impl TableFrames for OneTable {
+    fn pop(&mut self) -> Option<FrameNumber> {
+        if page_tables::translate(LAST_OF_TABLE).is_none() {
+            return self.frame.take();
+        }
+        self.seen = read(LAST_OF_TABLE);
+        None
+    }
+}
+
 /// Two pages are to be mapped, and there is no frame for the second page's table. A CPU that has reached the first page meanwhile
 /// does not reach it afterwards.
 pub fn follows_a_map_that_failed() -> Outcome {
     let swap = Swap { old: frame_with(OLD)?, new: frame_with(NEW)? };
-    let mut seen = 0;
-    let mut table_frames = || match page_tables::translate(LAST_OF_TABLE) {
-        None => allocate::allocate_table_frame(NodeId::ZERO),
-        Some(_) => {
-            seen = read(LAST_OF_TABLE);
-            None
-        }
-    };
+    let mut tables = OneTable { frame: allocate::allocate_table_frame(NodeId::ZERO), seen: 0 };
     // The second frame is never mapped, so it need not be allocated.
     let frames = FrameRange::new(swap.old.0, swap.old.0 + 2);
     // SAFETY: `frame_with` has allocated the first frame, and the second one is not mapped. Only this file maps pages from
     // `SELFTEST` on. Frames of tables are fresh and never freed.
-    let mapped = unsafe { page_tables::map(LAST_OF_TABLE, frames, PageKind::Data, &mut table_frames) };
+    let mapped = unsafe { page_tables::map_with(LAST_OF_TABLE, frames, PageKind::Data, &mut tables) };
+    let (seen, unused) = (tables.seen, tables.frame);
     let is_left = page_tables::translate(LAST_OF_TABLE).is_some();
     map(LAST_OF_TABLE, swap.new);
     let seen_afterwards = read(LAST_OF_TABLE);
@@ -170,6 +179,7 @@ pub fn follows_a_map_that_failed() -> Outcome {
     unsafe { page_tables::unmap(LAST_OF_TABLE, 1) };
     free(swap.old)?;
     free(swap.new)?;
+    unused.map_or(Ok(()), free)?;
     ensure!(mapped.is_err() && seen == OLD, "the map did not fail midway: {mapped:?}, {seen:#x} was read");
     ensure!(!is_left, "a map that failed has left a page");
     ensure!(seen_afterwards == NEW, "{seen_afterwards:#x} is still reached by a map that failed");
@@ -179,7 +189,7 @@ pub fn follows_a_map_that_failed() -> Outcome {
 /// How many pages each CPU maps and unmaps, one after the other.
 const ROUNDS: u64 = 8;
 
-/// Checks that no CPU waits for ever when all unmap pages of their own at once, with interrupts off, and that each reads its pages.
+/// Checks that no CPU waits for ever when all unmap pages of their own at once, and that each reads its pages.
 pub fn goes_on_when_all_unmap_at_once() -> Result<Work, String> {
     READY.store(0, SeqCst);
     STALE.store(0, SeqCst);
@@ -192,7 +202,6 @@ fn map_and_unmap(cpu: &Cpu) {
     while READY.load(SeqCst) < cpu::online().count() {
         core::hint::spin_loop();
     }
-    let _off = InterruptsOff::new();
     let page = VirtAddr(SELFTEST.0 + (1 + cpu.id.index() as u64) * FRAME_SIZE);
     for round in 0..ROUNDS {
         let Ok(frame) = frame_with(round) else { return };

@@ -276,20 +276,6 @@ pub fn is_preemption_off() -> bool {
     count & !NO_WORK != 0
 }
 
-/// Calls `work` with interrupts on and preemption off. The caller has just been told by [`begin_work`] that work may be done.
-///
-/// What is deferred meanwhile waits: the caller looks for it afterwards.
-pub fn let_interrupts_in(off: &InterruptsOff, work: impl FnOnce()) {
-    begin_no_preemption();
-    enable_interrupts();
-    work();
-    disable_interrupts();
-    // Ends the stretch, and takes note of what was deferred. Interrupts are off, so nothing else changes the word.
-    let word = &CpuArea::current().head().preemption;
-    word.store(word.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
-    begin_work(off);
-}
-
 /// Returns true if preemption is on, so that work may be done now. Otherwise returns false and makes the end of the outermost
 /// stretch without preemption call its [`PreemptionEnd`].
 pub fn begin_work(_: &InterruptsOff) -> bool {

@@ -45,6 +45,13 @@ impl Drop for InterruptsOff {
     }
 }
 
+/// Lets the interrupts in that have come meanwhile, in a long piece of work with interrupts off. The caller holds no lock.
+pub fn let_interrupts_in(_: &InterruptsOff) {
+    // SAFETY: interrupts come after the instruction behind STI. The handlers restore all registers. Without `nomem`, the compiler
+    // moves no access to memory across them.
+    unsafe { asm!("sti", "nop", "cli") };
+}
+
 /// Halts this CPU until it has handled an interrupt. Interrupts must be off at the call, and are off on return: an interrupt
 /// that comes between the caller's last look for work and the halt still ends the halt.
 pub fn halt_until_interrupt() {

@@ -38,14 +38,14 @@ pub use context::{Context, switch};
 pub(crate) use cpu_local::cpu_local_word;
 pub use cpu_local::{
     AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
-    end_no_preemption, end_no_preemption_is_due, is_preemption_off, let_interrupts_in, set_current_task,
+    end_no_preemption, end_no_preemption_is_due, is_preemption_off, set_current_task,
 };
 pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc};
 pub use descriptors::CpuTables;
 pub use fault::{fault_address, is_machine_check, is_use_of_the_fpu, page_fault_words};
 pub use instructions::{
-    InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction, switch_stack,
-    ticks, ticks_in_order, use_fpu,
+    InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction,
+    let_interrupts_in, switch_stack, ticks, ticks_in_order, use_fpu,
 };
 pub use interrupts::{Frame, InterruptHandler};
 pub use io_apic::{IO_APIC_SIZE, mask_io_apic};
@@ -59,7 +59,7 @@ pub use machine_check::{
 pub use new_address_space::NewAddressSpace;
 pub use page_entry::PageKind;
 pub use page_table::MapError;
-pub use paging::{MappedPage, PageTables, access_at, flush_translations, visit_pages};
+pub use paging::{MappedPage, PageTables, access_at, flush_translations, missing_tables, visit_pages};
 pub use physical_memory::physical_memory;
 pub use pit::{read_pit, start_pit};
 pub use pm_timer::PmTimerPort;

@@ -30,6 +30,12 @@ impl MapError {
 /// Where the frames for missing page tables come from. `None` means that there are no more.
 pub type TableFrames<'a> = dyn FnMut() -> Option<FrameNumber> + 'a;
 
+/// Returns how many tables of this level and of those below it the addresses from `first` to `last` need.
+fn tables_for(level: u32, first: u64, last: u64) -> u64 {
+    let table_bytes = |level| entry_bytes(level + 1);
+    (1..=level).map(|level| last / table_bytes(level) - first / table_bytes(level) + 1).sum()
+}
+
 /// A page table.
 ///
 /// The entries are atomic because a CPU's page walker and other CPUs' lookups may read them at any time. A frame
@@ -179,6 +185,32 @@ impl Table {
             };
         }
         Ok(table)
+    }
+
+    /// Returns how many tables are missing on the way to `pages` pages of 4 KiB from `start` on. Other CPUs may make some of them
+    /// meanwhile, and remove none. `self` is a root.
+    pub fn missing_tables(self, start: VirtAddr, pages: u64) -> u64 {
+        let last = VirtAddr(start.0 + pages.max(1) * FRAME_SIZE - 1);
+        self.missing_below(start, last)
+    }
+
+    /// Returns how many tables below this one are missing for the addresses from `first` to `last`, all of which this one covers.
+    fn missing_below(self, first: VirtAddr, last: VirtAddr) -> u64 {
+        if self.level == 1 {
+            return 0;
+        }
+        let (bytes, base) = (self.entry_bytes(), first.0 & !(self.entry_bytes() - 1));
+        let parts = (self.index_of(first)..=self.index_of(last)).zip((base..).step_by(bytes as usize));
+        parts
+            .map(|(index, part)| match self.load(index) {
+                None => tables_for(self.level - 1, first.0.max(part), last.0.min(part + (bytes - 1))),
+                Some((_, Target::Page)) => 0,
+                Some((_, Target::Table(next))) => {
+                    let (first, last) = (first.0.max(part), last.0.min(part + (bytes - 1)));
+                    next.missing_below(VirtAddr(first), VirtAddr(last))
+                }
+            })
+            .sum()
     }
 
     /// Maps consecutive frames from `start` on, with pages of one size and kind. `self` is a root.

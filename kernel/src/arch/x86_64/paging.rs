@@ -63,6 +63,12 @@ impl PageTables {
     }
 }
 
+/// Returns how many page tables are missing for `pages` pages of 4 KiB from `start` on, at this moment. Tables are never removed, so
+/// no more are missing later.
+pub fn missing_tables(start: VirtAddr, pages: u64) -> u64 {
+    current_root().missing_tables(start, pages)
+}
+
 /// Flushes the running CPU's TLB: every cached translation.
 pub fn flush_translations() {
     ::x86_64::instructions::tlb::flush_all();
