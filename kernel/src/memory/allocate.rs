@@ -74,9 +74,13 @@ fn placed_page() -> Option<NonZero<u64>> {
     placed_page_number(1)
 }
 
-#[cold]
 #[inline(never)]
 fn page_number_beyond_cache(off: PreemptionOff) -> Option<NonZero<u64>> {
+    if !fail_allocation::is_on()
+        && let Some(grant) = cpu_memory::cache(&off).refill_and_take_page()
+    {
+        return NonZero::new(grant.frame.0);
+    }
     drop(off);
     general_page_number(1)
 }
@@ -170,11 +174,15 @@ fn allocate_frames(request: &Request) -> Result<Grant, AllocateError> {
     if fail_allocation::is_due(request) {
         return Err(fail_allocation::error(request));
     }
-    try_allocate(request, NodeSet::EMPTY).or_else(|refusal| allocate_by_draining(request, refusal))
+    match try_allocate(request, NodeSet::EMPTY) {
+        Ok(grant) => Ok(grant),
+        Err(Refusal::Error(error)) => Err(error),
+        Err(Refusal::Drain { node, others }) => allocate_by_draining(request, node, others),
+    }
 }
 
 /// Allocates frames and counts them for the running CPU. Has no cache drained.
-#[inline]
+#[inline(always)]
 fn try_allocate(request: &Request, drained: NodeSet) -> Result<Grant, Refusal> {
     let off = PreemptionOff::new();
     let granted = cpu_memory::cache(&off).try_allocate(request, drained);
@@ -184,21 +192,22 @@ fn try_allocate(request: &Request, drained: NodeSet) -> Result<Grant, Refusal> {
     granted
 }
 
-/// Allocates frames after a refusal: has the caches drained that may help, with preemption on, and tries again.
+/// Allocates frames after a refusal: has the caches of `node` drained, with preemption on, and tries again.
 #[cold]
 #[inline(never)]
-fn allocate_by_draining(request: &Request, mut refusal: Refusal) -> Result<Grant, AllocateError> {
+fn allocate_by_draining(
+    request: &Request,
+    mut node: NodeId,
+    mut others: bool,
+) -> Result<Grant, AllocateError> {
     let mut drained = NodeSet::EMPTY;
     loop {
-        let (node, others) = match refusal {
-            Refusal::Error(error) => return Err(error),
-            Refusal::Drain { node, others } => (node, others),
-        };
         cache_drain::drain(node, others);
         drained.insert(node);
         match try_allocate(request, drained) {
             Ok(grant) => return Ok(grant),
-            Err(next) => refusal = next,
+            Err(Refusal::Error(error)) => return Err(error),
+            Err(Refusal::Drain { node: next, others: of_others }) => (node, others) = (next, of_others),
         }
     }
 }

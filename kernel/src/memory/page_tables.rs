@@ -84,6 +84,7 @@ pub unsafe fn map_with(
 ///
 /// # Safety
 /// As [`map_with`].
+#[inline]
 unsafe fn map_from(
     start: VirtAddr,
     frames: FrameRange,
@@ -116,12 +117,13 @@ fn undo(start: VirtAddr, result: Result<(), MapError>) -> Result<(), MapError> {
 /// # Safety
 /// Nothing uses the pages.
 pub unsafe fn unmap(start: VirtAddr, pages: u64) {
-    let mut found = false;
-    for first in (0..pages).step_by(PAGES_AT_ONCE as usize) {
+    let (mut first, mut found) = (0, false);
+    while first < pages {
         let count = PAGES_AT_ONCE.min(pages - first);
         // SAFETY: nothing uses the pages by `# Safety`. Only the caller can give what was mapped there to another use, and it goes
         // on when the shootdown below has made every CPU flush the translations.
         found |= unsafe { TABLES.lock().unmap(VirtAddr(start.0 + first * FRAME_SIZE), count) };
+        first += count;
     }
     if found {
         shootdown::flush_everywhere();

@@ -16,6 +16,7 @@ use crate::frame_map::FrameMap;
 use crate::hot_chunks::KnownBlock;
 use crate::singles::Singles;
 use crate::span_table::Span;
+use crate::word::count_of;
 
 /// The number of frames that a cache returns at once, at most. The rest stays for a CPU that allocates next, and the node's lock is
 /// not held for long.
@@ -230,13 +231,20 @@ impl<'m> CachedFrames<'m> {
     /// set in `frames`. The cache then grants the lowest first.
     pub fn fill(&self, first: u64, mut frames: u64, singles: &'m Singles) {
         let Ring { top, frames: ring, .. } = &self.contents.ring;
-        let end = top.load(Relaxed).wrapping_add(u64::from(frames.count_ones()) * STEP);
+        let end = top.load(Relaxed).wrapping_add(u64::from(count_of(frames)) * STEP);
         let mut next = end;
-        while frames != 0 {
+        let mut put = |frame| {
             next = next.wrapping_sub(STEP);
-            ring[slot(next)].store(first + u64::from(frames.trailing_zeros()), Relaxed);
+            ring[slot(next)].store(frame, Relaxed);
             self.singles.as_array_of_cells()[slot(next)].set(singles);
-            frames &= frames - 1;
+        };
+        if frames == !0 {
+            (first..first + 64).for_each(put);
+        } else {
+            while frames != 0 {
+                put(first + u64::from(frames.trailing_zeros()));
+                frames &= frames - 1;
+            }
         }
         top.store(end, Relaxed);
     }

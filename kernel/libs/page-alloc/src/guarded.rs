@@ -79,6 +79,12 @@ impl<'m> Guarded<'m> {
         Contents::chain(self.caches).any(|cache| cache.lists(frame))
     }
 
+    /// Returns false if no frame is free outside the node's caches. May return true also then, if memory was added.
+    #[inline(always)]
+    pub fn may_refill(&self) -> bool {
+        self.memory.free_frames() != 0 || !self.regions.is_empty()
+    }
+
     /// Fills an empty cache of the node. Returns false if no frame is free outside the node's caches.
     pub fn refill(&mut self, cache: &CachedFrames<'m>) -> bool {
         let own = self.leave_refill_block(cache);

@@ -15,10 +15,12 @@ impl<'m> NodeMemory<'m> {
     /// Makes the grant of `count` frames from `frame` on kernel-owned. Returns false, with nothing changed, if a wrong free of another
     /// CPU has taken the grant back at the same moment, which can happen only to a single frame.
     pub fn make_kernel_owned(&mut self, extent: Extent, frame: u64, count: u64) -> bool {
-        match self.blocks.map(extent.slot(block_of(frame))) {
-            Some(map) if count == 1 => map.singles_of(frame).take_back(frame),
-            _ => self.set_kernel_owned(extent, frame, true),
+        if count == 1
+            && let Some(map) = self.blocks.map(extent.slot(block_of(frame)))
+        {
+            return map.singles_of(frame).take_back(frame);
         }
+        self.set_kernel_owned(extent, frame, true)
     }
 
     /// Takes back a kernel-owned grant, if `count` frames from `frame` on are exactly that grant. No cache holds the frame.

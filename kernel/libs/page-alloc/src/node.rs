@@ -137,10 +137,9 @@ impl<'m, L: RawMutex> Node<'m, L> {
     pub fn free_kernel_owned(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         // No grant continues behind a frame that a cache holds.
-        let continues = count > 1 && span.frames.contains(FrameNumber(frame.0 + 1)) && {
-            let next = guarded.memory_of(span).state(span.extent(), frame.0 + 1);
-            next == FrameState::Inside
-        };
+        let continues = count > 1
+            && span.frames.contains(FrameNumber(frame.0 + 1))
+            && guarded.memory_of(span).is_inside(span.extent(), frame.0 + 1);
         let freed = if !continues && guarded.is_cached(frame.0) {
             Err(FreeError::AlreadyFree(frame))
         } else {
@@ -211,7 +210,11 @@ impl<'m, L: RawMutex> Node<'m, L> {
     /// No frame is free outside the node's caches. The error is the number of frames in these.
     pub fn refill(&self, cache: &CachedFrames<'m>) -> Result<(), u64> {
         let mut guarded = self.guarded.lock();
-        if guarded.refill(cache) { Ok(()) } else { Err(guarded.cached_that_may_help(1)) }
+        if guarded.may_refill() && guarded.refill(cache) {
+            Ok(())
+        } else {
+            Err(guarded.cached_that_may_help(1))
+        }
     }
 
     /// Frees a single frame of the node into a cache. A full cache first returns some of its frames, but only for a frame that is

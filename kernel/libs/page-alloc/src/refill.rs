@@ -6,6 +6,7 @@ use crate::extent::Extent;
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::NodeMemory;
 use crate::take::Chunk;
+use crate::word::count_of;
 
 /// The number of frames that a refill takes at most, apart from those of a first word: the node's lock is not held for long.
 const REFILL_FRAMES: u32 = if CACHE_FRAMES > 128 { 64 } else { 1 };
@@ -44,7 +45,7 @@ impl<'m> NodeMemory<'m> {
         let available = |number: u64| map.word_of(number * 64).available();
         let (wanted, mut end, mut count) = (cache.wanted.get(), first, 0);
         while count < wanted && (end == first || end % WORDS != 0) {
-            let more = available(end).count_ones();
+            let more = count_of(available(end));
             if count + more > 64 {
                 break;
             }
@@ -52,8 +53,11 @@ impl<'m> NodeMemory<'m> {
             end += 1;
         }
         // From the last word down: the cache grants first what comes last.
-        for number in (first..end).rev().filter(|number| available(*number) != 0) {
+        for number in (first..end).rev() {
             let (singles, frames) = (map.singles_of(number * 64), available(number));
+            if frames == 0 {
+                continue;
+            }
             cache.fill(number * 64, frames, singles);
             cache.remember_singles(number * 64, singles);
             map.word_of(number * 64).withhold_free(frames);

@@ -166,3 +166,9 @@ pub fn bit_of(frame: u64) -> u64 {
 pub fn bits_of(frame: u64, count: u64) -> u64 {
     ((1 << (count % 64)) - 1) << (frame % 64)
 }
+
+/// Returns the number of frames with these bits. Most words are whole, and not every CPU counts bits in one instruction.
+#[inline]
+pub fn count_of(bits: u64) -> u32 {
+    if bits == !0 { 64 } else { bits.count_ones() }
+}

@@ -89,8 +89,10 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         let allocator = self.allocator.get().ok_or(no_fit)?;
         let own_page = count == 1 && self.frames.node() == Some(preferred) && request.has_no_limits();
         if own_page {
-            if let Some(frame) = self.refill_and_take(allocator, kernel_owned, drained)? {
-                return Ok(self.cached(frame));
+            match self.refill_and_take(allocator, kernel_owned) {
+                Ok(frame) => return Ok(self.cached(frame)),
+                Err(0) => {}
+                Err(held) => self.ask_to_drain(preferred, held, drained)?,
             }
             if strict {
                 return Err(no_fit.into());
@@ -99,27 +101,31 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         self.allocate_in_order(allocator, request, preferred, own_page, drained)
     }
 
-    /// Takes a frame from the cache after refilling it. A plain request has found the cache empty.
+    /// Takes a frame of the cache's node from the cache, which is empty unless the request is the kernel's. Refills it then.
+    ///
+    /// # Errors
+    /// No frame is free outside the node's caches. The error is the number of frames in these.
+    #[inline(always)]
     fn refill_and_take(
         &self,
         allocator: &PageAllocator<'m, L>,
         kernel_owned: bool,
-        drained: NodeSet,
-    ) -> Result<Option<FrameNumber>, Refusal> {
+    ) -> Result<FrameNumber, u64> {
         if kernel_owned && let Some(frame) = self.frames.take(kernel_owned) {
-            return Ok(Some(frame));
+            return Ok(frame);
         }
-        let id = self.node.get();
-        let Some(node) = allocator.node(id) else { return Ok(None) };
-        if let Err(held) = node.refill(&self.frames) {
-            self.ask_to_drain(id, held, drained)?;
-            return Ok(None);
-        }
-        let frame = self.frames.take(kernel_owned);
-        if let Some(frame) = frame {
-            self.remember_block(allocator, frame);
-        }
+        allocator.node(self.node.get()).ok_or(0u64)?.refill(&self.frames)?;
+        let frame = self.frames.take(kernel_owned).ok_or(0u64)?;
+        self.remember_block(allocator, frame);
         Ok(frame)
+    }
+
+    /// Grants a frame of the CPU's node as [`CpuCache::take_at_hand`] does, after that has found the cache empty. Returns `None` if no
+    /// frame of the node is free outside of its caches, or if the CPU has no cache.
+    #[inline]
+    pub fn refill_and_take_page(&self) -> Option<Grant> {
+        let allocator = self.allocator.get().filter(|_| self.frames.node().is_some())?;
+        self.refill_and_take(allocator, false).ok().map(|frame| self.cached(frame))
     }
 
     /// Allocates from the lists of the preferred node, unless that was `tried` already, and then of the nodes in its fallback order.
