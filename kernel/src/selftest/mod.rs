@@ -12,6 +12,7 @@ mod hotplug;
 mod interrupts;
 mod load;
 mod locks;
+mod map_exhausted;
 mod on_each_cpu;
 mod pages;
 mod plan;
@@ -90,6 +91,7 @@ const TESTS: &[(&str, Test)] = &[
     ("memory.tlb_shootdown_sleeping", IfPossible(shootdown::reaches_cpus_that_sleep)),
     ("memory.tlb_shootdown_all", IfPossible(shootdown::goes_on_when_all_unmap_at_once)),
     ("memory.failed_map", Always(shootdown::follows_a_map_that_failed)),
+    ("memory.map_exhausted", IfPossible(map_exhausted::takes_tables_from_busy_cpus)),
     ("clock.sleep_agrees", IfPossible(clock::sleep_agrees)),
     ("clock.cpus_agree", IfPossible(clock::cpus_agree)),
     ("locks.fair", IfPossible(locks::are_fair)),

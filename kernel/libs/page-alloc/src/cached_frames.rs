@@ -23,7 +23,7 @@ use crate::word::count_of;
 pub const FLUSHED_FRAMES: usize = 64;
 
 /// The number of words whose frames a cache returns at once, at most: each may lie in a block of its own, whose descriptor changes.
-const FLUSHED_WORDS: usize = 8;
+const FLUSHED_WORDS: usize = 6;
 
 /// The number of words that a cache remembers: 32 MiB in a row. The low bits of a word's number give its index.
 const KNOWN_WORDS: usize = 128;

@@ -129,7 +129,7 @@ fn a_cache_is_filled_with_more_words_each_time_until_it_is_drained_but_with_at_m
 }
 
 #[test]
-fn a_full_cache_returns_frames_of_at_most_eight_words_at_once() {
+fn a_full_cache_returns_frames_of_at_most_six_words_at_once() {
     let mut machine = Machine::new(&[span(0, 0, 512 * 600)], &[&[0]]);
     let (pages, memory) = machine.pages_and_memory(1);
     pages.add(FrameRange::new(512, 512 * 600)).unwrap();
@@ -142,9 +142,9 @@ fn a_full_cache_returns_frames_of_at_most_eight_words_at_once() {
     others.iter().for_each(|grant| cpu.free(grant.frame, 1).unwrap());
     assert_eq!(cpu.len(), CACHE_FRAMES);
     cpu.free(last.frame, 1).unwrap();
-    assert_eq!(cpu.len(), CACHE_FRAMES - 8 + 1);
+    assert_eq!(cpu.len(), CACHE_FRAMES - 6 + 1);
     assert!(cpu.drain_some());
-    assert_eq!(cpu.len(), CACHE_FRAMES - 16 + 1);
+    assert_eq!(cpu.len(), CACHE_FRAMES - 12 + 1);
     cpu.drain();
     assert!(cpu.is_empty() && !cpu.drain_some());
 }
