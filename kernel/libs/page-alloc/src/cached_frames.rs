@@ -157,39 +157,33 @@ impl<'m> CachedFrames<'m> {
         Some(FrameNumber(frame))
     }
 
-    /// Puts a frame into the cache, if it is a grant of its own. Returns false if it is none, if the cache does not remember its
-    /// bits, or if the cache is full. The caller then calls [`CachedFrames::unlist`].
+    /// Puts a frame into the cache, if it is a grant of its own. Returns false, with nothing changed, if it is none, if the cache
+    /// does not remember its bits, or if the cache is full.
     #[inline(always)]
     #[must_use = "a frame that was not put into the cache is still granted"]
     pub fn put(&self, frame: FrameNumber) -> bool {
         let known = known_index(frame.0);
         let offset = frame.0.wrapping_sub(self.known_firsts.as_array_of_cells()[known].get());
-        offset < 64 && self.put_or_list(frame.0, offset, self.known_singles.as_array_of_cells()[known].get())
+        offset < 64 && self.put_at(frame.0, offset, self.known_singles.as_array_of_cells()[known].get())
     }
 
     /// Puts a frame into the cache, if these bits say that it is a grant of its own. Returns false, with nothing changed, if it is
     /// none, or if the cache is full.
     #[inline]
     pub fn put_into(&self, frame: u64, singles: &'m Singles) -> bool {
-        let put = self.put_or_list(frame, frame % 64, singles);
-        if !put {
-            self.unlist();
-        }
-        put
+        self.put_at(frame, frame % 64, singles)
     }
 
-    /// Puts a frame into the cache as [`CachedFrames::put_into`] does, but may leave a frame that is no grant of its own listed.
-    /// `offset` is the frame's among those of the bits.
+    /// Puts a frame into the cache as [`CachedFrames::put_into`] does. `offset` is the frame's among those of the bits.
     #[inline(always)]
-    fn put_or_list(&self, frame: u64, offset: u64, singles: &'m Singles) -> bool {
+    fn put_at(&self, frame: u64, offset: u64, singles: &'m Singles) -> bool {
         let ring = &self.contents.ring;
         let top = ring.top.load(Relaxed);
         if top == self.limit.get() {
             return false;
         }
         let slot = slot(top);
-        // The frame is listed before it is withheld: a CPU that finds it withheld then finds it here. A withheld frame that no
-        // cache lists would be taken for one of the kernel's.
+        // Above the top, so not in the cache yet.
         ring.frames[slot].store(frame, Relaxed);
         self.singles.as_array_of_cells()[slot].set(singles);
         let put = singles.take_back(offset);
@@ -197,14 +191,6 @@ impl<'m> CachedFrames<'m> {
             add(&ring.top, STEP);
         }
         put
-    }
-
-    /// Clears the entry where [`CachedFrames::put`] may have listed a frame that it did not put into the cache: one of the kernel's
-    /// must not look like one that was in the cache.
-    pub fn unlist(&self) {
-        if !self.is_full() {
-            self.contents.clear_entry(slot(self.contents.ring.top.load(Relaxed)));
-        }
     }
 
     /// Returns the frame's block, if the cache remembers it. The block may be another node's.

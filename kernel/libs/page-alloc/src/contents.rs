@@ -129,21 +129,4 @@ impl<'m> Contents<'m> {
     pub fn set_bottom(&self, bottom: u64) {
         self.ring.bottom.store(bottom, Release);
     }
-
-    /// Clears the entry of this index, which is not in the cache.
-    pub fn clear_entry(&self, slot: usize) {
-        self.ring.frames[slot].store(NO_FRAME, Relaxed);
-    }
-
-    /// Returns true if the frame is in the cache.
-    pub fn holds(&self, frame: u64) -> bool {
-        let bottom = self.ring.bottom.load(Relaxed);
-        let mut slots = (0..self.len() as u64).map(|n| slot(bottom.wrapping_add(n * STEP)));
-        slots.any(|slot| self.ring.frames[slot].load(Relaxed) == frame)
-    }
-
-    /// Returns true if the frame is or was in the cache.
-    pub fn lists(&self, frame: u64) -> bool {
-        self.ring.frames.iter().any(|entry| entry.load(Relaxed) == frame)
-    }
 }

@@ -1,9 +1,6 @@
 //! The part of a node that its lock guards: memory, counts and the list of caches.
-use core::sync::atomic::Ordering::Acquire;
-
 use units::FrameNumber;
 
-use crate::atomic::fence;
 use crate::blocks::block_of;
 use crate::cached_frames::{CachedFrames, RefillBlock};
 use crate::contents::Contents;
@@ -14,7 +11,6 @@ use crate::region::Region;
 use crate::span_index::SpanIndex;
 use crate::span_table::Span;
 use crate::stats::{CacheCounts, Counts};
-use crate::word::FrameState;
 
 /// What a node's lock guards.
 pub struct Guarded<'m> {
@@ -52,31 +48,11 @@ impl<'m> Guarded<'m> {
         core::iter::once(&mut self.memory).chain(self.regions.iter_mut().map(|region| &mut region.memory))
     }
 
-    /// Counts a refused free, and corrects its reason: a frame that is withheld because a cache has it was freed before.
+    /// Counts a refused free.
     #[cold]
-    pub fn refuse(&mut self, span: &Span, error: FreeError) -> FreeError {
+    pub fn refuse(&mut self, error: FreeError) -> FreeError {
         self.counts.refused_frees += 1;
-        match error {
-            FreeError::NeverAdded(frame)
-                if self.memory_of(span).state(span.extent(), frame.0) != FrameState::Reserved
-                    && self.was_cached(frame.0) =>
-            {
-                FreeError::AlreadyFree(frame)
-            }
-            _ => error,
-        }
-    }
-
-    /// Returns true if a cache holds the frame.
-    pub fn is_cached(&self, frame: u64) -> bool {
-        Contents::chain(self.caches).any(|cache| cache.holds(frame))
-    }
-
-    /// Returns true if a cache holds or has held this frame, which was just found withheld.
-    pub fn was_cached(&self, frame: u64) -> bool {
-        // A CPU lists a frame in its cache before it withholds the frame.
-        fence(Acquire);
-        Contents::chain(self.caches).any(|cache| cache.lists(frame))
+        error
     }
 
     /// Returns false if no frame is free outside the node's caches. May return true also then, if memory was added.

@@ -18,7 +18,8 @@ impl<'m> NodeMemory<'m> {
         if count == 1
             && let Some(map) = self.blocks.map(extent.slot(block_of(frame)))
         {
-            return map.singles_of(frame).take_back(frame);
+            return map.singles_of(frame).take_back(frame)
+                && map.word_of(frame).set_kernel_owned(frame, true);
         }
         self.set_kernel_owned(extent, frame, true)
     }
@@ -32,17 +33,17 @@ impl<'m> NodeMemory<'m> {
     ) -> Result<(), FreeError> {
         let extent = span.extent();
         match self.state(extent, frame.0) {
-            FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
-            FrameState::Reserved | FrameState::Withheld if self.hot.contain(frame.0) => {
-                return Err(FreeError::AlreadyFree(frame));
-            }
-            FrameState::Withheld => return self.free_kernel_single(span, frame, count),
+            FrameState::Free | FrameState::Withheld => return Err(FreeError::AlreadyFree(frame)),
+            FrameState::Reserved if self.hot.contain(frame.0) => return Err(FreeError::AlreadyFree(frame)),
             FrameState::Reserved => {}
             FrameState::Head | FrameState::Single => return Err(FreeError::NotKernelOwned(frame)),
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
         }
         if !self.set_kernel_owned(extent, frame.0, false) {
             return Err(FreeError::NeverAdded(frame));
+        }
+        if self.state(extent, frame.0) == FrameState::Withheld {
+            return self.free_kernel_single(span, frame, count);
         }
         let freed = self.free(span, frame, count);
         if freed.is_err() {
@@ -51,7 +52,7 @@ impl<'m> NodeMemory<'m> {
         freed
     }
 
-    /// Takes back a frame that the kernel owns. The frame is never a grant that others could free.
+    /// Takes back a frame that the kernel owned, and that is withheld. It is never a grant that others could free.
     fn free_kernel_single(
         &mut self,
         span: &'m Span,
@@ -59,6 +60,7 @@ impl<'m> NodeMemory<'m> {
         count: u64,
     ) -> Result<(), FreeError> {
         if count != 1 {
+            self.set_kernel_owned(span.extent(), frame.0, true);
             return Err(FreeError::WrongCount { frame, count, granted: 1 });
         }
         if !self.keep_hot_single(span, frame.0) {
@@ -67,7 +69,12 @@ impl<'m> NodeMemory<'m> {
         Ok(())
     }
 
-    /// Makes a grant of several frames kernel-owned, or undoes that.
+    /// Reserves a withheld frame, which a cache has granted to the kernel.
+    pub fn reserve_for_kernel(&mut self, extent: Extent, frame: u64) {
+        self.set_kernel_owned(extent, frame, true);
+    }
+
+    /// Makes a grant kernel-owned, or undoes that. A single frame is withheld when it is not kernel-owned.
     fn set_kernel_owned(&mut self, extent: Extent, frame: u64, owned: bool) -> bool {
         let slot = extent.slot(block_of(frame));
         match self.blocks.map(slot) {

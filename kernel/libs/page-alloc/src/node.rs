@@ -130,22 +130,19 @@ impl<'m, L: RawMutex> Node<'m, L> {
     pub fn free(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
         let result = guarded.memory_of(span).free(span, frame, count);
-        result.map_err(|error| guarded.refuse(span, error))
+        result.map_err(|error| guarded.refuse(error))
+    }
+
+    /// Makes a frame of this span of the node, which a cache has granted to the kernel, kernel-owned.
+    pub fn reserve_for_kernel(&self, span: &Span, frame: FrameNumber) {
+        self.guarded.lock().memory_of(span).reserve_for_kernel(span.extent(), frame.0);
     }
 
     /// Takes back a kernel-owned grant that starts in this span of the node.
     pub fn free_kernel_owned(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        // No grant continues behind a frame that a cache holds.
-        let continues = count > 1
-            && span.frames.contains(FrameNumber(frame.0 + 1))
-            && guarded.memory_of(span).is_inside(span.extent(), frame.0 + 1);
-        let freed = if !continues && guarded.is_cached(frame.0) {
-            Err(FreeError::AlreadyFree(frame))
-        } else {
-            guarded.memory_of(span).free_kernel_owned(span, frame, count)
-        };
-        freed.map_err(|error| guarded.refuse(span, error))
+        let freed = guarded.memory_of(span).free_kernel_owned(span, frame, count);
+        freed.map_err(|error| guarded.refuse(error))
     }
 
     /// Makes frames of this span of the node free. Returns false if one of them was added before.
@@ -165,9 +162,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let mut guarded = self.guarded.lock();
         if let Err(frame) = guarded.memory_of(span).isolate(span.extent(), frames.clone()) {
             return Err(match guarded.memory_of(span).state(span.extent(), frame) {
-                FrameState::Withheld if guarded.is_cached(frame) => IsolateError::Cached(FrameNumber(frame)),
-                // The kernel owns it, or another CPU is freeing it into its cache.
-                FrameState::Withheld => IsolateError::InUse(FrameNumber(frame)),
+                FrameState::Withheld => IsolateError::Cached(FrameNumber(frame)),
                 FrameState::Reserved => IsolateError::NeverAdded(FrameNumber(frame)),
                 _ => IsolateError::InUse(FrameNumber(frame)),
             });
@@ -237,10 +232,10 @@ impl<'m, L: RawMutex> Node<'m, L> {
                 if cache.put_into(frame.0, map.singles_of(frame.0)) {
                     return Ok(());
                 }
-                Err(guarded.refuse(span, FreeError::AlreadyFree(frame)))
+                Err(guarded.refuse(FreeError::AlreadyFree(frame)))
             }
-            Ok(None) => Err(guarded.refuse(span, FreeError::InsideGrant(frame))),
-            Err(error) => Err(guarded.refuse(span, error)),
+            Ok(None) => Err(guarded.refuse(FreeError::InsideGrant(frame))),
+            Err(error) => Err(guarded.refuse(error)),
         }
     }
 

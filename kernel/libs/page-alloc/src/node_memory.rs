@@ -83,15 +83,6 @@ impl<'m> NodeMemory<'m> {
         }
     }
 
-    /// Returns true if a frame of the extent is inside a grant.
-    #[inline]
-    pub fn is_inside(&self, extent: Extent, frame: u64) -> bool {
-        match self.blocks.map(extent.slot(block_of(frame))) {
-            Some(map) => map.is_inside(offset_in_block(frame)),
-            None => self.state(extent, frame) == FrameState::Inside,
-        }
-    }
-
     /// Sets a block's count of free frames after its map was changed. Moves the block to the list of its largest free order,
     /// or makes it a whole free block.
     pub(crate) fn settle(&mut self, extent: Extent, number: u64, free: u16) {

@@ -46,11 +46,9 @@ impl<'m> NodeMemory<'m> {
     ) -> Result<(), FreeError> {
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
-            FrameState::Reserved | FrameState::Withheld if self.hot.contain(frame.0) => {
-                return Err(FreeError::AlreadyFree(frame));
-            }
-            // Of a withheld frame, `Guarded::refuse` finds out whether a cache has it.
-            FrameState::Reserved | FrameState::Withheld => return Err(FreeError::NeverAdded(frame)),
+            FrameState::Withheld => return Err(FreeError::AlreadyFree(frame)),
+            FrameState::Reserved if self.hot.contain(frame.0) => return Err(FreeError::AlreadyFree(frame)),
+            FrameState::Reserved => return Err(FreeError::NeverAdded(frame)),
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
             FrameState::Single | FrameState::Head => {}
         }

@@ -1,6 +1,6 @@
 //! The third bit of 64 frames: which of them are granted as single frames. It is all of a frame's state that a CPU changes without
 //! the node's lock.
-use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::Ordering::Relaxed;
 
 use crate::atomic::AtomicU64;
 use crate::word::bit_of;
@@ -43,7 +43,6 @@ impl Singles {
     #[inline]
     pub fn take_back(&self, frame: u64) -> bool {
         let bit = bit_of(frame);
-        // Release: a CPU that then finds the frame withheld finds it in the cache that lists it.
-        self.0.fetch_and(!bit, Release) & bit != 0
+        self.0.fetch_and(!bit, Relaxed) & bit != 0
     }
 }

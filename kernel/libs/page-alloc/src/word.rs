@@ -14,10 +14,10 @@ pub enum FrameState {
     Inside,
     /// (0, 1), and the third bit is set: a grant of its own.
     Single,
-    /// (0, 1), and the next frame is not inside a grant: a single frame that is in a CPU's cache, hot, or the kernel's.
+    /// (0, 1), and the next frame is not inside a grant: a single frame that is in a CPU's cache, or hot.
     Withheld,
     /// (1, 1): the lists do not have the frame. It was never added (a hole, another node's frame, or memory in use since
-    /// boot), or it is offline, in a hot chunk of several frames, or the first of several frames that the kernel owns.
+    /// boot), or it is offline, in a hot chunk of several frames, or the first frame of a kernel-owned grant.
     Reserved,
 }
 
@@ -121,7 +121,7 @@ impl Word {
         clear(&self.free, frames);
     }
 
-    /// Makes the first frame of a grant of several reserved, which protects the grant, or undoes that. Returns false, with
+    /// Makes the first frame of a grant reserved, which protects the grant, or undoes that. A single frame is withheld. Returns false, with
     /// nothing changed, if the frame is in the wanted state already.
     pub fn set_kernel_owned(&self, frame: u64, owned: bool) -> bool {
         let bit = bit_of(frame);

@@ -263,15 +263,23 @@ fn what_is_removed_while_others_allocate_and_free_is_nobody_s() {
 }
 
 #[test]
-fn a_kernel_owned_frame_that_came_from_a_cache_is_in_use_however_often_the_cache_is_drained() {
+fn a_kernel_owned_frame_that_came_from_a_cache_is_refused_as_others_are_however_often_the_cache_is_drained() {
     let mut machine = Machine::new(&[span(0, 0, 1024)], &[&[0]]);
     let (pages, bytes) = machine.pages_and_memory(1);
     pages.add(FrameRange::new(512, 1024)).unwrap();
     let cpu = &cpus(&pages, &[node(0)], bytes)[0];
     let frame = allocate(cpu, &Request { kernel_owned: true, ..Request::page() }).unwrap().frame;
     let range = FrameRange { start: frame, end: FrameNumber(1024) };
+    assert_eq!(pages.isolate(range), Err(IsolateError::NeverAdded(frame)));
 
     cpu.drain();
 
-    assert_eq!(pages.isolate(range), Err(IsolateError::InUse(frame)));
+    assert_eq!(pages.isolate(range), Err(IsolateError::NeverAdded(frame)));
+    // The same as of a frame that no cache had.
+    let other = uncached(&pages, 0)
+        .allocate(&Request { kernel_owned: true, ..Request::page() }, |_| ())
+        .unwrap()
+        .frame;
+    let range = FrameRange { start: other, end: FrameNumber(1024) };
+    assert_eq!(pages.isolate(range), Err(IsolateError::NeverAdded(other)));
 }

@@ -54,10 +54,6 @@ impl AtomicU64 {
         self.modelled().value.store(value, order);
     }
 
-    pub fn compare_exchange(&self, old: u64, new: u64, taken: Ordering, not: Ordering) -> Result<u64, u64> {
-        self.modelled().value.compare_exchange(old, new, taken, not)
-    }
-
     pub fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
         self.modelled().value.fetch_or(bits, order)
     }

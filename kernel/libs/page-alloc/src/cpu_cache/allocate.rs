@@ -10,6 +10,7 @@ use units::{FrameNumber, NodeId, NodeSet};
 use super::CpuCache;
 use crate::allocator::PageAllocator;
 use crate::error::{AllocateError, Refusal};
+use crate::node::Node;
 use crate::request::{Grant, Needs, Purpose, Request};
 
 impl<'m, L: RawMutex> CpuCache<'m, L> {
@@ -111,13 +112,25 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         allocator: &PageAllocator<'m, L>,
         kernel_owned: bool,
     ) -> Result<FrameNumber, u64> {
+        let node = allocator.node(self.node.get()).ok_or(0u64)?;
         if kernel_owned && let Some(frame) = self.frames.take(kernel_owned) {
+            self.reserve_for_kernel(allocator, node, frame);
             return Ok(frame);
         }
-        allocator.node(self.node.get()).ok_or(0u64)?.refill(&self.frames)?;
+        node.refill(&self.frames)?;
         let frame = self.frames.take(kernel_owned).ok_or(0u64)?;
         self.remember_block(allocator, frame);
+        if kernel_owned {
+            self.reserve_for_kernel(allocator, node, frame);
+        }
         Ok(frame)
+    }
+
+    /// Makes a frame from the cache kernel-owned.
+    fn reserve_for_kernel(&self, allocator: &PageAllocator<'m, L>, node: &Node<'m, L>, frame: FrameNumber) {
+        if let Some(span) = allocator.spans.find(frame.0) {
+            node.reserve_for_kernel(span, frame);
+        }
     }
 
     /// Grants a frame of the CPU's node as [`CpuCache::take_at_hand`] does, after that has found the cache empty. Returns `None` if no

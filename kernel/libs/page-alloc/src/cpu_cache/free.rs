@@ -38,7 +38,6 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
     #[inline(always)]
     #[must_use = "a frame that was not taken back is still granted"]
     pub fn put_page_beyond_cache(&self, frame: FrameNumber) -> bool {
-        self.frames.unlist();
         let Some(block) = self.frames.known_block(frame.0) else { return false };
         let Some(node) = self.node_of(block) else { return false };
         if self.frames.node() == Some(block.span.node) {
