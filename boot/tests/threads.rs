@@ -32,6 +32,7 @@ fn threads_work_on_one_cpu() {
         "memory.tlb_shootdown",
         "memory.tlb_shootdown_sleeping",
         "memory.tlb_shootdown_all",
+        "memory.map_exhausted",
         "clock.cpus_agree",
         "locks.fair",
         "threads.affinity",

@@ -7,6 +7,7 @@ use units::FrameNumber;
 use crate::blocks::{block_of, offset_in_block};
 use crate::error::FreeError;
 use crate::extent::Extent;
+use crate::frame_map::BLOCK_FRAMES;
 use crate::node_memory::NodeMemory;
 use crate::span_table::Span;
 use crate::word::FrameState;
@@ -34,7 +35,9 @@ impl<'m> NodeMemory<'m> {
         let extent = span.extent();
         match self.state(extent, frame.0) {
             FrameState::Free | FrameState::Withheld => return Err(FreeError::AlreadyFree(frame)),
-            FrameState::Reserved if self.hot.contain(frame.0) => return Err(FreeError::AlreadyFree(frame)),
+            FrameState::Reserved if !self.starts_grant(extent, frame.0) && self.hot.contain(frame.0) => {
+                return Err(FreeError::AlreadyFree(frame));
+            }
             FrameState::Reserved => {}
             FrameState::Head | FrameState::Single => return Err(FreeError::NotKernelOwned(frame)),
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
@@ -42,31 +45,30 @@ impl<'m> NodeMemory<'m> {
         if !self.set_kernel_owned(extent, frame.0, false) {
             return Err(FreeError::NeverAdded(frame));
         }
-        if self.state(extent, frame.0) == FrameState::Withheld {
-            return self.free_kernel_single(span, frame, count);
+        if count == 1 && self.state(extent, frame.0) == FrameState::Withheld {
+            self.keep_or_release_single(span, frame.0);
+            return Ok(());
         }
         let freed = self.free(span, frame, count);
-        if freed.is_err() {
+        freed.map_err(|error| {
+            let is_single = self.state(extent, frame.0) == FrameState::Withheld;
             self.set_kernel_owned(extent, frame.0, true);
-        }
-        freed
+            if is_single { FreeError::WrongCount { frame, count, granted: 1 } } else { error }
+        })
     }
 
-    /// Takes back a frame that the kernel owned, and that is withheld. It is never a grant that others could free.
-    fn free_kernel_single(
-        &mut self,
-        span: &'m Span,
-        frame: FrameNumber,
-        count: u64,
-    ) -> Result<(), FreeError> {
-        if count != 1 {
-            self.set_kernel_owned(span.extent(), frame.0, true);
-            return Err(FreeError::WrongCount { frame, count, granted: 1 });
+    /// Returns true if the block alone tells that a reserved frame is the first of several.
+    fn starts_grant(&self, extent: Extent, frame: u64) -> bool {
+        let next = offset_in_block(frame) + 1;
+        let map = self.blocks.map(extent.slot(block_of(frame)));
+        next < BLOCK_FRAMES && map.is_some_and(|map| map.is_inside(next))
+    }
+
+    /// Takes back a withheld frame, which the kernel owned. It is never a grant that others could free.
+    fn keep_or_release_single(&mut self, span: &'m Span, frame: u64) {
+        if !self.keep_hot_single(span, frame) {
+            self.release_chunk(span.extent(), frame, 0);
         }
-        if !self.keep_hot_single(span, frame.0) {
-            self.release_chunk(span.extent(), frame.0, 0);
-        }
-        Ok(())
     }
 
     /// Reserves a withheld frame, which a cache has granted to the kernel.

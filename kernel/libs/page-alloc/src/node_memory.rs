@@ -69,8 +69,9 @@ impl<'m> NodeMemory<'m> {
         let number = block_of(frame);
         let slot = extent.slot(number);
         if let Some(map) = self.blocks.map(slot) {
+            let is_last = offset_in_block(frame) == BLOCK_FRAMES - 1;
             return match map.state(offset_in_block(frame)) {
-                FrameState::Head if self.grant_len(extent, frame) == 1 => FrameState::Withheld,
+                FrameState::Head if is_last && self.grant_len(extent, frame) == 1 => FrameState::Withheld,
                 state => state,
             };
         }
