@@ -20,13 +20,13 @@ static TABLES: SpinLock<PageTables> = SpinLock::new(
 const PAGES_AT_ONCE: u64 = 64;
 
 /// Frames for page tables that were allocated before.
-pub trait TableFrames {
+pub trait ReadyFrames {
     /// Returns a frame, or `None` if there are no more. It is called with the page tables' lock held and interrupts off, so it
     /// allocates none.
     fn pop(&mut self) -> Option<FrameNumber>;
 }
 
-impl TableFrames for FrameChain {
+impl ReadyFrames for FrameChain {
     fn pop(&mut self) -> Option<FrameNumber> {
         Self::pop(self)
     }
@@ -71,7 +71,7 @@ pub unsafe fn map_with(
     start: VirtAddr,
     frames: FrameRange,
     kind: PageKind,
-    tables: &mut impl TableFrames,
+    tables: &mut impl ReadyFrames,
 ) -> Result<(), MapError> {
     // SAFETY: `# Safety` is the same.
     undo(start, unsafe { map_from(start, frames, 0, kind, tables) })
@@ -90,7 +90,7 @@ unsafe fn map_from(
     frames: FrameRange,
     done: u64,
     kind: PageKind,
-    tables: &mut impl TableFrames,
+    tables: &mut impl ReadyFrames,
 ) -> Result<(), MapError> {
     let mut next = frames.start.0 + done;
     while next < frames.end.0 {

@@ -5,7 +5,7 @@ use super::{ONE_CPU, Outcome, Work, ensure};
 use crate::arch::{self, PageKind};
 use crate::cpu::{self, Cpu, shootdown};
 use crate::memory::allocate::{self, Zeroed};
-use crate::memory::page_tables::{self, TableFrames};
+use crate::memory::page_tables::{self, ReadyFrames};
 use crate::platform::cpu_topology;
 use ::address_space::layout::SELFTEST;
 use alloc::string::String;
@@ -151,7 +151,7 @@ struct OneTable {
     seen: u64,
 }
 
-impl TableFrames for OneTable {
+impl ReadyFrames for OneTable {
     fn pop(&mut self) -> Option<FrameNumber> {
         if page_tables::translate(LAST_OF_TABLE).is_none() {
             return self.frame.take();
