@@ -16,7 +16,8 @@ pub enum DeferredWork {
 }
 
 impl DeferredWork {
-    const COUNT: usize = 2;
+    /// All kinds, in the order in which a CPU does them.
+    const ALL: [Self; 2] = [Self::Drain, Self::Switch];
 
     const fn bit(self) -> u8 {
         1 << self as u8
@@ -34,7 +35,7 @@ cpu_local! {
     static PENDING: AtomicU8 = AtomicU8::new(0);
 }
 
-static HOOKS: [Hook<fn()>; DeferredWork::COUNT] = [const { Hook::new() }; DeferredWork::COUNT];
+static HOOKS: [Hook<fn()>; DeferredWork::ALL.len()] = [const { Hook::new() }; DeferredWork::ALL.len()];
 
 /// Registers the function that does this kind of work.
 pub fn register_deferred(what: DeferredWork, work: fn()) {

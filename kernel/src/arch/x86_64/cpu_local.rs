@@ -5,7 +5,7 @@
 //! context switch and every stretch without preemption touches.
 //!
 //! No read through GS is `pure`: the compiler may merge `pure` reads, and the thread may run on another CPU by the second one.
-use super::instructions::{InterruptsOff, disable_interrupts, enable_interrupts};
+use super::InterruptsOff;
 use ::x86_64::registers::model_specific::GsBase;
 use core::arch::{asm, naked_asm};
 use core::mem::{MaybeUninit, offset_of};

@@ -74,11 +74,6 @@ pub fn enable_interrupts() {
     interrupts::enable();
 }
 
-/// Switches interrupts off.
-pub(super) fn disable_interrupts() {
-    interrupts::disable();
-}
-
 /// Returns the time stamp counter (Intel SDM vol. 3 §18.17). Under an emulator that counts instructions, it counts those.
 #[inline]
 pub fn ticks() -> u64 {
