@@ -69,7 +69,7 @@ pub fn start_other_cpus() {
 }
 
 /// Waits until all of these CPUs are online, or until none has come for [`ONLINE_TIMEOUT_US`]. Compares the clock of each that
-/// comes: until then the CPU answers no shootdown.
+/// comes: until then the CPU runs no thread.
 fn wait_for_cpus(ids: &[CpuId]) {
     let cpus = || ids.iter().filter_map(|id| cpu::get(*id));
     let next = || cpus().find(|cpu| cpu.is_online() && !clock::is_compared(cpu));

@@ -1,7 +1,7 @@
 //! Compares the time stamp counter of each CPU that has started with the boot CPU's.
 //!
-//! One CPU at a time takes part. The boot CPU asks by writing a number to [`QUESTION`]; the other CPU writes its counter to
-//! [`COUNTER`], and then the number to [`ANSWER`]. The other CPU's flag [`COMPARED`] ends its part.
+//! One CPU at a time takes part; the others halt until it is their turn. The boot CPU asks by writing a number to [`QUESTION`]; the
+//! other CPU writes its counter to [`COUNTER`], and then the number to [`ANSWER`]. The other CPU's flag [`COMPARED`] ends its part.
 use super::{faults, init, now};
 use crate::arch::{self, InterruptsOff};
 use crate::cpu::{self, Cpu, cpu_local};
@@ -30,7 +30,7 @@ cpu_local! {
     static COMPARED: AtomicBool = AtomicBool::new(false);
 }
 
-/// Returns the question before the first one for a CPU.
+/// Returns the question before the first one for a CPU, which says that it is the CPU's turn.
 fn first_question(cpu: CpuId) -> u64 {
     (u64::from(cpu.0) + 1) << 32
 }
@@ -38,9 +38,11 @@ fn first_question(cpu: CpuId) -> u64 {
 /// Compares the counter of `cpu` with the boot CPU's, and sets the CPU's offset. If the two counters are not one clock, the HPET
 /// takes the place of all counters.
 ///
-/// The boot CPU calls this when `cpu` has come online. From then until this function returns, `cpu` is in [`answer_boot_cpu`] with
-/// interrupts off, so nothing may wait for it.
+/// The boot CPU calls this when `cpu` has come online. Until this function returns, `cpu` is in [`answer_boot_cpu`] with interrupts
+/// off, so nothing may wait for it.
 pub fn compare_with(cpu: &Cpu) {
+    QUESTION.store(first_question(cpu.id), Ordering::Release);
+    cpu.wake_up();
     if !now::is_by_hpet() {
         match exchange_with(cpu).and_then(Comparison::offset) {
             Some(0) => {}
@@ -99,11 +101,15 @@ fn ask(question: u64) -> Option<Exchange> {
     Some(Exchange { asked, answered: COUNTER.load(Ordering::Relaxed), seen })
 }
 
-/// Answers the boot CPU's questions until [`compare_with`] ends the comparison. Each CPU calls this once, when it is online and
-/// before it idles.
+/// Waits for this CPU's turn, then answers the boot CPU's questions until [`compare_with`] ends the comparison. Each CPU calls this
+/// once, when it is online and before it idles, with interrupts off.
 pub fn answer_boot_cpu() {
     let cpu = cpu::current();
     let mut answered = first_question(cpu.id);
+    // CPUs that spin here by the hundred would slow down the one whose turn it is, most of all on an emulator.
+    while QUESTION.load(Ordering::Acquire) >> 32 != answered >> 32 {
+        cpu::idle();
+    }
     while !COMPARED.of(cpu).load(Ordering::Acquire) {
         let question = QUESTION.load(Ordering::Acquire);
         let is_new = question >> 32 == answered >> 32 && question != answered;
