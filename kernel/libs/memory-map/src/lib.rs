@@ -60,9 +60,11 @@ impl MemoryMap {
         let described = || regions.iter().map(&describe).filter(|(range, _)| !range.is_empty());
         let below = |(range, owner): (PhysRange, Owner)| (range.intersection(all_below(limit)), owner);
         let sorted = || described().map(below).filter(|(range, _)| !range.is_empty());
-        let ram_bytes =
-            |(range, owner): (PhysRange, Owner)| if owner == Owner::Firmware { 0 } else { range.len_bytes() };
-        let bytes_above = described().map(ram_bytes).sum::<u64>() - sorted().map(ram_bytes).sum::<u64>();
+        let ram = described().filter(|(_, owner)| *owner != Owner::Firmware);
+        let above =
+            ram.map(|(range, _)| range.len_bytes() - range.intersection(all_below(limit)).len_bytes());
+        // Regions may overlap, so the sum may be more than there are addresses.
+        let bytes_above = above.fold(0, u64::saturating_add);
         let mut lost_bytes = 0;
         let mut ram = merge(sorted().filter(|(_, owner)| *owner != Owner::Firmware), &mut lost_bytes);
         let mut free = merge(sorted().filter(|(_, owner)| *owner == Owner::Nobody), &mut 0);

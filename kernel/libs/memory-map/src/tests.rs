@@ -104,6 +104,12 @@ fn ram_above_the_limit_is_counted_and_left_out() {
     }
 }
 
+#[test]
+fn overlapping_regions_above_the_limit_do_not_overflow_their_sum() {
+    let all = PhysRange { start: PhysAddr(0), end: PhysAddr(u64::MAX) };
+    assert_eq!(map(vec![(all, Owner::Nobody), (all, Owner::Kernel)]).bytes_above, u64::MAX);
+}
+
 fn any_region() -> impl Strategy<Value = Region> {
     let owner = prop_oneof![Just(Owner::Nobody), Just(Owner::Kernel), Just(Owner::Firmware)];
     (0..64_u64, 0..8_u64, owner).prop_map(|(start, length, owner)| region(start, start + length, owner))
