@@ -24,6 +24,7 @@ pub fn silence() {
 fn mask(address: PhysAddr) -> Option<u32> {
     let end = address.0.checked_add(IO_APIC_SIZE)?;
     let registers = device_memory::map_device(PhysRange::new(address.0, end))?;
-    // SAFETY: `map_device` has mapped the bytes, uncached, and has checked that they are not RAM. Only this function touches them.
+    // SAFETY: `map_device` has mapped the bytes, uncached, and has checked that they are not RAM. Only this function uses that
+    // mapping. The MADT says that an I/O APIC is there.
     unsafe { arch::mask_io_apic(registers) }
 }
