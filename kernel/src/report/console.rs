@@ -5,6 +5,7 @@ use crate::arch::SerialPort;
 use crate::sync::Rank;
 use arrayvec::ArrayVec;
 use core::fmt::{self, Write};
+use driver_text::cut;
 use events::Event;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -37,10 +38,13 @@ impl Log for Console {
             return;
         }
         let lost = OUTPUT.take_lost();
-        if lost > 0 {
-            write(Level::Warn, "log", format_args!("{lost} lines were lost: the buffer was full"));
+        if lost > 0 && !write(Level::Warn, "log", format_args!("{lost} lines were lost: the buffer was full"))
+        {
+            OUTPUT.add_lost(lost);
         }
-        write(record.level(), record.target(), *record.args());
+        if !write(record.level(), record.target(), *record.args()) {
+            OUTPUT.add_lost(1);
+        }
         if OUTPUT.has_just_stuck() {
             report_stuck();
         }
@@ -61,7 +65,9 @@ fn report_stuck() {
     });
 }
 
-fn write(level: Level, target: &str, text: fmt::Arguments<'_>) {
+/// Writes a line. Returns false if it is dropped. Not inlined: it has the longest line on its stack.
+#[inline(never)]
+fn write(level: Level, target: &str, text: fmt::Arguments<'_>) -> bool {
     let mut line = Line(ArrayVec::new());
     let written = if target == PLAIN {
         line.write_fmt(text)
@@ -70,7 +76,7 @@ fn write(level: Level, target: &str, text: fmt::Arguments<'_>) {
     };
     // A value's own formatting may fail, too. The line then ends where it failed.
     line.end(written.is_err());
-    OUTPUT.write(&line.0);
+    OUTPUT.write(&line.0)
 }
 
 /// Returns the level's word. All have five letters, so that the texts stand in a column.
@@ -93,11 +99,16 @@ impl Line {
     /// The bytes that [`Line::end`] may add.
     const END: usize = Self::CUT.len() + Self::LINE_END.len();
 
-    fn push(&mut self, bytes: &[u8]) -> fmt::Result {
-        if bytes.len() + Self::END > self.0.remaining_capacity() {
-            return Err(fmt::Error);
-        }
-        self.0.try_extend_from_slice(bytes).map_err(|_| fmt::Error)
+    /// Appends the text, or as many of its characters as fit.
+    fn push(&mut self, text: &[u8]) -> fmt::Result {
+        let part = cut(text, self.room());
+        self.0.try_extend_from_slice(part).map_err(|_| fmt::Error)?;
+        if part.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+
+    /// Returns the number of bytes that fit before the end.
+    fn room(&self) -> usize {
+        self.0.remaining_capacity().saturating_sub(Self::END)
     }
 
     fn end(&mut self, is_cut: bool) {
@@ -112,6 +123,9 @@ impl Write for Line {
         let mut rest = text;
         while let Some((line, after)) = rest.split_once('\n') {
             self.push(line.as_bytes())?;
+            if self.room() < Self::LINE_END.len() {
+                return Err(fmt::Error);
+            }
             self.push(Self::LINE_END)?;
             rest = after;
         }

@@ -29,7 +29,11 @@ pub fn send(event: &Event<'_>) {
         log::warn!(target: "events", "{lost} events were lost: the buffer was full");
     }
     match events::write_line(event, &mut [0; LINE_SIZE]) {
-        Ok(line) => OUTPUT.write(line),
+        Ok(line) => {
+            if !OUTPUT.write(line) {
+                OUTPUT.add_lost(1);
+            }
+        }
         Err(_) => log::warn!(target: "events", "an event was longer than {LINE_SIZE} bytes and was left out"),
     }
     if OUTPUT.has_just_stuck() {
@@ -52,7 +56,9 @@ pub fn send_long(event: &Event<'_>) -> Result<(), TryReserveError> {
         buffer.try_reserve_exact(size)?;
         buffer.resize(size, 0);
         if let Ok(line) = events::write_line(event, &mut buffer) {
-            line.chunks(Output::LONGEST_LINE / 2).for_each(|part| OUTPUT.write(part));
+            if !line.chunks(Output::LONGEST_LINE / 2).all(|part| OUTPUT.write(part)) {
+                OUTPUT.add_lost(1);
+            }
             return Ok(());
         }
         size *= 4;

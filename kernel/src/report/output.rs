@@ -6,7 +6,7 @@ use crate::arch::{InterruptsOff, SerialBase, SerialPort};
 use crate::cpu;
 use crate::sync::{Rank, SpinLock};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use line_ring::{LineRing, Turn};
+use line_ring::{Full, LineRing, Turn};
 
 /// Slots of a port's ring: 60 KiB of text.
 const SLOTS: usize = 512;
@@ -68,20 +68,20 @@ impl Output {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// Writes a line of up to [`Output::LONGEST_LINE`] bytes, with its line end. Any CPU may call this, in any context. The line is
-    /// dropped and counted if the buffer is full and the CPU may not wait, or the port takes nothing.
-    pub fn write(&self, line: &[u8]) {
+    /// Writes a line of up to [`Output::LONGEST_LINE`] bytes, with its line end. Any CPU may call this, in any context. Returns false
+    /// if the line is dropped: the buffer is full and the CPU may not wait, or the port takes nothing.
+    #[must_use]
+    pub fn write(&self, line: &[u8]) -> bool {
         if !self.is_open() {
-            return;
+            return true;
         }
         if LAST_WORDS.load(Ordering::SeqCst) {
             self.write_last(line);
-            return;
+            return true;
         }
-        while self.ring.append(line).is_err() {
+        while self.append(line).is_err() {
             if !may_wait() || self.is_stuck() || line.len() > Self::LONGEST_LINE {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-                return;
+                return false;
             }
             self.send_waiting();
             core::hint::spin_loop();
@@ -91,9 +91,22 @@ impl Output {
         } else {
             WAITING.store(true, Ordering::Relaxed);
         }
+        true
     }
 
-    /// Returns how many lines were dropped since the last call.
+    /// Puts the line into the ring. Interrupts are off meanwhile: a thread that lost its CPU in the middle would hold up the lines
+    /// of all CPUs behind its own.
+    fn append(&self, line: &[u8]) -> Result<(), Full> {
+        let _off = InterruptsOff::new();
+        self.ring.append(line)
+    }
+
+    /// Counts lines that were dropped and are not reported.
+    pub fn add_lost(&self, lines: u64) {
+        self.lost.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    /// Returns how many lines were dropped and are not reported. The caller reports them, or calls [`Output::add_lost`] if it cannot.
     pub fn take_lost(&self) -> u64 {
         if self.lost.load(Ordering::Relaxed) == 0 { 0 } else { self.lost.swap(0, Ordering::Relaxed) }
     }

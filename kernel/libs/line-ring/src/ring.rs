@@ -1,7 +1,8 @@
 //! The ring: lines in the order in which their writers reserved room for them.
 //!
 //! Positions count slots and never wrap. A writer reserves the positions of its line with one compare-exchange, fills the slots,
-//! and publishes each. A writer that is interrupted between the two holds up the lines behind its own, not their writers.
+//! and publishes each. A writer that is stopped between the two holds up the lines behind its own, not their writers, so the kernel
+//! keeps interrupts off meanwhile.
 use crate::atomic::{AtomicU64, fence};
 use crate::slot::{SLOT_SIZE, SLOT_TEXT, Slot};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
