@@ -12,8 +12,8 @@ const STARTUP_WAIT_US: u64 = 200;
 /// Waits until the function returns true, or at least this many microseconds have passed.
 pub type Wait<'a> = &'a dyn Fn(u64, &dyn Fn() -> bool) -> WaitOutcome;
 
-/// Sends all CPUs the messages that start them. The CPUs need not wait for each other. `wait` does the waiting. `is_online` returns true if the CPU with that
-/// index in `cpus` runs already, and needs no second startup message.
+/// Sends all CPUs the messages that start them. The CPUs need not wait for each other. `wait` does the waiting. `is_online`
+/// returns true if the CPU with that index in `cpus` runs already, and needs no second startup message.
 ///
 /// # Safety
 /// - The frames are RAM, and nothing else uses them, now or later.
