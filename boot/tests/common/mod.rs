@@ -3,10 +3,11 @@
 
 pub mod many;
 
+use std::process::Command;
 use std::time::Duration;
 
 use boot::event::{Cpu, Finding, Memory, Node, Topology};
-use boot::{Machine, Run, Verdict};
+use boot::{Machine, Run, Verdict, artifacts};
 
 /// The time limit of a boot. It is far more than a boot takes, and ends a kernel that hangs.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -19,6 +20,29 @@ pub const GIB: u64 = 1 << 30;
 #[track_caller]
 pub fn boot(machine: &Machine, verdict: Verdict) -> Run {
     machine.run(LIMIT).unwrap().expect(verdict)
+}
+
+/// The last line of a boot.
+const COMPLETE: &str = "INFO  boot: complete, ";
+
+/// Boots the machine with CPUs that name no hypervisor, up to the last line of the boot. The kernel then reads its parameters from
+/// the ramdisk, and cannot end the machine.
+#[track_caller]
+pub fn boot_without_hypervisor(machine: &Machine, words: &str) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    let mut builder = Command::new(artifacts::image_builder().unwrap());
+    builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg("--bios").arg(&image);
+    assert!(builder.args(["--cmdline", words]).status().unwrap().success());
+    let machine = machine.clone().image(image).cpu_with("-hypervisor").command_at(COMPLETE, "quit");
+    let run = machine.run(LIMIT).unwrap();
+    assert!(
+        matches!(run.verdict, Verdict::None(status) if status.success()),
+        "{}\n{}",
+        run.verdict,
+        run.serial
+    );
+    run
 }
 
 /// An expected node: domain, CPUs, and memory as (base, length).
