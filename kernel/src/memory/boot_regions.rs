@@ -27,7 +27,7 @@ pub fn read_memory_map(regions: &mut [MemoryRegion]) -> MemoryMap {
         log::warn!(target: "memory", "more than {most} separate ranges of memory: {lost_mib} MiB are not used");
     }
     if map.bytes_above > 0 {
-        let fault = MemoryMapFault::Above { mib: map.bytes_above >> 20, limit: LIMIT };
+        let fault = MemoryMapFault::Above { mib: map.bytes_above.div_ceil(1 << 20), limit: LIMIT };
         findings::report(Finding::new(Signature::MEMORY_MAP, 0, fault));
     }
     map

@@ -101,9 +101,12 @@ impl Line {
 
     /// Appends the text, or as many of its characters as fit.
     fn push(&mut self, text: &[u8]) -> fmt::Result {
-        let part = cut(text, self.room());
-        self.0.try_extend_from_slice(part).map_err(|_| fmt::Error)?;
-        if part.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
+        if text.len() <= self.room() {
+            return self.0.try_extend_from_slice(text).map_err(|_| fmt::Error);
+        }
+        // There is room for the part, so this does not fail.
+        let _ = self.0.try_extend_from_slice(cut(text, self.room()));
+        Err(fmt::Error)
     }
 
     /// Returns the number of bytes that fit before the end.

@@ -3,7 +3,7 @@
 //! Every CPU appends its line without a lock. Then, if it may be interrupted and preempted, it sends what waits, some bytes at
 //! a time, and interrupts are on in between. Where it may not, its line waits for the next writer or for the tick.
 use crate::arch::{InterruptsOff, SerialBase, SerialPort};
-use crate::cpu;
+use crate::cpu::{self, PreemptionOff};
 use crate::sync::{Rank, SpinLock};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use line_ring::{Full, LineRing, Turn};
@@ -94,10 +94,10 @@ impl Output {
         true
     }
 
-    /// Puts the line into the ring. Interrupts are off meanwhile: a thread that lost its CPU in the middle would hold up the lines
+    /// Puts the line into the ring. Preemption is off meanwhile: a thread that lost its CPU in the middle would hold up the lines
     /// of all CPUs behind its own.
     fn append(&self, line: &[u8]) -> Result<(), Full> {
-        let _off = InterruptsOff::new();
+        let _off = PreemptionOff::new();
         self.ring.append(line)
     }
 

@@ -39,9 +39,9 @@ pub enum Rank {
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
-    /// The port of the event stream. It is only tried, never waited for.
+    /// The port of the event stream. It is only tried; the boot alone waits for it, to open the port.
     Events,
-    /// The port of the log. It is only tried, never waited for.
+    /// The port of the log. It is only tried; the boot alone waits for it, to open the port.
     Console,
 }
 

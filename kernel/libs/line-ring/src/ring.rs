@@ -2,7 +2,7 @@
 //!
 //! Positions count slots and never wrap. A writer reserves the positions of its line with one compare-exchange, fills the slots,
 //! and publishes each. A writer that is stopped between the two holds up the lines behind its own, not their writers, so the kernel
-//! keeps interrupts off meanwhile.
+//! keeps preemption off meanwhile.
 use crate::atomic::{AtomicU64, fence};
 use crate::slot::{SLOT_SIZE, SLOT_TEXT, Slot};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};

@@ -88,15 +88,18 @@ pub fn init_this_cpu() {
     write(TASK_PRIORITY, 0);
     write(TIMER_INITIAL_COUNT, 0);
     write(TIMER_DIVIDE, DIVIDE_BY_1);
-    local_interrupts::of_apic(last_entry()).for_each(|(_, register, value)| write(register, value));
+    local_entries().for_each(|(_, register, value)| write(register, value));
     // The first write latches the errors so far, the second clears them (Intel SDM vol. 3 §11.5.3).
     write(ERROR_STATUS, 0);
     write(ERROR_STATUS, 0);
 }
 
-/// Returns the index of the last entry of the running CPU's local vector table.
-fn last_entry() -> u32 {
-    read(VERSION) >> 16 & 0xff
+/// Returns the entries of the running CPU's local vector table that are the kernel's, with their registers and the values that the
+/// kernel gives them.
+fn local_entries() -> impl Iterator<Item = (LocalInterrupt, u32, u32)> {
+    let last = read(VERSION) >> 16 & 0xff;
+    local_interrupts::of_apic(last)
+        .filter(|(_, register, _)| !local_interrupts::is_firmwares(read(*register)))
 }
 
 /// The settings of a CPU's APIC.
@@ -114,8 +117,7 @@ pub struct ApicSettings {
 
 /// Reads the settings of the running CPU's APIC, and calls `entry` with each entry of its local vector table.
 pub fn settings(entry: &mut dyn FnMut(LocalInterrupt, u32)) -> ApicSettings {
-    local_interrupts::of_apic(last_entry())
-        .for_each(|(which, register, _)| entry(which, read(register) & ENTRY_SETTING));
+    local_entries().for_each(|(which, register, _)| entry(which, read(register) & ENTRY_SETTING));
     ApicSettings {
         task_priority: read(TASK_PRIORITY),
         spurious: read(SPURIOUS),

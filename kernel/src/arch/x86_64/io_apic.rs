@@ -17,7 +17,7 @@ const MOST_ENTRIES: u32 = (0x100 - FIRST_ENTRY) / 2;
 /// Bit of an entry's first half: the line does not interrupt.
 const MASKED: u32 = 1 << 16;
 /// What a read returns where there is no device.
-const NO_DEVICE: u32 = u32::MAX;
+const NO_DEVICE: [u32; 2] = [0, u32::MAX];
 
 /// Masks every entry of the I/O APIC whose registers are mapped at `registers`: firmware may have left a line that interrupts
 /// with a vector that means something else here. Returns the number of entries, or `None` if no I/O APIC answers or the
@@ -43,7 +43,7 @@ pub unsafe fn mask_io_apic(registers: VirtAddr) -> Option<u32> {
         base.byte_add(WINDOW).write_volatile(value);
     };
     let version = read(VERSION);
-    if version == NO_DEVICE {
+    if NO_DEVICE.contains(&version) {
         return None;
     }
     let entries = ((version >> 16 & 0xff) + 1).min(MOST_ENTRIES);

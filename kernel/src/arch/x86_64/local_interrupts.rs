@@ -15,6 +15,9 @@ const ERROR: u32 = 0x370;
 const MASKED: u32 = 1 << 16;
 /// A non-maskable interrupt.
 const NON_MASKABLE: u32 = 0b100 << 8;
+/// The bits of an entry that say what it delivers, and their value for an interrupt to firmware (SMI).
+const DELIVERY: u32 = 0b111 << 8;
+const SYSTEM_MANAGEMENT: u32 = 0b010 << 8;
 /// The bits of an entry that the kernel sets. Bits 12 and 14 say what the APIC does at the moment.
 pub const ENTRY_SETTING: u32 = !(1 << 12 | 1 << 14);
 
@@ -63,4 +66,10 @@ impl LocalInterrupt {
 /// Returns the entries of an APIC whose last one has this index, with their registers and the values that the kernel gives them.
 pub fn of_apic(last: u32) -> impl Iterator<Item = (LocalInterrupt, u32, u32)> {
     LocalInterrupt::ALL.into_iter().filter(move |(entry, ..)| entry.is_present(last))
+}
+
+/// Returns true if an entry with this value interrupts firmware. The kernel leaves such an entry alone: firmware may protect the
+/// machine from overheating with it.
+pub fn is_firmwares(entry: u32) -> bool {
+    entry & DELIVERY == SYSTEM_MANAGEMENT
 }
