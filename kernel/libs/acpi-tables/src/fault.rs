@@ -3,6 +3,7 @@ use core::fmt;
 
 use crate::{Action, Rule, Signature};
 
+mod aml;
 mod hmat;
 mod inclusive;
 mod limit;
@@ -15,6 +16,7 @@ mod slit;
 mod srat;
 mod table;
 
+pub use aml::{AmlFault, AmlFaultKind};
 pub use hmat::HmatFault;
 pub use limit::LimitFault;
 pub use madt::MadtFault;
@@ -46,6 +48,8 @@ pub enum Fault {
     Hmat(HmatFault),
     /// A fault of an MSCT.
     Msct(MsctFault),
+    /// A fault of AML.
+    Aml(AmlFault),
     /// A fault of the root pointer or of a root table.
     Root(RootFault),
     /// A fault of the memory map.
@@ -76,6 +80,7 @@ impl Fault {
             Self::Madt(fault) => fault.verdict(),
             Self::Hmat(fault) => fault.verdict(),
             Self::Msct(fault) => fault.verdict(),
+            Self::Aml(fault) => fault.verdict(),
             Self::Root(fault) => fault.verdict(),
             Self::MemoryMap(fault) => fault.verdict(),
             Self::Limit(fault) => fault.verdict(),
@@ -101,6 +106,7 @@ impl fmt::Display for Fault {
             Self::Madt(fault) => fault.fmt(out),
             Self::Hmat(fault) => fault.fmt(out),
             Self::Msct(fault) => fault.fmt(out),
+            Self::Aml(fault) => fault.fmt(out),
             Self::Root(fault) => fault.fmt(out),
             Self::MemoryMap(fault) => fault.fmt(out),
             Self::Limit(fault) => fault.fmt(out),
@@ -128,6 +134,7 @@ from_faults! {
     Madt(MadtFault),
     Hmat(HmatFault),
     Msct(MsctFault),
+    Aml(AmlFault),
     Root(RootFault),
     Limit(LimitFault),
     MemoryMap(MemoryMapFault),

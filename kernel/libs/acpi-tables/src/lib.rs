@@ -15,6 +15,7 @@
 extern crate alloc;
 
 mod action;
+mod block;
 #[cfg(any(test, feature = "builder"))]
 pub mod builder;
 mod cap;
@@ -40,13 +41,14 @@ mod tests;
 pub mod wire;
 
 pub use action::Action;
+pub use block::{DefinitionBlock, definition_blocks, find_dsdt_address};
 pub use cap::Capped;
 pub use clock::{PmTimer, find_hpet, find_pm_timer};
 pub use device_handle::DeviceHandle;
 pub use dmar::opts_out_of_x2apic;
 pub use fault::{
-    EntryFault, Fault, HmatFault, LimitFault, MadtFault, MemoryFault, MemoryMapFault, MsctFault, RootFault,
-    SlitFault, SratFault, TableFault,
+    AmlFault, AmlFaultKind, EntryFault, Fault, HmatFault, LimitFault, MadtFault, MemoryFault, MemoryMapFault,
+    MsctFault, RootFault, SlitFault, SratFault, TableFault,
 };
 pub use find::{find_hmat, find_madt, find_msct, find_slit, find_srat};
 pub use finding::{Finding, Findings};

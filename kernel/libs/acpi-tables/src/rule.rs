@@ -120,6 +120,21 @@ rules! {
     /// The MSCT contradicts the nodes or itself.
     MsctConflict = "msct.conflict",
 
+    /// A term of AML cannot be read.
+    AmlTerm = "aml.term",
+    /// A name in AML is invalid.
+    AmlName = "aml.name",
+    /// The length of a package in AML does not fit its content or the package around it.
+    AmlLength = "aml.length",
+    /// Packages or paths in AML are nested too deep.
+    AmlNesting = "aml.nesting",
+    /// AML defines a device or an object twice.
+    AmlDuplicate = "aml.duplicate",
+    /// The value of an object cannot be used.
+    AmlValue = "aml.value",
+    /// AML defines more devices than the reader has room for.
+    AmlFull = "aml.full",
+
     /// The root pointer does not lie in readable memory.
     RsdpMemory = "rsdp.memory",
     /// The root pointer does not start with its signature.

@@ -22,6 +22,10 @@ impl Signature {
     pub const HPET: Self = Self(*b"HPET");
     /// DMA Remapping table: the I/O MMUs, and how firmware wants interrupts to be delivered (Intel VT-d 4.1 §8.1).
     pub const DMAR: Self = Self(*b"DMAR");
+    /// Differentiated System Description Table: the AML of the machine (§5.2.11.1).
+    pub const DSDT: Self = Self(*b"DSDT");
+    /// Secondary System Description Table: more AML (§5.2.11.2).
+    pub const SSDT: Self = Self(*b"SSDT");
     /// Root System Description Table: 32-bit addresses of tables (§5.2.7).
     pub const RSDT: Self = Self(*b"RSDT");
     /// Extended System Description Table: 64-bit addresses of tables (§5.2.8).
