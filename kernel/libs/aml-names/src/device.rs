@@ -44,6 +44,8 @@ pub struct Device<'a> {
     pub path: Path,
     /// True if a condition decides whether the device exists.
     pub is_conditional: bool,
+    /// True if the tables define the device twice. Which of its objects exist is then not known.
+    pub is_repeated: bool,
     /// The definition block: 0 for the DSDT, or the SSDT's number, counted from 1.
     pub block: u32,
     /// The offset of the device in that table, or 0 if no table defines it, but only adds to it.
@@ -57,7 +59,7 @@ impl<'a> Device<'a> {
 
     pub(crate) const fn new(path: Path) -> Self {
         let objects = [Object::ABSENT; ObjectName::ALL.len()];
-        Self { path, is_conditional: false, block: 0, offset: 0, objects }
+        Self { path, is_conditional: false, is_repeated: false, block: 0, offset: 0, objects }
     }
 
     /// Returns true if a table defines the device. Otherwise, the tables only add objects to it.
@@ -78,7 +80,7 @@ impl<'a> Device<'a> {
         let object = self.object(name);
         match object.definition {
             Definition::Absent => Answer::Absent,
-            _ if object.is_conditional => Answer::Conditional,
+            _ if object.is_conditional || self.is_repeated => Answer::Conditional,
             Definition::Constant(value) => Answer::Constant(value),
             // The limits of a value are those of a constant, so a method with a wrong value stays a method.
             Definition::Method(method) => match method.constant().filter(|value| is_valid(name, value)) {

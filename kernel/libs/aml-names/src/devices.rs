@@ -109,7 +109,7 @@ impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
         &mut self,
         reports: bool,
         findings: &mut dyn Findings,
-        mut each: impl FnMut(&mut Self, &mut Walk<'a>, &Term<'a>, &mut dyn Findings),
+        mut each: impl FnMut(&mut Self, &Walk<'a>, &Term<'a>, &mut dyn Findings),
     ) {
         let ignored = &mut |_| {};
         for block in definition_blocks(self.tables.clone(), ignored) {
@@ -118,7 +118,7 @@ impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
                 let known = |path: &Path| self.find(path).is_some();
                 let term = if reports { walk.next(&known, findings) } else { walk.next(&known, &mut |_| {}) };
                 let Some(term) = term else { break };
-                each(self, &mut walk, &term, findings);
+                each(self, &walk, &term, findings);
             }
             self.steps += walk.steps;
         }
@@ -183,7 +183,7 @@ impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
         path: Path,
         offset: usize,
         is_conditional: bool,
-        walk: &mut Walk<'a>,
+        walk: &Walk<'a>,
         findings: &mut dyn Findings,
     ) {
         let found = self.find(&path).and_then(|index| self.storage.get_mut(index));
@@ -194,9 +194,7 @@ impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
             device.offset = offset as u32;
             return;
         }
-        // Which of the two exists is not known, so nothing that one of them defines is certain.
-        walk.doubt_device();
-        device.objects.iter_mut().for_each(|object| object.is_conditional = true);
+        device.is_repeated = true;
         if let Some(name) = path.name().filter(|_| !(device.is_conditional && is_conditional)) {
             walk.report(offset, AmlFaultKind::DeviceTwice { name: name.0 }, findings);
         }

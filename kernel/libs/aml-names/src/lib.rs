@@ -12,10 +12,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "builder"))]
 extern crate alloc;
 
 mod bridges;
+#[cfg(any(test, feature = "builder"))]
+pub mod builder;
 mod cursor;
 mod device;
 mod devices;

@@ -118,8 +118,8 @@ impl<'a> Method<'a> {
 pub struct Object<'a> {
     /// How AML defines the object.
     pub definition: Definition<'a>,
-    /// True if the definition is inside `If`, `Else` or `While`, or if AML defines the device itself twice. Then the object may
-    /// be absent or different.
+    /// True if the definition is inside `If`, `Else` or `While`. Then the object may be absent or different. If only the whole
+    /// device is inside one, its objects exist if the device does.
     pub is_conditional: bool,
     /// The definition block: 0 for the DSDT, or the SSDT's number, counted from 1.
     pub block: u32,
@@ -143,7 +143,7 @@ pub enum Answer<T> {
     Constant(T),
     /// A method computes the value.
     Method,
-    /// The object's existence or value depends on a condition.
+    /// The object's existence or value depends on a condition, or on which of two definitions of its device exists.
     Conditional,
     /// The object is neither a constant nor a method, or its value is invalid.
     Unusable,

@@ -96,13 +96,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Treats the objects of the device that the walk has just entered as conditional.
-    pub fn doubt_device(&mut self) {
-        if let Some(frame) = self.depth.checked_sub(1).and_then(|top| self.frames.get_mut(top)) {
-            frame.is_conditional = true;
-        }
-    }
-
     /// Reports a fault at an offset of the block.
     pub fn report(&self, offset: usize, kind: AmlFaultKind, findings: &mut dyn Findings) {
         let fault = AmlFault { block: self.block.number, kind };
