@@ -210,12 +210,14 @@ impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
         findings: &mut dyn Findings,
     ) {
         let slot = self.find(&scope).and_then(|index| self.storage.get_mut(index));
-        let Some(slot) = slot.and_then(|device| device.objects.get_mut(name as usize)) else { return };
+        let Some(device) = slot else { return };
+        let is_repeated = device.is_repeated;
+        let Some(slot) = device.objects.get_mut(name as usize) else { return };
         let letters = name.segment().0;
         let fault = match &object.definition {
             _ if slot.definition != Definition::Absent => {
                 // Of several conditional definitions, at most one is a fault only if two conditions hold at once.
-                let is_fault = !slot.is_conditional && !object.is_conditional;
+                let is_fault = !slot.is_conditional && !object.is_conditional && !is_repeated;
                 is_fault.then_some(AmlFaultKind::ObjectTwice { name: letters })
             }
             Definition::Constant(value) if !name.accepts(value) => {

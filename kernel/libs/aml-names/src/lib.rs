@@ -22,6 +22,8 @@ mod cursor;
 mod device;
 mod devices;
 mod eisa_id;
+#[cfg(any(test, feature = "builder"))]
+pub mod invariants;
 mod name_string;
 mod object;
 mod opcode;

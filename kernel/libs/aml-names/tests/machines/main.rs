@@ -1,0 +1,6 @@
+//! Tests with whole machines: real firmware where there is any, QEMU's, and blocks that `iasl` compiles.
+mod asl;
+mod iasl;
+mod mutations;
+mod qemu;
+mod sources;
