@@ -2,6 +2,7 @@
 //!
 //! The fuzz targets (`fuzz_targets/`) and the soak of plain mutations (`src/bin/mutations`) share this code.
 //! `docs/testing.md` explains how to run them.
+pub mod aml;
 pub mod machine;
 pub mod mutation;
 pub mod readers;

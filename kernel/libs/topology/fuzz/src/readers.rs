@@ -60,6 +60,7 @@ pub fn read(bytes: &[u8], with_text: bool) -> usize {
         Some(b"APIC") => madt(bytes, counter("madt.")),
         Some(b"HMAT") => hmat(bytes, counter("hmat.")),
         Some(b"MSCT") => msct(bytes, counter("msct.")),
+        Some(b"DSDT" | b"SSDT") => aml_names::invariants::read_all(&[bytes], with_text),
         _ => 0,
     }
 }

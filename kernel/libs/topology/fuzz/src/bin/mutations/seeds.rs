@@ -31,8 +31,10 @@ fn built(seed: u64) -> Machine {
     let mut random = crate::random::Random::new(u64::MAX - seed);
     let bytes: Vec<u8> = (0..BYTES).map(|_| random.below(256) as u8).collect();
     let machine = Machine::arbitrary(&mut Unstructured::new(&bytes)).expect("too few bytes count as zeros");
+    let dsdt = fuzz::aml::dsdt(&mut Unstructured::new(&bytes)).expect("too few bytes count as zeros");
+    let tables = machine.tables.into_iter().chain([dsdt]).collect();
     // Other modes do not use the tables.
-    Machine { numa: NumaMode::FromFirmware, ..machine }
+    Machine { tables, numa: NumaMode::FromFirmware, ..machine }
 }
 
 /// Returns the machines of a folder with files `MACHINE__SIGNATURE….bin`. Their RAM is the memory in their tables.
