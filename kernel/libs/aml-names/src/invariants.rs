@@ -21,7 +21,10 @@ pub fn read_all(tables: &[impl AsRef<[u8]>], with_text: bool) -> usize {
     let length: usize = tables.iter().map(|table| table.as_ref().len()).sum();
     let mut storage = [Device::EMPTY; ROOM];
     let mut count = 0;
-    for (room, all) in [(ROOM, true), (ROOM, false), (1, true), (2, false)] {
+    let ways = [(ROOM, true), (ROOM, false), (1, true), (2, false)];
+    // One way is enough where only a panic counts, and there are millions of tables.
+    let some = if with_text { &ways[..] } else { ways.get(length % ways.len()..).unwrap_or_default() };
+    for &(room, all) in some.iter().take(if with_text { ways.len() } else { 1 }) {
         let before = count;
         let mut report = |finding: Finding| {
             count += 1;

@@ -14,6 +14,9 @@ const BUILT: u64 = 64;
 /// The number of bytes from which each of them is built.
 const BYTES: usize = 4096;
 
+/// The number of bytes from which the DSDT of each of them is built.
+const AML_BYTES: usize = 512;
+
 /// Returns all machines. Prints a line if there is no collection.
 pub fn read(folder: Option<&Path>) -> Vec<Machine> {
     let mut machines: Vec<Machine> = (0..BUILT).map(built).collect();
@@ -31,7 +34,8 @@ fn built(seed: u64) -> Machine {
     let mut random = crate::random::Random::new(u64::MAX - seed);
     let bytes: Vec<u8> = (0..BYTES).map(|_| random.below(256) as u8).collect();
     let machine = Machine::arbitrary(&mut Unstructured::new(&bytes)).expect("too few bytes count as zeros");
-    let dsdt = fuzz::aml::dsdt(&mut Unstructured::new(&bytes)).expect("too few bytes count as zeros");
+    let dsdt =
+        fuzz::aml::dsdt(&mut Unstructured::new(&bytes[..AML_BYTES])).expect("too few bytes count as zeros");
     let tables = machine.tables.into_iter().chain([dsdt]).collect();
     // Other modes do not use the tables.
     Machine { tables, numa: NumaMode::FromFirmware, ..machine }
