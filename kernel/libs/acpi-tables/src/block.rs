@@ -1,7 +1,7 @@
 //! Selects the tables that contain AML: the DSDT, and the SSDTs, which add to it (ACPI 6.5 §5.2.11).
 use zerocopy::FromBytes;
 
-use crate::checksum::checked;
+use crate::checksum::{checked, readable};
 use crate::find::find;
 use crate::wire::SdtHeader;
 use crate::{Findings, Signature};
@@ -22,9 +22,14 @@ pub struct DefinitionBlock<'a> {
     pub revision: u8,
 }
 
-impl DefinitionBlock<'_> {
+impl<'a> DefinitionBlock<'a> {
     /// The offset of the first term.
     pub const AML_OFFSET: usize = size_of::<SdtHeader>();
+
+    fn new(number: u32, bytes: &'a [u8]) -> Self {
+        let revision = SdtHeader::ref_from_prefix(bytes).map_or(0, |(header, _)| header.revision);
+        Self { number, bytes, revision }
+    }
 
     /// Returns the table's signature.
     #[must_use]
@@ -33,22 +38,42 @@ impl DefinitionBlock<'_> {
     }
 }
 
-/// Returns the DSDT, then the SSDTs in the order of `tables`. Other tables are skipped. See
-/// [`find_srat`](crate::find_srat) for `tables`.
-pub fn definition_blocks<'a, F: Findings>(
-    tables: impl IntoIterator<Item = &'a [u8]> + Clone,
-    findings: &mut F,
-) -> impl Iterator<Item = DefinitionBlock<'a>> {
-    let needed = DefinitionBlock::AML_OFFSET;
-    let block = |number, bytes| {
-        let revision = SdtHeader::ref_from_prefix(bytes).map_or(0, |(header, _)| header.revision);
-        DefinitionBlock { number, bytes, revision }
-    };
-    let dsdt = find(tables.clone(), Signature::DSDT, needed, &|_, _| Some(()), findings);
-    let ssdts = tables.into_iter().filter(|bytes| bytes.starts_with(&Signature::SSDT.0));
-    let ssdts = ssdts.filter_map(move |bytes| checked(bytes, Signature::SSDT, needed, findings));
-    let numbered = (1..).zip(ssdts).map(move |(number, bytes)| block(number, bytes));
-    dsdt.map(|bytes| block(0, bytes)).into_iter().chain(numbered)
+/// The definition blocks among a machine's tables.
+#[derive(Clone, Debug)]
+pub struct DefinitionBlocks<'a, T> {
+    dsdt: Option<DefinitionBlock<'a>>,
+    tables: T,
+}
+
+impl<'a, T: IntoIterator<Item = &'a [u8]> + Clone> DefinitionBlocks<'a, T> {
+    /// Finds the DSDT and the SSDTs, and reports the faults of their headers. Other tables are skipped. See
+    /// [`find_srat`](crate::find_srat) for `tables`.
+    pub fn find(tables: T, findings: &mut dyn Findings) -> Self {
+        let dsdt =
+            find(tables.clone(), Signature::DSDT, DefinitionBlock::AML_OFFSET, &|_, _| Some(()), findings);
+        for bytes in ssdts(tables.clone()) {
+            checked(bytes, Signature::SSDT, DefinitionBlock::AML_OFFSET, findings);
+        }
+        Self { dsdt: dsdt.map(|bytes| DefinitionBlock::new(0, bytes)), tables }
+    }
+
+    /// Returns the DSDT.
+    #[must_use]
+    pub const fn dsdt(&self) -> Option<&DefinitionBlock<'a>> {
+        self.dsdt.as_ref()
+    }
+
+    /// Returns the DSDT, then the SSDTs in the order of the tables.
+    pub fn iter(&self) -> impl Iterator<Item = DefinitionBlock<'a>> + use<'a, T> {
+        let ssdts = ssdts(self.tables.clone());
+        let ssdts = ssdts.filter_map(|bytes| readable(bytes, DefinitionBlock::AML_OFFSET));
+        let numbered = (1..).zip(ssdts).map(|(number, bytes)| DefinitionBlock::new(number, bytes));
+        self.dsdt.into_iter().chain(numbered)
+    }
+}
+
+fn ssdts<'a>(tables: impl IntoIterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
+    tables.into_iter().filter(|bytes| bytes.starts_with(&Signature::SSDT.0))
 }
 
 /// Returns the DSDT's physical address, which only the FADT states, or `None` if there is no FADT or no address in it. See

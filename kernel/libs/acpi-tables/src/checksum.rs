@@ -38,6 +38,13 @@ pub(crate) fn checked<'a>(
     Some(table)
 }
 
+/// Returns the bytes that [`checked`] returns, and checks and reports nothing.
+pub(crate) fn readable(bytes: &[u8], needed: usize) -> Option<&[u8]> {
+    let length =
+        SdtHeader::ref_from_prefix(bytes).map_or(bytes.len(), |(header, _)| header.length.get() as usize);
+    Some(bytes.get(..length).unwrap_or(bytes)).filter(|table| table.len() >= needed)
+}
+
 /// Returns the sum of all bytes, which is 0 if a checksum among them is right.
 pub(crate) fn sum_of(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, &byte| sum.wrapping_add(byte))

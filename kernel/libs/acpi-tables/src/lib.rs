@@ -41,7 +41,7 @@ mod tests;
 pub mod wire;
 
 pub use action::Action;
-pub use block::{DefinitionBlock, definition_blocks, find_dsdt_address};
+pub use block::{DefinitionBlock, DefinitionBlocks, find_dsdt_address};
 pub use cap::Capped;
 pub use clock::{PmTimer, find_hpet, find_pm_timer};
 pub use device_handle::DeviceHandle;

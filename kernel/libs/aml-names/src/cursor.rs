@@ -1,25 +1,7 @@
 //! Reads the pieces that terms of AML consist of: integers, strings, lengths and names (ACPI 6.5 §20.2).
 use crate::name_string::NameString;
 use crate::path::is_lead;
-
-/// Why a term cannot be read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unreadable {
-    /// The term goes past the end of the package around it.
-    Cut,
-    /// A byte starts no term.
-    Opcode(u8),
-    /// A name has characters that it may not have.
-    Name,
-    /// A length ends before the bytes that contain it.
-    Length(u32),
-    /// A name leads above the root.
-    AboveRoot,
-    /// A path has more than [`MAX_SEGMENTS`](crate::MAX_SEGMENTS) names.
-    PathLong,
-    /// Packages are nested more than [`MAX_NESTING`](crate::MAX_NESTING) deep.
-    Nesting,
-}
+use crate::unreadable::Unreadable;
 
 /// A position in a definition block, and the end of the package that is read. Reads never go past the end.
 #[derive(Clone, Copy, Debug)]

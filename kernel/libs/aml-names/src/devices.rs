@@ -2,7 +2,7 @@
 //!
 //! A table may define a device, and another one an object in the device's scope. So the blocks are walked several times: to find
 //! the devices that the caller asks for, and then their objects. Faults of the walk are reported the first time only.
-use acpi_tables::{AmlFaultKind, DefinitionBlock, Findings, definition_blocks};
+use acpi_tables::{AmlFaultKind, DefinitionBlocks, Findings};
 
 use crate::device::{Device, is_bridge_id, is_valid};
 use crate::object::{Definition, Object, ObjectName};
@@ -63,25 +63,31 @@ pub fn read_host_bridges<'s, 'a>(
     findings: &mut dyn Findings,
 ) -> Devices<'s, 'a> {
     let mut reader = Reader::new(tables, storage, findings);
-    reader.pass(true, findings, |reader, walk, term, findings| {
-        if let Term::Object { scope, name: ObjectName::Hid | ObjectName::Cid, definition, offset, .. } = term
-            && is_bridge_id(definition)
+    // True if a device that is no known bridge has a `_PXM`.
+    let mut more = false;
+    reader.pass(true, findings, |reader, walk, term, findings| match term {
+        Term::Object { scope, name: ObjectName::Hid | ObjectName::Cid, definition, offset, .. }
+            if is_bridge_id(definition) =>
         {
             reader.add(*scope, walk, *offset, findings);
         }
+        Term::Object { scope, name: ObjectName::Pxm, .. } => more |= reader.find(scope).is_none(),
+        _ => {}
     });
-    let bridges = reader.used;
-    reader.pass(false, findings, |reader, walk, term, findings| {
-        if let Term::Object { scope, name: ObjectName::Pxm, offset, .. } = *term {
-            reader.add_near_bridge(scope, bridges, walk, offset, findings);
-        }
-    });
+    if more {
+        let bridges = reader.used;
+        reader.pass(false, findings, |reader, walk, term, findings| {
+            if let Term::Object { scope, name: ObjectName::Pxm, offset, .. } = *term {
+                reader.add_near_bridge(scope, bridges, walk, offset, findings);
+            }
+        });
+    }
     reader.fill(findings)
 }
 
 /// The state of reading.
 struct Reader<'s, 'a, T> {
-    tables: T,
+    blocks: DefinitionBlocks<'a, T>,
     storage: &'s mut [Device<'a>],
     /// The number of devices in `storage`.
     used: usize,
@@ -94,14 +100,10 @@ struct Reader<'s, 'a, T> {
 
 impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
     fn new(tables: T, storage: &'s mut [Device<'a>], findings: &mut dyn Findings) -> Self {
-        let mut findings = |finding| findings.report(finding);
+        let blocks = DefinitionBlocks::find(tables, findings);
         // Without a DSDT, the integers have the size of current revisions.
-        let revision = |block: DefinitionBlock<'_>| (block.number == 0).then_some(block.revision);
-        let mut blocks = definition_blocks(tables.clone(), &mut findings);
-        let wide = blocks.next().and_then(revision).is_none_or(|revision| revision >= 2);
-        // The others report their faults, too.
-        blocks.for_each(drop);
-        Self { tables, storage, used: 0, is_full: false, wide, steps: 0 }
+        let wide = blocks.dsdt().is_none_or(|dsdt| dsdt.revision >= 2);
+        Self { blocks, storage, used: 0, is_full: false, wide, steps: 0 }
     }
 
     /// Walks all blocks. Reports the walk's own faults if `reports` is true.
@@ -111,8 +113,7 @@ impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
         findings: &mut dyn Findings,
         mut each: impl FnMut(&mut Self, &Walk<'a>, &Term<'a>, &mut dyn Findings),
     ) {
-        let ignored = &mut |_| {};
-        for block in definition_blocks(self.tables.clone(), ignored) {
+        for block in self.blocks.iter() {
             let mut walk = Walk::new(block, self.wide);
             loop {
                 let known = |path: &Path| self.find(path).is_some();

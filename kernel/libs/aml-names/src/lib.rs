@@ -30,6 +30,7 @@ mod opcode;
 mod path;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod value;
 mod walk;
 

@@ -1,8 +1,8 @@
 //! A name as AML writes it: from the root, from a scope above, or from the scope around it (ACPI 6.5 §5.3).
 use core::fmt::{self, Write};
 
-use crate::cursor::Unreadable;
 use crate::path::{Path, Segment};
+use crate::unreadable::Unreadable;
 
 /// A name or a path in AML. Displays as ASL writes it: `\_SB.PCI0`, `^LNKA`.
 #[derive(Clone, Copy, PartialEq, Eq)]

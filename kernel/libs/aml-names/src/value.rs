@@ -1,7 +1,8 @@
 //! Constant values of objects: integers, strings, buffers and packages (ACPI 6.5 §20.2.3).
-use crate::cursor::{Cursor, Unreadable};
+use crate::cursor::Cursor;
 use crate::name_string::NameString;
 use crate::opcode;
+use crate::unreadable::Unreadable;
 
 /// A value that AML states as a constant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

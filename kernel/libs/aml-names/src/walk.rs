@@ -6,11 +6,12 @@
 //! and skips methods, fields, buffers and packages by their lengths. Each step passes at least one byte or leaves a package.
 use acpi_tables::{AmlFault, AmlFaultKind, DefinitionBlock, Finding, Findings};
 
-use crate::cursor::{Cursor, Unreadable};
+use crate::cursor::Cursor;
 use crate::name_string::NameString;
 use crate::object::{Definition, Method, ObjectName};
 use crate::opcode::{self, extended, is_operator};
 use crate::path::{MAX_SEGMENTS, Path, Segment, is_lead};
+use crate::unreadable::Unreadable;
 use crate::value::Value;
 
 /// How deep packages may be nested. Real firmware nests them up to 12 deep or so.
@@ -33,6 +34,8 @@ pub(crate) enum Term<'a> {
 struct Frame {
     end: usize,
     scope: Path,
+    /// True if the scope is that of a processor, a power resource or a thermal zone, so that its objects are no device's.
+    is_other: bool,
     /// True if a condition decides whether names here are defined, given that the scope's object exists.
     is_conditional: bool,
     /// True if any condition stands around this package.
@@ -68,7 +71,13 @@ impl<'a> Walk<'a> {
     /// Starts at the block's first term.
     pub fn new(block: DefinitionBlock<'a>, wide: bool) -> Self {
         let cursor = Cursor::new(block.bytes, DefinitionBlock::AML_OFFSET);
-        let root = Frame { end: cursor.end, scope: Path::ROOT, is_conditional: false, in_condition: false };
+        let root = Frame {
+            end: cursor.end,
+            scope: Path::ROOT,
+            is_other: false,
+            is_conditional: false,
+            in_condition: false,
+        };
         Self { block, wide, cursor, frames: [root; MAX_NESTING], depth: 1, steps: 0 }
     }
 
@@ -246,17 +255,17 @@ impl<'a> Walk<'a> {
     ) -> Result<Frame, Unreadable> {
         let in_condition = around.in_condition;
         Ok(match kind {
-            Kind::Condition => Frame { end, scope: around.scope, is_conditional: true, in_condition: true },
+            Kind::Condition => Frame { end, is_conditional: true, in_condition: true, ..*around },
             Kind::Scope => {
                 let scope = scope_of(self.cursor.name()?, around.scope, known)?;
-                Frame { end, scope, is_conditional: in_condition, in_condition }
+                Frame { end, scope, is_other: false, is_conditional: in_condition, in_condition }
             }
             Kind::Device | Kind::Named(_) => {
                 let scope = self.cursor.name()?.resolve(around.scope)?;
                 if let Kind::Named(more) = kind {
                     self.cursor.take(more)?;
                 }
-                Frame { end, scope, is_conditional: false, in_condition }
+                Frame { end, scope, is_other: kind != Kind::Device, is_conditional: false, in_condition }
             }
         })
     }
@@ -315,6 +324,9 @@ fn object<'a>(
     offset: usize,
     frame: &Frame,
 ) -> Result<Option<Term<'a>>, Unreadable> {
+    if frame.is_other && path.is_simple() {
+        return Ok(None);
+    }
     let scope = path.resolve(frame.scope)?.parent().ok_or(Unreadable::AboveRoot)?;
     let is_conditional = if path.is_simple() { frame.is_conditional } else { frame.in_condition };
     Ok(Some(Term::Object { scope, name, definition, offset, is_conditional }))
