@@ -1,6 +1,7 @@
 //! Shows the topology that Proxima builds from a machine's firmware tables.
 mod acpidump;
 mod arm;
+mod bridges;
 mod content;
 mod extras;
 mod json;
@@ -30,7 +31,8 @@ the distances, latency and bandwidth, and the faults in the tables.
             the standard input. Text may be quoted mail or UTF-16, and files may be
             packed with gzip. SRAT, SLIT, MADT (APIC), HMAT and MSCT are read, other
             tables are skipped. Any of them may be missing, and their order does not
-            matter. Of two tables of a kind, the first without a fault is used
+            matter. Of two tables of a kind, the first without a fault is used. Beside
+            them, the PCI host bridges in DSDT and SSDT are shown as text
   --json    output for programs: a line for each finding, then one for the topology
   --help    shows this text
 

@@ -7,7 +7,7 @@ use units::NodeId;
 
 use super::size::size;
 use super::tables::Table;
-use super::{arm, extras, performance};
+use super::{arm, bridges, extras, performance};
 
 const NONE: &str = "-";
 
@@ -29,6 +29,7 @@ pub fn show(
     show_distances(topology, out)?;
     performance::show(inputs, topology, out)?;
     extras::show(inputs, topology, out)?;
+    bridges::show(tables, topology, out)?;
     show_tree(topology, out)
 }
 
@@ -36,7 +37,7 @@ fn show_tables(tables: &[Table], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Tables\n")?;
     for table in tables {
         let (signature, length) = (table.signature().to_string(), table.bytes.len());
-        let note = if table.is_skipped() { ", skipped" } else { "" };
+        let note = if table.is_skipped() && !table.is_aml() { ", skipped" } else { "" };
         writeln!(out, "  {signature:<4} {length:>8} bytes  {}{note}", table.file.display())?;
     }
     if tables.is_empty() { writeln!(out, "  none") } else { Ok(()) }

@@ -128,6 +128,11 @@ impl Table {
         !READ.iter().any(|signature| self.bytes.starts_with(&signature.0))
     }
 
+    /// Returns true if the table contains AML, from which the host bridges are read.
+    pub fn is_aml(&self) -> bool {
+        [Signature::DSDT, Signature::SSDT].contains(&self.signature())
+    }
+
     /// Returns true for the root pointer. acpidump lists it among the tables, but it has no table header.
     fn is_root_pointer(&self) -> bool {
         self.bytes.starts_with(&Rsdp::SIGNATURE)

@@ -1,4 +1,5 @@
 //! Tests of the example `show`: for any files, it shows one machine and the faults in its tables.
+mod bridges;
 #[path = "../../../acpi-tables/tests/collection/mod.rs"]
 #[allow(dead_code, reason = "these tests use only the tables' bytes and names")]
 mod collection;
