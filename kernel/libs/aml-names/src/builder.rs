@@ -135,9 +135,9 @@ pub fn integer(value: u64) -> Vec<u8> {
     let (opcode, size) = match value {
         0 => return [opcode::ZERO].to_vec(),
         1 => return [opcode::ONE].to_vec(),
-        ..=0xff => (opcode::BYTE, 1),
-        ..=0xffff => (opcode::WORD, 2),
-        ..=0xffff_ffff => (opcode::DWORD, 4),
+        2..=0xff => (opcode::BYTE, 1),
+        0x100..=0xffff => (opcode::WORD, 2),
+        0x1_0000..=0xffff_ffff => (opcode::DWORD, 4),
         _ => (opcode::QWORD, 8),
     };
     let bytes = value.to_le_bytes();

@@ -27,7 +27,7 @@ fn likely() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn arbitrary_bytes_are_read_in_bounded_steps(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = read_all(&[table(Signature::DSDT, 2, &[bytes.clone()])], true);
+        let _ = read_all(&[table(Signature::DSDT, 2, core::slice::from_ref(&bytes))], true);
         let _ = read_all(&[[b"DSDT", &bytes[..]].concat(), [b"SSDT", &bytes[..]].concat()], true);
     }
 
