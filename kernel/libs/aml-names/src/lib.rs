@@ -22,6 +22,7 @@ mod cursor;
 mod device;
 mod devices;
 mod eisa_id;
+mod frame;
 #[cfg(any(test, feature = "builder"))]
 pub mod invariants;
 mod name_string;

@@ -7,19 +7,16 @@
 use acpi_tables::{AmlFault, AmlFaultKind, DefinitionBlock, Finding, Findings};
 
 use crate::cursor::Cursor;
+use crate::frame::{Frame, Kind, Known, scope_of};
 use crate::name_string::NameString;
 use crate::object::{Definition, Method, ObjectName};
 use crate::opcode::{self, extended, is_operator};
-use crate::path::{MAX_SEGMENTS, Path, Segment, is_lead};
+use crate::path::{MAX_SEGMENTS, Path, is_lead};
 use crate::unreadable::Unreadable;
 use crate::value::Value;
 
 /// How deep packages may be nested. Real firmware nests them up to 12 deep or so.
 pub const MAX_NESTING: usize = 32;
-
-/// The names that stand for scopes of the root wherever the scopes around them do not define them (ACPI 6.5 §5.3.1).
-const PREDEFINED: [Segment; 5] =
-    [Segment(*b"_SB_"), Segment(*b"_GPE"), Segment(*b"_PR_"), Segment(*b"_SI_"), Segment(*b"_TZ_")];
 
 /// What the walk finds.
 pub(crate) enum Term<'a> {
@@ -28,32 +25,6 @@ pub(crate) enum Term<'a> {
     /// An object whose name is an [`ObjectName`].
     Object { scope: Path, name: ObjectName, definition: Definition<'a>, offset: usize, is_conditional: bool },
 }
-
-/// A package that the walk is inside of.
-#[derive(Clone, Copy)]
-struct Frame {
-    end: usize,
-    scope: Path,
-    /// True if the scope is that of a processor, a power resource or a thermal zone, so that its objects are no device's.
-    is_other: bool,
-    /// True if a condition decides whether names here are defined, given that the scope's object exists.
-    is_conditional: bool,
-    /// True if any condition stands around this package.
-    in_condition: bool,
-}
-
-/// The kinds of packages that the walk enters.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Scope,
-    Device,
-    /// A package with a name of its own, and as many bytes after it.
-    Named(usize),
-    Condition,
-}
-
-/// Returns true if an object of this path is known.
-pub(crate) type Known<'k> = &'k dyn Fn(&Path) -> bool;
 
 /// The state of a walk.
 pub(crate) struct Walk<'a> {
@@ -330,18 +301,4 @@ fn object<'a>(
     let scope = path.resolve(frame.scope)?.parent().ok_or(Unreadable::AboveRoot)?;
     let is_conditional = if path.is_simple() { frame.is_conditional } else { frame.in_condition };
     Ok(Some(Term::Object { scope, name, definition, offset, is_conditional }))
-}
-
-/// Returns the path that `Scope` names: a single name may be that of an object in any scope around.
-fn scope_of(name: NameString<'_>, around: Path, known: Known<'_>) -> Result<Path, Unreadable> {
-    let here = name.resolve(around)?;
-    let Some(single) = name.last().filter(|_| name.is_simple()) else { return Ok(here) };
-    let mut scope = Some(around);
-    while let Some(outer) = scope {
-        if let Some(path) = outer.join(single).filter(known) {
-            return Ok(path);
-        }
-        scope = outer.parent();
-    }
-    if PREDEFINED.contains(&single) { Path::ROOT.join(single).ok_or(Unreadable::PathLong) } else { Ok(here) }
 }
