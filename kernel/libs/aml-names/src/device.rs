@@ -135,7 +135,7 @@ impl<'a> Device<'a> {
         })
     }
 
-    /// Returns the PCI routing table: a package of packages.
+    /// Returns the PCI routing table: a package of packages, which [`Routes`](crate::Routes) reads.
     #[must_use]
     pub fn routing(&self) -> Answer<Package<'a>> {
         self.value(ObjectName::Prt).and_then(|value| match value {

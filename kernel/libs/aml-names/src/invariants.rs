@@ -4,7 +4,8 @@ use alloc::string::{String, ToString};
 use acpi_tables::Finding;
 
 use crate::{
-    Answer, Device, Devices, Element, MAX_SEGMENTS, ObjectName, Value, read_devices, read_host_bridges,
+    Answer, Device, Devices, Element, MAX_SEGMENTS, ObjectName, Routes, Value, read_devices,
+    read_host_bridges,
 };
 
 /// The number of devices that there is room for.
@@ -65,6 +66,7 @@ fn look_at(devices: &Devices<'_, '_>) {
 
 fn look_into(value: Value<'_>) {
     let Value::Package(package) = value else { return };
+    assert!(Routes::new(&package).all(|route| route.is_none_or(|route| route.device < 32 && route.pin < 4)));
     for element in package.elements() {
         match element {
             Element::Value(Value::Package(inner)) => drop(inner.elements().count()),

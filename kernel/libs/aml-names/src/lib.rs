@@ -29,6 +29,7 @@ mod name_string;
 mod object;
 mod opcode;
 mod path;
+mod routing;
 #[cfg(test)]
 mod tests;
 mod unreadable;
@@ -41,5 +42,6 @@ pub use eisa_id::EisaId;
 pub use name_string::NameString;
 pub use object::{Answer, Definition, Method, Object, ObjectName};
 pub use path::{MAX_SEGMENTS, Path, Segment};
+pub use routing::{Route, RouteSource, Routes};
 pub use value::{Buffer, Element, Elements, Package, Value};
 pub use walk::MAX_NESTING;

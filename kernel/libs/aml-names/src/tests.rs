@@ -2,6 +2,7 @@
 mod bridges;
 mod bytes;
 mod generated;
+mod routing;
 mod scopes;
 mod unreadable;
 mod values;
