@@ -126,7 +126,7 @@ impl<'a> Device<'a> {
         self.value(ObjectName::Adr).and_then(|value| PciAddress::from_adr(value.integer()?))
     }
 
-    /// Returns the resources: a buffer of resource descriptors.
+    /// Returns the resources: a buffer of resource descriptors, whose windows [`Windows`](crate::Windows) reads.
     #[must_use]
     pub fn resources(&self) -> Answer<Buffer<'a>> {
         self.value(ObjectName::Crs).and_then(|value| match value {

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use acpi_tables::Finding;
 
 use crate::{
-    Answer, Device, Devices, Element, MAX_SEGMENTS, ObjectName, Routes, Value, read_devices,
+    Answer, Device, Devices, Element, MAX_SEGMENTS, ObjectName, Routes, Value, Windows, read_devices,
     read_host_bridges,
 };
 
@@ -65,6 +65,10 @@ fn look_at(devices: &Devices<'_, '_>) {
 }
 
 fn look_into(value: Value<'_>) {
+    if let Value::Buffer(buffer) = value {
+        let count = Windows::new(&buffer).inspect(|window| assert!(window.first <= window.last)).count();
+        assert!(count <= buffer.bytes.len() / 3);
+    }
     let Value::Package(package) = value else { return };
     assert!(Routes::new(&package).all(|route| route.is_none_or(|route| route.device < 32 && route.pin < 4)));
     for element in package.elements() {

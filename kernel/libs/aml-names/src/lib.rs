@@ -35,6 +35,7 @@ mod tests;
 mod unreadable;
 mod value;
 mod walk;
+mod windows;
 
 pub use device::{Device, PciAddress};
 pub use devices::{Devices, read_devices, read_host_bridges};
@@ -45,3 +46,4 @@ pub use path::{MAX_SEGMENTS, Path, Segment};
 pub use routing::{Route, RouteSource, Routes};
 pub use value::{Buffer, Element, Elements, Package, Value};
 pub use walk::MAX_NESTING;
+pub use windows::{Window, WindowKind, Windows};

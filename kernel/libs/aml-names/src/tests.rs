@@ -6,6 +6,7 @@ mod routing;
 mod scopes;
 mod unreadable;
 mod values;
+mod windows;
 
 use alloc::string::{String, ToString};
 use alloc::vec;

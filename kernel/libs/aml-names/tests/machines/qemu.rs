@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use aml_names::{Answer, Device, read_host_bridges};
+use aml_names::{Answer, Device, WindowKind, Windows, read_host_bridges};
 use units::ProximityDomain;
 
 use crate::sources::{Machine, scratch_folder};
@@ -139,7 +139,13 @@ fn host_bridges_are_those_of_the_command_line() {
         bridges.sort_unstable();
         assert_eq!(bridges, expected, "{name}");
         assert!(devices.host_bridges().all(|bridge| bridge.segment() == Answer::Absent), "{name}");
-        assert!(devices.host_bridges().all(|bridge| bridge.resources().constant().is_some()), "{name}");
+        for bridge in devices.host_bridges() {
+            let resources = bridge.resources().constant().expect("a constant");
+            let buses: Vec<_> =
+                Windows::new(&resources).filter(|window| window.kind == WindowKind::Bus).collect();
+            let first = bridge.first_bus().constant().unwrap_or(0);
+            assert!(buses.len() == 1 && buses[0].first == first.into(), "{name}: {buses:x?}");
+        }
         let bytes: usize = machine.blocks.iter().map(Vec::len).sum();
         println!("qemu: {name}: {} bridges, {} steps for {bytes} bytes", bridges.len(), devices.steps());
     }
