@@ -18,9 +18,9 @@ use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 use crate::checksum::sum_of;
 use crate::wire::{
-    DmarHeader, HmatHeader, MadtHeader, MadtIoApic, MadtLocalApic, MadtLocalX2Apic, MsctHeader, SdtHeader,
-    SlitHeader, SratGenericAffinity, SratHeader, SratMemoryAffinity, SratProcessorAffinity,
-    SratX2ApicAffinity, madt_entry_type, srat_entry_type,
+    DmarHeader, HmatHeader, MadtHeader, MadtIoApic, MadtLocalApic, MadtLocalX2Apic, McfgEntry, McfgHeader,
+    MsctHeader, SdtHeader, SlitHeader, SratGenericAffinity, SratHeader, SratMemoryAffinity,
+    SratProcessorAffinity, SratX2ApicAffinity, madt_entry_type, srat_entry_type,
 };
 use crate::{DeviceHandle, Signature};
 
@@ -63,6 +63,13 @@ impl TableBuilder {
     #[must_use]
     pub fn hmat(revision: u8) -> Self {
         let header = HmatHeader { header: header(Signature::HMAT, revision), reserved: 0.into() };
+        Self(header.as_bytes().to_vec())
+    }
+
+    /// Starts an MCFG without entries.
+    #[must_use]
+    pub fn mcfg() -> Self {
+        let header = McfgHeader { header: header(Signature::MCFG, 1), reserved: [0; 8] };
         Self(header.as_bytes().to_vec())
     }
 
@@ -214,6 +221,18 @@ pub fn generic_initiator(handle: DeviceHandle, domain: ProximityDomain) -> SratG
 pub fn generic_port(handle: DeviceHandle, domain: ProximityDomain) -> SratGenericAffinity {
     let entry_type = srat_entry_type::GENERIC_PORT_AFFINITY;
     SratGenericAffinity { entry_type, ..generic_initiator(handle, domain) }
+}
+
+/// Builds an MCFG entry: bus 0 of `segment` would be at `base`, and there are buses `first` to `last`.
+#[must_use]
+pub fn mcfg_entry(base: u64, segment: u16, first: u8, last: u8) -> McfgEntry {
+    McfgEntry {
+        base: base.into(),
+        segment: segment.into(),
+        first_bus: first,
+        last_bus: last,
+        reserved: 0.into(),
+    }
 }
 
 /// Builds an enabled MADT entry of type 0.

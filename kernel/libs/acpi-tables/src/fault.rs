@@ -8,6 +8,7 @@ mod hmat;
 mod inclusive;
 mod limit;
 mod madt;
+mod mcfg;
 mod memory;
 mod memory_map;
 mod msct;
@@ -20,6 +21,7 @@ pub use aml::{AmlFault, AmlFaultKind};
 pub use hmat::HmatFault;
 pub use limit::LimitFault;
 pub use madt::MadtFault;
+pub use mcfg::McfgFault;
 pub use memory::MemoryFault;
 pub use memory_map::MemoryMapFault;
 pub use msct::MsctFault;
@@ -46,6 +48,8 @@ pub enum Fault {
     Madt(MadtFault),
     /// A fault of an HMAT.
     Hmat(HmatFault),
+    /// A fault of an MCFG.
+    Mcfg(McfgFault),
     /// A fault of an MSCT.
     Msct(MsctFault),
     /// A fault of AML.
@@ -79,6 +83,7 @@ impl Fault {
             Self::Slit(fault) => fault.verdict(),
             Self::Madt(fault) => fault.verdict(),
             Self::Hmat(fault) => fault.verdict(),
+            Self::Mcfg(fault) => fault.verdict(),
             Self::Msct(fault) => fault.verdict(),
             Self::Aml(fault) => fault.verdict(),
             Self::Root(fault) => fault.verdict(),
@@ -105,6 +110,7 @@ impl fmt::Display for Fault {
             Self::Slit(fault) => fault.fmt(out),
             Self::Madt(fault) => fault.fmt(out),
             Self::Hmat(fault) => fault.fmt(out),
+            Self::Mcfg(fault) => fault.fmt(out),
             Self::Msct(fault) => fault.fmt(out),
             Self::Aml(fault) => fault.fmt(out),
             Self::Root(fault) => fault.fmt(out),
@@ -133,6 +139,7 @@ from_faults! {
     Slit(SlitFault),
     Madt(MadtFault),
     Hmat(HmatFault),
+    Mcfg(McfgFault),
     Msct(MsctFault),
     Aml(AmlFault),
     Root(RootFault),

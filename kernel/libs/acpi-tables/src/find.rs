@@ -1,7 +1,7 @@
 //! Selects a table by its signature among all tables of the machine.
 use crate::checksum::checked;
-use crate::wire::{HmatHeader, MadtHeader, MsctHeader, SlitHeader, SratHeader};
-use crate::{Finding, Findings, Hmat, Madt, Msct, Signature, Slit, Srat, TableFault};
+use crate::wire::{HmatHeader, MadtHeader, McfgHeader, MsctHeader, SlitHeader, SratHeader};
+use crate::{Finding, Findings, Hmat, Madt, Mcfg, Msct, Signature, Slit, Srat, TableFault};
 
 /// Returns the machine's SRAT: the first one without faults, or else the first one that can be read.
 ///
@@ -49,6 +49,17 @@ pub fn find_hmat<'a>(
         Hmat::new(bytes).map(|hmat| hmat.entries(findings).for_each(drop))
     };
     find(tables, Signature::HMAT, size_of::<HmatHeader>(), &read, findings).and_then(Hmat::new)
+}
+
+/// Returns the machine's MCFG. See [`find_srat`] for `tables` and for the choice among several.
+pub fn find_mcfg<'a>(
+    tables: impl IntoIterator<Item = &'a [u8]> + Clone,
+    findings: &mut dyn Findings,
+) -> Option<Mcfg<'a>> {
+    let read = |bytes, findings: &mut dyn Findings| {
+        Mcfg::new(bytes).map(|mcfg| mcfg.ranges(findings).for_each(drop))
+    };
+    find(tables, Signature::MCFG, size_of::<McfgHeader>(), &read, findings).and_then(Mcfg::new)
 }
 
 /// Returns the machine's MSCT. See [`find_srat`] for `tables` and for the choice among several.

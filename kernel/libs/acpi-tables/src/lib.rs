@@ -3,7 +3,8 @@
 //! [`read_tables`] follows the root pointer to all tables. [`find_srat`] and its siblings select one table and check its
 //! length and its checksum. [`Srat::entries`], [`Madt::cpus`], [`Slit::distance`], [`Hmat::entries`] and
 //! [`Msct::domains`] read it. [`find_hpet`] and [`find_pm_timer`] return the place of a clock.
-//! [`Madt::io_apics`] and [`opts_out_of_x2apic`] say how interrupts are delivered.
+//! [`Madt::io_apics`] and [`opts_out_of_x2apic`] say how interrupts are delivered. [`Mcfg::ranges`] says where the
+//! configuration space of PCI is mapped.
 //!
 //! The crate allocates nothing, copies no table and trusts no byte. It skips a faulty entry by itself and refuses a table
 //! only if it cannot read it at all. It reports every fault to the caller's [`Findings`]. The crate `topology` combines
@@ -30,6 +31,7 @@ mod finding;
 mod hmat;
 mod known_memory;
 mod madt;
+mod mcfg;
 mod msct;
 mod root;
 mod rule;
@@ -47,16 +49,17 @@ pub use clock::{PmTimer, find_hpet, find_pm_timer};
 pub use device_handle::DeviceHandle;
 pub use dmar::opts_out_of_x2apic;
 pub use fault::{
-    AmlFault, AmlFaultKind, EntryFault, Fault, HmatFault, LimitFault, MadtFault, MemoryFault, MemoryMapFault,
-    MsctFault, RootFault, SlitFault, SratFault, TableFault,
+    AmlFault, AmlFaultKind, EntryFault, Fault, HmatFault, LimitFault, MadtFault, McfgFault, MemoryFault,
+    MemoryMapFault, MsctFault, RootFault, SlitFault, SratFault, TableFault,
 };
-pub use find::{find_hmat, find_madt, find_msct, find_slit, find_srat};
+pub use find::{find_hmat, find_madt, find_mcfg, find_msct, find_slit, find_srat};
 pub use finding::{Finding, Findings};
 pub use hmat::{
     Attachment, Direction, Hmat, HmatEntry, HmatReader, Matrix, MatrixValue, Quantity, SideCache,
 };
 pub use known_memory::KnownMemory;
 pub use madt::{Madt, MadtCpu, MadtReader};
+pub use mcfg::{Mcfg, McfgRange};
 pub use msct::{Msct, MsctDomains};
 pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, RootTable, read_tables};
 pub use rule::Rule;

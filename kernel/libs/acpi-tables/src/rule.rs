@@ -117,6 +117,15 @@ rules! {
     /// The MSCT's offset of the domains is invalid, or a range of domains is empty.
     MsctDomains = "msct.domains",
 
+    /// The MCFG's size does not match whole entries.
+    McfgSize = "mcfg.size",
+    /// An MCFG entry names no buses, or an address where configuration space cannot be.
+    McfgRange = "mcfg.range",
+    /// Two MCFG entries name the same bus.
+    McfgOverlap = "mcfg.overlap",
+    /// The MCFG has more entries than are read.
+    McfgFull = "mcfg.full",
+
     /// The MSCT contradicts the nodes or itself.
     MsctConflict = "msct.conflict",
 

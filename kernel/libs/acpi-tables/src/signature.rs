@@ -26,6 +26,8 @@ impl Signature {
     pub const DSDT: Self = Self(*b"DSDT");
     /// Secondary System Description Table: more AML (§5.2.11.2).
     pub const SSDT: Self = Self(*b"SSDT");
+    /// PCI Express memory-mapped configuration space table: where configuration space is mapped (PCI Firmware 3.3 §4.1.2).
+    pub const MCFG: Self = Self(*b"MCFG");
     /// Root System Description Table: 32-bit addresses of tables (§5.2.7).
     pub const RSDT: Self = Self(*b"RSDT");
     /// Extended System Description Table: 64-bit addresses of tables (§5.2.8).

@@ -7,6 +7,7 @@ mod find;
 mod hmat;
 mod hmat_lengths;
 mod madt;
+mod mcfg;
 mod msct;
 mod root;
 mod slit;

@@ -6,6 +6,7 @@ mod dmar;
 mod header;
 mod hmat;
 mod madt;
+mod mcfg;
 mod msct;
 mod root;
 mod slit;
@@ -20,6 +21,7 @@ pub use hmat::{
 pub use madt::{
     MadtHeader, MadtIoApic, MadtLocalApic, MadtLocalApicAddressOverride, MadtLocalX2Apic, madt_entry_type,
 };
+pub use mcfg::{McfgEntry, McfgHeader};
 pub use msct::{MsctHeader, MsctProximityDomains};
 pub use root::{ExtendedRsdp, Rsdp};
 pub use slit::SlitHeader;
