@@ -1,0 +1,42 @@
+//! Finds the functions of PCI and reads what they say about themselves (PCI 3.0, PCI Express 6.0).
+//!
+//! [`scan`] visits the buses of a segment, goes behind bridges, and gives each function as a [`Function`]: ids, class, BARs,
+//! MSI and MSI-X. [`Capabilities`] and [`ExtendedCapabilities`] walk a function's lists. The kernel brings the access to
+//! configuration space, as a [`ConfigSpace`].
+//!
+//! The crate allocates nothing and trusts no byte of a device. Whatever a device answers, the scan ends, and what cannot be
+//! true is left out and reported as a [`Fault`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(any(test, feature = "model"))]
+extern crate alloc;
+
+mod bar;
+mod buses;
+mod capability;
+mod class;
+mod config;
+mod extended_capability;
+mod fault;
+mod function;
+mod message;
+#[cfg(any(test, feature = "model"))]
+pub mod model;
+mod rule;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use bar::{Bar, BarKind};
+pub use buses::BusSet;
+pub use capability::{Capabilities, Capability, id};
+pub use class::Class;
+pub use config::{ABSENT, ConfigSpace, EXTENDED_SIZE, SLOTS, is_present};
+pub use extended_capability::{ExtendedCapabilities, ExtendedCapability};
+pub use fault::{Fault, Problem};
+pub use function::{Express, Function, Header, PortType};
+pub use message::{Msi, MsiX, Place};
+pub use pci_types::PciAddress;
+pub use rule::Rule;
+pub use scan::{Roots, scan};
