@@ -12,6 +12,7 @@ mod bench;
 mod bringup;
 mod clock;
 mod cpu;
+mod devices;
 mod drivers;
 mod exports;
 mod memory;
@@ -32,7 +33,7 @@ use memory::address_space;
 use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, clock_tables, command_line, interrupt_tables, numa_topology, qemu};
+use platform::{acpi, clock_tables, command_line, interrupt_tables, numa_topology, pci_tables, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
@@ -80,6 +81,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let topology = numa_topology::init(&tables, &map, parameters.numa);
     clock_tables::init(&tables);
     interrupt_tables::init(&tables);
+    pci_tables::init(&tables);
     qemu::report_unlisted_modules(&map.ram);
     phases::end("topology");
     // The page allocator, with free lists for each node. The heaps take their pages from it.
@@ -133,6 +135,8 @@ extern "C" fn boot_on_own_node() -> ! {
         verdict::stop_without_memory_for("the reaper");
     }
     phases::end("cpus");
+    devices::init();
+    phases::end("devices");
     examine_itself(parameters);
     phases::end("tests");
     let drivers = drivers::start_all(ramdisk, exports::resolve);

@@ -5,6 +5,7 @@ mod threads;
 
 use crate::arch;
 use crate::cpu;
+use crate::devices;
 use crate::memory::allocate;
 use crate::memory::heap;
 use crate::memory::memory_context::MemoryContext;
@@ -52,6 +53,9 @@ fn boot() {
         report(&alloc::format!("boot.kernel.{}", name.replace(' ', "_")), ticks, 1);
     }
     report("boot.waits", arch::waited_ticks(), 1);
+    if let Some(ticks) = devices::scan_ticks() {
+        report("pci.scan", ticks, 1);
+    }
 }
 
 /// Measures allocating and freeing a block of 64 bytes of a node's heap.

@@ -1,12 +1,10 @@
 //! Maps the registers of devices.
 use super::page_tables;
-use crate::arch::PageKind;
+use crate::arch;
+use ::address_space::PageSize;
 use ::address_space::layout::{DEVICES_END, OTHER_DEVICES, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END};
 use core::sync::atomic::{AtomicU64, Ordering};
-use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, PhysRange, VirtAddr};
-
-/// The highest physical address that a page-table entry holds (Intel SDM vol. 3 §4.1.4).
-const HIGHEST: PhysAddr = PhysAddr((1 << 52) - 1);
+use units::{FRAME_SIZE, FrameRange, NodeId, PhysAddr, PhysRange, VirtAddr};
 
 /// The first free address.
 static NEXT: AtomicU64 = AtomicU64::new(OTHER_DEVICES.0);
@@ -15,24 +13,32 @@ static NEXT: AtomicU64 = AtomicU64::new(OTHER_DEVICES.0);
 /// there is no such address, or if there is no memory for page tables.
 pub fn map_device(registers: PhysRange) -> Option<VirtAddr> {
     let frames = registers.touched_frames();
-    let mut numbers = frames.start.0..frames.end.0;
-    if registers.is_empty() || registers.end > HIGHEST || numbers.any(|frame| is_ram(FrameNumber(frame))) {
+    if registers.is_empty() || registers.end.0 > 1 << arch::physical_address_bits() || has_ram(frames) {
         return None;
     }
-    let bytes = frames.len_frames() * FRAME_SIZE;
-    let start = VirtAddr(NEXT.fetch_add(bytes, Ordering::Relaxed));
-    if start.0 + bytes > DEVICES_END.0 {
-        return None;
-    }
-    // SAFETY: by the check above the frames are not RAM, so the kernel does not use them otherwise. `NEXT` returns each page
+    let start = take_addresses(frames)?;
+    // SAFETY: by the check above the frames are not RAM, so the kernel does not use them otherwise. `take_addresses` returns each page
     // once.
-    unsafe { page_tables::map(start, frames, PageKind::Device, NodeId::ZERO) }.ok()?;
+    unsafe { page_tables::map_device_for_good(start, frames, NodeId::ZERO) }.ok()?;
     Some(VirtAddr(start.0 + registers.start.0 % FRAME_SIZE))
 }
 
-/// Returns true if the frame is RAM. The map of physical memory has exactly the frames that are; the nodes' ranges in firmware's
-/// tables may also cover devices.
-fn is_ram(frame: FrameNumber) -> bool {
-    let address = VirtAddr(PHYSICAL_MEMORY.0 + frame.address().0);
-    address < PHYSICAL_MEMORY_END && page_tables::translate(address).is_some()
+/// Takes addresses for these frames. Those of 2 MiB or more can be mapped with large pages.
+fn take_addresses(frames: FrameRange) -> Option<VirtAddr> {
+    let large = PageSize::Large.frames() * FRAME_SIZE;
+    let bytes = frames.len_frames() * FRAME_SIZE;
+    let start_in = |next: u64| match bytes {
+        bytes if bytes < large => next,
+        _ => next.next_multiple_of(large) + frames.start.address().0 % large,
+    };
+    let end_of = |next| start_in(next).checked_add(bytes).filter(|end| *end <= DEVICES_END.0);
+    let next = NEXT.try_update(Ordering::Relaxed, Ordering::Relaxed, end_of).ok()?;
+    Some(VirtAddr(start_in(next)))
+}
+
+/// Returns true if some of the frames are RAM. The map of physical memory has exactly the frames that are; the nodes' ranges in
+/// firmware's tables may also cover devices.
+fn has_ram(frames: FrameRange) -> bool {
+    let map = |address: PhysAddr| VirtAddr(PHYSICAL_MEMORY.0.saturating_add(address.0)).min(PHYSICAL_MEMORY_END);
+    page_tables::is_any_mapped(map(frames.start.address()), map(frames.end.address()))
 }

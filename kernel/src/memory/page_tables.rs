@@ -5,9 +5,10 @@ use super::frame_chain::FrameChain;
 use crate::arch::{self, MapError, PageKind, PageTables};
 use crate::cpu::shootdown;
 use crate::sync::{Rank, SpinLock};
+use ::address_space::PageSize;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr, VirtAddr};
 
-pub use crate::arch::access_at;
+pub use crate::arch::{access_at, is_any_mapped};
 
 /// The right to change the page tables. Interrupts are off while it is held.
 static TABLES: SpinLock<PageTables> = SpinLock::new(
@@ -60,6 +61,64 @@ pub unsafe fn map(start: VirtAddr, frames: FrameRange, kind: PageKind, node: Nod
     }
 }
 
+/// Maps the registers of a device from `start` on, for good, with pages of 2 MiB where both addresses allow it. Missing tables come
+/// from `node`, or else from the nearest node with free frames.
+///
+/// # Errors
+/// [`MapError`]; some of the pages may be mapped, and stay so.
+///
+/// # Safety
+/// - The frames belong to a device.
+/// - The pages are the caller's to map, and are not mapped again.
+pub unsafe fn map_device_for_good(start: VirtAddr, frames: FrameRange, node: NodeId) -> Result<(), MapError> {
+    let large = PageSize::Large.frames();
+    let is_congruent = (start.0 / FRAME_SIZE).abs_diff(frames.start.0).is_multiple_of(large);
+    let mut next = frames.start.0;
+    while next < frames.end.0 {
+        let (page, left) = (VirtAddr(start.0 + (next - frames.start.0) * FRAME_SIZE), frames.end.0 - next);
+        let (before, is_large) = (next % large, is_congruent && left >= large);
+        let count = match before {
+            0 if is_large => large * (left / large).min(PAGES_AT_ONCE),
+            _ if is_congruent => left.min(large - before),
+            _ => left,
+        };
+        let part = FrameRange::new(next, next + count);
+        if is_large && before == 0 {
+            // SAFETY: `# Safety` is the same. The page and the frame are multiples of 2 MiB.
+            unsafe { map_large(page, part, node)? };
+        } else {
+            // SAFETY: `# Safety` is the same.
+            unsafe { map(page, part, PageKind::Device, node)? };
+        }
+        next += count;
+    }
+    Ok(())
+}
+
+/// Maps registers with pages of 2 MiB.
+///
+/// # Errors
+/// As [`map_device_for_good`].
+///
+/// # Safety
+/// As [`map_device_for_good`], and both addresses and the length are multiples of 2 MiB.
+unsafe fn map_large(start: VirtAddr, frames: FrameRange, node: NodeId) -> Result<(), MapError> {
+    let mut tables = FrameChain::EMPTY;
+    let mut first = frames.start;
+    loop {
+        let page = VirtAddr(start.0 + (first.0 - frames.start.0) * FRAME_SIZE);
+        let rest = FrameRange { start: first, end: frames.end };
+        // SAFETY: `# Safety` is the same. The chain's frames were allocated, and those that it gives are never freed.
+        let result = unsafe {
+            TABLES.lock().map(page, rest, PageSize::Large, PageKind::Device, &mut || tables.pop())
+        };
+        let Err(MapError::NoFrame(page)) = result else { return result };
+        first = FrameNumber(frames.start.0 + (page.0 - start.0) / FRAME_SIZE);
+        // Enough for the way to a page of 4 KiB there, which is longer. What is left is freed.
+        tables = FrameChain::allocate_near(node, arch::missing_tables(page, 1)).ok_or(MapError::NoFrame(page))?;
+    }
+}
+
 /// Maps as [`map`] does, with missing tables from `tables`.
 ///
 /// # Errors
@@ -97,7 +156,7 @@ unsafe fn map_from(
         let end = frames.end.0.min(next + PAGES_AT_ONCE);
         let page = VirtAddr(start.0 + (next - frames.start.0) * FRAME_SIZE);
         // SAFETY: `# Safety` is the same.
-        unsafe { TABLES.lock().map(page, FrameRange::new(next, end), kind, &mut || tables.pop())? };
+        unsafe { TABLES.lock().map(page, FrameRange::new(next, end), PageSize::Small, kind, &mut || tables.pop())? };
         next = end;
     }
     Ok(())

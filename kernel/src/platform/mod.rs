@@ -7,5 +7,6 @@ pub mod cpu_topology;
 pub mod findings;
 pub mod interrupt_tables;
 pub mod numa_topology;
+pub mod pci_tables;
 pub mod qemu;
 pub mod ramdisk;

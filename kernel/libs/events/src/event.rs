@@ -87,6 +87,18 @@ pub enum Event<'a> {
         #[serde(borrow)]
         what: Cow<'a, str>,
     },
+    /// A function of PCI.
+    Device {
+        /// Segment, bus, slot and function, such as `0000:00:1f.2`.
+        #[serde(borrow)]
+        address: Cow<'a, str>,
+        /// The vendor's id.
+        vendor: u32,
+        /// The vendor's id of the device.
+        device: u32,
+        /// Base class × 65536 + subclass × 256 + programming interface.
+        class: u32,
+    },
     /// A benchmark's result.
     Bench {
         /// The benchmark's fixed name.

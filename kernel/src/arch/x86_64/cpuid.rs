@@ -28,3 +28,10 @@ pub fn has_hypervisor() -> bool {
 pub fn has_invariant_tsc() -> bool {
     cpuid(0x8000_0007).is_some_and(|leaf| leaf.edx & 1 << 8 != 0)
 }
+
+/// Returns the bits of a physical address, at most 52. A page-table entry with a higher one is reserved: its use is a page fault
+/// (Intel SDM vol. 3 §4.1.4).
+pub fn physical_address_bits() -> u32 {
+    let bits = cpuid(0x8000_0008).map_or(36, |leaf| leaf.eax & 0xff);
+    bits.clamp(32, 52)
+}

@@ -40,7 +40,7 @@ pub use cpu_local::{
     AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
     end_no_preemption, end_no_preemption_is_due, is_preemption_off, set_current_task,
 };
-pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc};
+pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc, physical_address_bits};
 pub use descriptors::CpuTables;
 pub use fault::{fault_address, is_machine_check, is_use_of_the_fpu, page_fault_words};
 pub use instructions::{
@@ -59,7 +59,9 @@ pub use machine_check::{
 pub use new_address_space::NewAddressSpace;
 pub use page_entry::PageKind;
 pub use page_table::MapError;
-pub use paging::{MappedPage, PageTables, access_at, flush_translations, missing_tables, visit_pages};
+pub use paging::{
+    MappedPage, PageTables, access_at, flush_translations, is_any_mapped, missing_tables, visit_pages,
+};
 pub use physical_memory::physical_memory;
 pub use pit::{read_pit, start_pit};
 pub use pm_timer::PmTimerPort;

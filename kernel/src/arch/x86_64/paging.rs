@@ -19,7 +19,7 @@ impl PageTables {
         Self(())
     }
 
-    /// Maps consecutive frames from `start` on, with pages of 4 KiB.
+    /// Maps consecutive frames from `start` on, with pages of this size.
     ///
     /// # Errors
     /// [`MapError`]; the pages before the one that it names are mapped.
@@ -32,11 +32,12 @@ impl PageTables {
         &mut self,
         start: VirtAddr,
         frames: FrameRange,
+        size: PageSize,
         kind: PageKind,
         table_frames: &mut TableFrames<'_>,
     ) -> Result<(), MapError> {
         // SAFETY: `&mut self` is the only right to change these tables; the rest is `# Safety`.
-        unsafe { current_root().map(start, frames, PageSize::Small, kind, table_frames) }
+        unsafe { current_root().map(start, frames, size, kind, table_frames) }
     }
 
     /// Removes the mappings of `pages` pages of 4 KiB from `start` on. Returns true if there were any. A CPU may use a
@@ -86,6 +87,27 @@ pub fn access_at(address: VirtAddr) -> Option<Mapping> {
             Target::Page => return Some(rights.mapping(entry, address, table.entry_bytes())),
         }
     }
+}
+
+/// Returns true if any address from `first` up to, but not including, `end` is mapped, by the page tables as they are at this
+/// moment. Both are canonical addresses of one half.
+pub fn is_any_mapped(first: VirtAddr, end: VirtAddr) -> bool {
+    let mut address = first;
+    while address < end {
+        let mut table = current_root();
+        loop {
+            match table.load(table.index_of(address)) {
+                Some((_, Target::Table(next))) => table = next,
+                Some((_, Target::Page)) => return true,
+                None => break,
+            }
+        }
+        // Nothing of what this entry stands for is mapped.
+        let bytes = table.entry_bytes();
+        let Some(next) = (address.0 - address.0 % bytes).checked_add(bytes) else { return false };
+        address = VirtAddr(next);
+    }
+    false
 }
 
 /// A page that is mapped.

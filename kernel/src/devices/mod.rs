@@ -1,0 +1,8 @@
+//! The devices of the machine: what there is on PCI.
+
+mod config_ports;
+mod ecam;
+mod pci_faults;
+mod pci_scan;
+
+pub use pci_scan::{init, scan_ticks};

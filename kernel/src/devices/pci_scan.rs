@@ -1,0 +1,97 @@
+//! Finds the functions of PCI at boot, and says what they are.
+use super::config_ports::ConfigPorts;
+use super::ecam::Ecam;
+use super::pci_faults::PciFaults;
+use crate::arch;
+use crate::platform::pci_tables;
+use crate::report::event_stream;
+use alloc::vec::Vec;
+use arrayvec::ArrayString;
+use core::fmt::Write;
+use events::Event;
+use pci::{BusSet, ConfigSpace, Fault, Function, PciAddress, Problem, Roots};
+use spin::Once;
+
+/// The most functions that are kept. Large servers have some hundreds.
+const MOST: usize = 4096;
+/// Bytes of an address as text: `0000:00:1f.2`.
+const ADDRESS: usize = 12;
+
+/// The functions, and how long it took to find them.
+struct Scanned {
+    functions: Vec<Function>,
+    ticks: u64,
+}
+
+static SCANNED: Once<Scanned> = Once::new();
+
+/// Finds the functions and reports each of them. A machine without PCI has none.
+pub fn init() {
+    let scanned = SCANNED.call_once(|| {
+        let start = arch::ticks();
+        let functions = scan();
+        Scanned { functions, ticks: arch::ticks() - start }
+    });
+    scanned.functions.iter().for_each(report);
+}
+
+/// Returns the ticks that the boot took to find all functions, without reporting them. `None` if there are none.
+pub fn scan_ticks() -> Option<u64> {
+    SCANNED.get().filter(|scanned| !scanned.functions.is_empty()).map(|scanned| scanned.ticks)
+}
+
+/// Scans what the MCFG gives. If nothing answers there, scans segment 0 through the ports.
+fn scan() -> Vec<Function> {
+    let (mut functions, mut faults) = (Vec::new(), PciFaults::new());
+    let ranges = pci_tables::mcfg_ranges();
+    if let Some(range) = ranges.first() {
+        let ecam = Ecam::map(ranges, &mut faults);
+        for (segment, buses) in ecam.segments() {
+            scan_segment(&ecam, segment, buses, &mut functions, &mut faults);
+        }
+        if functions.is_empty() {
+            let function = PciAddress::new(range.segment, range.first_bus, 0, 0);
+            faults.report(Fault { function, offset: 0, problem: Problem::EcamSilent });
+        }
+    }
+    if functions.is_empty() && let Some(ports) = ConfigPorts::find() {
+        scan_segment(&ports, 0, BusSet::ALL, &mut functions, &mut faults);
+    }
+    faults.finish();
+    functions
+}
+
+fn scan_segment(
+    config: &impl ConfigSpace,
+    segment: u16,
+    buses: BusSet,
+    functions: &mut Vec<Function>,
+    faults: &mut PciFaults,
+) {
+    let mut first_left_out = None;
+    let mut add = |function: Function| {
+        if functions.len() < MOST && functions.try_reserve(1).is_ok() {
+            functions.push(function);
+        } else {
+            first_left_out.get_or_insert(function.address);
+        }
+    };
+    pci::scan(config, segment, buses, Roots::Unknown, &mut add, &mut |fault| faults.report(fault));
+    if let Some(function) = first_left_out {
+        faults.report(Fault { function, offset: 0, problem: Problem::Full { limit: functions.len() } });
+    }
+}
+
+fn report(function: &Function) {
+    let Function { address, class, vendor, device, .. } = *function;
+    log::info!(target: "devices", "{address} {class} ({vendor:04x}:{device:04x})");
+    let mut text = ArrayString::<ADDRESS>::new();
+    // An address has 12 letters, so this does not fail.
+    let _ = write!(text, "{address}");
+    event_stream::send(&Event::Device {
+        address: text.as_str().into(),
+        vendor: vendor.into(),
+        device: device.into(),
+        class: class.0,
+    });
+}
