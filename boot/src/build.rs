@@ -18,7 +18,8 @@ pub const FUZZ: &str = "kernel/libs/topology/fuzz";
 pub const HOST: &str = "x86_64-unknown-linux-gnu";
 
 /// The fuzz targets.
-pub const FUZZ_TARGETS: [&str; 8] = ["srat", "slit", "madt", "hmat", "msct", "root", "topology", "aml"];
+pub const FUZZ_TARGETS: [&str; 10] =
+    ["srat", "slit", "madt", "hmat", "msct", "mcfg", "pci", "root", "topology", "aml"];
 
 /// The flags that cargo-fuzz passes, without its sanitizers: everything that is fuzzed forbids unsafe code.
 const FUZZ_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

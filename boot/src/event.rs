@@ -93,6 +93,19 @@ pub struct Test {
     pub reason: Option<String>,
 }
 
+/// A function of PCI: event `device`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Device {
+    /// Segment, bus, slot and function, such as `0000:00:1f.2`.
+    pub address: String,
+    /// The vendor's id.
+    pub vendor: u32,
+    /// The vendor's id of the device.
+    pub device: u32,
+    /// Base class × 65536 + subclass × 256 + interface.
+    pub class: u32,
+}
+
 /// A measurement: event `bench`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Bench {

@@ -43,7 +43,9 @@ impl ConfigPorts {
 
 /// Returns what the port of the address takes for a register, or `None` if the ports do not reach it.
 fn address(function: PciAddress, offset: u16) -> Option<u32> {
-    let place = u32::from(function.bus()) << 16 | u32::from(function.device()) << 11 | u32::from(function.function()) << 8;
+    let place = u32::from(function.bus()) << 16
+        | u32::from(function.device()) << 11
+        | u32::from(function.function()) << 8;
     (function.segment() == 0 && offset < SIZE).then_some(ENABLED | place | u32::from(offset & !3))
 }
 

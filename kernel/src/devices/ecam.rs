@@ -67,7 +67,8 @@ impl Ecam {
     /// Iterates over the segments, each with its buses.
     pub fn segments(&self) -> impl Iterator<Item = (u16, BusSet)> {
         let ranges = &self.0;
-        let is_first = |index: usize| !ranges[..index].iter().any(|range| range.segment == ranges[index].segment);
+        let is_first =
+            |index: usize| !ranges[..index].iter().any(|range| range.segment == ranges[index].segment);
         (0..ranges.len()).filter(move |&index| is_first(index)).map(|index| {
             let segment = ranges[index].segment;
             let mut buses = BusSet::EMPTY;
@@ -85,7 +86,8 @@ impl Ecam {
     /// Returns a register, or `None` if it is not mapped.
     fn register(&self, function: PciAddress, offset: u16) -> Option<NonNull<u32>> {
         let start = self.bus(function.segment(), function.bus())?;
-        let place = usize::from(function.device()) << SLOT_SHIFT | usize::from(function.function()) << FUNCTION_SHIFT;
+        let place =
+            usize::from(function.device()) << SLOT_SHIFT | usize::from(function.function()) << FUNCTION_SHIFT;
         let offset = usize::from(offset % EXTENDED_SIZE & !3);
         // SAFETY: slot and function have 5 and 3 bits, and the offset 12, so the register lies in the bus's 1 MiB.
         Some(unsafe { start.byte_add(place | offset) })
@@ -112,12 +114,12 @@ impl ConfigSpace for Ecam {
 
     fn slots(&self, segment: u16, bus: u8) -> u32 {
         let Some(start) = self.bus(segment, bus) else { return 0 };
-        let mut slots = 0;
-        for slot in 0..SLOTS {
-            // SAFETY: the 32 slots lie in the bus's 1 MiB, which is mapped. Reading ids changes nothing.
-            let ids = unsafe { start.byte_add(usize::from(slot) << SLOT_SHIFT).read_volatile() };
-            slots |= u32::from(is_present(ids)) << slot;
+        // SAFETY: the 32 slots lie in the bus's 1 MiB, which is mapped. Reading ids changes nothing.
+        let ids = |slot: u8| unsafe { start.byte_add(usize::from(slot) << SLOT_SHIFT).read_volatile() };
+        // Nearly all buses are empty, and to see that takes no look at each slot.
+        if (0..SLOTS).fold(ABSENT, |all, slot| all & ids(slot)) == ABSENT {
+            return 0;
         }
-        slots
+        (0..SLOTS).filter(|&slot| is_present(ids(slot))).fold(0, |slots, slot| slots | 1 << slot)
     }
 }

@@ -54,7 +54,9 @@ fn scan() -> Vec<Function> {
             faults.report(Fault { function, offset: 0, problem: Problem::EcamSilent });
         }
     }
-    if functions.is_empty() && let Some(ports) = ConfigPorts::find() {
+    if functions.is_empty()
+        && let Some(ports) = ConfigPorts::find()
+    {
         scan_segment(&ports, 0, BusSet::ALL, &mut functions, &mut faults);
     }
     faults.finish();

@@ -39,6 +39,7 @@ fn take_addresses(frames: FrameRange) -> Option<VirtAddr> {
 /// Returns true if some of the frames are RAM. The map of physical memory has exactly the frames that are; the nodes' ranges in
 /// firmware's tables may also cover devices.
 fn has_ram(frames: FrameRange) -> bool {
-    let map = |address: PhysAddr| VirtAddr(PHYSICAL_MEMORY.0.saturating_add(address.0)).min(PHYSICAL_MEMORY_END);
+    let map =
+        |address: PhysAddr| VirtAddr(PHYSICAL_MEMORY.0.saturating_add(address.0)).min(PHYSICAL_MEMORY_END);
     page_tables::is_any_mapped(map(frames.start.address()), map(frames.end.address()))
 }

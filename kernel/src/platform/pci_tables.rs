@@ -16,7 +16,8 @@ pub fn init(tables: &[&'static [u8]]) {
         let mut findings = reporter();
         let mcfg = find_mcfg(tables.iter().copied(), &mut findings);
         // The table gives no more ranges than there is room for.
-        let ranges = mcfg.into_iter().flat_map(|mcfg| mcfg.ranges(&mut findings).collect::<Ranges>()).collect();
+        let ranges =
+            mcfg.into_iter().flat_map(|mcfg| mcfg.ranges(&mut findings).collect::<Ranges>()).collect();
         findings.finish();
         ranges
     });

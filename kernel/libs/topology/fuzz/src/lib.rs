@@ -5,6 +5,7 @@
 pub mod aml;
 pub mod machine;
 pub mod mutation;
+pub mod pci;
 pub mod readers;
 pub mod root;
 pub mod targets;

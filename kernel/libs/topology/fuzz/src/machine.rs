@@ -1,7 +1,7 @@
 //! A machine's tables and memory map, built from arbitrary bytes. Most are correct, so that fuzzing gets far.
 use acpi_tables::builder::{
     TableBuilder, attachment, generic_initiator, latency_and_bandwidth, local_apic, local_apic_affinity,
-    local_x2apic, memory_affinity, msct_domains, side_cache, x2apic_affinity,
+    local_x2apic, mcfg_entry, memory_affinity, msct_domains, side_cache, x2apic_affinity,
 };
 use acpi_tables::{Capped, DeviceHandle, Finding};
 use arbitrary::{Arbitrary, Result, Unstructured};
@@ -192,6 +192,19 @@ pub fn hmat(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         }
     })?;
     Ok(TableBuilder::hmat(u.int_in_range(0..=3)?).entry(&structures.concat()[..]).build())
+}
+
+/// Builds an MCFG with some ranges of buses.
+///
+/// # Errors
+/// Returns an error if `u` has too few bytes.
+pub fn mcfg(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let entries = few(u, |u| {
+        let base = if u.ratio(15, 16)? { u64::from(u16::arbitrary(u)?) << 20 } else { u.arbitrary()? };
+        let entry = mcfg_entry(base, id(u)? as u16, u.arbitrary()?, u.arbitrary()?);
+        Ok(entry.as_bytes().to_vec())
+    })?;
+    Ok(TableBuilder::mcfg().entry(&entries.concat()[..]).build())
 }
 
 /// Builds an MSCT with a few domains.

@@ -1,6 +1,6 @@
 //! Reads each table to its end and checks that the number of steps is bounded and that findings are valid.
 use acpi_tables::{
-    Finding, Findings, HmatEntry, Rule, SratEntry, find_hmat, find_madt, find_msct, find_slit, find_srat,
+    Finding, Findings, HmatEntry, Rule, SratEntry, find_hmat, find_madt, find_mcfg, find_msct, find_slit, find_srat,
 };
 use units::ProximityDomain;
 
@@ -59,6 +59,7 @@ pub fn read(bytes: &[u8], with_text: bool) -> usize {
         Some(b"SLIT") => slit(bytes, counter("slit.")),
         Some(b"APIC") => madt(bytes, counter("madt.")),
         Some(b"HMAT") => hmat(bytes, counter("hmat.")),
+        Some(b"MCFG") => mcfg(bytes, counter("mcfg.")),
         Some(b"MSCT") => msct(bytes, counter("msct.")),
         Some(b"DSDT" | b"SSDT") => aml_names::invariants::read_all(&[bytes], with_text),
         _ => 0,
@@ -131,6 +132,23 @@ fn hmat(bytes: &[u8], mut findings: Counter) -> usize {
         }
     }
     check_steps(steps, 8, bytes, &findings)
+}
+
+fn mcfg(bytes: &[u8], mut findings: Counter) -> usize {
+    let mut ranges = Vec::new();
+    if let Some(mcfg) = find_mcfg([bytes], &mut findings) {
+        for range in mcfg.ranges(&mut findings) {
+            let buses = u64::from(range.last_bus - range.first_bus) + 1;
+            assert_eq!(range.memory.end.0 - range.memory.start.0, buses << 20);
+            ranges.push(range);
+        }
+    }
+    for (index, range) in ranges.iter().enumerate() {
+        assert!(ranges[..index].iter().all(|other| range.segment != other.segment
+            || range.last_bus < other.first_bus
+            || other.last_bus < range.first_bus));
+    }
+    check_steps(ranges.len(), 16, bytes, &findings)
 }
 
 fn msct(bytes: &[u8], mut findings: Counter) -> usize {
