@@ -4,7 +4,7 @@ mod common;
 use acpi_tables::builder::{TableBuilder, mcfg_entry};
 use boot::event::{Device, Finding};
 use boot::{Firmware, Machine, Run, Verdict};
-use common::boot;
+use common::{GIB, boot};
 
 /// The functions of QEMU's q35 machine: address, ids, class.
 const Q35: [(&str, u32, u32, u32); 5] = [
@@ -56,8 +56,9 @@ fn assert_finds(machine: &Machine, chipset: &[(&str, u32, u32, u32)], others: &[
     let run = boot(machine, Verdict::Success);
     assert_eq!(devices(&run), sorted(chipset, others), "\n{}", run.serial);
     for Device { address, vendor, device, .. } in devices(&run) {
-        let line = run.line(&format!("devices: {address} ")).unwrap_or_else(|| panic!("{}", run.serial));
-        assert!(line.ends_with(&format!("({vendor:04x}:{device:04x})")), "{line}");
+        let (start, end) = (format!("devices: {address} "), format!(" ({vendor:04x}:{device:04x})"));
+        let is_its_line = |line: &str| line.contains(&start) && line.ends_with(&end);
+        assert!(run.lines().any(is_its_line), "{address}\n{}", run.serial);
     }
     assert_eq!(run.findings(), []);
     run
@@ -82,7 +83,7 @@ fn pc_has_its_chipset_behind_ports() {
 
 #[test]
 fn a_machine_without_pci_says_nothing() {
-    let run = boot(&machine("isapc", &[]).cpu_with("-hypervisor"), Verdict::Success);
+    let run = boot(&machine("isapc", &[]), Verdict::Success);
     assert_eq!(devices(&run), []);
     assert_eq!(run.line("devices: "), None, "{}", run.serial);
 }
@@ -90,8 +91,8 @@ fn a_machine_without_pci_says_nothing() {
 #[test]
 fn a_disk_behind_three_levels_of_bridges_is_found() {
     let devices = [
-        "pcie-root-port,id=port,chassis=1,addr=4",
-        "pcie-pci-bridge,id=express,bus=port",
+        "pcie-root-port,id=port1,chassis=1,addr=4",
+        "pcie-pci-bridge,id=express,bus=port1",
         "pci-bridge,id=last,chassis_nr=2,bus=express,addr=2",
         "nvme,serial=a,bus=last,addr=7",
         // Several functions of a device.
@@ -117,8 +118,8 @@ fn a_disk_behind_three_levels_of_bridges_is_found() {
 fn a_disk_on_another_root_bus_is_found() {
     let devices = [
         "pxb-pcie,id=root,bus_nr=128",
-        "pcie-root-port,id=port,bus=root,chassis=1",
-        "nvme,serial=a,bus=port",
+        "pcie-root-port,id=port1,bus=root,chassis=1",
+        "nvme,serial=a,bus=port1",
     ];
     let run = boot(&machine("q35", &devices), Verdict::Success);
     let found = |address: &str| ids_at(&run, address);
@@ -133,14 +134,31 @@ fn ids_at(run: &Run, address: &str) -> Option<(u32, u32, u32)> {
     found.find(|device| device.address == address).map(|found| (found.vendor, found.device, found.class))
 }
 
+/// Returns the address of a BAR, from a log of debugging.
+#[track_caller]
+fn bar_address(run: &Run, bar: &str, what: &str) -> u64 {
+    let line =
+        run.line(&format!("devices: {bar}: {what} at 0x")).unwrap_or_else(|| panic!("{bar}: {}", run.serial));
+    u64::from_str_radix(line.rsplit("0x").next().unwrap(), 16).expect(line)
+}
+
 #[test]
 fn memory_above_4_gib_is_no_obstacle() {
     // 8 GiB of memory of a device have no room below 4 GiB.
-    let devices = ["ivshmem-plain,memdev=shared,addr=6"];
+    let devices = ["ivshmem-plain,memdev=shared,addr=6", "nvme,serial=a,addr=7"];
     let machine = machine("q35", &devices)
         .cpu_with("phys-bits=42")
-        .arguments(["-object", "memory-backend-ram,id=shared,size=8G,share=on,reserve=off"]);
-    assert_finds(&machine, &Q35, &[device("0000:00:06.0", (0x1af4, 0x1110, 0x05_00_00))]);
+        .arguments(["-object", "memory-backend-ram,id=shared,size=8G,share=on,reserve=off"])
+        .parameters("log=debug");
+    let others = [device("0000:00:06.0", (0x1af4, 0x1110, 0x05_00_00)), device("0000:00:07.0", NVME)];
+    let run = assert_finds(&machine, &Q35, &others);
+    let wide = bar_address(&run, "0000:00:06.0 BAR 2", "0x200000000 bytes of 64-bit memory, prefetchable,");
+    assert!(wide >= 4 * GIB && wide.is_multiple_of(8 * GIB), "{wide:#x}");
+    // The others are where firmware has put them: below, and apart.
+    let small = bar_address(&run, "0000:00:06.0 BAR 0", "0x100 bytes of 32-bit memory");
+    let disk = bar_address(&run, "0000:00:07.0 BAR 0", "0x4000 bytes of 64-bit memory");
+    assert!(small < 4 * GIB && disk.abs_diff(small) >= 0x100, "{small:#x} {disk:#x}");
+    assert!(run.line("devices: 0000:00:07.0 MSI-X: 65 vectors").is_some(), "{}", run.serial);
 }
 
 #[test]

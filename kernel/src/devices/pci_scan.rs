@@ -87,6 +87,7 @@ fn scan_segment(
 fn report(function: &Function) {
     let Function { address, class, vendor, device, .. } = *function;
     log::info!(target: "devices", "{address} {class} ({vendor:04x}:{device:04x})");
+    log_details(function);
     let mut text = ArrayString::<ADDRESS>::new();
     // An address has 12 letters, so this does not fail.
     let _ = write!(text, "{address}");
@@ -96,4 +97,23 @@ fn report(function: &Function) {
         device: device.into(),
         class: class.0,
     });
+}
+
+/// Logs the BARs and the kinds of interrupts, for who debugs.
+fn log_details(function: &Function) {
+    if !log::log_enabled!(target: "devices", log::Level::Debug) {
+        return;
+    }
+    let address = function.address;
+    for (number, bar) in function.bars.iter().enumerate() {
+        if let Some(bar) = bar {
+            log::debug!(target: "devices", "{address} BAR {number}: {bar}");
+        }
+    }
+    if let Some(msi) = function.msi {
+        log::debug!(target: "devices", "{address} MSI: {} vectors", msi.vectors);
+    }
+    if let Some(msi_x) = function.msi_x {
+        log::debug!(target: "devices", "{address} MSI-X: {} vectors", msi_x.vectors);
+    }
 }

@@ -1,4 +1,6 @@
 //! Base address registers: where a function's registers and memory are (PCI 3.0 §6.2.5.1).
+use core::fmt;
+
 use pci_types::{CommandRegister, PciAddress};
 
 use crate::{ConfigSpace, Fault, Problem};
@@ -44,6 +46,21 @@ impl Bar {
     #[must_use]
     pub const fn is_memory(&self) -> bool {
         !matches!(self.kind, BarKind::Io)
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, prefetchable) = match self.kind {
+            BarKind::Io => ("ports", false),
+            BarKind::Memory32 { prefetchable } => ("bytes of 32-bit memory", prefetchable),
+            BarKind::Memory64 { prefetchable } => ("bytes of 64-bit memory", prefetchable),
+        };
+        write!(out, "{:#x} {what}{}", self.size, if prefetchable { ", prefetchable," } else { "" })?;
+        match self.address {
+            0 => write!(out, " without an address"),
+            address => write!(out, " at {address:#x}"),
+        }
     }
 }
 

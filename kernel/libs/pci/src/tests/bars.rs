@@ -84,6 +84,20 @@ fn a_64_bit_bar_in_the_last_place_is_dropped() {
 }
 
 #[test]
+fn a_bar_says_what_it_is() {
+    let text = |kind, address| alloc::format!("{}", Bar { kind, address, size: 0x20 });
+    assert_eq!(text(BarKind::Io, 0xc000), "0x20 ports at 0xc000");
+    assert_eq!(
+        text(BarKind::Memory32 { prefetchable: false }, 0),
+        "0x20 bytes of 32-bit memory without an address"
+    );
+    assert_eq!(
+        text(BarKind::Memory64 { prefetchable: true }, 1 << 32),
+        "0x20 bytes of 64-bit memory, prefetchable, at 0x100000000"
+    );
+}
+
+#[test]
 fn the_bars_of_a_host_bridge_are_left_alone() {
     let registers = Registers::new(0x8086, 0x29c0, 0x06_00_00).with(0x10, 0, 0xffff_f000);
     assert_eq!(scan_one(registers).0.bars, [None; 6]);
