@@ -1,5 +1,5 @@
 //! The configuration space of PCI through the ports 0xcf8 and 0xcfc (PCI 3.0 §3.2.2.3.2).
-use crate::arch::Port;
+use crate::arch::{InterruptsOff, Port};
 use crate::sync::{Rank, SpinLock};
 use pci::{ABSENT, ConfigSpace, PciAddress, SLOTS, is_present};
 
@@ -59,6 +59,11 @@ impl AddressAndData {
 impl ConfigSpace for ConfigPorts {
     fn has_extended_registers(&self) -> bool {
         false
+    }
+
+    fn without_interruption<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _off = InterruptsOff::new();
+        work()
     }
 
     fn read(&self, function: PciAddress, offset: u16) -> u32 {

@@ -1,5 +1,6 @@
 //! The configuration space of PCI in memory (ECAM, PCI Express 6.0 §7.2.2).
 use super::pci_faults::PciFaults;
+use crate::arch::InterruptsOff;
 use crate::memory::device_memory;
 use acpi_tables::{Mcfg, McfgRange};
 use arrayvec::ArrayVec;
@@ -97,6 +98,11 @@ impl Ecam {
 impl ConfigSpace for Ecam {
     fn has_extended_registers(&self) -> bool {
         true
+    }
+
+    fn without_interruption<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _off = InterruptsOff::new();
+        work()
     }
 
     fn read(&self, function: PciAddress, offset: u16) -> u32 {

@@ -78,7 +78,7 @@ pub fn read(
     count: usize,
     faults: &mut dyn FnMut(Fault),
 ) -> [Option<Bar>; MOST] {
-    let probed = probe(config, function, count.min(MOST));
+    let probed = config.without_interruption(|| probe(config, function, count.min(MOST)));
     let mut bars = [None; MOST];
     let mut index = 0;
     while index < count.min(MOST) {
@@ -167,7 +167,7 @@ fn same_type(bar: u8, value: u32, written: u32, bits: u32, mask: u64) -> Result<
 /// decode fewer bits.
 fn place(bar: u8, kind: BarKind, address: u64, mask: u64) -> Result<Option<Bar>, Problem> {
     // All bits from the lowest writable one on are writable, so the size is that bit.
-    let size = mask & mask.wrapping_neg();
+    let size = mask.isolate_lowest_one();
     let end = u128::from(mask) + u128::from(size);
     let is_64_bit = matches!(kind, BarKind::Memory64 { .. });
     let fits = if is_64_bit { end >= 1 << 32 && end.is_power_of_two() } else { end == 1 << 32 };

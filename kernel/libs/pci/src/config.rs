@@ -22,6 +22,12 @@ pub trait ConfigSpace {
     /// Writes the register at `offset`, a multiple of 4 below [`EXTENDED_SIZE`]. Nothing happens where nothing answers.
     fn write(&self, function: PciAddress, offset: u16, value: u32);
 
+    /// Does `work`, of some dozens of accesses, without a pause if that can be. A function decodes nothing meanwhile, and others may
+    /// need it.
+    fn without_interruption<T>(&self, work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
     /// Returns the slots of the bus that have a function 0: bit n for slot n.
     ///
     /// Most slots have none. An implementation that looks at all slots at once is faster than a read for each.

@@ -15,7 +15,7 @@ fn each_kind_is_sized_and_restored_while_nothing_is_decoded() {
     let registers = device()
         .with(0x10, 0xc001, 0xffff_ffe0)
         .with(0x14, 0xfebc_0000, 0xffff_0000)
-        .with(0x18, 0x0000_0000 | WIDE | PREFETCHABLE, 0)
+        .with(0x18, WIDE | PREFETCHABLE, 0)
         .with(0x1c, 0x0000_0040, 0xffff_fff0)
         .with(0x20, 0xf000_0000 | PREFETCHABLE, 0xff00_0000)
         // The upper half of the ports is fixed.

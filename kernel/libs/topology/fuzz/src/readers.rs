@@ -1,6 +1,7 @@
 //! Reads each table to its end and checks that the number of steps is bounded and that findings are valid.
 use acpi_tables::{
-    Finding, Findings, HmatEntry, Rule, SratEntry, find_hmat, find_madt, find_mcfg, find_msct, find_slit, find_srat,
+    Finding, Findings, HmatEntry, Rule, SratEntry, find_hmat, find_madt, find_mcfg, find_msct, find_slit,
+    find_srat,
 };
 use units::ProximityDomain;
 
