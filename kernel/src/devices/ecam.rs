@@ -89,7 +89,7 @@ impl Ecam {
         let start = self.bus(function.segment(), function.bus())?;
         let place =
             usize::from(function.device()) << SLOT_SHIFT | usize::from(function.function()) << FUNCTION_SHIFT;
-        let offset = usize::from(offset % EXTENDED_SIZE & !3);
+        let offset = usize::from((offset % EXTENDED_SIZE) & !3);
         // SAFETY: slot and function have 5 and 3 bits, and the offset 12, so the register lies in the bus's 1 MiB.
         Some(unsafe { start.byte_add(place | offset) })
     }

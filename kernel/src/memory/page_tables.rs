@@ -109,13 +109,13 @@ unsafe fn map_large(start: VirtAddr, frames: FrameRange, node: NodeId) -> Result
         let page = VirtAddr(start.0 + (first.0 - frames.start.0) * FRAME_SIZE);
         let rest = FrameRange { start: first, end: frames.end };
         // SAFETY: `# Safety` is the same. The chain's frames were allocated, and those that it gives are never freed.
-        let result = unsafe {
-            TABLES.lock().map(page, rest, PageSize::Large, PageKind::Device, &mut || tables.pop())
-        };
+        let result =
+            unsafe { TABLES.lock().map(page, rest, PageSize::Large, PageKind::Device, &mut || tables.pop()) };
         let Err(MapError::NoFrame(page)) = result else { return result };
         first = FrameNumber(frames.start.0 + (page.0 - start.0) / FRAME_SIZE);
         // Enough for the way to a page of 4 KiB there, which is longer. What is left is freed.
-        tables = FrameChain::allocate_near(node, arch::missing_tables(page, 1)).ok_or(MapError::NoFrame(page))?;
+        tables =
+            FrameChain::allocate_near(node, arch::missing_tables(page, 1)).ok_or(MapError::NoFrame(page))?;
     }
 }
 
@@ -154,9 +154,10 @@ unsafe fn map_from(
     let mut next = frames.start.0 + done;
     while next < frames.end.0 {
         let end = frames.end.0.min(next + PAGES_AT_ONCE);
+        let part = FrameRange::new(next, end);
         let page = VirtAddr(start.0 + (next - frames.start.0) * FRAME_SIZE);
         // SAFETY: `# Safety` is the same.
-        unsafe { TABLES.lock().map(page, FrameRange::new(next, end), PageSize::Small, kind, &mut || tables.pop())? };
+        unsafe { TABLES.lock().map(page, part, PageSize::Small, kind, &mut || tables.pop())? };
         next = end;
     }
     Ok(())
