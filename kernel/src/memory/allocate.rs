@@ -248,6 +248,12 @@ pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Optio
     allocate(&request, zeroed).ok()
 }
 
+/// Allocates `count` contiguous pages for the kernel itself, as [`allocate_for_kernel`] does. The first frame's number is a multiple
+/// of `alignment`, a power of two.
+pub fn allocate_aligned_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<Grant> {
+    allocate(&Request { kernel_owned: true, alignment, ..Request::new(count, node) }, Zeroed::No).ok()
+}
+
 /// Allocates a page for the kernel itself, with its last byte at `highest` or below.
 pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
     let request = Request { kernel_owned: true, highest: Some(highest), ..Request::new(1, node) };

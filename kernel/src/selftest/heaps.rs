@@ -34,9 +34,9 @@ pub fn come_from_their_node() -> Result<Work, String> {
     Ok(Work::done_if(done, "no node has 64 free pages"))
 }
 
-/// Returns, for each node, its free pages and the bytes that its heap has.
-fn state() -> ArrayVec<(u64, u64), MAX_NODES> {
-    let state_of = |node: NodeId| (frames::node_stats(node).free, heap::mapped_bytes(node));
+/// Returns, for each node, its free pages and those that its heap has.
+fn state() -> ArrayVec<(u64, u32), MAX_NODES> {
+    let state_of = |node: NodeId| (frames::node_stats(node).free, heap::stats(node).frames);
     numa_topology::get().nodes().iter().map(|node| state_of(node.id)).collect()
 }
 
@@ -54,7 +54,7 @@ pub fn are_unchanged_by_refusals() -> Outcome {
                 let after = state();
                 ensure!(
                     after == before,
-                    "{size} bytes were refused; (free pages, bytes of heap) was {before:?}, and now is {after:?}"
+                    "{size} bytes were refused; (free pages, pages of the heap) was {before:?}, and now is {after:?}"
                 );
             }
         }

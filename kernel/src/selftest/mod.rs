@@ -13,7 +13,7 @@ mod interrupts;
 mod load;
 mod locks;
 mod map_exhausted;
-mod on_each_cpu;
+pub mod on_each_cpu;
 mod pages;
 mod plan;
 mod policies;

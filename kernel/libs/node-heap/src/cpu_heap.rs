@@ -10,6 +10,7 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::AtomicBool;
 use lock_api::RawMutex;
 
 /// All states: those of blocks of the kernel, and those of blocks of drivers.
@@ -124,7 +125,7 @@ pub struct CpuHeap<'m, L = spin::Mutex<()>> {
     sets: Cell<Option<&'m Sets>>,
     rest: [Rest; CLASSES],
     /// Whether the CPU may have magazines.
-    pub(crate) in_use: Cell<bool>,
+    pub(crate) in_use: AtomicBool,
     /// How far [`CpuHeap::drain_one`] has come.
     pub(crate) drained: Cell<usize>,
     without_magazines: Cell<bool>,
@@ -145,7 +146,7 @@ impl<'m, L> CpuHeap<'m, L> {
             heaps: Cell::new(None),
             sets: Cell::new(None),
             rest: [const { Rest::new() }; CLASSES],
-            in_use: Cell::new(false),
+            in_use: AtomicBool::new(false),
             drained: Cell::new(0),
             without_magazines: Cell::new(false),
             lock: PhantomData,

@@ -132,13 +132,13 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     /// in a loop before a CPU halts, or when memory runs out, and lets interrupts and other threads in between.
     #[inline]
     pub fn drain_one(&self) -> bool {
-        self.in_use.get() && self.drain_next()
+        self.is_in_use() && self.drain_next()
     }
 
-    /// Returns true if the CPU may have magazines.
+    /// Returns true if the CPU may have magazines. Other CPUs may call this at any time.
     #[inline]
     pub fn is_in_use(&self) -> bool {
-        self.in_use.get()
+        self.in_use.load(Ordering::Relaxed)
     }
 
     #[cold]
@@ -171,7 +171,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     }
 
     fn end_drain(&self) -> bool {
-        self.in_use.set(false);
+        self.in_use.store(false, Ordering::Release);
         self.drained.set(0);
         false
     }

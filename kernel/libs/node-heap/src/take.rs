@@ -93,7 +93,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
 
     /// Notes that the CPU has magazines to drain.
     pub(crate) fn note_use(&self) {
-        self.in_use.set(true);
+        self.in_use.store(true, Ordering::Relaxed);
         self.drained.set(0);
     }
 
