@@ -5,6 +5,7 @@ use crate::cpu::{self, Cpu};
 use crate::memory::heap;
 use crate::platform::numa_topology;
 use crate::selftest::on_each_cpu;
+use crate::threads::sleep;
 use alloc::format;
 use alloc::vec::Vec;
 use core::alloc::Layout;
@@ -34,8 +35,15 @@ pub fn run(node: NodeId) {
     holes(node);
 }
 
+/// Waits until the other CPUs have drained their magazines, the trimmer has trimmed, and no line of the log waits: the clock counts all
+/// their instructions. The next tick is then a millisecond away.
+fn settle() {
+    sleep::sleep_ns(500_000_000);
+}
+
 /// Measures allocating and freeing a block of the layout.
 fn measure_pair(name: &str, node: NodeId, layout: Layout) {
+    settle();
     measure(name, || {
         if let Some(block) = heap::allocate(node, layout) {
             free(block, layout);
@@ -55,16 +63,19 @@ fn allocate_all(node: NodeId, blocks: &mut Vec<NonNull<u8>>, count: usize) {
 /// Measures many blocks of 64 bytes at once: the first time, for which the heap grows, and repeated.
 fn batch(node: NodeId) {
     let mut blocks = Vec::with_capacity(BATCH);
+    settle();
+    let mut measured = Vec::with_capacity(3);
     for suffix in [".first", ".second", ""] {
         let start = arch::ticks();
         allocate_all(node, &mut blocks, BATCH);
         let allocated = arch::ticks();
         blocks.drain(..).for_each(|block| free(block, BLOCK));
         let freed = arch::ticks();
-        if suffix != ".second" {
-            report(&format!("heap.batch1000.alloc{suffix}"), allocated - start, BATCH as u64);
-            report(&format!("heap.batch1000.free{suffix}"), freed - allocated, BATCH as u64);
-        }
+        measured.push((suffix, allocated - start, freed - allocated));
+    }
+    for (suffix, allocating, freeing) in measured.into_iter().filter(|(suffix, ..)| *suffix != ".second") {
+        report(&format!("heap.batch1000.alloc{suffix}"), allocating, BATCH as u64);
+        report(&format!("heap.batch1000.free{suffix}"), freeing, BATCH as u64);
     }
 }
 
@@ -80,7 +91,10 @@ fn holes(node: NodeId) {
 }
 
 /// The blocks that a CPU of another node has allocated for the one that frees them.
-static HANDED_OVER: [AtomicPtr<u8>; BATCH] = [const { AtomicPtr::new(null_mut()) }; BATCH];
+static HANDED_OVER: [AtomicPtr<u8>; WARM_UP + BATCH] =
+    [const { AtomicPtr::new(null_mut()) }; WARM_UP + BATCH];
+/// How many of them are freed before the clock runs.
+const WARM_UP: usize = 100;
 
 /// The node whose first CPU allocates them.
 static FROM: AtomicUsize = AtomicUsize::new(0);
@@ -95,18 +109,15 @@ fn allocate_to_hand_over(cpu: &Cpu) {
     }
 }
 
-/// Measures freeing blocks that a CPU of node `from` has allocated of its own node.
+/// Measures freeing blocks that a CPU of node `from` has allocated of its own node. The first of them make the magazine.
 fn handed_over(from: NodeId) {
     FROM.store(from.index(), Ordering::Relaxed);
-    // The first time, the magazines for blocks of that node are made.
-    for is_measured in [false, true] {
-        on_each_cpu::run_on_each_cpu(allocate_to_hand_over);
-        let take = |place: &AtomicPtr<u8>| NonNull::new(place.swap(null_mut(), Ordering::Acquire));
-        let start = arch::ticks();
-        HANDED_OVER.iter().filter_map(take).for_each(|block| free(block, BLOCK));
-        let freed = arch::ticks();
-        if is_measured {
-            report("heap.free.handed_over", freed - start, BATCH as u64);
-        }
-    }
+    on_each_cpu::run_on_each_cpu(allocate_to_hand_over);
+    settle();
+    let take = |place: &AtomicPtr<u8>| NonNull::new(place.swap(null_mut(), Ordering::Acquire));
+    let mut blocks = HANDED_OVER.iter().filter_map(take);
+    blocks.by_ref().take(WARM_UP).for_each(|block| free(block, BLOCK));
+    let start = arch::ticks();
+    let count = blocks.map(|block| free(block, BLOCK)).count();
+    report("heap.free.handed_over", arch::ticks() - start, count.max(1) as u64);
 }

@@ -21,7 +21,7 @@ use arrayvec::ArrayVec;
 use core::alloc::{GlobalAlloc, Layout};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
-use node_heap::{AtHand, Class, CpuHeap, FreeError, NodeHeap, NodeHeapStats, NodeHeaps, OwnerId};
+use node_heap::{AtHand, Class, CpuHeap, FreeError, GRANULE, NodeHeap, NodeHeapStats, NodeHeaps, OwnerId};
 use spin::Once;
 use units::{FRAME_SIZE, MAX_NODES, NodeId};
 
@@ -44,12 +44,13 @@ unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if MemoryContext::current().takes_local_memory()
-            && let Some(block) = take_at_hand(layout)
+            && layout.align() <= GRANULE
+            && let Some(block) = take_at_hand(Class::of_size(layout.size()))
         {
             return block.as_ptr();
         }
         let node = MemoryContext::current().home_node();
-        allocate_slowly(OwnerId::KERNEL, node, layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
+        allocate(node, layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 
     #[inline]
@@ -111,25 +112,27 @@ pub unsafe fn attach(memory: &CpuMemory) {
 
 /// Allocates a block of the kernel and the CPU's node, if the CPU has one at hand.
 #[inline(always)]
-fn take_at_hand(layout: Layout) -> Option<NonNull<u8>> {
-    let class = Class::of(layout.size(), layout.align())?;
+fn take_at_hand(class: Option<Class>) -> Option<NonNull<u8>> {
     cpu_memory::heap(&PreemptionOff::new()).take_at_hand(class)
 }
 
 /// Allocates memory from the heap of `node`, or from the heap of the nearest node that has enough memory. `None` means that no
 /// node has enough.
-#[inline]
+#[inline(never)]
 pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-    if let Some(class) = Class::of(layout.size(), layout.align()) {
-        let off = PreemptionOff::new();
-        let heap = cpu_memory::heap(&off);
-        if heap.node() == node.index()
-            && let Some(block) = heap.take_at_hand(class)
-        {
-            return Some(block);
-        }
+    if layout.align() > GRANULE {
+        return allocate_slowly(OwnerId::KERNEL, node, layout);
     }
-    allocate_slowly(OwnerId::KERNEL, node, layout)
+    let class = Class::of_size(layout.size());
+    let off = PreemptionOff::new();
+    let heap = cpu_memory::heap(&off);
+    let block = if heap.node() == node.index() {
+        heap.take_at_hand(class)
+    } else {
+        heap.take_at_hand_of(node.index(), class)
+    };
+    drop(off);
+    if block.is_some() { block } else { allocate_slowly(OwnerId::KERNEL, node, layout) }
 }
 
 /// Allocates memory as [`allocate`] does, for this owner, which alone may free it.
@@ -143,7 +146,12 @@ fn allocate_slowly(owner: OwnerId, node: NodeId, layout: Layout) -> Option<NonNu
     let Some(class) = Class::of(layout.size(), layout.align()) else {
         return allocate_large(owner, node, layout);
     };
-    if fail_allocation::is_heap_due(layout.size()) {
+    allocate_from_slabs(owner, node, class)
+}
+
+#[inline(never)]
+fn allocate_from_slabs(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
+    if fail_allocation::is_heap_due(class.size()) {
         return None;
     }
     take(owner, node, class).or_else(|| {
@@ -207,9 +215,15 @@ fn grow(node: usize) -> bool {
 ///
 /// # Safety
 /// [`allocate()`] has returned `block` for this layout, and nothing uses it any more.
-#[inline]
+#[inline(never)]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
-    let freed = cpu_memory::heap(&PreemptionOff::new()).free_at_hand(block);
+    let off = PreemptionOff::new();
+    let heap = cpu_memory::heap(&off);
+    let freed = match heap.free_at_hand(block) {
+        AtHand::Untouched => heap.free_at_hand_of(block),
+        freed => freed,
+    };
+    drop(off);
     if !matches!(freed, AtHand::Freed) {
         free_slowly(block, layout, freed);
     }
@@ -217,17 +231,31 @@ pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
 
 #[inline(never)]
 fn free_slowly(block: NonNull<u8>, layout: Layout, freed: AtHand) {
-    let freed = match freed {
-        AtHand::Freed => return,
-        AtHand::Taken(state) => cpu_memory::heap(&PreemptionOff::new()).finish_free(block, state),
-        AtHand::Untouched if heaps().node_of(block.addr().get()).is_some() => {
-            cpu_memory::heap(&PreemptionOff::new()).free(block, OwnerId::KERNEL)
-        }
-        AtHand::Untouched => return large_blocks::free_for_kernel(block, layout),
-    };
+    if matches!(freed, AtHand::Untouched) && heaps().node_of(block.addr().get()).is_none() {
+        return large_blocks::free_for_kernel(block, layout);
+    }
+    let freed = free_with(|heap| match freed {
+        AtHand::Taken(state) => heap.finish_free(block, state),
+        _ => heap.free(block, OwnerId::KERNEL),
+    });
     if let Err(error) = freed {
         log::error!(target: "heap", "the kernel freed {block:p}: {error}; refused");
     }
+}
+
+/// Frees a block. If there was no memory for a magazine, the heap grows, so that the next frees take fewer steps.
+fn free_with(
+    free: impl FnOnce(&CpuHeap<'static, HeapLock>) -> Result<(), FreeError>,
+) -> Result<(), FreeError> {
+    let (freed, lacking) = {
+        let off = PreemptionOff::new();
+        let heap = cpu_memory::heap(&off);
+        (free(heap), heap.take_lacking())
+    };
+    if let Some(needs) = lacking {
+        grow(needs.node);
+    }
+    freed
 }
 
 /// Frees a block of this owner, which [`allocate_for`] has returned.
@@ -239,7 +267,7 @@ pub fn free_of(owner: OwnerId, block: NonNull<u8>) -> Result<(), FreeError> {
     if heaps().node_of(block.addr().get()).is_none() {
         return large_blocks::free(owner, block);
     }
-    cpu_memory::heap(&PreemptionOff::new()).free(block, owner)
+    free_with(|heap| heap.free(block, owner))
 }
 
 /// Frees all blocks of a driver that uses none of them any more, and returns how many there were.

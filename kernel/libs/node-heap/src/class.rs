@@ -1,5 +1,6 @@
 //! Size classes: multiples of 32 bytes that fill a frame well.
 use crate::{FRAME, FRAME_GRANULES, GRANULE};
+use core::num::NonZero;
 
 /// The number of classes. They are numbered from 1; 0 stands for no block.
 pub(crate) const CLASSES: usize = 20;
@@ -13,8 +14,9 @@ pub const LARGEST_BLOCK: usize = FRAME;
 
 /// The class of each number of granules.
 static CLASS_OF: [u8; FRAME_GRANULES + 1] = {
-    let mut table = [0; FRAME_GRANULES + 1];
-    let mut granules = 0;
+    // A block of no bytes is one of the smallest.
+    let mut table = [1; FRAME_GRANULES + 1];
+    let mut granules = 1;
     while granules < table.len() {
         let mut class = 1;
         while (SIZES[class] as usize) < granules * GRANULE {
@@ -45,7 +47,7 @@ static STARTS: [[u64; 2]; CLASSES] = {
 /// A size class.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Class(u8);
+pub struct Class(NonZero<u8>);
 
 impl Class {
     /// Returns the class of blocks of at least `size` bytes at multiples of `alignment`, or `None` if no slab has such blocks.
@@ -55,12 +57,14 @@ impl Class {
         if alignment > GRANULE { Self::of_aligned(size, alignment) } else { Self::of_size(size) }
     }
 
+    /// Returns the class of blocks of at least `size` bytes, at multiples of [`GRANULE`].
     #[inline(always)]
-    fn of_size(size: usize) -> Option<Self> {
+    pub fn of_size(size: usize) -> Option<Self> {
         if size > LARGEST_BLOCK {
             return None;
         }
-        CLASS_OF.get(size.div_ceil(GRANULE)).copied().map(Self)
+        // SAFETY: the line above has compared `size` with the largest block, whose granules are the table's last index.
+        NonZero::new(unsafe { *CLASS_OF.get_unchecked(size.div_ceil(GRANULE)) }).map(Self)
     }
 
     /// Searches a class whose size is a multiple of an alignment above a granule: slabs are aligned to a frame.
@@ -70,18 +74,25 @@ impl Class {
         Self::all().find(|class| fits(SIZES[class.index()]))
     }
 
+    /// Returns the class of a size of 1 to [`LARGEST_BLOCK`] bytes.
+    ///
+    /// # Panics
+    /// At compile time, if there is no such class.
     pub(crate) const fn of_constant(size: usize) -> Self {
-        Self(CLASS_OF[size.div_ceil(GRANULE)])
+        match NonZero::new(CLASS_OF[size.div_ceil(GRANULE)]) {
+            Some(class) => Self(class),
+            None => panic!("no block has 0 bytes"),
+        }
     }
 
     /// Returns the class of a number from 1 to [`CLASSES`] - 1.
     pub(crate) fn from_index(index: usize) -> Option<Self> {
-        (1..CLASSES).contains(&index).then_some(Self(index as u8))
+        if index < CLASSES { NonZero::new(index as u8).map(Self) } else { None }
     }
 
     /// Returns all classes, by ascending size.
     pub fn all() -> impl Iterator<Item = Self> {
-        (1..CLASSES as u8).map(Self)
+        (1..CLASSES).filter_map(Self::from_index)
     }
 
     /// Returns the bytes of a block.
@@ -92,7 +103,7 @@ impl Class {
 
     #[inline(always)]
     pub(crate) const fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize
     }
 
     /// Returns the granules of a slab at which blocks begin: bit n of word n / 64.

@@ -1,23 +1,21 @@
 //! A CPU's access to the heaps: its magazines, and the paths that touch nothing but them.
 use crate::atomic::Ordering;
 use crate::class::{CLASSES, Class};
+use crate::error::NeedsFrame;
 use crate::magazine::Magazine;
 use crate::node_heap::NodeHeap;
-use crate::owner::OWNERS;
-use crate::set::{Rest, Set, Shelf};
+use crate::set::{Rest, Shelf};
+use crate::sets::{NODES, Sets, is_free};
 use crate::window::{OF_DRIVER, Window};
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::NonNull;
 use core::sync::atomic::AtomicBool;
 use lock_api::RawMutex;
 
 /// All states: those of blocks of the kernel, and those of blocks of drivers.
 const STATES: usize = 2 * OF_DRIVER as usize;
-/// The most nodes.
-pub(crate) const NODES: usize = 128;
-
 /// What [`CpuHeap::free_at_hand`] has done.
 #[must_use = "a block that was taken is lost unless `finish_free` follows"]
 #[derive(Debug)]
@@ -72,41 +70,6 @@ impl<'m, L: RawMutex> NodeHeaps<'m, L> {
     }
 }
 
-/// The sets of a CPU for other nodes and for drivers, each in a block of the heap of the CPU's node.
-pub(crate) struct Sets {
-    /// For each node, the CPU's own excepted.
-    nodes: [Cell<*mut Set>; NODES],
-    /// For each owner but the kernel, blocks of the CPU's node.
-    owners: [Cell<*mut Set>; OWNERS],
-}
-
-impl Sets {
-    pub const COUNT: usize = NODES + OWNERS;
-
-    const fn new() -> Self {
-        Self {
-            nodes: [const { Cell::new(null_mut()) }; NODES],
-            owners: [const { Cell::new(null_mut()) }; OWNERS],
-        }
-    }
-
-    pub fn of_node(&self, node: usize) -> Option<&Cell<*mut Set>> {
-        self.nodes.get(node)
-    }
-
-    pub fn of_owner(&self, owner: usize) -> Option<&Cell<*mut Set>> {
-        self.owners.get(owner)
-    }
-
-    /// Returns the set of this number below [`Sets::COUNT`], and the node whose blocks it holds; `home` is the CPU's node.
-    pub fn by_number(&self, number: usize, home: usize) -> Option<(&Cell<*mut Set>, usize)> {
-        match number.checked_sub(NODES) {
-            None => Some((self.nodes.get(number)?, number)),
-            Some(owner) => Some((self.owners.get(owner)?, home)),
-        }
-    }
-}
-
 /// A CPU's access to the heaps, with magazines of blocks that it takes and frees without a lock.
 ///
 /// It is for one CPU: it can move to another one, but cannot be shared. A kernel keeps it in the CPU's own data, and keeps
@@ -120,15 +83,20 @@ pub struct CpuHeap<'m, L = spin::Mutex<()>> {
     home: Cell<Window<'m>>,
     /// The granules of that window whose states are backed, as far as this CPU knows.
     limit: Cell<u32>,
+    /// Where the windows of all nodes begin, and the binary logarithm of the distance between two of them.
+    windows: Cell<usize>,
+    window_shift: Cell<u32>,
     node: Cell<usize>,
     heaps: Cell<Option<&'m NodeHeaps<'m, L>>>,
-    sets: Cell<Option<&'m Sets>>,
+    sets: Cell<&'m Sets>,
     rest: [Rest; CLASSES],
     /// Whether the CPU may have magazines.
     pub(crate) in_use: AtomicBool,
     /// How far [`CpuHeap::drain_one`] has come.
     pub(crate) drained: Cell<usize>,
     without_magazines: Cell<bool>,
+    /// The node that had no frame for a magazine or a set when a block was freed last.
+    pub(crate) lacking: Cell<Option<NeedsFrame>>,
     lock: PhantomData<L>,
 }
 
@@ -142,13 +110,16 @@ impl<'m, L> CpuHeap<'m, L> {
             top: [const { Cell::new(Magazine::NONE) }; STATES],
             home: Cell::new(Window::NONE),
             limit: Cell::new(0),
+            windows: Cell::new(0),
+            window_shift: Cell::new(0),
             node: Cell::new(0),
             heaps: Cell::new(None),
-            sets: Cell::new(None),
+            sets: Cell::new(Sets::none()),
             rest: [const { Rest::new() }; CLASSES],
             in_use: AtomicBool::new(false),
             drained: Cell::new(0),
             without_magazines: Cell::new(false),
+            lacking: Cell::new(None),
             lock: PhantomData,
         }
     }
@@ -170,23 +141,13 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         memory: Option<&'m mut [MaybeUninit<u8>]>,
     ) {
         let Some(home) = heaps.node(node).filter(|_| self.heaps.get().is_none()) else { return };
-        self.sets.set(memory.and_then(Self::sets_in));
+        self.sets.set(memory.and_then(|memory| Sets::in_memory(memory)).unwrap_or(Sets::none()));
         self.home.set(home.window);
         self.limit.set(home.limit());
+        self.windows.set(heaps.base);
+        self.window_shift.set(heaps.window_shift);
         self.node.set(node);
         self.heaps.set(Some(heaps));
-    }
-
-    fn sets_in(memory: &'m mut [MaybeUninit<u8>]) -> Option<&'m Sets> {
-        let start = memory.as_mut_ptr().cast::<Sets>();
-        if memory.len() < size_of::<Sets>() || !start.is_aligned() {
-            return None;
-        }
-        // SAFETY: the memory is borrowed for `'m`, aligned, and large enough, as the line above has checked.
-        unsafe {
-            start.write(Sets::new());
-            Some(&*start)
-        }
     }
 
     /// Makes the CPU do without magazines: each block comes from its slab and goes back there. For a CPU that has none yet.
@@ -200,11 +161,13 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         self.node.get()
     }
 
+    #[inline(always)]
     pub(crate) fn heaps(&self) -> Option<&'m NodeHeaps<'m, L>> {
         self.heaps.get()
     }
 
-    pub(crate) fn sets(&self) -> Option<&'m Sets> {
+    #[inline(always)]
+    pub(crate) fn sets(&self) -> &'m Sets {
         self.sets.get()
     }
 
@@ -212,21 +175,38 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         !self.without_magazines.get()
     }
 
+    /// Returns the number of the window that contains the address: a node, or a number that no node has.
+    #[inline(always)]
+    pub(crate) fn window_of(&self, address: usize) -> usize {
+        address.wrapping_sub(self.windows.get()) >> (self.window_shift.get() % usize::BITS)
+    }
+
     /// Returns what the CPU has for blocks of its node and of the kernel.
     pub(crate) fn own_shelf(&self, class: Class) -> Shelf<'_> {
         Shelf { top: &self.top[class.index()], rest: &self.rest[class.index()] }
     }
 
-    /// Learns how much of the own window has metadata by now.
-    pub(crate) fn update_limit(&self, home: &NodeHeap<'m, L>) {
-        self.limit.set(home.limit());
+    /// Learns how much of a node's window has metadata by now.
+    pub(crate) fn update_limit(&self, node: usize, heap: &NodeHeap<'m, L>) {
+        if node == self.node() {
+            self.limit.set(heap.limit());
+        } else if let Some(slot) = self.sets().slot(Sets::number_of_node(node)) {
+            // SAFETY: a slot holds `NO_SET`, whose window is passed over, or a set, which lives until `drain_one` takes it out of the
+            // slot.
+            let set = unsafe { &*slot.get() };
+            if !is_free(slot) {
+                set.limit.set(heap.limit());
+            }
+        }
     }
 
-    /// Allocates a block of the class for the kernel, of the CPU's node, if the CPU has one at hand.
+    /// Allocates a block of the class for the kernel, of the CPU's node, if the CPU has one at hand. There is none of no class.
     #[inline(always)]
-    pub fn take_at_hand(&self, class: Class) -> Option<NonNull<u8>> {
+    pub fn take_at_hand(&self, class: Option<Class>) -> Option<NonNull<u8>> {
+        // 0 has no magazine.
+        let class = class.map_or(0, Class::index);
         // SAFETY: the index of a class is below `STATES`.
-        let top = unsafe { self.top.get_unchecked(class.index()) };
+        let top = unsafe { self.top.get_unchecked(class) };
         let granule = top.get().peek();
         if granule == 0 {
             return None;
@@ -235,7 +215,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         let home = self.home.get();
         // SAFETY: a granule in a magazine is that of a block, so its frame has metadata, and its address is not null.
         unsafe {
-            home.state(granule as usize).store(class.index() as u8, Ordering::Relaxed);
+            home.state(granule as usize).store(class as u8, Ordering::Relaxed);
             Some(NonNull::new_unchecked(home.address(granule)))
         }
     }

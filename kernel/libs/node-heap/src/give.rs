@@ -1,13 +1,15 @@
 //! Freeing a block when its magazine is not at hand or is full, and draining magazines.
 use crate::atomic::Ordering;
 use crate::class::Class;
-use crate::cpu_heap::{CpuHeap, Sets};
-use crate::error::FreeError;
+use crate::cpu_heap::CpuHeap;
+use crate::error::{FreeError, NeedsFrame};
+use crate::magazine::Magazine;
 use crate::node_heap::NodeHeap;
 use crate::owner::OwnerId;
-use crate::set::{Set, Shelf};
+use crate::set::{NO_SET, Shelf};
+use crate::sets::{Sets, Slot, is_free};
 use crate::window::{OF_DRIVER, frame_of};
-use core::ptr::{NonNull, null_mut};
+use core::ptr::NonNull;
 use lock_api::RawMutex;
 
 /// A block's place, and the state byte of its first granule.
@@ -69,15 +71,19 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         Ok(())
     }
 
+    /// Returns, once, what a free has lacked for a magazine: the block is free, and the next frees cost less if the node grows.
+    #[inline]
+    pub fn take_lacking(&self) -> Option<NeedsFrame> {
+        self.lacking.take()
+    }
+
     fn find(&self, address: usize) -> Result<Found<'m, L>, FreeError> {
         let find = || {
             let heaps = self.heaps()?;
             let node = heaps.node_of(address)?;
             let heap = heaps.node(node)?;
             let granule = heap.window.granule(address);
-            if node == self.node() {
-                self.update_limit(heap);
-            }
+            self.update_limit(node, heap);
             (granule < heap.limit() as usize).then_some(Found { node, heap, granule: granule as u32 })
         };
         find().ok_or(FreeError::NotInHeap(address))
@@ -86,7 +92,11 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     /// Puts a block that is neither in use nor in a magazine into a magazine of this CPU, or into its slab.
     fn put(&self, found: &Found<'m, L>, class: Class, owner: OwnerId) {
         let &Found { node, heap, granule } = found;
-        let shelf = self.shelf(node, class, owner).filter(|shelf| self.has_room(*shelf, heap, class, owner));
+        let shelf = self.shelf_or_create(node, class, owner).unwrap_or_else(|needs| {
+            self.lacking.set(Some(needs));
+            None
+        });
+        let shelf = shelf.filter(|shelf| self.has_room(*shelf, found, class, owner));
         match shelf {
             // SAFETY: `has_room` has returned true, and the magazine is this CPU's.
             Some(Shelf { top, .. }) => top.set(unsafe { top.get().push(granule) }),
@@ -96,7 +106,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
 
     /// Returns true if the first magazine has room, or if one with room could take its place.
     #[inline(always)]
-    fn has_room(&self, shelf: Shelf<'_>, heap: &NodeHeap<'m, L>, class: Class, owner: OwnerId) -> bool {
+    fn has_room(&self, shelf: Shelf<'_>, found: &Found<'m, L>, class: Class, owner: OwnerId) -> bool {
         if !shelf.top.get().is_full() {
             return true;
         }
@@ -104,16 +114,17 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
             shelf.exchange();
             return true;
         }
-        self.make_room(shelf, heap, class, owner)
+        self.make_room(shelf, found, class, owner)
     }
 
     /// Gives the node one of two full magazines. Returns false if there is no memory for an empty one.
     #[cold]
     #[inline(never)]
-    fn make_room(&self, shelf: Shelf<'_>, heap: &NodeHeap<'m, L>, class: Class, owner: OwnerId) -> bool {
+    fn make_room(&self, shelf: Shelf<'_>, found: &Found<'m, L>, class: Class, owner: OwnerId) -> bool {
+        let &Found { node, heap, .. } = found;
         self.note_use();
         let mut slabs = heap.lock();
-        let other = shelf.rest.other.get();
+        let (top, other) = (shelf.top.get(), shelf.rest.other.get());
         let mut empty = None;
         if other.is_some() {
             // SAFETY: the magazine is a full one of this CPU, which forgets it here.
@@ -122,10 +133,19 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
                 empty = kept.err().map(|full| slabs.empty_out(class, full));
             }
         }
-        shelf.rest.other.set(shelf.top.get());
-        let empty = empty.or_else(|| slabs.empty_magazine(class));
-        shelf.top.set(empty.unwrap_or(crate::magazine::Magazine::NONE));
-        empty.is_some()
+        if let Some(empty) = empty.or_else(|| slabs.empty_magazine(class)) {
+            shelf.rest.other.set(top);
+            shelf.top.set(empty);
+            return true;
+        }
+        shelf.rest.other.set(Magazine::NONE);
+        if top.is_some() {
+            // SAFETY: the magazine is a full one of this CPU, for this class.
+            shelf.top.set(unsafe { slabs.empty_out(class, top) });
+        } else {
+            self.lacking.set(Some(NeedsFrame { node }));
+        }
+        top.is_some()
     }
 
     /// Returns the blocks of one of the CPU's magazines to their slabs. Returns false if the CPU has no magazine. A kernel calls this
@@ -151,23 +171,27 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
             }
             self.drained.set(1);
         }
-        let Some(sets) = self.sets() else { return self.end_drain() };
-        while self.drained.get() <= Sets::COUNT {
-            let Some((slot, node)) = sets.by_number(self.drained.get() - 1, home) else { break };
-            // SAFETY: a set that is not null was made by `shelf_or_create`, lives until the line below that takes it out of
-            // the slot, and is this CPU's.
-            if let Some(set) = unsafe { slot.get().as_ref() } {
-                if self.heap(node).is_some_and(|heap| drain_shelves(heap, |class| set.shelf(class))) {
-                    return true;
-                }
-                let block = slot.replace(null_mut::<Set>());
-                home_heap.lock().put_back(&[home_heap.window.granule(block.addr()) as u32]);
-                self.drained.set(self.drained.get() + 1);
-                return true;
+        while let Some(slot) = self.sets().slot(self.drained.get() - 1) {
+            if !is_free(slot) {
+                let node = Sets::node_of(self.drained.get() - 1, home);
+                return self.drain_set(slot, node, home_heap);
             }
             self.drained.set(self.drained.get() + 1);
         }
         self.end_drain()
+    }
+
+    /// Returns the blocks of one magazine of a set to their slabs, or else the set itself. Returns true.
+    fn drain_set(&self, slot: &Slot, node: usize, home: &NodeHeap<'m, L>) -> bool {
+        // SAFETY: the slot is not free, so it holds a set, which lives until the lines below. It is this CPU's.
+        let set = unsafe { &*slot.get() };
+        if self.heap(node).is_some_and(|heap| drain_shelves(heap, |class| set.shelf(class))) {
+            return true;
+        }
+        let block = slot.replace(NO_SET.pointer());
+        home.lock().put_back(&[home.window.granule(block.addr()) as u32]);
+        self.drained.set(self.drained.get() + 1);
+        true
     }
 
     fn end_drain(&self) -> bool {

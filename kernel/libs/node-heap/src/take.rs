@@ -7,6 +7,7 @@ use crate::error::NeedsFrame;
 use crate::node_heap::NodeHeap;
 use crate::owner::OwnerId;
 use crate::set::{Set, Shelf};
+use crate::sets::{Sets, Slot, is_free};
 use crate::window::state_of;
 use core::ptr::NonNull;
 use lock_api::RawMutex;
@@ -21,9 +22,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     /// [`CpuHeap::take_alone`] is the last resort.
     pub fn take(&self, node: usize, class: Class, owner: OwnerId) -> Result<NonNull<u8>, NeedsFrame> {
         let heap = self.heap(node).ok_or(NeedsFrame { node })?;
-        if node == self.node() {
-            self.update_limit(heap);
-        }
+        self.update_limit(node, heap);
         let granule = match self.shelf_or_create(node, class, owner)? {
             Some(shelf) => self.take_from(shelf, heap, class, owner),
             None => heap.lock().take_one(class, owner),
@@ -52,23 +51,22 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         if is_home && owner == OwnerId::KERNEL {
             return Some(self.own_shelf(class));
         }
-        let set = self.set_slot(node, owner)?.get();
-        // SAFETY: a set that is not null was made by `shelf_or_create`, lives until `drain_one` takes it out of the slot, and is this
-        // CPU's. `drain_one` is not called while the result lives: it borrows nothing of it.
-        unsafe { set.as_ref() }.map(|set| set.shelf(class))
+        let slot = self.set_slot(node, owner).filter(|slot| !is_free(slot))?;
+        // SAFETY: a set was made by `shelf_or_create`, lives until `drain_one` takes it out of the slot, and is this CPU's.
+        // `drain_one` is not called while the result is used.
+        Some(unsafe { &*slot.get() }.shelf(class))
     }
 
     /// Returns where the CPU keeps the set for blocks of this node and owner, if it has a place for one.
-    fn set_slot(&self, node: usize, owner: OwnerId) -> Option<&'m core::cell::Cell<*mut Set>> {
-        let sets = self.sets()?;
+    fn set_slot(&self, node: usize, owner: OwnerId) -> Option<&'m Slot> {
         match owner {
-            OwnerId::KERNEL => sets.of_node(node),
-            driver if node == self.node() => sets.of_owner(driver.index()),
+            OwnerId::KERNEL => self.sets().slot(Sets::number_of_node(node)),
+            driver if node == self.node() => self.sets().slot(Sets::number_of_owner(driver.index())),
             _ => None,
         }
     }
 
-    fn shelf_or_create(
+    pub(crate) fn shelf_or_create(
         &self,
         node: usize,
         class: Class,
@@ -80,12 +78,12 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         let Some(slot) = self.set_slot(node, owner).filter(|_| self.has_magazines()) else { return Ok(None) };
         let home = self.node();
         let needs_frame = NeedsFrame { node: home };
-        let heap = self.heap(home).ok_or(needs_frame)?;
+        let (heap, of) = self.heap(home).zip(self.heap(node)).ok_or(needs_frame)?;
         let granule = heap.lock().take_one(Set::CLASS, OwnerId::KERNEL).ok_or(needs_frame)?;
         let set = heap.window.address(granule).cast::<Set>();
         // SAFETY: the block is large enough for a set, aligned to a granule, mapped, and in no slab. It is not in use, so that no
         // free takes it.
-        unsafe { set.write(Set::new()) };
+        unsafe { set.write(Set::new(of.window.unbound(), of.limit())) };
         slot.set(set);
         self.note_use();
         Ok(self.shelf(node, class, owner))

@@ -82,6 +82,12 @@ impl Window<'_> {
         Self { base, states: metadata.states.cast(), records, frames, memory: PhantomData }
     }
 
+    /// Returns the window without its lifetime, for a set, which lives in a block of the heap.
+    pub(crate) const fn unbound(self) -> Window<'static> {
+        let Self { base, states, records, frames, memory: _ } = self;
+        Window { base, states, records, frames, memory: PhantomData }
+    }
+
     /// Returns the address of a granule.
     #[inline(always)]
     pub(crate) fn address(&self, granule: u32) -> *mut u8 {

@@ -170,7 +170,13 @@ impl Cpu {
         let class = Class::of(size, alignment)?;
         if owner == OwnerId::KERNEL
             && node == self.heap.node()
-            && let Some(block) = self.heap.take_at_hand(class)
+            && let Some(block) = self.heap.take_at_hand(Some(class))
+        {
+            return Some(block);
+        }
+        if owner == OwnerId::KERNEL
+            && node != self.heap.node()
+            && let Some(block) = self.heap.take_at_hand_of(node, Some(class))
         {
             return Some(block);
         }
@@ -192,7 +198,11 @@ impl Cpu {
         if owner != OwnerId::KERNEL {
             return self.heap.free(block, owner);
         }
-        match self.heap.free_at_hand(block) {
+        let freed = match self.heap.free_at_hand(block) {
+            AtHand::Untouched => self.heap.free_at_hand_of(block),
+            freed => freed,
+        };
+        match freed {
             AtHand::Freed => Ok(()),
             AtHand::Untouched => self.heap.free(block, owner),
             AtHand::Taken(state) => self.heap.finish_free(block, state),
