@@ -113,6 +113,7 @@ fn register_upward_calls() {
     cache_drain::register();
     tick::register();
     allocate::report_refused_with(report_free::report_pages);
+    allocate::reclaim_with(heap::reclaim);
 }
 
 /// Continues the boot, on a stack of the boot CPU's node.

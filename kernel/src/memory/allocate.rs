@@ -6,7 +6,7 @@ use super::memory_context::MemoryContext;
 use super::packed_policy::Packed;
 use super::{cache_drain, cpu_memory, fail_allocation};
 use crate::arch;
-use crate::cpu::{self, Hook, PreemptionOff};
+use crate::cpu::{self, Hook, MayWait, PreemptionOff};
 use core::num::NonZero;
 use page_alloc::{AllocateError, FreeError, Grant, Policy, Refusal, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, NodeSet, PhysAddr};
@@ -174,11 +174,36 @@ fn allocate_frames(request: &Request) -> Result<Grant, AllocateError> {
     if fail_allocation::is_due(request) {
         return Err(fail_allocation::error(request));
     }
+    let granted = match try_allocate(request, NodeSet::EMPTY) {
+        Ok(grant) => return Ok(grant),
+        Err(Refusal::Error(error)) => Err(error),
+        Err(Refusal::Drain { node, others }) => allocate_by_draining(request, node, others),
+    };
+    granted.or_else(|error| allocate_by_reclaiming(request, error))
+}
+
+/// Allocates frames after an error, if the heaps can return some. Where the running thread may not wait, they return none.
+#[cold]
+#[inline(never)]
+fn allocate_by_reclaiming(request: &Request, error: AllocateError) -> Result<Grant, AllocateError> {
+    let Some(reclaim) = RECLAIM.get() else { return Err(error) };
+    let node = if request.strict { request.preferred } else { None };
+    if MayWait::now().is_none() || !reclaim(node) {
+        return Err(error);
+    }
     match try_allocate(request, NodeSet::EMPTY) {
         Ok(grant) => Ok(grant),
         Err(Refusal::Error(error)) => Err(error),
         Err(Refusal::Drain { node, others }) => allocate_by_draining(request, node, others),
     }
+}
+
+/// The function that returns frames of one node, or of all, to the allocator. It returns true if there were any.
+static RECLAIM: Hook<fn(Option<NodeId>) -> bool> = Hook::new();
+
+/// Registers the function that has the heaps return frames when a request fails.
+pub fn reclaim_with(reclaim: fn(Option<NodeId>) -> bool) {
+    RECLAIM.set(reclaim);
 }
 
 /// Allocates frames and counts them for the running CPU. Has no cache drained.

@@ -85,7 +85,9 @@ fn answer() {
     if memory.cache_drain.is_open() {
         drain_some();
     }
-    heap_drain::answer(memory);
+    if heap_drain::answer(memory) {
+        cpu::defer(cpu::current(), DeferredWork::Drain);
+    }
 }
 
 #[cold]

@@ -14,7 +14,7 @@ use super::heap_windows::{self, Frames};
 use super::large_blocks;
 use super::memory_context::MemoryContext;
 use crate::arch;
-use crate::cpu::PreemptionOff;
+use crate::cpu::{self, PreemptionOff};
 use crate::platform::numa_topology;
 use crate::report::verdict;
 use arrayvec::ArrayVec;
@@ -121,7 +121,7 @@ fn take_at_hand(class: Option<Class>) -> Option<NonNull<u8>> {
 #[inline(never)]
 pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     if layout.align() > GRANULE {
-        return allocate_slowly(OwnerId::KERNEL, node, layout);
+        return allocate_slowly(node, layout, OwnerId::KERNEL);
     }
     let class = Class::of_size(layout.size());
     let off = PreemptionOff::new();
@@ -131,44 +131,52 @@ pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     } else {
         heap.take_at_hand_of(node.index(), class)
     };
-    drop(off);
-    if block.is_some() { block } else { allocate_slowly(OwnerId::KERNEL, node, layout) }
+    let is_due = off.end_is_due();
+    if block.is_none() {
+        return allocate_slowly(node, layout, OwnerId::KERNEL);
+    }
+    if is_due { after_deferred(block) } else { block }
+}
+
+/// Does the work that was deferred while preemption was off, and returns the block.
+#[cold]
+#[inline(never)]
+fn after_deferred(block: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+    cpu::do_deferred();
+    block
 }
 
 /// Allocates memory as [`allocate`] does, for this owner, which alone may free it.
 #[inline]
 pub fn allocate_for(owner: OwnerId, node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-    allocate_slowly(owner, node, layout)
+    allocate_slowly(node, layout, owner)
 }
 
+/// Allocates a block that is not at hand. The arguments stand as those of [`allocate`].
 #[inline(never)]
-fn allocate_slowly(owner: OwnerId, node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-    let Some(class) = Class::of(layout.size(), layout.align()) else {
-        return allocate_large(owner, node, layout);
-    };
-    allocate_from_slabs(owner, node, class)
-}
-
-#[inline(never)]
-fn allocate_from_slabs(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
-    if fail_allocation::is_heap_due(class.size()) {
-        return None;
-    }
-    take(owner, node, class).or_else(|| {
-        let others = numa_topology::get().fallback(node).iter().filter(|other| **other != node);
-        others.copied().find_map(|other| take(owner, other, class))
-    })
-}
-
-#[cold]
-fn allocate_large(owner: OwnerId, node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
+fn allocate_slowly(node: NodeId, layout: Layout, owner: OwnerId) -> Option<NonNull<u8>> {
     if fail_allocation::is_heap_due(layout.size()) {
         return None;
     }
-    match owner {
-        OwnerId::KERNEL => large_blocks::allocate_for_kernel(node, layout),
-        driver => large_blocks::allocate(driver, node, layout),
+    match Class::of(layout.size(), layout.align()) {
+        Some(class) => take(owner, node, class).or_else(|| allocate_by_draining(owner, node, class)),
+        None => match owner {
+            OwnerId::KERNEL => large_blocks::allocate_for_kernel(node, layout),
+            driver => large_blocks::allocate(driver, node, layout),
+        },
     }
+}
+
+/// Allocates a block of another node, or else with what all CPUs keep.
+#[cold]
+#[inline(never)]
+fn allocate_by_draining(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
+    let nodes = || numa_topology::get().fallback(node).iter().copied();
+    let of_others = nodes().filter(|other| *other != node).find_map(|other| take(owner, other, class));
+    of_others.or_else(|| {
+        heap_drain::drain_all();
+        nodes().find_map(|node| take_alone(owner, node, class))
+    })
 }
 
 /// Allocates a block of one node, whose heap grows if it must.
@@ -180,27 +188,21 @@ fn take(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
             Ok(block) => return Some(block),
             // Another CPU may take the new frame first. The loop ends when the node has no more.
             Err(needs) if grow(needs.node) => {}
-            Err(_) => return take_the_last(owner, node, class),
+            Err(_) => return take_alone(owner, node, class),
         }
     }
 }
 
-/// Allocates a block of a node that may have no frame left: with what all CPUs keep, and without a magazine.
+/// Allocates a block of a node without a magazine, since there may be no frame for one. The node keeps no magazine either.
 #[cold]
 #[inline(never)]
-fn take_the_last(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
-    let take = || cpu_memory::heap(&PreemptionOff::new()).take_alone(node.index(), class, owner);
-    if let Some(block) = take() {
-        return Some(block);
-    }
-    heap_drain::drain_all();
-    heaps().node(node.index())?.break_up_magazines();
+fn take_alone(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
+    let heap = heaps().node(node.index())?;
+    heap.break_up_magazines();
     loop {
-        if let Some(block) = take() {
-            return Some(block);
-        }
-        if !grow(node.index()) {
-            return None;
+        let block = cpu_memory::heap(&PreemptionOff::new()).take_alone(node.index(), class, owner);
+        if block.is_some() || !grow(node.index()) {
+            return block;
         }
     }
 }
@@ -223,9 +225,12 @@ pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
         AtHand::Untouched => heap.free_at_hand_of(block),
         freed => freed,
     };
-    drop(off);
+    let is_due = off.end_is_due();
     if !matches!(freed, AtHand::Freed) {
-        free_slowly(block, layout, freed);
+        return free_slowly(block, layout, freed);
+    }
+    if is_due {
+        cpu::do_deferred();
     }
 }
 
@@ -283,6 +288,19 @@ pub fn trim() {
         node.break_up_magazines();
         node.trim(index, &Frames, 0);
     }
+}
+
+/// Returns frames of one node, or of all, to the page allocator, which has none for a request. Returns true if there were any. The
+/// caller may wait.
+pub fn reclaim(node: Option<NodeId>) -> bool {
+    let is_meant = |index: usize| node.is_none_or(|node| node.index() == index);
+    let nodes = HEAPS
+        .get()
+        .into_iter()
+        .flat_map(NodeHeaps::iter)
+        .enumerate()
+        .filter(|(index, heap)| is_meant(*index) && heap.spare() > 0);
+    nodes.map(|(index, heap)| heap.trim(index, &Frames, 0)).fold(0, |all, gone| all + gone) > 0
 }
 
 /// Returns true if the running CPU may have magazines.

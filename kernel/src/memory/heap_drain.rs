@@ -3,8 +3,8 @@
 //! The protocol is that of the page caches ([`cache_drain`](super::cache_drain)), with requests of its own: a CPU answers at the end of
 //! the interrupt or, if preemption is off, once it is on again. Where the running thread may not wait, it only asks.
 use super::cpu_memory::{self, CpuMemory};
-use crate::arch::{self, InterruptsOff};
-use crate::cpu::{self, PreemptionOff};
+use crate::arch;
+use crate::cpu::{self, MayWait, PreemptionOff};
 use cpu_requests::Patience;
 
 /// How long a CPU waits for answers. An answer takes far less time, but the machine may be an emulator's.
@@ -27,35 +27,30 @@ pub fn drain_all() {
             arch::request_drain(cpu.apic);
         }
     }
-    // A CPU with preemption or interrupts off may hold what the others wait for.
-    if cpu::is_preemption_off() || InterruptsOff::are_off() {
-        return;
-    }
+    let Some(_may_wait) = MayWait::now() else { return };
     let patience = Patience { start: arch::ticks(), limit: PATIENCE_MS * arch::ticks_per_ms() };
     for (_, memory) in others() {
-        memory.heap_drain.wait(
-            patience,
-            arch::ticks,
-            || !cpu_memory::has_magazines(memory),
-            || {
-                cpu::serve_requests();
-                core::hint::spin_loop();
-            },
-        );
+        let is_empty = || !cpu_memory::has_magazines(memory);
+        memory.heap_drain.wait(patience, arch::ticks, is_empty, || {
+            cpu::serve_requests();
+            core::hint::spin_loop();
+        });
     }
 }
 
-/// Answers another CPU's request, if there is one. The caller uses no heap, and holds no lock that an interrupt handler takes.
+/// Returns the blocks of one magazine if another CPU has asked for them. Returns true if there are more, for which the caller calls
+/// again. The caller uses no heap, and holds no lock that an interrupt handler takes.
 #[inline]
-pub fn answer(memory: &CpuMemory) {
-    if memory.heap_drain.is_open() {
-        drain_and_answer();
-    }
+pub fn answer(memory: &CpuMemory) -> bool {
+    memory.heap_drain.is_open() && drain_and_answer()
 }
 
 #[cold]
-fn drain_and_answer() {
+fn drain_and_answer() -> bool {
     let off = PreemptionOff::new();
-    let heap = cpu_memory::heap(&off);
-    cpu_memory::current().heap_drain.answer(|| while heap.drain_one() {});
+    let has_more = cpu_memory::heap(&off).drain_one();
+    if !has_more {
+        cpu_memory::current().heap_drain.answer(|| ());
+    }
+    has_more
 }

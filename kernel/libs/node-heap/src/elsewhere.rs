@@ -11,7 +11,7 @@ impl<L: RawMutex> CpuHeap<'_, L> {
     /// is none of no class.
     #[inline]
     pub fn take_at_hand_of(&self, node: usize, class: Option<Class>) -> Option<NonNull<u8>> {
-        let set = self.set_of_node(node)?;
+        let set = self.set_of_node(node);
         // 0 has no magazine.
         let class = class.map_or(0, Class::index);
         let top = set.top_of(class as u8);
@@ -31,7 +31,7 @@ impl<L: RawMutex> CpuHeap<'_, L> {
     #[inline]
     pub fn free_at_hand_of(&self, block: NonNull<u8>) -> AtHand {
         let address = block.addr().get();
-        let Some(set) = self.set_of_node(self.window_of(address)) else { return AtHand::Untouched };
+        let set = self.set_of_node(self.window_of(address));
         let granule = set.window.granule(address);
         if granule >= set.limit.get() as usize {
             return AtHand::Untouched;
@@ -54,10 +54,10 @@ impl<L: RawMutex> CpuHeap<'_, L> {
 
     /// Returns the CPU's set for blocks of another node and the kernel, or one without blocks and room.
     #[inline(always)]
-    fn set_of_node(&self, node: usize) -> Option<&Set> {
-        let set = self.sets().of_node(node)?;
+    fn set_of_node(&self, node: usize) -> &Set {
+        let set = self.sets().of_node(node);
         // SAFETY: a slot holds `NO_SET`, or a set, which lives until `drain_one` takes it out of the slot, and that is not called
         // meanwhile. The set is this CPU's.
-        Some(unsafe { &*set })
+        unsafe { &*set }
     }
 }

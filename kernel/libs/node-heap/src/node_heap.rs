@@ -5,6 +5,7 @@ use crate::slabs::Slabs;
 use crate::stats::NodeHeapStats;
 use crate::window::{METADATA_BYTES, Window, first_granule};
 use core::mem::MaybeUninit;
+use core::ops::{Deref, DerefMut};
 use lock_api::{Mutex, MutexGuard, RawMutex};
 
 /// The heap of one node. CPUs reach it through their [`CpuHeap`](crate::CpuHeap).
@@ -15,7 +16,38 @@ pub struct NodeHeap<'m, L = spin::Mutex<()>> {
     pub(crate) window: Window<'m>,
     /// Granules whose states are backed. Only grows.
     limit: AtomicU32,
+    /// The number of spare frames when the lock was released last.
+    spare: AtomicU32,
     slabs: Mutex<L, Slabs<'m>>,
+}
+
+/// A node's slabs while the lock is held.
+pub(crate) struct Locked<'a, 'm, L: RawMutex> {
+    slabs: MutexGuard<'a, L, Slabs<'m>>,
+    spare: &'a AtomicU32,
+}
+
+impl<'m, L: RawMutex> Deref for Locked<'_, 'm, L> {
+    type Target = Slabs<'m>;
+
+    #[inline]
+    fn deref(&self) -> &Slabs<'m> {
+        &self.slabs
+    }
+}
+
+impl<'m, L: RawMutex> DerefMut for Locked<'_, 'm, L> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Slabs<'m> {
+        &mut self.slabs
+    }
+}
+
+impl<L: RawMutex> Drop for Locked<'_, '_, L> {
+    #[inline]
+    fn drop(&mut self) {
+        self.spare.store(self.slabs.spare_len, Ordering::Relaxed);
+    }
 }
 
 impl<'m, L: RawMutex> NodeHeap<'m, L> {
@@ -24,14 +56,21 @@ impl<'m, L: RawMutex> NodeHeap<'m, L> {
         memory.write(Self {
             window,
             limit: AtomicU32::new(0),
+            spare: AtomicU32::new(0),
             slabs: Mutex::const_new(L::INIT, Slabs::new(window)),
         })
     }
 
     /// Takes the node's lock.
     #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, L, Slabs<'m>> {
-        self.slabs.lock()
+    pub(crate) fn lock(&self) -> Locked<'_, 'm, L> {
+        Locked { slabs: self.slabs.lock(), spare: &self.spare }
+    }
+
+    /// Returns the number of spare frames, which [`NodeHeap::trim`] can return, without taking the lock.
+    #[inline]
+    pub fn spare(&self) -> u32 {
+        self.spare.load(Ordering::Relaxed)
     }
 
     /// Returns the number of granules from the window's start on whose states are backed.

@@ -57,10 +57,10 @@ impl Sets {
         }
     }
 
-    /// Returns the set for blocks of another node and the kernel, or [`NO_SET`]. `None` means that there is no such node.
+    /// Returns the set for blocks of another node and the kernel, or [`NO_SET`].
     #[inline(always)]
-    pub fn of_node(&self, node: usize) -> Option<*const Set> {
-        self.nodes.get(node).map(Cell::get)
+    pub fn of_node(&self, node: usize) -> *const Set {
+        self.nodes.get(node).map_or(NO_SET.pointer(), Cell::get)
     }
 
     /// Returns the slot of this number, or `None` beyond the last one: first those of the nodes, then those of the owners.
