@@ -23,7 +23,7 @@ struct Soak {
 }
 
 /// The soaks, in the order in which they run. docs/testing.md says what each proves.
-const SOAKS: [Soak; 14] = [
+const SOAKS: [Soak; 15] = [
     Soak { name: "properties", whole: 100_000, sample: 1_000, run: on_host::properties },
     Soak { name: "machines", whole: 1_000_000, sample: 1_000, run: on_host::machines },
     Soak { name: "mutations", whole: 1_000_000_000, sample: 1_000_000, run: fuzz::mutations },

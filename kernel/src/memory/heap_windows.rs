@@ -82,8 +82,9 @@ fn map_one(node: NodeId, page: VirtAddr, zeroed: Zeroed) -> Result<(), MapError>
     let no_frame = MapError::NoFrame(page);
     let frame = allocate::allocate_for_kernel_on(node, 1, zeroed).ok_or(no_frame)?.frame;
     let frames = FrameRange::new(frame.0, frame.0 + 1);
+    let mut no_tables = FrameChain::EMPTY;
     // SAFETY: the frame was allocated above, so nothing else uses it. The page is the heap's.
-    let mut mapped = unsafe { page_tables::map_with(page, frames, PageKind::Data, &mut FrameChain::EMPTY) };
+    let mut mapped = unsafe { page_tables::map_with(page, frames, PageKind::Data, &mut no_tables) };
     if let Err(MapError::NoFrame(_)) = mapped
         && let Some(mut tables) = FrameChain::allocate_on(node, MOST_TABLES)
     {
