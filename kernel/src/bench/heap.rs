@@ -7,6 +7,7 @@ use crate::platform::numa_topology;
 use crate::selftest::on_each_cpu;
 use crate::threads::sleep;
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
@@ -62,14 +63,18 @@ fn allocate_all(node: NodeId, blocks: &mut Vec<NonNull<u8>>, count: usize) {
 
 /// Measures many blocks of 64 bytes at once: the first time, for which the heap grows, and repeated.
 fn batch(node: NodeId) {
-    let mut blocks = Vec::with_capacity(BATCH);
+    let mut blocks = vec![None; BATCH];
     settle();
     let mut measured = Vec::with_capacity(3);
     for suffix in [".first", ".second", ""] {
         let start = arch::ticks();
-        allocate_all(node, &mut blocks, BATCH);
+        for block in &mut blocks {
+            *block = heap::allocate(node, BLOCK);
+        }
         let allocated = arch::ticks();
-        blocks.drain(..).for_each(|block| free(block, BLOCK));
+        for block in blocks.iter_mut().filter_map(Option::take) {
+            free(block, BLOCK);
+        }
         let freed = arch::ticks();
         measured.push((suffix, allocated - start, freed - allocated));
     }

@@ -45,6 +45,8 @@ impl PreemptionOff {
 }
 
 /// Does the work that is pending after [`PreemptionOff::end_is_due`]. Other threads may run before this returns.
+#[cold]
+#[inline(never)]
 pub fn do_deferred() {
     DoDeferred::preempt();
 }

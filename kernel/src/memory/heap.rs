@@ -126,16 +126,39 @@ pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     let class = Class::of_size(layout.size());
     let off = PreemptionOff::new();
     let heap = cpu_memory::heap(&off);
-    let block = if heap.node() == node.index() {
-        heap.take_at_hand(class)
-    } else {
-        heap.take_at_hand_of(node.index(), class)
-    };
-    let is_due = off.end_is_due();
-    if block.is_none() {
-        return allocate_slowly(node, layout, OwnerId::KERNEL);
+    if heap.node() != node.index() {
+        return allocate_elsewhere(node, layout, class, off);
     }
-    if is_due { after_deferred(block) } else { block }
+    match heap.take_at_hand(class) {
+        Some(block) => allocated(block, off),
+        None => allocate_beyond(node, layout, off),
+    }
+}
+
+/// Allocates a block of a node that is not the CPU's. As [`allocate`], it needs no stack: each call is its last step.
+#[inline(never)]
+fn allocate_elsewhere(
+    node: NodeId,
+    layout: Layout,
+    class: Option<Class>,
+    off: PreemptionOff,
+) -> Option<NonNull<u8>> {
+    match cpu_memory::heap(&off).take_at_hand_of(node.index(), class) {
+        Some(block) => allocated(block, off),
+        None => allocate_beyond(node, layout, off),
+    }
+}
+
+/// Ends the stretch without preemption in which the block was allocated.
+#[inline(always)]
+fn allocated(block: NonNull<u8>, off: PreemptionOff) -> Option<NonNull<u8>> {
+    if off.end_is_due() { after_deferred(Some(block)) } else { Some(block) }
+}
+
+#[inline(never)]
+fn allocate_beyond(node: NodeId, layout: Layout, off: PreemptionOff) -> Option<NonNull<u8>> {
+    drop(off);
+    allocate_slowly(node, layout, OwnerId::KERNEL)
 }
 
 /// Does the work that was deferred while preemption was off, and returns the block.
@@ -220,18 +243,41 @@ fn grow(node: usize) -> bool {
 #[inline(never)]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
     let off = PreemptionOff::new();
-    let heap = cpu_memory::heap(&off);
-    let freed = match heap.free_at_hand(block) {
-        AtHand::Untouched => heap.free_at_hand_of(block),
-        freed => freed,
-    };
-    let is_due = off.end_is_due();
-    if !matches!(freed, AtHand::Freed) {
-        return free_slowly(block, layout, freed);
+    match cpu_memory::heap(&off).free_at_hand(block) {
+        AtHand::Freed => freed(off),
+        AtHand::Untouched => free_elsewhere(block, layout, off),
+        AtHand::Taken(state) => free_taken(block, layout, state, off),
     }
-    if is_due {
+}
+
+/// Frees a block that is not of the CPU's node, as far as the CPU knows. As [`free`], it needs no stack: each call is its last step.
+#[inline(never)]
+fn free_elsewhere(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
+    match cpu_memory::heap(&off).free_at_hand_of(block) {
+        AtHand::Freed => freed(off),
+        AtHand::Untouched => free_untouched(block, layout, off),
+        AtHand::Taken(state) => free_taken(block, layout, state, off),
+    }
+}
+
+/// Ends the stretch without preemption in which a block was freed.
+#[inline(always)]
+fn freed(off: PreemptionOff) {
+    if off.end_is_due() {
         cpu::do_deferred();
     }
+}
+
+#[inline(never)]
+fn free_taken(block: NonNull<u8>, layout: Layout, state: u8, off: PreemptionOff) {
+    drop(off);
+    free_slowly(block, layout, AtHand::Taken(state));
+}
+
+#[inline(never)]
+fn free_untouched(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
+    drop(off);
+    free_slowly(block, layout, AtHand::Untouched);
 }
 
 #[inline(never)]

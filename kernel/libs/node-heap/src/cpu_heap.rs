@@ -82,11 +82,11 @@ pub struct CpuHeap<'m, L = spin::Mutex<()>> {
     /// The window of the CPU's node.
     home: Cell<Window<'m>>,
     /// The granules of that window whose states are backed, as far as this CPU knows.
-    limit: Cell<u32>,
+    limit: Cell<usize>,
     /// Where the windows of all nodes begin, and the binary logarithm of the distance between two of them.
     windows: Cell<usize>,
     window_shift: Cell<u32>,
-    node: Cell<usize>,
+    node: Cell<u8>,
     heaps: Cell<Option<&'m NodeHeaps<'m, L>>>,
     sets: Cell<&'m Sets>,
     rest: [Rest; CLASSES],
@@ -143,10 +143,11 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         let Some(home) = heaps.node(node).filter(|_| self.heaps.get().is_none()) else { return };
         self.sets.set(memory.and_then(|memory| Sets::in_memory(memory)).unwrap_or(Sets::none()));
         self.home.set(home.window);
-        self.limit.set(home.limit());
+        self.limit.set(home.limit() as usize);
         self.windows.set(heaps.base);
         self.window_shift.set(heaps.window_shift);
-        self.node.set(node);
+        // There are at most 128.
+        self.node.set(node as u8);
         self.heaps.set(Some(heaps));
     }
 
@@ -158,7 +159,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     /// Returns the number of the CPU's node.
     #[inline(always)]
     pub fn node(&self) -> usize {
-        self.node.get()
+        self.node.get().into()
     }
 
     #[inline(always)]
@@ -189,13 +190,13 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     /// Learns how much of a node's window has metadata by now.
     pub(crate) fn update_limit(&self, node: usize, heap: &NodeHeap<'m, L>) {
         if node == self.node() {
-            self.limit.set(heap.limit());
+            self.limit.set(heap.limit() as usize);
         } else if let Some(slot) = self.sets().slot(Sets::number_of_node(node)) {
             // SAFETY: a slot holds `NO_SET`, whose window is passed over, or a set, which lives until `drain_one` takes it out of the
             // slot.
             let set = unsafe { &*slot.get() };
             if !is_free(slot) {
-                set.limit.set(heap.limit());
+                set.limit.set(heap.limit() as usize);
             }
         }
     }
@@ -225,7 +226,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     pub fn free_at_hand(&self, block: NonNull<u8>) -> AtHand {
         let home = self.home.get();
         let granule = home.granule(block.addr().get());
-        if granule >= self.limit.get() as usize {
+        if granule >= self.limit.get() {
             return AtHand::Untouched;
         }
         // SAFETY: `limit` is no more than the granules with metadata.

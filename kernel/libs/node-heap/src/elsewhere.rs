@@ -33,7 +33,7 @@ impl<L: RawMutex> CpuHeap<'_, L> {
         let address = block.addr().get();
         let set = self.set_of_node(self.window_of(address));
         let granule = set.window.granule(address);
-        if granule >= set.limit.get() as usize {
+        if granule >= set.limit.get() {
             return AtHand::Untouched;
         }
         // SAFETY: `limit` is no more than the granules with metadata.

@@ -42,12 +42,13 @@ impl Shelf<'_> {
 }
 
 /// A set that lies in a block of the heap: for another node, or for a driver.
+#[repr(C)]
 pub(crate) struct Set {
+    shelves: [(Cell<Magazine>, Rest); CLASSES],
     /// The window of the node whose blocks the set holds.
     pub window: Window<'static>,
     /// The granules of that window whose states are backed, as far as this CPU knows.
-    pub limit: Cell<u32>,
-    shelves: [(Cell<Magazine>, Rest); CLASSES],
+    pub limit: Cell<usize>,
 }
 
 /// Stands where a CPU has no set. It has no magazine, so nothing is put into it, and its window has no block.
@@ -70,7 +71,7 @@ impl Set {
     /// The class of the block that a set lies in.
     pub const CLASS: Class = Class::of_constant(size_of::<Self>());
 
-    pub const fn new(window: Window<'static>, limit: u32) -> Self {
+    pub const fn new(window: Window<'static>, limit: usize) -> Self {
         Self {
             window,
             limit: Cell::new(limit),

@@ -83,7 +83,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         let set = heap.window.address(granule).cast::<Set>();
         // SAFETY: the block is large enough for a set, aligned to a granule, mapped, and in no slab. It is not in use, so that no
         // free takes it.
-        unsafe { set.write(Set::new(of.window.unbound(), of.limit())) };
+        unsafe { set.write(Set::new(of.window.unbound(), of.limit() as usize)) };
         slot.set(set);
         self.note_use();
         Ok(self.shelf(node, class, owner))
