@@ -169,6 +169,9 @@ fn examine_itself(parameters: &Parameters) {
     if let Some(operations) = parameters.stress_pages {
         selftest::stress_pages(operations);
     }
+    if let Some(operations) = parameters.stress_heap {
+        selftest::stress_heap(operations);
+    }
 }
 
 fn log_complete(drivers: usize) {

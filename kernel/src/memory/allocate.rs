@@ -6,7 +6,7 @@ use super::memory_context::MemoryContext;
 use super::packed_policy::Packed;
 use super::{cache_drain, cpu_memory, fail_allocation};
 use crate::arch;
-use crate::cpu::{self, Hook, MayWait, PreemptionOff};
+use crate::cpu::{self, Hook, PreemptionOff};
 use core::num::NonZero;
 use page_alloc::{AllocateError, FreeError, Grant, Policy, Refusal, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, NodeSet, PhysAddr};
@@ -188,7 +188,7 @@ fn allocate_frames(request: &Request) -> Result<Grant, AllocateError> {
 fn allocate_by_reclaiming(request: &Request, error: AllocateError) -> Result<Grant, AllocateError> {
     let Some(reclaim) = RECLAIM.get() else { return Err(error) };
     let node = if request.strict { request.preferred } else { None };
-    if MayWait::now().is_none() || !reclaim(node) {
+    if !reclaim(node) {
         return Err(error);
     }
     match try_allocate(request, NodeSet::EMPTY) {
@@ -198,7 +198,8 @@ fn allocate_by_reclaiming(request: &Request, error: AllocateError) -> Result<Gra
     }
 }
 
-/// The function that returns frames of one node, or of all, to the allocator. It returns true if there were any.
+/// The function that returns frames of one node, or of all, to the allocator, if the running thread may wait. It returns true if there
+/// were any.
 static RECLAIM: Hook<fn(Option<NodeId>) -> bool> = Hook::new();
 
 /// Registers the function that has the heaps return frames when a request fails.

@@ -14,7 +14,7 @@ use super::heap_windows::{self, Frames};
 use super::large_blocks;
 use super::memory_context::MemoryContext;
 use crate::arch;
-use crate::cpu::{self, PreemptionOff};
+use crate::cpu::{self, MayWait, PreemptionOff};
 use crate::platform::numa_topology;
 use crate::report::verdict;
 use arrayvec::ArrayVec;
@@ -336,17 +336,18 @@ pub fn trim() {
     }
 }
 
-/// Returns frames of one node, or of all, to the page allocator, which has none for a request. Returns true if there were any. The
-/// caller may wait.
+/// Returns frames of one node, or of all, to the page allocator, which has none for a request. Returns true if there were any. Where the
+/// running thread may not wait, there are none.
 pub fn reclaim(node: Option<NodeId>) -> bool {
-    let is_meant = |index: usize| node.is_none_or(|node| node.index() == index);
-    let nodes = HEAPS
-        .get()
-        .into_iter()
-        .flat_map(NodeHeaps::iter)
-        .enumerate()
-        .filter(|(index, heap)| is_meant(*index) && heap.spare() > 0);
-    nodes.map(|(index, heap)| heap.trim(index, &Frames, 0)).fold(0, |all, gone| all + gone) > 0
+    let Some(heaps) = HEAPS.get() else { return false };
+    let trim = |index: usize| match heaps.node(index) {
+        Some(heap) if heap.spare() > 0 && MayWait::now().is_some() => heap.trim(index, &Frames, 0) > 0,
+        _ => false,
+    };
+    match node {
+        Some(node) => trim(node.index()),
+        None => (0..numa_topology::get().node_count()).fold(false, |any, index| trim(index) | any),
+    }
 }
 
 /// Returns true if the running CPU may have magazines.

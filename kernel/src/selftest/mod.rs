@@ -20,6 +20,7 @@ mod policies;
 mod registers;
 mod shootdown;
 mod stacks;
+mod stress_heap;
 mod stress_pages;
 mod threads;
 
@@ -81,6 +82,8 @@ const TESTS: &[(&str, Test)] = &[
     ("heap.local", IfPossible(heaps::come_from_their_node)),
     ("heap.refusals", Always(heaps::are_unchanged_by_refusals)),
     ("heap.all_cpus", Always(heaps::grow_for_all_cpus_at_once)),
+    ("heap.wrong_frees", Always(heaps::refuse_wrong_frees)),
+    ("heap.comes_back", Always(heaps::return_all_frames)),
     ("stacks.come_and_go", IfPossible(stacks::come_and_go_without_a_trace)),
     ("stacks.small_pieces", IfPossible(stacks::are_made_of_small_pieces_where_there_are_no_large_ones)),
     ("cpus.registers", Always(registers::have_known_values)),
@@ -138,6 +141,11 @@ pub fn run_load() {
 /// Makes all CPUs together allocate and free pages at random this many times, for the parameter `stress-pages`.
 pub fn stress_pages(operations: u64) {
     report("pages.stress", stress_pages::loses_nothing(operations).map(|()| Work::Done));
+}
+
+/// Makes all CPUs together allocate and free blocks of the heaps at random this many times, for the parameter `stress-heap`.
+pub fn stress_heap(operations: u64) {
+    report("heap.stress", stress_heap::loses_nothing(operations).map(|()| Work::Done));
 }
 
 fn report(name: &str, outcome: Result<Work, String>) {
