@@ -64,20 +64,21 @@ pub fn heap(_off: &PreemptionOff) -> &CpuHeap<'static, HeapLock> {
     &current().heap.0
 }
 
-/// Gives a CPU its access to the heaps. `memory` is for its sets of magazines.
+/// Gives a CPU its access to the heaps, with magazines for blocks of `node`. `sets` is for its sets of other magazines.
 ///
 /// # Safety
 /// The CPU does not run on this copy yet, or it is the running CPU, which does not use its access meanwhile.
 pub unsafe fn attach_heap(
     memory: &CpuMemory,
     heaps: &'static NodeHeaps<'static, HeapLock>,
+    node: NodeId,
     sets: Option<&'static mut [MaybeUninit<u8>]>,
 ) {
     let heap = &memory.heap.0;
     if sets.is_none() || fail_allocation::is_on_for_heap() {
         heap.do_without_magazines();
     }
-    heap.attach(heaps, memory.node.index(), sets);
+    heap.attach(heaps, node.index(), sets);
 }
 
 /// Returns true if the CPU may have magazines of heap blocks.

@@ -73,7 +73,7 @@ pub fn init() {
     HEAPS.call_once(|| NodeHeaps::new(nodes, window).expect("`heap_windows` lays the windows side by side"));
     // SAFETY: this is the boot CPU's early area, in which it has used no heap yet. Without memory for sets it has no magazines, which
     // would be lost when the CPU moves to its own area.
-    unsafe { cpu_memory::attach_heap(cpu_memory::current(), heaps(), None) };
+    unsafe { cpu_memory::attach_heap(cpu_memory::current(), heaps(), NodeId::ZERO, None) };
 }
 
 /// Creates the heap of a node, in memory of the node or of the nearest one.
@@ -107,7 +107,12 @@ pub unsafe fn attach(memory: &CpuMemory) {
         unsafe { sets.assume_init_mut() }.as_mut_slice()
     });
     // SAFETY: `# Safety` is the same.
-    unsafe { cpu_memory::attach_heap(memory, heaps(), sets) };
+    unsafe { cpu_memory::attach_heap(memory, heaps(), with_memory(memory.node), sets) };
+}
+
+/// Returns the node, or the nearest one that has memory.
+fn with_memory(node: NodeId) -> NodeId {
+    numa_topology::get().fallback(node).first().copied().unwrap_or(node)
 }
 
 /// Allocates a block of the kernel and the CPU's node, if the CPU has one at hand.
@@ -181,6 +186,7 @@ fn allocate_slowly(node: NodeId, layout: Layout, owner: OwnerId) -> Option<NonNu
     if fail_allocation::is_heap_due(layout.size()) {
         return None;
     }
+    let node = with_memory(node);
     match Class::of(layout.size(), layout.align()) {
         Some(class) => take(owner, node, class).or_else(|| allocate_by_draining(owner, node, class)),
         None => match owner {
@@ -348,6 +354,13 @@ pub fn reclaim(node: Option<NodeId>) -> bool {
         Some(node) => trim(node.index()),
         None => (0..numa_topology::get().node_count()).fold(false, |any, index| trim(index) | any),
     }
+}
+
+/// Has all CPUs drain their magazines, then trims: afterwards the heaps have only frames with blocks in use. Waits for the other CPUs, so
+/// its caller holds no spin lock and has preemption on.
+pub fn settle() {
+    heap_drain::drain_all();
+    trim();
 }
 
 /// Returns true if the running CPU may have magazines.

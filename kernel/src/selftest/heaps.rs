@@ -4,7 +4,6 @@ use super::{Outcome, Work, ensure};
 use crate::cpu::Cpu;
 use crate::memory::{frames, heap, page_tables};
 use crate::platform::numa_topology;
-use crate::threads::sleep;
 use alloc::string::String;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
@@ -85,12 +84,9 @@ pub fn grow_for_all_cpus_at_once() -> Outcome {
     Ok(())
 }
 
-/// Waits until the CPUs that idle have drained their magazines, drains this CPU's, and returns the frames that each heap then has: those
-/// with blocks in use.
+/// Has the heaps return what they can, and returns the frames that each heap then has: those with blocks in use.
 pub fn settled_frames() -> ArrayVec<u32, MAX_NODES> {
-    sleep::sleep_ns(100_000_000);
-    while heap::drain_one() {}
-    heap::trim();
+    heap::settle();
     numa_topology::get().nodes().iter().map(|node| heap::stats(node.id).frames).collect()
 }
 

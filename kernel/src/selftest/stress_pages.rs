@@ -1,7 +1,6 @@
 //! A stress test, run by the parameter `stress-pages=COUNT`. A thread on each CPU allocates and frees pages at random, of all orders
 //! up to 10 and by all policies. No page may have two owners at a time or come from a node that the policy forbids, and in the end
 //! all pages are free again.
-use super::heaps::settled_frames;
 use super::pages::{free_grant, state};
 use super::{Outcome, ensure};
 use crate::cpu;
@@ -51,11 +50,9 @@ pub fn loses_nothing(operations: u64) -> Outcome {
     OWNERS.call_once(|| owners);
     let nodes = numa_topology::get().nodes();
     run_all(FIRST_OPERATIONS)?;
-    settled_frames();
     let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
     let cpus = cpu::online().count() as u64;
     run_all(operations.div_ceil(cpus))?;
-    settled_frames();
     let after: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
     ensure!(after == before, "free pages before {before:?}, after {after:?}");
     let (done, refused) = (DONE.load(Relaxed), REFUSED.load(Relaxed));
