@@ -72,8 +72,8 @@ fn batch(node: NodeId) {
             *block = heap::allocate(node, BLOCK);
         }
         let allocated = arch::ticks();
-        for block in blocks.iter_mut().filter_map(Option::take) {
-            free(block, BLOCK);
+        for block in blocks.iter().flatten() {
+            free(*block, BLOCK);
         }
         let freed = arch::ticks();
         measured.push((suffix, allocated - start, freed - allocated));

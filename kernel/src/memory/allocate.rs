@@ -174,28 +174,28 @@ fn allocate_frames(request: &Request) -> Result<Grant, AllocateError> {
     if fail_allocation::is_due(request) {
         return Err(fail_allocation::error(request));
     }
-    let granted = match try_allocate(request, NodeSet::EMPTY) {
-        Ok(grant) => return Ok(grant),
-        Err(Refusal::Error(error)) => Err(error),
-        Err(Refusal::Drain { node, others }) => allocate_by_draining(request, node, others),
-    };
-    granted.or_else(|error| allocate_by_reclaiming(request, error))
+    loop {
+        let error = match try_allocate(request, NodeSet::EMPTY) {
+            Ok(grant) => return Ok(grant),
+            Err(Refusal::Error(error)) => error,
+            Err(Refusal::Drain { node, others }) => match allocate_by_draining(request, node, others) {
+                Ok(grant) => return Ok(grant),
+                Err(error) => error,
+            },
+        };
+        // It ends: each time, the heaps have less that they could return.
+        if !has_reclaimed(request) {
+            return Err(error);
+        }
+    }
 }
 
-/// Allocates frames after an error, if the heaps can return some. Where the running thread may not wait, they return none.
+/// Has the heaps return frames after a request has failed. Returns true if there were any.
 #[cold]
 #[inline(never)]
-fn allocate_by_reclaiming(request: &Request, error: AllocateError) -> Result<Grant, AllocateError> {
-    let Some(reclaim) = RECLAIM.get() else { return Err(error) };
+fn has_reclaimed(request: &Request) -> bool {
     let node = if request.strict { request.preferred } else { None };
-    if !reclaim(node) {
-        return Err(error);
-    }
-    match try_allocate(request, NodeSet::EMPTY) {
-        Ok(grant) => Ok(grant),
-        Err(Refusal::Error(error)) => Err(error),
-        Err(Refusal::Drain { node, others }) => allocate_by_draining(request, node, others),
-    }
+    RECLAIM.get().is_some_and(|reclaim| reclaim(node))
 }
 
 /// The function that returns frames of one node, or of all, to the allocator, if the running thread may wait. It returns true if there

@@ -345,15 +345,22 @@ pub fn trim() {
 /// Returns frames of one node, or of all, to the page allocator, which has none for a request. Returns true if there were any. Where the
 /// running thread may not wait, there are none.
 pub fn reclaim(node: Option<NodeId>) -> bool {
-    let Some(heaps) = HEAPS.get() else { return false };
-    let trim = |index: usize| match heaps.node(index) {
-        Some(heap) if heap.spare() > 0 && MayWait::now().is_some() => heap.trim(index, &Frames, 0) > 0,
-        _ => false,
-    };
+    let has_spare = |node: NodeId| HEAPS.get()?.node(node.index()).filter(|heap| heap.spare() > 0);
     match node {
-        Some(node) => trim(node.index()),
-        None => (0..numa_topology::get().node_count()).fold(false, |any, index| trim(index) | any),
+        Some(node) if has_spare(node).is_none() => false,
+        _ => reclaim_spare(node),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn reclaim_spare(node: Option<NodeId>) -> bool {
+    if MayWait::now().is_none() {
+        return false;
+    }
+    let heaps = HEAPS.get().into_iter().flat_map(NodeHeaps::iter).enumerate();
+    let meant = heaps.filter(|(index, _)| node.is_none_or(|node| node.index() == *index));
+    meant.fold(0, |gone, (index, heap)| gone + heap.trim(index, &Frames, 0)) > 0
 }
 
 /// Has all CPUs drain their magazines, then trims: afterwards the heaps have only frames with blocks in use. Waits for the other CPUs, so
