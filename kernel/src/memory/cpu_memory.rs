@@ -1,6 +1,6 @@
 //! The memory state of each CPU: its access to the page allocator, with a cache of free pages, and its counts.
+use super::frames;
 use super::heap_lock::HeapLock;
-use super::{fail_allocation, frames};
 use crate::arch::InterruptsOff;
 use crate::cpu::{self, Cpu, PreemptionOff, cpu_local_addressed};
 use core::mem::MaybeUninit;
@@ -64,7 +64,8 @@ pub fn heap(_off: &PreemptionOff) -> &CpuHeap<'static, HeapLock> {
     &current().heap.0
 }
 
-/// Gives a CPU its access to the heaps, with magazines for blocks of `node`. `sets` is for its sets of other magazines.
+/// Gives a CPU its access to the heaps, with magazines for blocks of `node`. `sets` is for its sets of other magazines;
+/// without it, the CPU has no magazine.
 ///
 /// # Safety
 /// The CPU does not run on this copy yet, or it is the running CPU, which does not use its access meanwhile.
@@ -75,7 +76,7 @@ pub unsafe fn attach_heap(
     sets: Option<&'static mut [MaybeUninit<u8>]>,
 ) {
     let heap = &memory.heap.0;
-    if sets.is_none() || fail_allocation::is_on_for_heap() {
+    if sets.is_none() {
         heap.do_without_magazines();
     }
     heap.attach(heaps, node.index(), sets);

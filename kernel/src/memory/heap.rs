@@ -10,7 +10,7 @@ use super::cpu_memory::{self, CpuMemory};
 use super::fail_allocation;
 use super::heap_drain;
 use super::heap_lock::HeapLock;
-use super::heap_windows::{self, Frames};
+use super::heap_windows::{self, HeapFrames};
 use super::large_blocks;
 use super::memory_context::MemoryContext;
 use crate::arch;
@@ -102,7 +102,9 @@ fn heaps() -> &'static Heaps {
 /// The CPU does not run on this copy yet.
 pub unsafe fn attach(memory: &CpuMemory) {
     const SETS: usize = CpuHeap::<HeapLock>::SETS_BYTES;
-    let sets = memory_for::<[MaybeUninit<u8>; SETS]>(memory.node).map(|sets| {
+    let sets =
+        memory_for::<[MaybeUninit<u8>; SETS]>(memory.node).filter(|_| !fail_allocation::is_on_for_heap());
+    let sets = sets.map(|sets| {
         // SAFETY: an array of bytes that need no value is itself initialized.
         unsafe { sets.assume_init_mut() }.as_mut_slice()
     });
@@ -239,7 +241,7 @@ fn take_alone(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>>
 /// Adds a frame to a node's heap. The caller has preemption on, unless its own caller has it off.
 #[cold]
 fn grow(node: usize) -> bool {
-    heaps().node(node).is_some_and(|heap| heap.grow(node, &Frames))
+    heaps().node(node).is_some_and(|heap| heap.grow(node, &HeapFrames))
 }
 
 /// Frees memory of the kernel. A free that the heap refuses is logged, and changes nothing.
@@ -338,7 +340,7 @@ pub fn take_back_all(driver: OwnerId) -> usize {
 pub fn trim() {
     for (index, node) in heaps().iter().enumerate() {
         node.break_up_magazines();
-        node.trim(index, &Frames, 0);
+        node.trim(index, &HeapFrames, 0);
     }
 }
 
@@ -360,7 +362,7 @@ fn reclaim_spare(node: Option<NodeId>) -> bool {
     }
     let heaps = HEAPS.get().into_iter().flat_map(NodeHeaps::iter).enumerate();
     let meant = heaps.filter(|(index, _)| node.is_none_or(|node| node.index() == *index));
-    meant.fold(0, |gone, (index, heap)| gone + heap.trim(index, &Frames, 0)) > 0
+    meant.fold(0, |gone, (index, heap)| gone + heap.trim(index, &HeapFrames, 0)) > 0
 }
 
 /// Has all CPUs drain their magazines, then trims: afterwards the heaps have only frames with blocks in use. Waits for the other CPUs, so

@@ -37,16 +37,16 @@ pub unsafe fn window(node: NodeId) -> Window<'static> {
     let pointer = |address: u64| core::ptr::with_exposed_provenance_mut(address as usize);
     let metadata = metadata_start(node.index()).0;
     let metadata = Metadata { states: pointer(metadata), records: pointer(metadata + RECORDS) };
-    // SAFETY: `layout` gives these addresses to the heap of the node alone, and by `# Safety` there is no other. `Frames` maps them.
+    // SAFETY: `layout` gives these addresses to the heap of the node alone, and by `# Safety` there is no other. `HeapFrames` maps them.
     unsafe { Window::new(pointer(window_start(node.index()).0), (HEAP_WINDOW / FRAME_SIZE) as u32, metadata) }
 }
 
-/// The frames of the machine's nodes.
-pub struct Frames;
+/// The frames of the machine's nodes, for the heaps.
+pub struct HeapFrames;
 
 // SAFETY: `map_one` maps a page of the heap to a frame that it has just allocated, and which is freed only after `unmap` has
 // unmapped it. Metadata stays mapped.
-unsafe impl System for Frames {
+unsafe impl System for HeapFrames {
     fn map(&self, node: usize, frame: u32) -> bool {
         NodeId::new(node).is_some_and(|of| map_one(of, page_of(node, frame), Zeroed::No).is_ok())
     }

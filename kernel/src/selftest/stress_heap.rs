@@ -91,7 +91,7 @@ unsafe extern "C" fn stress(cpu: *mut c_void) -> i32 {
     let this = cpu_threads::current_thread().id;
     let moved = lifecycle::set_affinity(this, &CpuSet::from_iter([cpu]));
     let outcome = match moved {
-        Ok(()) => Stress::new(cpu).run(OPERATIONS.load(Ordering::Relaxed)),
+        Ok(()) => HeapStress::new(cpu).run(OPERATIONS.load(Ordering::Relaxed)),
         Err(_) => Err(String::from("the thread could not be moved there")),
     };
     match outcome {
@@ -103,14 +103,14 @@ unsafe extern "C" fn stress(cpu: *mut c_void) -> i32 {
     }
 }
 
-struct Stress {
+struct HeapStress {
     random: u64,
     held: Vec<NonNull<Block>>,
     granted: u64,
     handed_over: u64,
 }
 
-impl Stress {
+impl HeapStress {
     fn new(cpu: CpuId) -> Self {
         let random = 0x9e37_79b9_7f4a_7c15_u64.rotate_left(cpu.0 * 7 + 1);
         Self { random, held: Vec::with_capacity(MOST_HELD), granted: 0, handed_over: 0 }
