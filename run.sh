@@ -23,7 +23,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   compare       measure the page allocator side by side with other crates' (-- --help says more)
   soak [NAME [COUNT]]
                 run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads,
-                loom, pages-host, pages, fail-allocation, shapes, flips, oracle, newer-qemu
+                loom, pages-host, pages, heap-host, heap, fail-allocation, shapes, flips, oracle, newer-qemu
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)

@@ -180,6 +180,11 @@ fn a_refused_call_changes_nothing_however_few_pages_are_free() {
 }
 
 #[test]
+fn a_collector_with_regions_on_each_node_loses_no_object() {
+    assert_loaded("gc_regions");
+}
+
+#[test]
 fn the_kernels_own_pages_are_not_a_drivers_to_free() {
     assert_loaded("kernel_pages");
 }

@@ -30,14 +30,14 @@ use bringup::{cpus, interrupt_controllers, start_frames};
 use drivers::{images, report_free};
 use events::PageCounts;
 use memory::address_space;
-use memory::{allocate, cache_drain, fail_allocation, frames, page_setup};
+use memory::{allocate, cache_drain, fail_allocation, frames, heap, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
 use platform::{acpi, clock_tables, command_line, interrupt_tables, numa_topology, pci_tables, qemu};
 use report::{console, event_stream, fault, phases, verdict};
 use selftest::fault_injection;
 use spin::Once;
-use threads::{lifecycle, scheduler, tick};
+use threads::{lifecycle, scheduler, tick, trimmer};
 use units::{PhysRange, VirtAddr};
 
 /// Bytes of the boot loader's stack, which the kernel uses until it can allocate one. Building the topology takes some 300 KiB of it.
@@ -89,6 +89,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     fail_allocation::init(parameters.fail_allocation, parameters.fail_heap);
     // The kernel's own page tables, in which each page has only the rights that it needs. They do not map firmware's tables.
     address_space::init(kernel_file(boot_info), &map);
+    heap::init();
     start_frames::reserve(&map);
     numa_topology::send_event(|node| {
         let stats = frames::node_stats(node);
@@ -114,6 +115,7 @@ fn register_upward_calls() {
     cache_drain::register();
     tick::register();
     allocate::report_refused_with(report_free::report_pages);
+    allocate::reclaim_with(heap::reclaim);
 }
 
 /// Continues the boot, on a stack of the boot CPU's node.
@@ -133,6 +135,9 @@ extern "C" fn boot_on_own_node() -> ! {
     }
     if lifecycle::start_reaper().is_err() {
         verdict::stop_without_memory_for("the reaper");
+    }
+    if trimmer::start().is_err() {
+        verdict::stop_without_memory_for("the trimmer");
     }
     phases::end("cpus");
     devices::init();
@@ -167,6 +172,9 @@ fn examine_itself(parameters: &Parameters) {
     }
     if let Some(operations) = parameters.stress_pages {
         selftest::stress_pages(operations);
+    }
+    if let Some(operations) = parameters.stress_heap {
+        selftest::stress_heap(operations);
     }
 }
 

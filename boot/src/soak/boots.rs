@@ -49,6 +49,15 @@ pub fn pages(operations: u64) -> Result<()> {
     Ok(())
 }
 
+/// Has eight CPUs on four nodes allocate, hand over and free blocks of the heaps so many times.
+pub fn heap(operations: u64) -> Result<()> {
+    let nodes = (0..4).map(|node| Node::new(2 * node..2 * node + 2, 128));
+    let machine = Machine::with_nodes(nodes).sockets(4).parameters(&format!("stress-heap={operations}"));
+    let run = machine.run(BOOT_LIMIT + OPERATION_LIMIT * u32::try_from(operations)?)?;
+    println!("soak: {}", succeeded(&run, "selftest: 8 CPUs did")?);
+    Ok(())
+}
+
 /// Returns the line of the log that begins with `start`. Without it a kernel that reports success has done nothing.
 fn succeeded<'r>(run: &'r Run, start: &str) -> Result<&'r str> {
     let line = run.line(start);

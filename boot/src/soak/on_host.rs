@@ -11,10 +11,11 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 6] = [
+const MODELS: [Models; 7] = [
     Models { package: "cpu-requests", bounded: &["three_cpus"] },
     Models { package: "last-words", bounded: &[] },
     Models { package: "line-ring", bounded: &[] },
+    Models { package: "node-heap", bounded: &[] },
     Models { package: "page-alloc", bounded: &["three_cpus", "over_two_words"] },
     Models { package: "run-queue", bounded: &[] },
     Models { package: "ticket-lock", bounded: &[] },
@@ -72,6 +73,12 @@ fn calls(models: &Models, preemptions: u64) -> Vec<(Vec<&'static str>, Option<u6
 /// Does so many operations on the page allocator, with two threads of the host.
 pub fn pages(count: u64) -> Result<()> {
     let mut soak = cargo(&["run", "--quiet", "--release", "--package", "page-alloc", "--example", "soak"]);
+    run(soak.arg(count.to_string()))
+}
+
+/// Does so many operations on the heap, with two threads of the host.
+pub fn heap(count: u64) -> Result<()> {
+    let mut soak = cargo(&["run", "--quiet", "--release", "--package", "node-heap", "--example", "soak"]);
     run(soak.arg(count.to_string()))
 }
 

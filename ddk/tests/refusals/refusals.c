@@ -10,7 +10,7 @@
 #define MAX_NODES 128
 #define AFFINITY_WORDS 32
 
-// Blocks of the heap that are granted are no larger than this: a heap keeps the pages that it has grown by.
+// Blocks of the heap that are granted are no larger than this.
 #define LARGEST_BLOCK (256ull << 10)
 
 // The calls for each number of free pages.

@@ -1,5 +1,6 @@
 //! Benchmarks, run by the parameter `bench`. Each one sends a `bench` event and logs a line. If the emulator counts instructions,
 //! a tick is one instruction, and every run has equal counts.
+mod heap;
 mod memory;
 mod threads;
 
@@ -7,13 +8,11 @@ use crate::arch;
 use crate::cpu;
 use crate::devices;
 use crate::memory::allocate;
-use crate::memory::heap;
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::stack::Stack;
 use crate::platform::numa_topology;
 use crate::report::event_stream;
 use crate::report::phases;
-use core::alloc::Layout;
 use events::Event;
 use units::{FrameNumber, NodeId};
 
@@ -39,7 +38,7 @@ pub fn run() {
     batch();
     memory::exhausted(local);
     memory::setup();
-    heap_pair(local);
+    heap::run(local);
     stacks(local);
     threads::run();
 }
@@ -56,17 +55,6 @@ fn boot() {
     if let Some(ticks) = devices::scan_ticks() {
         report("pci.scan", ticks, 1);
     }
-}
-
-/// Measures allocating and freeing a block of 64 bytes of a node's heap.
-fn heap_pair(node: NodeId) {
-    let Ok(layout) = Layout::from_size_align(64, 8) else { return };
-    measure("heap.pair.64", || {
-        if let Some(block) = heap::allocate(node, layout) {
-            // SAFETY: the line above has allocated the block with this layout, and nothing uses it.
-            unsafe { heap::free(block, layout) };
-        }
-    });
 }
 
 /// Measures allocating and freeing a page by the thread's policy, as drivers do.

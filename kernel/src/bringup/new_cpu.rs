@@ -3,7 +3,7 @@ use crate::arch::{self, Context, CpuArea, INTERRUPT_STACK_SIZE, INTERRUPT_STACKS
 use crate::cpu::{self, Cpu, NewCpu};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::stack::Stack;
-use crate::memory::{cpu_memory, page_setup};
+use crate::memory::{cpu_memory, heap, page_setup};
 use crate::threads::thread::Thread;
 use crate::threads::{cpu_threads, lifecycle};
 use arrayvec::ArrayVec;
@@ -32,7 +32,10 @@ pub fn create(of: &topology::Cpu, thread: &'static Thread) -> Option<&'static Cp
         cpu::create(memory, NewCpu { id: of.id, apic: of.apic_id, node: of.node, interrupt_stacks }, thread);
     // SAFETY: the CPU is new, so it does not run on its area yet. The other CPUs are started only after all are created, so the
     // boot CPU, which runs this, is the only one that could read the area.
-    unsafe { cpu_memory::init(cpu, cache) };
+    unsafe {
+        cpu_memory::init(cpu, cache);
+        heap::attach(cpu_memory::of(cpu));
+    }
     Some(cpu)
 }
 

@@ -21,6 +21,15 @@ impl PreemptionOff {
         arch::begin_no_preemption();
         Self { not_send: PhantomData }
     }
+
+    /// Returns the guard of a stretch whose guard was forgotten. When it is dropped, the stretch ends.
+    ///
+    /// # Safety
+    /// On this CPU, a guard was forgotten by `mem::forget`, and this is the only call for it.
+    #[inline]
+    pub unsafe fn resume() -> Self {
+        Self { not_send: PhantomData }
+    }
 }
 
 impl PreemptionOff {
@@ -36,6 +45,8 @@ impl PreemptionOff {
 }
 
 /// Does the work that is pending after [`PreemptionOff::end_is_due`]. Other threads may run before this returns.
+#[cold]
+#[inline(never)]
 pub fn do_deferred() {
     DoDeferred::preempt();
 }

@@ -84,6 +84,7 @@ impl Driver {
         match lifecycle::create_for_driver("Driver_Init", start, owner, cpu::current()) {
             Ok(init) => Ok(Starting { image, owner, init }),
             Err(error) => {
+                owner.take_back_heap();
                 // SAFETY: none of the image's code has run, and nothing keeps an address of it.
                 unsafe { image.unload() };
                 Err(StartError::NoThread(error))
@@ -127,6 +128,7 @@ impl Starting {
         }
         let threads = owner.threads();
         if threads == 0 {
+            owner.take_back_heap();
             // SAFETY: the owner counts no thread, not even that of `Driver_Init`, so none of the code runs. A driver that
             // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.
             unsafe { image.unload() };

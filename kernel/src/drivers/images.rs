@@ -17,11 +17,12 @@ struct Known {
 
 static FIRST: Once<&'static Known> = Once::new();
 
-/// Creates the owner of the driver whose image is at these addresses. It is never freed. Returns `None` if there is not enough memory.
+/// Creates the owner of the driver whose image is at these addresses. It is never freed. Returns `None` if there is not enough
+/// memory, or if there are too many drivers.
 pub fn create_owner(name: OwnerName, addresses: Range<u64>) -> Option<&'static Owner> {
     let mut entry = Vec::new();
     entry.try_reserve_exact(1).ok()?;
-    entry.push(Known { addresses, owner: Owner::new(name), next: Once::new() });
+    entry.push(Known { addresses, owner: Owner::new(name)?, next: Once::new() });
     let entry = entry.leak().first()?;
     let mut end = &FIRST;
     // If another thread has taken the end meanwhile, the entry goes behind that one.

@@ -10,13 +10,14 @@ use crate::memory::heap;
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::page_tables;
 use crate::platform::numa_topology;
+use crate::threads::cpu_threads;
+use crate::threads::owner::Owner;
 use abi::{PAGE_REQUEST_ZEROED, PageGrant, PageRequest};
 use core::alloc::Layout;
 use core::ffi::{c_int, c_void};
-use core::mem::size_of;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
 use free_refusals::RefusalKind;
+use node_heap::OwnerId;
 use page_alloc::{Grant, NodeWeights, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr, VirtAddr};
 
@@ -130,22 +131,6 @@ pub extern "C" fn virt_to_phys(address: *const c_void) -> u64 {
     page_tables::translate(VirtAddr(address.addr() as u64)).map_or(NO_PAGE, |physical| physical.0)
 }
 
-/// The header in front of each block that a driver is given. With it, the block can be freed by its address alone.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct BlockHeader {
-    /// [`BLOCK_MARK`] exclusive-or the block's address while the block is allocated.
-    mark: u64,
-    /// Bytes from the start of the heap's allocation to the driver's block.
-    offset: u64,
-    /// Bytes of the heap's allocation.
-    size: u64,
-    /// The alignment of the heap's allocation.
-    alignment: u64,
-}
-
-const BLOCK_MARK: u64 = 0x50_72_6f_78_69_6d_61_21;
-const HEADER_SIZE: usize = size_of::<BlockHeader>();
 /// The alignment of a block for which the driver names none, in bytes.
 const DEFAULT_ALIGNMENT: usize = 16;
 /// The largest alignment that the heap serves, in bytes. A driver that needs more takes pages.
@@ -161,68 +146,24 @@ pub extern "C" fn allocate_memory_from_node(size: usize, alignment: usize, node:
     block.unwrap_or(core::ptr::null_mut())
 }
 
-/// Allocates a driver's block and its header from the heap of `node`.
+/// Allocates a block for the running thread's driver from the heap of `node`.
 fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_void> {
     let alignment = if alignment == 0 { DEFAULT_ALIGNMENT } else { alignment };
     if size == 0 || !alignment.is_power_of_two() || alignment > LARGEST_ALIGNMENT {
         return None;
     }
-    let alignment = alignment.max(DEFAULT_ALIGNMENT);
-    let offset = alignment.max(HEADER_SIZE);
-    let layout = Layout::from_size_align(size.checked_add(offset)?, alignment).ok()?;
-    let start = heap::allocate(node, layout)?;
-    let block = start.as_ptr().wrapping_add(offset);
-    let header = BlockHeader {
-        mark: BLOCK_MARK ^ block.addr() as u64,
-        offset: offset as u64,
-        size: layout.size() as u64,
-        alignment: alignment as u64,
-    };
-    // SAFETY: `offset` is at least the header's size, so the header lies in the new allocation, in front of the driver's block.
-    // Allocation and offset are multiples of 16, and so is the header's address.
-    unsafe { block.sub(HEADER_SIZE).cast::<BlockHeader>().write(header) };
-    Some(block.cast())
+    let layout = Layout::from_size_align(size, alignment).ok()?;
+    Some(heap::allocate_for(heap_owner(), node, layout)?.as_ptr().cast())
+}
+
+/// Returns the owner of the heap blocks of the running thread's driver.
+fn heap_owner() -> OwnerId {
+    cpu_threads::current_thread().driver().map_or(OwnerId::KERNEL, Owner::heap)
 }
 
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
-    // SAFETY: the condition of all exports (see the folder's `mod.rs`): the block is the driver's, and nothing uses it any
-    // more.
-    if !memory.is_null() && unsafe { release_block(memory) }.is_none() {
-        let description = format_args!("freed {memory:p}, which is not a block of the heap in use");
-        report_free::report("heap", RefusalKind::NotABlock, description);
+    let Some(block) = NonNull::new(memory.cast::<u8>()) else { return };
+    if let Err(error) = heap::free_of(heap_owner(), block) {
+        report_free::report("heap", RefusalKind::NotABlock, format_args!("freed {memory:p}: {error}"));
     }
-}
-
-/// Frees a block and its header. `None`, and nothing is freed, if there is no allocated block at the address.
-///
-/// # Safety
-/// If `memory` is an allocated block, nothing accesses the block or its header any more, except for other calls of this
-/// function.
-unsafe fn release_block(memory: *mut c_void) -> Option<()> {
-    let place = memory.cast::<u8>().wrapping_sub(HEADER_SIZE).cast::<BlockHeader>();
-    if !place.is_aligned() || !heap::owns(VirtAddr(place.addr() as u64), HEADER_SIZE as u64) {
-        return None;
-    }
-    let valid = BLOCK_MARK ^ memory.addr() as u64;
-    // SAFETY: the header is aligned, and mapped as the heap's. Of an allocated block, only this function accesses the mark. If there
-    // is no block at the address, the word is one of the heap's, and is not changed, as it is no valid mark.
-    let mark = unsafe { AtomicU64::from_ptr(&raw mut (*place).mark) };
-    // Of two threads that free the same block, exactly one clears the mark. The rest of the header is read afterwards: before, the
-    // other thread might free the block, and its place might go to a block with another header.
-    mark.compare_exchange(valid, 0, Ordering::Acquire, Ordering::Relaxed).ok()?;
-    // SAFETY: the header is aligned and mapped. This call alone has cleared the mark, so it alone accesses the header.
-    let header = unsafe { place.read() };
-    let layout = Layout::from_size_align(header.size as usize, header.alignment as usize).ok();
-    let start = NonNull::new(memory.cast::<u8>().wrapping_sub(header.offset as usize));
-    let block =
-        start.filter(|start| heap::owns(VirtAddr(start.addr().get() as u64), header.size)).zip(layout);
-    let Some((start, layout)) = block else {
-        // The driver has written over the header. The free is refused and changes nothing.
-        mark.store(valid, Ordering::Release);
-        return None;
-    };
-    // SAFETY: only `allocate_block` writes a valid mark, and this call alone has cleared it. So the block came from
-    // `heap::allocate` with this layout, and by this function's condition nothing uses it.
-    unsafe { heap::free(start, layout) };
-    Some(())
 }

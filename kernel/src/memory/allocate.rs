@@ -174,11 +174,37 @@ fn allocate_frames(request: &Request) -> Result<Grant, AllocateError> {
     if fail_allocation::is_due(request) {
         return Err(fail_allocation::error(request));
     }
-    match try_allocate(request, NodeSet::EMPTY) {
-        Ok(grant) => Ok(grant),
-        Err(Refusal::Error(error)) => Err(error),
-        Err(Refusal::Drain { node, others }) => allocate_by_draining(request, node, others),
+    loop {
+        let error = match try_allocate(request, NodeSet::EMPTY) {
+            Ok(grant) => return Ok(grant),
+            Err(Refusal::Error(error)) => error,
+            Err(Refusal::Drain { node, others }) => match allocate_by_draining(request, node, others) {
+                Ok(grant) => return Ok(grant),
+                Err(error) => error,
+            },
+        };
+        // It ends: each time, the heaps have less that they could return.
+        if !has_reclaimed(request) {
+            return Err(error);
+        }
     }
+}
+
+/// Has the heaps return frames after a request has failed. Returns true if there were any.
+#[cold]
+#[inline(never)]
+fn has_reclaimed(request: &Request) -> bool {
+    let node = if request.strict { request.preferred } else { None };
+    RECLAIM.get().is_some_and(|reclaim| reclaim(node))
+}
+
+/// The function that returns frames of one node, or of all, to the allocator, if the running thread may wait. It returns true if there
+/// were any.
+static RECLAIM: Hook<fn(Option<NodeId>) -> bool> = Hook::new();
+
+/// Registers the function that has the heaps return frames when a request fails.
+pub fn reclaim_with(reclaim: fn(Option<NodeId>) -> bool) {
+    RECLAIM.set(reclaim);
 }
 
 /// Allocates frames and counts them for the running CPU. Has no cache drained.
@@ -246,6 +272,12 @@ pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<G
 pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
     let request = Request { kernel_owned: true, strict: true, ..Request::new(count, node) };
     allocate(&request, zeroed).ok()
+}
+
+/// Allocates `count` contiguous pages for the kernel itself, as [`allocate_for_kernel`] does. The first frame's number is a multiple
+/// of `alignment`, a power of two.
+pub fn allocate_aligned_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<Grant> {
+    allocate(&Request { kernel_owned: true, alignment, ..Request::new(count, node) }, Zeroed::No).ok()
 }
 
 /// Allocates a page for the kernel itself, with its last byte at `highest` or below.

@@ -12,6 +12,7 @@
 use crate::arch::{self, InterruptsOff, vectors};
 use crate::cpu::{self, Cpu, DeferredWork, MayWait, PreemptionOff};
 use crate::memory::cpu_memory::{self, CpuMemory};
+use crate::memory::heap_drain;
 use cpu_requests::Patience;
 use page_alloc::CacheView;
 use units::NodeId;
@@ -80,8 +81,12 @@ pub fn register() {
 /// and holds no lock that an interrupt handler takes.
 #[inline]
 fn answer() {
-    if cpu_memory::current().cache_drain.is_open() {
+    let memory = cpu_memory::current();
+    if memory.cache_drain.is_open() {
         drain_some();
+    }
+    if heap_drain::answer(memory) {
+        cpu::defer(cpu::current(), DeferredWork::Drain);
     }
 }
 

@@ -1,8 +1,11 @@
 //! The memory state of each CPU: its access to the page allocator, with a cache of free pages, and its counts.
 use super::frames;
+use super::heap_lock::HeapLock;
 use crate::arch::InterruptsOff;
 use crate::cpu::{self, Cpu, PreemptionOff, cpu_local_addressed};
+use core::mem::MaybeUninit;
 use cpu_requests::DrainRequest;
+use node_heap::{CpuHeap, NodeHeaps};
 use page_alloc::{CacheView, CpuCache};
 use page_counts::CpuCounts;
 use units::NodeId;
@@ -12,30 +15,37 @@ use units::NodeId;
 pub struct CpuMemory {
     /// The CPU's access to the page allocator.
     page_cache: OfOneCpu<CpuCache<'static>>,
+    /// The CPU's access to the heaps.
+    heap: OfOneCpu<CpuHeap<'static, HeapLock>>,
     /// The CPU's node.
     pub node: NodeId,
     /// The pages that the CPU has allocated, except those from its cache.
     pub page_counts: CpuCounts,
     /// Other CPUs' requests for the pages in the cache.
     pub cache_drain: DrainRequest,
+    /// Other CPUs' requests for the blocks in the CPU's magazines.
+    pub heap_drain: DrainRequest,
     /// Other CPUs' view of the cache; `None` if the CPU has no cache.
     pub page_cache_view: Option<CacheView<'static>>,
 }
 
-/// A value that is private to its CPU: only [`cache`] returns a reference to it.
+/// A value that is private to its CPU: only [`cache`] and [`heap`] return a reference to it.
 #[repr(transparent)]
 struct OfOneCpu<T>(T);
 
-// SAFETY: only `cache` gives out a reference to the value. The reference ends with a `PreemptionOff`, which keeps the thread on
-// the value's CPU and lets no other thread run there. No interrupt handler calls `cache`.
+// SAFETY: only `cache` and `heap` give out a reference to the value. The reference ends with a `PreemptionOff`, which keeps the thread on
+// the value's CPU and lets no other thread run there. No interrupt handler calls them. `has_magazines` and `attach_heap` say
+// why they may reach another CPU's value.
 unsafe impl<T> Sync for OfOneCpu<T> {}
 
 cpu_local_addressed! {
     static MEMORY: CpuMemory = CpuMemory {
         page_cache: OfOneCpu(CpuCache::detached()),
+        heap: OfOneCpu(CpuHeap::detached()),
         node: NodeId::ZERO,
         page_counts: CpuCounts::new(),
         cache_drain: DrainRequest::closed(),
+        heap_drain: DrainRequest::closed(),
         page_cache_view: None,
     };
     /// Returns the running CPU's memory state. Unless preemption is off, the thread may move to another CPU at any time.
@@ -46,6 +56,36 @@ cpu_local_addressed! {
 #[inline(always)]
 pub fn cache(_off: &PreemptionOff) -> &CpuCache<'static> {
     &current().page_cache.0
+}
+
+/// Returns the running CPU's access to the heaps. The guard keeps the thread on the CPU. No interrupt handler calls this.
+#[inline(always)]
+pub fn heap(_off: &PreemptionOff) -> &CpuHeap<'static, HeapLock> {
+    &current().heap.0
+}
+
+/// Gives a CPU its access to the heaps, with magazines for blocks of `node`. `sets` is for its sets of other magazines;
+/// without it, the CPU has no magazine.
+///
+/// # Safety
+/// The CPU does not run on this copy yet, or it is the running CPU, which does not use its access meanwhile.
+pub unsafe fn attach_heap(
+    memory: &CpuMemory,
+    heaps: &'static NodeHeaps<'static, HeapLock>,
+    node: NodeId,
+    sets: Option<&'static mut [MaybeUninit<u8>]>,
+) {
+    let heap = &memory.heap.0;
+    if sets.is_none() {
+        heap.do_without_magazines();
+    }
+    heap.attach(heaps, node.index(), sets);
+}
+
+/// Returns true if the CPU may have magazines of heap blocks.
+pub fn has_magazines(memory: &CpuMemory) -> bool {
+    // Only an atomic of another CPU's value is read.
+    memory.heap.0.is_in_use()
 }
 
 /// Returns the pages in the running CPU's cache to their node: before the CPU halts. Preemption is on between two steps, and

@@ -4,7 +4,6 @@
 //! counted, except a thread's request that a hot chunk serves at once. The parameter `fail-heap=K` makes the K-th allocation from
 //! the heaps fail.
 use super::cpu_memory;
-use core::alloc::Layout;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use page_alloc::{AllocateError, Request};
 use units::NodeId;
@@ -83,18 +82,25 @@ fn count(request: &Request) -> bool {
     due.is_some()
 }
 
-/// Returns true if this allocation from a heap is the one that fails. Counts the allocation if fault injection is enabled.
-#[inline(always)]
-pub fn is_heap_due(layout: Layout) -> bool {
-    HEAP.is_on() && count_of_heap(layout)
+/// Returns true if fault injection is enabled for the heaps. Then no CPU has magazines, so that each allocation is counted.
+#[inline]
+pub fn is_on_for_heap() -> bool {
+    HEAP.is_on()
+}
+
+/// Returns true if this allocation of `size` bytes from a heap is the one that fails. Counts the allocation if fault injection is
+/// enabled.
+#[inline]
+pub fn is_heap_due(size: usize) -> bool {
+    HEAP.is_on() && count_of_heap(size)
 }
 
 #[cold]
 #[inline(never)]
-fn count_of_heap(layout: Layout) -> bool {
+fn count_of_heap(size: usize) -> bool {
     let due = HEAP.count();
     if let Some(number) = due {
-        log::warn!(target: "heap", "allocation {number}, of {} bytes, fails as was asked for", layout.size());
+        log::warn!(target: "heap", "allocation {number}, of {size} bytes, fails as was asked for");
     }
     due.is_some()
 }

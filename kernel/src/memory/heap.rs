@@ -1,63 +1,59 @@
-//! The heaps, one for each node: `linked_list_allocator` over pages of the node, in a window of the address space that belongs to
-//! the node. A heap grows when it has no hole that is large enough.
+//! The heaps, one for each node: `node-heap` over frames of the node, in a window of the address space that belongs to the node.
 //!
-//! All pages of a heap are of its node. If a node has not enough memory, the nearest node's heap serves the request. A heap that
-//! has grown keeps its pages: `linked_list_allocator` cannot return them. A growth that fails has changed nothing.
+//! A block of up to 4 KiB comes from a magazine of the running CPU, or from a slab of the node. A larger one is pages of its own
+//! ([`large_blocks`]). A heap grows by a frame at a time, outside of its lock, and [`trim`] returns the frames that it does not need.
+//! If a node has not enough memory, the nearest node that has some serves the request. A request that fails has changed nothing.
 //!
-//! Rust's global allocator takes memory from the heap of the running thread's home node. A block's address says which heap the
-//! block came from. A request walks the heap's holes, so hot paths take memory from the page allocator instead.
+//! Rust's global allocator takes memory from the heap of the running thread's home node.
+use super::allocate::{self, Zeroed};
+use super::cpu_memory::{self, CpuMemory};
 use super::fail_allocation;
-use super::frame_chain::FrameChain;
-use super::frames;
+use super::heap_drain;
+use super::heap_lock::HeapLock;
+use super::heap_windows::{self, HeapFrames};
+use super::large_blocks;
 use super::memory_context::MemoryContext;
-use super::page_tables;
-use crate::arch::PageKind;
-use crate::cpu::PreemptionOff;
+use crate::arch;
+use crate::cpu::{self, MayWait, PreemptionOff};
 use crate::platform::numa_topology;
-use crate::sync::{Rank, SpinLock};
-use ::address_space::layout::{HEAP_WINDOW, HEAPS};
+use crate::report::verdict;
+use arrayvec::ArrayVec;
 use core::alloc::{GlobalAlloc, Layout};
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
-use linked_list_allocator::Heap;
-use units::{FRAME_SIZE, FrameRange, MAX_NODES, NodeId, VirtAddr};
+use node_heap::{AtHand, Class, CpuHeap, FreeError, GRANULE, NodeHeap, NodeHeapStats, NodeHeaps, OwnerId};
+use spin::Once;
+use units::{FRAME_SIZE, MAX_NODES, NodeId};
 
-/// The number of bytes that a heap grows by, if the request needs no more and the node has them.
-const USUAL_GROWTH: u64 = 64 * 1024;
-/// The bytes that a page table of each level stands for, except for the root.
-const TABLE_BYTES: [u64; 3] = [2 << 20, 1 << 30, 512 << 30];
+pub use heap_drain::drain_one;
 
-/// One node's heap.
-struct NodeHeap {
-    /// The blocks and holes.
-    blocks: SpinLock<Heap, PreemptionOff>,
-    /// The right to map pages of the window, behind those that are mapped.
-    growing: SpinLock<(), PreemptionOff>,
-    /// How many bytes at the beginning of the window are mapped. Written with `growing` held.
-    mapped: AtomicU64,
-}
+type Node = NodeHeap<'static, HeapLock>;
+type Heaps = NodeHeaps<'static, HeapLock>;
 
-static NODE_HEAPS: [NodeHeap; MAX_NODES] = [const {
-    NodeHeap {
-        blocks: SpinLock::new(Rank::Heap, Heap::empty()),
-        growing: SpinLock::new(Rank::HeapGrowth, ()),
-        mapped: AtomicU64::new(0),
-    }
-}; MAX_NODES];
+static NODES: Once<ArrayVec<&'static Node, MAX_NODES>> = Once::new();
+static HEAPS: Once<Heaps> = Once::new();
 
-struct NodeHeaps;
+struct KernelHeap;
 
 #[global_allocator]
-static GLOBAL: NodeHeaps = NodeHeaps;
+static GLOBAL: KernelHeap = KernelHeap;
 
-// SAFETY: `linked_list_allocator` returns blocks of the layout asked for that do not overlap, and each heap is used under its
-// lock. A block's address says which heap it came from, as the windows do not overlap. Nothing here unwinds.
-unsafe impl GlobalAlloc for NodeHeaps {
+// SAFETY: `node-heap` and the page allocator return blocks of the layout asked for that do not overlap, and refuse to free what is
+// none. Nothing here unwinds.
+unsafe impl GlobalAlloc for KernelHeap {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if MemoryContext::current().takes_local_memory()
+            && layout.align() <= GRANULE
+            && let Some(block) = take_at_hand(Class::of_size(layout.size()))
+        {
+            return block.as_ptr();
+        }
         let node = MemoryContext::current().home_node();
         allocate(node, layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 
+    #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: by the conditions of `dealloc`, `alloc` has returned the block for this layout, and nothing uses it.
@@ -66,150 +62,323 @@ unsafe impl GlobalAlloc for NodeHeaps {
     }
 }
 
+/// Makes the heaps of all nodes, and gives the boot CPU access to them. If there is no memory for that, the boot ends with the verdict
+/// of failure.
+pub fn init() {
+    let create = |node: &topology::Node| create(node.id);
+    let nodes: Option<ArrayVec<_, MAX_NODES>> = numa_topology::get().nodes().iter().map(create).collect();
+    let Some(nodes) = nodes else { verdict::stop_without_memory_for("the heaps") };
+    let nodes = NODES.call_once(|| nodes);
+    let window = ::address_space::layout::HEAP_WINDOW as usize;
+    HEAPS.call_once(|| NodeHeaps::new(nodes, window).expect("`heap_windows` lays the windows side by side"));
+    // SAFETY: this is the boot CPU's early area, in which it has used no heap yet. Without memory for sets it has no magazines, which
+    // would be lost when the CPU moves to its own area.
+    unsafe { cpu_memory::attach_heap(cpu_memory::current(), heaps(), NodeId::ZERO, None) };
+}
+
+/// Creates the heap of a node, in memory of the node or of the nearest one.
+fn create(node: NodeId) -> Option<&'static Node> {
+    let memory = memory_for::<Node>(node)?;
+    // SAFETY: `init` calls this once for each node.
+    Some(NodeHeap::init(memory, unsafe { heap_windows::window(node) }))
+}
+
+fn memory_for<T>(node: NodeId) -> Option<&'static mut MaybeUninit<T>> {
+    const { assert!(align_of::<T>() as u64 <= FRAME_SIZE, "frames are aligned as the value must be") };
+    let pages = (size_of::<T>() as u64).div_ceil(FRAME_SIZE);
+    let frame = allocate::allocate_for_kernel(node, pages, Zeroed::No)?.frame;
+    let memory = arch::physical_memory(frame.address()).cast::<MaybeUninit<T>>();
+    // SAFETY: the line above has allocated the frames, which are mapped there, and nothing frees them.
+    Some(unsafe { &mut *memory })
+}
+
+fn heaps() -> &'static Heaps {
+    HEAPS.get().expect("boot makes the heaps before anything uses them")
+}
+
+/// Gives a new CPU access to the heaps. Without memory for its magazines, it has none.
+///
+/// # Safety
+/// The CPU does not run on this copy yet.
+pub unsafe fn attach(memory: &CpuMemory) {
+    const SETS: usize = CpuHeap::<HeapLock>::SETS_BYTES;
+    let sets =
+        memory_for::<[MaybeUninit<u8>; SETS]>(memory.node).filter(|_| !fail_allocation::is_on_for_heap());
+    let sets = sets.map(|sets| {
+        // SAFETY: an array of bytes that need no value is itself initialized.
+        unsafe { sets.assume_init_mut() }.as_mut_slice()
+    });
+    // SAFETY: `# Safety` is the same.
+    unsafe { cpu_memory::attach_heap(memory, heaps(), with_memory(memory.node), sets) };
+}
+
+/// Returns the node, or the nearest one that has memory.
+fn with_memory(node: NodeId) -> NodeId {
+    numa_topology::get().fallback(node).first().copied().unwrap_or(node)
+}
+
+/// Allocates a block of the kernel and the CPU's node, if the CPU has one at hand.
+#[inline(always)]
+fn take_at_hand(class: Option<Class>) -> Option<NonNull<u8>> {
+    cpu_memory::heap(&PreemptionOff::new()).take_at_hand(class)
+}
+
 /// Allocates memory from the heap of `node`, or from the heap of the nearest node that has enough memory. `None` means that no
-/// node has enough; then no page was allocated.
+/// node has enough.
+#[inline(never)]
 pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-    if fail_allocation::is_heap_due(layout) {
-        return None;
+    if layout.align() > GRANULE {
+        return allocate_slowly(node, layout, OwnerId::KERNEL);
     }
-    match NODE_HEAPS[node.index()].allocate(layout) {
-        Some(block) => Some(block),
-        None => allocate_by_growing(node, layout),
+    let class = Class::of_size(layout.size());
+    let off = PreemptionOff::new();
+    let heap = cpu_memory::heap(&off);
+    if heap.node() != node.index() {
+        return allocate_elsewhere(node, layout, class, off);
+    }
+    match heap.take_at_hand(class) {
+        Some(block) => allocated(block, off),
+        None => allocate_beyond(node, layout, off),
     }
 }
 
-/// Allocates memory from the heap of `node`, which grows, or else from the heap of the nearest node that has enough memory.
+/// Allocates a block of a node that is not the CPU's. As [`allocate`], it needs no stack: each call is its last step.
+#[inline(never)]
+fn allocate_elsewhere(
+    node: NodeId,
+    layout: Layout,
+    class: Option<Class>,
+    off: PreemptionOff,
+) -> Option<NonNull<u8>> {
+    match cpu_memory::heap(&off).take_at_hand_of(node.index(), class) {
+        Some(block) => allocated(block, off),
+        None => allocate_beyond(node, layout, off),
+    }
+}
+
+/// Ends the stretch without preemption in which the block was allocated.
+#[inline(always)]
+fn allocated(block: NonNull<u8>, off: PreemptionOff) -> Option<NonNull<u8>> {
+    if off.end_is_due() { after_deferred(Some(block)) } else { Some(block) }
+}
+
+#[inline(never)]
+fn allocate_beyond(node: NodeId, layout: Layout, off: PreemptionOff) -> Option<NonNull<u8>> {
+    drop(off);
+    allocate_slowly(node, layout, OwnerId::KERNEL)
+}
+
+/// Does the work that was deferred while preemption was off, and returns the block.
 #[cold]
 #[inline(never)]
-fn allocate_by_growing(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-    NODE_HEAPS[node.index()].allocate_or_grow(node, layout).or_else(|| {
-        let others = numa_topology::get().fallback(node).iter().filter(|other| **other != node);
-        others.copied().find_map(|other| NODE_HEAPS[other.index()].allocate_or_grow(other, layout))
+fn after_deferred(block: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+    cpu::do_deferred();
+    block
+}
+
+/// Allocates memory as [`allocate`] does, for this owner, which alone may free it.
+#[inline]
+pub fn allocate_for(owner: OwnerId, node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
+    allocate_slowly(node, layout, owner)
+}
+
+/// Allocates a block that is not at hand. The arguments stand as those of [`allocate`].
+#[inline(never)]
+fn allocate_slowly(node: NodeId, layout: Layout, owner: OwnerId) -> Option<NonNull<u8>> {
+    if fail_allocation::is_heap_due(layout.size()) {
+        return None;
+    }
+    let node = with_memory(node);
+    match Class::of(layout.size(), layout.align()) {
+        Some(class) => take(owner, node, class).or_else(|| allocate_by_draining(owner, node, class)),
+        None => match owner {
+            OwnerId::KERNEL => large_blocks::allocate_for_kernel(node, layout),
+            driver => large_blocks::allocate(driver, node, layout),
+        },
+    }
+}
+
+/// Allocates a block of another node, or else with what all CPUs keep.
+#[cold]
+#[inline(never)]
+fn allocate_by_draining(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
+    let nodes = || numa_topology::get().fallback(node).iter().copied();
+    let of_others = nodes().filter(|other| *other != node).find_map(|other| take(owner, other, class));
+    of_others.or_else(|| {
+        heap_drain::drain_all();
+        nodes().find_map(|node| take_alone(owner, node, class))
     })
 }
 
-/// Frees memory: returns it to the heap that it came from.
+/// Allocates a block of one node, whose heap grows if it must.
+#[inline]
+fn take(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
+    loop {
+        let taken = cpu_memory::heap(&PreemptionOff::new()).take(node.index(), class, owner);
+        match taken {
+            Ok(block) => return Some(block),
+            // Another CPU may take the new frame first. The loop ends when the node has no more.
+            Err(needs) if grow(needs.node) => {}
+            Err(_) => return take_alone(owner, node, class),
+        }
+    }
+}
+
+/// Allocates a block of a node without a magazine, since there may be no frame for one. The node keeps no magazine either.
+#[cold]
+#[inline(never)]
+fn take_alone(owner: OwnerId, node: NodeId, class: Class) -> Option<NonNull<u8>> {
+    let heap = heaps().node(node.index())?;
+    heap.break_up_magazines();
+    loop {
+        let block = cpu_memory::heap(&PreemptionOff::new()).take_alone(node.index(), class, owner);
+        if block.is_some() || !grow(node.index()) {
+            return block;
+        }
+    }
+}
+
+/// Adds a frame to a node's heap. The caller has preemption on, unless its own caller has it off.
+#[cold]
+fn grow(node: usize) -> bool {
+    heaps().node(node).is_some_and(|heap| heap.grow(node, &HeapFrames))
+}
+
+/// Frees memory of the kernel. A free that the heap refuses is logged, and changes nothing.
 ///
 /// # Safety
 /// [`allocate()`] has returned `block` for this layout, and nothing uses it any more.
-#[inline]
+#[inline(never)]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
-    if let Some(node) = node_of_window(VirtAddr(block.as_ptr() as u64)) {
-        // SAFETY: by `# Safety` the block came from a heap with this layout, and its address is in the window of this heap.
-        unsafe { NODE_HEAPS[node.index()].blocks.lock().deallocate(block, layout) };
+    let off = PreemptionOff::new();
+    match cpu_memory::heap(&off).free_at_hand(block) {
+        AtHand::Freed => freed(off),
+        AtHand::Untouched => free_elsewhere(block, layout, off),
+        AtHand::Taken(state) => free_taken(block, layout, state, off),
     }
 }
 
-/// Returns true if all of these bytes lie in the mapped part of one heap's window.
-pub fn owns(address: VirtAddr, length: u64) -> bool {
-    let Some(node) = node_of_window(address) else { return false };
-    let mapped = mapped_bytes(node);
-    let offset = address.0 - window(node).0;
-    offset < mapped && length <= mapped - offset
-}
-
-/// Returns how many bytes of memory the heap of `node` has, in blocks and holes.
-pub fn mapped_bytes(node: NodeId) -> u64 {
-    NODE_HEAPS[node.index()].mapped.load(Ordering::Acquire)
-}
-
-fn window(node: NodeId) -> VirtAddr {
-    VirtAddr(HEAPS.0 + node.index() as u64 * HEAP_WINDOW)
-}
-
-fn node_of_window(address: VirtAddr) -> Option<NodeId> {
-    let index = address.0.checked_sub(HEAPS.0)? / HEAP_WINDOW;
-    NodeId::new(usize::try_from(index).ok()?)
-}
-
-impl NodeHeap {
-    /// Allocates memory from a hole.
-    #[inline]
-    fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
-        self.blocks.lock().allocate_first_fit(layout).ok()
-    }
-
-    /// Allocates memory from a hole, and grows until there is one that is large enough. `None` means that the heap cannot grow.
-    fn allocate_or_grow(&self, node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-        loop {
-            if let Some(block) = self.allocate(layout) {
-                return Some(block);
-            }
-            // Another CPU may take the new memory first. The loop ends when the node has no more.
-            self.grow_for(node, layout)?;
-        }
-    }
-
-    /// Grows enough for a block of this layout, or finds that another CPU has grown the heap meanwhile. `None` means that the
-    /// node has not enough memory, or the window not enough room; then nothing is changed.
-    fn grow_for(&self, node: NodeId, layout: Layout) -> Option<()> {
-        // Aligning the block may waste as many bytes as its alignment, and the allocator keeps some words in a hole.
-        let wanted = (layout.size() as u64).checked_add(layout.align() as u64)?.checked_add(64)?;
-        let least = wanted.checked_next_multiple_of(FRAME_SIZE)?;
-        self.grow(node, least.max(USUAL_GROWTH)).or_else(|| self.grow(node, least))
-    }
-
-    /// Grows by `bytes` bytes, as [`NodeHeap::grow_for`] does. All frames are allocated before any page is mapped, so that
-    /// nothing has to be undone, and without a lock.
-    fn grow(&self, node: NodeId, bytes: u64) -> Option<()> {
-        let mapped = self.mapped.load(Ordering::Acquire);
-        if bytes > HEAP_WINDOW - mapped {
-            return None;
-        }
-        let needed = bytes / FRAME_SIZE + missing_tables(mapped, bytes);
-        if frames::node_stats(node).free < needed {
-            return None;
-        }
-        let frames = FrameChain::allocate_on(node, needed)?;
-        let _growing = self.growing.lock();
-        // If another CPU was faster, what it has added may be enough.
-        if self.mapped.load(Ordering::Relaxed) == mapped { self.map(node, bytes, frames) } else { Some(()) }
-    }
-
-    /// Maps `bytes` bytes behind the mapped ones to these frames, and adds them to the heap. The caller holds `growing`.
-    fn map(&self, node: NodeId, bytes: u64, mut frames: FrameChain) -> Option<()> {
-        let mapped = self.mapped.load(Ordering::Relaxed);
-        let start = window(node).0 + mapped;
-        let mut grown = 0;
-        while grown < bytes
-            && let Some(frame) = frames.pop()
-        {
-            let page = VirtAddr(start + grown);
-            let range = FrameRange::new(frame.0, frame.0 + 1);
-            // SAFETY: the frame comes from the chain, so nothing else uses it. The page lies in the heap's window behind its
-            // mapped part, and the caller holds the right to map it. Table frames come from the chain and are never freed.
-            let done = unsafe { page_tables::map_with(page, range, PageKind::Data, &mut frames) };
-            debug_assert!(done.is_ok(), "the chain has a frame for each page and each table: {done:?}");
-            if done.is_err() {
-                break;
-            }
-            grown += FRAME_SIZE;
-        }
-        // Before the heap has the memory: a block of it may be freed at once, and `owns` is asked about it.
-        self.mapped.store(mapped + grown, Ordering::Release);
-        self.add(mapped, start, grown);
-        (grown == bytes).then_some(())
-    }
-
-    /// Makes `bytes` bytes from `start` on part of the heap, which has `mapped` bytes before them.
-    fn add(&self, mapped: u64, start: u64, bytes: u64) {
-        if bytes == 0 {
-            return;
-        }
-        let mut heap = self.blocks.lock();
-        // SAFETY: `map` has mapped the bytes, right behind the heap's other memory. Only the heap uses its window.
-        unsafe {
-            if mapped == 0 {
-                heap.init(core::ptr::with_exposed_provenance_mut(start as usize), bytes as usize);
-            } else {
-                heap.extend(bytes as usize);
-            }
-        }
+/// Frees a block that is not of the CPU's node, as far as the CPU knows. As [`free`], it needs no stack: each call is its last step.
+#[inline(never)]
+fn free_elsewhere(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
+    match cpu_memory::heap(&off).free_at_hand_of(block) {
+        AtHand::Freed => freed(off),
+        AtHand::Untouched => free_untouched(block, layout, off),
+        AtHand::Taken(state) => free_taken(block, layout, state, off),
     }
 }
 
-/// Returns the most page tables that are missing for `bytes` bytes behind the first `mapped` bytes of a window.
-fn missing_tables(mapped: u64, bytes: u64) -> u64 {
-    let tables = |end: u64| TABLE_BYTES.map(|table| end.div_ceil(table)).iter().sum::<u64>();
-    tables(mapped + bytes) - tables(mapped)
+/// Ends the stretch without preemption in which a block was freed.
+#[inline(always)]
+fn freed(off: PreemptionOff) {
+    if off.end_is_due() {
+        cpu::do_deferred();
+    }
+}
+
+#[inline(never)]
+fn free_taken(block: NonNull<u8>, layout: Layout, state: u8, off: PreemptionOff) {
+    drop(off);
+    free_slowly(block, layout, AtHand::Taken(state));
+}
+
+#[inline(never)]
+fn free_untouched(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
+    drop(off);
+    free_slowly(block, layout, AtHand::Untouched);
+}
+
+#[inline(never)]
+fn free_slowly(block: NonNull<u8>, layout: Layout, freed: AtHand) {
+    if matches!(freed, AtHand::Untouched) && heaps().node_of(block.addr().get()).is_none() {
+        return large_blocks::free_for_kernel(block, layout);
+    }
+    let freed = free_with(|heap| match freed {
+        AtHand::Taken(state) => heap.finish_free(block, state),
+        _ => heap.free(block, OwnerId::KERNEL),
+    });
+    if let Err(error) = freed {
+        log::error!(target: "heap", "the kernel freed {block:p}: {error}; refused");
+    }
+}
+
+/// Frees a block. If there was no memory for a magazine, the heap grows, so that the next frees take fewer steps.
+fn free_with(
+    free: impl FnOnce(&CpuHeap<'static, HeapLock>) -> Result<(), FreeError>,
+) -> Result<(), FreeError> {
+    let (freed, lacking) = {
+        let off = PreemptionOff::new();
+        let heap = cpu_memory::heap(&off);
+        (free(heap), heap.take_lacking())
+    };
+    if let Some(needs) = lacking {
+        grow(needs.node);
+    }
+    freed
+}
+
+/// Frees a block of this owner, which [`allocate_for`] has returned.
+///
+/// # Errors
+/// [`FreeError`]; nothing has changed.
+#[inline]
+pub fn free_of(owner: OwnerId, block: NonNull<u8>) -> Result<(), FreeError> {
+    if heaps().node_of(block.addr().get()).is_none() {
+        return large_blocks::free(owner, block);
+    }
+    free_with(|heap| heap.free(block, owner))
+}
+
+/// Frees all blocks of a driver that uses none of them any more, and returns how many there were.
+pub fn take_back_all(driver: OwnerId) -> usize {
+    let blocks: usize = heaps().iter().map(|node| node.take_back_all(driver)).sum();
+    blocks + large_blocks::take_back_all(driver)
+}
+
+/// Returns the frames that no heap needs to the page allocator. Waits for the other CPUs, so its caller holds no spin lock and has
+/// preemption on.
+pub fn trim() {
+    for (index, node) in heaps().iter().enumerate() {
+        node.break_up_magazines();
+        node.trim(index, &HeapFrames, 0);
+    }
+}
+
+/// Returns frames of one node, or of all, to the page allocator, which has none for a request. Returns true if there were any. Where the
+/// running thread may not wait, there are none.
+pub fn reclaim(node: Option<NodeId>) -> bool {
+    let has_spare = |node: NodeId| HEAPS.get()?.node(node.index()).filter(|heap| heap.spare() > 0);
+    match node {
+        Some(node) if has_spare(node).is_none() => false,
+        _ => reclaim_spare(node),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn reclaim_spare(node: Option<NodeId>) -> bool {
+    if MayWait::now().is_none() {
+        return false;
+    }
+    let heaps = HEAPS.get().into_iter().flat_map(NodeHeaps::iter).enumerate();
+    let meant = heaps.filter(|(index, _)| node.is_none_or(|node| node.index() == *index));
+    meant.fold(0, |gone, (index, heap)| gone + heap.trim(index, &HeapFrames, 0)) > 0
+}
+
+/// Has all CPUs drain their magazines, then trims: afterwards the heaps have only frames with blocks in use. Waits for the other CPUs, so
+/// its caller holds no spin lock and has preemption on.
+pub fn settle() {
+    heap_drain::drain_all();
+    trim();
+}
+
+/// Returns true if the running CPU may have magazines.
+#[inline]
+pub fn has_magazines() -> bool {
+    cpu_memory::has_magazines(cpu_memory::current())
+}
+
+/// Returns what the heap of `node` has.
+pub fn stats(node: NodeId) -> NodeHeapStats {
+    heaps().node(node.index()).map(NodeHeap::stats).unwrap_or_default()
 }

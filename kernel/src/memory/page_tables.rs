@@ -190,6 +190,20 @@ pub unsafe fn unmap(start: VirtAddr, pages: u64) {
     }
 }
 
+/// Removes the mappings of these single pages. On return, no CPU reaches what was mapped there. The function waits for the other
+/// CPUs, once, so its caller holds no spin lock.
+///
+/// # Safety
+/// Nothing uses the pages.
+pub unsafe fn unmap_each(pages: impl Iterator<Item = VirtAddr>) {
+    for page in pages {
+        // SAFETY: nothing uses the page by `# Safety`. Only the caller can give what was mapped there to another use, and it goes on
+        // when the shootdown below has made every CPU flush the translations.
+        unsafe { TABLES.lock().unmap(page, 1) };
+    }
+    shootdown::flush_everywhere();
+}
+
 /// Empties the root's entries for the addresses from `first` to `last`. On return, no CPU reaches what was mapped there. The
 /// function waits for the other CPUs, so its caller holds no spin lock.
 ///

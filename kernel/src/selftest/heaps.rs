@@ -5,9 +5,12 @@ use crate::cpu::Cpu;
 use crate::memory::{frames, heap, page_tables};
 use crate::platform::numa_topology;
 use alloc::string::String;
+use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::alloc::Layout;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
+use node_heap::{OWNERS, OwnerId};
 use units::{FRAME_SIZE, FrameNumber, MAX_NODES, NodeId, VirtAddr};
 
 /// Checks that, on each node that has enough memory, every page of a block from the node's heap is on the node.
@@ -34,9 +37,9 @@ pub fn come_from_their_node() -> Result<Work, String> {
     Ok(Work::done_if(done, "no node has 64 free pages"))
 }
 
-/// Returns, for each node, its free pages and the bytes that its heap has.
-fn state() -> ArrayVec<(u64, u64), MAX_NODES> {
-    let state_of = |node: NodeId| (frames::node_stats(node).free, heap::mapped_bytes(node));
+/// Returns, for each node, its free pages and those that its heap has.
+fn state() -> ArrayVec<(u64, u32), MAX_NODES> {
+    let state_of = |node: NodeId| (frames::node_stats(node).free, heap::stats(node).frames);
     numa_topology::get().nodes().iter().map(|node| state_of(node.id)).collect()
 }
 
@@ -54,7 +57,7 @@ pub fn are_unchanged_by_refusals() -> Outcome {
                 let after = state();
                 ensure!(
                     after == before,
-                    "{size} bytes were refused; (free pages, bytes of heap) was {before:?}, and now is {after:?}"
+                    "{size} bytes were refused; (free pages, pages of the heap) was {before:?}, and now is {after:?}"
                 );
             }
         }
@@ -78,6 +81,59 @@ pub fn grow_for_all_cpus_at_once() -> Outcome {
     let (missing, foreign) = (MISSING.load(Ordering::Relaxed), FOREIGN.load(Ordering::Relaxed));
     ensure!(missing == 0, "{missing} blocks were not to be had");
     ensure!(foreign == 0, "{foreign} words of blocks belonged to two CPUs at once");
+    Ok(())
+}
+
+/// Has the heaps return what they can, and returns the frames that each heap then has: those with blocks in use.
+pub fn settled_frames() -> ArrayVec<u32, MAX_NODES> {
+    heap::settle();
+    numa_topology::get().nodes().iter().map(|node| heap::stats(node.id).frames).collect()
+}
+
+/// The number of blocks of each size that [`return_all_frames`] allocates.
+const MANY: usize = 300;
+
+/// After blocks of many sizes of each node were allocated and freed, no heap has more frames than before.
+pub fn return_all_frames() -> Outcome {
+    let mut blocks = Vec::with_capacity(MANY);
+    let before = settled_frames();
+    for node in numa_topology::get().nodes() {
+        for size in [1, 64, 200, 1000, 4096] {
+            let layout = Layout::from_size_align(size, 8).map_err(|_| "no such layout")?;
+            blocks.extend((0..MANY).map_while(|_| heap::allocate(node.id, layout)));
+            for block in blocks.drain(..) {
+                // SAFETY: `allocate` has returned the block for this layout, and nothing uses it.
+                unsafe { heap::free(block, layout) };
+            }
+        }
+    }
+    let after = settled_frames();
+    ensure!(after == before, "frames of the heaps before {before:?}, after {after:?}");
+    Ok(())
+}
+
+/// A free of another owner's block, of a block that is free, of an address inside of a block and of a wild address is refused.
+pub fn refuse_wrong_frees() -> Outcome {
+    // Drivers are loaded later, so these owners have no blocks.
+    let (Some(owner), Some(other)) = (OwnerId::new(OWNERS - 1), OwnerId::new(OWNERS - 2)) else {
+        return Err("there are too few owners".into());
+    };
+    for size in [40, 4096, 5 * 4096] {
+        let layout = Layout::from_size_align(size, 16).map_err(|_| "no such layout")?;
+        let block = heap::allocate_for(owner, NodeId::ZERO, layout).ok_or("no block to be had")?;
+        let inside = block.map_addr(|address| address.saturating_add(32));
+        ensure!(heap::free_of(other, block).is_err(), "another owner has freed a block of {size} bytes");
+        ensure!(heap::free_of(owner, inside).is_err(), "an address inside of {size} bytes was freed");
+        ensure!(heap::free_of(owner, block).is_ok(), "a block of {size} bytes was not freed");
+        ensure!(heap::free_of(owner, block).is_err(), "a block of {size} bytes was freed twice");
+        let lost = heap::allocate_for(owner, NodeId::ZERO, layout).ok_or("no block to be had")?;
+        let taken_back = heap::take_back_all(owner);
+        ensure!(taken_back == 1, "{taken_back} blocks of one were taken back");
+        ensure!(heap::free_of(owner, lost).is_err(), "a block that was taken back was freed");
+    }
+    for wild in [NonNull::dangling(), NonNull::<u64>::dangling().cast()] {
+        ensure!(heap::free_of(owner, wild).is_err(), "{wild:p} was freed");
+    }
     Ok(())
 }
 

@@ -13,17 +13,19 @@ mod interrupts;
 mod load;
 mod locks;
 mod map_exhausted;
-mod on_each_cpu;
+pub mod on_each_cpu;
 mod pages;
 mod plan;
 mod policies;
 mod registers;
 mod shootdown;
 mod stacks;
+mod stress_heap;
 mod stress_pages;
 mod threads;
 
 use crate::cpu;
+use crate::memory::heap;
 use crate::memory::page_counts;
 use crate::report::event_stream;
 use crate::report::verdict;
@@ -81,6 +83,8 @@ const TESTS: &[(&str, Test)] = &[
     ("heap.local", IfPossible(heaps::come_from_their_node)),
     ("heap.refusals", Always(heaps::are_unchanged_by_refusals)),
     ("heap.all_cpus", Always(heaps::grow_for_all_cpus_at_once)),
+    ("heap.wrong_frees", Always(heaps::refuse_wrong_frees)),
+    ("heap.comes_back", Always(heaps::return_all_frames)),
     ("stacks.come_and_go", IfPossible(stacks::come_and_go_without_a_trace)),
     ("stacks.small_pieces", IfPossible(stacks::are_made_of_small_pieces_where_there_are_no_large_ones)),
     ("cpus.registers", Always(registers::have_known_values)),
@@ -109,6 +113,8 @@ pub fn run() {
     // The page tables for the stacks of a thread on each CPU stay allocated. They are allocated here, so that no test misses them.
     on_each_cpu::run_on_each_cpu(|_| meet());
     for (name, test) in TESTS {
+        // A heap that returned frames during a test would change what the test counts.
+        heap::settle();
         report(
             name,
             match test {
@@ -138,6 +144,11 @@ pub fn run_load() {
 /// Makes all CPUs together allocate and free pages at random this many times, for the parameter `stress-pages`.
 pub fn stress_pages(operations: u64) {
     report("pages.stress", stress_pages::loses_nothing(operations).map(|()| Work::Done));
+}
+
+/// Makes all CPUs together allocate and free blocks of the heaps at random this many times, for the parameter `stress-heap`.
+pub fn stress_heap(operations: u64) {
+    report("heap.stress", stress_heap::loses_nothing(operations).map(|()| Work::Done));
 }
 
 fn report(name: &str, outcome: Result<Work, String>) {

@@ -3,6 +3,7 @@ use super::{Outcome, Work, ensure};
 use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::frames;
+use crate::memory::heap;
 use crate::memory::page_counts;
 use crate::platform::numa_topology;
 use alloc::string::String;
@@ -123,6 +124,8 @@ pub fn free_grant(frame: FrameNumber, count: u64) -> Outcome {
 
 /// Returns a node's free pages and the order of its largest free chunk, which a test compares before and after.
 pub fn state(node: NodeId) -> (u64, Option<u8>) {
+    // What a heap keeps it may return at any time.
+    heap::settle();
     let stats = frames::node_stats(node);
     (stats.free, stats.largest_free_order)
 }

@@ -17,16 +17,14 @@ cpu_local! {
 
 /// A lock's rank in the order. A CPU that holds a lock takes only locks of ranks further down this list.
 ///
-/// The page allocator's own locks come after all of these, and no CPU holds two of them.
+/// The locks of the page allocator and of the heaps come after all of these, and no CPU holds two of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Rank {
-    /// The lists of free stack slots, which are in the heap. So a heap's lock is taken under this one.
+    /// The lists of free stack slots, which are in the heap. A heap that grows maps pages.
     Stacks,
-    /// The right to grow a node's heap, which maps pages and adds them to the heap.
-    HeapGrowth,
-    /// A node's heap: its blocks and holes.
-    Heap,
+    /// The drivers' blocks that are too large for a heap's slabs.
+    LargeBlocks,
     /// The page tables; missing tables take pages.
     PageTables,
     /// The table of threads.

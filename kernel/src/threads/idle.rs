@@ -4,6 +4,7 @@ use super::cpu_threads::{self, CpuThreads};
 use super::scheduler::{self, ThisMachine};
 use super::thread::Thread;
 use super::tick;
+use super::trimmer;
 use crate::arch::{self, InterruptsOff};
 use crate::clock;
 use crate::cpu;
@@ -17,6 +18,9 @@ pub fn run() -> ! {
     arch::enable_interrupts();
     loop {
         if run_own_thread(cpu) || run_another_cpus_thread(cpu) {
+            continue;
+        }
+        if trimmer::drain_before_idle() {
             continue;
         }
         cpu_memory::drain_cache();

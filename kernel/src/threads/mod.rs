@@ -16,6 +16,7 @@ mod sleepers;
 pub mod thread;
 pub mod thread_table;
 pub mod tick;
+pub mod trimmer;
 mod wait_queue;
 
 pub use idle::{main as idle_main, run as run_idle};

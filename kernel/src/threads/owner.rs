@@ -1,22 +1,41 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
+use crate::memory::heap;
 use arrayvec::ArrayString;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use free_refusals::Refusals;
+use node_heap::{OWNERS, OwnerId};
 
 /// A driver's name, of a bounded length.
 pub type OwnerName = ArrayString<96>;
+
+/// The numbers of drivers in the heaps that are taken: bit n % 64 of word n / 64. The kernel is 0.
+static HEAP_IDS: [AtomicU64; OWNERS / 64] = [
+    AtomicU64::new(1),
+    const {
+        assert!(OWNERS == 128);
+        AtomicU64::new(0)
+    },
+];
+
+fn take_heap_id() -> Option<OwnerId> {
+    (1..OWNERS)
+        .find(|id| HEAP_IDS[id / 64].fetch_or(1 << (id % 64), Ordering::Relaxed) & 1 << (id % 64) == 0)
+        .and_then(OwnerId::new)
+}
 
 /// A driver's name, the number of its threads, and the record of its refused frees.
 pub struct Owner {
     name: OwnerName,
     threads: AtomicU32,
     refusals: Refusals,
+    heap: OwnerId,
 }
 
 impl Owner {
-    /// Returns the owner of a driver without threads.
-    pub fn new(name: OwnerName) -> Self {
-        Self { name, threads: AtomicU32::new(0), refusals: Refusals::new() }
+    /// Returns the owner of a driver without threads, or `None` if there are too many drivers.
+    pub fn new(name: OwnerName) -> Option<Self> {
+        let heap = take_heap_id()?;
+        Some(Self { name, threads: AtomicU32::new(0), refusals: Refusals::new(), heap })
     }
 
     /// Returns the name that the log uses.
@@ -27,6 +46,19 @@ impl Owner {
     /// Returns the record of the driver's refused frees.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Returns what the heaps know the driver by.
+    pub fn heap(&self) -> OwnerId {
+        self.heap
+    }
+
+    /// Takes back all heap blocks of a driver of which nothing runs any more, and returns how many there were. Another driver may get
+    /// its number in the heaps: this one allocates no more.
+    pub fn take_back_heap(&self) -> usize {
+        let blocks = heap::take_back_all(self.heap);
+        HEAP_IDS[self.heap.index() / 64].fetch_and(!(1 << (self.heap.index() % 64)), Ordering::Relaxed);
+        blocks
     }
 
     /// Returns the number of threads that the driver has created and that have not exited. If it is 0 after `Driver_Init` has

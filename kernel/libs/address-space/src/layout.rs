@@ -12,6 +12,10 @@ pub const PHYSICAL_MEMORY_END: VirtAddr = VirtAddr(0xffff_c000_0000_0000);
 pub const HEAPS: VirtAddr = VirtAddr(0xffff_c000_0000_0000);
 /// Bytes of address space for the heap of one node.
 pub const HEAP_WINDOW: u64 = 64 << 30;
+/// What the heaps know of their blocks: [`HEAP_METADATA_WINDOW`] bytes for each node.
+pub const HEAP_METADATA: VirtAddr = VirtAddr(0xffff_c800_0000_0000);
+/// Bytes of address space for the metadata of one node's heap.
+pub const HEAP_METADATA_WINDOW: u64 = 4 << 30;
 /// The stacks, with a window for each node, so that the page tables of a stack can be on its node.
 pub const STACKS: StackWindows = StackWindows {
     base: VirtAddr(0xffff_d000_0000_0000),

@@ -17,6 +17,8 @@ pub struct Parameters {
     pub load: bool,
     /// `stress-pages=COUNT`: run this many random allocations and frees of pages on all CPUs at once.
     pub stress_pages: Option<u64>,
+    /// `stress-heap=COUNT`: run this many random allocations and frees of heap blocks on all CPUs at once.
+    pub stress_heap: Option<u64>,
     /// `fail-allocation=K`: make the K-th allocation of pages fail, counted from 1.
     pub fail_allocation: Option<u64>,
     /// `fail-heap=K`: make the K-th allocation from the heaps fail, counted from 1.
@@ -117,6 +119,7 @@ impl Parameters {
             Some(("numa", nodes)) => self.numa = Numa::from_word(nodes)?,
             Some(("log", level)) => self.log = LogLevel::from_word(level)?,
             Some(("stress-pages", count)) => self.stress_pages = Some(positive(count)?),
+            Some(("stress-heap", count)) => self.stress_heap = Some(positive(count)?),
             Some(("fail-allocation", which)) => self.fail_allocation = Some(positive(which)?),
             Some(("fail-heap", which)) => self.fail_heap = Some(positive(which)?),
             Some(("fault", kind)) => self.fault = Some(Fault::from_word(kind)?),
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn every_known_word_is_understood() {
         let (parameters, unknown) = parse(
-            "numa=off log=trace selftest load stress-pages=9 fail-allocation=7 fail-heap=5 bench exit fault=page",
+            "numa=off log=trace selftest load stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 bench exit fault=page",
         );
         assert!(unknown.is_empty());
         let expected = Parameters {
@@ -226,6 +229,7 @@ mod tests {
             selftest: true,
             load: true,
             stress_pages: Some(9),
+            stress_heap: Some(8),
             fail_allocation: Some(7),
             fail_heap: Some(5),
             bench: true,

@@ -1,0 +1,354 @@
+//! What a node's lock guards: its slabs, its spare frames, and the magazines that no CPU holds.
+use crate::class::{CLASSES, Class};
+use crate::magazine::Magazine;
+use crate::owner::{OWNERS, OwnerId};
+use crate::record::Record;
+use crate::window::{Window, first_granule, frame_of};
+
+/// Full magazines that a node keeps of a class.
+const DEPOT: u8 = 16;
+/// Empty magazines that a node keeps, of all classes.
+const EMPTIES: u32 = 32;
+
+/// A node's slabs. Frames and magazines are linked by their numbers; 0 is none.
+pub(crate) struct Slabs<'m> {
+    pub window: Window<'m>,
+    /// For each class the first full magazine, by its granule, and how many there are. All hold blocks of the kernel.
+    depot: [u32; CLASSES],
+    depot_len: [u8; CLASSES],
+    /// Empty magazines.
+    empties: u32,
+    empties_len: u32,
+    /// For each owner and class, the first slab that has blocks.
+    partial: [[u32; CLASSES]; OWNERS],
+    /// Frames that are mapped and no slabs.
+    spare: u32,
+    pub spare_len: u32,
+    /// Frames of the window that were mapped and are not any more.
+    holes: u32,
+    /// The first frame of the window that was never mapped.
+    fresh: u32,
+    /// The first frame that has no metadata.
+    pub limit: u32,
+    /// Frames that are mapped, or are about to be.
+    pub mapped: u32,
+}
+
+impl<'m> Slabs<'m> {
+    pub const fn new(window: Window<'m>) -> Self {
+        Self {
+            window,
+            depot: [0; CLASSES],
+            depot_len: [0; CLASSES],
+            empties: 0,
+            empties_len: 0,
+            partial: [[0; CLASSES]; OWNERS],
+            spare: 0,
+            spare_len: 0,
+            holes: 0,
+            fresh: 1,
+            limit: 0,
+            mapped: 0,
+        }
+    }
+
+    /// Returns the record of a frame that has metadata.
+    #[inline(always)]
+    fn record(&self, frame: u32) -> &Record {
+        debug_assert!(frame != 0 && frame < self.limit);
+        // SAFETY: frames are mapped only below `limit`, where metadata is backed. `self` is borrowed from the node's lock.
+        unsafe { self.window.record(frame) }
+    }
+
+    /// Returns the blocks of a frame that are in use or in magazines, if it is a slab of this owner.
+    pub fn outside(&self, frame: u32, owner: OwnerId) -> Option<(Class, [u64; 2])> {
+        if frame == 0 || frame >= self.limit {
+            return None;
+        }
+        let record = self.record(frame);
+        let (class, _) = record.slab().filter(|(_, of)| *of == owner)?;
+        Some((class, record.outside(class)))
+    }
+
+    /// Moves blocks of the class out of slabs to `to`, and returns how many. Begins at most one slab.
+    pub fn fill(&mut self, class: Class, owner: OwnerId, to: &mut [u32]) -> usize {
+        let mut got = 0;
+        let mut begun = false;
+        while got < to.len() {
+            let mut frame = self.partial[owner.index()][class.index()];
+            if frame == 0 {
+                if begun {
+                    break;
+                }
+                begun = true;
+                let Some(new) = self.begin(class, owner) else { break };
+                frame = new;
+            }
+            got += self.take_from(frame, class, owner, &mut to[got..]);
+        }
+        got
+    }
+
+    /// Moves blocks of the first slab of its list to `to`, and returns how many. An exhausted slab leaves the list.
+    #[inline(always)]
+    fn take_from(&mut self, frame: u32, class: Class, owner: OwnerId, to: &mut [u32]) -> usize {
+        let record = self.record(frame);
+        let mut slots = to.iter_mut();
+        let mut got = 0;
+        let mut first = first_granule(frame);
+        for word in &record.free {
+            let mut bits = word.get();
+            while bits != 0
+                && let Some(slot) = slots.next()
+            {
+                *slot = first + bits.trailing_zeros();
+                bits &= bits - 1;
+                got += 1;
+            }
+            word.set(bits);
+            first += u64::BITS;
+        }
+        let left = record.count.get() - got as u16;
+        record.count.set(left);
+        if left == 0 {
+            let next = record.next.get();
+            self.partial[owner.index()][class.index()] = next;
+            if next != 0 {
+                self.record(next).prev.set(0);
+            }
+        }
+        got
+    }
+
+    /// Takes one block of the class out of a slab.
+    pub fn take_one(&mut self, class: Class, owner: OwnerId) -> Option<u32> {
+        let mut granule = [0];
+        (self.fill(class, owner, &mut granule) == 1).then_some(granule[0])
+    }
+
+    /// Puts blocks back into their slabs; blocks of a frame that lie side by side in the slice go together. A slab that has all
+    /// its blocks becomes a spare frame.
+    pub fn put_back(&mut self, granules: &[u32]) {
+        let mut rest = granules.iter().copied().peekable();
+        while let Some(first) = rest.next() {
+            let frame = frame_of(first);
+            let mut bits = [0u64; 2];
+            let mut more = 0;
+            let mut granule = Some(first);
+            while let Some(block) = granule {
+                bits[(block / u64::BITS % 2) as usize] |= 1 << (block % u64::BITS);
+                more += 1;
+                granule = rest.next_if(|next| frame_of(*next) == frame);
+            }
+            self.put_back_bits(frame, bits, more);
+        }
+    }
+
+    #[inline(always)]
+    fn put_back_bits(&mut self, frame: u32, bits: [u64; 2], more: u16) {
+        let record = self.record(frame);
+        for (word, bits) in record.free.iter().zip(bits) {
+            debug_assert!(word.get() & bits == 0, "a block is put into its slab twice");
+            word.set(word.get() | bits);
+        }
+        let before = record.count.get();
+        record.count.set(before + more);
+        let Some((class, owner)) = record.slab() else { return };
+        if before + more == class.blocks() {
+            if before != 0 {
+                self.unlink(frame, class, owner);
+            }
+            self.record(frame).end();
+            self.add_spare(frame);
+        } else if before == 0 {
+            self.link(frame, class, owner);
+        }
+    }
+
+    /// Makes a spare frame a slab, the first of its list.
+    fn begin(&mut self, class: Class, owner: OwnerId) -> Option<u32> {
+        let frame = self.take_spare()?;
+        self.record(frame).begin(class, owner);
+        self.link(frame, class, owner);
+        Some(frame)
+    }
+
+    fn link(&mut self, frame: u32, class: Class, owner: OwnerId) {
+        let head = &mut self.partial[owner.index()][class.index()];
+        let next = core::mem::replace(head, frame);
+        self.record(frame).next.set(next);
+        self.record(frame).prev.set(0);
+        if next != 0 {
+            self.record(next).prev.set(frame);
+        }
+    }
+
+    fn unlink(&mut self, frame: u32, class: Class, owner: OwnerId) {
+        let (next, prev) = (self.record(frame).next.get(), self.record(frame).prev.get());
+        if prev == 0 {
+            self.partial[owner.index()][class.index()] = next;
+        } else {
+            self.record(prev).next.set(next);
+        }
+        if next != 0 {
+            self.record(next).prev.set(prev);
+        }
+    }
+
+    /// Adds a frame that is mapped and no slab.
+    pub fn add_spare(&mut self, frame: u32) {
+        self.record(frame).next.set(self.spare);
+        self.spare = frame;
+        self.spare_len += 1;
+    }
+
+    /// Takes a frame that is mapped and no slab.
+    pub fn take_spare(&mut self) -> Option<u32> {
+        let frame = self.spare;
+        if frame == 0 {
+            return None;
+        }
+        self.spare = self.record(frame).next.get();
+        self.spare_len -= 1;
+        Some(frame)
+    }
+
+    /// Takes a frame of the window that is not mapped. `Err` says that the frames from the number on need metadata first, or,
+    /// if there is no number, that the window has no more.
+    pub fn take_place(&mut self) -> Result<u32, Option<u32>> {
+        if self.holes != 0 {
+            let frame = self.holes;
+            self.holes = self.record(frame).next.get();
+            self.mapped += 1;
+            return Ok(frame);
+        }
+        if self.fresh >= self.window.frames {
+            return Err(None);
+        }
+        if self.fresh >= self.limit {
+            return Err(Some(self.limit));
+        }
+        self.fresh += 1;
+        self.mapped += 1;
+        Ok(self.fresh - 1)
+    }
+
+    /// Takes back a frame of the window that is not mapped, or not any more.
+    pub fn put_place(&mut self, frame: u32) {
+        self.record(frame).next.set(self.holes);
+        self.holes = frame;
+        self.mapped -= 1;
+    }
+
+    /// Returns an empty magazine for blocks of the class, or `None` if there is no memory for one.
+    pub fn empty_magazine(&mut self, class: Class) -> Option<Magazine> {
+        let granule = if self.empties == 0 {
+            self.take_one(Magazine::CLASS, OwnerId::KERNEL)?
+        } else {
+            self.take_empty()
+        };
+        // SAFETY: the granule is a block of the magazines' class, whose blocks lie at multiples of their size. It is in no slab
+        // and not in use, so the magazine alone uses it.
+        Some(unsafe { Magazine::new(self.start(granule), class) })
+    }
+
+    /// Takes an empty magazine.
+    ///
+    /// # Safety
+    /// The magazine came from this node, holds no block, and nothing uses it any more.
+    pub unsafe fn put_empty(&mut self, magazine: Magazine) {
+        let granule = self.number(magazine);
+        if self.empties_len == EMPTIES {
+            return self.put_back(&[granule]);
+        }
+        // SAFETY: by `# Safety` nothing else uses the magazine's memory.
+        unsafe { magazine.start().write(self.empties) };
+        self.empties = granule;
+        self.empties_len += 1;
+    }
+
+    /// Returns a full magazine with blocks of the kernel, if the node keeps one.
+    #[inline]
+    pub fn take_full(&mut self, class: Class) -> Option<Magazine> {
+        let granule = self.depot[class.index()];
+        if granule == 0 {
+            return None;
+        }
+        // SAFETY: `put_full` has linked only full magazines, and nothing has used them since.
+        let full = unsafe { Magazine::full(self.start(granule)) };
+        // SAFETY: `put_full` has linked it for this class.
+        self.depot[class.index()] = unsafe { full.unlink(class) };
+        self.depot_len[class.index()] -= 1;
+        Some(full)
+    }
+
+    /// Takes a full magazine with blocks of the kernel. If the node has enough, it returns the magazine.
+    ///
+    /// # Safety
+    /// The magazine came from this node, is a full one for the class, and nothing uses it any more.
+    pub unsafe fn put_full(&mut self, class: Class, full: Magazine) -> Result<(), Magazine> {
+        let index = class.index();
+        if self.depot_len[index] == DEPOT {
+            return Err(full);
+        }
+        // SAFETY: by `# Safety` nothing else uses the magazine.
+        unsafe { full.link(class, self.depot[index]) };
+        self.depot[index] = self.number(full);
+        self.depot_len[index] += 1;
+        Ok(())
+    }
+
+    /// Puts a magazine's blocks back into their slabs, and returns the empty magazine.
+    ///
+    /// # Safety
+    /// This is a magazine of this node for the class, and nothing else uses it.
+    pub unsafe fn empty_out(&mut self, class: Class, magazine: Magazine) -> Magazine {
+        // SAFETY: `# Safety` is the same.
+        unsafe {
+            self.put_back(magazine.blocks(class));
+            Magazine::new(magazine.start(), class)
+        }
+    }
+
+    /// Puts the blocks of one magazine that the node keeps, or one that is empty, back into slabs. Returns false if there is none.
+    pub fn break_up_one_magazine(&mut self) -> bool {
+        if let Some(class) = Class::all().find(|class| self.depot[class.index()] != 0)
+            && let Some(full) = self.take_full(class)
+        {
+            // SAFETY: the magazine was the depot's, so nothing else uses it, and it holds blocks of this class.
+            unsafe {
+                let empty = self.empty_out(class, full);
+                self.put_empty(empty);
+            }
+            return true;
+        }
+        if self.empties == 0 {
+            return false;
+        }
+        let granule = self.take_empty();
+        self.put_back(&[granule]);
+        true
+    }
+
+    /// Takes an empty magazine out of the list, which has one.
+    fn take_empty(&mut self) -> u32 {
+        let granule = self.empties;
+        // SAFETY: `put_empty` has written the link into the magazine, which nothing has used since.
+        self.empties = unsafe { self.start(granule).read() };
+        self.empties_len -= 1;
+        granule
+    }
+
+    /// Returns true if the node keeps magazines.
+    pub fn has_magazines(&self) -> bool {
+        self.empties != 0 || self.depot.iter().any(|first| *first != 0)
+    }
+
+    fn start(&self, granule: u32) -> *mut u32 {
+        self.window.address(granule).cast()
+    }
+
+    fn number(&self, magazine: Magazine) -> u32 {
+        self.window.granule(magazine.start().addr()) as u32
+    }
+}
