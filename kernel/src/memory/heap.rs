@@ -4,9 +4,11 @@
 //! ([`large_blocks`]). A heap grows by a frame at a time, outside of its lock, and [`trim`] returns the frames that it does not need.
 //! If a node has not enough memory, the nearest node that has some serves the request. A request that fails has changed nothing.
 //!
-//! Rust's global allocator takes memory from the heap of the running thread's home node.
+//! Rust's global allocator takes memory from the heap of the running thread's home node, and before there are heaps from the boot
+//! CPU's early heap.
 use super::allocate::{self, Zeroed};
 use super::cpu_memory::{self, CpuMemory};
+use super::early_heap;
 use super::fail_allocation;
 use super::heap_drain;
 use super::heap_lock::HeapLock;
@@ -48,6 +50,9 @@ unsafe impl GlobalAlloc for KernelHeap {
             && let Some(block) = take_at_hand(Class::of_size(layout.size()))
         {
             return block.as_ptr();
+        }
+        if HEAPS.get().is_none() {
+            return early_heap::allocate(layout).map_or(core::ptr::null_mut(), NonNull::as_ptr);
         }
         let node = MemoryContext::current().home_node();
         allocate(node, layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
@@ -142,7 +147,7 @@ pub fn allocate(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     }
 }
 
-/// Allocates a block of a node that is not the CPU's. As [`allocate`], it needs no stack: each call is its last step.
+/// Allocates a block of a node that is not the CPU's. As [`allocate()`], it needs no stack: each call is its last step.
 #[inline(never)]
 fn allocate_elsewhere(
     node: NodeId,
@@ -176,13 +181,13 @@ fn after_deferred(block: Option<NonNull<u8>>) -> Option<NonNull<u8>> {
     block
 }
 
-/// Allocates memory as [`allocate`] does, for this owner, which alone may free it.
+/// Allocates memory as [`allocate()`] does, for this owner, which alone may free it.
 #[inline]
 pub fn allocate_for(owner: OwnerId, node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     allocate_slowly(node, layout, owner)
 }
 
-/// Allocates a block that is not at hand. The arguments stand as those of [`allocate`].
+/// Allocates a block that is not at hand. The arguments stand as those of [`allocate()`].
 #[inline(never)]
 fn allocate_slowly(node: NodeId, layout: Layout, owner: OwnerId) -> Option<NonNull<u8>> {
     if fail_allocation::is_heap_due(layout.size()) {
@@ -290,7 +295,13 @@ fn free_untouched(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
 
 #[inline(never)]
 fn free_slowly(block: NonNull<u8>, layout: Layout, freed: AtHand) {
-    if matches!(freed, AtHand::Untouched) && heaps().node_of(block.addr().get()).is_none() {
+    let is_of_a_node = HEAPS.get().is_some_and(|heaps| heaps.node_of(block.addr().get()).is_some());
+    if matches!(freed, AtHand::Untouched) && !is_of_a_node {
+        if early_heap::contains(block) {
+            // SAFETY: `GlobalAlloc::alloc` has returned the block for this layout, since no other function takes from the early heap
+            // but the self-test, and nothing uses the block.
+            return unsafe { early_heap::free(block, layout) };
+        }
         return large_blocks::free_for_kernel(block, layout);
     }
     let freed = free_with(|heap| match freed {

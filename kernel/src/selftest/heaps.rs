@@ -2,8 +2,9 @@
 use super::on_each_cpu;
 use super::{Outcome, Work, ensure};
 use crate::cpu::Cpu;
-use crate::memory::{frames, heap, page_tables};
+use crate::memory::{early_heap, frames, heap, page_tables};
 use crate::platform::numa_topology;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
@@ -156,5 +157,24 @@ fn fill_blocks(cpu: &Cpu) {
         FOREIGN.fetch_add(foreign as u64, Ordering::Relaxed);
         // SAFETY: `allocate` has returned the block for this layout, and the slice of its words is not used after this line.
         unsafe { heap::free(block, BLOCK) };
+    }
+}
+
+/// Blocks of the early heap that are freed after the nodes' heaps exist go back to it.
+pub fn early_blocks_go_back() -> Outcome {
+    let before = early_heap::used();
+    let layout = Layout::from_size_align(100, 64).expect("64 is a power of two");
+    let block = early_heap::allocate(layout).ok_or("the early heap has no memory")?;
+    if before == early_heap::used() || !early_heap::contains(block) {
+        return Err(format!("the early heap does not know its block at {block:p}"));
+    }
+    // SAFETY: the line above has allocated the block for this layout, and nothing uses it. Rust's allocator serves from the early heap,
+    // too, so it takes such blocks back.
+    unsafe { alloc::alloc::dealloc(block.as_ptr(), layout) };
+    let after = early_heap::used();
+    if after == before {
+        Ok(())
+    } else {
+        Err(format!("{before} bytes were in use before, and {after} are now"))
     }
 }

@@ -83,6 +83,7 @@ const TESTS: &[(&str, Test)] = &[
     ("heap.local", IfPossible(heaps::come_from_their_node)),
     ("heap.refusals", Always(heaps::are_unchanged_by_refusals)),
     ("heap.all_cpus", Always(heaps::grow_for_all_cpus_at_once)),
+    ("heap.early", Always(heaps::early_blocks_go_back)),
     ("heap.wrong_frees", Always(heaps::refuse_wrong_frees)),
     ("heap.comes_back", Always(heaps::return_all_frames)),
     ("stacks.come_and_go", IfPossible(stacks::come_and_go_without_a_trace)),

@@ -25,6 +25,8 @@ pub enum Rank {
     Stacks,
     /// The drivers' blocks that are too large for a heap's slabs.
     LargeBlocks,
+    /// The boot CPU's early heap.
+    EarlyHeap,
     /// The page tables; missing tables take pages.
     PageTables,
     /// The table of threads.
