@@ -17,16 +17,17 @@ skip() {
 
 # enter COMMAND...: runs a command in the system. Its mounts and processes are in namespaces of their own, and end with it.
 enter() {
-    mkdir -p "$system$top"
     # shellcheck disable=SC2016  # The inner shell expands these.
     exec unshare --mount --pid --fork --kill-child bash -c '
         set -e
         system=$1 top=$2
         shift 2
-        mount --bind "$top" "$system$top"
         mount -t proc proc "$system/proc"
         mount --rbind /dev "$system/dev"
         mount -t tmpfs tmp "$system/tmp"
+        # Last, as the repository may lie in /tmp.
+        mkdir -p "$system$top"
+        mount --bind "$top" "$system$top"
         exec chroot "$system" sh -c "cd \"\$0\" && exec \"\$@\"" "$top" "$@"
     ' bash "$system" "$top" "$@"
 }
