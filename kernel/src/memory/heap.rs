@@ -23,6 +23,7 @@ use arrayvec::ArrayVec;
 use core::alloc::{GlobalAlloc, Layout};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use node_heap::{AtHand, Class, CpuHeap, FreeError, GRANULE, NodeHeap, NodeHeapStats, NodeHeaps, OwnerId};
 use spin::Once;
 use units::{FRAME_SIZE, MAX_NODES, NodeId};
@@ -34,6 +35,9 @@ type Heaps = NodeHeaps<'static, HeapLock>;
 
 static NODES: Once<ArrayVec<&'static Node, MAX_NODES>> = Once::new();
 static HEAPS: Once<Heaps> = Once::new();
+
+/// How many threads are in [`trim`].
+static TRIMS: AtomicUsize = AtomicUsize::new(0);
 
 struct KernelHeap;
 
@@ -349,10 +353,12 @@ pub fn take_back_all(driver: OwnerId) -> usize {
 /// Returns the frames that no heap needs to the page allocator. Waits for the other CPUs, so its caller holds no spin lock and has
 /// preemption on.
 pub fn trim() {
+    TRIMS.fetch_add(1, Ordering::AcqRel);
     for (index, node) in heaps().iter().enumerate() {
         node.break_up_magazines();
         node.trim(index, &HeapFrames, 0);
     }
+    TRIMS.fetch_sub(1, Ordering::AcqRel);
 }
 
 /// Returns frames of one node, or of all, to the page allocator, which has none for a request. Returns true if there were any. Where the
@@ -381,6 +387,11 @@ fn reclaim_spare(node: Option<NodeId>) -> bool {
 pub fn settle() {
     heap_drain::drain_all();
     trim();
+    // The trimmer may be returning frames that it has taken before.
+    while TRIMS.load(Ordering::Acquire) > 0 {
+        cpu::serve_requests();
+        core::hint::spin_loop();
+    }
 }
 
 /// Returns true if the running CPU may have magazines.
