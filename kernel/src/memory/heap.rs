@@ -36,7 +36,7 @@ type Heaps = NodeHeaps<'static, HeapLock>;
 static NODES: Once<ArrayVec<&'static Node, MAX_NODES>> = Once::new();
 static HEAPS: Once<Heaps> = Once::new();
 
-/// How many threads are in [`trim`].
+/// How many threads are returning frames: they hold some that are in no heap and not free yet.
 static TRIMS: AtomicUsize = AtomicUsize::new(0);
 
 struct KernelHeap;
@@ -353,12 +353,18 @@ pub fn take_back_all(driver: OwnerId) -> usize {
 /// Returns the frames that no heap needs to the page allocator. Waits for the other CPUs, so its caller holds no spin lock and has
 /// preemption on.
 pub fn trim() {
-    TRIMS.fetch_add(1, Ordering::AcqRel);
     for (index, node) in heaps().iter().enumerate() {
         node.break_up_magazines();
-        node.trim(index, &HeapFrames, 0);
+        trim_node(index, node);
     }
+}
+
+/// Returns the spare frames of one node to the page allocator, and how many there were.
+fn trim_node(index: usize, node: &Node) -> u32 {
+    TRIMS.fetch_add(1, Ordering::AcqRel);
+    let gone = node.trim(index, &HeapFrames, 0);
     TRIMS.fetch_sub(1, Ordering::AcqRel);
+    gone
 }
 
 /// Returns frames of one node, or of all, to the page allocator, which has none for a request. Returns true if there were any. Where the
@@ -379,7 +385,7 @@ fn reclaim_spare(node: Option<NodeId>) -> bool {
     }
     let heaps = HEAPS.get().into_iter().flat_map(NodeHeaps::iter).enumerate();
     let meant = heaps.filter(|(index, _)| node.is_none_or(|node| node.index() == *index));
-    meant.fold(0, |gone, (index, heap)| gone + heap.trim(index, &HeapFrames, 0)) > 0
+    meant.fold(0, |gone, (index, heap)| gone + trim_node(index, heap)) > 0
 }
 
 /// Has all CPUs drain their magazines, then trims: afterwards the heaps have only frames with blocks in use. Waits for the other CPUs, so
@@ -387,7 +393,7 @@ fn reclaim_spare(node: Option<NodeId>) -> bool {
 pub fn settle() {
     heap_drain::drain_all();
     trim();
-    // The trimmer may be returning frames that it has taken before.
+    // Another thread may be returning frames that it has taken before.
     while TRIMS.load(Ordering::Acquire) > 0 {
         cpu::serve_requests();
         core::hint::spin_loop();
