@@ -8,17 +8,13 @@
 //!
 //! - A CPU whose cache is empty is not asked. A CPU that halts has an empty cache, so a second request for an exhausted node
 //!   interrupts no CPU.
-//! - A CPU that asks waits for [`PATIENCE_MS`] at most, with interrupts and preemption on ([`MayWait`]).
-use crate::arch::{self, InterruptsOff, vectors};
-use crate::cpu::{self, Cpu, DeferredWork, MayWait, PreemptionOff};
-use crate::memory::cpu_memory::{self, CpuMemory};
-use crate::memory::heap_drain;
-use cpu_requests::Patience;
-use page_alloc::CacheView;
+//! - A CPU that asks waits for a second at most, with interrupts and preemption on ([`MayWait`]).
+use super::cpu_memory;
+use super::drain_wait;
+use super::heap_drain;
+use crate::arch::{InterruptsOff, vectors};
+use crate::cpu::{self, DeferredWork, MayWait, PreemptionOff};
 use units::NodeId;
-
-/// How long the allocator waits for answers. An answer takes far less time, but the machine may be an emulator's.
-const PATIENCE_MS: u64 = 1000;
 
 /// Has the caches of a node's pages drained: the running CPU's, and the other CPUs' if `others` says that these hold some.
 ///
@@ -41,29 +37,12 @@ fn drain_others(node: NodeId) {
         })
     };
     for (cpu, memory, _) in caches_of_node().filter(|(_, _, cache)| !cache.is_empty()) {
-        ask(cpu, memory);
+        drain_wait::ask(cpu, &memory.cache_drain);
     }
     let Some(may_wait) = MayWait::now() else { return };
     for (_, memory, cache) in caches_of_node() {
-        wait_for(memory, cache, &may_wait);
+        drain_wait::wait_for(&memory.cache_drain, drain_wait::patience(), || cache.is_empty(), &may_wait);
     }
-}
-
-/// Waits until a CPU has answered.
-fn wait_for(memory: &CpuMemory, cache: CacheView<'_>, _: &MayWait) {
-    let patience = Patience { start: arch::ticks(), limit: PATIENCE_MS * arch::ticks_per_ms() };
-    memory.cache_drain.wait(patience, arch::ticks, || cache.is_empty(), pause);
-}
-
-fn ask(cpu: &Cpu, memory: &CpuMemory) {
-    if memory.cache_drain.ask(arch::ticks()) {
-        arch::request_drain(cpu.apic);
-    }
-}
-
-fn pause() {
-    cpu::serve_requests();
-    core::hint::spin_loop();
 }
 
 /// Handles the interrupt by which another CPU asks.

@@ -3,12 +3,8 @@
 //! The protocol is that of the page caches ([`cache_drain`](super::cache_drain)), with requests of its own: a CPU answers at the end of
 //! the interrupt or, if preemption is off, once it is on again. Where the running thread may not wait, it only asks.
 use super::cpu_memory::{self, CpuMemory};
-use crate::arch;
+use super::drain_wait;
 use crate::cpu::{self, MayWait, PreemptionOff};
-use cpu_requests::Patience;
-
-/// How long a CPU waits for answers. An answer takes far less time, but the machine may be an emulator's.
-const PATIENCE_MS: u64 = 1000;
 
 /// Returns the blocks of one magazine of the running CPU to their node. Returns false if there is none.
 #[inline]
@@ -23,18 +19,13 @@ pub fn drain_all() {
     let others =
         || cpu_memory::all().filter(|(cpu, memory)| cpu.id != this.id && cpu_memory::has_magazines(memory));
     for (cpu, memory) in others() {
-        if memory.heap_drain.ask(arch::ticks()) {
-            arch::request_drain(cpu.apic);
-        }
+        drain_wait::ask(cpu, &memory.heap_drain);
     }
-    let Some(_may_wait) = MayWait::now() else { return };
-    let patience = Patience { start: arch::ticks(), limit: PATIENCE_MS * arch::ticks_per_ms() };
+    let Some(may_wait) = MayWait::now() else { return };
+    let patience = drain_wait::patience();
     for (_, memory) in others() {
         let is_empty = || !cpu_memory::has_magazines(memory);
-        memory.heap_drain.wait(patience, arch::ticks, is_empty, || {
-            cpu::serve_requests();
-            core::hint::spin_loop();
-        });
+        drain_wait::wait_for(&memory.heap_drain, patience, is_empty, &may_wait);
     }
 }
 

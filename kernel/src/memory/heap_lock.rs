@@ -2,6 +2,9 @@
 //!
 //! The lock is held for a bounded number of steps, in which the heap calls nothing outside of itself. So it has no rank: it comes
 //! after all locks that have one, and no CPU holds two of them.
+//!
+//! Unlike `SpinLock`, it is not fair. With tickets, eight emulated CPUs on two cores took two to three times as long: they waited for
+//! the one whose turn it was while it did not run.
 use crate::cpu::PreemptionOff;
 use core::sync::atomic::{AtomicBool, Ordering};
 use lock_api::{GuardNoSend, RawMutex};

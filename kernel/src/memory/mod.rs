@@ -6,6 +6,7 @@ mod boot_regions;
 pub mod cache_drain;
 pub mod cpu_memory;
 pub mod device_memory;
+mod drain_wait;
 pub mod early_heap;
 pub mod fail_allocation;
 mod frame_chain;
