@@ -2,20 +2,16 @@
 //! all sizes, all nodes and several owners, and hands blocks to other CPUs. No block may have two holders at a time, wrong frees are
 //! refused, and in the end the heaps have as many frames as before.
 use super::heaps::settled_frames;
-use super::{Outcome, ensure};
+use super::{Outcome, ensure, on_each_cpu};
 use crate::cpu;
 use crate::memory::heap;
 use crate::platform::numa_topology;
-use crate::threads::thread::Start;
-use crate::threads::{cpu_threads, join, lifecycle};
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use node_heap::OwnerId;
-use scheduling::CpuSet;
 use units::{CpuId, NodeId};
 
 /// The number of blocks that a CPU holds at a time, at most.
@@ -64,43 +60,21 @@ pub fn loses_nothing(operations: u64) -> Outcome {
 
 fn run_all(operations_each: u64) -> Outcome {
     OPERATIONS.store(operations_each, Ordering::Relaxed);
-    let mut threads = Vec::new();
-    for cpu in cpu::online() {
-        // SAFETY: `stress` takes its argument as a number.
-        let start = unsafe { Start::new(stress, core::ptr::without_provenance_mut(cpu.id.index())) };
-        let thread = lifecycle::create("stress", start, Some(cpu.node));
-        threads.push(thread.map_err(|error| alloc::format!("no thread for CPU {}: {error:?}", cpu.id))?);
-    }
-    let mut failed = 0;
-    for thread in threads {
-        let code = join::join(thread).map_err(|error| alloc::format!("a thread was lost: {error:?}"))?;
-        failed += u32::from(code != 0);
-    }
+    let outcome = on_each_cpu::test_on_each_cpu(stress);
     for place in &LEFT {
         if let Some(block) = NonNull::new(place.swap(null_mut(), Ordering::AcqRel)) {
             free(block)?;
         }
     }
-    ensure!(failed == 0, "{failed} CPUs found something wrong");
-    Ok(())
+    outcome
 }
 
 /// Runs the test on one CPU. Returns 0 if nothing is wrong.
 unsafe extern "C" fn stress(cpu: *mut c_void) -> i32 {
-    let cpu = CpuId(cpu.addr() as u32);
-    let this = cpu_threads::current_thread().id;
-    let moved = lifecycle::set_affinity(this, &CpuSet::from_iter([cpu]));
-    let outcome = match moved {
-        Ok(()) => HeapStress::new(cpu).run(OPERATIONS.load(Ordering::Relaxed)),
-        Err(_) => Err(String::from("the thread could not be moved there")),
-    };
-    match outcome {
-        Ok(()) => 0,
-        Err(what) => {
-            log::error!(target: "selftest", "CPU {cpu}: {what}");
-            1
-        }
-    }
+    on_each_cpu::test_on_cpu(cpu, |cpu, moved| {
+        moved?;
+        HeapStress::new(cpu).run(OPERATIONS.load(Ordering::Relaxed))
+    })
 }
 
 struct HeapStress {

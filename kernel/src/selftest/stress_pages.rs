@@ -2,21 +2,18 @@
 //! up to 10 and by all policies. No page may have two owners at a time or come from a node that the policy forbids, and in the end
 //! all pages are free again.
 use super::pages::{free_grant, state};
-use super::{Outcome, ensure};
+use super::{Outcome, ensure, on_each_cpu};
 use crate::cpu;
 use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::{cpu_memory, frames};
 use crate::platform::numa_topology;
-use crate::threads::thread::Start;
-use crate::threads::{join, lifecycle, scheduler};
-use alloc::string::String;
+use crate::threads::scheduler;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use page_alloc::Grant;
 use page_alloc::Policy;
-use scheduling::CpuSet;
 use spin::Once;
 use units::{CpuId, FRAME_SIZE, MAX_NODES, NodeId, NodeSet};
 
@@ -66,41 +63,16 @@ pub fn loses_nothing(operations: u64) -> Outcome {
 fn run_all(operations_each: u64) -> Outcome {
     OPERATIONS.store(operations_each, Relaxed);
     [&READY, &DONE, &REFUSED].iter().for_each(|counter| counter.store(0, Relaxed));
-    let mut threads = Vec::new();
-    for cpu in cpu::online() {
-        // SAFETY: `stress` takes its argument as a number.
-        let start = unsafe { Start::new(stress, core::ptr::without_provenance_mut(cpu.id.index())) };
-        let thread = lifecycle::create("stress", start, Some(cpu.node));
-        threads.push(thread.map_err(|error| alloc::format!("no thread for CPU {}: {error:?}", cpu.id))?);
-    }
-    let mut failed = 0;
-    for thread in threads {
-        let code = join::join(thread).map_err(|error| alloc::format!("a thread was lost: {error:?}"))?;
-        failed += u32::from(code != 0);
-    }
-    ensure!(failed == 0, "{failed} CPUs found something wrong");
-    Ok(())
+    on_each_cpu::test_on_each_cpu(stress)
 }
 
 /// Runs the test on one CPU. Returns 0 if nothing is wrong.
 unsafe extern "C" fn stress(cpu: *mut c_void) -> i32 {
-    let cpu = CpuId(cpu.addr() as u32);
-    let this = crate::threads::cpu_threads::current_thread().id;
-    let outcome = match lifecycle::set_affinity(this, &CpuSet::from_iter([cpu])) {
-        Ok(()) => Stress::new(cpu).run(OPERATIONS.load(Relaxed)),
-        // The other threads wait for all, so this one counts itself, too.
-        Err(_) => {
-            READY.fetch_add(1, Relaxed);
-            Err(String::from("the thread could not be moved there"))
-        }
-    };
-    match outcome {
-        Ok(()) => 0,
-        Err(what) => {
-            log::error!(target: "selftest", "CPU {cpu}: {what}");
-            1
-        }
-    }
+    on_each_cpu::test_on_cpu(cpu, |cpu, moved| {
+        // The other threads wait for all, so one that could not be moved counts itself, too.
+        moved.inspect_err(|_| _ = READY.fetch_add(1, Relaxed))?;
+        Stress::new(cpu).run(OPERATIONS.load(Relaxed))
+    })
 }
 
 /// The state of one CPU's test.
