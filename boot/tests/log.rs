@@ -44,6 +44,9 @@ fn a_port_that_takes_nothing_holds_up_the_boot_once_and_is_reported() {
     let stuck: Vec<_> = run.findings().into_iter().filter(|finding| finding.table == "COM1").collect();
     assert_eq!(stuck.len(), 1, "{stuck:?}");
     assert_eq!(stuck[0].rule, "port-stuck");
+    // Its threads went on: the driver ended before the boot lost patience with it.
+    let statuses: Vec<_> = run.drivers().into_iter().map(|driver| driver.status).collect();
+    assert_eq!(statuses, ["loaded"]);
     // What the pipe took before is there.
     assert!(run.serial.starts_with("INFO  "), "{}", run.serial);
 }
