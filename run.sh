@@ -20,7 +20,8 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   check         formatting, lints, the C header against its source, documentation
   image         only build target/proxima-bios.img and target/proxima-uefi.img
   bench         run the benchmarks and show them as a table
-  compare       measure the page allocator side by side with other crates' (-- --help says more)
+  compare [pages|heap]
+                measure the page allocator, or the heap, side by side with others (-- --help says more)
   soak [NAME [COUNT]]
                 run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads,
                 loom, pages-host, pages, heap-host, heap, fail-allocation, shapes, flips, oracle, newer-qemu
@@ -81,7 +82,8 @@ if (($# > 0)) && [[ $1 != -* ]]; then
 fi
 case $verb in
 boot | bench) need_tools machine ;;
-image | compare) need_tools ;;
+image) need_tools ;;
+compare) need_tools comparison ;;
 check) need_tools fuzzer ;;
 soak) need_tools machine fuzzer ;;
 test) need_tools machine fuzzer decoder ;;

@@ -2,14 +2,15 @@
 # shellcheck shell=bash
 : "${root:?is set by run.sh}"
 
-# need_tools [machine] [fuzzer] [decoder]: installs what is missing to build Proxima; for `machine`, to boot it; for `fuzzer`, to
-# build libFuzzer; for `decoder`, to decode firmware's tables a second time. Ends the script if something cannot be installed.
+# need_tools [machine] [fuzzer] [decoder] [comparison]: installs what is missing to build Proxima; for `machine`, to boot it; for
+# `fuzzer`, to build libFuzzer; for `decoder`, to decode firmware's tables a second time; for `comparison`, to build other heaps. Ends the script if something cannot be installed.
 need_tools() {
     local packages=()
     need_compilers
     [[ " $* " != *" machine "* ]] || need_machine
     [[ " $* " != *" fuzzer "* ]] || need_fuzzer
     [[ " $* " != *" decoder "* ]] || need_decoder
+    [[ " $* " != *" comparison "* ]] || need_comparison
     install_packages "${packages[@]}"
     install_toolchain
     cargo_quietly "Proxima" cargo fetch --quiet
@@ -43,6 +44,10 @@ need_fuzzer() {
 
 need_decoder() {
     type -P iasl >/dev/null || need acpica-tools "whose iasl says what tables of real machines hold"
+}
+
+need_comparison() {
+    type -P make >/dev/null || need make "which builds jemalloc, one of the heaps"
 }
 
 need_machine() {

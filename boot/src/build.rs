@@ -7,9 +7,13 @@ use boot::process::attached;
 use boot::{artifacts, driver};
 
 use crate::command::{cargo, quietly, run, say};
+use crate::options::Subject;
 
 /// The workspace of the page allocator beside other crates'. It is its own, as nothing else needs those crates.
 pub const COMPARISON: &str = "kernel/libs/page-alloc/comparison";
+
+/// The workspace of the heap beside others.
+pub const HEAP_COMPARISON: &str = "kernel/libs/node-heap/comparison";
 
 /// The workspace of the fuzz targets. It is its own, as nothing else needs libFuzzer.
 pub const FUZZ: &str = "kernel/libs/topology/fuzz";
@@ -55,14 +59,17 @@ pub fn checked_kernel() -> Result<()> {
     quietly("the kernel that checks itself", &mut cargo(&["checked-kernel", "--quiet"]))
 }
 
-/// Builds the comparison and returns its program.
+/// Builds a comparison and returns its program.
 ///
 /// # Errors
 /// It cannot be built.
-pub fn comparison() -> Result<PathBuf> {
-    let program = "comparison/release/comparison";
+pub fn comparison(subject: Subject) -> Result<PathBuf> {
+    let (workspace, program) = match subject {
+        Subject::Pages => (COMPARISON, "comparison/release/comparison"),
+        Subject::Heap => (HEAP_COMPARISON, "comparison/release/heap-comparison"),
+    };
     announce(program, "Building the comparison");
-    quietly("the comparison", &mut comparison_cargo(&["build", "--quiet", "--release"]))?;
+    quietly("the comparison", &mut comparison_cargo(workspace, &["build", "--quiet", "--release"]))?;
     Ok(target(program))
 }
 
@@ -101,9 +108,9 @@ pub fn loader_cargo(words: &[&str]) -> Command {
     command
 }
 
-/// Returns a cargo command for the comparison's workspace.
-pub fn comparison_cargo(words: &[&str]) -> Command {
-    workspace_cargo(COMPARISON, "target/comparison", words)
+/// Returns a cargo command for the workspace of a comparison.
+pub fn comparison_cargo(workspace: &str, words: &[&str]) -> Command {
+    workspace_cargo(workspace, "target/comparison", words)
 }
 
 /// Returns a cargo command for the fuzz targets' workspace.

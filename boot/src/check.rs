@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use boot::artifacts;
 
-use crate::build::{COMPARISON, FUZZ, comparison_cargo, fuzz_cargo, loader_cargo};
+use crate::build::{COMPARISON, FUZZ, HEAP_COMPARISON, comparison_cargo, fuzz_cargo, loader_cargo};
 use crate::command::{cargo, in_workspace, run, say};
 
 /// The packages that the kernel's target has its own words for.
@@ -40,7 +40,7 @@ pub fn check() -> Result<()> {
 
 fn formatting(drivers: &[PathBuf]) -> Vec<Command> {
     let mut commands = vec![cargo(&["fmt", "--all", "--check"])];
-    let others = [COMPARISON, FUZZ].map(|folder| artifacts::workspace().join(folder));
+    let others = [COMPARISON, HEAP_COMPARISON, FUZZ].map(|folder| artifacts::workspace().join(folder));
     for folder in others.iter().chain(drivers) {
         let mut command = cargo(&["fmt", "--check"]);
         command.current_dir(folder);
@@ -57,7 +57,12 @@ fn lints(drivers: &[PathBuf]) -> Vec<Command> {
         kernel(&["--release"]),
         kernel(&["--profile", "checked"]),
         loader_cargo(&[&["clippy", "--all-targets"][..], &DENY].concat()),
-        comparison_cargo(&[&["clippy", "--quiet", "--all-targets"][..], &DENY].concat()),
+        comparison_cargo(COMPARISON, &[&["clippy", "--quiet", "--all-targets"][..], &DENY].concat()),
+        // Without the heaps in C, which take a minute to compile.
+        comparison_cargo(
+            HEAP_COMPARISON,
+            &[&["clippy", "--quiet", "--all-targets", "--no-default-features"][..], &DENY].concat(),
+        ),
         fuzz_cargo(&[&["clippy", "--quiet", "--all-targets", "--features", "libfuzzer"][..], &DENY].concat()),
     ];
     for folder in drivers {

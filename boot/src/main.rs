@@ -16,14 +16,14 @@ use std::process::{self, ExitCode};
 use anyhow::Result;
 use boot::{Machine, artifacts, qemu};
 
-use options::{Boot, Command};
+use options::{Boot, Command, Subject};
 
 fn main() -> ExitCode {
     let result = options::parse(lexopt::Parser::from_env()).and_then(|command| match command {
         Command::Boot(boot) => run(boot),
         Command::Image { drivers } => build::images(&drivers),
         Command::Bench(boot) => measure(boot),
-        Command::Compare { arguments } => compare(&arguments),
+        Command::Compare { subject, arguments } => compare(subject, &arguments),
         Command::Test => suite::test(),
         Command::Check => check::check(),
         Command::Soak { name, count } => soak::soak(name.as_deref(), count),
@@ -52,8 +52,8 @@ fn measure(boot: Boot) -> Result<()> {
     bench::measure(boot.firmware, boot.qemu)
 }
 
-/// Turns this process into the comparison of page allocators.
-fn compare(arguments: &[OsString]) -> Result<()> {
-    let program = build::comparison()?;
+/// Turns this process into a comparison.
+fn compare(subject: Subject, arguments: &[OsString]) -> Result<()> {
+    let program = build::comparison(subject)?;
     Err(process::Command::new(program).args(arguments).exec().into())
 }

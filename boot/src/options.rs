@@ -16,14 +16,23 @@ pub enum Command {
     Image { drivers: Vec<PathBuf> },
     /// Boot, measure, and show the measurements.
     Bench(Boot),
-    /// Compare the page allocator with others.
-    Compare { arguments: Vec<OsString> },
+    /// Compare the page allocator or the heap with others.
+    Compare { subject: Subject, arguments: Vec<OsString> },
     /// Run all tests.
     Test,
     /// Check the form of the source text.
     Check,
     /// Run all soaks, or one; the whole of it, or so much.
     Soak { name: Option<String>, count: Option<u64> },
+}
+
+/// What is compared with others of its kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// The page allocator.
+    Pages,
+    /// The heap.
+    Heap,
 }
 
 /// What of the two-node machine can be chosen.
@@ -59,7 +68,14 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
         "boot" => Command::Boot(boot),
         "image" => Command::Image { drivers: boot.drivers },
         "bench" => Command::Bench(boot),
-        "compare" => Command::Compare { arguments: boot.qemu },
+        "compare" => {
+            let subject = match words.next().as_deref() {
+                None | Some("pages") => Subject::Pages,
+                Some("heap") => Subject::Heap,
+                Some(other) => bail!("{other}: compare is followed by pages or heap"),
+            };
+            Command::Compare { subject, arguments: boot.qemu }
+        }
         "test" => Command::Test,
         "check" => Command::Check,
         "soak" => {
@@ -71,7 +87,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
     })
 }
 
-/// Reads the options behind a verb, and the words of the verb `soak`.
+/// Reads the options behind a verb, and the words of the verbs `soak` and `compare`.
 fn options(mut parser: lexopt::Parser, verb: &str) -> Result<(Boot, Vec<String>)> {
     let only = |option: &str, verbs: &[&str]| -> Result<()> {
         ensure!(verbs.contains(&verb), "{verb} takes no {option} (see --help)");
@@ -110,6 +126,7 @@ fn options(mut parser: lexopt::Parser, verb: &str) -> Result<(Boot, Vec<String>)
                 boot.drivers.extend(files.map(PathBuf::from));
             }
             Some(Value(word)) if verb == "soak" && words.len() < 2 => words.push(word.string()?),
+            Some(Value(word)) if verb == "compare" && words.is_empty() => words.push(word.string()?),
             Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         }
     }
@@ -176,6 +193,21 @@ mod tests {
         assert_eq!(read("soak loom").unwrap(), soak(Some("loom"), None));
         assert_eq!(read("soak boots 3").unwrap(), soak(Some("boots"), Some(3)));
         assert!(refused("soak boots three").starts_with("the count of a soak is a number"));
+    }
+
+    #[test]
+    fn a_comparison_is_of_pages_unless_the_heap_is_named() {
+        let compare = |subject, arguments: &[&str]| Command::Compare {
+            subject,
+            arguments: arguments.iter().map(OsString::from).collect(),
+        };
+        assert_eq!(read("compare").unwrap(), compare(Subject::Pages, &[]));
+        assert_eq!(read("compare heap -- counts").unwrap(), compare(Subject::Heap, &["counts"]));
+        assert_eq!(
+            read("compare -- --crate bitmap").unwrap(),
+            compare(Subject::Pages, &["--crate", "bitmap"])
+        );
+        assert_eq!(refused("compare threads"), "threads: compare is followed by pages or heap");
     }
 
     #[test]
