@@ -62,7 +62,7 @@ fn pages_of(layout: Layout) -> u64 {
 
 fn allocate_pages(node: NodeId, layout: Layout) -> Option<FrameNumber> {
     let alignment = (layout.align() as u64).div_ceil(FRAME_SIZE);
-    Some(allocate::allocate_aligned_for_kernel(node, pages_of(layout), alignment)?.frame)
+    allocate::allocate_aligned_for_kernel(node, pages_of(layout), alignment)
 }
 
 /// Allocates a block for an owner, as [`allocate_for_kernel`] does, and records it. `None` means that nothing was allocated.
