@@ -276,31 +276,22 @@ pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Optio
 
 /// Allocates `count` contiguous pages for the kernel itself, as [`allocate_for_kernel`] does. The first frame's number is a multiple
 /// of `alignment`, a power of two.
-#[inline(always)]
 pub fn allocate_aligned_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<FrameNumber> {
-    // A chunk that is at hand is aligned to its length.
-    if alignment <= count
-        && !fail_allocation::is_on()
-        && let Some(frame) = at_hand_for_kernel(node, count)
-    {
-        return Some(frame);
-    }
-    allocate_beyond_hand_for_kernel(node, count, alignment)
+    let request = Request { kernel_owned: true, alignment, ..Request::new(count, node) };
+    Some(allocate(&request, Zeroed::No).ok()?.frame)
 }
 
+/// Allocates pages as [`allocate_aligned_for_kernel`] does, if `node` has them at hand.
 #[inline(always)]
-fn at_hand_for_kernel(node: NodeId, count: u64) -> Option<FrameNumber> {
+pub fn allocate_at_hand_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<FrameNumber> {
+    // What is at hand is aligned to its length.
+    if alignment > count || fail_allocation::is_on() {
+        return None;
+    }
     let off = PreemptionOff::new();
     let grant = cpu_memory::cache(&off).take_at_hand_for_kernel(count, node)?;
     count_grant(&grant, false);
     Some(grant.frame)
-}
-
-#[cold]
-#[inline(never)]
-fn allocate_beyond_hand_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<FrameNumber> {
-    let request = Request { kernel_owned: true, alignment, ..Request::new(count, node) };
-    Some(allocate(&request, Zeroed::No).ok()?.frame)
 }
 
 /// Allocates a page for the kernel itself, with its last byte at `highest` or below.

@@ -44,10 +44,25 @@ pub fn allocate_for_kernel(node: NodeId, layout: Layout) -> Option<NonNull<u8>> 
     NonNull::new(arch::physical_memory(frame.address()))
 }
 
+/// Allocates pages of `node` for the kernel itself as [`allocate_for_kernel`] does, if they are at hand.
+#[inline(always)]
+pub fn take_at_hand(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
+    let frame = allocate::allocate_at_hand_for_kernel(node, pages_of(layout), alignment_of(layout))?;
+    NonNull::new(arch::physical_memory(frame.address()))
+}
+
+/// Returns true if pages of a large block could lie at the address.
+#[inline(always)]
+pub fn may_be(block: NonNull<u8>) -> bool {
+    let address = block.addr().get() as u64;
+    (PHYSICAL_MEMORY.0..PHYSICAL_MEMORY_END.0).contains(&address) && address.is_multiple_of(FRAME_SIZE)
+}
+
 /// Frees pages that [`allocate_for_kernel`] has returned for this layout. A refused free is logged.
+#[inline]
 pub fn free_for_kernel(block: NonNull<u8>, layout: Layout) {
     let address = block.addr().get() as u64;
-    if (PHYSICAL_MEMORY.0..PHYSICAL_MEMORY_END.0).contains(&address) && address.is_multiple_of(FRAME_SIZE) {
+    if may_be(block) {
         let frame = FrameNumber::containing(PhysAddr(address - PHYSICAL_MEMORY.0));
         // If the allocator refuses the free, it logs the reason.
         let _ = allocate::free_for_kernel(frame, pages_of(layout));
@@ -60,9 +75,13 @@ fn pages_of(layout: Layout) -> u64 {
     (layout.size() as u64).div_ceil(FRAME_SIZE).max(1)
 }
 
+/// Returns the alignment of the first page, in pages.
+fn alignment_of(layout: Layout) -> u64 {
+    (layout.align() as u64).div_ceil(FRAME_SIZE)
+}
+
 fn allocate_pages(node: NodeId, layout: Layout) -> Option<FrameNumber> {
-    let alignment = (layout.align() as u64).div_ceil(FRAME_SIZE);
-    allocate::allocate_aligned_for_kernel(node, pages_of(layout), alignment)
+    allocate::allocate_aligned_for_kernel(node, pages_of(layout), alignment_of(layout))
 }
 
 /// Allocates a block for an owner, as [`allocate_for_kernel`] does, and records it. `None` means that nothing was allocated.

@@ -92,7 +92,7 @@ pub struct CpuHeap<'m, L = spin::Mutex<()>> {
     rest: [Rest; CLASSES],
     /// Whether the CPU may have magazines.
     pub(crate) in_use: AtomicBool,
-    /// How far [`CpuHeap::drain_one`] has come.
+    /// How far [`CpuHeap::drain_some`] has come.
     pub(crate) drained: Cell<usize>,
     without_magazines: Cell<bool>,
     /// The node that had no frame for a magazine or a set when a block was freed last.
@@ -192,7 +192,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         if node == self.node() {
             self.limit.set(heap.limit() as usize);
         } else if let Some(slot) = self.sets().slot(Sets::number_of_node(node)) {
-            // SAFETY: a slot holds `NO_SET`, whose window is passed over, or a set, which lives until `drain_one` takes it out of the
+            // SAFETY: a slot holds `NO_SET`, whose window is passed over, or a set, which lives until `drain_some` takes it out of the
             // slot.
             let set = unsafe { &*slot.get() };
             if !is_free(slot) {

@@ -52,8 +52,8 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
             return Some(self.own_shelf(class));
         }
         let slot = self.set_slot(node, owner).filter(|slot| !is_free(slot))?;
-        // SAFETY: a set was made by `shelf_or_create`, lives until `drain_one` takes it out of the slot, and is this CPU's.
-        // `drain_one` is not called while the result is used.
+        // SAFETY: a set was made by `shelf_or_create`, lives until `drain_some` takes it out of the slot, and is this CPU's.
+        // `drain_some` is not called while the result is used.
         Some(unsafe { &*slot.get() }.shelf(class))
     }
 

@@ -165,7 +165,10 @@ impl FrameMap {
         let heads = word.head() >> (first % 64);
         let next = (first | 63) + 1;
         let next_word = self.word_of(next.into());
-        free == u64::from(kernel_owned) && heads == 1 && next < BLOCK_FRAMES && next_word.not_inside() & 1 != 0
+        free == u64::from(kernel_owned)
+            && heads == 1
+            && next < BLOCK_FRAMES
+            && next_word.not_inside() & 1 != 0
     }
 
     #[inline(never)]

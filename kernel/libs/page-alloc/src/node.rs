@@ -95,7 +95,8 @@ impl<'m, L: RawMutex> Node<'m, L> {
         }
         let mut guarded = self.guarded.lock();
         let memory = &mut guarded.memory;
-        let frame = if is_block { memory.take_hot_block()? } else { memory.take_hot_in_word(count, false)? };
+        let frame =
+            if is_block { memory.take_hot_block()? } else { memory.take_hot_in_word(count, false)? };
         guarded.counts.count_hit(count, local);
         Some(FrameNumber(frame))
     }
