@@ -47,14 +47,30 @@ const INTERRUPTS: [Goal; 5] = [
     interrupts_off("anything else", &[], &[], 2_000),
 ];
 
+/// The goal with preemption off in the heaps. The trimmer's part is the way to idle, on which a CPU drains its magazines.
+const HEAPS_GOAL: Goal = preemption_off(
+    "heaps",
+    &["kernel::memory::heap", "kernel::memory::large_blocks", "kernel::threads::trimmer"],
+    1_500,
+    None,
+);
+
 /// The goals with preemption off, under `stress-pages`: all CPUs allocate and free. Under `load`, such a stretch is as long as the
 /// interrupts that wake sleepers meanwhile.
 const PREEMPTION: [Goal; 3] = [
-    preemption_off("heaps", &["kernel::memory::heap"], Some(5_000)),
+    HEAPS_GOAL,
     // The time in which a CPU waits for a node's lock behind all others counts, too.
-    preemption_off("the page allocator", &["kernel::memory::", "kernel::threads::idle::"], Some(60_000)),
-    preemption_off("anything else", &[], Some(5_000)),
+    preemption_off(
+        "the page allocator",
+        &["kernel::memory::", "kernel::threads::idle::"],
+        2_000,
+        Some(60_000),
+    ),
+    preemption_off("anything else", &[], 2_000, None),
 ];
+
+/// The goal with preemption off under `stress-heap`: all CPUs allocate, hand over and free blocks of several owners.
+const HEAPS: [Goal; 1] = [HEAPS_GOAL];
 
 const fn interrupts_off(
     what: &'static str,
@@ -65,8 +81,13 @@ const fn interrupts_off(
     Goal { what, off: Off::Interrupts, begins, ends, goal, reached: None }
 }
 
-const fn preemption_off(what: &'static str, begins: &'static [&'static str], reached: Option<u64>) -> Goal {
-    Goal { what, off: Off::Preemption, begins, ends: &[], goal: 2_000, reached }
+const fn preemption_off(
+    what: &'static str,
+    begins: &'static [&'static str],
+    goal: u64,
+    reached: Option<u64>,
+) -> Goal {
+    Goal { what, off: Off::Preemption, begins, ends: &[], goal, reached }
 }
 
 impl Goal {
@@ -96,7 +117,9 @@ fn assert_latency(what: &str, machine: &Machine) {
     };
     let kernel = Kernel::read();
     let begin = kernel.function(BEGIN);
-    for (work, goals) in [("load", &INTERRUPTS[..]), ("stress-pages=200000", &PREEMPTION)] {
+    let works =
+        [("load", &INTERRUPTS[..]), ("stress-pages=200000", &PREEMPTION), ("stress-heap=100000", &HEAPS)];
+    for (work, goals) in works {
         let measuring = plugin::arguments(&compiled, &kernel, begin, folder.path());
         let machine = machine.clone().counting(SHIFT).arguments(measuring).parameters(work);
         boot(&machine, Verdict::Success);

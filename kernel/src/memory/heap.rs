@@ -201,7 +201,7 @@ pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
     match cpu_memory::heap(&off).free_at_hand(block) {
         AtHand::Freed => freed(off),
         AtHand::Untouched => free_elsewhere(block, layout, off),
-        AtHand::Taken(state) => free_taken(block, layout, state, off),
+        AtHand::Taken(state) => free_taken(block, state, off),
     }
 }
 
@@ -211,7 +211,7 @@ fn free_elsewhere(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
     match cpu_memory::heap(&off).free_at_hand_of(block) {
         AtHand::Freed => freed(off),
         AtHand::Untouched => free_untouched(block, layout, off),
-        AtHand::Taken(state) => free_taken(block, layout, state, off),
+        AtHand::Taken(state) => free_taken(block, state, off),
     }
 }
 
@@ -223,10 +223,12 @@ fn freed(off: PreemptionOff) {
     }
 }
 
+/// Ends the free of a block whose magazine is not at hand or has no room, or whose state is that of no block of the kernel.
 #[inline(never)]
-fn free_taken(block: NonNull<u8>, layout: Layout, state: u8, off: PreemptionOff) {
-    drop(off);
-    free_slowly(block, layout, AtHand::Taken(state));
+fn free_taken(block: NonNull<u8>, state: u8, off: PreemptionOff) {
+    if let Err(error) = free_with(off, |heap| heap.finish_free(block, state)) {
+        log_refused(block, error);
+    }
 }
 
 #[inline(never)]
@@ -235,38 +237,40 @@ fn free_untouched(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
     if large_blocks::may_be(block) {
         return large_blocks::free_for_kernel(block, layout);
     }
-    free_slowly(block, layout, AtHand::Untouched);
+    free_slowly(block, layout);
 }
 
 #[inline(never)]
-fn free_slowly(block: NonNull<u8>, layout: Layout, freed: AtHand) {
+fn free_slowly(block: NonNull<u8>, layout: Layout) {
+    if early_heap::contains(block) {
+        // SAFETY: `GlobalAlloc::alloc` has returned the block for this layout, since no other function takes from the early heap
+        // but the self-test, and nothing uses the block.
+        return unsafe { early_heap::free(block, layout) };
+    }
     let is_of_a_node = heap_nodes::made().is_some_and(|heaps| heaps.node_of(block.addr().get()).is_some());
-    if matches!(freed, AtHand::Untouched) && !is_of_a_node {
-        if early_heap::contains(block) {
-            // SAFETY: `GlobalAlloc::alloc` has returned the block for this layout, since no other function takes from the early heap
-            // but the self-test, and nothing uses the block.
-            return unsafe { early_heap::free(block, layout) };
-        }
+    if !is_of_a_node {
         return large_blocks::free_for_kernel(block, layout);
     }
-    let freed = free_with(|heap| match freed {
-        AtHand::Taken(state) => heap.finish_free(block, state),
-        _ => heap.free(block, OwnerId::KERNEL),
-    });
-    if let Err(error) = freed {
-        log::error!(target: "heap", "the kernel freed {block:p}: {error}; refused");
+    if let Err(error) = free_with(PreemptionOff::new(), |heap| heap.free(block, OwnerId::KERNEL)) {
+        log_refused(block, error);
     }
 }
 
+#[cold]
+#[inline(never)]
+fn log_refused(block: NonNull<u8>, error: FreeError) {
+    log::error!(target: "heap", "the kernel freed {block:p}: {error}; refused");
+}
+
 /// Frees a block. If there was no memory for a magazine, the heap grows, so that the next frees take fewer steps.
+#[inline(always)]
 fn free_with(
+    off: PreemptionOff,
     free: impl FnOnce(&CpuHeap<'static, HeapLock>) -> Result<(), FreeError>,
 ) -> Result<(), FreeError> {
-    let (freed, lacking) = {
-        let off = PreemptionOff::new();
-        let heap = cpu_memory::heap(&off);
-        (free(heap), heap.take_lacking())
-    };
+    let heap = cpu_memory::heap(&off);
+    let (freed, lacking) = (free(heap), heap.take_lacking());
+    drop(off);
     if let Some(needs) = lacking {
         grow(needs.node);
     }
@@ -282,7 +286,7 @@ pub fn free_of(owner: OwnerId, block: NonNull<u8>) -> Result<(), FreeError> {
     if heaps().node_of(block.addr().get()).is_none() {
         return large_blocks::free(owner, block);
     }
-    free_with(|heap| heap.free(block, owner))
+    free_with(PreemptionOff::new(), |heap| heap.free(block, owner))
 }
 
 /// Frees all blocks of a driver that uses none of them any more, and returns how many there were.

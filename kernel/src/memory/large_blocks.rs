@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 use intrusive_collections::rbtree::RBTree;
-use intrusive_collections::{KeyAdapter, RBTreeAtomicLink, UnsafeRef, intrusive_adapter};
+use intrusive_collections::{Bound, KeyAdapter, RBTreeAtomicLink, UnsafeRef, intrusive_adapter};
 use node_heap::{FreeError, OwnerId};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
 
@@ -37,6 +37,9 @@ impl<'a> KeyAdapter<'a> for ByAddress {
 /// All large blocks of drivers.
 static BLOCKS: SpinLock<RBTree<ByAddress>, PreemptionOff> =
     SpinLock::new(Rank::LargeBlocks, RBTree::new(ByAddress::NEW));
+
+/// How many blocks are looked at while the lock is held once.
+const LOOKS: usize = 32;
 
 /// Allocates pages for the kernel itself, from `node` or else from the nearest node that has them. Only the layout says their number.
 pub fn allocate_for_kernel(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
@@ -119,17 +122,34 @@ pub fn free(owner: OwnerId, block: NonNull<u8>) -> Result<(), FreeError> {
 /// Frees all large blocks of an owner that uses none of them any more. Returns how many there were.
 pub fn take_back_all(owner: OwnerId) -> usize {
     let mut count = 0;
-    while let Some(record) = remove_one(owner) {
-        destroy(record);
-        count += 1;
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let (found, then) = remove_from(owner, from);
+        if let Some(record) = found {
+            destroy(record);
+            count += 1;
+        }
+        next = then;
     }
     count
 }
 
-fn remove_one(owner: OwnerId) -> Option<UnsafeRef<LargeBlock>> {
+/// Looks at some blocks from an address on, and removes the first one of this owner from the tree. Also returns where to go on, if there
+/// are more blocks.
+fn remove_from(owner: OwnerId, from: usize) -> (Option<UnsafeRef<LargeBlock>>, Option<usize>) {
     let mut blocks = BLOCKS.lock();
-    let address = blocks.iter().find(|block| block.owner == owner)?.address;
-    blocks.find_mut(&address).remove()
+    let mut cursor = blocks.lower_bound_mut(Bound::Included(&from));
+    for _ in 0..LOOKS {
+        match cursor.get() {
+            None => return (None, None),
+            Some(block) if block.owner == owner => {
+                let address = block.address;
+                return (cursor.remove(), Some(address));
+            }
+            Some(_) => cursor.move_next(),
+        }
+    }
+    (None, cursor.get().map(|block| block.address))
 }
 
 /// Frees the pages of a block, and its record, which is in no tree any more.

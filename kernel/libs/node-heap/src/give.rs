@@ -7,7 +7,7 @@ use crate::magazine::Magazine;
 use crate::node_heap::NodeHeap;
 use crate::owner::OwnerId;
 use crate::set::{NO_SET, Shelf};
-use crate::sets::{Sets, Slot, is_free};
+use crate::sets::Sets;
 use crate::window::{OF_DRIVER, frame_of};
 use core::ptr::NonNull;
 use lock_api::RawMutex;
@@ -77,7 +77,20 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         self.lacking.take()
     }
 
+    #[inline]
     fn find(&self, address: usize) -> Result<Found<'m, L>, FreeError> {
+        let granule = self.home().granule(address);
+        if granule < self.limit()
+            && let Some(heap) = self.heap(self.node())
+        {
+            return Ok(Found { node: self.node(), heap, granule: granule as u32 });
+        }
+        self.find_elsewhere(address)
+    }
+
+    /// Finds a block that is not of the CPU's node, as far as the CPU knows.
+    #[inline(never)]
+    fn find_elsewhere(&self, address: usize) -> Result<Found<'m, L>, FreeError> {
         let find = || {
             let heaps = self.heaps()?;
             let node = heaps.node_of(address)?;
@@ -90,6 +103,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     }
 
     /// Puts a block that is neither in use nor in a magazine into a magazine of this CPU, or into its slab.
+    #[inline(always)]
     fn put(&self, found: &Found<'m, L>, class: Class, owner: OwnerId) {
         let &Found { node, heap, granule } = found;
         let shelf = self.shelf_or_create(node, class, owner).unwrap_or_else(|needs| {
@@ -163,40 +177,34 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
 
     #[cold]
     fn drain_next(&self) -> bool {
-        let home = self.node();
-        let Some(home_heap) = self.heap(home) else { return false };
-        if self.drained.get() == 0 {
+        let Some(home_heap) = self.heap(self.node()) else { return false };
+        if !self.is_own_drained.get() {
             if drain_shelves(home_heap, |class| self.own_shelf(class)) {
                 return true;
             }
-            self.drained.set(1);
+            self.is_own_drained.set(true);
         }
-        while let Some(slot) = self.sets().slot(self.drained.get() - 1) {
-            if !is_free(slot) {
-                let node = Sets::node_of(self.drained.get() - 1, home);
-                return self.drain_set(slot, node, home_heap);
-            }
-            self.drained.set(self.drained.get() + 1);
-        }
-        self.end_drain()
+        let Some(number) = self.sets().first_used() else { return self.end_drain() };
+        self.drain_set(number, home_heap);
+        true
     }
 
-    /// Returns some blocks of a set's magazines to their slabs, or else the set itself. Returns true.
-    fn drain_set(&self, slot: &Slot, node: usize, home: &NodeHeap<'m, L>) -> bool {
+    /// Returns some blocks of the magazines of the set of this number to their slabs, or else the set itself.
+    fn drain_set(&self, number: usize, home: &NodeHeap<'m, L>) {
+        let Some(slot) = self.sets().slot(number) else { return };
         // SAFETY: the slot is not free, so it holds a set, which lives until the lines below. It is this CPU's.
         let set = unsafe { &*slot.get() };
+        let node = Sets::node_of(number, self.node());
         if self.heap(node).is_some_and(|heap| drain_shelves(heap, |class| set.shelf(class))) {
-            return true;
+            return;
         }
-        let block = slot.replace(NO_SET.pointer());
+        let block = self.sets().replace(number, NO_SET.pointer());
         home.lock().put_back_one(home.window.granule(block.addr()) as u32);
-        self.drained.set(self.drained.get() + 1);
-        true
     }
 
     fn end_drain(&self) -> bool {
         self.in_use.store(false, Ordering::Release);
-        self.drained.set(0);
+        self.is_own_drained.set(false);
         false
     }
 }

@@ -259,6 +259,7 @@ impl<'m> Slabs<'m> {
     }
 
     /// Returns an empty magazine for blocks of the class, or `None` if there is no memory for one.
+    #[inline]
     pub fn empty_magazine(&mut self, class: Class) -> Option<Magazine> {
         let granule = if self.empties == 0 {
             self.take_one(Magazine::CLASS, OwnerId::KERNEL)?
@@ -304,6 +305,7 @@ impl<'m> Slabs<'m> {
     ///
     /// # Safety
     /// The magazine came from this node, is a full one for the class, and nothing uses it any more.
+    #[inline]
     pub unsafe fn put_full(&mut self, class: Class, full: Magazine) -> Result<(), Magazine> {
         let index = class.index();
         if self.depot_len[index] == DEPOT {
