@@ -13,7 +13,7 @@ const EMPTIES: u32 = 32;
 /// What [`Slabs::put_back_some`] may cost, in blocks: the lock is held and preemption is off meanwhile.
 const STEP: usize = 48;
 /// What the first block of a frame costs besides, since each frame has a record and may change its list.
-const FRAME_COST: usize = 3;
+const FRAME_COST: usize = 7;
 
 /// A node's slabs. Frames and magazines are linked by their numbers; 0 is none.
 pub(crate) struct Slabs<'m> {
@@ -140,7 +140,7 @@ impl<'m> Slabs<'m> {
     }
 
     /// Puts the last of these blocks back into their slabs as [`Slabs::put_back_one`] does, and returns how many are left. Blocks of a
-    /// frame that lie side by side in the slice go together, at least one frame's.
+    /// frame that lie side by side in the slice go together.
     pub fn put_back_some(&mut self, granules: &[u32]) -> usize {
         let mut rest = granules.iter().rev().copied().peekable();
         let mut cost = 0;
@@ -151,13 +151,14 @@ impl<'m> Slabs<'m> {
             let mut bits = [0u64; 2];
             let mut more = 0;
             let mut granule = Some(first);
+            cost += FRAME_COST;
             while let Some(block) = granule {
                 bits[(block / u64::BITS % 2) as usize] |= 1 << (block % u64::BITS);
                 more += 1;
-                granule = rest.next_if(|next| frame_of(*next) == frame);
+                cost += 1;
+                granule = rest.next_if(|next| frame_of(*next) == frame && cost < STEP);
             }
             self.put_back_bits(frame, bits, more);
-            cost += FRAME_COST + usize::from(more);
         }
         rest.len()
     }
