@@ -172,7 +172,10 @@ fn a_chunk_that_the_kernel_has_freed_is_at_hand_for_both_owners_and_is_freed_by_
     }
     assert_eq!(cpu.take_at_hand_for_kernel(1, node(0)), None);
     assert_eq!(cpu.take_at_hand_for_kernel(64, node(0)), None);
-    assert_eq!(pages.stats(node(0)).unwrap().free, FREE.len_frames());
+    let stats = pages.stats(node(0)).unwrap();
+    // One grant of each count by a request, three of the kernel and three of others at hand.
+    let granted = 7 * (2 + 4 + 8 + 16 + 32);
+    assert_eq!((stats.hit, stats.local, stats.free), (granted, granted, FREE.len_frames()));
 }
 
 #[test]
@@ -199,4 +202,29 @@ fn kernel_owned_chunks_side_by_side_are_each_taken_back_wherever_their_word_and_
         }
         assert_eq!(pages.free_by_order(node(0)), whole);
     }
+}
+
+#[test]
+fn a_part_of_a_kernel_owned_grant_that_ends_with_a_word_is_not_taken_back() {
+    let mut machine = machine();
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FREE).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    let mut chunks = Vec::new();
+    while let Ok(grant) = allocate(cpu, &Request::local(32)) {
+        chunks.push(grant.frame);
+    }
+    // The only run of 40 frames begins in the middle of a word.
+    for frame in [512 + 32, 512 + 64] {
+        assert!(chunks.contains(&FrameNumber(frame)));
+        cpu.free(FrameNumber(frame), 32).unwrap();
+    }
+    let frame = allocate(cpu, &kernel_owned(40)).unwrap().frame;
+    assert_eq!(frame.0 % 64, 32);
+    let wrong = FreeError::WrongCount { frame, count: 32, granted: 40 };
+    for _ in 0..2 {
+        assert_eq!(cpu.free_kernel_owned(frame, 32), Err(wrong));
+        assert!(!cpu.put_at_hand_of_kernel(frame, 32));
+    }
+    assert_eq!(cpu.free_kernel_owned(frame, 40), Ok(()));
 }
