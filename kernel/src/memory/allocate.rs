@@ -276,8 +276,22 @@ pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Optio
 
 /// Allocates `count` contiguous pages for the kernel itself, as [`allocate_for_kernel`] does. The first frame's number is a multiple
 /// of `alignment`, a power of two.
-pub fn allocate_aligned_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<Grant> {
-    allocate(&Request { kernel_owned: true, alignment, ..Request::new(count, node) }, Zeroed::No).ok()
+pub fn allocate_aligned_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<FrameNumber> {
+    let request = Request { kernel_owned: true, alignment, ..Request::new(count, node) };
+    Some(allocate(&request, Zeroed::No).ok()?.frame)
+}
+
+/// Allocates pages as [`allocate_aligned_for_kernel`] does, if `node` has them at hand.
+#[inline(always)]
+pub fn allocate_at_hand_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<FrameNumber> {
+    // What is at hand is aligned to its length.
+    if alignment > count || fail_allocation::is_on() {
+        return None;
+    }
+    let off = PreemptionOff::new();
+    let grant = cpu_memory::cache(&off).take_at_hand_for_kernel(count, node)?;
+    count_grant(&grant, false);
+    Some(grant.frame)
 }
 
 /// Allocates a page for the kernel itself, with its last byte at `highest` or below.
@@ -349,7 +363,19 @@ fn free_or_report(frame: FrameNumber, count: u64) -> bool {
 ///
 /// # Errors
 /// [`FreeError`]; nothing was changed.
+#[inline(always)]
 pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    {
+        let off = PreemptionOff::new();
+        if cpu_memory::cache(&off).put_at_hand_of_kernel(frame, count) {
+            return Ok(());
+        }
+    }
+    free_for_kernel_beyond_hand(frame, count)
+}
+
+#[inline(never)]
+fn free_for_kernel_beyond_hand(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let freed = {
         let off = PreemptionOff::new();
         cpu_memory::cache(&off).free_kernel_owned(frame, count).inspect_err(|_| count_refused())

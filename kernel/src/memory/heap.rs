@@ -6,38 +6,25 @@
 //!
 //! Rust's global allocator takes memory from the heap of the running thread's home node, and before there are heaps from the boot
 //! CPU's early heap.
-use super::allocate::{self, Zeroed};
-use super::cpu_memory::{self, CpuMemory};
+use super::cpu_memory;
 use super::early_heap;
 use super::fail_allocation;
 use super::heap_drain;
 use super::heap_lock::HeapLock;
-use super::heap_windows::{self, HeapFrames};
+use super::heap_nodes::{self, heaps};
+use super::heap_windows::HeapFrames;
 use super::large_blocks;
 use super::memory_context::MemoryContext;
-use crate::arch;
-use crate::cpu::{self, MayWait, PreemptionOff};
+use crate::cpu::{self, PreemptionOff};
 use crate::platform::numa_topology;
-use crate::report::verdict;
-use arrayvec::ArrayVec;
 use core::alloc::{GlobalAlloc, Layout};
-use core::mem::MaybeUninit;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering};
-use node_heap::{AtHand, Class, CpuHeap, FreeError, GRANULE, NodeHeap, NodeHeapStats, NodeHeaps, OwnerId};
-use spin::Once;
-use units::{FRAME_SIZE, MAX_NODES, NodeId};
+use node_heap::{AtHand, Class, CpuHeap, FreeError, GRANULE, LARGEST_BLOCK, OwnerId};
+use units::NodeId;
 
-pub use heap_drain::drain_one;
-
-type Node = NodeHeap<'static, HeapLock>;
-type Heaps = NodeHeaps<'static, HeapLock>;
-
-static NODES: Once<ArrayVec<&'static Node, MAX_NODES>> = Once::new();
-static HEAPS: Once<Heaps> = Once::new();
-
-/// How many threads are returning frames: they hold some that are in no heap and not free yet.
-static TRIMS: AtomicUsize = AtomicUsize::new(0);
+pub use super::heap_drain::{drain_some, has_magazines};
+pub use super::heap_nodes::{attach, init, stats};
+pub use super::heap_trim::{reclaim, settle, trim};
 
 struct KernelHeap;
 
@@ -55,7 +42,7 @@ unsafe impl GlobalAlloc for KernelHeap {
         {
             return block.as_ptr();
         }
-        if HEAPS.get().is_none() {
+        if heap_nodes::made().is_none() {
             return early_heap::allocate(layout).map_or(core::ptr::null_mut(), NonNull::as_ptr);
         }
         let node = MemoryContext::current().home_node();
@@ -69,61 +56,6 @@ unsafe impl GlobalAlloc for KernelHeap {
             unsafe { free(block, layout) };
         }
     }
-}
-
-/// Makes the heaps of all nodes, and gives the boot CPU access to them. If there is no memory for that, the boot ends with the verdict
-/// of failure.
-pub fn init() {
-    let create = |node: &topology::Node| create(node.id);
-    let nodes: Option<ArrayVec<_, MAX_NODES>> = numa_topology::get().nodes().iter().map(create).collect();
-    let Some(nodes) = nodes else { verdict::stop_without_memory_for("the heaps") };
-    let nodes = NODES.call_once(|| nodes);
-    let window = ::address_space::layout::HEAP_WINDOW as usize;
-    HEAPS.call_once(|| NodeHeaps::new(nodes, window).expect("`heap_windows` lays the windows side by side"));
-    // SAFETY: this is the boot CPU's early area, in which it has used no heap yet. Without memory for sets it has no magazines, which
-    // would be lost when the CPU moves to its own area.
-    unsafe { cpu_memory::attach_heap(cpu_memory::current(), heaps(), NodeId::ZERO, None) };
-}
-
-/// Creates the heap of a node, in memory of the node or of the nearest one.
-fn create(node: NodeId) -> Option<&'static Node> {
-    let memory = memory_for::<Node>(node)?;
-    // SAFETY: `init` calls this once for each node.
-    Some(NodeHeap::init(memory, unsafe { heap_windows::window(node) }))
-}
-
-fn memory_for<T>(node: NodeId) -> Option<&'static mut MaybeUninit<T>> {
-    const { assert!(align_of::<T>() as u64 <= FRAME_SIZE, "frames are aligned as the value must be") };
-    let pages = (size_of::<T>() as u64).div_ceil(FRAME_SIZE);
-    let frame = allocate::allocate_for_kernel(node, pages, Zeroed::No)?.frame;
-    let memory = arch::physical_memory(frame.address()).cast::<MaybeUninit<T>>();
-    // SAFETY: the line above has allocated the frames, which are mapped there, and nothing frees them.
-    Some(unsafe { &mut *memory })
-}
-
-fn heaps() -> &'static Heaps {
-    HEAPS.get().expect("boot makes the heaps before anything uses them")
-}
-
-/// Gives a new CPU access to the heaps. Without memory for its magazines, it has none.
-///
-/// # Safety
-/// The CPU does not run on this copy yet.
-pub unsafe fn attach(memory: &CpuMemory) {
-    const SETS: usize = CpuHeap::<HeapLock>::SETS_BYTES;
-    let sets =
-        memory_for::<[MaybeUninit<u8>; SETS]>(memory.node).filter(|_| !fail_allocation::is_on_for_heap());
-    let sets = sets.map(|sets| {
-        // SAFETY: an array of bytes that need no value is itself initialized.
-        unsafe { sets.assume_init_mut() }.as_mut_slice()
-    });
-    // SAFETY: `# Safety` is the same.
-    unsafe { cpu_memory::attach_heap(memory, heaps(), with_memory(memory.node), sets) };
-}
-
-/// Returns the node, or the nearest one that has memory.
-fn with_memory(node: NodeId) -> NodeId {
-    numa_topology::get().fallback(node).first().copied().unwrap_or(node)
 }
 
 /// Allocates a block of the kernel and the CPU's node, if the CPU has one at hand.
@@ -174,6 +106,12 @@ fn allocated(block: NonNull<u8>, off: PreemptionOff) -> Option<NonNull<u8>> {
 #[inline(never)]
 fn allocate_beyond(node: NodeId, layout: Layout, off: PreemptionOff) -> Option<NonNull<u8>> {
     drop(off);
+    if layout.size() > LARGEST_BLOCK
+        && !fail_allocation::is_on_for_heap()
+        && let Some(block) = large_blocks::take_at_hand(node, layout)
+    {
+        return Some(block);
+    }
     allocate_slowly(node, layout, OwnerId::KERNEL)
 }
 
@@ -197,7 +135,7 @@ fn allocate_slowly(node: NodeId, layout: Layout, owner: OwnerId) -> Option<NonNu
     if fail_allocation::is_heap_due(layout.size()) {
         return None;
     }
-    let node = with_memory(node);
+    let node = heap_nodes::with_memory(node);
     match Class::of(layout.size(), layout.align()) {
         Some(class) => take(owner, node, class).or_else(|| allocate_by_draining(owner, node, class)),
         None => match owner {
@@ -263,7 +201,7 @@ pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
     match cpu_memory::heap(&off).free_at_hand(block) {
         AtHand::Freed => freed(off),
         AtHand::Untouched => free_elsewhere(block, layout, off),
-        AtHand::Taken(state) => free_taken(block, layout, state, off),
+        AtHand::Taken(state) => free_taken(block, state, off),
     }
 }
 
@@ -273,7 +211,7 @@ fn free_elsewhere(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
     match cpu_memory::heap(&off).free_at_hand_of(block) {
         AtHand::Freed => freed(off),
         AtHand::Untouched => free_untouched(block, layout, off),
-        AtHand::Taken(state) => free_taken(block, layout, state, off),
+        AtHand::Taken(state) => free_taken(block, state, off),
     }
 }
 
@@ -285,47 +223,54 @@ fn freed(off: PreemptionOff) {
     }
 }
 
+/// Ends the free of a block whose magazine is not at hand or has no room, or whose state is that of no block of the kernel.
 #[inline(never)]
-fn free_taken(block: NonNull<u8>, layout: Layout, state: u8, off: PreemptionOff) {
-    drop(off);
-    free_slowly(block, layout, AtHand::Taken(state));
+fn free_taken(block: NonNull<u8>, state: u8, off: PreemptionOff) {
+    if let Err(error) = free_with(off, |heap| heap.finish_free(block, state)) {
+        log_refused(block, error);
+    }
 }
 
 #[inline(never)]
 fn free_untouched(block: NonNull<u8>, layout: Layout, off: PreemptionOff) {
     drop(off);
-    free_slowly(block, layout, AtHand::Untouched);
+    if large_blocks::may_be(block) {
+        return large_blocks::free_for_kernel(block, layout);
+    }
+    free_slowly(block, layout);
 }
 
 #[inline(never)]
-fn free_slowly(block: NonNull<u8>, layout: Layout, freed: AtHand) {
-    let is_of_a_node = HEAPS.get().is_some_and(|heaps| heaps.node_of(block.addr().get()).is_some());
-    if matches!(freed, AtHand::Untouched) && !is_of_a_node {
-        if early_heap::contains(block) {
-            // SAFETY: `GlobalAlloc::alloc` has returned the block for this layout, since no other function takes from the early heap
-            // but the self-test, and nothing uses the block.
-            return unsafe { early_heap::free(block, layout) };
-        }
+fn free_slowly(block: NonNull<u8>, layout: Layout) {
+    if early_heap::contains(block) {
+        // SAFETY: `GlobalAlloc::alloc` has returned the block for this layout, since no other function takes from the early heap
+        // but the self-test, and nothing uses the block.
+        return unsafe { early_heap::free(block, layout) };
+    }
+    let is_of_a_node = heap_nodes::made().is_some_and(|heaps| heaps.node_of(block.addr().get()).is_some());
+    if !is_of_a_node {
         return large_blocks::free_for_kernel(block, layout);
     }
-    let freed = free_with(|heap| match freed {
-        AtHand::Taken(state) => heap.finish_free(block, state),
-        _ => heap.free(block, OwnerId::KERNEL),
-    });
-    if let Err(error) = freed {
-        log::error!(target: "heap", "the kernel freed {block:p}: {error}; refused");
+    if let Err(error) = free_with(PreemptionOff::new(), |heap| heap.free(block, OwnerId::KERNEL)) {
+        log_refused(block, error);
     }
 }
 
+#[cold]
+#[inline(never)]
+fn log_refused(block: NonNull<u8>, error: FreeError) {
+    log::error!(target: "heap", "the kernel freed {block:p}: {error}; refused");
+}
+
 /// Frees a block. If there was no memory for a magazine, the heap grows, so that the next frees take fewer steps.
+#[inline(always)]
 fn free_with(
+    off: PreemptionOff,
     free: impl FnOnce(&CpuHeap<'static, HeapLock>) -> Result<(), FreeError>,
 ) -> Result<(), FreeError> {
-    let (freed, lacking) = {
-        let off = PreemptionOff::new();
-        let heap = cpu_memory::heap(&off);
-        (free(heap), heap.take_lacking())
-    };
+    let heap = cpu_memory::heap(&off);
+    let (freed, lacking) = (free(heap), heap.take_lacking());
+    drop(off);
     if let Some(needs) = lacking {
         grow(needs.node);
     }
@@ -341,72 +286,11 @@ pub fn free_of(owner: OwnerId, block: NonNull<u8>) -> Result<(), FreeError> {
     if heaps().node_of(block.addr().get()).is_none() {
         return large_blocks::free(owner, block);
     }
-    free_with(|heap| heap.free(block, owner))
+    free_with(PreemptionOff::new(), |heap| heap.free(block, owner))
 }
 
 /// Frees all blocks of a driver that uses none of them any more, and returns how many there were.
 pub fn take_back_all(driver: OwnerId) -> usize {
     let blocks: usize = heaps().iter().map(|node| node.take_back_all(driver)).sum();
     blocks + large_blocks::take_back_all(driver)
-}
-
-/// Returns the frames that no heap needs to the page allocator. Waits for the other CPUs, so its caller holds no spin lock and has
-/// preemption on.
-pub fn trim() {
-    for (index, node) in heaps().iter().enumerate() {
-        node.break_up_magazines();
-        trim_node(index, node);
-    }
-}
-
-/// Returns the spare frames of one node to the page allocator, and how many there were.
-fn trim_node(index: usize, node: &Node) -> u32 {
-    TRIMS.fetch_add(1, Ordering::AcqRel);
-    let gone = node.trim(index, &HeapFrames, 0);
-    TRIMS.fetch_sub(1, Ordering::AcqRel);
-    gone
-}
-
-/// Returns frames of one node, or of all, to the page allocator, which has none for a request. Returns true if there were any. Where the
-/// running thread may not wait, there are none.
-pub fn reclaim(node: Option<NodeId>) -> bool {
-    let has_spare = |node: NodeId| HEAPS.get()?.node(node.index()).filter(|heap| heap.spare() > 0);
-    match node {
-        Some(node) if has_spare(node).is_none() => false,
-        _ => reclaim_spare(node),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn reclaim_spare(node: Option<NodeId>) -> bool {
-    if MayWait::now().is_none() {
-        return false;
-    }
-    let heaps = HEAPS.get().into_iter().flat_map(NodeHeaps::iter).enumerate();
-    let meant = heaps.filter(|(index, _)| node.is_none_or(|node| node.index() == *index));
-    meant.fold(0, |gone, (index, heap)| gone + trim_node(index, heap)) > 0
-}
-
-/// Has all CPUs drain their magazines, then trims: afterwards the heaps have only frames with blocks in use. Waits for the other CPUs, so
-/// its caller holds no spin lock and has preemption on.
-pub fn settle() {
-    heap_drain::drain_all();
-    trim();
-    // Another thread may be returning frames that it has taken before.
-    while TRIMS.load(Ordering::Acquire) > 0 {
-        cpu::serve_requests();
-        core::hint::spin_loop();
-    }
-}
-
-/// Returns true if the running CPU may have magazines.
-#[inline]
-pub fn has_magazines() -> bool {
-    cpu_memory::has_magazines(cpu_memory::current())
-}
-
-/// Returns what the heap of `node` has.
-pub fn stats(node: NodeId) -> NodeHeapStats {
-    heaps().node(node.index()).map(NodeHeap::stats).unwrap_or_default()
 }

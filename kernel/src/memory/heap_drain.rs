@@ -6,15 +6,21 @@ use super::cpu_memory::{self, CpuMemory};
 use super::drain_wait;
 use crate::cpu::{self, MayWait, PreemptionOff};
 
-/// Returns the blocks of one magazine of the running CPU to their node. Returns false if there is none.
+/// Returns true if the running CPU may have magazines.
 #[inline]
-pub fn drain_one() -> bool {
-    cpu_memory::heap(&PreemptionOff::new()).drain_one()
+pub fn has_magazines() -> bool {
+    cpu_memory::has_magazines(cpu_memory::current())
+}
+
+/// Returns some blocks in the running CPU's magazines to their node. Returns false if there is no magazine.
+#[inline]
+pub fn drain_some() -> bool {
+    cpu_memory::heap(&PreemptionOff::new()).drain_some()
 }
 
 /// Has all CPUs return the blocks in their magazines.
 pub fn drain_all() {
-    while drain_one() {}
+    while drain_some() {}
     let this = cpu::current();
     let others =
         || cpu_memory::all().filter(|(cpu, memory)| cpu.id != this.id && cpu_memory::has_magazines(memory));
@@ -29,7 +35,7 @@ pub fn drain_all() {
     }
 }
 
-/// Returns the blocks of one magazine if another CPU has asked for them. Returns true if there are more, for which the caller calls
+/// Returns some blocks in magazines if another CPU has asked for them. Returns true if there are more, for which the caller calls
 /// again. The caller uses no heap, and holds no lock that an interrupt handler takes.
 #[inline]
 pub fn answer(memory: &CpuMemory) -> bool {
@@ -39,7 +45,7 @@ pub fn answer(memory: &CpuMemory) -> bool {
 #[cold]
 fn drain_and_answer() -> bool {
     let off = PreemptionOff::new();
-    let has_more = cpu_memory::heap(&off).drain_one();
+    let has_more = cpu_memory::heap(&off).drain_some();
     if !has_more {
         cpu_memory::current().heap_drain.answer(|| ());
     }

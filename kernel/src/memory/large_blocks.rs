@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 use intrusive_collections::rbtree::RBTree;
-use intrusive_collections::{KeyAdapter, RBTreeAtomicLink, UnsafeRef, intrusive_adapter};
+use intrusive_collections::{Bound, KeyAdapter, RBTreeAtomicLink, UnsafeRef, intrusive_adapter};
 use node_heap::{FreeError, OwnerId};
 use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
 
@@ -38,16 +38,34 @@ impl<'a> KeyAdapter<'a> for ByAddress {
 static BLOCKS: SpinLock<RBTree<ByAddress>, PreemptionOff> =
     SpinLock::new(Rank::LargeBlocks, RBTree::new(ByAddress::NEW));
 
+/// How many blocks are looked at while the lock is held once.
+const LOOKS: usize = 32;
+
 /// Allocates pages for the kernel itself, from `node` or else from the nearest node that has them. Only the layout says their number.
 pub fn allocate_for_kernel(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
     let frame = allocate_pages(node, layout)?;
     NonNull::new(arch::physical_memory(frame.address()))
 }
 
+/// Allocates pages of `node` for the kernel itself as [`allocate_for_kernel`] does, if they are at hand.
+#[inline(always)]
+pub fn take_at_hand(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
+    let frame = allocate::allocate_at_hand_for_kernel(node, pages_of(layout), alignment_of(layout))?;
+    NonNull::new(arch::physical_memory(frame.address()))
+}
+
+/// Returns true if pages of a large block could lie at the address.
+#[inline(always)]
+pub fn may_be(block: NonNull<u8>) -> bool {
+    let address = block.addr().get() as u64;
+    (PHYSICAL_MEMORY.0..PHYSICAL_MEMORY_END.0).contains(&address) && address.is_multiple_of(FRAME_SIZE)
+}
+
 /// Frees pages that [`allocate_for_kernel`] has returned for this layout. A refused free is logged.
+#[inline]
 pub fn free_for_kernel(block: NonNull<u8>, layout: Layout) {
     let address = block.addr().get() as u64;
-    if (PHYSICAL_MEMORY.0..PHYSICAL_MEMORY_END.0).contains(&address) && address.is_multiple_of(FRAME_SIZE) {
+    if may_be(block) {
         let frame = FrameNumber::containing(PhysAddr(address - PHYSICAL_MEMORY.0));
         // If the allocator refuses the free, it logs the reason.
         let _ = allocate::free_for_kernel(frame, pages_of(layout));
@@ -60,9 +78,13 @@ fn pages_of(layout: Layout) -> u64 {
     (layout.size() as u64).div_ceil(FRAME_SIZE).max(1)
 }
 
+/// Returns the alignment of the first page, in pages.
+fn alignment_of(layout: Layout) -> u64 {
+    (layout.align() as u64).div_ceil(FRAME_SIZE)
+}
+
 fn allocate_pages(node: NodeId, layout: Layout) -> Option<FrameNumber> {
-    let alignment = (layout.align() as u64).div_ceil(FRAME_SIZE);
-    Some(allocate::allocate_aligned_for_kernel(node, pages_of(layout), alignment)?.frame)
+    allocate::allocate_aligned_for_kernel(node, pages_of(layout), alignment_of(layout))
 }
 
 /// Allocates a block for an owner, as [`allocate_for_kernel`] does, and records it. `None` means that nothing was allocated.
@@ -100,17 +122,34 @@ pub fn free(owner: OwnerId, block: NonNull<u8>) -> Result<(), FreeError> {
 /// Frees all large blocks of an owner that uses none of them any more. Returns how many there were.
 pub fn take_back_all(owner: OwnerId) -> usize {
     let mut count = 0;
-    while let Some(record) = remove_one(owner) {
-        destroy(record);
-        count += 1;
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let (found, then) = remove_from(owner, from);
+        if let Some(record) = found {
+            destroy(record);
+            count += 1;
+        }
+        next = then;
     }
     count
 }
 
-fn remove_one(owner: OwnerId) -> Option<UnsafeRef<LargeBlock>> {
+/// Looks at some blocks from an address on, and removes the first one of this owner from the tree. Also returns where to go on, if there
+/// are more blocks.
+fn remove_from(owner: OwnerId, from: usize) -> (Option<UnsafeRef<LargeBlock>>, Option<usize>) {
     let mut blocks = BLOCKS.lock();
-    let address = blocks.iter().find(|block| block.owner == owner)?.address;
-    blocks.find_mut(&address).remove()
+    let mut cursor = blocks.lower_bound_mut(Bound::Included(&from));
+    for _ in 0..LOOKS {
+        match cursor.get() {
+            None => return (None, None),
+            Some(block) if block.owner == owner => {
+                let address = block.address;
+                return (cursor.remove(), Some(address));
+            }
+            Some(_) => cursor.move_next(),
+        }
+    }
+    (None, cursor.get().map(|block| block.address))
 }
 
 /// Frees the pages of a block, and its record, which is in no tree any more.

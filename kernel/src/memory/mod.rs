@@ -14,6 +14,8 @@ pub mod frames;
 pub mod heap;
 mod heap_drain;
 mod heap_lock;
+mod heap_nodes;
+mod heap_trim;
 mod heap_windows;
 pub mod hotplug;
 mod large_blocks;

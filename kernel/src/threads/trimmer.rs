@@ -16,7 +16,7 @@ static WANTED: WaitQueue<bool> = WaitQueue::new(false);
 /// True from the time when `WANTED` is set until the trimmer begins to trim: CPUs that become idle meanwhile leave it alone.
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Returns the blocks of one of this CPU's magazines to their node, and has the trimmer look when there are no more. Returns false if
+/// Returns some blocks in this CPU's magazines to their node, and has the trimmer look when there are no more. Returns false if
 /// the CPU has no magazine: it may halt.
 #[inline]
 pub fn drain_before_idle() -> bool {
@@ -25,7 +25,7 @@ pub fn drain_before_idle() -> bool {
 
 #[cold]
 fn drain() -> bool {
-    if !heap::drain_one() && !IS_ASKED.swap(true, Ordering::Relaxed) {
+    if !heap::drain_some() && !IS_ASKED.swap(true, Ordering::Relaxed) {
         WANTED.wake_one(|wanted| *wanted = true);
     }
     true

@@ -92,8 +92,8 @@ pub struct CpuHeap<'m, L = spin::Mutex<()>> {
     rest: [Rest; CLASSES],
     /// Whether the CPU may have magazines.
     pub(crate) in_use: AtomicBool,
-    /// How far [`CpuHeap::drain_one`] has come.
-    pub(crate) drained: Cell<usize>,
+    /// Whether [`CpuHeap::drain_some`] has come to the sets: no other magazine is left.
+    pub(crate) is_own_drained: Cell<bool>,
     without_magazines: Cell<bool>,
     /// The node that had no frame for a magazine or a set when a block was freed last.
     pub(crate) lacking: Cell<Option<NeedsFrame>>,
@@ -117,7 +117,7 @@ impl<'m, L> CpuHeap<'m, L> {
             sets: Cell::new(Sets::none()),
             rest: [const { Rest::new() }; CLASSES],
             in_use: AtomicBool::new(false),
-            drained: Cell::new(0),
+            is_own_drained: Cell::new(false),
             without_magazines: Cell::new(false),
             lacking: Cell::new(None),
             lock: PhantomData,
@@ -172,6 +172,18 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         self.sets.get()
     }
 
+    /// Returns the window of the CPU's node.
+    #[inline(always)]
+    pub(crate) fn home(&self) -> Window<'m> {
+        self.home.get()
+    }
+
+    /// Returns the granules of that window whose states are backed, as far as this CPU knows.
+    #[inline(always)]
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.get()
+    }
+
     pub(crate) fn has_magazines(&self) -> bool {
         !self.without_magazines.get()
     }
@@ -192,7 +204,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         if node == self.node() {
             self.limit.set(heap.limit() as usize);
         } else if let Some(slot) = self.sets().slot(Sets::number_of_node(node)) {
-            // SAFETY: a slot holds `NO_SET`, whose window is passed over, or a set, which lives until `drain_one` takes it out of the
+            // SAFETY: a slot holds `NO_SET`, whose window is passed over, or a set, which lives until `drain_some` takes it out of the
             // slot.
             let set = unsafe { &*slot.get() };
             if !is_free(slot) {

@@ -56,7 +56,7 @@ impl<L: RawMutex> CpuHeap<'_, L> {
     #[inline(always)]
     fn set_of_node(&self, node: usize) -> &Set {
         let set = self.sets().of_node(node);
-        // SAFETY: a slot holds `NO_SET`, or a set, which lives until `drain_one` takes it out of the slot, and that is not called
+        // SAFETY: a slot holds `NO_SET`, or a set, which lives until `drain_some` takes it out of the slot, and that is not called
         // meanwhile. The set is this CPU's.
         unsafe { &*set }
     }

@@ -7,7 +7,7 @@ use crate::magazine::Magazine;
 use crate::node_heap::NodeHeap;
 use crate::owner::OwnerId;
 use crate::set::{NO_SET, Shelf};
-use crate::sets::{Sets, Slot, is_free};
+use crate::sets::Sets;
 use crate::window::{OF_DRIVER, frame_of};
 use core::ptr::NonNull;
 use lock_api::RawMutex;
@@ -77,7 +77,20 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         self.lacking.take()
     }
 
+    #[inline]
     fn find(&self, address: usize) -> Result<Found<'m, L>, FreeError> {
+        let granule = self.home().granule(address);
+        if granule < self.limit()
+            && let Some(heap) = self.heap(self.node())
+        {
+            return Ok(Found { node: self.node(), heap, granule: granule as u32 });
+        }
+        self.find_elsewhere(address)
+    }
+
+    /// Finds a block that is not of the CPU's node, as far as the CPU knows.
+    #[inline(never)]
+    fn find_elsewhere(&self, address: usize) -> Result<Found<'m, L>, FreeError> {
         let find = || {
             let heaps = self.heaps()?;
             let node = heaps.node_of(address)?;
@@ -90,6 +103,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     }
 
     /// Puts a block that is neither in use nor in a magazine into a magazine of this CPU, or into its slab.
+    #[inline(always)]
     fn put(&self, found: &Found<'m, L>, class: Class, owner: OwnerId) {
         let &Found { node, heap, granule } = found;
         let shelf = self.shelf_or_create(node, class, owner).unwrap_or_else(|needs| {
@@ -100,7 +114,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         match shelf {
             // SAFETY: `has_room` has returned true, and the magazine is this CPU's.
             Some(Shelf { top, .. }) => top.set(unsafe { top.get().push(granule) }),
-            None => heap.lock().put_back(&[granule]),
+            None => heap.lock().put_back_one(granule),
         }
     }
 
@@ -117,7 +131,7 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         self.make_room(shelf, found, class, owner)
     }
 
-    /// Gives the node one of two full magazines. Returns false if there is no memory for an empty one.
+    /// Gives the node one of two full magazines, or some of its blocks. Returns false if there is no memory for an empty one.
     #[cold]
     #[inline(never)]
     fn make_room(&self, shelf: Shelf<'_>, found: &Found<'m, L>, class: Class, owner: OwnerId) -> bool {
@@ -125,33 +139,33 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         self.note_use();
         let mut slabs = heap.lock();
         let (top, other) = (shelf.top.get(), shelf.rest.other.get());
-        let mut empty = None;
+        let mut with_room = None;
         if other.is_some() {
             // SAFETY: the magazine is a full one of this CPU, which forgets it here.
             unsafe {
                 let kept = if owner == OwnerId::KERNEL { slabs.put_full(class, other) } else { Err(other) };
-                empty = kept.err().map(|full| slabs.empty_out(class, full));
+                with_room = kept.err().map(|full| slabs.empty_some(class, full));
             }
         }
-        if let Some(empty) = empty.or_else(|| slabs.empty_magazine(class)) {
+        if let Some(with_room) = with_room.or_else(|| slabs.empty_magazine(class)) {
             shelf.rest.other.set(top);
-            shelf.top.set(empty);
+            shelf.top.set(with_room);
             return true;
         }
         shelf.rest.other.set(Magazine::NONE);
         if top.is_some() {
             // SAFETY: the magazine is a full one of this CPU, for this class.
-            shelf.top.set(unsafe { slabs.empty_out(class, top) });
+            shelf.top.set(unsafe { slabs.empty_some(class, top) });
         } else {
             self.lacking.set(Some(NeedsFrame { node }));
         }
         top.is_some()
     }
 
-    /// Returns the blocks of one of the CPU's magazines to their slabs. Returns false if the CPU has no magazine. A kernel calls this
-    /// in a loop before a CPU halts, or when memory runs out, and lets interrupts and other threads in between.
+    /// Returns some blocks of the CPU's magazines to their slabs. Returns false if the CPU has no magazine. A kernel calls this in a
+    /// loop before a CPU halts, or when memory runs out, and lets interrupts and other threads in between.
     #[inline]
-    pub fn drain_one(&self) -> bool {
+    pub fn drain_some(&self) -> bool {
         self.is_in_use() && self.drain_next()
     }
 
@@ -163,53 +177,43 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
 
     #[cold]
     fn drain_next(&self) -> bool {
-        let home = self.node();
-        let Some(home_heap) = self.heap(home) else { return false };
-        if self.drained.get() == 0 {
+        let Some(home_heap) = self.heap(self.node()) else { return false };
+        if !self.is_own_drained.get() {
             if drain_shelves(home_heap, |class| self.own_shelf(class)) {
                 return true;
             }
-            self.drained.set(1);
+            self.is_own_drained.set(true);
         }
-        while let Some(slot) = self.sets().slot(self.drained.get() - 1) {
-            if !is_free(slot) {
-                let node = Sets::node_of(self.drained.get() - 1, home);
-                return self.drain_set(slot, node, home_heap);
-            }
-            self.drained.set(self.drained.get() + 1);
-        }
-        self.end_drain()
+        let Some(number) = self.sets().first_used() else { return self.end_drain() };
+        self.drain_set(number, home_heap);
+        true
     }
 
-    /// Returns the blocks of one magazine of a set to their slabs, or else the set itself. Returns true.
-    fn drain_set(&self, slot: &Slot, node: usize, home: &NodeHeap<'m, L>) -> bool {
+    /// Returns some blocks of the magazines of the set of this number to their slabs, or else the set itself.
+    fn drain_set(&self, number: usize, home: &NodeHeap<'m, L>) {
+        let Some(slot) = self.sets().slot(number) else { return };
         // SAFETY: the slot is not free, so it holds a set, which lives until the lines below. It is this CPU's.
         let set = unsafe { &*slot.get() };
+        let node = Sets::node_of(number, self.node());
         if self.heap(node).is_some_and(|heap| drain_shelves(heap, |class| set.shelf(class))) {
-            return true;
+            return;
         }
-        let block = slot.replace(NO_SET.pointer());
-        home.lock().put_back(&[home.window.granule(block.addr()) as u32]);
-        self.drained.set(self.drained.get() + 1);
-        true
+        let block = self.sets().replace(number, NO_SET.pointer());
+        home.lock().put_back_one(home.window.granule(block.addr()) as u32);
     }
 
     fn end_drain(&self) -> bool {
         self.in_use.store(false, Ordering::Release);
-        self.drained.set(0);
+        self.is_own_drained.set(false);
         false
     }
 }
 
-/// Returns the blocks of one magazine to their slabs. Returns false if there is none.
+/// Returns some blocks of a magazine to their slabs. Returns false if there is no magazine.
 fn drain_shelves<'a, L: RawMutex>(heap: &NodeHeap<'_, L>, shelf: impl Fn(Class) -> Shelf<'a>) -> bool {
-    let found = Class::all().find_map(|class| Some((class, shelf(class).take_magazine()?)));
-    let Some((class, magazine)) = found else { return false };
-    let mut slabs = heap.lock();
-    // SAFETY: the magazine was this CPU's, which has forgotten it. It is one of this node for this class.
-    unsafe {
-        let empty = slabs.empty_out(class, magazine);
-        slabs.put_empty(empty);
-    }
+    let found = Class::all().find_map(|class| Some((class, shelf(class).magazine_to_drain()?)));
+    let Some((class, slot)) = found else { return false };
+    // SAFETY: the magazine is this CPU's, of this node and for this class. The slot has what is left of it.
+    slot.set(unsafe { heap.lock().drain(class, slot.get()) }.unwrap_or(Magazine::NONE));
     true
 }

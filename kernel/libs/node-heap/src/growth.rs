@@ -61,9 +61,9 @@ impl<L: RawMutex> NodeHeap<'_, L> {
         }
     }
 
-    /// Breaks up the magazines that the node keeps, one each time that the lock is held.
+    /// Breaks up the magazines that the node keeps, some blocks each time that the lock is held.
     pub fn break_up_magazines(&self) {
-        while self.lock().break_up_one_magazine() {}
+        while self.lock().break_up_some() {}
     }
 
     /// Returns spare frames to the system, except for `keep` of them. Returns how many went.

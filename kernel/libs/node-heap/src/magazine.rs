@@ -15,6 +15,9 @@ const BYTES: usize = SLOTS * size_of::<u32>();
 #[repr(transparent)]
 pub(crate) struct Magazine(*mut u32);
 
+// SAFETY: the memory that it points to is used by the holder of the magazine alone.
+unsafe impl Send for Magazine {}
+
 #[repr(align(256))]
 struct NoMagazine([u32; SLOTS + 1]);
 
@@ -135,6 +138,11 @@ impl Magazine {
     /// Returns the magazine with so many of its free slots, which the caller has written, in use.
     pub fn grown(self, count: usize) -> Self {
         Self(self.0.wrapping_add(count))
+    }
+
+    /// Returns the magazine without this many of its blocks, those that were put in last.
+    pub fn shrunk(self, count: usize) -> Self {
+        Self(self.0.wrapping_sub(count))
     }
 
     /// Writes the number of the next magazine in a list into the slot below the lowest block.

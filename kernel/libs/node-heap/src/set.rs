@@ -6,7 +6,7 @@ use core::cell::Cell;
 
 /// A class's second magazine, and how the class is refilled.
 pub(crate) struct Rest {
-    /// Another magazine, full or empty, so that a CPU that allocates and frees in turn takes no lock.
+    /// Another magazine, mostly full or empty, so that a CPU that allocates and frees in turn takes no lock.
     pub other: Cell<Magazine>,
     /// How many blocks the next refill from slabs takes. It grows while the class is used.
     pub wanted: Cell<u8>,
@@ -26,18 +26,18 @@ pub(crate) struct Shelf<'a> {
     pub rest: &'a Rest,
 }
 
-impl Shelf<'_> {
+impl<'a> Shelf<'a> {
     /// Exchanges the two magazines.
     pub fn exchange(&self) {
         self.rest.other.swap(self.top);
     }
 
-    /// Takes one of the two magazines away, if there is one.
-    pub fn take_magazine(&self) -> Option<Magazine> {
+    /// Returns where one of the two magazines is, if there is one. The class is drained: its next refill is small.
+    pub fn magazine_to_drain(self) -> Option<&'a Cell<Magazine>> {
         let slots = [self.top, &self.rest.other];
         let slot = slots.into_iter().find(|slot| slot.get().is_some())?;
         self.rest.wanted.set(1);
-        Some(slot.replace(Magazine::NONE))
+        Some(slot)
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) static NO_SET: Unused = Unused(Set::new(Window::NONE, 0));
 /// A set in which no code changes anything.
 pub(crate) struct Unused(Set);
 
-// SAFETY: a set without magazines is not changed, as nothing can be taken from it or put into it: `drain_one` and `shelf_or_create`
+// SAFETY: a set without magazines is not changed, as nothing can be taken from it or put into it: `drain_some` and `shelf_or_create`
 // pass over `NO_SET`.
 unsafe impl Sync for Unused {}
 

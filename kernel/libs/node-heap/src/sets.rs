@@ -7,6 +7,8 @@ use core::mem::MaybeUninit;
 /// The most nodes.
 pub(crate) const NODES: usize = 128;
 
+const BITS: usize = u64::BITS as usize;
+
 /// A place for a set: [`NO_SET`], or a block of the heap of the CPU's node.
 pub(crate) type Slot = Cell<*const Set>;
 
@@ -16,6 +18,8 @@ pub(crate) struct Sets {
     nodes: [Slot; NODES],
     /// For each owner but the kernel, blocks of the CPU's node.
     owners: [Slot; OWNERS],
+    /// The slots that hold a set: bit n of word n / 64. So a drain passes over the empty ones in a few steps.
+    used: [Cell<u64>; (NODES + OWNERS).div_ceil(BITS)],
 }
 
 /// Stands where a CPU has no memory for sets.
@@ -36,6 +40,7 @@ impl Sets {
         Self {
             nodes: [const { Cell::new(NO_SET.pointer()) }; NODES],
             owners: [const { Cell::new(NO_SET.pointer()) }; OWNERS],
+            used: [const { Cell::new(0) }; (NODES + OWNERS).div_ceil(BITS)],
         }
     }
 
@@ -72,6 +77,23 @@ impl Sets {
             None => self.nodes.get(number),
             Some(owner) => self.owners.get(owner),
         }
+    }
+
+    /// Puts a set into the slot of this number, or [`NO_SET`], and returns what was there. There is such a slot.
+    pub fn replace(&self, number: usize, set: *const Set) -> *const Set {
+        let Some(slot) = self.slot(number) else { return set };
+        if let Some(word) = self.used.get(number / BITS) {
+            let bit = 1 << (number % BITS);
+            let is_set = !core::ptr::eq(set, NO_SET.pointer());
+            word.set(if is_set { word.get() | bit } else { word.get() & !bit });
+        }
+        slot.replace(set)
+    }
+
+    /// Returns the lowest number of a slot that holds a set.
+    pub fn first_used(&self) -> Option<usize> {
+        let word = self.used.iter().position(|word| word.get() != 0)?;
+        Some(word * BITS + self.used[word].get().trailing_zeros() as usize)
     }
 
     /// Returns the number of the slot for blocks of another node and the kernel.

@@ -10,6 +10,11 @@ const DEPOT: u8 = 16;
 /// Empty magazines that a node keeps, of all classes.
 const EMPTIES: u32 = 32;
 
+/// What [`Slabs::put_back_some`] may cost, in blocks: the lock is held and preemption is off meanwhile.
+const STEP: usize = 48;
+/// What the first block of a frame costs besides, since each frame has a record and may change its list.
+const FRAME_COST: usize = 7;
+
 /// A node's slabs. Frames and magazines are linked by their numbers; 0 is none.
 pub(crate) struct Slabs<'m> {
     pub window: Window<'m>,
@@ -19,6 +24,8 @@ pub(crate) struct Slabs<'m> {
     /// Empty magazines.
     empties: u32,
     empties_len: u32,
+    /// A magazine of the depot that has been broken up in part.
+    broken: Option<(Class, Magazine)>,
     /// For each owner and class, the first slab that has blocks.
     partial: [[u32; CLASSES]; OWNERS],
     /// Frames that are mapped and no slabs.
@@ -42,6 +49,7 @@ impl<'m> Slabs<'m> {
             depot_len: [0; CLASSES],
             empties: 0,
             empties_len: 0,
+            broken: None,
             partial: [[0; CLASSES]; OWNERS],
             spare: 0,
             spare_len: 0,
@@ -126,22 +134,33 @@ impl<'m> Slabs<'m> {
         (self.fill(class, owner, &mut granule) == 1).then_some(granule[0])
     }
 
-    /// Puts blocks back into their slabs; blocks of a frame that lie side by side in the slice go together. A slab that has all
-    /// its blocks becomes a spare frame.
-    pub fn put_back(&mut self, granules: &[u32]) {
-        let mut rest = granules.iter().copied().peekable();
-        while let Some(first) = rest.next() {
+    /// Puts a block back into its slab. A slab that has all its blocks becomes a spare frame.
+    pub fn put_back_one(&mut self, granule: u32) {
+        self.put_back_some(&[granule]);
+    }
+
+    /// Puts the last of these blocks back into their slabs as [`Slabs::put_back_one`] does, and returns how many are left. Blocks of a
+    /// frame that lie side by side in the slice go together.
+    pub fn put_back_some(&mut self, granules: &[u32]) -> usize {
+        let mut rest = granules.iter().rev().copied().peekable();
+        let mut cost = 0;
+        while cost < STEP
+            && let Some(first) = rest.next()
+        {
             let frame = frame_of(first);
             let mut bits = [0u64; 2];
             let mut more = 0;
             let mut granule = Some(first);
+            cost += FRAME_COST;
             while let Some(block) = granule {
                 bits[(block / u64::BITS % 2) as usize] |= 1 << (block % u64::BITS);
                 more += 1;
-                granule = rest.next_if(|next| frame_of(*next) == frame);
+                cost += 1;
+                granule = rest.next_if(|next| frame_of(*next) == frame && cost < STEP);
             }
             self.put_back_bits(frame, bits, more);
         }
+        rest.len()
     }
 
     #[inline(always)]
@@ -241,6 +260,7 @@ impl<'m> Slabs<'m> {
     }
 
     /// Returns an empty magazine for blocks of the class, or `None` if there is no memory for one.
+    #[inline]
     pub fn empty_magazine(&mut self, class: Class) -> Option<Magazine> {
         let granule = if self.empties == 0 {
             self.take_one(Magazine::CLASS, OwnerId::KERNEL)?
@@ -259,7 +279,7 @@ impl<'m> Slabs<'m> {
     pub unsafe fn put_empty(&mut self, magazine: Magazine) {
         let granule = self.number(magazine);
         if self.empties_len == EMPTIES {
-            return self.put_back(&[granule]);
+            return self.put_back_one(granule);
         }
         // SAFETY: by `# Safety` nothing else uses the magazine's memory.
         unsafe { magazine.start().write(self.empties) };
@@ -286,6 +306,7 @@ impl<'m> Slabs<'m> {
     ///
     /// # Safety
     /// The magazine came from this node, is a full one for the class, and nothing uses it any more.
+    #[inline]
     pub unsafe fn put_full(&mut self, class: Class, full: Magazine) -> Result<(), Magazine> {
         let index = class.index();
         if self.depot_len[index] == DEPOT {
@@ -298,36 +319,50 @@ impl<'m> Slabs<'m> {
         Ok(())
     }
 
-    /// Puts a magazine's blocks back into their slabs, and returns the empty magazine.
+    /// Puts some blocks of a magazine back into their slabs, at least one if it holds any. Returns the magazine with the others.
     ///
     /// # Safety
     /// This is a magazine of this node for the class, and nothing else uses it.
-    pub unsafe fn empty_out(&mut self, class: Class, magazine: Magazine) -> Magazine {
+    pub unsafe fn empty_some(&mut self, class: Class, magazine: Magazine) -> Magazine {
         // SAFETY: `# Safety` is the same.
-        unsafe {
-            self.put_back(magazine.blocks(class));
-            Magazine::new(magazine.start(), class)
-        }
+        let blocks = unsafe { magazine.blocks(class) };
+        let left = self.put_back_some(blocks);
+        magazine.shrunk(blocks.len() - left)
     }
 
-    /// Puts the blocks of one magazine that the node keeps, or one that is empty, back into slabs. Returns false if there is none.
-    pub fn break_up_one_magazine(&mut self) -> bool {
-        if let Some(class) = Class::all().find(|class| self.depot[class.index()] != 0)
-            && let Some(full) = self.take_full(class)
-        {
+    /// Puts some blocks of a magazine back into their slabs, or the magazine if it is empty. Returns the magazine if there still is one.
+    ///
+    /// # Safety
+    /// This is a magazine of this node for the class, and nothing else uses it.
+    pub unsafe fn drain(&mut self, class: Class, magazine: Magazine) -> Option<Magazine> {
+        // SAFETY: `# Safety` is the same.
+        let rest = unsafe { self.empty_some(class, magazine) };
+        if !rest.is_empty() {
+            return Some(rest);
+        }
+        // SAFETY: the magazine is empty, and by `# Safety` the node's. Its holder forgets it.
+        unsafe { self.put_empty(rest) };
+        None
+    }
+
+    /// Puts some blocks of the magazines that the node keeps, or an empty magazine, back into slabs. Returns false if there is none.
+    pub fn break_up_some(&mut self) -> bool {
+        if let Some((class, magazine)) = self.broken.take().or_else(|| self.take_any_full()) {
             // SAFETY: the magazine was the depot's, so nothing else uses it, and it holds blocks of this class.
-            unsafe {
-                let empty = self.empty_out(class, full);
-                self.put_empty(empty);
-            }
+            self.broken = unsafe { self.drain(class, magazine) }.map(|rest| (class, rest));
             return true;
         }
         if self.empties == 0 {
             return false;
         }
         let granule = self.take_empty();
-        self.put_back(&[granule]);
+        self.put_back_one(granule);
         true
+    }
+
+    fn take_any_full(&mut self) -> Option<(Class, Magazine)> {
+        let class = Class::all().find(|class| self.depot[class.index()] != 0)?;
+        Some((class, self.take_full(class)?))
     }
 
     /// Takes an empty magazine out of the list, which has one.
@@ -341,7 +376,7 @@ impl<'m> Slabs<'m> {
 
     /// Returns true if the node keeps magazines.
     pub fn has_magazines(&self) -> bool {
-        self.empties != 0 || self.depot.iter().any(|first| *first != 0)
+        self.empties != 0 || self.broken.is_some() || self.depot.iter().any(|first| *first != 0)
     }
 
     fn start(&self, granule: u32) -> *mut u32 {

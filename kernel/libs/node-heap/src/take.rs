@@ -7,7 +7,7 @@ use crate::error::NeedsFrame;
 use crate::node_heap::NodeHeap;
 use crate::owner::OwnerId;
 use crate::set::{Set, Shelf};
-use crate::sets::{Sets, Slot, is_free};
+use crate::sets::{Sets, is_free};
 use crate::window::state_of;
 use core::ptr::NonNull;
 use lock_api::RawMutex;
@@ -43,39 +43,47 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
     }
 
     /// Returns what the CPU has of the class for blocks of this node and owner; `None` if it keeps none of them.
-    pub(crate) fn shelf(&self, node: usize, class: Class, owner: OwnerId) -> Option<Shelf<'_>> {
-        if !self.has_magazines() {
-            return None;
-        }
-        let is_home = node == self.node();
-        if is_home && owner == OwnerId::KERNEL {
-            return Some(self.own_shelf(class));
-        }
-        let slot = self.set_slot(node, owner).filter(|slot| !is_free(slot))?;
-        // SAFETY: a set was made by `shelf_or_create`, lives until `drain_one` takes it out of the slot, and is this CPU's.
-        // `drain_one` is not called while the result is used.
-        Some(unsafe { &*slot.get() }.shelf(class))
-    }
-
-    /// Returns where the CPU keeps the set for blocks of this node and owner, if it has a place for one.
-    fn set_slot(&self, node: usize, owner: OwnerId) -> Option<&'m Slot> {
-        match owner {
-            OwnerId::KERNEL => self.sets().slot(Sets::number_of_node(node)),
-            driver if node == self.node() => self.sets().slot(Sets::number_of_owner(driver.index())),
-            _ => None,
-        }
-    }
-
+    ///
+    /// # Errors
+    /// [`NeedsFrame`]: the CPU would keep some, but has no memory for the set.
+    #[inline]
     pub(crate) fn shelf_or_create(
         &self,
         node: usize,
         class: Class,
         owner: OwnerId,
     ) -> Result<Option<Shelf<'_>>, NeedsFrame> {
-        if let Some(shelf) = self.shelf(node, class, owner) {
-            return Ok(Some(shelf));
+        if !self.has_magazines() {
+            return Ok(None);
         }
-        let Some(slot) = self.set_slot(node, owner).filter(|_| self.has_magazines()) else { return Ok(None) };
+        if node == self.node() && owner == OwnerId::KERNEL {
+            return Ok(Some(self.own_shelf(class)));
+        }
+        self.shelf_of_set(node, class, owner)
+    }
+
+    #[inline(never)]
+    fn shelf_of_set(
+        &self,
+        node: usize,
+        class: Class,
+        owner: OwnerId,
+    ) -> Result<Option<Shelf<'_>>, NeedsFrame> {
+        let number = self.set_number(node, owner);
+        let Some((number, slot)) = number.and_then(|number| Some((number, self.sets().slot(number)?))) else {
+            return Ok(None);
+        };
+        if is_free(slot) {
+            self.create_set(number, node)?;
+        }
+        // SAFETY: the slot holds a set, as it did before or since the line above. The set lives until `drain_some` takes it out of
+        // the slot, which is not called while the result is used, and is this CPU's.
+        Ok(Some(unsafe { &*slot.get() }.shelf(class)))
+    }
+
+    /// Makes the set of this number, for blocks of this node, in a block of the CPU's node.
+    #[cold]
+    fn create_set(&self, number: usize, node: usize) -> Result<(), NeedsFrame> {
         let home = self.node();
         let needs_frame = NeedsFrame { node: home };
         let (heap, of) = self.heap(home).zip(self.heap(node)).ok_or(needs_frame)?;
@@ -84,15 +92,24 @@ impl<'m, L: RawMutex> CpuHeap<'m, L> {
         // SAFETY: the block is large enough for a set, aligned to a granule, mapped, and in no slab. It is not in use, so that no
         // free takes it.
         unsafe { set.write(Set::new(of.window.unbound(), of.limit() as usize)) };
-        slot.set(set);
+        self.sets().replace(number, set);
         self.note_use();
-        Ok(self.shelf(node, class, owner))
+        Ok(())
+    }
+
+    /// Returns the number of the slot for the set for blocks of this node and owner, if the CPU may keep such a set.
+    fn set_number(&self, node: usize, owner: OwnerId) -> Option<usize> {
+        match owner {
+            OwnerId::KERNEL => Some(Sets::number_of_node(node)),
+            driver if node == self.node() => Some(Sets::number_of_owner(driver.index())),
+            _ => None,
+        }
     }
 
     /// Notes that the CPU has magazines to drain.
     pub(crate) fn note_use(&self) {
         self.in_use.store(true, Ordering::Relaxed);
-        self.drained.set(0);
+        self.is_own_drained.set(false);
     }
 
     fn take_from(

@@ -159,3 +159,25 @@ fn a_cpu_without_memory_for_magazines_frees_all_it_has() {
     machine.trim();
     assert_eq!(machine.host.mapped(0), 0);
 }
+
+#[test]
+fn a_step_of_a_drain_returns_the_blocks_of_a_few_frames() {
+    for owner in [KERNEL, driver(3)] {
+        let machine = Machine::new(1, 256, 200);
+        let cpu = machine.cpu(0);
+        // One block of each of 60 frames, in one magazine.
+        let blocks: Vec<_> = (0..60 * 64).map(|_| cpu.allocate(0, owner, 64, 1).unwrap()).collect();
+        while cpu.heap.drain_some() {}
+        let (freed, kept): (Vec<_>, Vec<_>) = blocks.into_iter().enumerate().partition(|(n, _)| n % 64 == 0);
+        freed.into_iter().for_each(|(_, block)| cpu.free(block, owner).unwrap());
+        let mut steps = 0;
+        while cpu.heap.drain_some() {
+            steps += 1;
+        }
+        assert!((8..30).contains(&steps), "{steps}");
+        kept.into_iter().for_each(|(_, block)| cpu.free(block, owner).unwrap());
+        cpu.drain();
+        machine.trim();
+        assert_eq!(machine.host.mapped(0), 0);
+    }
+}

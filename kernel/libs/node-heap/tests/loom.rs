@@ -122,7 +122,7 @@ impl Node {
     /// Returns all memory, and checks that none is missing.
     fn end(&self, cpus: &[CpuHeap<'static, ModelLock>]) {
         for cpu in cpus {
-            while cpu.drain_one() {}
+            while cpu.drain_some() {}
         }
         self.heap().break_up_magazines();
         self.heap().trim(0, &self.system, 0);
@@ -186,7 +186,7 @@ fn two_cpus_never_get_one_block() {
         let first = node.cpu();
         // One block is left of a slab, and another is spread over the next one.
         let before = node.allocate(&first, 2048, KERNEL).unwrap();
-        while first.drain_one() {}
+        while first.drain_some() {}
         let other = {
             let node = Arc::clone(&node);
             thread::spawn(move || node.cpu().take_alone(0, class, KERNEL).map(Address))
@@ -231,7 +231,7 @@ fn a_block_that_another_cpu_frees_comes_back_to_its_slab() {
                 let cpu = node.cpu();
                 let Address(block) = { block };
                 free(&cpu, block).unwrap();
-                while cpu.drain_one() {}
+                while cpu.drain_some() {}
                 node.heap().trim(0, &node.system, 0);
             })
         };

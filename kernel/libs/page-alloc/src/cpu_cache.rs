@@ -15,6 +15,14 @@ use crate::error::SetupError;
 mod allocate;
 mod free;
 
+/// Returns true for 2, 4, 8, 16 and 32: an aligned chunk of so many frames lies in one word, and is no single frame.
+#[inline(always)]
+fn is_chunk_in_word(count: u64) -> bool {
+    // A bit for each of these numbers.
+    const COUNTS: u64 = 1 << 2 | 1 << 4 | 1 << 8 | 1 << 16 | 1 << 32;
+    count < 64 && COUNTS >> count & 1 != 0
+}
+
 /// A CPU's access to the allocator, with a cache of single frames of the CPU's node. What the cache holds counts as free.
 ///
 /// It is for one CPU: it can move to another one, but cannot be shared. A kernel keeps it in the CPU's own data, and keeps

@@ -124,7 +124,7 @@ impl FrameMap {
             return self.singles_of(first.into()).take_back(first.into());
         }
         let is_granted = if order < WORD_ORDER && first % 64 + (1 << order) < 64 {
-            self.word_of(first.into()).is_grant(first.into(), 1 << order)
+            self.word_of(first.into()).is_grant(first.into(), 1 << order, false)
         } else {
             self.is_granted_long_chunk(first, order)
         };
@@ -156,15 +156,19 @@ impl FrameMap {
         self.words[words].iter().for_each(|word| word.release(mask));
     }
 
-    /// Returns true if all frames of a word from `first` on, at least two, are a grant. Returns false in the block's last word.
+    /// Returns true if all frames of a word from `first` on, at least two, are a grant of the kernel or of others. Returns false in
+    /// the block's last word.
     #[inline(always)]
-    pub fn is_grant_at_word_end(&self, first: u16) -> bool {
+    pub fn is_grant_at_word_end(&self, first: u16, kernel_owned: bool) -> bool {
         let word = self.word_of(first.into());
         let free = word.free() >> (first % 64);
         let heads = word.head() >> (first % 64);
         let next = (first | 63) + 1;
         let next_word = self.word_of(next.into());
-        free == 0 && heads == 1 && next < BLOCK_FRAMES && next_word.not_inside() & 1 != 0
+        free == u64::from(kernel_owned)
+            && heads == 1
+            && next < BLOCK_FRAMES
+            && next_word.not_inside() & 1 != 0
     }
 
     #[inline(never)]

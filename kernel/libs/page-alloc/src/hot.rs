@@ -26,12 +26,15 @@ impl<'m> NodeMemory<'m> {
         Some(frame)
     }
 
-    /// Grants the hot chunk of `count` frames, if there is one. `count` is a power of two up to 32; such a chunk lies in one word.
+    /// Grants the hot chunk of `count` frames, if there is one, to the kernel or to others. `count` is a power of two up to 32, and
+    /// not 1 for the kernel; such a chunk lies in one word.
     #[inline(always)]
-    pub fn take_hot_in_word(&mut self, count: u64) -> Option<u64> {
+    pub fn take_hot_in_word(&mut self, count: u64, kernel_owned: bool) -> Option<u64> {
         let HotPart { frame, map, .. } = self.hot.parts.get_mut(count.trailing_zeros() as usize)?.take()?;
         self.free -= count;
-        if count == 1 {
+        if kernel_owned {
+            map.word_of(frame).grant_reserved_to_kernel(bits_of(frame, count) & !bit_of(frame));
+        } else if count == 1 {
             map.singles_of(frame).grant(frame);
         } else {
             map.word_of(frame).grant_reserved(bits_of(frame, count), bit_of(frame));
@@ -76,22 +79,29 @@ impl<'m> NodeMemory<'m> {
         true
     }
 
-    /// Takes back `count` frames of a known block as [`NodeMemory::keep_hot`] does. `count` is a power of two up to 32.
+    /// Takes back `count` frames of a known block as [`NodeMemory::keep_hot`] does: a grant of the kernel or of others. `count` is a
+    /// power of two up to 32, and not 1 for the kernel.
     #[inline(always)]
-    pub fn keep_hot_in_word(&mut self, block: KnownBlock<'m>, frame: u64, count: u64) -> bool {
+    pub fn keep_hot_in_word(
+        &mut self,
+        block: KnownBlock<'m>,
+        frame: u64,
+        count: u64,
+        kernel_owned: bool,
+    ) -> bool {
         let KnownBlock { map, span, .. } = block;
         let word = map.word_of(frame);
         let Some(slot @ None) = self.hot.parts.get_mut(count.trailing_zeros() as usize) else {
             return false;
         };
-        let taken_back = if count == 1 {
+        let taken_back = if count == 1 && !kernel_owned {
             map.singles_of(frame).take_back(frame)
         } else {
             let ends_word = frame % 64 + count == 64;
             let is_grant = if ends_word {
-                map.is_grant_at_word_end(offset_in_block(frame))
+                map.is_grant_at_word_end(offset_in_block(frame), kernel_owned)
             } else {
-                word.is_grant(frame, count)
+                word.is_grant(frame, count, kernel_owned)
             };
             if is_grant {
                 word.reserve_granted(bits_of(frame, count));

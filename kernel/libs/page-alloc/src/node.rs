@@ -95,17 +95,35 @@ impl<'m, L: RawMutex> Node<'m, L> {
         }
         let mut guarded = self.guarded.lock();
         let memory = &mut guarded.memory;
-        let frame = if is_block { memory.take_hot_block()? } else { memory.take_hot_in_word(count)? };
+        let frame =
+            if is_block { memory.take_hot_block()? } else { memory.take_hot_in_word(count, false)? };
         guarded.counts.count_hit(count, local);
         Some(FrameNumber(frame))
     }
 
-    /// Takes back `count` frames of a known block of the node, which become a hot chunk. `count` is a power of two up to 32. Returns
-    /// false, with nothing changed, if they are no grant of their own, if there is a hot chunk of that order already, or if the
-    /// block was added after setup.
+    /// Grants the hot chunk of `count` frames to the kernel, if there is one. `count` is a power of two from 2 to 32. `local`: to a CPU
+    /// of this node.
     #[inline(always)]
-    pub fn keep_hot_in_word(&self, block: KnownBlock<'m>, frame: FrameNumber, count: u64) -> bool {
-        block.span.region == 0 && self.guarded.lock().memory.keep_hot_in_word(block, frame.0, count)
+    pub fn take_hot_for_kernel(&self, count: u64, local: bool) -> Option<FrameNumber> {
+        let mut guarded = self.guarded.lock();
+        let frame = guarded.memory.take_hot_in_word(count, true)?;
+        guarded.counts.count_hit(count, local);
+        Some(FrameNumber(frame))
+    }
+
+    /// Takes back `count` frames of a known block of the node, which become a hot chunk: a grant of the kernel or of others. `count` is
+    /// a power of two up to 32, and not 1 for the kernel. Returns false, with nothing changed, if they are no such grant, if there
+    /// is a hot chunk of that order already, or if the block was added after setup.
+    #[inline(always)]
+    pub fn keep_hot_in_word(
+        &self,
+        block: KnownBlock<'m>,
+        frame: FrameNumber,
+        count: u64,
+        kernel_owned: bool,
+    ) -> bool {
+        block.span.region == 0
+            && self.guarded.lock().memory.keep_hot_in_word(block, frame.0, count, kernel_owned)
     }
 
     /// Takes back a whole block of this span of the node, as [`Node::keep_hot_in_word`] does.

@@ -121,6 +121,12 @@ impl Word {
         clear(&self.free, frames);
     }
 
+    /// Grants reserved frames to the kernel. The first frame of the grant stays reserved; `others` are the ones behind it.
+    #[inline]
+    pub fn grant_reserved_to_kernel(&self, others: u64) {
+        self.grant_reserved(others, 0);
+    }
+
     /// Makes the first frame of a grant reserved, which protects the grant, or undoes that. A single frame is withheld. Returns false, with
     /// nothing changed, if the frame is in the wanted state already.
     pub fn set_kernel_owned(&self, frame: u64, owned: bool) -> bool {
@@ -132,14 +138,15 @@ impl Word {
         changes
     }
 
-    /// Returns true if `count` frames, at least two, are a grant. They end before the word does.
+    /// Returns true if `count` frames, at least two, are a grant of the kernel or of others. They end before the word does.
     #[inline(always)]
-    pub fn is_grant(&self, frame: u64, count: u64) -> bool {
+    pub fn is_grant(&self, frame: u64, count: u64, kernel_owned: bool) -> bool {
         let free = self.free();
         let not_inside = (free | self.head()) >> (frame % 64);
         let next = 1 << (count % 64);
-        // Of these frames and the next one, only the first and the next are not inside; and the first is not free.
-        not_inside & (2 * next - 1) == next | 1 && free >> (frame % 64) & 1 == 0
+        // Of these frames and the next one, only the first and the next are not inside. A first frame that is not free is a head. One
+        // with the bit is reserved: no free frame has a frame behind it that is inside.
+        not_inside & (2 * next - 1) == next | 1 && free >> (frame % 64) & 1 == u64::from(kernel_owned)
     }
 }
 

@@ -145,3 +145,86 @@ fn a_kernel_owned_grant_is_counted_once_wherever_it_comes_from() {
         assert_eq!((stats.hit, stats.local, stats.free), (expected, expected, FREE.len_frames()));
     }
 }
+
+#[test]
+fn a_chunk_that_the_kernel_has_freed_is_at_hand_for_both_owners_and_is_freed_by_its_own_alone() {
+    let mut machine = machine();
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FREE).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    for count in [2, 4, 8, 16, 32] {
+        let Grant { frame, .. } = allocate(cpu, &kernel_owned(count)).unwrap();
+        assert_eq!(cpu.free_kernel_owned(frame, count), Ok(()));
+        assert_eq!(cpu.free_kernel_owned(frame, count), Err(FreeError::AlreadyFree(frame)));
+        for _ in 0..3 {
+            let grant = cpu.take_at_hand_for_kernel(count, node(0)).expect("the chunk is hot");
+            assert_eq!((grant.frame, grant.cached), (frame, false));
+            assert_eq!(cpu.take_at_hand_for_kernel(count, node(0)), None);
+            assert_not_freed(&pages, cpu, grant);
+            assert!(!cpu.put_at_hand(frame, count) && !cpu.put_at_hand_of_kernel(frame, count / 2));
+            assert!(!cpu.put_at_hand_of_kernel(FrameNumber(frame.0 + count / 2), count / 2));
+            assert!(cpu.put_at_hand_of_kernel(frame, count) && !cpu.put_at_hand_of_kernel(frame, count));
+            assert_eq!(cpu.take_at_hand(count, node(0)).unwrap().frame, frame);
+            assert!(!cpu.put_at_hand_of_kernel(frame, count));
+            assert_eq!(cpu.free_kernel_owned(frame, count), Err(FreeError::NotKernelOwned(frame)));
+            assert!(cpu.put_at_hand(frame, count));
+        }
+    }
+    assert_eq!(cpu.take_at_hand_for_kernel(1, node(0)), None);
+    assert_eq!(cpu.take_at_hand_for_kernel(64, node(0)), None);
+    let stats = pages.stats(node(0)).unwrap();
+    // One grant of each count by a request, three of the kernel and three of others at hand.
+    let granted = 7 * (2 + 4 + 8 + 16 + 32);
+    assert_eq!((stats.hit, stats.local, stats.free), (granted, granted, FREE.len_frames()));
+}
+
+#[test]
+fn kernel_owned_chunks_side_by_side_are_each_taken_back_wherever_their_word_and_block_end() {
+    let mut machine = machine();
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FREE).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    let whole = pages.free_by_order(node(0));
+    for count in [2, 4, 8, 16, 32] {
+        let grants: Vec<_> =
+            (0..1100 / count).map(|_| allocate(cpu, &kernel_owned(count)).unwrap()).collect();
+        let ends = |unit| grants.iter().any(|grant| (grant.frame.0 + count) % unit == 0);
+        assert!(ends(64) && ends(512));
+        for (index, &Grant { frame, .. }) in grants.iter().enumerate() {
+            assert!(!cpu.put_at_hand_of_kernel(frame, 2 * count));
+            assert!(cpu.free_kernel_owned(frame, 2 * count).is_err());
+            assert_eq!(cpu.free_kernel_owned(frame, count), Ok(()), "{index} of {count}");
+            assert_eq!(cpu.free_kernel_owned(frame, count), Err(FreeError::AlreadyFree(frame)));
+            // Every second chunk finds no hot one.
+            if index % 2 == 0 {
+                pages.free_by_order(node(0));
+            }
+        }
+        assert_eq!(pages.free_by_order(node(0)), whole);
+    }
+}
+
+#[test]
+fn a_part_of_a_kernel_owned_grant_that_ends_with_a_word_is_not_taken_back() {
+    let mut machine = machine();
+    let (pages, memory) = machine.pages_and_memory(1);
+    pages.add(FREE).unwrap();
+    let cpu = &cpus(&pages, &[node(0)], memory)[0];
+    let mut chunks = Vec::new();
+    while let Ok(grant) = allocate(cpu, &Request::local(32)) {
+        chunks.push(grant.frame);
+    }
+    // The only run of 40 frames begins in the middle of a word.
+    for frame in [512 + 32, 512 + 64] {
+        assert!(chunks.contains(&FrameNumber(frame)));
+        cpu.free(FrameNumber(frame), 32).unwrap();
+    }
+    let frame = allocate(cpu, &kernel_owned(40)).unwrap().frame;
+    assert_eq!(frame.0 % 64, 32);
+    let wrong = FreeError::WrongCount { frame, count: 32, granted: 40 };
+    for _ in 0..2 {
+        assert_eq!(cpu.free_kernel_owned(frame, 32), Err(wrong));
+        assert!(!cpu.put_at_hand_of_kernel(frame, 32));
+    }
+    assert_eq!(cpu.free_kernel_owned(frame, 40), Ok(()));
+}

@@ -210,6 +210,6 @@ impl Cpu {
     }
 
     pub fn drain(&self) {
-        while self.heap.drain_one() {}
+        while self.heap.drain_some() {}
     }
 }

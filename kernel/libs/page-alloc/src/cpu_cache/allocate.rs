@@ -7,7 +7,7 @@ use core::iter;
 use lock_api::RawMutex;
 use units::{FrameNumber, NodeId, NodeSet};
 
-use super::CpuCache;
+use super::{CpuCache, is_chunk_in_word};
 use crate::allocator::PageAllocator;
 use crate::error::{AllocateError, Refusal};
 use crate::node::Node;
@@ -54,11 +54,15 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
     /// See [`Refusal`].
     #[inline]
     pub fn try_allocate(&self, request: &Request, drained: NodeSet) -> Result<Grant, Refusal> {
-        if request.is_plain()
-            && let Some(grant) =
-                self.take_at_hand(request.count, request.preferred.unwrap_or(self.node.get()))
-        {
-            return Ok(grant);
+        if request.has_no_limits() {
+            let preferred = request.preferred.unwrap_or(self.node.get());
+            let at_hand = match request.kernel_owned {
+                true => self.take_at_hand_for_kernel(request.count, preferred),
+                false => self.take_at_hand(request.count, preferred),
+            };
+            if let Some(grant) = at_hand {
+                return Ok(grant);
+            }
         }
         self.allocate_from_nodes(request, drained)
     }
@@ -72,6 +76,17 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
             return self.frames.take(false).map(|frame| self.cached(frame));
         }
         let frame = self.allocator.get()?.node(id)?.take_hot(count, id == own)?;
+        Some(Grant { frame, count, node: id, fell_back: false, cached: false })
+    }
+
+    /// Grants any 2, 4, 8, 16 or 32 frames of the node to the kernel, if they are a hot chunk. This is the first step of
+    /// [`CpuCache::allocate`], for callers that want it inlined.
+    #[inline(always)]
+    pub fn take_at_hand_for_kernel(&self, count: u64, id: NodeId) -> Option<Grant> {
+        if !is_chunk_in_word(count) {
+            return None;
+        }
+        let frame = self.allocator.get()?.node(id)?.take_hot_for_kernel(count, id == self.node.get())?;
         Some(Grant { frame, count, node: id, fell_back: false, cached: false })
     }
 

@@ -2,7 +2,7 @@
 use lock_api::RawMutex;
 use units::FrameNumber;
 
-use super::CpuCache;
+use super::{CpuCache, is_chunk_in_word};
 use crate::blocks::{block_of, offset_in_block};
 use crate::error::FreeError;
 use crate::frame_map::BLOCK_FRAMES;
@@ -43,7 +43,7 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         if self.frames.node() == Some(block.span.node) {
             return self.put_known(node, block, frame);
         }
-        node.keep_hot_in_word(block, frame, 1)
+        node.keep_hot_in_word(block, frame, 1, false)
     }
 
     /// Takes back a grant, if that is quickly done: a single frame, or a chunk of up to 32 frames, of a block that the cache
@@ -57,6 +57,19 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
             BLOCK_COUNT => self.put_block(frame),
             _ => self.put_chunk(frame, count),
         }
+    }
+
+    /// Takes back a kernel-owned grant of 2, 4, 8, 16 or 32 frames, if the cache remembers its block and there is no hot chunk of that
+    /// order. Returns false, with nothing changed, otherwise. This is the first step of [`CpuCache::free_kernel_owned`], for callers
+    /// that want it inlined.
+    #[inline(always)]
+    #[must_use = "frames that were not taken back are still granted"]
+    pub fn put_at_hand_of_kernel(&self, frame: FrameNumber, count: u64) -> bool {
+        if !is_chunk_in_word(count) || frame.0 & (count - 1) != 0 {
+            return false;
+        }
+        let Some(block) = self.frames.known_block(frame.0) else { return false };
+        self.node_of(block).is_some_and(|node| node.keep_hot_in_word(block, frame, count, true))
     }
 
     #[inline(never)]
@@ -104,7 +117,7 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
             return false;
         }
         let Some(block) = self.frames.known_block(first) else { return false };
-        self.node_of(block).is_some_and(|node| node.keep_hot_in_word(block, frame, count))
+        self.node_of(block).is_some_and(|node| node.keep_hot_in_word(block, frame, count, false))
     }
 
     /// Frees frames that are not at hand, after looking up their span.
@@ -131,8 +144,14 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
     /// # Errors
     /// As for [`CpuCache::free`], and [`FreeError::NotKernelOwned`].
     pub fn free_kernel_owned(&self, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+        if self.put_at_hand_of_kernel(frame, count) {
+            return Ok(());
+        }
         let allocator = self.allocator.get().ok_or(FreeError::NotMemory(frame))?;
         let (span, node) = allocator.span_to_free(frame)?;
+        if is_chunk_in_word(count) {
+            self.remember_block(allocator, frame);
+        }
         node.free_kernel_owned(span, frame, count)
     }
 
