@@ -38,8 +38,9 @@ fn devices(run: &Run) -> Vec<Device> {
     run.events_of("device")
 }
 
+/// Returns a function whose node is unknown.
 fn device(address: &str, (vendor, device, class): (u32, u32, u32)) -> Device {
-    Device { address: address.into(), vendor, device, class }
+    Device { address: address.into(), vendor, device, class, node: -1 }
 }
 
 /// Returns these functions and the others, in the order of their addresses.

@@ -5,4 +5,4 @@ mod ecam;
 mod pci_faults;
 mod pci_scan;
 
-pub use pci_scan::{init, scan_ticks};
+pub use pci_scan::{functions, init, scan_ticks};

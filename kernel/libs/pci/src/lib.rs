@@ -39,4 +39,4 @@ pub use function::{Express, Function, Header, PortType};
 pub use message::{Msi, MsiX, Place};
 pub use pci_types::PciAddress;
 pub use rule::Rule;
-pub use scan::{Roots, scan};
+pub use scan::scan;

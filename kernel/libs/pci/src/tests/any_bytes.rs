@@ -55,7 +55,7 @@ fn check(found: &[Function], faults: &[Fault]) {
 
 fn run(config: &impl ConfigSpace, reachable: BusSet) -> (Vec<Function>, Vec<Fault>) {
     let (mut found, mut faults) = (Vec::new(), Vec::new());
-    let roots = Roots::Unknown;
+    let roots = BusSet::EMPTY;
     scan(config, 0, reachable, roots, &mut |function| found.push(function), &mut |fault| faults.push(fault));
     check(&found, &faults);
     (found, faults)

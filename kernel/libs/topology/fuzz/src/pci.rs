@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use pci::model::Model;
-use pci::{BusSet, Fault, Function, Roots, Rule};
+use pci::{BusSet, Fault, Function, Rule};
 
 /// The most accesses to look at every slot.
 const SLOTS: u64 = 256 * 32;
@@ -11,7 +11,7 @@ const FUNCTION: u64 = 1200;
 /// The most faults of a function.
 const FAULTS: usize = 16;
 
-/// Scans the configuration space that these bytes describe, with the roots unknown and with bus 0 as the only one.
+/// Scans the configuration space that these bytes describe. Two buses are known to be roots, or none is.
 ///
 /// # Panics
 /// Panics if a property does not hold.
@@ -23,7 +23,7 @@ pub fn scan(data: &[u8]) {
     let mut roots = BusSet::EMPTY;
     roots.insert(0);
     roots.insert(how);
-    let roots = if how & 2 != 0 { Roots::Known(roots) } else { Roots::Unknown };
+    let roots = if how & 2 != 0 { roots } else { BusSet::EMPTY };
     let mut reachable = BusSet::ALL;
     if how & 4 != 0 {
         reachable = BusSet::EMPTY;
