@@ -2,6 +2,7 @@
 
 mod config_ports;
 mod ecam;
+mod pci_addresses;
 mod pci_faults;
 mod pci_scan;
 

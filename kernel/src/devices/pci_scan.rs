@@ -1,6 +1,7 @@
 //! Finds the functions of PCI at boot, and says what they are and on which node.
 use super::config_ports::ConfigPorts;
 use super::ecam::Ecam;
+use super::pci_addresses;
 use super::pci_faults::PciFaults;
 use crate::arch;
 use crate::platform::{numa_topology, pci_tables};
@@ -47,15 +48,14 @@ pub fn scan_ticks() -> u64 {
     SCANNED.get().map_or(0, |scanned| scanned.ticks)
 }
 
-/// Scans what the MCFG gives. If nothing answers there, scans segment 0 through the ports. Then finds the nodes.
+/// Scans what the MCFG gives. If nothing answers there, scans segment 0 through the ports. Then gives addresses to BARs that have
+/// none, and finds the nodes.
 fn scan() -> Vec<LocatedFunction> {
     let (mut functions, mut faults) = (Vec::new(), PciFaults::new());
     let ranges = pci_tables::mcfg_ranges();
     if let Some(range) = ranges.first() {
         let ecam = Ecam::map(ranges, &mut faults);
-        for (segment, buses) in ecam.segments() {
-            scan_segment(&ecam, segment, buses, &mut functions, &mut faults);
-        }
+        scan_segments(&ecam, ecam.segments(), &mut functions, &mut faults);
         if functions.is_empty() {
             let function = PciAddress::new(range.segment, range.first_bus, 0, 0);
             faults.report(Fault { function, offset: 0, problem: Problem::EcamSilent });
@@ -64,22 +64,40 @@ fn scan() -> Vec<LocatedFunction> {
     if functions.is_empty()
         && let Some(ports) = ConfigPorts::find()
     {
-        scan_segment(&ports, 0, BusSet::ALL, &mut functions, &mut faults);
+        scan_segments(&ports, [(0, BusSet::ALL)], &mut functions, &mut faults);
     }
     faults.finish();
-    // The MCFG may have its segments in any order.
-    functions.sort_unstable_by_key(|located: &LocatedFunction| located.function.address);
     locate(&mut functions, pci_tables::host_bridges(), numa_topology::get());
     functions
 }
 
+/// Finds the functions of all segments, and gives addresses to BARs that have none.
+fn scan_segments(
+    config: &impl ConfigSpace,
+    segments: impl IntoIterator<Item = (u16, BusSet)>,
+    functions: &mut Vec<LocatedFunction>,
+    faults: &mut PciFaults,
+) {
+    let mut is_complete = true;
+    for (segment, buses) in segments {
+        is_complete &= scan_segment(config, segment, buses, functions, faults);
+    }
+    // The MCFG may have its segments in any order.
+    functions.sort_unstable_by_key(|located| located.function.address);
+    // Functions that are left out have addresses, too.
+    if is_complete {
+        pci_addresses::assign(config, functions, faults);
+    }
+}
+
+/// Finds the functions of a segment. Returns false if some are left out.
 fn scan_segment(
     config: &impl ConfigSpace,
     segment: u16,
     buses: BusSet,
     functions: &mut Vec<LocatedFunction>,
     faults: &mut PciFaults,
-) {
+) -> bool {
     let mut first_left_out = None;
     let mut add = |function: Function| {
         if functions.len() < MOST && functions.try_reserve(1).is_ok() {
@@ -93,6 +111,7 @@ fn scan_segment(
     if let Some(function) = first_left_out {
         faults.report(Fault { function, offset: 0, problem: Problem::Full { limit: functions.len() } });
     }
+    first_left_out.is_none()
 }
 
 fn report(LocatedFunction { function, node }: &LocatedFunction) {

@@ -7,8 +7,10 @@ use acpi_tables::{Mcfg, McfgRange, find_mcfg};
 use aml_names::Device;
 use arrayvec::ArrayVec;
 use device_nodes::{HostBridges, MAX_BRIDGES, MAX_PLACES};
+use memory_map::MemoryMap;
 use spin::Once;
 use topology::NumaTopology;
+use units::PhysRange;
 
 /// The ranges of buses.
 type Ranges = ArrayVec<McfgRange, { Mcfg::MAX_ENTRIES }>;
@@ -20,10 +22,13 @@ struct Aml {
 }
 
 static RANGES: Once<Ranges> = Once::new();
+/// All memory that the memory map lists, whatever it is.
+static LISTED: Once<memory_map::Ranges> = Once::new();
 static AML: Once<Aml> = Once::new();
 
-/// Reads the tables, and reports what is wrong with them.
-pub fn init(tables: &[&'static [u8]], topology: &NumaTopology) {
+/// Reads the tables, and reports what is wrong with them. Keeps which memory the memory map lists.
+pub fn init(tables: &[&'static [u8]], topology: &NumaTopology, map: &MemoryMap) {
+    LISTED.call_once(|| map.known.clone());
     RANGES.call_once(|| read_mcfg(tables));
     AML.call_once(|| {
         let start = arch::ticks();
@@ -35,6 +40,11 @@ pub fn init(tables: &[&'static [u8]], topology: &NumaTopology) {
 /// Returns the ranges of buses whose configuration space is in memory. No bus is in two of them.
 pub fn mcfg_ranges() -> &'static [McfgRange] {
     RANGES.get().map_or(&[], |ranges| ranges)
+}
+
+/// Returns all memory that the memory map lists, or `None` if it lists more than is kept.
+pub fn listed_memory() -> Option<&'static [PhysRange]> {
+    LISTED.get().filter(|listed| !listed.is_full()).map(|listed| &listed[..])
 }
 
 /// Returns the host bridges.

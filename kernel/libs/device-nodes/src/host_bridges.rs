@@ -5,14 +5,17 @@ use aml_names::{
     read_host_bridges,
 };
 use arrayvec::ArrayVec;
-use pci::BusSet;
+use pci::{AddressRange, BusSet, RootWindow, Space};
 use topology::NumaTopology;
-use units::{NodeId, ProximityDomain};
+use units::NodeId;
 
 /// The most host bridges that are kept. A machine with a bridge for each root port has up to 64 of them.
 pub const MAX_BRIDGES: usize = 64;
 /// The most devices below host bridges that are kept because they have a domain of their own.
 pub const MAX_PLACES: usize = 64;
+
+/// The most windows of host bridges that are kept. A host bridge has some five.
+pub const MAX_WINDOWS: usize = 384;
 
 /// A host bridge whose first bus is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,11 +40,17 @@ struct Place {
     node: Option<NodeId>,
 }
 
-/// The host bridges of a machine, and the nodes of devices below them.
+/// There is no room for more values of a kind.
+struct Full {
+    room: usize,
+}
+
+/// The host bridges of a machine with their windows, and the nodes of devices below them.
 #[derive(Default)]
 pub struct HostBridges {
     bridges: ArrayVec<HostBridge, MAX_BRIDGES>,
     places: ArrayVec<Place, MAX_PLACES>,
+    windows: ArrayVec<RootWindow, MAX_WINDOWS>,
 }
 
 impl HostBridges {
@@ -57,33 +66,69 @@ impl HostBridges {
         let devices = read_host_bridges(tables, storage, findings);
         devices.iter().for_each(|device| check_domain(device, topology, findings));
         let mut found = Self::default();
-        let node = |domain: ProximityDomain| topology.node_of_domain(domain);
         for bridge in devices.host_bridges() {
             let Some((segment, first_bus)) = position(bridge) else { continue };
-            let own = devices.domain(bridge).constant().and_then(node);
-            let kept = found.bridges.try_push(HostBridge { segment, first_bus, node: own });
-            if kept.is_err() {
-                report(
-                    bridge.block,
-                    bridge.offset,
-                    AmlFaultKind::Full { room: MAX_BRIDGES as u32 },
-                    findings,
-                );
-                break;
+            if found.find(segment, first_bus).is_some() {
+                continue;
             }
-            for device in devices.devices_with_domain(bridge) {
-                let Some(domain) = device.domain().constant() else { continue };
-                let Some(route) = route(&devices, bridge, device) else { continue };
-                let place = Place { segment, root_bus: first_bus, route, node: node(domain) };
-                if found.places.try_push(place).is_err() {
-                    let object = device.object(ObjectName::Pxm);
-                    let fault = AmlFaultKind::Full { room: MAX_PLACES as u32 };
-                    report(object.block, object.offset, fault, findings);
-                    return found;
-                }
+            let node = devices.domain(bridge).constant().and_then(|domain| topology.node_of_domain(domain));
+            let own = HostBridge { segment, first_bus, node };
+            let result = found
+                .add(own)
+                .and_then(|()| found.add_places(own, bridge, &devices, topology))
+                .and_then(|()| found.add_windows(own, bridge));
+            if let Err(Full { room }) = result {
+                let kind = AmlFaultKind::Full { room: room as u32 };
+                report(bridge.block, bridge.offset, kind, findings);
+                break;
             }
         }
         found
+    }
+
+    fn add(&mut self, bridge: HostBridge) -> Result<(), Full> {
+        self.bridges.try_push(bridge).map_err(|_| Full { room: MAX_BRIDGES })
+    }
+
+    /// Adds the devices below a host bridge that have a domain of their own.
+    fn add_places<'a>(
+        &mut self,
+        own: HostBridge,
+        bridge: &Device<'a>,
+        devices: &Devices<'_, 'a>,
+        topology: &NumaTopology,
+    ) -> Result<(), Full> {
+        let HostBridge { segment, first_bus: root_bus, .. } = own;
+        for device in devices.devices_with_domain(bridge) {
+            let Some(domain) = device.domain().constant() else { continue };
+            let Some(route) = route(devices, bridge, device) else { continue };
+            let place = Place { segment, root_bus, route, node: topology.node_of_domain(domain) };
+            self.places.try_push(place).map_err(|_| Full { room: MAX_PLACES })?;
+        }
+        Ok(())
+    }
+
+    /// Adds the windows of a host bridge. Those that change addresses are left out.
+    fn add_windows(&mut self, own: HostBridge, bridge: &Device<'_>) -> Result<(), Full> {
+        let HostBridge { segment, first_bus: root_bus, .. } = own;
+        let Some(resources) = bridge.resources().constant() else { return Ok(()) };
+        for window in Windows::new(&resources).filter(|window| window.translation == 0) {
+            let space = match window.kind {
+                WindowKind::Memory => Space::Memory,
+                WindowKind::Port => Space::Ports,
+                WindowKind::Bus => continue,
+            };
+            let range = AddressRange { first: window.first, last: window.last };
+            let window = RootWindow { segment, root_bus, space, range };
+            self.windows.try_push(window).map_err(|_| Full { room: MAX_WINDOWS })?;
+        }
+        Ok(())
+    }
+
+    /// Returns the windows of memory and ports of all host bridges.
+    #[must_use]
+    pub fn windows(&self) -> &[RootWindow] {
+        &self.windows
     }
 
     /// Iterates over the host bridges, in the order in which firmware describes them.

@@ -1,6 +1,6 @@
 //! Joins what firmware says about devices with the functions of PCI: which buses are roots, and on which node a function is.
 //!
-//! [`HostBridges::read`] takes the host bridges from AML. It borrows nothing from firmware's tables. [`locate`] then finds the node of
+//! [`HostBridges::read`] takes the host bridges, with their windows, from AML. It borrows nothing from firmware's tables. [`locate`] then finds the node of
 //! each function that the scan has found, from the `_PXM` objects, from the SRAT's generic initiators, and from the bridges above it.
 //!
 //! The crate allocates nothing.
@@ -15,5 +15,5 @@ mod locate;
 #[cfg(test)]
 mod tests;
 
-pub use host_bridges::{HostBridge, HostBridges, MAX_BRIDGES, MAX_PLACES};
+pub use host_bridges::{HostBridge, HostBridges, MAX_BRIDGES, MAX_PLACES, MAX_WINDOWS};
 pub use locate::{DeviceNode, LocatedFunction, NodeSource, locate};

@@ -38,6 +38,18 @@ pub struct LocatedFunction {
     pub node: Option<DeviceNode>,
 }
 
+impl AsRef<Function> for LocatedFunction {
+    fn as_ref(&self) -> &Function {
+        &self.function
+    }
+}
+
+impl AsMut<Function> for LocatedFunction {
+    fn as_mut(&mut self) -> &mut Function {
+        &mut self.function
+    }
+}
+
 /// Finds the node of each function. The functions must be in ascending order of their addresses.
 ///
 /// What names a function itself counts before what names the bridges above it: its `_PXM`, then its entry in the SRAT, then the node

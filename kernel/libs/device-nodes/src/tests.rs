@@ -7,7 +7,7 @@ use acpi_tables::builder::{self, TableBuilder};
 use acpi_tables::{DeviceHandle, Finding, Signature};
 use aml_names::builder::{buffer, device, eisa_id, integer, method, name, scope};
 use pci::model::{Model, Registers};
-use pci::{BusSet, PciAddress};
+use pci::{AddressRange, BusSet, PciAddress, RootWindow, Space};
 use topology::{Inputs, NumaTopology};
 use units::{NodeId, ProximityDomain};
 
@@ -253,6 +253,45 @@ fn the_first_bus_is_a_constant_or_stands_among_the_windows() {
     assert_eq!(bridges.roots(1).iter().collect::<Vec<_>>(), [0x20]);
     assert_eq!(bridges.find(0, 0x80).unwrap().node, Some(NodeId::new(1).unwrap()));
     assert!(bridges.find(1, 0).is_none() && bridges.find(0, 0x20).is_none());
+}
+
+/// Returns the bytes of an address space descriptor of 64 bits.
+fn descriptor(kind: u8, flags: u8, first: u64, last: u64, translation: u64) -> Vec<u8> {
+    let numbers = [0, first, last, translation, last - first + 1];
+    let mut bytes = vec![0x8a, 43, 0, kind, flags, 0];
+    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn windows_of_memory_and_ports_are_kept_unless_they_change_addresses() {
+    let list = [
+        descriptor(0, 0x0c, 0x8000_0000, 0x8fff_ffff, 0),
+        descriptor(1, 0x0c, 0xc000, 0xcfff, 0),
+        descriptor(2, 0x0c, 0x40, 0x7f, 0),
+        descriptor(0, 0x0c, 0, 0xffff, 1 << 32),
+        // The bridge itself uses these.
+        descriptor(0, 0x0d, 0x9000_0000, 0x9fff_ffff, 0),
+        vec![0x79, 0],
+    ]
+    .concat();
+    let resources = name("_CRS", &buffer(list.len() as u64, &list));
+    let terms = [
+        bridge("PCI0", &[bbn(0x40), resources.clone()]),
+        // Another one with that bus, as in tables for several machines: it has the same devices below.
+        bridge("PCI1", &[bbn(0x40), resources]),
+        bridge("PCI2", &[bbn(0x80), method("_CRS", 0, &[vec![0xa3]])]),
+    ];
+    let (bridges, rules) = read(&terms, &topology(&[]));
+    let window = |space, first, last| RootWindow {
+        segment: 0,
+        root_bus: 0x40,
+        space,
+        range: AddressRange { first, last },
+    };
+    let expected = [window(Space::Memory, 0x8000_0000, 0x8fff_ffff), window(Space::Ports, 0xc000, 0xcfff)];
+    assert_eq!((bridges.windows(), rules), (&expected[..], Vec::new()));
+    assert_eq!(bridges.iter().count(), 2);
 }
 
 #[test]

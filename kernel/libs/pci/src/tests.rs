@@ -1,5 +1,6 @@
 //! Tests of the scan on models of configuration space.
 mod any_bytes;
+mod assign;
 mod bars;
 mod bridges;
 mod lists;
