@@ -1,4 +1,5 @@
 //! Where the build puts what the tests boot.
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -56,6 +57,19 @@ pub fn drivers() -> PathBuf {
 #[must_use]
 pub fn events() -> PathBuf {
     target().join("events.jsonl")
+}
+
+/// Returns a file of 64 MiB of zeros, which takes no room on the host. All machines share it, so nothing may write to it: QEMU's
+/// `snapshot` sends writes to a file that ends with the machine.
+///
+/// # Errors
+/// The file cannot be created.
+pub fn empty_disk() -> Result<PathBuf> {
+    let path = target().join("empty-disk.img");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    file.and_then(|file| file.set_len(64 << 20))
+        .with_context(|| format!("{} cannot be created", path.display()))?;
+    Ok(path)
 }
 
 fn target() -> PathBuf {

@@ -104,6 +104,8 @@ pub struct Device {
     pub device: u32,
     /// Base class × 65536 + subclass × 256 + interface.
     pub class: u32,
+    /// The node, or -1 if it is unknown.
+    pub node: i32,
 }
 
 /// A measurement: event `bench`.

@@ -16,5 +16,5 @@ pub mod process;
 pub mod qemu;
 pub mod run;
 
-pub use machine::{Firmware, Machine, Node};
+pub use machine::{Disk, Firmware, Machine, Node};
 pub use run::{Run, Verdict};

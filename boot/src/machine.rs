@@ -56,6 +56,40 @@ impl Node {
     }
 }
 
+/// An empty disk of 64 MiB. Each boot has disks of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Disk {
+    /// An NVMe disk on node 1, at 0000:81:00.0: behind a port of a host bridge that the firmware places there.
+    Nvme,
+    /// A virtio disk on the bus of the chipset, whose node the firmware does not tell.
+    Virtio,
+}
+
+impl Disk {
+    /// The name under which QEMU's devices find the disk's content.
+    pub(crate) const fn drive(self) -> &'static str {
+        match self {
+            Self::Nvme => "d1",
+            Self::Virtio => "d0",
+        }
+    }
+
+    /// Returns the devices, as values of QEMU's option `-device`.
+    fn devices(self) -> Vec<String> {
+        let drive = self.drive();
+        match self {
+            Self::Nvme => vec![
+                "pxb-pcie,id=p1,bus_nr=128,numa_node=1,bus=pcie.0".into(),
+                "pcie-root-port,id=r1,bus=p1,chassis=1".into(),
+                format!("nvme,drive={drive},serial=far,bus=r1"),
+            ],
+            Self::Virtio => {
+                vec![format!("virtio-blk-pci,drive={drive},serial=near,disable-legacy=on,bus=pcie.0")]
+            }
+        }
+    }
+}
+
 /// A machine to boot on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Machine {
@@ -72,6 +106,7 @@ pub struct Machine {
     pub(crate) log_is_read: bool,
     pub(crate) image: Option<PathBuf>,
     arguments: Vec<OsString>,
+    pub(crate) disks: Vec<Disk>,
     /// What is to appear on COM1, and the command that QEMU's monitor is given when it does.
     pub(crate) command: Option<(String, String)>,
 }
@@ -94,6 +129,7 @@ impl Machine {
             log_is_read: true,
             image: None,
             arguments: Vec::new(),
+            disks: Vec::new(),
             command: None,
         }
     }
@@ -107,12 +143,13 @@ impl Machine {
         Self { nodes, ..Self::without_numa(cpus, memory_mib) }
     }
 
-    /// Returns the machine that `./run.sh` boots: two nodes of two CPUs and 256 MiB each, 20 apart.
+    /// Returns the machine that `./run.sh` boots: two nodes of two CPUs and 256 MiB each, 20 apart, and two disks.
     #[must_use]
     pub fn two_nodes() -> Self {
         Self::with_nodes([Node::new(0..2, 256), Node::new(2..4, 256)])
             .sockets(2)
             .distances(&[&[10, 20], &[20, 10]])
+            .disks([Disk::Nvme, Disk::Virtio])
     }
 
     /// Returns the two-node machine with this much memory on each node. The host keeps only what the guest touches.
@@ -148,6 +185,12 @@ impl Machine {
     #[must_use]
     pub fn distances(self, rows: &[&[u8]]) -> Self {
         Self { distances: rows.iter().map(|row| row.to_vec()).collect(), ..self }
+    }
+
+    /// Sets the disks. The image of the kernel is not among them.
+    #[must_use]
+    pub fn disks(self, disks: impl IntoIterator<Item = Disk>) -> Self {
+        Self { disks: disks.into_iter().collect(), ..self }
     }
 
     /// Sets the firmware. Without it the machine has BIOS.
@@ -205,8 +248,8 @@ impl Machine {
         self
     }
 
-    /// Returns QEMU's arguments for the hardware, the kernel's parameters and the debug exit. Those for firmware and disk, which
-    /// are files of the host, are not among them.
+    /// Returns QEMU's arguments for the hardware, the kernel's parameters and the debug exit. Those for firmware and the content of
+    /// disks, which are files of the host, are not among them.
     #[must_use]
     pub fn qemu_arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
@@ -234,6 +277,10 @@ impl Machine {
             option("-accel", "tcg,thread=multi".into());
         }
         arguments.extend(self.arguments.iter().cloned());
+        // Last: QEMU would put later devices without a `bus=` on the bus of the disks' own host bridge, which takes none.
+        for device in self.disks.iter().flat_map(|disk| disk.devices()) {
+            arguments.extend(["-device".into(), device.into()]);
+        }
         arguments
     }
 
@@ -305,7 +352,11 @@ mod tests {
             -object memory-backend-ram,id=mem0,size=256M -object memory-backend-ram,id=mem1,size=256M \
             -numa node,nodeid=0,cpus=0-1,memdev=mem0 -numa node,nodeid=1,cpus=2-3,memdev=mem1 \
             -numa dist,src=0,dst=1,val=20 ";
-        assert!(line(&Machine::two_nodes()).starts_with(documented));
+        let disks = "-device pxb-pcie,id=p1,bus_nr=128,numa_node=1,bus=pcie.0 -device pcie-root-port,id=r1,bus=p1,chassis=1 \
+            -device nvme,drive=d1,serial=far,bus=r1 \
+            -device virtio-blk-pci,drive=d0,serial=near,disable-legacy=on,bus=pcie.0";
+        let line = line(&Machine::two_nodes().arguments(["-device", "edu"]));
+        assert!(line.starts_with(documented) && line.ends_with(disks), "{line}");
     }
 
     #[test]

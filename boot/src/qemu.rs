@@ -123,6 +123,11 @@ impl Machine {
             qemu.arg("-drive").arg(format!("if=pflash,unit=1,format=raw,snapshot=on,file={variables}"));
         }
         qemu.arg("-drive").arg(format!("format=raw,snapshot=on,file={}", file(&image)?));
+        for disk in &self.disks {
+            let content = file(&artifacts::empty_disk()?)?;
+            let drive = format!("if=none,id={},format=raw,snapshot=on,file={content}", disk.drive());
+            qemu.args(["-drive", &drive]);
+        }
         qemu.args(self.qemu_arguments());
         // On a terminal, QEMU would switch it to raw mode and leave it so when killed.
         qemu.stdin(Stdio::null());

@@ -1,10 +1,15 @@
-//! The kernel finds every function of PCI, and says what it is.
+//! The kernel finds every function of PCI, and says what it is and on which node. BARs without an address get one.
 mod common;
 
-use acpi_tables::builder::{TableBuilder, mcfg_entry};
+use acpi_tables::builder::{
+    TableBuilder, generic_initiator, local_apic_affinity, mcfg_entry, memory_affinity,
+};
+use acpi_tables::{DeviceHandle, Signature};
+use aml_names::builder as aml;
 use boot::event::{Device, Finding};
-use boot::{Firmware, Machine, Run, Verdict};
-use common::{GIB, boot};
+use boot::{Firmware, Machine, Node, Run, Verdict};
+use common::{GIB, boot, finding};
+use units::ProximityDomain;
 
 /// The functions of QEMU's q35 machine: address, ids, class.
 const Q35: [(&str, u32, u32, u32); 5] = [
@@ -38,8 +43,9 @@ fn devices(run: &Run) -> Vec<Device> {
     run.events_of("device")
 }
 
+/// Returns a function whose node is unknown.
 fn device(address: &str, (vendor, device, class): (u32, u32, u32)) -> Device {
-    Device { address: address.into(), vendor, device, class }
+    Device { address: address.into(), vendor, device, class, node: -1 }
 }
 
 /// Returns these functions and the others, in the order of their addresses.
@@ -184,4 +190,159 @@ fn configuration_space_where_it_cannot_be_is_a_finding_and_the_ports_are_used() 
             "{findings:?}"
         );
     }
+}
+
+/// Returns a machine to which a disk is added on this bus after its firmware has given addresses to all devices.
+fn machine_with_a_late_disk(kind: &str, devices: &[&str], bus: &str) -> Machine {
+    machine(kind, devices)
+        // The firmware writes to the serial port, too, and waits for a key.
+        .arguments(["-machine", "graphics=off", "-boot", "menu=on,splash-time=2000"])
+        .parameters("log=debug")
+        .command_at("Press ESC", &format!("device_add nvme,serial=late,bus={bus}"))
+}
+
+/// Returns the addresses of a function's BARs that the kernel has chosen: number and address.
+fn chosen(run: &Run, function: &str) -> Vec<(u32, u64)> {
+    let start = format!("devices: {function} BAR ");
+    let lines = run.lines().filter_map(|line| {
+        let rest = line.split_once(&start)?.1.strip_suffix(", which the kernel has chosen")?;
+        let (number, address) = (rest.split_once(':')?.0, rest.rsplit_once("0x")?.1);
+        Some((number.parse().ok()?, u64::from_str_radix(address, 16).ok()?))
+    });
+    lines.collect()
+}
+
+/// Asserts that the disk got an address that nothing else has, and that no other BAR was changed.
+#[track_caller]
+fn assert_gets_an_address(kind: &str, devices: &[&str], bus: &str, disk: &str) {
+    let run = boot(&machine_with_a_late_disk(kind, devices, bus), Verdict::Success);
+    let [(0, address)] = chosen(&run, disk)[..] else { panic!("{}", run.serial) };
+    assert!(address != 0 && address.is_multiple_of(0x4000) && address < 0xfec0_0000, "{address:#x}");
+    assert_eq!(bar_address(&run, &format!("{disk} BAR 0"), "0x4000 bytes of 64-bit memory"), address);
+    assert_eq!(run.serial.matches("which the kernel has chosen").count(), 1, "{}", run.serial);
+    let others = run.lines().filter(|line| line.starts_with("DEBUG devices: ") && !line.contains(disk));
+    for line in others.filter(|line| line.contains("memory")) {
+        let hexadecimal = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).expect(line);
+        let size = hexadecimal(line.split_whitespace().find(|word| word.starts_with("0x")).unwrap());
+        let other = hexadecimal(line.rsplit(' ').next().unwrap());
+        assert!(address + 0x4000 <= other || other + size <= address, "{address:#x}: {line}");
+    }
+    assert_eq!(run.findings(), []);
+}
+
+#[test]
+fn a_disk_that_firmware_has_left_without_an_address_gets_one() {
+    // From the window of a bridge, and from that of the host bridge.
+    assert_gets_an_address("q35", &["pcie-root-port,id=port1,chassis=1,addr=4"], "port1", "0000:01:00.0");
+    assert_gets_an_address("pc", &[], "pci.0,addr=7", "0000:00:07.0");
+}
+
+#[test]
+fn memory_that_no_window_has_room_for_gets_no_address() {
+    let port = ["pcie-root-port,id=port1,chassis=1,addr=4"];
+    let machine = machine("q35", &port)
+        .arguments(["-machine", "graphics=off", "-boot", "menu=on,splash-time=2000"])
+        .arguments(["-object", "memory-backend-ram,id=shared,size=1G,share=on,reserve=off"])
+        .parameters("log=debug")
+        .command_at("Press ESC", "device_add ivshmem-plain,memdev=shared,bus=port1");
+    let run = boot(&machine, Verdict::Success);
+    assert!(matches!(chosen(&run, "0000:01:00.0")[..], [(0, _)]), "{}", run.serial);
+    let line =
+        "devices: 0000:01:00.0 BAR 2: 0x40000000 bytes of 64-bit memory, prefetchable, without an address";
+    assert!(run.line(line).is_some(), "{}", run.serial);
+    // The third BAR.
+    let found = Finding { offset: 0x18, ..finding("PCI", "pci.bar.address", "dropped") };
+    assert_eq!(run.findings(), [found]);
+}
+
+/// Returns the node of the function at this address. -1 if it is unknown.
+#[track_caller]
+fn node_of(run: &Run, address: &str) -> i32 {
+    let found = devices(run).into_iter().find(|device| device.address == address);
+    let node = found.unwrap_or_else(|| panic!("{address}: {}", run.serial)).node;
+    let start = format!("devices: {address} ");
+    let mut lines = run.lines().filter(|line| line.contains(&start) && line.starts_with("INFO"));
+    let line = lines.next().expect("a function has a line");
+    let end = if node < 0 { ")".into() } else { format!(") on node {node}") };
+    assert!(line.ends_with(&end), "{line}");
+    node
+}
+
+#[test]
+fn the_disks_of_the_two_node_machine_are_where_they_should_be() {
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        let run = boot(&Machine::two_nodes().firmware(firmware), Verdict::Success);
+        let line = format!("devices: 0000:81:00.0 {NVME_LINE} on node 1");
+        assert!(run.line("devices: 0000:81:00.0") == Some(&line), "{}", run.serial);
+        let line = "devices: 0000:00:03.0 SCSI controller (1af4:1042)";
+        assert!(run.line("devices: 0000:00:03.0") == Some(line), "{}", run.serial);
+        assert_eq!((node_of(&run, "0000:81:00.0"), node_of(&run, "0000:00:03.0")), (1, -1));
+        assert_eq!(run.findings(), []);
+    }
+}
+
+#[test]
+fn a_device_is_on_a_node_without_cpus_or_without_memory() {
+    let nodes = [Node::new(0..1, 128), Node::without_cpus(128), Node::without_memory([1])];
+    let devices = [
+        "pxb-pcie,id=one,bus_nr=64,numa_node=1,bus=pcie.0",
+        "pcie-root-port,id=port1,bus=one,chassis=1",
+        "nvme,serial=a,bus=port1",
+        "pxb-pcie,id=two,bus_nr=128,numa_node=2,bus=pcie.0",
+        "pcie-root-port,id=port2,bus=two,chassis=2",
+        "nvme,serial=b,bus=port2",
+    ];
+    let machine = Machine::with_nodes(nodes).arguments(devices.iter().flat_map(|device| ["-device", device]));
+    let run = boot(&machine, Verdict::Success);
+    assert_eq!((node_of(&run, "0000:41:00.0"), node_of(&run, "0000:81:00.0")), (1, 2), "{}", run.serial);
+    assert_eq!(run.findings(), []);
+}
+
+#[test]
+fn what_is_behind_three_levels_of_bridges_is_on_their_host_bridges_node() {
+    let devices = [
+        "pcie-pci-bridge,id=express,bus=port1",
+        "pci-bridge,id=last,chassis_nr=2,bus=express,addr=2",
+        "nvme,serial=a,bus=last,addr=7",
+    ];
+    let root =
+        ["pxb-pcie,id=root,bus_nr=128,numa_node=1,bus=pcie.0", "pcie-root-port,id=port1,bus=root,chassis=1"];
+    let devices = root.iter().chain(&devices).flat_map(|device| ["-device", device]);
+    let nodes = [Node::new(0..1, 128), Node::new(1..2, 128)];
+    let run = boot(&Machine::with_nodes(nodes).arguments(devices), Verdict::Success);
+    let way = ["0000:80:00.0", "0000:81:00.0", "0000:82:02.0", "0000:83:07.0"];
+    assert_eq!(way.map(|address| node_of(&run, address)), [1; 4], "{}", run.serial);
+    assert_eq!(node_of(&run, "0000:00:1f.2"), -1);
+}
+
+#[test]
+fn a_domain_that_is_no_node_is_a_finding_and_gives_no_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ssdt.aml");
+    let terms = [aml::scope("\\_SB.PCI0", &[aml::name("_PXM", &aml::integer(7))])];
+    std::fs::write(&path, aml::table(Signature::SSDT, 2, &terms)).unwrap();
+    let machine = Machine::two_nodes().arguments(["-acpitable", &format!("file={}", path.display())]);
+    let run = boot(&machine, Verdict::Success);
+    assert_eq!((node_of(&run, "0000:00:1f.2"), node_of(&run, "0000:81:00.0")), (-1, 1), "{}", run.serial);
+    let found = run.findings().into_iter().map(|found| (found.table, found.rule, found.action));
+    assert!(found.eq([("SSDT".into(), "aml.domain".into(), "dropped".into())]), "{}", run.serial);
+}
+
+#[test]
+fn the_srat_places_a_device_by_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("srat.aml");
+    let domain = ProximityDomain;
+    let disks = DeviceHandle::Pci { segment: 0, bus: 0, device: 0x1f, function: 2 };
+    let mut srat = TableBuilder::srat(3);
+    for cpu in 0..2 {
+        srat = srat.entry(&local_apic_affinity(cpu, domain(cpu.into())));
+        srat = srat.entry(&memory_affinity(u64::from(cpu) << 27, 1 << 27, domain(cpu.into())));
+    }
+    let srat = srat.entry(&generic_initiator(disks, domain(1)));
+    std::fs::write(&path, srat.build()).unwrap();
+    let table = format!("file={}", path.display());
+    let run = boot(&Machine::without_numa(2, 256).arguments(["-acpitable", &table]), Verdict::Success);
+    assert_eq!((node_of(&run, "0000:00:1f.2"), node_of(&run, "0000:00:1f.3")), (1, -1), "{}", run.serial);
+    assert_eq!(run.findings(), []);
 }

@@ -81,7 +81,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let topology = numa_topology::init(&tables, &map, parameters.numa);
     clock_tables::init(&tables);
     interrupt_tables::init(&tables);
-    pci_tables::init(&tables);
+    pci_tables::init(&tables, topology, &map);
     qemu::report_unlisted_modules(&map.ram);
     phases::end("topology");
     // The page allocator, with free lists for each node. The heaps take their pages from it.

@@ -10,7 +10,7 @@ use crate::devices;
 use crate::memory::allocate;
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::stack::Stack;
-use crate::platform::numa_topology;
+use crate::platform::{numa_topology, pci_tables};
 use crate::report::event_stream;
 use crate::report::phases;
 use events::Event;
@@ -52,8 +52,11 @@ fn boot() {
         report(&alloc::format!("boot.kernel.{}", name.replace(' ', "_")), ticks, 1);
     }
     report("boot.waits", arch::waited_ticks(), 1);
-    if let Some(ticks) = devices::scan_ticks() {
-        report("pci.scan", ticks, 1);
+    if let Some(ticks) = pci_tables::aml_ticks() {
+        report("boot.aml", ticks, 1);
+    }
+    if !devices::functions().is_empty() {
+        report("pci.scan", devices::scan_ticks(), 1);
     }
 }
 

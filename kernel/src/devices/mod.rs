@@ -2,7 +2,8 @@
 
 mod config_ports;
 mod ecam;
+mod pci_addresses;
 mod pci_faults;
 mod pci_scan;
 
-pub use pci_scan::{init, scan_ticks};
+pub use pci_scan::{functions, init, scan_ticks};

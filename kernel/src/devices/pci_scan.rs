@@ -1,15 +1,17 @@
-//! Finds the functions of PCI at boot, and says what they are.
+//! Finds the functions of PCI at boot, and says what they are and on which node.
 use super::config_ports::ConfigPorts;
 use super::ecam::Ecam;
+use super::pci_addresses;
 use super::pci_faults::PciFaults;
 use crate::arch;
-use crate::platform::pci_tables;
+use crate::platform::{numa_topology, pci_tables};
 use crate::report::event_stream;
 use alloc::vec::Vec;
 use arrayvec::ArrayString;
-use core::fmt::Write;
+use core::fmt::{self, Display, Write};
+use device_nodes::{DeviceNode, LocatedFunction, locate};
 use events::Event;
-use pci::{BusSet, ConfigSpace, Fault, Function, PciAddress, Problem, Roots};
+use pci::{BusSet, ConfigSpace, Fault, Function, PciAddress, Problem};
 use spin::Once;
 
 /// The most functions that are kept. Large servers have some hundreds.
@@ -19,7 +21,8 @@ const ADDRESS: usize = 12;
 
 /// The functions, and how long it took to find them.
 struct Scanned {
-    functions: Vec<Function>,
+    /// In ascending order of their addresses.
+    functions: Vec<LocatedFunction>,
     ticks: u64,
 }
 
@@ -35,20 +38,24 @@ pub fn init() {
     scanned.functions.iter().for_each(report);
 }
 
-/// Returns the ticks that the boot took to find all functions, without reporting them. `None` if there are none.
-pub fn scan_ticks() -> Option<u64> {
-    SCANNED.get().filter(|scanned| !scanned.functions.is_empty()).map(|scanned| scanned.ticks)
+/// Returns the functions, in ascending order of their addresses.
+pub fn functions() -> &'static [LocatedFunction] {
+    SCANNED.get().map_or(&[], |scanned| &scanned.functions)
 }
 
-/// Scans what the MCFG gives. If nothing answers there, scans segment 0 through the ports.
-fn scan() -> Vec<Function> {
+/// Returns the ticks that the boot took to find all functions and their nodes, without reporting them.
+pub fn scan_ticks() -> u64 {
+    SCANNED.get().map_or(0, |scanned| scanned.ticks)
+}
+
+/// Scans what the MCFG gives. If nothing answers there, scans segment 0 through the ports. Then gives addresses to BARs that have
+/// none, and finds the nodes.
+fn scan() -> Vec<LocatedFunction> {
     let (mut functions, mut faults) = (Vec::new(), PciFaults::new());
     let ranges = pci_tables::mcfg_ranges();
     if let Some(range) = ranges.first() {
         let ecam = Ecam::map(ranges, &mut faults);
-        for (segment, buses) in ecam.segments() {
-            scan_segment(&ecam, segment, buses, &mut functions, &mut faults);
-        }
+        scan_segments(&ecam, ecam.segments(), &mut functions, &mut faults);
         if functions.is_empty() {
             let function = PciAddress::new(range.segment, range.first_bus, 0, 0);
             faults.report(Fault { function, offset: 0, problem: Problem::EcamSilent });
@@ -57,36 +64,59 @@ fn scan() -> Vec<Function> {
     if functions.is_empty()
         && let Some(ports) = ConfigPorts::find()
     {
-        scan_segment(&ports, 0, BusSet::ALL, &mut functions, &mut faults);
+        scan_segments(&ports, [(0, BusSet::ALL)], &mut functions, &mut faults);
     }
     faults.finish();
+    locate(&mut functions, pci_tables::host_bridges(), numa_topology::get());
     functions
 }
 
+/// Finds the functions of all segments, and gives addresses to BARs that have none.
+fn scan_segments(
+    config: &impl ConfigSpace,
+    segments: impl IntoIterator<Item = (u16, BusSet)>,
+    functions: &mut Vec<LocatedFunction>,
+    faults: &mut PciFaults,
+) {
+    let mut is_complete = true;
+    for (segment, buses) in segments {
+        is_complete &= scan_segment(config, segment, buses, functions, faults);
+    }
+    // The MCFG may have its segments in any order.
+    functions.sort_unstable_by_key(|located| located.function.address);
+    // Functions that are left out have addresses, too.
+    if is_complete {
+        pci_addresses::assign(config, functions, faults);
+    }
+}
+
+/// Finds the functions of a segment. Returns false if some are left out.
 fn scan_segment(
     config: &impl ConfigSpace,
     segment: u16,
     buses: BusSet,
-    functions: &mut Vec<Function>,
+    functions: &mut Vec<LocatedFunction>,
     faults: &mut PciFaults,
-) {
+) -> bool {
     let mut first_left_out = None;
     let mut add = |function: Function| {
         if functions.len() < MOST && functions.try_reserve(1).is_ok() {
-            functions.push(function);
+            functions.push(LocatedFunction { function, node: None });
         } else {
             first_left_out.get_or_insert(function.address);
         }
     };
-    pci::scan(config, segment, buses, Roots::Unknown, &mut add, &mut |fault| faults.report(fault));
+    let roots = pci_tables::host_bridges().roots(segment);
+    pci::scan(config, segment, buses, roots, &mut add, &mut |fault| faults.report(fault));
     if let Some(function) = first_left_out {
         faults.report(Fault { function, offset: 0, problem: Problem::Full { limit: functions.len() } });
     }
+    first_left_out.is_none()
 }
 
-fn report(function: &Function) {
+fn report(LocatedFunction { function, node }: &LocatedFunction) {
     let Function { address, class, vendor, device, .. } = *function;
-    log::info!(target: "devices", "{address} {class} ({vendor:04x}:{device:04x})");
+    log::info!(target: "devices", "{address} {class} ({vendor:04x}:{device:04x}){}", on_node(*node));
     log_details(function);
     let mut text = ArrayString::<ADDRESS>::new();
     // An address has 12 letters, so this does not fail.
@@ -96,7 +126,13 @@ fn report(function: &Function) {
         vendor: vendor.into(),
         device: device.into(),
         class: class.0,
+        node: node.map_or(-1, |node| node.node.index() as i32),
     });
+}
+
+/// Writes ` on node 1`, or nothing if the node is unknown.
+fn on_node(node: Option<DeviceNode>) -> impl Display {
+    fmt::from_fn(move |out| node.map_or(Ok(()), |DeviceNode { node, .. }| write!(out, " on node {node}")))
 }
 
 /// Logs the BARs and the kinds of interrupts, for who debugs.

@@ -8,13 +8,15 @@ mod handler;
 use super::findings::reporter;
 use crate::arch;
 use acpi::AcpiTables;
-use acpi_tables::{Findings, KnownMemory, MAX_TABLES, PhysicalMemory, RootTable};
+use acpi_tables::{
+    Finding, Findings, KnownMemory, MAX_TABLES, PhysicalMemory, RootTable, find_dsdt_address, read_table,
+};
 use arrayvec::ArrayVec;
 use handler::Reader;
 use units::{PhysAddr, PhysRange};
 
-/// The tables that firmware lists.
-pub type Tables = ArrayVec<&'static [u8], MAX_TABLES>;
+/// The tables that firmware lists, and the DSDT, which only another table names.
+pub type Tables = ArrayVec<&'static [u8], { MAX_TABLES + 1 }>;
 
 /// The memory where firmware may have put tables.
 #[derive(Clone, Copy)]
@@ -31,7 +33,7 @@ impl PhysicalMemory<'static> for TableMemory<'_> {
     }
 }
 
-/// Returns all tables that firmware lists, each with the length in its header, or up to the end of readable memory. `rsdp` is the address of the
+/// Returns all tables that firmware lists, and the DSDT, each with the length in its header, or up to the end of readable memory. `rsdp` is the address of the
 /// root pointer, and `known` the memory map. Reports on both serial ports what is wrong on the way.
 pub fn find_tables(rsdp: Option<u64>, known: &[PhysRange]) -> Tables {
     let Some(rsdp) = rsdp.map(PhysAddr) else {
@@ -60,5 +62,17 @@ fn read_tables(root: &RootTable<'static>, memory: TableMemory<'_>, findings: &mu
         }
         Err(error) => log::warn!(target: "acpi", "the root table lists no tables: {error:?}"),
     }
+    tables.extend(find_dsdt(&tables, memory));
     tables
+}
+
+/// Returns the DSDT.
+fn find_dsdt(tables: &[&'static [u8]], memory: TableMemory<'_>) -> Option<&'static [u8]> {
+    // The reader of the clocks reports what is wrong with the table that has the address.
+    let address = find_dsdt_address(tables.iter().copied(), &mut |_: Finding| {})?;
+    let dsdt = read_table(PhysAddr(address), &memory);
+    if dsdt.is_none() {
+        log::warn!(target: "acpi", "the DSDT at {address:#x} cannot be read");
+    }
+    dsdt
 }

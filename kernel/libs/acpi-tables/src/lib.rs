@@ -61,7 +61,7 @@ pub use known_memory::KnownMemory;
 pub use madt::{Madt, MadtCpu, MadtReader};
 pub use mcfg::{Mcfg, McfgRange};
 pub use msct::{Msct, MsctDomains};
-pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, RootTable, read_tables};
+pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, RootTable, read_table, read_tables};
 pub use rule::Rule;
 pub use signature::Signature;
 pub use slit::Slit;

@@ -237,7 +237,7 @@ impl<'a> RootTable<'a> {
 /// Returns the bytes of the table at `address`, or `None` if its header cannot be read.
 ///
 /// The bytes end where the header says, where readable memory ends, or at [`MAX_TABLE_SIZE`].
-fn read_table<'a>(address: PhysAddr, memory: &dyn PhysicalMemory<'a>) -> Option<&'a [u8]> {
+pub fn read_table<'a>(address: PhysAddr, memory: &dyn PhysicalMemory<'a>) -> Option<&'a [u8]> {
     let header = memory.bytes(address, size_of::<SdtHeader>());
     let length = SdtHeader::ref_from_bytes(header).ok()?.length.get() as usize;
     // `checked` reports a length that is shorter than the header. It needs the header's bytes to do so.

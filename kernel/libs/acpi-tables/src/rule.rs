@@ -141,6 +141,8 @@ rules! {
     AmlDuplicate = "aml.duplicate",
     /// The value of an object cannot be used.
     AmlValue = "aml.value",
+    /// A device's proximity domain is no node's.
+    AmlDomain = "aml.domain",
     /// AML defines more devices than the reader has room for.
     AmlFull = "aml.full",
 

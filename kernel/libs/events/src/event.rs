@@ -98,6 +98,8 @@ pub enum Event<'a> {
         device: u32,
         /// Base class × 65536 + subclass × 256 + programming interface.
         class: u32,
+        /// The node, or -1 if it is unknown.
+        node: i32,
     },
     /// A benchmark's result.
     Bench {

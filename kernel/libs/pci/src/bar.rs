@@ -99,29 +99,56 @@ pub fn read(
     bars
 }
 
-const fn offset(index: usize) -> u16 {
+/// Returns the offset of a BAR.
+pub const fn offset(index: usize) -> u16 {
     FIRST + 4 * index as u16
 }
 
 /// Writes ones to the BARs, reads what stays, and restores the BARs and the command register.
 fn probe(config: &impl ConfigSpace, function: PciAddress, count: usize) -> [Probed; MOST] {
+    without_decoding(config, function, || {
+        let mut probed = [Probed { value: 0, written: 0 }; MOST];
+        for (index, bar) in probed.iter_mut().enumerate().take(count) {
+            bar.value = config.read(function, offset(index));
+            config.write(function, offset(index), u32::MAX);
+            bar.written = config.read(function, offset(index));
+            config.write(function, offset(index), bar.value);
+        }
+        probed
+    })
+}
+
+/// Gives a BAR its address. Returns true if the function has kept it. While the BAR changes, the function decodes nothing.
+pub fn write(config: &impl ConfigSpace, function: PciAddress, index: usize, bar: Bar) -> bool {
+    let is_64_bit = matches!(bar.kind, BarKind::Memory64 { .. });
+    let read = || {
+        let high = if is_64_bit { config.read(function, offset(index + 1)) } else { 0 };
+        let type_bits = if bar.is_memory() { 0xf } else { 3 };
+        u64::from(high) << 32 | u64::from(config.read(function, offset(index)) & !type_bits)
+    };
+    config.without_interruption(|| {
+        without_decoding(config, function, || {
+            config.write(function, offset(index), bar.address as u32);
+            if is_64_bit {
+                config.write(function, offset(index + 1), (bar.address >> 32) as u32);
+            }
+        });
+    });
+    read() == bar.address
+}
+
+/// Does `work` while the function decodes nothing, and restores the command register.
+fn without_decoding<T>(config: &impl ConfigSpace, function: PciAddress, work: impl FnOnce() -> T) -> T {
     // Zeros in the upper half, the status, change nothing there.
     let command = config.read(function, COMMAND) & 0xffff;
     let decodes = u32::from((CommandRegister::IO_ENABLE | CommandRegister::MEMORY_ENABLE).bits());
-    if command & decodes != 0 {
-        config.write(function, COMMAND, command & !decodes);
+    if command & decodes == 0 {
+        return work();
     }
-    let mut probed = [Probed { value: 0, written: 0 }; MOST];
-    for (index, bar) in probed.iter_mut().enumerate().take(count) {
-        bar.value = config.read(function, offset(index));
-        config.write(function, offset(index), u32::MAX);
-        bar.written = config.read(function, offset(index));
-        config.write(function, offset(index), bar.value);
-    }
-    if command & decodes != 0 {
-        config.write(function, COMMAND, command);
-    }
-    probed
+    config.write(function, COMMAND, command & !decodes);
+    let result = work();
+    config.write(function, COMMAND, command);
+    result
 }
 
 /// Returns true if this is the lower half of a 64-bit memory BAR.

@@ -33,6 +33,9 @@ pub enum Problem {
     BarHalf { bar: u8 },
     BarSize { bar: u8, mask: u64 },
     BarPlace { bar: u8, address: u64, size: u64 },
+    BarNoRoom { bar: u8, size: u64 },
+    BarNotKept { bar: u8, address: u64 },
+    BridgeWindow { size: u64 },
     CapabilityPlace { place: u16 },
     CapabilityLoop { place: u16 },
     CapabilityGone { place: u16 },
@@ -60,6 +63,8 @@ impl Problem {
             Self::BridgeReach { .. } => Rule::BridgeReach,
             Self::BarType { .. } | Self::BarHalf { .. } => Rule::BarType,
             Self::BarSize { .. } | Self::BarPlace { .. } => Rule::BarSize,
+            Self::BarNoRoom { .. } | Self::BarNotKept { .. } => Rule::BarAddress,
+            Self::BridgeWindow { .. } => Rule::BridgeWindow,
             Self::CapabilityPlace { .. } | Self::CapabilityLoop { .. } | Self::CapabilityGone { .. } => {
                 Rule::Capabilities
             }
@@ -131,6 +136,18 @@ impl fmt::Display for Problem {
             }
             Self::BarPlace { bar, address, size } => {
                 write!(out, "BAR {bar} of {size:#x} bytes cannot be at {address:#x}; it is not used")
+            }
+            Self::BarNoRoom { bar, size } => {
+                write!(
+                    out,
+                    "BAR {bar} has no address, and no free ones are known for its {size:#x}; it is not used"
+                )
+            }
+            Self::BarNotKept { bar, address } => {
+                write!(out, "BAR {bar} does not keep the address {address:#x}; it is not used")
+            }
+            Self::BridgeWindow { size } => {
+                write!(out, "no window of {size:#x} bytes can be opened for the functions behind this bridge")
             }
             Self::CapabilityPlace { place } | Self::ExtendedPlace { place } => {
                 write!(out, "no capability can be at {place:#x}; the list ends before it")

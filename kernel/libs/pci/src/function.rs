@@ -92,6 +92,18 @@ pub enum PortType {
     Other,
 }
 
+impl AsRef<Self> for Function {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl AsMut<Self> for Function {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 impl Function {
     /// Walks the function's capabilities.
     pub fn capabilities<'a, C: ConfigSpace>(&self, config: &'a C) -> Option<Capabilities<'a, C>> {

@@ -1,8 +1,8 @@
 //! Finds the functions of PCI and reads what they say about themselves (PCI 3.0, PCI Express 6.0).
 //!
 //! [`scan`] visits the buses of a segment, goes behind bridges, and gives each function as a [`Function`]: ids, class, BARs,
-//! MSI and MSI-X. [`Capabilities`] and [`ExtendedCapabilities`] walk a function's lists. The kernel brings the access to
-//! configuration space, as a [`ConfigSpace`].
+//! MSI and MSI-X. [`Capabilities`] and [`ExtendedCapabilities`] walk a function's lists. [`assign`] gives addresses to BARs
+//! that have none. The kernel brings the access to configuration space, as a [`ConfigSpace`].
 //!
 //! The crate allocates nothing and trusts no byte of a device. Whatever a device answers, the scan ends, and what cannot be
 //! true is left out and reported as a [`Fault`].
@@ -12,7 +12,10 @@
 #[cfg(any(test, feature = "model"))]
 extern crate alloc;
 
+mod address_range;
+mod assign;
 mod bar;
+mod bridge_windows;
 mod buses;
 mod capability;
 mod class;
@@ -23,11 +26,15 @@ mod function;
 mod message;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
+mod reach;
 mod rule;
 mod scan;
+mod taken;
 #[cfg(test)]
 mod tests;
 
+pub use address_range::{AddressRange, Space};
+pub use assign::{RootWindow, TAKEN_PER_FUNCTION, assign, lacks_addresses};
 pub use bar::{Bar, BarKind};
 pub use buses::BusSet;
 pub use capability::{Capabilities, Capability, id};
@@ -39,4 +46,5 @@ pub use function::{Express, Function, Header, PortType};
 pub use message::{Msi, MsiX, Place};
 pub use pci_types::PciAddress;
 pub use rule::Rule;
-pub use scan::{Roots, scan};
+pub use scan::scan;
+pub use taken::Taken;

@@ -172,7 +172,8 @@ impl ConfigSpace for Model {
             // The upper half, the status, keeps its bits. Writing ones clears them.
             new = new & 0xffff | old & !value & 0xffff_0000;
         }
-        let is_bar = (0x10..0x28).contains(&offset);
+        let is_bridge = registers.get(0x0c) >> 16 & 0x7f == 1;
+        let is_bar = (0x10..if is_bridge { 0x18 } else { 0x28 }).contains(&offset);
         assert!(!is_bar || !registers.should_not_move(), "BAR at {offset:#x} moves while {function} decodes");
         registers.values[index] = new;
     }

@@ -42,6 +42,10 @@ rules! {
     BarType = "pci.bar.type",
     /// A BAR's size is impossible.
     BarSize = "pci.bar.size",
+    /// Firmware has left a BAR without an address, and there is none for it.
+    BarAddress = "pci.bar.address",
+    /// Functions behind a bridge need a window of memory, and there is no room for it.
+    BridgeWindow = "pci.bridge.window",
     /// A list of capabilities loops or leaves its place.
     Capabilities = "pci.capabilities",
     /// A list of extended capabilities loops or leaves its place.

@@ -13,15 +13,6 @@ const BUSES: usize = 256;
 /// Functions of a device.
 const FUNCTIONS: u8 = 8;
 
-/// The buses that no bridge leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Roots {
-    /// These, and no other.
-    Known(BusSet),
-    /// Unknown: each bus that is behind no bridge and has functions is one.
-    Unknown,
-}
-
 /// How a bus is reached.
 #[derive(Clone, Copy)]
 struct Way {
@@ -37,7 +28,8 @@ impl Way {
 /// What is known about the buses, as far as the scan has come.
 struct Buses {
     reachable: BusSet,
-    roots: Roots,
+    /// The buses that are roots for certain.
+    roots: BusSet,
     /// How a bus is reached, or `None` if nothing is known to lead to it.
     ways: [Option<Way>; BUSES],
     /// The innermost range that has the bus, by its first bus: the range of a bridge or of a known root. `None` for no range.
@@ -45,17 +37,15 @@ struct Buses {
 }
 
 impl Buses {
-    fn new(reachable: BusSet, roots: Roots) -> Self {
+    fn new(reachable: BusSet, roots: BusSet) -> Self {
         let mut buses = Self { reachable, roots, ways: [None; BUSES], ranges: [None; BUSES] };
-        if let Roots::Known(roots) = roots {
-            let mut range = None;
-            for bus in 0..=u8::MAX {
-                if roots.contains(bus) {
-                    range = Some(bus);
-                    buses.ways[usize::from(bus)] = Some(Way::ROOT);
-                }
-                buses.ranges[usize::from(bus)] = range;
+        let mut range = None;
+        for bus in 0..=u8::MAX {
+            if roots.contains(bus) {
+                range = Some(bus);
+                buses.ways[usize::from(bus)] = Some(Way::ROOT);
             }
+            buses.ranges[usize::from(bus)] = range;
         }
         buses
     }
@@ -63,8 +53,9 @@ impl Buses {
     /// Returns how the bus is reached, or `None` if it is not to be visited.
     fn way_to(&self, bus: u8) -> Option<Way> {
         let bus = usize::from(bus);
-        let may_be_root = self.roots == Roots::Unknown && self.ranges[bus].is_none();
-        self.ways[bus].or(may_be_root.then_some(Way::ROOT))
+        // The range of a known root says nothing about the buses after it: another may be a root, too.
+        let may_be_root = || self.ranges[bus].is_none_or(|first| self.roots.contains(first));
+        self.ways[bus].or_else(|| may_be_root().then_some(Way::ROOT))
     }
 
     /// Enters the buses behind a bridge. A function that is no bridge changes nothing.
@@ -91,11 +82,13 @@ impl Buses {
 
 /// Finds the functions on the reachable buses of a segment, and passes each to `found`, in ascending order. Reports what is
 /// wrong to `faults`.
+///
+/// `roots` are buses to which no bridge can lead. Each other bus that is behind no bridge and has functions counts as a root, too.
 pub fn scan(
     config: &impl ConfigSpace,
     segment: u16,
     reachable: BusSet,
-    roots: Roots,
+    roots: BusSet,
     found: &mut dyn FnMut(Function),
     faults: &mut dyn FnMut(Fault),
 ) {

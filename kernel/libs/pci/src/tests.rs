@@ -1,5 +1,6 @@
 //! Tests of the scan on models of configuration space.
 mod any_bytes;
+mod assign;
 mod bars;
 mod bridges;
 mod lists;
@@ -10,7 +11,7 @@ use alloc::vec::Vec;
 use pci_types::PciAddress;
 
 use crate::model::{Model, Registers};
-use crate::{BusSet, Fault, Function, Roots, scan};
+use crate::{BusSet, Fault, Function, scan};
 
 /// A fault as tests compare it: where, and the rule.
 type Reported = (PciAddress, u16, &'static str);
@@ -20,7 +21,7 @@ fn at(bus: u8, slot: u8, function: u8) -> PciAddress {
     PciAddress::new(0, bus, slot, function)
 }
 
-fn scan_with(model: &Model, reachable: BusSet, roots: Roots) -> (Vec<Function>, Vec<Reported>) {
+fn scan_with(model: &Model, reachable: BusSet, roots: BusSet) -> (Vec<Function>, Vec<Reported>) {
     let (mut found, mut reported) = (Vec::new(), Vec::new());
     let mut report = |fault: Fault| reported.push((fault.function, fault.offset, fault.problem.rule().id()));
     scan(model, 0, reachable, roots, &mut |function| found.push(function), &mut report);
@@ -28,7 +29,7 @@ fn scan_with(model: &Model, reachable: BusSet, roots: Roots) -> (Vec<Function>, 
 }
 
 fn scan_all(model: &Model) -> (Vec<Function>, Vec<Reported>) {
-    scan_with(model, BusSet::ALL, Roots::Unknown)
+    scan_with(model, BusSet::ALL, BusSet::EMPTY)
 }
 
 fn model(functions: impl IntoIterator<Item = (PciAddress, Registers)>) -> Model {

@@ -1,11 +1,12 @@
 //! The topology as a value, and the questions that it answers.
 use arrayvec::ArrayVec;
-use units::{ApicId, MAX_NODES, NodeId, PhysAddr};
+use units::{ApicId, MAX_NODES, NodeId, PhysAddr, ProximityDomain};
 
 use crate::cpus::Cpus;
 use crate::devices::Devices;
 use crate::distances::Distances;
 use crate::fallback::Fallback;
+use crate::initiators;
 use crate::persistent::PersistentRanges;
 use crate::{Cpu, Device, Limits, MAX_RANGES, MemoryRange, Node, Performance, PersistentRange, Source};
 
@@ -76,6 +77,12 @@ impl NumaTopology {
     #[must_use]
     pub fn node_of_cpu(&self, apic_id: ApicId) -> Option<NodeId> {
         self.cpus.find(apic_id).map(|cpu| cpu.node)
+    }
+
+    /// Returns the node of a proximity domain. Without nodes from an SRAT, firmware's domains name no node.
+    #[must_use]
+    pub fn node_of_domain(&self, domain: ProximityDomain) -> Option<NodeId> {
+        if self.source == Source::Srat { initiators::node_of(&self.nodes, domain) } else { None }
     }
 
     /// Returns the node whose memory ranges contain this address.

@@ -1,6 +1,8 @@
 //! Faults of AML, the code of DSDT and SSDTs.
 use core::fmt;
 
+use units::ProximityDomain;
+
 use crate::{Action, Rule};
 
 /// A fault of the AML of one definition block.
@@ -30,6 +32,7 @@ pub enum AmlFaultKind {
     NoConstant { name: [u8; 4] },
     WrongType { name: [u8; 4] },
     TooLarge { name: [u8; 4], value: u64 },
+    DomainUnknown { domain: ProximityDomain },
     Full { room: u32 },
 }
 
@@ -47,6 +50,7 @@ impl AmlFault {
             Kind::NoConstant { .. } | Kind::WrongType { .. } | Kind::TooLarge { .. } => {
                 (Rule::AmlValue, Dropped)
             }
+            Kind::DomainUnknown { .. } => (Rule::AmlDomain, Dropped),
             Kind::Full { .. } => (Rule::AmlFull, Dropped),
         }
     }
@@ -120,6 +124,9 @@ impl fmt::Display for AmlFaultKind {
                     out,
                     "object {a}{b}{c}{d} has the value {value:#x}, which is too large; it is not used"
                 )
+            }
+            Self::DomainUnknown { domain } => {
+                write!(out, "object _PXM is domain {domain}, which the SRAT gives to no node; it is not used")
             }
             Self::Full { room } => {
                 write!(

@@ -2,12 +2,15 @@
 use core::cell::Cell;
 
 use super::*;
-use crate::{ConfigSpace, Rule};
+use crate::{AddressRange, Bar, ConfigSpace, RootWindow, Rule, Space, TAKEN_PER_FUNCTION, Taken, assign};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// The most accesses to one function: its header, its BARs, and both lists.
 const MOST_ACCESSES: u64 = 16 + 4 * 6 + 2 + 3 * 48 + 960;
+
+/// The most accesses that giving addresses takes for one function, on a machine with few buses.
+const MOST_TO_ASSIGN: u64 = 10 * 6 + 4 * 6;
 
 /// A device that answers each read with something else.
 struct Liar {
@@ -55,10 +58,22 @@ fn check(found: &[Function], faults: &[Fault]) {
 
 fn run(config: &impl ConfigSpace, reachable: BusSet) -> (Vec<Function>, Vec<Fault>) {
     let (mut found, mut faults) = (Vec::new(), Vec::new());
-    let roots = Roots::Unknown;
+    let roots = BusSet::EMPTY;
     scan(config, 0, reachable, roots, &mut |function| found.push(function), &mut |fault| faults.push(fault));
     check(&found, &faults);
     (found, faults)
+}
+
+/// Gives addresses to BARs that have none, and checks that none lies where it must not.
+fn give_addresses(config: &impl ConfigSpace, functions: &mut [Function]) {
+    let window = RootWindow { segment: 0, root_bus: 0, space: Space::Memory, range: AddressRange::ALL };
+    let reserved = AddressRange { first: 0, last: 0x8000_0000 };
+    let mut storage = alloc::vec![Taken::EMPTY; TAKEN_PER_FUNCTION * functions.len() + 1];
+    let mut check = |_, _, bar: Bar| {
+        assert!(bar.address.is_multiple_of(bar.size) && (!bar.is_memory() || bar.address > reserved.last));
+    };
+    let mut faults = |fault: Fault| assert!(Rule::ALL.contains(&fault.problem.rule()));
+    assign(config, functions, &[window], &[reserved], &mut storage, &mut check, &mut faults);
 }
 
 proptest! {
@@ -78,11 +93,14 @@ proptest! {
             model.insert(at(bus, slot, number), Registers::from_bytes(&bytes));
         }
         let before: Vec<_> = model.functions().collect();
-        let (found, faults) = run(&model, BusSet::ALL);
+        let (mut found, faults) = run(&model, BusSet::ALL);
         prop_assert!(model.accesses() <= 256 * 32 + 8 * 16 + before.len() as u64 * MOST_ACCESSES);
         prop_assert!(faults.len() <= 16 * before.len());
         prop_assert!(found.len() <= before.len());
         prop_assert!(model.functions().eq(before), "every register is restored");
+        let scanned = model.accesses();
+        give_addresses(&model, &mut found);
+        prop_assert!(model.accesses() - scanned <= found.len() as u64 * MOST_TO_ASSIGN);
     }
 
     #[test]
@@ -95,7 +113,11 @@ proptest! {
         let liar = Liar { state: Cell::new(state), reads: Cell::new(0) };
         let mut reachable = BusSet::EMPTY;
         reachable.insert_all(0..=1);
-        run(&liar, reachable);
+        let (mut found, _) = run(&liar, reachable);
         prop_assert!(liar.reads.get() <= 2 * 32 * 8 * MOST_ACCESSES);
+        found.iter_mut().flat_map(|function| &mut function.bars).flatten().for_each(|bar| bar.address = 0);
+        liar.reads.set(0);
+        give_addresses(&liar, &mut found);
+        prop_assert!(liar.reads.get() <= found.len() as u64 * MOST_TO_ASSIGN);
     }
 }

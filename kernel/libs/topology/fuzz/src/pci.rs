@@ -2,7 +2,9 @@
 use std::collections::BTreeSet;
 
 use pci::model::Model;
-use pci::{BusSet, Fault, Function, Roots, Rule};
+use pci::{
+    AddressRange, Bar, BusSet, Fault, Function, RootWindow, Rule, Space, TAKEN_PER_FUNCTION, Taken,
+};
 
 /// The most accesses to look at every slot.
 const SLOTS: u64 = 256 * 32;
@@ -11,7 +13,7 @@ const FUNCTION: u64 = 1200;
 /// The most faults of a function.
 const FAULTS: usize = 16;
 
-/// Scans the configuration space that these bytes describe, with the roots unknown and with bus 0 as the only one.
+/// Scans the configuration space that these bytes describe. Two buses are known to be roots, or none is.
 ///
 /// # Panics
 /// Panics if a property does not hold.
@@ -23,14 +25,17 @@ pub fn scan(data: &[u8]) {
     let mut roots = BusSet::EMPTY;
     roots.insert(0);
     roots.insert(how);
-    let roots = if how & 2 != 0 { Roots::Known(roots) } else { Roots::Unknown };
+    let roots = if how & 2 != 0 { roots } else { BusSet::EMPTY };
     let mut reachable = BusSet::ALL;
     if how & 4 != 0 {
         reachable = BusSet::EMPTY;
         reachable.insert_all(0..=how);
     }
-    let (mut found, mut faults) = (BTreeSet::new(), 0);
-    let mut take = |function: Function| check_function(&function, &mut found);
+    let (mut found, mut faults, mut functions) = (BTreeSet::new(), 0, Vec::new());
+    let mut take = |function: Function| {
+        check_function(&function, &mut found);
+        functions.push(function);
+    };
     pci::scan(&model, 0, reachable, roots, &mut take, &mut |fault| {
         faults += 1;
         check_fault(&fault);
@@ -39,6 +44,20 @@ pub fn scan(data: &[u8]) {
     assert!(model.accesses() <= SLOTS + 8 * before.len() as u64 + FUNCTION * before.len() as u64);
     assert!(faults <= FAULTS * before.len() && found.len() <= before.len());
     assert!(model.functions().eq(before), "every register is restored");
+    give_addresses(&model, &mut functions);
+}
+
+/// Gives addresses to BARs that have none, in a window that has all memory, and checks that they do not lie where they must not.
+fn give_addresses(model: &Model, functions: &mut [Function]) {
+    let range = AddressRange::ALL;
+    let window = RootWindow { segment: 0, root_bus: 0, space: Space::Memory, range };
+    let reserved = AddressRange { first: 0, last: 0x8000_0000 };
+    let mut storage = vec![Taken::EMPTY; TAKEN_PER_FUNCTION * functions.len() + 1];
+    let mut check = |_, _, bar: Bar| {
+        assert!(bar.address.is_multiple_of(bar.size) && (!bar.is_memory() || bar.address > reserved.last));
+    };
+    let mut faults = |fault: Fault| check_fault(&fault);
+    pci::assign(model, functions, &[window], &[reserved], &mut storage, &mut check, &mut faults);
 }
 
 fn check_function(function: &Function, found: &mut BTreeSet<pci::PciAddress>) {
