@@ -134,8 +134,8 @@ pub fn compile_with(flags: &[&str], sources: &[PathBuf], driver: &Path) -> Resul
 /// Returns true if the file is missing, or older than one of its parts.
 fn is_stale<'a>(file: &Path, parts: impl IntoIterator<Item = &'a PathBuf>) -> Result<bool> {
     let Ok(made) = modified(file) else { return Ok(true) };
-    // The compiler's flags are part of this program.
-    let mut newest = modified(&std::env::current_exe()?)?;
+    // The compiler's flags are part of this program. The link leads to it even if its file was replaced meanwhile.
+    let mut newest = modified(Path::new("/proc/self/exe"))?;
     for part in parts {
         newest = newest.max(modified(part)?);
     }
@@ -176,4 +176,30 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = read().with_context(|| folder.display().to_string())?;
     paths.sort();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env;
+
+    /// Set where a test runs again as a program of its own: the file that the program removes, which is its own.
+    const OWN_FILE: &str = "PROXIMA_TEST_OWN_FILE";
+
+    /// `cargo test` may replace `target/debug/boot` while it runs.
+    #[test]
+    fn a_program_whose_file_was_replaced_still_tells_whether_drivers_are_stale() {
+        if let Some(own_file) = env::var_os(OWN_FILE) {
+            fs::remove_file(own_file).unwrap();
+            assert!(!is_stale(Path::new("/proc/self/stat"), []).unwrap());
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("copy");
+        fs::copy(env::current_exe().unwrap(), &copy).unwrap();
+        let name = "driver::tests::a_program_whose_file_was_replaced_still_tells_whether_drivers_are_stale";
+        let run = Command::new(&copy).args(["--exact", name]).env(OWN_FILE, &copy).output().unwrap();
+        let output = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && output.contains("1 passed"), "{output}");
+    }
 }
