@@ -17,6 +17,7 @@
 #![allow(non_snake_case)] // Functions and fields have the names of the C header.
 
 mod cpu;
+mod device;
 mod driver;
 mod exports;
 mod log;
@@ -25,6 +26,7 @@ mod numa;
 mod thread;
 
 pub use cpu::*;
+pub use device::*;
 pub use driver::*;
 pub use exports::EXPORTS;
 pub use log::*;

@@ -41,6 +41,15 @@ static void *const exports[] = {
     (void *)Kernel_SleepThread,
     (void *)Kernel_SetThreadAffinity,
     (void *)Kernel_GetThreadAffinity,
+    (void *)Kernel_FindDevice,
+    (void *)Kernel_GetDeviceInfo,
+    (void *)Kernel_ClaimDevice,
+    (void *)Kernel_ReleaseDevice,
+    (void *)Kernel_EnableDevice,
+    (void *)Kernel_ResetDevice,
+    (void *)Kernel_ReadDeviceConfig,
+    (void *)Kernel_WriteDeviceConfig,
+    (void *)Kernel_FindDeviceCapability,
     (void *)Kernel_Log,
 };
 

@@ -1,7 +1,9 @@
 //! Finds the functions of PCI at boot, and says what they are and on which node.
+use super::config_access::{self, ConfigAccess};
 use super::config_ports::ConfigPorts;
 use super::ecam::Ecam;
 use super::pci_faults::PciFaults;
+use super::{power, registry};
 use crate::arch;
 use crate::platform::{numa_topology, pci_tables};
 use crate::report::event_stream;
@@ -35,6 +37,8 @@ pub fn init() {
         Scanned { functions, ticks: arch::ticks() - start }
     });
     scanned.functions.iter().for_each(report);
+    registry::init(&scanned.functions);
+    power::stop_bus_mastering();
 }
 
 /// Returns the functions, in ascending order of their addresses.
@@ -59,12 +63,15 @@ fn scan() -> Vec<LocatedFunction> {
         if functions.is_empty() {
             let function = PciAddress::new(range.segment, range.first_bus, 0, 0);
             faults.report(Fault { function, offset: 0, problem: Problem::EcamSilent });
+        } else {
+            config_access::set(ConfigAccess::Ecam(ecam));
         }
     }
     if functions.is_empty()
         && let Some(ports) = ConfigPorts::find()
     {
         scan_segment(&ports, 0, BusSet::ALL, &mut functions, &mut faults);
+        config_access::set(ConfigAccess::Ports(ports));
     }
     faults.finish();
     // The MCFG may have its segments in any order.

@@ -3,6 +3,7 @@
 use super::images;
 use super::loader::{LoadError, LoadedImage};
 use crate::cpu;
+use crate::devices::release;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::owner::Owner;
@@ -128,10 +129,13 @@ impl Starting {
         }
         let threads = owner.threads();
         if threads == 0 {
+            release::release_all(owner);
             owner.take_back_heap();
             // SAFETY: the owner counts no thread, not even that of `Driver_Init`, so none of the code runs. A driver that
             // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.
             unsafe { image.unload() };
+        } else {
+            release::stop_all(owner);
         }
         Err(StartError::Refused { code, threads })
     }

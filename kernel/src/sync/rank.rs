@@ -39,6 +39,8 @@ pub enum Rank {
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
+    /// A device's configuration space, while it is written for a driver.
+    DeviceWrites,
     /// The ports of PCI's configuration space. Any code may take it, and takes no other lock meanwhile.
     ConfigPorts,
     /// The port of the event stream. It is only tried; the boot alone waits for it, to open the port.

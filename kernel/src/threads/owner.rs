@@ -2,6 +2,7 @@
 use crate::memory::heap;
 use arrayvec::ArrayString;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use device_claims::OwnerKey;
 use free_refusals::Refusals;
 use node_heap::{OWNERS, OwnerId};
 
@@ -28,6 +29,8 @@ pub struct Owner {
     name: OwnerName,
     threads: AtomicU32,
     refusals: Refusals,
+    /// Bit n: a mistake of kind n was reported.
+    misuses: AtomicU32,
     heap: OwnerId,
 }
 
@@ -35,7 +38,13 @@ impl Owner {
     /// Returns the owner of a driver without threads, or `None` if there are too many drivers.
     pub fn new(name: OwnerName) -> Option<Self> {
         let heap = take_heap_id()?;
-        Some(Self { name, threads: AtomicU32::new(0), refusals: Refusals::new(), heap })
+        Some(Self {
+            name,
+            threads: AtomicU32::new(0),
+            refusals: Refusals::new(),
+            misuses: AtomicU32::new(0),
+            heap,
+        })
     }
 
     /// Returns the name that the log uses.
@@ -46,6 +55,29 @@ impl Owner {
     /// Returns the record of the driver's refused frees.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Notes a mistake of this kind, a number below 32. Returns true if it is the driver's first.
+    pub fn note_misuse(&self, kind: u8) -> bool {
+        let bit = 1 << kind;
+        self.misuses.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    /// Returns what the claims on devices know the driver by.
+    #[inline]
+    pub fn key(&'static self) -> OwnerKey {
+        OwnerKey::new(core::ptr::from_ref(self).expose_provenance() as u64)
+            .expect("an owner's address is even and not null")
+    }
+
+    /// Returns the driver with this key.
+    ///
+    /// # Safety
+    /// [`Owner::key`] has made the key.
+    pub unsafe fn from_key(key: OwnerKey) -> &'static Self {
+        let owner = core::ptr::with_exposed_provenance::<Self>(key.get() as usize);
+        // SAFETY: by `# Safety` this is the address of an owner that lives for ever.
+        unsafe { &*owner }
     }
 
     /// Returns what the heaps know the driver by.

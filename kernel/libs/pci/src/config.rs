@@ -1,6 +1,8 @@
 //! Access to configuration space, which the caller of this crate brings.
 use pci_types::PciAddress;
 
+use crate::ConfigPart;
+
 /// What a read returns where no function answers.
 pub const ABSENT: u32 = u32::MAX;
 
@@ -21,6 +23,14 @@ pub trait ConfigSpace {
 
     /// Writes the register at `offset`, a multiple of 4 below [`EXTENDED_SIZE`]. Nothing happens where nothing answers.
     fn write(&self, function: PciAddress, offset: u16, value: u32);
+
+    /// Writes one, two or four bytes, and no others: a byte beside them may clear bits when it is written.
+    fn write_part(&self, function: PciAddress, part: ConfigPart, value: u32);
+
+    /// Reads one, two or four bytes.
+    fn read_part(&self, function: PciAddress, part: ConfigPart) -> u32 {
+        part.of_register(self.read(function, part.offset() & !3))
+    }
 
     /// Does `work`, of some dozens of accesses, without a pause if that can be. A function decodes nothing meanwhile, and others may
     /// need it.

@@ -2,7 +2,7 @@
 use core::cell::Cell;
 
 use super::*;
-use crate::{ConfigSpace, Rule};
+use crate::{ConfigPart, ConfigSpace, Rule};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -26,6 +26,8 @@ impl ConfigSpace for Liar {
         self.state.set(state);
         (state >> 32) as u32
     }
+
+    fn write_part(&self, _: PciAddress, _: ConfigPart, _: u32) {}
 
     fn write(&self, _: PciAddress, _: u16, _: u32) {}
 }
