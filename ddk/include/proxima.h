@@ -360,6 +360,12 @@ extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 // Kernel_EnableDevice: the device may access memory and send messages.
 #define DEVICE_BUS_MASTER 4
 
+// Kernel_MapDeviceMemory: the CPU caches nothing.
+#define DEVICE_UNCACHED 0
+
+// Kernel_MapDeviceMemory: the CPU may combine writes, and caches nothing else.
+#define DEVICE_WRITE_COMBINED 1
+
 // DeviceInfo.NodeSource: the node is unknown.
 #define DEVICE_NODE_NONE 0
 
@@ -533,10 +539,113 @@ extern bool Kernel_WriteDeviceConfig(int device, uint32_t offset, uint32_t width
 // capability.
 extern int Kernel_FindDeviceCapability(int device, uint32_t id, int after);
 
+// Maps a part of a BAR that lies in memory. caching is DEVICE_UNCACHED or DEVICE_WRITE_COMBINED. Pages that
+// hold the MSI-X table are mapped read-only.
+//
+// Returns the address of the byte at offset. Returns null if the driver does not own the device; if the BAR has no
+// such part or no address, or lies over RAM or over registers of the kernel; if size is 0; if caching is neither, or
+// if a page is mapped with the other; if there is no memory for the mapping; or in a handler.
+extern void *Kernel_MapDeviceMemory(int device, int bar, uint64_t offset, uint64_t size, uint32_t caching);
+
+// Unmaps what one call of Kernel_MapDeviceMemory mapped.
+//
+// Returns true. Returns false, and changes nothing, if the driver has no such mapping, or in a handler.
+extern bool Kernel_UnmapDeviceMemory(void *memory);
+
 // The devices that the driver wants. A driver may define this table. It ends with an element of Size 0. The kernel reads it
 // before any code of the driver runs, and then calls Driver_AddDevice for the devices that match. Flags and the bytes
 // behind the known part of an element are 0; all elements have the same Size.
 extern const DeviceMatch Driver_Devices[];
+
+/* ---- DMA ---- */
+
+// DmaRequest.Flags: the content of the memory is undefined. Without this flag the kernel fills it with zeros.
+#define DMA_NOT_ZEROED 1
+
+// Kernel_MapDma: the device reads the memory.
+#define DMA_TO_DEVICE 1
+
+// Kernel_MapDma: the device writes the memory.
+#define DMA_FROM_DEVICE 2
+
+// A request for Kernel_AllocateDma. The driver sets Size.
+typedef struct {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // DMA_NOT_ZEROED, or 0.
+    uint32_t Flags;
+    // The device that accesses the memory. The driver owns it.
+    int32_t Device;
+    // Must be zero.
+    uint32_t Reserved;
+    // Bytes, at least 1. The memory is contiguous for the device and for the driver.
+    uint64_t Bytes;
+    // The alignment of the device address: a power of two; 0 means one page.
+    uint64_t Alignment;
+    // A power of two that the memory does not cross a multiple of; 0 means none.
+    uint64_t Boundary;
+    // The highest device address of the last byte; 0 means the device's limit: none with PCI Express, else 4 GiB - 1.
+    uint64_t HighestAddress;
+    // Where the memory comes from; null means the device's node, or the nearest that has some.
+    const NumaPolicy *Policy;
+} DmaRequest;
+
+// The result of Kernel_AllocateDma. The driver sets Size, the kernel sets the rest.
+typedef struct {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // The node of the memory.
+    int32_t Node;
+    // The address for the driver.
+    void *Memory;
+    // The address for the device.
+    uint64_t DeviceAddress;
+    // The bytes that were granted: at least those requested.
+    uint64_t Bytes;
+    // The distance from the device's node to Node, as Kernel_GetNumaDistance returns it; from the running CPU's node if
+    // the device's is unknown.
+    uint32_t Distance;
+    // 1 if the memory is of another node than the policy's first choice, which had none; otherwise 0.
+    uint32_t FellBack;
+} DmaGrant;
+
+// A contiguous part of memory, for a device.
+typedef struct {
+    // The device address of the first byte.
+    uint64_t Address;
+    // Bytes.
+    uint64_t Bytes;
+} DmaSegment;
+
+// Allocates memory that a device accesses. It is contiguous, and freed when the driver gives the device back, if not
+// before.
+//
+// Returns true, and fills grant. Returns false, and writes nothing, if there is no such memory; if the driver does
+// not own the device; if a pointer is null, misaligned or not mapped; if a Size is too small, or a tail not zero; if
+// Bytes is 0; if Alignment or Boundary is no power of two, or Bytes exceeds Boundary; if a flag is unknown; if
+// the policy is one that Kernel_SetNumaPolicy refuses; or in a handler.
+extern bool Kernel_AllocateDma(const DmaRequest *request, DmaGrant *grant);
+
+// Frees memory from Kernel_AllocateDma, by the device address of its first byte. The device no longer accesses it.
+//
+// Returns true. Returns false, and changes nothing, if the driver has no such memory, or in a handler.
+extern bool Kernel_FreeDma(uint64_t deviceAddress);
+
+// Makes the driver's memory accessible to a device. direction is the sum of DMA_TO_DEVICE and
+// DMA_FROM_DEVICE. segments has room for count elements; neighbouring parts are joined.
+// The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function.
+//
+// Returns the number of segments used. Returns -1, and writes nothing, if the driver does not own the device; if the
+// memory is not mapped, or is not the driver's RAM: its image, the heap, a stack, or pages through Kernel_PhysToVirt; if the
+// device would write memory that is read-only; if size is 0 or above 1 GiB; if direction is 0 or has an unknown bit; if more
+// than count segments are needed; or if segments is null, misaligned or not mapped.
+extern int Kernel_MapDma(int device, void *memory, size_t size, uint32_t direction, DmaSegment *segments, int count);
+
+// Ends what Kernel_MapDma began. The device no longer accesses the memory. Handlers may call this function.
+//
+// Returns true. Returns false, and changes nothing, if the driver does not own the device, if segments is null,
+// misaligned or not mapped, or if count is negative.
+extern bool Kernel_UnmapDma(int device, const DmaSegment *segments, int count);
 
 /* ---- Log ---- */
 
@@ -646,6 +755,30 @@ PROXIMA_ASSERT(offsetof(DeviceInfo, MsiVectors) == 34);
 PROXIMA_ASSERT(offsetof(DeviceInfo, IntxPin) == 36);
 PROXIMA_ASSERT(offsetof(DeviceInfo, Bars) == 40);
 PROXIMA_ASSERT(offsetof(DeviceInfo, Owner) == 184);
+
+PROXIMA_ASSERT(sizeof(DmaRequest) == 56);
+PROXIMA_ASSERT(offsetof(DmaRequest, Size) == 0);
+PROXIMA_ASSERT(offsetof(DmaRequest, Flags) == 4);
+PROXIMA_ASSERT(offsetof(DmaRequest, Device) == 8);
+PROXIMA_ASSERT(offsetof(DmaRequest, Reserved) == 12);
+PROXIMA_ASSERT(offsetof(DmaRequest, Bytes) == 16);
+PROXIMA_ASSERT(offsetof(DmaRequest, Alignment) == 24);
+PROXIMA_ASSERT(offsetof(DmaRequest, Boundary) == 32);
+PROXIMA_ASSERT(offsetof(DmaRequest, HighestAddress) == 40);
+PROXIMA_ASSERT(offsetof(DmaRequest, Policy) == 48);
+
+PROXIMA_ASSERT(sizeof(DmaGrant) == 40);
+PROXIMA_ASSERT(offsetof(DmaGrant, Size) == 0);
+PROXIMA_ASSERT(offsetof(DmaGrant, Node) == 4);
+PROXIMA_ASSERT(offsetof(DmaGrant, Memory) == 8);
+PROXIMA_ASSERT(offsetof(DmaGrant, DeviceAddress) == 16);
+PROXIMA_ASSERT(offsetof(DmaGrant, Bytes) == 24);
+PROXIMA_ASSERT(offsetof(DmaGrant, Distance) == 32);
+PROXIMA_ASSERT(offsetof(DmaGrant, FellBack) == 36);
+
+PROXIMA_ASSERT(sizeof(DmaSegment) == 16);
+PROXIMA_ASSERT(offsetof(DmaSegment, Address) == 0);
+PROXIMA_ASSERT(offsetof(DmaSegment, Bytes) == 8);
 
 #undef PROXIMA_ASSERT
 

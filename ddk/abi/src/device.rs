@@ -1,5 +1,5 @@
-//! Devices: finding and claiming them, their and their configuration space.
-use core::ffi::{c_char, c_int};
+//! Devices: finding and claiming them, their configuration space, and their memory.
+use core::ffi::{c_char, c_int, c_void};
 use core::mem::{offset_of, size_of};
 
 /// The type of `Driver_AddDevice`, for the kernel.
@@ -14,6 +14,11 @@ pub const DEVICE_MEMORY: u32 = 1;
 pub const DEVICE_IO: u32 = 2;
 /// `Kernel_EnableDevice`: the device may access memory and send messages.
 pub const DEVICE_BUS_MASTER: u32 = 4;
+
+/// `Kernel_MapDeviceMemory`: the CPU caches nothing.
+pub const DEVICE_UNCACHED: u32 = 0;
+/// `Kernel_MapDeviceMemory`: the CPU may combine writes, and caches nothing else.
+pub const DEVICE_WRITE_COMBINED: u32 = 1;
 
 /// `DeviceInfo.NodeSource`: the node is unknown.
 pub const DEVICE_NODE_NONE: u32 = 0;
@@ -218,6 +223,25 @@ unsafe extern "C" {
     /// Returns the offset of the capability in configuration space; -1 if there is no other, no such device, or if `after` is no
     /// capability.
     pub fn Kernel_FindDeviceCapability(device: c_int, id: u32, after: c_int) -> c_int;
+
+    /// Maps a part of a BAR that lies in memory. `caching` is `DEVICE_UNCACHED` or `DEVICE_WRITE_COMBINED`. Pages that
+    /// hold the MSI-X table are mapped read-only.
+    ///
+    /// Returns the address of the byte at `offset`. Returns null if the driver does not own the device; if the BAR has no
+    /// such part or no address, or lies over RAM or over registers of the kernel; if `size` is 0; if `caching` is neither, or
+    /// if a page is mapped with the other; if there is no memory for the mapping; or in a handler.
+    pub fn Kernel_MapDeviceMemory(
+        device: c_int,
+        bar: c_int,
+        offset: u64,
+        size: u64,
+        caching: u32,
+    ) -> *mut c_void;
+
+    /// Unmaps what one call of `Kernel_MapDeviceMemory` mapped.
+    ///
+    /// Returns true. Returns false, and changes nothing, if the driver has no such mapping, or in a handler.
+    pub fn Kernel_UnmapDeviceMemory(memory: *mut c_void) -> bool;
 }
 
 const _: () = {

@@ -49,5 +49,11 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_ReadDeviceConfig",
     "Kernel_WriteDeviceConfig",
     "Kernel_FindDeviceCapability",
+    "Kernel_MapDeviceMemory",
+    "Kernel_UnmapDeviceMemory",
+    "Kernel_AllocateDma",
+    "Kernel_FreeDma",
+    "Kernel_MapDma",
+    "Kernel_UnmapDma",
     "Kernel_Log",
 ];

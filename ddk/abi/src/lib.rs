@@ -18,6 +18,7 @@
 
 mod cpu;
 mod device;
+mod dma;
 mod driver;
 mod exports;
 mod log;
@@ -27,6 +28,7 @@ mod thread;
 
 pub use cpu::*;
 pub use device::*;
+pub use dma::*;
 pub use driver::*;
 pub use exports::EXPORTS;
 pub use log::*;

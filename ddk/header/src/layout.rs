@@ -1,5 +1,8 @@
 //! Writes assertions in C for the sizes and offsets that the structures have in Rust.
-use abi::{CpuInfo, DeviceBar, DeviceInfo, DeviceMatch, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest};
+use abi::{
+    CpuInfo, DeviceBar, DeviceInfo, DeviceMatch, DmaGrant, DmaRequest, DmaSegment, NumaNodeInfo, NumaPolicy,
+    PageGrant, PageRequest,
+};
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
 
@@ -42,7 +45,7 @@ pub fn assertions() -> String {
     text + "\n#undef PROXIMA_ASSERT\n"
 }
 
-fn layouts() -> [Layout; 8] {
+fn layouts() -> [Layout; 11] {
     [
         layout!(NumaNodeInfo { NodeId, CpuCount, MemoryBase, MemorySize, IsValid }),
         layout!(NumaPolicy { Size, Kind, Node, Reserved, Nodes, Weights }),
@@ -71,5 +74,18 @@ fn layouts() -> [Layout; 8] {
             Bars,
             Owner
         }),
+        layout!(DmaRequest {
+            Size,
+            Flags,
+            Device,
+            Reserved,
+            Bytes,
+            Alignment,
+            Boundary,
+            HighestAddress,
+            Policy
+        }),
+        layout!(DmaGrant { Size, Node, Memory, DeviceAddress, Bytes, Distance, FellBack }),
+        layout!(DmaSegment { Address, Bytes }),
     ]
 }

@@ -6,13 +6,14 @@ use cbindgen::{
 use std::path::Path;
 
 /// The families in the header's order: the title, and the file of `ddk/abi/src` that defines it.
-const FAMILIES: [(&str, &str); 7] = [
+const FAMILIES: [(&str, &str); 8] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
     ("Memory: pages and the heap", "memory.rs"),
     ("CPUs", "cpu.rs"),
     ("Threads", "thread.rs"),
     ("Devices", "device.rs"),
+    ("DMA", "dma.rs"),
     ("Log", "log.rs"),
 ];
 

@@ -50,6 +50,12 @@ static void *const exports[] = {
     (void *)Kernel_ReadDeviceConfig,
     (void *)Kernel_WriteDeviceConfig,
     (void *)Kernel_FindDeviceCapability,
+    (void *)Kernel_MapDeviceMemory,
+    (void *)Kernel_UnmapDeviceMemory,
+    (void *)Kernel_AllocateDma,
+    (void *)Kernel_FreeDma,
+    (void *)Kernel_MapDma,
+    (void *)Kernel_UnmapDma,
     (void *)Kernel_Log,
 };
 

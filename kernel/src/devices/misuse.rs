@@ -10,6 +10,10 @@ pub enum Misuse {
     NoDevice,
     /// A device of another driver, of the kernel, or of nobody.
     ForeignDevice,
+    /// An address at which nothing of the driver's devices is mapped.
+    NoMapping,
+    /// A device address at which the driver has no memory.
+    NoDmaMemory,
 }
 
 /// Logs the driver's first mistake of this kind. Any code may call this.

@@ -2,12 +2,15 @@
 
 mod config_access;
 mod config_ports;
+pub mod device_registry;
+pub mod dma;
+pub mod dma_map;
 mod ecam;
-mod misuse;
+pub mod mappings;
+pub mod misuse;
 mod pci_faults;
 mod pci_scan;
 pub mod power;
-pub mod registry;
 pub mod release;
 
-pub use pci_scan::{functions, init, scan_ticks};
+pub use pci_scan::{functions, init, report_driver, scan_ticks};

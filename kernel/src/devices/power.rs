@@ -1,6 +1,6 @@
 //! What devices may do: decode their BARs, master the bus; and their reset.
 use super::config_access;
-use super::registry::{self, Device};
+use super::device_registry::{self, Device};
 use crate::threads::owner::Owner;
 use crate::threads::sleep;
 use pci::{Bar, command};
@@ -12,7 +12,7 @@ const LEFT_ALONE: [u32; 2] = [0x06, 0x08];
 /// Bridges stay as they are, because devices behind them need them, and so do the chipset's own parts.
 pub fn stop_bus_mastering() {
     let Some(config) = config_access::get() else { return };
-    for device in registry::all() {
+    for device in device_registry::all() {
         let function = &device.function;
         if device.is_kernels() || LEFT_ALONE.contains(&(function.class.0 >> 16)) {
             continue;

@@ -9,6 +9,7 @@ use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::owner::Owner;
 use core::ffi::c_int;
 use core::fmt;
+use device_table::DeviceTable;
 use driver_text::one_line;
 
 /// A driver that is loaded and has not run yet.
@@ -117,7 +118,7 @@ impl Starting {
     ///
     /// # Errors
     /// [`StartError::Refused`]; the image is unloaded if no thread is left that may run in it.
-    pub fn finish(self) -> Result<(), StartError> {
+    pub fn finish(self) -> Result<RunningDriver, StartError> {
         let Self { image, owner, init } = self;
         let code = init.finish();
         let unreported = owner.refusals().unreported();
@@ -125,7 +126,7 @@ impl Starting {
             log::warn!(target: "pages", "{}: {unreported} more of its frees were refused", owner.name());
         }
         if code == 0 {
-            return Ok(());
+            return Ok(RunningDriver { owner, devices: image.devices() });
         }
         let threads = owner.threads();
         if threads == 0 {
@@ -139,4 +140,12 @@ impl Starting {
         }
         Err(StartError::Refused { code, threads })
     }
+}
+
+/// A driver that has started.
+pub struct RunningDriver {
+    /// Whom its threads, devices and memory belong to.
+    pub owner: &'static Owner,
+    /// The devices that it wants, and the address of its `Driver_AddDevice`. `None` if it has no such table.
+    pub devices: Option<(DeviceTable<'static>, u64)>,
 }

@@ -1,17 +1,22 @@
 //! The exports about devices: finding and claiming them, and their configuration space.
 use super::caller;
 use super::pointer::{Access, DriverPointer};
-use crate::devices::registry::{self, Device};
+use crate::devices::device_registry::{self, Device};
+use crate::devices::mappings::{self, DeviceCaching};
+use crate::devices::misuse::{self, Misuse};
 use crate::devices::{power, release};
 use crate::threads::owner::Owner;
 use abi::{
-    DEVICE_ANY, DEVICE_BAR_64, DEVICE_BAR_IO, DEVICE_BAR_PREFETCHABLE, DEVICE_BAR_PRESENT, DEVICE_BUS_MASTER,
+    DEVICE_BAR_64, DEVICE_BAR_IO, DEVICE_BAR_PREFETCHABLE, DEVICE_BAR_PRESENT, DEVICE_BUS_MASTER,
     DEVICE_CAPABILITY_EXTENDED, DEVICE_IO, DEVICE_MEMORY, DEVICE_NODE_INHERITED, DEVICE_NODE_NONE,
-    DEVICE_NODE_PXM, DEVICE_NODE_SRAT, DeviceBar, DeviceInfo, DeviceMatch,
+    DEVICE_NODE_PXM, DEVICE_NODE_SRAT, DEVICE_UNCACHED, DEVICE_WRITE_COMBINED, DeviceBar, DeviceInfo,
+    DeviceMatch,
 };
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void};
 use device_nodes::NodeSource;
-use pci::{Bar, BarKind, CapabilityId, ConfigPart, ConfigSpace, Function, FunctionMatch, command};
+use device_table::match_of;
+use pci::{Bar, BarKind, BarPart, CapabilityId, ConfigPart, ConfigSpace, Function, command};
+use units::VirtAddr;
 
 const _: () = {
     assert!(NodeSource::Pxm as u32 == DEVICE_NODE_PXM);
@@ -24,23 +29,10 @@ const NONE: c_int = -1;
 /// What a refused read of configuration space returns.
 const ALL_ONES: u32 = u32::MAX;
 
-/// Returns the match that a driver describes; `None` if a part of it is invalid. `Size` was checked.
-pub fn match_from(wanted: &DeviceMatch) -> Option<FunctionMatch> {
-    let id = |id: u16| (id != DEVICE_ANY).then_some(id);
-    (wanted.Flags == 0).then_some(FunctionMatch {
-        vendor: id(wanted.Vendor),
-        device: id(wanted.Device),
-        subsystem_vendor: id(wanted.SubVendor),
-        subsystem: id(wanted.SubDevice),
-        class: wanted.Class,
-        class_mask: wanted.ClassMask,
-    })
-}
-
 /// Returns the device that the running thread's driver names, if the driver owns it.
 fn own_device(device: c_int, function: &'static str) -> Option<(&'static Device, &'static Owner)> {
     let owner = caller::driver_of_thread()?;
-    Some((registry::find_owned(device, owner, function)?, owner))
+    Some((device_registry::find_owned(device, owner, function)?, owner))
 }
 
 pub unsafe extern "C" fn find_device(wanted: *const DeviceMatch, after: c_int) -> c_int {
@@ -48,9 +40,9 @@ pub unsafe extern "C" fn find_device(wanted: *const DeviceMatch, after: c_int) -
     let wanted = unsafe { DriverPointer::new(wanted) };
     let find = || {
         caller::driver_of_thread()?;
-        let wanted = match_from(&wanted.read_sized()?)?;
-        let first = if after == 0 { 0 } else { registry::find(after)?.slot() + 1 };
-        registry::all().get(first..)?.iter().find(|device| wanted.accepts(&device.function))
+        let wanted = match_of(&wanted.read_sized()?)?;
+        let first = if after == 0 { 0 } else { device_registry::find(after)?.slot() + 1 };
+        device_registry::all().get(first..)?.iter().find(|device| wanted.accepts(&device.function))
     };
     find().map_or(NONE, Device::id)
 }
@@ -60,7 +52,7 @@ pub unsafe extern "C" fn get_device_info(device: c_int, info: *mut DeviceInfo) -
     let info = unsafe { DriverPointer::new(info) };
     let fill = || {
         let size = info.check_sized(Access::Write)?;
-        info.write(info_of(registry::find(device)?, size))
+        info.write(info_of(device_registry::find(device)?, size))
     };
     fill().is_some()
 }
@@ -109,7 +101,7 @@ fn bar_info(bar: Bar) -> DeviceBar {
 }
 
 pub extern "C" fn claim_device(device: c_int) -> bool {
-    let claim = || registry::find(device)?.claim(caller::driver_of_thread()?).ok();
+    let claim = || device_registry::find(device)?.claim(caller::driver_of_thread()?).ok();
     claim().is_some()
 }
 
@@ -138,7 +130,7 @@ pub extern "C" fn reset_device(device: c_int) -> bool {
 pub extern "C" fn read_device_config(device: c_int, offset: u32, width: u32) -> u32 {
     let read = || {
         let owner = caller::driver()?;
-        let device = registry::find_owned(device, owner, "Kernel_ReadDeviceConfig")?;
+        let device = device_registry::find_owned(device, owner, "Kernel_ReadDeviceConfig")?;
         let part = ConfigPart::new(offset, width)?;
         device.with_config(owner, |config| config.read_part(device.function.address, part))
     };
@@ -148,7 +140,7 @@ pub extern "C" fn read_device_config(device: c_int, offset: u32, width: u32) -> 
 pub extern "C" fn write_device_config(device: c_int, offset: u32, width: u32, value: u32) -> bool {
     let write = || {
         let owner = caller::driver()?;
-        let device = registry::find_owned(device, owner, "Kernel_WriteDeviceConfig")?;
+        let device = device_registry::find_owned(device, owner, "Kernel_WriteDeviceConfig")?;
         let part = ConfigPart::new(offset, width).filter(|part| device.registers.may_write(*part, value))?;
         device.with_config(owner, |config| config.write_part(device.function.address, part, value))
     };
@@ -157,7 +149,7 @@ pub extern "C" fn write_device_config(device: c_int, offset: u32, width: u32, va
 
 pub extern "C" fn find_device_capability(device: c_int, id: u32, after: c_int) -> c_int {
     let find = || {
-        let function = &registry::find(device)?.function;
+        let function = &device_registry::find(device)?.function;
         let id = match u8::try_from(id) {
             Ok(id) => CapabilityId::Plain(id),
             Err(_) => {
@@ -165,7 +157,38 @@ pub extern "C" fn find_device_capability(device: c_int, id: u32, after: c_int) -
             }
         };
         let after = if after == 0 { None } else { Some(u16::try_from(after).ok()?) };
-        registry::find_capability(function, id, after)
+        device_registry::find_capability(function, id, after)
     };
     find().map_or(NONE, c_int::from)
+}
+
+pub extern "C" fn map_device_memory(
+    device: c_int,
+    bar: c_int,
+    offset: u64,
+    size: u64,
+    caching: u32,
+) -> *mut c_void {
+    let map = || {
+        let (device, owner) = own_device(device, "Kernel_MapDeviceMemory")?;
+        let caching = match caching {
+            DEVICE_UNCACHED => DeviceCaching::Uncached,
+            DEVICE_WRITE_COMBINED => DeviceCaching::WriteCombined,
+            _ => return None,
+        };
+        let part = BarPart::of(&device.function, usize::try_from(bar).ok()?, offset, size)?;
+        mappings::map(device, owner, &part, caching)
+    };
+    map().map_or(core::ptr::null_mut(), |address| core::ptr::with_exposed_provenance_mut(address.0 as usize))
+}
+
+pub extern "C" fn unmap_device_memory(memory: *mut c_void) -> bool {
+    let Some(owner) = caller::driver_of_thread() else { return false };
+    let is_unmapped = mappings::unmap(owner, VirtAddr(memory.addr() as u64));
+    if !is_unmapped {
+        let description =
+            format_args!("passed {memory:p} to Kernel_UnmapDeviceMemory, which maps nothing of its devices");
+        misuse::report(owner, Misuse::NoMapping, description);
+    }
+    is_unmapped
 }

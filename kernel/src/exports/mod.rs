@@ -10,6 +10,7 @@
 mod caller;
 mod cpu;
 mod device;
+mod dma;
 mod log;
 mod memory;
 mod numa;
@@ -89,6 +90,12 @@ exports! {
     Kernel_ReadDeviceConfig(_, _, _) = device::read_device_config;
     Kernel_WriteDeviceConfig(_, _, _, _) = device::write_device_config;
     Kernel_FindDeviceCapability(_, _, _) = device::find_device_capability;
+    Kernel_MapDeviceMemory(_, _, _, _, _) = device::map_device_memory;
+    Kernel_UnmapDeviceMemory(_) = device::unmap_device_memory;
+    Kernel_AllocateDma(_, _) = dma::allocate_dma;
+    Kernel_FreeDma(_) = dma::free_dma;
+    Kernel_MapDma(_, _, _, _, _, _) = dma::map_dma;
+    Kernel_UnmapDma(_, _, _) = dma::unmap_dma;
     Kernel_Log(_, _, _) = log::log;
 }
 

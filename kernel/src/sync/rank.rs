@@ -29,6 +29,10 @@ pub enum Rank {
     EarlyHeap,
     /// The page tables; missing tables take pages.
     PageTables,
+    /// The list of registers that the kernel has mapped for itself.
+    DeviceRanges,
+    /// A part of the list of memory that was granted for DMA.
+    DmaGrants,
     /// The table of threads.
     Threads,
     /// How long boot's phases took. The tick interrupts a holder, and takes locks of the ranks below.

@@ -1,6 +1,7 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
 use crate::memory::heap;
 use arrayvec::ArrayString;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use device_claims::OwnerKey;
 use free_refusals::Refusals;
@@ -27,6 +28,8 @@ fn take_heap_id() -> Option<OwnerId> {
 /// A driver's name, the number of its threads, and the record of its refused frees.
 pub struct Owner {
     name: OwnerName,
+    /// The addresses of its image.
+    image: Range<u64>,
     threads: AtomicU32,
     refusals: Refusals,
     /// Bit n: a mistake of kind n was reported.
@@ -36,10 +39,11 @@ pub struct Owner {
 
 impl Owner {
     /// Returns the owner of a driver without threads, or `None` if there are too many drivers.
-    pub fn new(name: OwnerName) -> Option<Self> {
+    pub fn new(name: OwnerName, image: Range<u64>) -> Option<Self> {
         let heap = take_heap_id()?;
         Some(Self {
             name,
+            image,
             threads: AtomicU32::new(0),
             refusals: Refusals::new(),
             misuses: AtomicU32::new(0),
@@ -50,6 +54,11 @@ impl Owner {
     /// Returns the name that the log uses.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the addresses of the driver's image: the first one, and the one behind the last.
+    pub fn image(&self) -> &Range<u64> {
+        &self.image
     }
 
     /// Returns the record of the driver's refused frees.

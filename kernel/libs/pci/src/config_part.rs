@@ -1,5 +1,7 @@
-//! Parts of a register.
-use crate::EXTENDED_SIZE;
+//! Parts of configuration space.
+
+/// Bytes of a function's configuration space with extended capabilities (PCI Express 6.0 §7.2.2).
+pub const EXTENDED_SIZE: u16 = 4096;
 
 /// One, two or four bytes of configuration space, which do not cross a multiple of their number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

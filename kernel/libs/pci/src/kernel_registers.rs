@@ -30,7 +30,7 @@ pub struct KernelRegisters {
 }
 
 impl KernelRegisters {
-    /// Finds the registers of a function. A function of an unknown kind has none that a driver may write.
+    /// Finds the registers of a function. A function of an unknown kind has none behind its header that a driver may write.
     #[must_use]
     pub fn of(config: &impl ConfigSpace, function: &Function) -> Self {
         let Some(capabilities) = function.capabilities(config) else {

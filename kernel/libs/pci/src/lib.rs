@@ -11,8 +11,11 @@
 
 #[cfg(any(test, feature = "model"))]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod bar;
+mod bar_part;
 mod buses;
 mod capability;
 mod class;
@@ -35,11 +38,12 @@ mod scan;
 mod tests;
 
 pub use bar::{Bar, BarKind};
+pub use bar_part::BarPart;
 pub use buses::BusSet;
 pub use capability::{Capabilities, Capability, id};
 pub use class::Class;
-pub use config::{ABSENT, ConfigSpace, EXTENDED_SIZE, SLOTS, is_present};
-pub use config_part::ConfigPart;
+pub use config::{ABSENT, ConfigSpace, SLOTS, is_present};
+pub use config_part::{ConfigPart, EXTENDED_SIZE};
 pub use extended_capability::{ExtendedCapabilities, ExtendedCapability};
 pub use fault::{Fault, Problem};
 pub use find_capability::{CapabilityId, find_capability};

@@ -2,6 +2,7 @@
 mod any_bytes;
 mod bars;
 mod bridges;
+mod drivers_access;
 mod lists;
 mod messages;
 
