@@ -106,6 +106,9 @@ pub struct Device {
     pub class: u32,
     /// The node, or -1 if it is unknown.
     pub node: i32,
+    /// The driver that handles the function, if one does.
+    #[serde(default)]
+    pub driver: Option<String>,
 }
 
 /// A measurement: event `bench`.

@@ -45,7 +45,7 @@ fn devices(run: &Run) -> Vec<Device> {
 
 /// Returns a function whose node is unknown.
 fn device(address: &str, (vendor, device, class): (u32, u32, u32)) -> Device {
-    Device { address: address.into(), vendor, device, class, node: -1 }
+    Device { address: address.into(), vendor, device, class, node: -1, driver: None }
 }
 
 /// Returns these functions and the others, in the order of their addresses.

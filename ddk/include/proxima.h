@@ -346,6 +346,307 @@ extern int Kernel_SetThreadAffinity(int thread, const uint64_t *cpus, size_t wor
 // or above 131,072, or if cpus is null, misaligned or not mapped.
 extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 
+/* ---- Devices ---- */
+
+// Any vendor, device, subsystem vendor or subsystem device, in a DeviceMatch.
+#define DEVICE_ANY 65535
+
+// Kernel_EnableDevice: the device answers in its memory BARs.
+#define DEVICE_MEMORY 1
+
+// Kernel_EnableDevice: the device answers in its I/O BARs.
+#define DEVICE_IO 2
+
+// Kernel_EnableDevice: the device may access memory and send messages.
+#define DEVICE_BUS_MASTER 4
+
+// Kernel_MapDeviceMemory: the CPU caches nothing.
+#define DEVICE_UNCACHED 0
+
+// Kernel_MapDeviceMemory: the CPU may combine writes, and caches nothing else.
+#define DEVICE_WRITE_COMBINED 1
+
+// DeviceInfo.NodeSource: the node is unknown.
+#define DEVICE_NODE_NONE 0
+
+// DeviceInfo.NodeSource: the _PXM object of the device itself.
+#define DEVICE_NODE_PXM 1
+
+// DeviceInfo.NodeSource: an SRAT structure of type 5.
+#define DEVICE_NODE_SRAT 2
+
+// DeviceInfo.NodeSource: a bridge above the device.
+#define DEVICE_NODE_INHERITED 3
+
+// DeviceBar.Flags: the BAR exists.
+#define DEVICE_BAR_PRESENT 1
+
+// DeviceBar.Flags: the BAR is in the space of I/O ports. Otherwise it is in memory.
+#define DEVICE_BAR_IO 2
+
+// DeviceBar.Flags: the memory is prefetchable.
+#define DEVICE_BAR_PREFETCHABLE 4
+
+// DeviceBar.Flags: the BAR has 64 bits. The next BAR is its upper half, and is not present.
+#define DEVICE_BAR_64 8
+
+// Kernel_FindDeviceCapability: added to the id of an extended capability.
+#define DEVICE_CAPABILITY_EXTENDED 65536
+
+// Which devices a driver wants. The driver sets Size.
+typedef struct {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // Must be zero.
+    uint32_t Flags;
+    // The vendor's id, or DEVICE_ANY.
+    uint16_t Vendor;
+    // The device's id, or DEVICE_ANY.
+    uint16_t Device;
+    // The subsystem vendor's id, or DEVICE_ANY.
+    uint16_t SubVendor;
+    // The subsystem's id, or DEVICE_ANY.
+    uint16_t SubDevice;
+    // class << 16 | subclass << 8 | interface, in the bits that ClassMask has.
+    uint32_t Class;
+    // The bits of the class that must be those of Class; 0 means any class.
+    uint32_t ClassMask;
+} DeviceMatch;
+// The end of a driver's table Driver_Devices.
+#define DeviceMatch_END (DeviceMatch){ .Size = 0 }
+
+// One base address register of a device.
+typedef struct {
+    // The first address, or the first port; 0 if the BAR has no address.
+    uint64_t Address;
+    // Bytes.
+    uint64_t Size;
+    // The DEVICE_BAR_ bits; 0 if there is no such BAR.
+    uint32_t Flags;
+    // Zero.
+    uint32_t Reserved;
+} DeviceBar;
+
+// One device: a function of PCI. The driver sets Size, the kernel sets the rest.
+typedef struct {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // The segment of PCI.
+    uint32_t Segment;
+    // The bus.
+    uint8_t Bus;
+    // The slot on the bus.
+    uint8_t Slot;
+    // The function in the slot.
+    uint8_t Function;
+    // The device's revision.
+    uint8_t Revision;
+    // The vendor's id.
+    uint16_t VendorId;
+    // The device's id.
+    uint16_t DeviceId;
+    // The subsystem vendor's id.
+    uint16_t SubVendorId;
+    // The subsystem's id.
+    uint16_t SubDeviceId;
+    // class << 16 | subclass << 8 | interface.
+    uint32_t Class;
+    // The device's node; -1 if it is unknown.
+    int32_t Node;
+    // Where the node comes from: one of the DEVICE_NODE_ numbers.
+    uint32_t NodeSource;
+    // The vectors of MSI-X; 0 if the device has no MSI-X.
+    uint16_t MsixVectors;
+    // The vectors of MSI; 0 if the device has no MSI.
+    uint16_t MsiVectors;
+    // The pin of INTx, 1 to 4; 0 if the device has none.
+    uint32_t IntxPin;
+    // The base address registers.
+    DeviceBar Bars[6];
+    // The name of the driver that owns the device, with a zero byte at its end; empty if none does.
+    char Owner[32];
+} DeviceInfo;
+
+// Starts a device that matches the driver's Driver_Devices. A driver with that table defines this function. The kernel
+// calls it after Driver_Init has returned 0, once for each match that no driver owns. The driver owns the device already. The
+// function runs on a thread of its own, on the device's node if that is known. The thread ends when the function returns.
+//
+// Returns 0 or more if the driver handles the device. A negative number gives the device back.
+extern int Driver_AddDevice(int device);
+
+// Stops a device. A driver may define this function. The kernel calls it when the driver is unloaded, or when the device is
+// lost. The device's interrupts are masked already.
+extern void Driver_RemoveDevice(int device);
+
+// Finds the next device that matches, in the order of addresses. after is the id of the device before; 0 means from
+// the first.
+//
+// Returns the device's id, which is above 0. Returns -1 if no further device matches, if match is null, misaligned or
+// not mapped, if its Size is too small or its tail not zero, if Flags is not zero, if after is no id of a device, or in a
+// handler.
+extern int Kernel_FindDevice(const DeviceMatch *match, int after);
+
+// Describes a device, whoever owns it. Handlers may call this function.
+//
+// Returns true, and fills info. Returns false, and writes nothing, if there is no such device, if info is null,
+// misaligned or not mapped, if its Size is too small, or if its tail is not zero.
+extern bool Kernel_GetDeviceInfo(int device, DeviceInfo *info);
+
+// Makes the calling driver the owner of a device.
+//
+// Returns true, also if the driver owns it already. Returns false if there is no such device; if another driver
+// owns it, or the kernel, as it does bridges; or in a handler.
+extern bool Kernel_ClaimDevice(int device);
+
+// Gives a device back: turns its bus mastering off, and removes its interrupts, its mappings and its DMA memory. Nothing
+// happens if the driver does not own the device, or in a handler.
+extern void Kernel_ReleaseDevice(int device);
+
+// Sets what a device may do: the sum of DEVICE_MEMORY, DEVICE_IO and DEVICE_BUS_MASTER. What is left out is
+// turned off.
+//
+// Returns true. Returns false, and changes nothing, if the driver does not own the device, if a bit is unknown, if the
+// device has a BAR of that kind without an address, if it is gone, or in a handler.
+extern bool Kernel_EnableDevice(int device, uint32_t what);
+
+// Resets a device (function-level reset). Afterwards it decodes nothing, masters no bus and has no interrupts; its BARs
+// keep their addresses. Waits until the device is ready again.
+//
+// Returns true. Returns false if the driver does not own the device, if the device has no such reset, if it is not ready
+// in time, or in a handler.
+extern bool Kernel_ResetDevice(int device);
+
+// Reads a device's configuration space. width is 1, 2 or 4 bytes, and offset a multiple of it. Handlers may call this
+// function.
+//
+// Returns the value. Returns all ones if the driver does not own the device, if it is gone, or if width or offset is
+// neither.
+extern uint32_t Kernel_ReadDeviceConfig(int device, uint32_t offset, uint32_t width);
+
+// Writes a device's configuration space. width is 1, 2 or 4 bytes, and offset a multiple of it. Handlers may call this
+// function.
+//
+// Returns true. Returns false, and writes nothing, if the driver does not own the device, if width or offset is
+// neither, or if the register is the kernel's: the header with BARs and command, except for the status and the size of cache
+// lines; MSI and MSI-X; what resets the device, moves its BARs or takes its power.
+extern bool Kernel_WriteDeviceConfig(int device, uint32_t offset, uint32_t width, uint32_t value);
+
+// Finds the next capability with this id. after is the offset of the one before; 0 means from the first. The id of
+// an extended capability has DEVICE_CAPABILITY_EXTENDED added. The driver need not own the device. Handlers may call
+// this function.
+//
+// Returns the offset of the capability in configuration space; -1 if there is no other, no such device, or if after is no
+// capability.
+extern int Kernel_FindDeviceCapability(int device, uint32_t id, int after);
+
+// Maps a part of a BAR that lies in memory. caching is DEVICE_UNCACHED or DEVICE_WRITE_COMBINED. Pages that
+// hold the MSI-X table are mapped read-only.
+//
+// Returns the address of the byte at offset. Returns null if the driver does not own the device; if the BAR has no
+// such part or no address, or lies over RAM or over registers of the kernel; if size is 0; if caching is neither, or
+// if a page is mapped with the other; if there is no memory for the mapping; or in a handler.
+extern void *Kernel_MapDeviceMemory(int device, int bar, uint64_t offset, uint64_t size, uint32_t caching);
+
+// Unmaps what one call of Kernel_MapDeviceMemory mapped.
+//
+// Returns true. Returns false, and changes nothing, if the driver has no such mapping, or in a handler.
+extern bool Kernel_UnmapDeviceMemory(void *memory);
+
+// The devices that the driver wants. A driver may define this table. It ends with an element of Size 0. The kernel reads it
+// before any code of the driver runs, and then calls Driver_AddDevice for the devices that match. Flags and the bytes
+// behind the known part of an element are 0; all elements have the same Size.
+extern const DeviceMatch Driver_Devices[];
+
+/* ---- DMA ---- */
+
+// DmaRequest.Flags: the content of the memory is undefined. Without this flag the kernel fills it with zeros.
+#define DMA_NOT_ZEROED 1
+
+// Kernel_MapDma: the device reads the memory.
+#define DMA_TO_DEVICE 1
+
+// Kernel_MapDma: the device writes the memory.
+#define DMA_FROM_DEVICE 2
+
+// A request for Kernel_AllocateDma. The driver sets Size.
+typedef struct {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // DMA_NOT_ZEROED, or 0.
+    uint32_t Flags;
+    // The device that accesses the memory. The driver owns it.
+    int32_t Device;
+    // Must be zero.
+    uint32_t Reserved;
+    // Bytes, at least 1. The memory is contiguous for the device and for the driver.
+    uint64_t Bytes;
+    // The alignment of the device address: a power of two; 0 means one page.
+    uint64_t Alignment;
+    // A power of two that the memory does not cross a multiple of; 0 means none.
+    uint64_t Boundary;
+    // The highest device address of the last byte; 0 means the device's limit: none with PCI Express, else 4 GiB - 1.
+    uint64_t HighestAddress;
+    // Where the memory comes from; null means the device's node, or the nearest that has some.
+    const NumaPolicy *Policy;
+} DmaRequest;
+
+// The result of Kernel_AllocateDma. The driver sets Size, the kernel sets the rest.
+typedef struct {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // The node of the memory.
+    int32_t Node;
+    // The address for the driver.
+    void *Memory;
+    // The address for the device.
+    uint64_t DeviceAddress;
+    // The bytes that were granted: at least those requested.
+    uint64_t Bytes;
+    // The distance from the device's node to Node, as Kernel_GetNumaDistance returns it; from the running CPU's node if
+    // the device's is unknown.
+    uint32_t Distance;
+    // 1 if the memory is of another node than the policy's first choice, which had none; otherwise 0.
+    uint32_t FellBack;
+} DmaGrant;
+
+// A contiguous part of memory, for a device.
+typedef struct {
+    // The device address of the first byte.
+    uint64_t Address;
+    // Bytes.
+    uint64_t Bytes;
+} DmaSegment;
+
+// Allocates memory that a device accesses. It is contiguous, and freed when the driver gives the device back, if not
+// before.
+//
+// Returns true, and fills grant. Returns false, and writes nothing, if there is no such memory; if the driver does
+// not own the device; if a pointer is null, misaligned or not mapped; if a Size is too small, or a tail not zero; if
+// Bytes is 0; if Alignment or Boundary is no power of two, or Bytes exceeds Boundary; if a flag is unknown; if
+// the policy is one that Kernel_SetNumaPolicy refuses; or in a handler.
+extern bool Kernel_AllocateDma(const DmaRequest *request, DmaGrant *grant);
+
+// Frees memory from Kernel_AllocateDma, by the device address of its first byte. The device no longer accesses it.
+//
+// Returns true. Returns false, and changes nothing, if the driver has no such memory, or in a handler.
+extern bool Kernel_FreeDma(uint64_t deviceAddress);
+
+// Makes the driver's memory accessible to a device. direction is the sum of DMA_TO_DEVICE and
+// DMA_FROM_DEVICE. segments has room for count elements; neighbouring parts are joined.
+// The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function.
+//
+// Returns the number of segments used. Returns -1, and writes nothing, if the driver does not own the device; if the
+// memory is not mapped, or is not the driver's RAM: its image, the heap, a stack, or pages through Kernel_PhysToVirt; if the
+// device would write memory that is read-only; if size is 0 or above 1 GiB; if direction is 0 or has an unknown bit; if more
+// than count segments are needed; or if segments is null, misaligned or not mapped.
+extern int Kernel_MapDma(int device, void *memory, size_t size, uint32_t direction, DmaSegment *segments, int count);
+
+// Ends what Kernel_MapDma began. The device no longer accesses the memory. Handlers may call this function.
+//
+// Returns true. Returns false, and changes nothing, if the driver does not own the device, if segments is null,
+// misaligned or not mapped, or if count is negative.
+extern bool Kernel_UnmapDma(int device, const DmaSegment *segments, int count);
+
 /* ---- Log ---- */
 
 // Log level: something failed.
@@ -418,6 +719,66 @@ PROXIMA_ASSERT(offsetof(CpuInfo, NumaNode) == 12);
 PROXIMA_ASSERT(offsetof(CpuInfo, IsBsp) == 16);
 PROXIMA_ASSERT(offsetof(CpuInfo, IsOnline) == 17);
 PROXIMA_ASSERT(offsetof(CpuInfo, IsEnabled) == 18);
+
+PROXIMA_ASSERT(sizeof(DeviceMatch) == 24);
+PROXIMA_ASSERT(offsetof(DeviceMatch, Size) == 0);
+PROXIMA_ASSERT(offsetof(DeviceMatch, Flags) == 4);
+PROXIMA_ASSERT(offsetof(DeviceMatch, Vendor) == 8);
+PROXIMA_ASSERT(offsetof(DeviceMatch, Device) == 10);
+PROXIMA_ASSERT(offsetof(DeviceMatch, SubVendor) == 12);
+PROXIMA_ASSERT(offsetof(DeviceMatch, SubDevice) == 14);
+PROXIMA_ASSERT(offsetof(DeviceMatch, Class) == 16);
+PROXIMA_ASSERT(offsetof(DeviceMatch, ClassMask) == 20);
+
+PROXIMA_ASSERT(sizeof(DeviceBar) == 24);
+PROXIMA_ASSERT(offsetof(DeviceBar, Address) == 0);
+PROXIMA_ASSERT(offsetof(DeviceBar, Size) == 8);
+PROXIMA_ASSERT(offsetof(DeviceBar, Flags) == 16);
+PROXIMA_ASSERT(offsetof(DeviceBar, Reserved) == 20);
+
+PROXIMA_ASSERT(sizeof(DeviceInfo) == 216);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Size) == 0);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Segment) == 4);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Bus) == 8);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Slot) == 9);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Function) == 10);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Revision) == 11);
+PROXIMA_ASSERT(offsetof(DeviceInfo, VendorId) == 12);
+PROXIMA_ASSERT(offsetof(DeviceInfo, DeviceId) == 14);
+PROXIMA_ASSERT(offsetof(DeviceInfo, SubVendorId) == 16);
+PROXIMA_ASSERT(offsetof(DeviceInfo, SubDeviceId) == 18);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Class) == 20);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Node) == 24);
+PROXIMA_ASSERT(offsetof(DeviceInfo, NodeSource) == 28);
+PROXIMA_ASSERT(offsetof(DeviceInfo, MsixVectors) == 32);
+PROXIMA_ASSERT(offsetof(DeviceInfo, MsiVectors) == 34);
+PROXIMA_ASSERT(offsetof(DeviceInfo, IntxPin) == 36);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Bars) == 40);
+PROXIMA_ASSERT(offsetof(DeviceInfo, Owner) == 184);
+
+PROXIMA_ASSERT(sizeof(DmaRequest) == 56);
+PROXIMA_ASSERT(offsetof(DmaRequest, Size) == 0);
+PROXIMA_ASSERT(offsetof(DmaRequest, Flags) == 4);
+PROXIMA_ASSERT(offsetof(DmaRequest, Device) == 8);
+PROXIMA_ASSERT(offsetof(DmaRequest, Reserved) == 12);
+PROXIMA_ASSERT(offsetof(DmaRequest, Bytes) == 16);
+PROXIMA_ASSERT(offsetof(DmaRequest, Alignment) == 24);
+PROXIMA_ASSERT(offsetof(DmaRequest, Boundary) == 32);
+PROXIMA_ASSERT(offsetof(DmaRequest, HighestAddress) == 40);
+PROXIMA_ASSERT(offsetof(DmaRequest, Policy) == 48);
+
+PROXIMA_ASSERT(sizeof(DmaGrant) == 40);
+PROXIMA_ASSERT(offsetof(DmaGrant, Size) == 0);
+PROXIMA_ASSERT(offsetof(DmaGrant, Node) == 4);
+PROXIMA_ASSERT(offsetof(DmaGrant, Memory) == 8);
+PROXIMA_ASSERT(offsetof(DmaGrant, DeviceAddress) == 16);
+PROXIMA_ASSERT(offsetof(DmaGrant, Bytes) == 24);
+PROXIMA_ASSERT(offsetof(DmaGrant, Distance) == 32);
+PROXIMA_ASSERT(offsetof(DmaGrant, FellBack) == 36);
+
+PROXIMA_ASSERT(sizeof(DmaSegment) == 16);
+PROXIMA_ASSERT(offsetof(DmaSegment, Address) == 0);
+PROXIMA_ASSERT(offsetof(DmaSegment, Bytes) == 8);
 
 #undef PROXIMA_ASSERT
 

@@ -17,6 +17,8 @@
 #![allow(non_snake_case)] // Functions and fields have the names of the C header.
 
 mod cpu;
+mod device;
+mod dma;
 mod driver;
 mod exports;
 mod log;
@@ -25,6 +27,8 @@ mod numa;
 mod thread;
 
 pub use cpu::*;
+pub use device::*;
+pub use dma::*;
 pub use driver::*;
 pub use exports::EXPORTS;
 pub use log::*;

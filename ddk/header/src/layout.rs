@@ -1,5 +1,8 @@
 //! Writes assertions in C for the sizes and offsets that the structures have in Rust.
-use abi::{CpuInfo, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest};
+use abi::{
+    CpuInfo, DeviceBar, DeviceInfo, DeviceMatch, DmaGrant, DmaRequest, DmaSegment, NumaNodeInfo, NumaPolicy,
+    PageGrant, PageRequest,
+};
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
 
@@ -42,12 +45,47 @@ pub fn assertions() -> String {
     text + "\n#undef PROXIMA_ASSERT\n"
 }
 
-fn layouts() -> [Layout; 5] {
+fn layouts() -> [Layout; 11] {
     [
         layout!(NumaNodeInfo { NodeId, CpuCount, MemoryBase, MemorySize, IsValid }),
         layout!(NumaPolicy { Size, Kind, Node, Reserved, Nodes, Weights }),
         layout!(PageRequest { Size, Flags, Count, Alignment, HighestAddress, Policy }),
         layout!(PageGrant { Size, Node, Address, Count, Distance, FellBack }),
         layout!(CpuInfo { CpuIndex, ApicId, AcpiProcessorId, NumaNode, IsBsp, IsOnline, IsEnabled }),
+        layout!(DeviceMatch { Size, Flags, Vendor, Device, SubVendor, SubDevice, Class, ClassMask }),
+        layout!(DeviceBar { Address, Size, Flags, Reserved }),
+        layout!(DeviceInfo {
+            Size,
+            Segment,
+            Bus,
+            Slot,
+            Function,
+            Revision,
+            VendorId,
+            DeviceId,
+            SubVendorId,
+            SubDeviceId,
+            Class,
+            Node,
+            NodeSource,
+            MsixVectors,
+            MsiVectors,
+            IntxPin,
+            Bars,
+            Owner
+        }),
+        layout!(DmaRequest {
+            Size,
+            Flags,
+            Device,
+            Reserved,
+            Bytes,
+            Alignment,
+            Boundary,
+            HighestAddress,
+            Policy
+        }),
+        layout!(DmaGrant { Size, Node, Memory, DeviceAddress, Bytes, Distance, FellBack }),
+        layout!(DmaSegment { Address, Bytes }),
     ]
 }

@@ -6,12 +6,14 @@ use cbindgen::{
 use std::path::Path;
 
 /// The families in the header's order: the title, and the file of `ddk/abi/src` that defines it.
-const FAMILIES: [(&str, &str); 6] = [
+const FAMILIES: [(&str, &str); 8] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
     ("Memory: pages and the heap", "memory.rs"),
     ("CPUs", "cpu.rs"),
     ("Threads", "thread.rs"),
+    ("Devices", "device.rs"),
+    ("DMA", "dma.rs"),
     ("Log", "log.rs"),
 ];
 
@@ -45,6 +47,17 @@ const END: &str = "
 #endif /* PROXIMA_H */
 ";
 
+/// The table of a driver's devices, which has no length that Rust could declare. It follows the family in this file.
+const DEVICE_TABLE: (&str, &str) = (
+    "device.rs",
+    "
+// The devices that the driver wants. A driver may define this table. It ends with an element of Size 0. The kernel reads it
+// before any code of the driver runs, and then calls Driver_AddDevice for the devices that match. Flags and the bytes
+// behind the known part of an element are 0; all elements have the same Size.
+extern const DeviceMatch Driver_Devices[];
+",
+);
+
 /// Returns the whole header, generated from the files in the folder `source`.
 ///
 /// # Errors
@@ -54,6 +67,9 @@ pub fn generate(source: &Path) -> Result<String, String> {
     for (title, file) in FAMILIES {
         text += &format!("\n/* ---- {title} ---- */\n\n");
         text += &family(&source.join(file))?;
+        if file == DEVICE_TABLE.0 {
+            text += DEVICE_TABLE.1;
+        }
     }
     text += "\n/* ---- The layout of the structures in the kernel ---- */\n\n";
     text += &layout::assertions();
@@ -87,7 +103,7 @@ fn config() -> Config {
         tab_width: 4,
         export: ExportConfig {
             // The loader uses these types; drivers do not.
-            exclude: vec!["DriverInit".to_owned(), "DriverExit".to_owned()],
+            exclude: ["DriverInit", "DriverExit", "DriverAddDevice"].map(str::to_owned).into(),
             ..ExportConfig::default()
         },
         ..Config::default()

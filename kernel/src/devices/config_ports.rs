@@ -1,12 +1,15 @@
 //! The configuration space of PCI through the ports 0xcf8 and 0xcfc (PCI 3.0 §3.2.2.3.2).
 use crate::arch::{InterruptsOff, Port};
 use crate::sync::{Rank, SpinLock};
-use pci::{ABSENT, ConfigSpace, PciAddress, SLOTS, is_present};
+use pci::{ABSENT, ConfigPart, ConfigSpace, PciAddress, SLOTS, is_present};
 
 /// Bit of the address: the data port accesses configuration space.
 const ENABLED: u32 = 1 << 31;
 /// Bytes of a function that the ports reach.
 const SIZE: u16 = 256;
+
+/// The first port for the data.
+const DATA: u16 = 0xcfc;
 
 /// The port for the address, and the port for the data there.
 struct AddressAndData {
@@ -20,13 +23,14 @@ static PORTS: SpinLock<AddressAndData> = SpinLock::new(
     AddressAndData {
         // SAFETY: a write to this port chooses a register and does nothing else.
         address: unsafe { Port::new(0xcf8) },
-        // SAFETY: only `ConfigPorts` uses the port, and only the lib `pci` writes. It writes to BARs while the function decodes nothing, and
-        // then restores them and the command register, so no device comes to lie over memory, and none begins to access memory.
-        data: unsafe { Port::new(0xcfc) },
+        // SAFETY: only `ConfigPorts` uses the port. The lib `pci` writes to BARs while the function decodes nothing, and then restores them
+        // and the command register. Drivers write no BAR (`KernelRegisters`). So no device comes to lie over memory.
+        data: unsafe { Port::new(DATA) },
     },
 );
 
-/// The configuration space of segment 0, through the ports. It is only given to the lib `pci`.
+/// The configuration space of segment 0, through the ports. It is given to the lib `pci`, and to this folder's files, which let drivers
+/// write nothing that moves a BAR.
 pub struct ConfigPorts(());
 
 impl ConfigPorts {
@@ -75,6 +79,20 @@ impl ConfigSpace for ConfigPorts {
             let ports = PORTS.lock();
             ports.address.write(address);
             ports.data.write(value);
+        }
+    }
+
+    fn write_part(&self, function: PciAddress, part: ConfigPart, value: u32) {
+        let Some(address) = address(function, part.offset()) else { return };
+        let port = DATA + part.offset() % 4;
+        let ports = PORTS.lock();
+        ports.address.write(address);
+        match part.width() {
+            // SAFETY: the port is a byte of the data port, and what is written moves no BAR, as for the whole port.
+            1 => unsafe { Port::<u8>::new(port) }.write(value as u8),
+            // SAFETY: the port is a half of the data port, and what is written moves no BAR, as for the whole port.
+            2 => unsafe { Port::<u16>::new(port) }.write(value as u16),
+            _ => ports.data.write(value),
         }
     }
 

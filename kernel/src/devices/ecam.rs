@@ -5,7 +5,9 @@ use crate::memory::device_memory;
 use acpi_tables::{Mcfg, McfgRange};
 use arrayvec::ArrayVec;
 use core::ptr::NonNull;
-use pci::{ABSENT, BusSet, ConfigSpace, EXTENDED_SIZE, Fault, PciAddress, Problem, SLOTS, is_present};
+use pci::{
+    ABSENT, BusSet, ConfigPart, ConfigSpace, EXTENDED_SIZE, Fault, PciAddress, Problem, SLOTS, is_present,
+};
 
 /// Bits of an offset in ECAM: those of a register, of a function, of a slot and of a bus.
 const SLOT_SHIFT: u32 = 15;
@@ -46,7 +48,8 @@ impl EcamRange {
     }
 }
 
-/// The configuration space that is mapped. It is only given to the lib `pci`.
+/// The configuration space that is mapped. It is given to the lib `pci`, and to this folder's files, which let drivers write nothing that
+/// moves a BAR.
 pub struct Ecam(ArrayVec<EcamRange, { Mcfg::MAX_ENTRIES }>);
 
 impl Ecam {
@@ -112,9 +115,23 @@ impl ConfigSpace for Ecam {
 
     fn write(&self, function: PciAddress, offset: u16, value: u32) {
         if let Some(register) = self.register(function, offset) {
-            // SAFETY: the register is mapped. Only the lib `pci` writes. It writes to BARs while the function decodes nothing, and then
-            // restores them and the command register, so no device comes to lie over memory, and none begins to access memory.
+            // SAFETY: the register is mapped. The lib `pci` writes to BARs while the function decodes nothing, and then restores them and the
+            // command register. Drivers write no BAR (`KernelRegisters`). So no device comes to lie over memory.
             unsafe { register.write_volatile(value) };
+        }
+    }
+
+    fn write_part(&self, function: PciAddress, part: ConfigPart, value: u32) {
+        let Some(register) = self.register(function, part.offset()) else { return };
+        // SAFETY: the offset within the register is below 4, so the byte lies in the register.
+        let first = unsafe { register.byte_add(usize::from(part.offset() % 4)) };
+        // SAFETY: the register is mapped, and `ConfigPart` aligns the part to its width. What is written moves no BAR, as for `write`.
+        unsafe {
+            match part.width() {
+                1 => first.cast::<u8>().write_volatile(value as u8),
+                2 => first.cast::<u16>().write_volatile(value as u16),
+                _ => first.write_volatile(value),
+            }
         }
     }
 

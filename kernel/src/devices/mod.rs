@@ -1,9 +1,17 @@
-//! The devices of the machine: what there is on PCI.
+//! The devices of the machine: what there is on PCI, and which driver owns it.
 
+mod config_access;
 mod config_ports;
+pub mod device_registry;
+pub mod dma;
+pub mod dma_map;
 mod ecam;
 mod pci_addresses;
+pub mod mappings;
+pub mod misuse;
 mod pci_faults;
 mod pci_scan;
+pub mod power;
+pub mod release;
 
-pub use pci_scan::{functions, init, scan_ticks};
+pub use pci_scan::{functions, init, report_driver, scan_ticks};

@@ -1,8 +1,11 @@
 //! Finds the functions of PCI at boot, and says what they are and on which node.
+use super::config_access::{self, ConfigAccess};
 use super::config_ports::ConfigPorts;
+use super::device_registry::{self, Device};
 use super::ecam::Ecam;
 use super::pci_addresses;
 use super::pci_faults::PciFaults;
+use super::power;
 use crate::arch;
 use crate::platform::{numa_topology, pci_tables};
 use crate::report::event_stream;
@@ -35,7 +38,12 @@ pub fn init() {
         let functions = scan();
         Scanned { functions, ticks: arch::ticks() - start }
     });
-    scanned.functions.iter().for_each(report);
+    for LocatedFunction { function, node } in &scanned.functions {
+        report(function, *node, None);
+        log_details(function);
+    }
+    device_registry::init(&scanned.functions);
+    power::stop_bus_mastering();
 }
 
 /// Returns the functions, in ascending order of their addresses.
@@ -59,12 +67,15 @@ fn scan() -> Vec<LocatedFunction> {
         if functions.is_empty() {
             let function = PciAddress::new(range.segment, range.first_bus, 0, 0);
             faults.report(Fault { function, offset: 0, problem: Problem::EcamSilent });
+        } else {
+            config_access::set(ConfigAccess::Ecam(ecam));
         }
     }
     if functions.is_empty()
         && let Some(ports) = ConfigPorts::find()
     {
         scan_segments(&ports, [(0, BusSet::ALL)], &mut functions, &mut faults);
+        config_access::set(ConfigAccess::Ports(ports));
     }
     faults.finish();
     locate(&mut functions, pci_tables::host_bridges(), numa_topology::get());
@@ -114,10 +125,15 @@ fn scan_segment(
     first_left_out.is_none()
 }
 
-fn report(LocatedFunction { function, node }: &LocatedFunction) {
+/// Reports that a driver handles a device.
+pub fn report_driver(device: &Device, driver: &str) {
+    report(&device.function, device.node, Some(driver));
+}
+
+fn report(function: &Function, node: Option<DeviceNode>, driver: Option<&str>) {
     let Function { address, class, vendor, device, .. } = *function;
-    log::info!(target: "devices", "{address} {class} ({vendor:04x}:{device:04x}){}", on_node(*node));
-    log_details(function);
+    let (comma, name) = driver.map_or(("", ""), |driver| (", driver ", driver));
+    log::info!(target: "devices", "{address} {class} ({vendor:04x}:{device:04x}){}{comma}{name}", on_node(node));
     let mut text = ArrayString::<ADDRESS>::new();
     // An address has 12 letters, so this does not fail.
     let _ = write!(text, "{address}");
@@ -127,6 +143,7 @@ fn report(LocatedFunction { function, node }: &LocatedFunction) {
         device: device.into(),
         class: class.0,
         node: node.map_or(-1, |node| node.node.index() as i32),
+        driver: driver.map(Into::into),
     });
 }
 

@@ -3,11 +3,13 @@
 use super::images;
 use super::loader::{LoadError, LoadedImage};
 use crate::cpu;
+use crate::devices::release;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::owner::Owner;
 use core::ffi::c_int;
 use core::fmt;
+use device_table::DeviceTable;
 use driver_text::one_line;
 
 /// A driver that is loaded and has not run yet.
@@ -116,7 +118,7 @@ impl Starting {
     ///
     /// # Errors
     /// [`StartError::Refused`]; the image is unloaded if no thread is left that may run in it.
-    pub fn finish(self) -> Result<(), StartError> {
+    pub fn finish(self) -> Result<RunningDriver, StartError> {
         let Self { image, owner, init } = self;
         let code = init.finish();
         let unreported = owner.refusals().unreported();
@@ -124,15 +126,26 @@ impl Starting {
             log::warn!(target: "pages", "{}: {unreported} more of its frees were refused", owner.name());
         }
         if code == 0 {
-            return Ok(());
+            return Ok(RunningDriver { owner, devices: image.devices() });
         }
         let threads = owner.threads();
         if threads == 0 {
+            release::release_all(owner);
             owner.take_back_heap();
             // SAFETY: the owner counts no thread, not even that of `Driver_Init`, so none of the code runs. A driver that
             // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.
             unsafe { image.unload() };
+        } else {
+            release::stop_all(owner);
         }
         Err(StartError::Refused { code, threads })
     }
+}
+
+/// A driver that has started.
+pub struct RunningDriver {
+    /// Whom its threads, devices and memory belong to.
+    pub owner: &'static Owner,
+    /// The devices that it wants, and the address of its `Driver_AddDevice`. `None` if it has no such table.
+    pub devices: Option<(DeviceTable<'static>, u64)>,
 }

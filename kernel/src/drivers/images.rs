@@ -9,8 +9,6 @@ use units::VirtAddr;
 
 /// An image that is in memory, or was.
 struct Known {
-    /// Its first address, and the one behind its last.
-    addresses: Range<u64>,
     owner: Owner,
     next: Once<&'static Self>,
 }
@@ -22,7 +20,7 @@ static FIRST: Once<&'static Known> = Once::new();
 pub fn create_owner(name: OwnerName, addresses: Range<u64>) -> Option<&'static Owner> {
     let mut entry = Vec::new();
     entry.try_reserve_exact(1).ok()?;
-    entry.push(Known { addresses, owner: Owner::new(name)?, next: Once::new() });
+    entry.push(Known { owner: Owner::new(name, addresses)?, next: Once::new() });
     let entry = entry.leak().first()?;
     let mut end = &FIRST;
     // If another thread has taken the end meanwhile, the entry goes behind that one.
@@ -39,10 +37,10 @@ pub fn create_owner(name: OwnerName, addresses: Range<u64>) -> Option<&'static O
 pub fn find(address: VirtAddr) -> Option<ForeignCode> {
     let mut next = &FIRST;
     while let Some(image) = next.get() {
-        if image.addresses.contains(&address.0) {
+        if image.owner.image().contains(&address.0) {
             return Some(ForeignCode {
                 driver: image.owner.name(),
-                offset: address.0 - image.addresses.start,
+                offset: address.0 - image.owner.image().start,
             });
         }
         next = &image.next;

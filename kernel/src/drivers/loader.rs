@@ -9,6 +9,7 @@ use core::ffi::{c_int, c_void};
 use core::fmt;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
+use device_table::{DeviceTable, TableError};
 use elf_image::{Image, ImageError, PAGE_SIZE, Permissions};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
 
@@ -19,6 +20,10 @@ pub enum LoadError {
     Image(ImageError<'static>),
     /// The file defines no function `Driver_Init`.
     NoInit,
+    /// The file has a wrong table of devices.
+    Devices(TableError),
+    /// The file has a table of devices and no function `Driver_AddDevice`.
+    NoAddDevice,
     /// There is not enough memory for an image of this many pages.
     NoMemory(usize),
 }
@@ -28,6 +33,10 @@ impl fmt::Display for LoadError {
         match self {
             Self::Image(error) => error.fmt(out),
             Self::NoInit => out.write_str("it has no function Driver_Init"),
+            Self::Devices(error) => error.fmt(out),
+            Self::NoAddDevice => {
+                out.write_str("it has a table Driver_Devices and no function Driver_AddDevice")
+            }
             Self::NoMemory(pages) => write!(out, "there is no memory for its {pages} pages"),
         }
     }
@@ -43,6 +52,8 @@ pub struct LoadedImage {
     base: u64,
     /// The address of `Driver_Init`.
     init: u64,
+    /// The devices that the driver wants, and the address of `Driver_AddDevice`.
+    devices: Option<(DeviceTable<'static>, u64)>,
     /// The frame of each page; `None` for a gap. The image owns the frames.
     frames: Vec<Option<FrameNumber>>,
 }
@@ -59,6 +70,7 @@ impl LoadedImage {
     ) -> Result<Self, LoadError> {
         let image = Image::parse(bytes).map_err(LoadError::Image)?;
         let init = image.symbol("Driver_Init").ok_or(LoadError::NoInit)?;
+        let wanted = read_devices(&image)?;
         let pages = image.page_count();
         let mut frames = Vec::new();
         frames.try_reserve_exact(pages).map_err(|_| LoadError::NoMemory(pages))?;
@@ -66,7 +78,8 @@ impl LoadedImage {
         let span = (pages as u64 + 2) * FRAME_SIZE;
         let start = NEXT_BASE.fetch_add(span, Ordering::Relaxed);
         let base = start + FRAME_SIZE;
-        let mut loaded = Self { base, init: base + init, frames };
+        let devices = wanted.map(|(table, add)| (table, base + add));
+        let mut loaded = Self { base, init: base + init, devices, frames };
         let result = loaded
             .fill(&image, node)
             .and_then(|()| loaded.relocate(&image, resolve))
@@ -141,6 +154,11 @@ impl LoadedImage {
         self.base..self.page_address(self.frames.len()).0
     }
 
+    /// Returns the devices that the driver wants, and the address of its `Driver_AddDevice`.
+    pub fn devices(&self) -> Option<(DeviceTable<'static>, u64)> {
+        self.devices
+    }
+
     fn page_address(&self, index: usize) -> VirtAddr {
         VirtAddr(self.base + index as u64 * FRAME_SIZE)
     }
@@ -167,6 +185,14 @@ impl LoadedImage {
             let _ = allocate::free_for_kernel(*frame, 1);
         }
     }
+}
+
+/// Reads the table of the devices that a driver wants, and the offset of its `Driver_AddDevice`. `None` if it has no table.
+fn read_devices(image: &Image<'static>) -> Result<Option<(DeviceTable<'static>, u64)>, LoadError> {
+    let Some(bytes) = image.object("Driver_Devices") else { return Ok(None) };
+    let table = DeviceTable::read(bytes).map_err(LoadError::Devices)?;
+    let add = image.symbol("Driver_AddDevice").ok_or(LoadError::NoAddDevice)?;
+    Ok(Some((table, add)))
 }
 
 /// Calls the `Driver_Init` at this address.

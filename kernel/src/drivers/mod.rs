@@ -1,6 +1,8 @@
-//! Drivers: found in the ramdisk, loaded, started.
+//! Drivers: found in the ramdisk, loaded, started, and given their devices.
 
+mod add_devices;
 mod driver;
+mod handover;
 pub mod images;
 mod late;
 mod loader;
@@ -35,13 +37,13 @@ pub fn start_all(ramdisk: &Ramdisk, resolve: fn(&str) -> Option<u64>) -> usize {
         let (name, bytes) = match named.and_then(|name| Ok((name, bytes.ok_or(NameError::NotAFile)?))) {
             Ok(file) => file,
             Err(error) => {
-                report(&path, &Err(error));
+                report(&path, &Err::<(), _>(error));
                 continue;
             }
         };
         match Driver::load(name, bytes, resolve).and_then(Driver::start) {
             Ok(starting) => wait_for(starting),
-            Err(error) => report(name, &Err(error)),
+            Err(error) => report(name, &Err::<(), _>(error)),
         }
     }
     RUNNING.load(Ordering::Relaxed)
@@ -59,19 +61,29 @@ fn entries(ramdisk: &Ramdisk) -> impl Iterator<Item = (Path, Option<&'static [u8
 fn wait_for(starting: Starting) {
     let name = starting.name();
     if starting.has_returned_within(PATIENCE_NS) {
-        report(name, &starting.finish());
+        finish(starting);
         return;
     }
     let text = DriverText::starting(name, &"Driver_Init has not returned after 10 s");
     log::warn!(target: "drivers", "{} is still starting: {}; the boot goes on", text.name(), text.reason());
     event_stream::send(&text.event());
-    late::wait_for(starting, report);
+    late::wait_for(name, starting, finish);
+}
+
+/// Waits until `Driver_Init` has returned, reports the outcome, and gives a driver that has started its devices.
+fn finish(starting: Starting) {
+    let name = starting.name();
+    let outcome = starting.finish();
+    report(name, &outcome);
+    if let Ok(driver) = outcome {
+        add_devices::add_devices(&driver);
+    }
 }
 
 /// Writes a driver's outcome to the log and to the event stream. A driver without a valid name is named by its path.
-fn report(name: &str, outcome: &Result<(), impl Display>) {
+fn report<T>(name: &str, outcome: &Result<T, impl Display>) {
     let text = match outcome {
-        Ok(()) => {
+        Ok(_) => {
             RUNNING.fetch_add(1, Ordering::Relaxed);
             let text = DriverText::loaded(name);
             log::info!(target: "drivers", "{} loaded", text.name());

@@ -7,7 +7,10 @@
 //! the memory that a driver passes is its own, and none of its threads accesses it until the export returns. The export
 //! checks everything else about its arguments.
 
+mod caller;
 mod cpu;
+mod device;
+mod dma;
 mod log;
 mod memory;
 mod numa;
@@ -78,6 +81,21 @@ exports! {
     Kernel_SleepThread(_) = thread::sleep_thread;
     Kernel_SetThreadAffinity(_, _, _) = thread::set_thread_affinity;
     Kernel_GetThreadAffinity(_, _, _) = thread::get_thread_affinity;
+    Kernel_FindDevice(_, _) = device::find_device;
+    Kernel_GetDeviceInfo(_, _) = device::get_device_info;
+    Kernel_ClaimDevice(_) = device::claim_device;
+    Kernel_ReleaseDevice(_) = device::release_device;
+    Kernel_EnableDevice(_, _) = device::enable_device;
+    Kernel_ResetDevice(_) = device::reset_device;
+    Kernel_ReadDeviceConfig(_, _, _) = device::read_device_config;
+    Kernel_WriteDeviceConfig(_, _, _, _) = device::write_device_config;
+    Kernel_FindDeviceCapability(_, _, _) = device::find_device_capability;
+    Kernel_MapDeviceMemory(_, _, _, _, _) = device::map_device_memory;
+    Kernel_UnmapDeviceMemory(_) = device::unmap_device_memory;
+    Kernel_AllocateDma(_, _) = dma::allocate_dma;
+    Kernel_FreeDma(_) = dma::free_dma;
+    Kernel_MapDma(_, _, _, _, _, _) = dma::map_dma;
+    Kernel_UnmapDma(_, _, _) = dma::unmap_dma;
     Kernel_Log(_, _, _) = log::log;
 }
 

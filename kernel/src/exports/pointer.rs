@@ -1,7 +1,7 @@
 //! Pointers that drivers pass. Each access asks the page tables first, so a wrong pointer is refused and does not fault the
 //! kernel.
 use crate::memory::page_tables;
-use abi::{NumaPolicy, PageRequest};
+use abi::{DeviceInfo, DeviceMatch, DmaRequest, NumaPolicy, PageRequest};
 use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
 use units::{FRAME_SIZE, VirtAddr};
@@ -34,6 +34,14 @@ unsafe impl Plain for u64 {}
 unsafe impl Plain for NumaPolicy {}
 // SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
 unsafe impl Plain for PageRequest {}
+
+// SAFETY: the structure has only integers, of which every pattern of bits is a value.
+unsafe impl Plain for DeviceMatch {}
+// SAFETY: the structure has only integers, of which every pattern of bits is a value.
+unsafe impl Plain for DeviceInfo {}
+
+// SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
+unsafe impl Plain for DmaRequest {}
 
 /// A pointer that a driver passed to an export. An access is refused, and nothing is read or written, if the pointer is
 /// null or misaligned, or if the memory is not mapped or, for a write, read-only.
@@ -121,6 +129,25 @@ impl<T> DriverPointer<T> {
             unsafe { self.0.wrapping_add(index).write(value(index)) };
         }
         Some(())
+    }
+
+    /// Writes the first `length` of these values one after the other. Nothing is written if there is no memory for `length` of them.
+    #[inline]
+    pub fn write_each(&self, length: usize, values: impl Iterator<Item = T>) -> Option<()> {
+        let size = length.checked_mul(size_of::<T>()).filter(|size| *size <= LONGEST_ARRAY)?;
+        self.check(size, Access::Write)?;
+        for (index, value) in values.take(length).enumerate() {
+            // SAFETY: `check` found the array aligned, mapped and writable. By the condition of `new` it is the driver's, and
+            // nothing else accesses it.
+            unsafe { self.0.wrapping_add(index).write(value) };
+        }
+        Some(())
+    }
+
+    /// Checks that an array of `length` elements may be read.
+    pub fn check_array(&self, length: usize) -> Option<()> {
+        let size = length.checked_mul(size_of::<T>()).filter(|size| *size <= LONGEST_ARRAY)?;
+        self.check(size, Access::Read)
     }
 
     /// Checks that the value may be written, before work that its result would need.

@@ -67,7 +67,7 @@ fn expected_registers() -> CpuRegisters {
         cr4,
         cr8: 0,
         efer: 0xd00,
-        pat: 0x0007_0406_0007_0406,
+        pat: 0x0007_0106_0007_0106,
         dr7: 0x400,
         sysenter_cs: 0,
     }

@@ -29,6 +29,10 @@ pub enum Rank {
     EarlyHeap,
     /// The page tables; missing tables take pages.
     PageTables,
+    /// The list of registers that the kernel has mapped for itself.
+    DeviceRanges,
+    /// A part of the list of memory that was granted for DMA.
+    DmaGrants,
     /// The table of threads.
     Threads,
     /// How long boot's phases took. The tick interrupts a holder, and takes locks of the ranks below.
@@ -39,6 +43,8 @@ pub enum Rank {
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
+    /// A device's configuration space, while it is written for a driver.
+    DeviceWrites,
     /// The ports of PCI's configuration space. Any code may take it, and takes no other lock meanwhile.
     ConfigPorts,
     /// The port of the event stream. It is only tried; the boot alone waits for it, to open the port.

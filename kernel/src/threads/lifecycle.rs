@@ -82,6 +82,34 @@ pub fn create_for_driver(
     Ok(joining)
 }
 
+/// Creates a thread that runs a driver's code for one of its devices, and lets it run, on the least busy CPU of `node`, which it prefers.
+/// Without a node, that is the running CPU's, and the thread prefers none. It has no policy. The caller alone may join it.
+///
+/// # Errors
+/// [`CreateError`]; nothing was created.
+pub fn create_for_device(
+    name: &str,
+    start: Start,
+    driver: &'static Owner,
+    node: Option<NodeId>,
+) -> Result<Joining, CreateError> {
+    let memory = MemoryContext::new();
+    memory.set_preferred_node(node);
+    let new = NewThread {
+        name,
+        node: node.unwrap_or_else(|| cpu::current().node),
+        memory,
+        start: Some(start),
+        entry: Entry::blocked(),
+        driver: Some(driver),
+        may_be_joined: false,
+    };
+    let (_, thread) = build(new)?;
+    let joining = Joining::of_new(thread.thread());
+    scheduler::start(thread);
+    Ok(joining)
+}
+
 /// Creates a thread that does not run yet.
 fn build(new: NewThread<'_>) -> Result<(ThreadId, Blocked<Thread>), CreateError> {
     let id = thread_table::lock().reserve().ok_or(CreateError::TooMany)?;

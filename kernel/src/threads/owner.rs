@@ -1,7 +1,9 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
 use crate::memory::heap;
 use arrayvec::ArrayString;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use device_claims::OwnerKey;
 use free_refusals::Refusals;
 use node_heap::{OWNERS, OwnerId};
 
@@ -26,16 +28,27 @@ fn take_heap_id() -> Option<OwnerId> {
 /// A driver's name, the number of its threads, and the record of its refused frees.
 pub struct Owner {
     name: OwnerName,
+    /// The addresses of its image.
+    image: Range<u64>,
     threads: AtomicU32,
     refusals: Refusals,
+    /// Bit n: a mistake of kind n was reported.
+    misuses: AtomicU32,
     heap: OwnerId,
 }
 
 impl Owner {
     /// Returns the owner of a driver without threads, or `None` if there are too many drivers.
-    pub fn new(name: OwnerName) -> Option<Self> {
+    pub fn new(name: OwnerName, image: Range<u64>) -> Option<Self> {
         let heap = take_heap_id()?;
-        Some(Self { name, threads: AtomicU32::new(0), refusals: Refusals::new(), heap })
+        Some(Self {
+            name,
+            image,
+            threads: AtomicU32::new(0),
+            refusals: Refusals::new(),
+            misuses: AtomicU32::new(0),
+            heap,
+        })
     }
 
     /// Returns the name that the log uses.
@@ -43,9 +56,37 @@ impl Owner {
         &self.name
     }
 
+    /// Returns the addresses of the driver's image: the first one, and the one behind the last.
+    pub fn image(&self) -> &Range<u64> {
+        &self.image
+    }
+
     /// Returns the record of the driver's refused frees.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Notes a mistake of this kind, a number below 32. Returns true if it is the driver's first.
+    pub fn note_misuse(&self, kind: u8) -> bool {
+        let bit = 1 << kind;
+        self.misuses.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    /// Returns what the claims on devices know the driver by.
+    #[inline]
+    pub fn key(&'static self) -> OwnerKey {
+        OwnerKey::new(core::ptr::from_ref(self).expose_provenance() as u64)
+            .expect("an owner's address is even and not null")
+    }
+
+    /// Returns the driver with this key.
+    ///
+    /// # Safety
+    /// [`Owner::key`] has made the key.
+    pub unsafe fn from_key(key: OwnerKey) -> &'static Self {
+        let owner = core::ptr::with_exposed_provenance::<Self>(key.get() as usize);
+        // SAFETY: by `# Safety` this is the address of an owner that lives for ever.
+        unsafe { &*owner }
     }
 
     /// Returns what the heaps know the driver by.

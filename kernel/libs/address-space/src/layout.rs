@@ -34,8 +34,10 @@ pub const BOOT_LOADER_LAST: VirtAddr = VirtAddr(0xffff_efff_ffff_ffff);
 pub const DEVICES: VirtAddr = VirtAddr(0xffff_f000_0000_0000);
 /// The registers of the running CPU's local APIC.
 pub const LOCAL_APIC: VirtAddr = DEVICES;
-/// The registers of all other devices, up to [`DEVICES_END`].
+/// The registers of all other devices that the kernel uses, up to [`DRIVER_DEVICES`].
 pub const OTHER_DEVICES: VirtAddr = VirtAddr(0xffff_f000_0000_1000);
+/// The registers and memory of devices that drivers have mapped, up to [`DEVICES_END`].
+pub const DRIVER_DEVICES: VirtAddr = VirtAddr(0xffff_f400_0000_0000);
 /// The first address after the registers of devices.
 pub const DEVICES_END: VirtAddr = SELFTEST;
 /// The pages that self-tests map and unmap.

@@ -112,6 +112,15 @@ impl<'a> Image<'a> {
         let function = matches!(symbol.st_symtype(), abi::STT_FUNC | abi::STT_NOTYPE);
         (function && self.segments.is_executable(symbol.st_value)).then_some(symbol.st_value)
     }
+
+    /// Returns the file's bytes from the exported object with this name to the end of its segment's part of the file. There are none if the
+    /// object lies elsewhere, such as among data that begins as zeros. Returns `None` if no such object is exported.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<&'a [u8]> {
+        let symbol = self.symbols.find(name)?;
+        matches!(symbol.st_symtype(), abi::STT_OBJECT | abi::STT_NOTYPE)
+            .then(|| self.segments.bytes_from(symbol.st_value).unwrap_or_default())
+    }
 }
 
 /// Returns the loadable segments and the bytes of the dynamic section.

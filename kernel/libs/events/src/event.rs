@@ -100,6 +100,9 @@ pub enum Event<'a> {
         class: u32,
         /// The node, or -1 if it is unknown.
         node: i32,
+        /// The driver that handles the function. Left out if none does.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        driver: Option<Cow<'a, str>>,
     },
     /// A benchmark's result.
     Bench {

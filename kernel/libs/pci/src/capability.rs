@@ -8,12 +8,18 @@ const FIRST: u16 = 0x40;
 
 /// Ids of capabilities (PCI Code and ID Assignment 1.16 §2).
 pub mod id {
+    /// Power management.
+    pub const POWER: u8 = 0x01;
     /// Message-signalled interrupts.
     pub const MSI: u8 = 0x05;
     /// PCI Express.
     pub const EXPRESS: u8 = 0x10;
     /// Message-signalled interrupts with a table of vectors.
     pub const MSI_X: u8 = 0x11;
+    /// Advanced features, which functions without PCI Express may have: a reset.
+    pub const ADVANCED: u8 = 0x13;
+    /// Fixed addresses instead of BARs.
+    pub const ENHANCED_ALLOCATION: u8 = 0x14;
 }
 
 /// A capability.

@@ -6,6 +6,16 @@ use crate::{ABSENT, ConfigSpace, EXTENDED_SIZE, Fault, Problem};
 /// The place of the first extended capability.
 const FIRST: u16 = 256;
 
+/// Ids of extended capabilities (PCI Code and ID Assignment 1.16 §3).
+pub mod id {
+    /// Virtual functions.
+    pub const SR_IOV: u16 = 0x10;
+    /// BARs whose size can be chosen.
+    pub const RESIZABLE_BAR: u16 = 0x15;
+    /// BARs of virtual functions whose size can be chosen.
+    pub const RESIZABLE_BAR_OF_VIRTUAL: u16 = 0x24;
+}
+
 /// An extended capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ExtendedCapability {

@@ -11,22 +11,31 @@
 
 #[cfg(any(test, feature = "model"))]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod address_range;
 mod assign;
 mod bar;
 mod bridge_windows;
+mod bar_part;
 mod buses;
 mod capability;
 mod class;
+pub mod command;
 mod config;
+mod config_part;
 mod extended_capability;
 mod fault;
+mod find_capability;
 mod function;
+mod function_match;
+mod kernel_registers;
 mod message;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
 mod reach;
+mod reset;
 mod rule;
 mod scan;
 mod taken;
@@ -36,15 +45,21 @@ mod tests;
 pub use address_range::{AddressRange, Space};
 pub use assign::{RootWindow, TAKEN_PER_FUNCTION, assign, lacks_addresses};
 pub use bar::{Bar, BarKind};
+pub use bar_part::BarPart;
 pub use buses::BusSet;
 pub use capability::{Capabilities, Capability, id};
 pub use class::Class;
-pub use config::{ABSENT, ConfigSpace, EXTENDED_SIZE, SLOTS, is_present};
+pub use config::{ABSENT, ConfigSpace, SLOTS, is_present};
+pub use config_part::{ConfigPart, EXTENDED_SIZE};
 pub use extended_capability::{ExtendedCapabilities, ExtendedCapability};
 pub use fault::{Fault, Problem};
+pub use find_capability::{CapabilityId, find_capability};
 pub use function::{Express, Function, Header, PortType};
+pub use function_match::FunctionMatch;
+pub use kernel_registers::KernelRegisters;
 pub use message::{Msi, MsiX, Place};
 pub use pci_types::PciAddress;
+pub use reset::{ResetError, reset};
 pub use rule::Rule;
 pub use scan::scan;
 pub use taken::Taken;

@@ -5,7 +5,7 @@ use core::cell::{Cell, RefCell};
 
 use pci_types::PciAddress;
 
-use crate::{ABSENT, ConfigSpace};
+use crate::{ABSENT, ConfigPart, ConfigSpace};
 
 /// Registers of a function.
 const REGISTERS: usize = 1024;
@@ -156,6 +156,18 @@ impl ConfigSpace for Model {
             return ABSENT;
         }
         self.functions.get(&function).map_or(ABSENT, |registers| registers.borrow().get(offset))
+    }
+
+    fn write_part(&self, function: PciAddress, part: ConfigPart, value: u32) {
+        let offset = part.offset() & !3;
+        let Some(old) = self.functions.get(&function).map(|registers| registers.borrow().get(offset)) else {
+            return;
+        };
+        // The other bytes keep their value. Of the status, that is a write of zeros.
+        let old = if offset == 0x04 { old & 0xffff } else { old };
+        let shift = 8 * u32::from(part.offset() % 4);
+        let mask = u32::MAX >> (32 - 8 * u32::from(part.width())) << shift;
+        self.write(function, offset, old & !mask | value << shift & mask);
     }
 
     /// # Panics

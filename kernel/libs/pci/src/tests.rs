@@ -3,6 +3,7 @@ mod any_bytes;
 mod assign;
 mod bars;
 mod bridges;
+mod drivers_access;
 mod lists;
 mod messages;
 

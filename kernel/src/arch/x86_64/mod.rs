@@ -57,7 +57,7 @@ pub use machine_check::{
     is_on_and_clear as are_machine_checks_on, status as machine_check_status,
 };
 pub use new_address_space::NewAddressSpace;
-pub use page_entry::PageKind;
+pub use page_entry::{Mapping, PageKind};
 pub use page_table::MapError;
 pub use paging::{
     MappedPage, PageTables, access_at, flush_translations, is_any_mapped, missing_tables, visit_pages,

@@ -14,6 +14,10 @@ pub enum PageKind {
     Code,
     /// Read and written, never cached: a device's registers.
     Device,
+    /// Read, never cached: a device's registers that the kernel alone writes.
+    DeviceConstant,
+    /// Read and written, never cached, but writes may be combined: a device's memory.
+    WriteCombined,
 }
 
 /// What an address is mapped to.
@@ -51,13 +55,19 @@ impl Entry {
             PageKind::Constant => PageTableFlags::NO_EXECUTE,
             PageKind::Data => PageTableFlags::WRITABLE | PageTableFlags::NO_EXECUTE,
             PageKind::Code => PageTableFlags::empty(),
-            // Both cache bits: strongly uncacheable, by the page attribute table's values after reset (Intel SDM vol. 3
-            // §12.12.4).
+            // Both cache bits: strongly uncacheable. One: write-combining. Both by the kernel's page attribute table
+            // (`registers.rs`, Intel SDM vol. 3 §12.12.3).
             PageKind::Device => {
                 PageTableFlags::WRITABLE
                     | PageTableFlags::NO_EXECUTE
                     | PageTableFlags::NO_CACHE
                     | PageTableFlags::WRITE_THROUGH
+            }
+            PageKind::DeviceConstant => {
+                PageTableFlags::NO_EXECUTE | PageTableFlags::NO_CACHE | PageTableFlags::WRITE_THROUGH
+            }
+            PageKind::WriteCombined => {
+                PageTableFlags::WRITABLE | PageTableFlags::NO_EXECUTE | PageTableFlags::WRITE_THROUGH
             }
         };
         let size = if size == PageSize::Small { PageTableFlags::empty() } else { PageTableFlags::HUGE_PAGE };

@@ -14,9 +14,9 @@ const CR0: u64 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 16 | 1 << 31;
 const CR4: u64 = 1 << 5 | 1 << 9;
 /// EFER: long mode is on (8) and active (10), and pages may forbid execution (11). SYSCALL is off.
 const EFER: u64 = 1 << 8 | 1 << 10 | 1 << 11;
-/// The page attribute table's values after reset, by which `page_entry.rs` chooses bits: write-back, write-through, uncached unless a
-/// range register says otherwise, uncached; twice (Intel SDM vol. 3 §12.12.4).
-const PAT: u64 = 0x0007_0406_0007_0406;
+/// The page attribute table, by which `page_entry.rs` chooses bits: write-back, write-combining, uncached unless a range register says
+/// otherwise, uncached; twice. After reset, the second value is write-through, which no page uses (Intel SDM vol. 3 §12.12.4).
+const PAT: u64 = 0x0007_0106_0007_0106;
 /// No breakpoint is on (Intel SDM vol. 3 §18.2.4).
 const DR7: u64 = 1 << 10;
 
@@ -93,10 +93,10 @@ pub fn init_this_cpu() {
     set_page_attributes();
 }
 
-/// Sets the page attribute table. Where firmware has changed it, caches and translations are flushed (Intel SDM vol. 3 §12.12.4).
+/// Sets the page attribute table. Caches and translations are flushed (Intel SDM vol. 3 §12.12.4).
 fn set_page_attributes() {
     let mut table = Msr::new(PAT_MSR);
-    // SAFETY: every x86-64 CPU has the register. The value is the one after reset, by which the page tables were made. Write-back and
+    // SAFETY: every x86-64 CPU has the register. No page of the boot loader or of the kernel has the value that changes. Write-back and
     // invalidation of the caches lose nothing, and the load of CR3 keeps its value.
     unsafe {
         if table.read() == PAT {

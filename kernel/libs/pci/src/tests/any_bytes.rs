@@ -2,7 +2,7 @@
 use core::cell::Cell;
 
 use super::*;
-use crate::{AddressRange, Bar, ConfigSpace, RootWindow, Rule, Space, TAKEN_PER_FUNCTION, Taken, assign};
+use crate::{AddressRange, Bar, ConfigPart, ConfigSpace, RootWindow, Rule, Space, TAKEN_PER_FUNCTION, Taken, assign};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -29,6 +29,8 @@ impl ConfigSpace for Liar {
         self.state.set(state);
         (state >> 32) as u32
     }
+
+    fn write_part(&self, _: PciAddress, _: ConfigPart, _: u32) {}
 
     fn write(&self, _: PciAddress, _: u16, _: u32) {}
 }

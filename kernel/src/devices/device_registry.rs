@@ -1,0 +1,169 @@
+//! The devices by id: what each is, and which driver owns it.
+use super::config_access::{self, ConfigAccess};
+use super::misuse::{self, Misuse};
+use crate::sync::{Rank, SpinLock};
+use crate::threads::Mutex;
+use crate::threads::owner::Owner;
+use alloc::vec::Vec;
+use core::ffi::c_int;
+use device_claims::{Claim, ClaimError, DeviceId};
+use device_nodes::{DeviceNode, LocatedFunction};
+use pci::{CapabilityId, Function, Header, KernelRegisters};
+use spin::Once;
+
+/// The first generation of each slot. No device is removed while the machine runs, so there is no other one.
+const GENERATION: u32 = 1;
+
+/// One device: a function of PCI.
+pub struct Device {
+    /// What the function says about itself.
+    pub function: Function,
+    /// Its node, or `None` if that is unknown.
+    pub node: Option<DeviceNode>,
+    /// The registers that no driver may write.
+    pub registers: KernelRegisters,
+    /// Held by the thread that changes what the device may do, what is mapped of it, or who owns it.
+    pub changes: Mutex<()>,
+    /// Held for a write to configuration space on a driver's behalf. Nobody else gets the device meanwhile.
+    writes: SpinLock<()>,
+    id: DeviceId,
+    claim: Claim,
+}
+
+/// All devices, in ascending order of their addresses.
+static DEVICES: Once<Vec<Device>> = Once::new();
+
+/// Enters the functions that the scan has found. If there is no memory for all, the last ones are left out, and the log says so. Called
+/// once, at boot.
+pub fn init(functions: &[LocatedFunction]) {
+    let Some(config) = config_access::get() else { return };
+    let (mut devices, count) = (Vec::new(), functions.len());
+    let room = if devices.try_reserve_exact(count).is_ok() { count } else { 0 };
+    for (slot, LocatedFunction { function, node }) in functions[..room].iter().enumerate() {
+        let Some(id) = DeviceId::new(slot, GENERATION) else { break };
+        devices.push(Device::new(config, id, *function, *node));
+    }
+    if devices.len() < count {
+        log::error!(target: "devices", "there is no memory for {} devices; drivers do not get them", count - devices.len());
+    }
+    DEVICES.call_once(|| devices);
+}
+
+/// Returns all devices, in ascending order of their addresses.
+pub fn all() -> &'static [Device] {
+    DEVICES.get().map_or(&[], |devices| devices)
+}
+
+/// Returns the device with the id that a driver passed. It may belong to anyone. Any code may call this.
+pub fn find(id: c_int) -> Option<&'static Device> {
+    let id = DeviceId::from_int(id)?;
+    all().get(id.slot()).filter(|device| device.id == id)
+}
+
+/// Returns the device with the id that `owner` passed to `function`, an export. If there is no such device, or if it is not the
+/// driver's, that is reported the first time. Any code may call this.
+#[inline]
+pub fn find_owned(id: c_int, owner: &'static Owner, function: &'static str) -> Option<&'static Device> {
+    match find(id) {
+        Some(device) if device.is_of(owner) => Some(device),
+        Some(device) => {
+            let address = device.function.address;
+            misuse::report(
+                owner,
+                Misuse::ForeignDevice,
+                format_args!("passed {id} to {function}: it does not own {address}"),
+            );
+            None
+        }
+        None => {
+            misuse::report(
+                owner,
+                Misuse::NoDevice,
+                format_args!("passed {id} to {function}, which is no device"),
+            );
+            None
+        }
+    }
+}
+
+impl Device {
+    fn new(config: &ConfigAccess, id: DeviceId, function: Function, node: Option<DeviceNode>) -> Self {
+        let claim = if is_kernels(&function) { Claim::kernel() } else { Claim::free() };
+        Self {
+            registers: KernelRegisters::of(config, &function),
+            changes: Mutex::new(()),
+            writes: SpinLock::new(Rank::DeviceWrites, ()),
+            function,
+            node,
+            id,
+            claim,
+        }
+    }
+
+    /// Returns the number that drivers know the device by.
+    pub fn id(&self) -> c_int {
+        self.id.to_int()
+    }
+
+    /// Returns the device's slot: a dense index from 0, for tables that have an entry for each device.
+    pub fn slot(&self) -> usize {
+        self.id.slot()
+    }
+
+    /// Returns true if the driver owns the device and is not giving it back. Any code may call this.
+    #[inline]
+    pub fn is_of(&self, owner: &'static Owner) -> bool {
+        self.claim.is_of(owner.key())
+    }
+
+    /// Returns the driver that owns the device, also while it gives the device back. Any code may call this.
+    pub fn owner(&self) -> Option<&'static Owner> {
+        // SAFETY: `claim` alone changes a claim's owner, to a key that `Owner::key` has made.
+        self.claim.owner().map(|key| unsafe { Owner::from_key(key) })
+    }
+
+    /// Returns true if the kernel owns the device for good.
+    pub fn is_kernels(&self) -> bool {
+        self.claim.is_kernels()
+    }
+
+    /// Makes the driver the owner of the device. Waits while another thread changes the device.
+    ///
+    /// # Errors
+    /// [`ClaimError`]; nothing is changed.
+    pub fn claim(&self, owner: &'static Owner) -> Result<(), ClaimError> {
+        let _changes = self.changes.lock();
+        self.claim.claim(owner.key())
+    }
+
+    /// Begins to take the device from its owner, which may use it no more. Returns false if the driver does not own it. The caller holds
+    /// `changes`, takes back what the driver has of the device, and then calls [`Device::finish_release`].
+    pub fn begin_release(&self, owner: &'static Owner) -> bool {
+        let _writes = self.writes.lock();
+        self.claim.begin_release(owner.key())
+    }
+
+    /// Makes the device free for another owner.
+    pub fn finish_release(&self) {
+        self.claim.finish_release();
+    }
+
+    /// Does `work` with configuration space if the driver owns the device. Nobody else gets the device meanwhile. Any code may call this,
+    /// and `work` takes no time.
+    pub fn with_config<T>(&self, owner: &'static Owner, work: impl FnOnce(&ConfigAccess) -> T) -> Option<T> {
+        let config = config_access::get()?;
+        let _writes = self.writes.lock();
+        self.is_of(owner).then(|| work(config))
+    }
+}
+
+/// Returns the offset of the function's first capability with this id behind the one at `after`, or of the first one at all. Any code may
+/// call this.
+pub fn find_capability(function: &Function, id: CapabilityId, after: Option<u16>) -> Option<u16> {
+    pci::find_capability(config_access::get()?, function, id, after)
+}
+
+/// Returns true if no driver can own the function. Bridges are the kernel's way to other devices, and an unknown function may be one.
+fn is_kernels(function: &Function) -> bool {
+    function.header != Header::Device || function.class.is_host_bridge()
+}

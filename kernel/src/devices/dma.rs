@@ -1,0 +1,159 @@
+//! Memory for DMA: granted to a driver for one of its devices, and taken back when the driver gives the device back.
+//!
+//! A device address is a physical address today. It has a type of its own, so that an IOMMU can change that.
+use super::device_registry::{self, Device};
+use crate::cpu::PreemptionOff;
+use crate::memory::allocate::{self, Zeroed};
+use crate::memory::memory_context::MemoryContext;
+use crate::sync::{Rank, SpinLock};
+use crate::threads::owner::Owner;
+use alloc::vec::Vec;
+use dma_grants::{DmaEntry, DmaTable};
+use page_alloc::{Grant, Policy, Request};
+use units::{FRAME_SIZE, FrameNumber, PhysAddr};
+
+/// An address by which a device accesses memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceAddress(pub u64);
+
+impl DeviceAddress {
+    /// Returns the address by which a device accesses this memory.
+    #[inline]
+    pub const fn of(memory: PhysAddr) -> Self {
+        Self(memory.0)
+    }
+
+    /// Returns the memory that a device accesses by this address.
+    const fn memory(self) -> PhysAddr {
+        PhysAddr(self.0)
+    }
+}
+
+/// What a driver asks for.
+#[derive(Clone, Copy)]
+pub struct DmaNeeds<'p> {
+    /// Bytes, at least 1.
+    pub bytes: u64,
+    /// The alignment in bytes: a power of two.
+    pub alignment: u64,
+    /// A power of two, at least `bytes`, that the memory crosses no multiple of.
+    pub boundary: Option<u64>,
+    /// The last byte allowed; `None` allows what the device reaches.
+    pub highest: Option<DeviceAddress>,
+    /// Where the memory comes from; `None` is the device's node, or else the nearest.
+    pub policy: Option<Policy<'p>>,
+    /// Whether the memory is zeroed.
+    pub zeroed: Zeroed,
+}
+
+/// The last byte that a function without PCI Express reaches for certain.
+const CONVENTIONAL_LIMIT: DeviceAddress = DeviceAddress((1 << 32) - 1);
+
+/// The tables, each with the grants whose frames it is responsible for.
+const SHARDS: usize = 32;
+
+type Shard = SpinLock<DmaTable<Vec<DmaEntry>>, PreemptionOff>;
+
+static GRANTS: [Shard; SHARDS] =
+    [const { SpinLock::new(Rank::DmaGrants, DmaTable::new(Vec::new())) }; SHARDS];
+
+fn shard(frame: FrameNumber) -> &'static Shard {
+    &GRANTS[frame.0 as usize % SHARDS]
+}
+
+/// Allocates contiguous memory for a device. Returns `None` if the driver does not own the device, or if there is no such memory.
+pub fn allocate(owner: &'static Owner, device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
+    let grant = allocate_frames(device, needs)?;
+    let entry = DmaEntry { frame: grant.frame.0, pages: grant.count as u32, device: device.slot() as u32 };
+    if !enter(owner, device, entry) {
+        // The frames were just granted, so the free is not refused.
+        let _ = allocate::free_for_kernel(grant.frame, grant.count);
+        return None;
+    }
+    Some(grant)
+}
+
+fn allocate_frames(device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
+    let count = needs.bytes.div_ceil(FRAME_SIZE);
+    u32::try_from(count).ok()?;
+    // A block that is aligned to its own size crosses no multiple of anything larger.
+    let own_size = if needs.boundary.is_some() { needs.bytes.checked_next_power_of_two()? } else { 1 };
+    let alignment = needs.alignment.max(own_size).max(FRAME_SIZE) / FRAME_SIZE;
+    let limit = if device.function.express.is_some() { None } else { Some(CONVENTIONAL_LIMIT) };
+    let highest = needs.highest.or(limit).map(DeviceAddress::memory);
+    let preferred = device.node.map(|node| node.node);
+    let mut request = Request { preferred, alignment, highest, kernel_owned: true, ..Request::local(count) };
+    let Some(policy) = needs.policy else { return allocate::allocate(&request, needs.zeroed).ok() };
+    let context = MemoryContext::current();
+    let mut cursor = context.cursor();
+    policy.apply(&mut request, &mut cursor);
+    let grant = allocate::allocate(&request, needs.zeroed).ok()?;
+    context.set_cursor(cursor);
+    Some(grant)
+}
+
+/// Enters a grant. Returns false if the driver does not own the device, or if there is no memory for the entry.
+fn enter(owner: &'static Owner, device: &Device, entry: DmaEntry) -> bool {
+    let shard = shard(FrameNumber(entry.frame));
+    loop {
+        let size = {
+            let mut grants = shard.lock();
+            // Under the lock: a release takes the device from the driver first, and then looks at each shard.
+            if !device.is_of(owner) {
+                return false;
+            }
+            if grants.has_room() {
+                return grants.insert(entry);
+            }
+            grants.next_size()
+        };
+        if !grow(shard, size) {
+            return false;
+        }
+    }
+}
+
+/// Gives a shard a table of this size, unless another thread has. The heap is not used under the lock.
+#[cold]
+fn grow(shard: &Shard, size: usize) -> bool {
+    let mut places = Vec::new();
+    if places.try_reserve_exact(size).is_err() {
+        return false;
+    }
+    places.resize(size, DmaEntry::default());
+    let mut grants = shard.lock();
+    let old = if grants.next_size() == size { grants.move_to(places) } else { places };
+    drop(grants);
+    drop(old);
+    true
+}
+
+/// Frees memory by the device address of its first byte. Returns false, with nothing changed, if the driver has no such memory.
+pub fn free(owner: &'static Owner, address: DeviceAddress) -> bool {
+    let memory = address.memory();
+    let frame = FrameNumber::containing(memory);
+    let is_its = |entry: &DmaEntry| device_registry::all()[entry.device as usize].is_of(owner);
+    if !memory.0.is_multiple_of(FRAME_SIZE) {
+        return false;
+    }
+    let entry = shard(frame).lock().remove(frame.0, is_its);
+    entry.is_some_and(|entry| free_entry(&entry))
+}
+
+/// Frees all memory of a device that accesses none any more. Returns how many grants there were.
+pub fn free_all(device: &Device) -> usize {
+    let mut count = 0;
+    for shard in &GRANTS {
+        let mut from = 0;
+        loop {
+            let entry = shard.lock().remove_of(device.slot() as u32, &mut from);
+            let Some(entry) = entry else { break };
+            count += usize::from(free_entry(&entry));
+        }
+    }
+    count
+}
+
+fn free_entry(entry: &DmaEntry) -> bool {
+    allocate::free_for_kernel(FrameNumber(entry.frame), entry.pages.into()).is_ok()
+}

@@ -1,0 +1,58 @@
+//! What devices may do: decode their BARs, master the bus; and their reset.
+use super::config_access;
+use super::device_registry::{self, Device};
+use crate::threads::owner::Owner;
+use crate::threads::sleep;
+use pci::{Bar, command};
+
+/// Base classes whose functions keep what firmware has set: bridges, and the chipset's own parts, such as interrupt controllers and IOMMUs.
+const LEFT_ALONE: [u32; 2] = [0x06, 0x08];
+
+/// Turns off the bus mastering that firmware has left on: from here on no device accesses memory unless its driver asks for that.
+/// Bridges stay as they are, because devices behind them need them, and so do the chipset's own parts.
+pub fn stop_bus_mastering() {
+    let Some(config) = config_access::get() else { return };
+    for device in device_registry::all() {
+        let function = &device.function;
+        if device.is_kernels() || LEFT_ALONE.contains(&(function.class.0 >> 16)) {
+            continue;
+        }
+        let before = command::change(config, function.address, command::BUS_MASTER, 0);
+        if before.is_some_and(|before| before & command::BUS_MASTER != 0) {
+            log::debug!(target: "devices", "{} mastered the bus; it does not any more", function.address);
+        }
+    }
+}
+
+/// Turns a device's bus mastering off. The caller holds `changes`.
+pub fn stop_bus_mastering_of(device: &Device) {
+    if let Some(config) = config_access::get() {
+        command::change(config, device.function.address, command::BUS_MASTER, 0);
+    }
+}
+
+/// Lets a device do what is in `what`, bits of the command register, and nothing else. Returns false, and changes nothing, if the driver
+/// does not own the device, if the device is gone, or if a BAR that would be decoded has no address.
+pub fn enable(device: &Device, owner: &'static Owner, what: u16) -> bool {
+    let _changes = device.changes.lock();
+    let would_decode = |bar: &Bar| what & if bar.is_memory() { command::MEMORY } else { command::IO } != 0;
+    if device.function.bars.iter().flatten().any(|bar| bar.address == 0 && would_decode(bar)) {
+        return false;
+    }
+    let mask = command::IO | command::MEMORY | command::BUS_MASTER;
+    let change = |config: &_| command::change(config, device.function.address, mask, what).is_some();
+    device.with_config(owner, change).unwrap_or(false)
+}
+
+/// Resets a device. Returns false if the driver does not own it, if it has no reset, or if it does not answer afterwards. Waits for some
+/// hundred milliseconds.
+pub fn reset(device: &Device, owner: &'static Owner) -> bool {
+    let _changes = device.changes.lock();
+    let Some(config) = config_access::get().filter(|_| device.is_of(owner)) else { return false };
+    let mut wait_ms = |time_ms: u32| sleep::sleep_ns(u64::from(time_ms) * 1_000_000);
+    let outcome = pci::reset(config, &device.function, &mut wait_ms);
+    if let Err(pci::ResetError::NotReady) = outcome {
+        log::warn!(target: "devices", "{} does not answer after its reset", device.function.address);
+    }
+    outcome.is_ok()
+}
