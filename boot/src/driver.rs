@@ -91,12 +91,14 @@ fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()>
     Ok(())
 }
 
-/// Builds a driver by its own script. A driver in Rust is a package that depends on the crate `abi`.
+/// Builds a driver by its own script. A driver in Rust is a package that depends on the crate `driver_kit`, or on `abi` alone.
 fn build_by_script(script: &Path, folder: &Path, driver: &Path) -> Result<()> {
     let workspace = artifacts::workspace();
     let mut parts = vec![workspace.join("rust-toolchain.toml"), workspace.join("Cargo.toml")];
     parts.extend(all_files(folder)?);
-    parts.extend(all_files(&workspace.join("ddk/abi"))?);
+    for part in ["ddk/abi", "ddk/kit"] {
+        parts.extend(all_files(&workspace.join(part))?);
+    }
     if is_stale(driver, &parts)? {
         let status = Command::new(script).arg(driver).status();
         let status = status.with_context(|| script.display().to_string())?;
