@@ -1,5 +1,5 @@
 //! Writes assertions in C for the sizes and offsets that the structures have in Rust.
-use abi::{CpuInfo, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest};
+use abi::{CpuInfo, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest, PerCpuGrant};
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
 
@@ -42,12 +42,13 @@ pub fn assertions() -> String {
     text + "\n#undef PROXIMA_ASSERT\n"
 }
 
-fn layouts() -> [Layout; 5] {
+fn layouts() -> [Layout; 6] {
     [
         layout!(NumaNodeInfo { NodeId, CpuCount, MemoryBase, MemorySize, IsValid }),
         layout!(NumaPolicy { Size, Kind, Node, Reserved, Nodes, Weights }),
         layout!(PageRequest { Size, Flags, Count, Alignment, HighestAddress, Policy }),
         layout!(PageGrant { Size, Node, Address, Count, Distance, FellBack }),
+        layout!(PerCpuGrant { Size, Reserved, Memory, Stride }),
         layout!(CpuInfo { CpuIndex, ApicId, AcpiProcessorId, NumaNode, IsBsp, IsOnline, IsEnabled }),
     ]
 }

@@ -1,4 +1,5 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
+use super::misuse::Misuses;
 use crate::memory::heap;
 use arrayvec::ArrayString;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -23,11 +24,12 @@ fn take_heap_id() -> Option<OwnerId> {
         .and_then(OwnerId::new)
 }
 
-/// A driver's name, the number of its threads, and the record of its refused frees.
+/// A driver's name, the number of its threads, and the records of its refused frees and calls.
 pub struct Owner {
     name: OwnerName,
     threads: AtomicU32,
     refusals: Refusals,
+    misuses: Misuses,
     heap: OwnerId,
 }
 
@@ -35,7 +37,8 @@ impl Owner {
     /// Returns the owner of a driver without threads, or `None` if there are too many drivers.
     pub fn new(name: OwnerName) -> Option<Self> {
         let heap = take_heap_id()?;
-        Some(Self { name, threads: AtomicU32::new(0), refusals: Refusals::new(), heap })
+        let (refusals, misuses) = (Refusals::new(), Misuses::new());
+        Some(Self { name, threads: AtomicU32::new(0), refusals, misuses, heap })
     }
 
     /// Returns the name that the log uses.
@@ -46,6 +49,11 @@ impl Owner {
     /// Returns the record of the driver's refused frees.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Returns the record of the driver's refused calls.
+    pub fn misuses(&self) -> &Misuses {
+        &self.misuses
     }
 
     /// Returns what the heaps know the driver by.

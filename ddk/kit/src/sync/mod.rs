@@ -1,6 +1,19 @@
-//! Locks and events. All are unlocked or unset when they are new, and a `static` may hold each.
+//! Locks and events, as inline code over waiting at an address. All are unlocked or unset when they are new, and a `static` may hold
+//! each.
+//!
+//! Only a [`SpinLock`] may be locked in a handler, for example in a timer's callback. An unlock, [`Semaphore::up`], [`Event::set`] and
+//! [`Completion::complete`] may be called there, too. What waits may not: it panics there, and with a spin lock held.
 
+mod completion;
+mod event;
 mod interrupts;
+mod mutex;
+mod semaphore;
 mod spin_lock;
+mod wait;
 
+pub use completion::Completion;
+pub use event::Event;
+pub use mutex::{Mutex, MutexGuard};
+pub use semaphore::Semaphore;
 pub use spin_lock::{SpinGuard, SpinLock};

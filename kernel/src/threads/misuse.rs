@@ -1,0 +1,35 @@
+//! Calls of drivers that the kernel refuses and logs once.
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// What a driver did that it must not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Misuse {
+    /// It called a function for threads in a handler.
+    ThreadOnlyInHandler = 0,
+    /// It called a function for threads with interrupts off.
+    ThreadOnlyInterruptsOff = 1,
+    /// It delayed a handler for too long, or a thread with interrupts off.
+    LongDelay = 2,
+    /// It named a timer that does not exist.
+    NoSuchTimer = 3,
+    /// It named a timer of another driver.
+    ForeignTimer = 4,
+}
+
+/// The kinds of misuse that one driver has committed, bit n for kind n.
+pub struct Misuses(AtomicU32);
+
+impl Misuses {
+    /// Returns a record without any.
+    pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Notes one. Returns true if it is the first of its kind: the caller logs that one, and no later one.
+    pub fn note(&self, misuse: Misuse) -> bool {
+        let bit = 1 << misuse as u32;
+        // A driver that repeats its mistake does not write each time.
+        self.0.load(Ordering::Relaxed) & bit == 0 && self.0.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+}
