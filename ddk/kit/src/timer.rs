@@ -24,16 +24,17 @@ impl Timer {
         (id > 0).then_some(Self(id))
     }
 
-    /// Sets the timer: it is due once, when [`crate::time::now_ns`] returns `when_ns`. May be called in a handler.
+    /// Sets the timer: it is due once, when [`crate::time::now_ns`] returns `when_ns`; 0 stops it. May be called in a handler.
     pub fn set(&self, when_ns: u64) {
-        self.set_each(when_ns, 0);
+        // SAFETY: the function takes any numbers.
+        unsafe { abi::Kernel_SetTimer(self.0, when_ns, 0) };
     }
 
     /// Sets the timer: it is due when [`crate::time::now_ns`] returns `when_ns`, and from then on each `period_ns` nanoseconds. May be
-    /// called in a handler.
+    /// called in a handler. A `when_ns` of 0 stops it.
     pub fn set_each(&self, when_ns: u64, period_ns: u64) {
-        // SAFETY: the function takes any numbers. A time of 0 would stop the timer, and 1 has passed, too.
-        unsafe { abi::Kernel_SetTimer(self.0, when_ns.max(1), period_ns) };
+        // SAFETY: the function takes any numbers.
+        unsafe { abi::Kernel_SetTimer(self.0, when_ns, period_ns) };
     }
 
     /// Stops the timer. Its function may still run on another CPU. May be called in a handler.

@@ -132,6 +132,7 @@ impl Starting {
         driver_timers::take_back(owner);
         let threads = owner.threads();
         if threads == 0 {
+            driver_timers::release_slots(owner);
             per_cpu_memory::take_back(owner);
             owner.take_back_heap();
             // SAFETY: the owner counts no thread, not even that of `Driver_Init`, so none of the code runs. A driver that

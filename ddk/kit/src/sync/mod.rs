@@ -17,3 +17,8 @@ pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
 pub use semaphore::Semaphore;
 pub use spin_lock::{SpinGuard, SpinLock};
+
+/// Wakes the threads that wait at this address, without a change of the word. For a driver with a protocol of its own.
+pub fn wake_all(word: &core::sync::atomic::AtomicU32) {
+    wait::wake(word.as_ptr(), i32::MAX);
+}

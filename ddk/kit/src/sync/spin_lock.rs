@@ -33,10 +33,17 @@ impl<T> SpinLock<T> {
         let off = InterruptsOff::new();
         // The tickets go round. There are far fewer CPUs than tickets.
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
+        if self.served.load(Ordering::Acquire) != ticket {
+            self.wait(ticket);
+        }
+        SpinGuard { lock: self, off, not_send: PhantomData }
+    }
+
+    #[cold]
+    fn wait(&self, ticket: u16) {
         while self.served.load(Ordering::Acquire) != ticket {
             core::hint::spin_loop();
         }
-        SpinGuard { lock: self, off, not_send: PhantomData }
     }
 }
 

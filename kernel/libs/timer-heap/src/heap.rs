@@ -1,69 +1,72 @@
 //! A binary heap of slots, with the place of each slot, so that a timer in the middle can move.
-use super::slot::{NEVER, Slot};
+use super::shared::{NEVER, Shared};
 
-/// The slots, of which the heap holds the timers that are queued. The place of a child is 2n + 1 or 2n + 2 for the parent's n.
+/// What is known of a slot under the lock, and room for one entry of the heap.
+pub struct Entry<T> {
+    /// What is known of the timer.
+    pub(crate) value: Option<T>,
+    /// The generation of the next timer here.
+    pub(crate) generation: u32,
+    /// The timer's place in the heap, if it is there.
+    place: u16,
+    /// The slot of the timer whose place in the heap has this entry's index.
+    at_place: u16,
+}
+
+impl<T> Entry<T> {
+    /// Creates the entry of a free slot.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { value: None, generation: 1, place: 0, at_place: 0 }
+    }
+}
+
+impl<T> Default for Entry<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The slots, of which the heap holds the timers that are queued. The places of the children of place n are 2n + 1 and 2n + 2.
 pub struct Heap<'m, T> {
-    slots: &'m mut [Slot<T>],
+    pub slots: &'m [Shared],
+    pub entries: &'m mut [Entry<T>],
     length: usize,
 }
 
 impl<'m, T> Heap<'m, T> {
-    pub fn new(slots: &'m mut [Slot<T>]) -> Self {
-        Self { slots, length: 0 }
+    pub fn new(slots: &'m [Shared], entries: &'m mut [Entry<T>]) -> Self {
+        Self { slots, entries, length: 0 }
     }
 
-    pub fn slots(&self) -> &[Slot<T>] {
-        self.slots
+    /// Returns the slot that is queued first.
+    pub fn first(&self) -> Option<usize> {
+        (self.length > 0).then(|| usize::from(self.entries[0].at_place))
     }
 
-    #[inline(always)]
-    pub fn slot_mut(&mut self, index: u16) -> Option<&mut Slot<T>> {
-        self.slots.get_mut(usize::from(index))
-    }
-
-    /// Returns the slot that is queued first, and the time by which it is queued.
-    #[inline(always)]
-    pub fn first(&self) -> Option<(u16, u64)> {
-        if self.length == 0 {
-            return None;
-        }
-        let index = self.slots.first()?.at_place;
-        Some((index, self.slots.get(usize::from(index))?.queued))
-    }
-
-    /// Queues a slot that is not queued, or queued by a later time. Returns true if it is the first now.
-    #[inline(never)]
-    pub fn queue_earlier(&mut self, index: u16, time: u64) -> bool {
-        let slot = usize::from(index);
-        if self.slots[slot].queued == NEVER {
-            self.put(self.length, index);
-            self.length += 1;
-        }
-        self.slots[slot].queued = time;
-        self.move_up(usize::from(self.slots[slot].place)) == 0
-    }
-
-    /// Queues the first slot by a later time. [`NEVER`] removes it.
-    pub fn requeue_first(&mut self, time: u64) {
-        let index = self.slots[0].at_place;
-        if time == NEVER {
-            self.remove(index);
-        } else {
-            self.slots[usize::from(index)].queued = time;
-            self.move_down(0);
+    /// Queues a slot by this time, wherever it was before. [`NEVER`] takes it out of the heap.
+    pub fn queue(&mut self, index: usize, time: u64) {
+        let before = self.slots[index].queued();
+        self.slots[index].set_queued(time);
+        match (before, time) {
+            (NEVER, NEVER) => {}
+            (_, NEVER) => self.take_out(index),
+            (NEVER, _) => {
+                self.put(self.length, index);
+                self.length += 1;
+                self.move_up(self.length - 1);
+            }
+            _ => {
+                let place = self.move_up(usize::from(self.entries[index].place));
+                self.move_down(place);
+            }
         }
     }
 
-    /// Removes a slot, if it is queued.
-    pub fn remove(&mut self, index: u16) {
-        let slot = &mut self.slots[usize::from(index)];
-        if slot.queued == NEVER {
-            return;
-        }
-        slot.queued = NEVER;
-        let place = usize::from(slot.place);
+    fn take_out(&mut self, index: usize) {
+        let place = usize::from(self.entries[index].place);
         self.length -= 1;
-        let last = self.slots[self.length].at_place;
+        let last = usize::from(self.entries[self.length].at_place);
         if last != index {
             self.put(place, last);
             let place = self.move_up(place);
@@ -71,19 +74,19 @@ impl<'m, T> Heap<'m, T> {
         }
     }
 
-    fn put(&mut self, place: usize, index: u16) {
-        self.slots[place].at_place = index;
-        self.slots[usize::from(index)].place = place as u16;
+    fn put(&mut self, place: usize, index: usize) {
+        self.entries[place].at_place = index as u16;
+        self.entries[index].place = place as u16;
     }
 
     fn time_at(&self, place: usize) -> u64 {
-        self.slots[usize::from(self.slots[place].at_place)].queued
+        self.slots[usize::from(self.entries[place].at_place)].queued()
     }
 
     fn swap(&mut self, left: usize, right: usize) {
-        let (at_left, at_right) = (self.slots[left].at_place, self.slots[right].at_place);
-        self.put(left, at_right);
-        self.put(right, at_left);
+        let (at_left, at_right) = (self.entries[left].at_place, self.entries[right].at_place);
+        self.put(left, at_right.into());
+        self.put(right, at_left.into());
     }
 
     /// Moves what is at this place up while it is earlier than its parent. Returns its place.

@@ -1,11 +1,37 @@
 //! Compares the timers with a plain list of them.
-use super::{Due, NEVER, SLOT_BITS, Slot, TimerId, Timers, tag_of};
+use super::{Due, Entry, NEVER, SLOT_BITS, SLOTS, Shared, TimerId, Timers, find, free_slot, ids_of, tag_of};
 use proptest::prelude::*;
+use std::boxed::Box;
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
-fn slots(count: usize) -> Vec<Slot<u32>> {
-    (0..count).map(|_| Slot::new()).collect()
+/// The timers of a CPU, as the kernel has them.
+struct Cpu<'m> {
+    slots: &'m [Shared; SLOTS],
+    timers: Timers<'m, u32>,
+}
+
+/// The owner of the tests' timers, and another one.
+const OWNER: usize = 7;
+const OTHER: usize = 8;
+
+impl Cpu<'_> {
+    fn create(&mut self, owner: usize, value: u32) -> Option<TimerId> {
+        self.timers.create(free_slot(self.slots, owner)?, owner, value)
+    }
+
+    /// Returns true if the first timer is due earlier than before.
+    fn set(&mut self, id: TimerId, when: u64, period: u64) -> bool {
+        find(self.slots, id).unwrap().set(when, period) && self.timers.requeue(id)
+    }
+}
+
+/// Calls `test` with the timers of a CPU.
+fn with_timers<R>(tag: u32, test: impl FnOnce(&mut Cpu<'_>) -> R) -> R {
+    let slots: Box<[Shared; SLOTS]> = Box::new(core::array::from_fn(|_| Shared::new()));
+    let mut entries: Vec<_> = (0..SLOTS).map(|_| Entry::new()).collect();
+    let timers = Timers::new(&slots[..], &mut entries, tag);
+    test(&mut Cpu { slots: &slots, timers })
 }
 
 #[derive(Clone, Debug)]
@@ -45,148 +71,167 @@ fn model_due(model: &mut Model, now: u64) -> BTreeSet<TimerId> {
     due
 }
 
-fn take_all(timers: &mut Timers<'_, u32>, now: u64) -> Vec<TimerId> {
+fn take_all(cpu: &mut Cpu<'_>, now: u64) -> Vec<TimerId> {
     let mut taken = Vec::new();
-    while let Some(due) = timers.take_due(now) {
-        if let Due::Timer(id, value) = due {
-            assert_eq!(timers.find(id).map(|timer| timer.value()), Some(value));
+    while let Some(due) = cpu.timers.take_due(now) {
+        if let Due::Timer(id, _) = due {
+            assert!(find(cpu.slots, id).is_some());
             taken.push(id);
         }
     }
     taken
 }
 
+fn follows_the_model(cpu: &mut Cpu<'_>, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let (mut model, mut now) = (Model::new(), 0);
+    let nth = |model: &Model, which: usize| model.keys().nth(which).copied();
+    for step in steps {
+        match step {
+            Step::Create => {
+                if let Some(id) = cpu.create(OWNER, 1) {
+                    prop_assert!(model.insert(id, (NEVER, 0)).is_none());
+                }
+            }
+            Step::Set { which, when, period } => {
+                if let Some(id) = nth(&model, which) {
+                    let before = cpu.timers.next();
+                    let is_earlier = cpu.set(id, now + when, period);
+                    prop_assert_eq!(is_earlier, cpu.timers.next() < before);
+                    model.insert(id, (now + when, period));
+                }
+            }
+            Step::Stop(which) => {
+                if let Some(id) = nth(&model, which) {
+                    prop_assert!(!cpu.set(id, NEVER, 0));
+                    model.insert(id, (NEVER, 0));
+                }
+            }
+            Step::Destroy(which) => {
+                if let Some(id) = nth(&model, which) {
+                    prop_assert!(!cpu.timers.destroy(id, OTHER));
+                    prop_assert!(cpu.timers.destroy(id, OWNER));
+                    prop_assert!(find(cpu.slots, id).is_none() && !cpu.timers.destroy(id, OWNER));
+                    model.remove(&id);
+                }
+            }
+            Step::Advance(by) => {
+                now += by;
+                let taken = take_all(cpu, now);
+                let due = model_due(&mut model, now);
+                prop_assert_eq!(taken.len(), due.len());
+                prop_assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), due);
+                prop_assert!(cpu.timers.next() > now);
+            }
+        }
+        // It may look too early, for a timer that was stopped or set later, and never too late.
+        let first = model.values().map(|(when, _)| *when).min().unwrap_or(NEVER);
+        prop_assert!(cpu.timers.next() <= first);
+        let ids: BTreeSet<_> = ids_of(cpu.slots, OWNER).collect();
+        prop_assert_eq!(ids, model.keys().copied().collect());
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn each_timer_is_due_at_its_time_and_once(steps in prop::collection::vec(step(), 1..200)) {
-        let mut slots = slots(12);
-        let mut timers = Timers::new(&mut slots, 5);
-        let (mut model, mut now, mut made) = (Model::new(), 0, 0);
-        let nth = |model: &Model, which: usize| model.keys().nth(which).copied();
-        for step in steps {
-            match step {
-                Step::Create => {
-                    made += 1;
-                    let id = timers.create(made);
-                    prop_assert_eq!(id.is_some(), model.len() < 12);
-                    if let Some(id) = id {
-                        prop_assert!(model.insert(id, (NEVER, 0)).is_none());
-                    }
-                }
-                Step::Set { which, when, period } => {
-                    if let Some(id) = nth(&model, which) {
-                        let before = timers.next();
-                        let is_earlier = timers.find(id).unwrap().set(now + when, period);
-                        prop_assert_eq!(is_earlier, timers.next() < before);
-                        model.insert(id, (now + when, period));
-                    }
-                }
-                Step::Stop(which) => {
-                    if let Some(id) = nth(&model, which) {
-                        prop_assert!(!timers.find(id).unwrap().set(NEVER, 0));
-                        model.insert(id, (NEVER, 0));
-                    }
-                }
-                Step::Destroy(which) => {
-                    if let Some(id) = nth(&model, which) {
-                        timers.find(id).unwrap().destroy();
-                        prop_assert!(timers.find(id).is_none());
-                        model.remove(&id);
-                    }
-                }
-                Step::Advance(by) => {
-                    now += by;
-                    let taken = take_all(&mut timers, now);
-                    let due = model_due(&mut model, now);
-                    prop_assert_eq!(taken.len(), due.len());
-                    prop_assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), due);
-                    prop_assert!(timers.next() > now);
-                }
-            }
-            // It may look too early, for a timer that was stopped or set later, and never too late.
-            let first = model.values().map(|(when, _)| *when).min().unwrap_or(NEVER);
-            prop_assert!(timers.next() <= first);
-            prop_assert_eq!(timers.in_use(), model.len());
-            let ids: BTreeSet<_> = timers.ids(|_| true).collect();
-            prop_assert_eq!(ids, model.keys().copied().collect());
-        }
+        with_timers(5, |cpu| follows_the_model(cpu, steps))?;
     }
 }
 
 #[test]
 fn timers_come_in_the_order_of_their_times() {
-    let mut slots = slots(200);
-    let mut timers = Timers::new(&mut slots, 0);
-    let times: Vec<u64> = (0..200).map(|index| index * 7919 % 1009).collect();
-    for (value, time) in times.iter().enumerate() {
-        let id = timers.create(value as u32).unwrap();
-        timers.find(id).unwrap().set(*time, 0);
-    }
-    let mut taken = Vec::new();
-    while let Some(Due::Timer(_, value)) = timers.take_due(1009) {
-        taken.push(times[value as usize]);
-    }
-    assert_eq!(taken.len(), 200);
-    assert!(taken.is_sorted());
+    with_timers(0, |cpu| {
+        let times: Vec<u64> = (0..SLOTS as u64).map(|index| index * 7919 % 1009).collect();
+        for (value, time) in times.iter().enumerate() {
+            let id = cpu.create(OWNER, value as u32).unwrap();
+            cpu.set(id, *time, 0);
+        }
+        assert!(cpu.create(OWNER, 0).is_none(), "all slots are in use");
+        let mut taken = Vec::new();
+        while let Some(Due::Timer(_, value)) = cpu.timers.take_due(1009) {
+            taken.push(times[value as usize]);
+        }
+        assert_eq!(taken.len(), SLOTS);
+        assert!(taken.is_sorted());
+    });
 }
 
 #[test]
 fn a_timer_that_is_set_and_stopped_again_and_again_stays_in_its_place() {
-    let mut slots = slots(2);
-    let mut timers = Timers::new(&mut slots, 0);
-    let id = timers.create(1).unwrap();
-    assert!(timers.find(id).unwrap().set(10, 0));
-    for when in 11..100 {
-        assert!(!timers.find(id).unwrap().set(NEVER, 0));
-        assert!(!timers.find(id).unwrap().set(when, 0));
-    }
-    assert_eq!(timers.next(), 10);
-    assert_eq!(timers.take_due(10), Some(Due::Later));
-    assert_eq!(timers.next(), 99);
+    with_timers(0, |cpu| {
+        let id = cpu.create(OWNER, 1).unwrap();
+        assert!(cpu.set(id, 10, 0));
+        for when in 11..100 {
+            let timer = find(cpu.slots, id).unwrap();
+            assert!(!timer.set(NEVER, 0) && !timer.set(when, 0));
+        }
+        assert_eq!(cpu.timers.next(), 10);
+        assert_eq!(cpu.timers.take_due(10), Some(Due::Later));
+        assert_eq!(cpu.timers.next(), 99);
+    });
 }
 
 #[test]
-fn a_timer_may_be_set_while_it_is_due() {
-    let mut slots = slots(2);
-    let mut timers = Timers::new(&mut slots, 0);
-    let id = timers.create(1).unwrap();
-    timers.find(id).unwrap().set(10, 0);
-    assert_eq!(timers.take_due(12), Some(Due::Timer(id, 1)));
-    assert!(timers.find(id).unwrap().set(15, 0));
-    assert_eq!(timers.take_due(15), Some(Due::Timer(id, 1)));
-    assert_eq!((timers.take_due(NEVER - 1), timers.next()), (None, NEVER));
+fn a_timer_may_be_set_again_when_it_is_due() {
+    with_timers(0, |cpu| {
+        let id = cpu.create(OWNER, 1).unwrap();
+        cpu.set(id, 10, 0);
+        assert_eq!(cpu.timers.take_due(12), Some(Due::Timer(id, 1)));
+        assert!(cpu.set(id, 15, 0));
+        assert_eq!(cpu.timers.take_due(15), Some(Due::Timer(id, 1)));
+        assert_eq!((cpu.timers.take_due(NEVER - 1), cpu.timers.next()), (None, NEVER));
+    });
 }
 
 #[test]
 fn a_period_that_has_passed_unnoticed_is_left_out() {
-    let mut slots = slots(1);
-    let mut timers = Timers::new(&mut slots, 0);
-    let id = timers.create(1).unwrap();
-    timers.find(id).unwrap().set(10, 10);
-    assert_eq!(timers.take_due(19), Some(Due::Timer(id, 1)));
-    assert_eq!(timers.next(), 20);
-    assert_eq!(timers.take_due(45), Some(Due::Timer(id, 1)));
-    assert_eq!(timers.next(), 55);
-    timers.find(id).unwrap().set(60, NEVER - 5);
-    assert_eq!(timers.take_due(60), Some(Due::Timer(id, 1)));
-    assert_eq!(timers.next(), NEVER, "a time beyond all times is never");
+    with_timers(0, |cpu| {
+        let id = cpu.create(OWNER, 1).unwrap();
+        cpu.set(id, 10, 10);
+        assert_eq!(cpu.timers.take_due(19), Some(Due::Timer(id, 1)));
+        assert_eq!(cpu.timers.next(), 20);
+        assert_eq!(cpu.timers.take_due(45), Some(Due::Timer(id, 1)));
+        assert_eq!(cpu.timers.next(), 55);
+        cpu.set(id, 50, NEVER - 5);
+        assert_eq!(cpu.timers.take_due(60), Some(Due::Timer(id, 1)));
+        assert_eq!(cpu.timers.next(), NEVER, "a time beyond all times is never");
+    });
 }
 
 #[test]
 fn an_id_is_positive_names_its_tag_and_comes_back_late() {
-    let mut slots = slots(3);
-    let mut timers = Timers::new(&mut slots, 1023);
-    let kept = timers.create(0).unwrap();
-    let mut seen = BTreeSet::from([kept]);
-    for _ in 0..2 * 4095 {
-        let id = timers.create(0).unwrap();
-        assert!(seen.insert(id), "{id:?} comes back");
-        assert!(id.0 > 0 && i32::try_from(id.0).is_ok() && tag_of(id) == 1023);
-        timers.find(id).unwrap().destroy();
-    }
-    assert!(timers.find(kept).is_some());
-    assert!(timers.find(TimerId(0)).is_none());
-    assert!(timers.find(TimerId(u32::MAX)).is_none());
-    let other_tag = TimerId(kept.0 ^ 1 << SLOT_BITS);
-    assert!(timers.find(other_tag).is_none());
+    with_timers(1023, |cpu| {
+        let kept = cpu.create(OWNER, 0).unwrap();
+        let mut seen = BTreeSet::from([kept]);
+        for _ in 0..4095 {
+            let id = cpu.create(OWNER, 0).unwrap();
+            assert!(seen.insert(id), "{id:?} comes back");
+            assert!(id.0 > 0 && i32::try_from(id.0).is_ok() && tag_of(id) == 1023);
+            assert!(cpu.timers.destroy(id, OWNER));
+        }
+        assert!(find(cpu.slots, kept).is_some());
+        for wrong in [0, u32::MAX, kept.0 ^ 1 << SLOT_BITS, kept.0 + 1] {
+            assert!(find(cpu.slots, TimerId(wrong)).is_none());
+        }
+    });
+}
+
+#[test]
+fn a_slot_stays_with_its_owner_until_it_is_released() {
+    with_timers(0, |cpu| {
+        let id = cpu.create(OWNER, 1).unwrap();
+        let late = find(cpu.slots, id).unwrap();
+        assert!(cpu.timers.destroy(id, OWNER));
+        let others = (0..).map_while(|_| cpu.create(OTHER, 2)).count();
+        assert_eq!(others, SLOTS - 1);
+        // A call that comes after the timer's end changes nothing of the other owner's timers.
+        if late.set(5, 0) {
+            assert!(!cpu.timers.requeue(id));
+        }
+        assert_eq!(cpu.timers.next(), NEVER);
+        assert!(cpu.create(OWNER, 1).is_some_and(|again| again != id && cpu.timers.destroy(again, OWNER)));
+        cpu.timers.release(OWNER);
+        assert!(cpu.create(OTHER, 2).is_some());
+    });
 }
