@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use boot::event::Bench;
-use boot::{Firmware, Machine, Verdict};
+use boot::{Firmware, Machine, Run, Verdict, driver};
 
 /// How long all benchmarks of a machine together may take. The counting clock is far slower than a plain boot.
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -35,6 +35,7 @@ pub fn measure(firmware: Firmware, qemu: Vec<OsString>) -> Result<()> {
     let is_one_size = !qemu.is_empty();
     let mut measured = measure_one(Machine::two_nodes().arguments(qemu), firmware)?;
     if !is_one_size {
+        measured.extend(measure_drivers_calls()?);
         for (size, node_mib) in [("16GiB", 8 << 10), ("1TiB", 512 << 10)] {
             let larger = measure_one(Machine::two_nodes_of(node_mib), firmware)?;
             measured.extend(larger.into_iter().filter_map(|bench| of_larger_machine(bench, size)));
@@ -49,12 +50,32 @@ pub fn measure(firmware: Firmware, qemu: Vec<OsString>) -> Result<()> {
 }
 
 fn measure_one(machine: Machine, firmware: Firmware) -> Result<Vec<Bench>> {
-    let run = machine.firmware(firmware).parameters("bench").counting(0).run(LIMIT)?;
+    Ok(run(machine.firmware(firmware).parameters("bench"))?.events_of("bench"))
+}
+
+/// Returns what the driver `ddk/tests/measures` has measured: what drivers call, compiled as drivers are.
+fn measure_drivers_calls() -> Result<Vec<Bench>> {
+    let folder = tempfile::tempdir()?;
+    let image = folder.path().join("disk.img");
+    driver::build_test_image(&["measures"], &image)?;
+    let run = run(Machine::two_nodes().image(image))?;
+    Ok(run.lines().filter_map(of_line).collect())
+}
+
+/// Returns the measurement in a line of the log, `… measures: bench NAME TICKS OPS`.
+fn of_line(line: &str) -> Option<Bench> {
+    let mut words = line.split_once("measures: bench ")?.1.split_whitespace();
+    let name = words.next()?.to_owned();
+    Some(Bench { name, ticks: words.next()?.parse().ok()?, ops: words.next()?.parse().ok()? })
+}
+
+fn run(machine: Machine) -> Result<Run> {
+    let run = machine.counting(0).run(LIMIT)?;
     if run.verdict != Verdict::Success {
         eprint!("{}{}", run.serial, run.complaints);
     }
     run.verdict.judge()?;
-    Ok(run.events_of("bench"))
+    Ok(run)
 }
 
 /// Returns a measurement of a larger machine if it shows how costs grow with memory. A name without a size gets one.
@@ -122,6 +143,13 @@ mod tests {
         assert_eq!(name("boot.kernel").as_deref(), Some("boot.kernel.16GiB"));
         assert_eq!(name("page.init.16GiB.per_gib").as_deref(), Some("page.init.16GiB.per_gib"));
         assert_eq!(name("boot.kernel.memory"), None);
+    }
+
+    #[test]
+    fn a_line_of_the_driver_that_measures_is_read() {
+        let bench = of_line("INFO  measures: bench time.get 12000 1000").unwrap();
+        assert_eq!((bench.name.as_str(), bench.ticks, bench.ops), ("time.get", 12_000, 1000));
+        assert!(of_line("INFO  drivers: measures loaded").is_none());
     }
 
     #[test]

@@ -92,11 +92,14 @@ fn documentation() -> Vec<Command> {
     commands
 }
 
-/// Returns the folders of the example drivers in Rust. Each is a workspace of its own.
+/// Returns the folders of the drivers in Rust, examples and tests. Each is a workspace of its own.
 fn rust_drivers() -> Result<Vec<PathBuf>> {
-    let examples = artifacts::workspace().join("ddk/examples");
-    let entries = fs::read_dir(&examples).with_context(|| examples.display().to_string())?;
-    let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut folders = Vec::new();
+    for parent in ["ddk/examples", "ddk/tests"] {
+        let parent = artifacts::workspace().join(parent);
+        let entries = fs::read_dir(&parent).with_context(|| parent.display().to_string())?;
+        folders.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
+    }
     folders.retain(|folder: &PathBuf| is_package(folder));
     folders.sort();
     Ok(folders)

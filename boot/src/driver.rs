@@ -58,6 +58,46 @@ pub fn build_examples() -> Result<Vec<PathBuf>> {
     Ok(drivers)
 }
 
+/// Builds the driver of a folder: by its `build.sh` if it has one, else from the C files there.
+///
+/// # Errors
+/// A compiler is missing or fails, or the folder has no driver.
+pub fn build(folder: &Path, driver: &Path) -> Result<()> {
+    let (script, sources) = (folder.join("build.sh"), files(folder, "c")?);
+    if script.is_file() {
+        return build_by_script(&script, folder, driver);
+    }
+    if sources.is_empty() {
+        bail!("{}: no driver is here", folder.display());
+    }
+    compile(&sources, driver)
+}
+
+/// Builds a BIOS image with these drivers, of folders in `ddk/tests`, and no others.
+///
+/// # Errors
+/// The compiler or the image builder is missing or fails.
+pub fn build_test_image(names: &[&str], image: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut drivers = Vec::new();
+    for name in names {
+        let driver = folder.path().join(name).with_added_extension("so");
+        build(&artifacts::workspace().join("ddk/tests").join(name), &driver)?;
+        drivers.push(driver);
+    }
+    build_image(image, &drivers)
+}
+
+fn build_image(image: &Path, drivers: &[PathBuf]) -> Result<()> {
+    let mut builder = Command::new(artifacts::image_builder()?);
+    builder.arg("--kernel").arg(artifacts::kernel()?).arg("--bios").arg(image);
+    let status = builder.arg("--drivers").args(drivers).status()?;
+    if !status.success() {
+        bail!("{}: the image builder failed ({status})", image.display());
+    }
+    Ok(())
+}
+
 /// Builds a BIOS image whose drivers exhaust the memory: the examples, then `ddk/tests/hoarding`, then two more drivers.
 ///
 /// # Errors
@@ -73,13 +113,7 @@ pub fn build_exhausting_image(image: &Path) -> Result<()> {
         fs::copy(artifacts::drivers().join(name).with_added_extension("so"), &copy)?;
         drivers.push(copy);
     }
-    let mut builder = Command::new(artifacts::image_builder()?);
-    builder.arg("--kernel").arg(artifacts::kernel()?).arg("--bios").arg(image);
-    let status = builder.arg("--drivers").args(&drivers).status()?;
-    if !status.success() {
-        bail!("{}: the image builder failed ({status})", image.display());
-    }
-    Ok(())
+    build_image(image, &drivers)
 }
 
 fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()> {
@@ -91,12 +125,14 @@ fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()>
     Ok(())
 }
 
-/// Builds a driver by its own script. A driver in Rust is a package that depends on the crate `abi`.
+/// Builds a driver by its own script. A driver in Rust is a package that depends on the crate `driver_kit`, or on `abi` alone.
 fn build_by_script(script: &Path, folder: &Path, driver: &Path) -> Result<()> {
     let workspace = artifacts::workspace();
     let mut parts = vec![workspace.join("rust-toolchain.toml"), workspace.join("Cargo.toml")];
     parts.extend(all_files(folder)?);
-    parts.extend(all_files(&workspace.join("ddk/abi"))?);
+    for part in ["ddk/abi", "ddk/kit"] {
+        parts.extend(all_files(&workspace.join(part))?);
+    }
     if is_stale(driver, &parts)? {
         let status = Command::new(script).arg(driver).status();
         let status = status.with_context(|| script.display().to_string())?;

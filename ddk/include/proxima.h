@@ -255,6 +255,32 @@ extern void *Kernel_AllocateMemoryFromNode(size_t size, size_t alignment, int no
 // driver's first such mistake.
 extern void Kernel_FreeMemory(void *memory);
 
+/* ---- Memory of each CPU ---- */
+
+// The most bytes that each CPU's part may have.
+#define KERNEL_LARGEST_PER_CPU (1 << 20)
+
+// What Kernel_AllocatePerCpu granted.
+typedef struct {
+    // The size of the structure in bytes, set by the driver.
+    uint32_t Size;
+    // 0.
+    uint32_t Reserved;
+    // Where the part of CPU 0 begins. That of CPU n begins n * Stride bytes further.
+    void *Memory;
+    // The distance from one CPU's part to the next one's, in bytes.
+    uint64_t Stride;
+} PerCpuGrant;
+
+// [thread] Allocates size bytes for each CPU that Kernel_GetCpuCount counts. Each part lies on its CPU's node, or on the
+// nearest node that has memory, begins on a page, and is zeroed. The memory belongs to the driver until it goes: the kernel
+// takes it back then, and there is no function that frees it.
+//
+// Returns true. Returns false if size is 0 or above KERNEL_LARGEST_PER_CPU, if there is not enough memory, if grant is
+// null, misaligned, read-only or not mapped, if its Size is too small or its tail is not zero, in a handler, and with
+// interrupts off.
+extern bool Kernel_AllocatePerCpu(size_t size, PerCpuGrant *grant);
+
 /* ---- CPUs ---- */
 
 // CpuInfo.AcpiProcessorId of a CPU whose ACPI processor UID does not fit in 8 bits.
@@ -647,6 +673,71 @@ extern int Kernel_MapDma(int device, void *memory, size_t size, uint32_t directi
 // misaligned or not mapped, or if count is negative.
 extern bool Kernel_UnmapDma(int device, const DmaSegment *segments, int count);
 
+/* ---- Waiting at an address ---- */
+
+// The time of a wait that has no limit.
+#define KERNEL_WAIT_FOREVER UINT64_MAX
+
+// Kernel_WaitAddress: the thread was woken, or the word has another value than expected.
+#define KERNEL_WAIT_WOKEN 0
+
+// Kernel_WaitAddress: the time has passed.
+#define KERNEL_WAIT_TIMED_OUT 1
+
+// Kernel_WaitAddress: the driver is being stopped. This kernel stops no driver, and never returns it.
+#define KERNEL_WAIT_STOPPING 2
+
+// [thread] Waits until another thread or a handler wakes this address, if *word has the value expected. No wake-up is
+// lost whose caller has changed the word before. The kernel reads the word once, atomically, before the thread waits.
+//
+// Returns KERNEL_WAIT_WOKEN if the thread was woken, or at once if the word has another value. Returns
+// KERNEL_WAIT_TIMED_OUT if it was not woken within so many nanoseconds, which the tick may make a millisecond longer;
+// with 0 it does not wait. KERNEL_WAIT_FOREVER is no limit. Returns -1 if word is null, misaligned or not mapped, in a
+// handler, and with interrupts off.
+extern int Kernel_WaitAddress(const uint32_t *word, uint32_t expected, uint64_t nanoseconds);
+
+// [any] Wakes threads that wait at this address, those that have waited longest first, count of them at most. The
+// kernel does not read the word, so the memory may be gone.
+//
+// Returns how many it has woken.
+extern int Kernel_WakeAddress(const uint32_t *word, int count);
+
+/* ---- Time and timers ---- */
+
+// The longest delay in a handler or with interrupts off, in nanoseconds.
+#define KERNEL_LONGEST_DELAY 100000
+
+// A timer's callback. It runs like an interrupt handler, with interrupts off: it may call the functions marked [any] alone.
+typedef void (*TimerCallback)(void *context);
+
+// [any] Returns the nanoseconds since the kernel has started its clock. No CPU reads an earlier time than another CPU has
+// read before, if their counters are equal, as they are on most machines; otherwise they differ by less than 1 us.
+extern uint64_t Kernel_GetTime(void);
+
+// [any] Spins for at least this time. In a handler and with interrupts off, the kernel refuses more than
+// KERNEL_LONGEST_DELAY, returns at once, and logs the driver's first such call.
+extern void Kernel_Delay(uint64_t nanoseconds);
+
+// [thread] Creates a timer on a CPU, or with -1 on the calling one. The timer is not set. When it is due, that CPU calls
+// callback with context. The kernel destroys the timer when the driver does not start, or goes.
+//
+// Returns the timer's id, which is above 0. Returns -1 if callback is null or not code, if the CPU is not online, if it has
+// 512 timers already, if there is no memory, in a handler, and with interrupts off.
+extern int Kernel_CreateTimer(TimerCallback callback, void *context, int cpu);
+
+// [any] Sets a timer: it is due when Kernel_GetTime returns when, and then each period nanoseconds, unless that is 0. A
+// timer that was set before is due at the new time only; its callback may be running meanwhile. With when 0, the timer
+// stops. A time that has passed is due at once. Times of a period that pass unnoticed are left out.
+//
+// Returns true. Returns false if the driver has no such timer; the first such call of a driver is logged.
+extern bool Kernel_SetTimer(int timer, uint64_t when, uint64_t period);
+
+// [thread] Destroys a timer. On return its callback does not run, and will not run again.
+//
+// Returns true. Returns false if the driver has no such timer, in a handler, and with interrupts off; the first such call
+// of a driver is logged.
+extern bool Kernel_DestroyTimer(int timer);
+
 /* ---- Log ---- */
 
 // Log level: something failed.
@@ -710,6 +801,12 @@ PROXIMA_ASSERT(offsetof(PageGrant, Address) == 8);
 PROXIMA_ASSERT(offsetof(PageGrant, Count) == 16);
 PROXIMA_ASSERT(offsetof(PageGrant, Distance) == 24);
 PROXIMA_ASSERT(offsetof(PageGrant, FellBack) == 28);
+
+PROXIMA_ASSERT(sizeof(PerCpuGrant) == 24);
+PROXIMA_ASSERT(offsetof(PerCpuGrant, Size) == 0);
+PROXIMA_ASSERT(offsetof(PerCpuGrant, Reserved) == 4);
+PROXIMA_ASSERT(offsetof(PerCpuGrant, Memory) == 8);
+PROXIMA_ASSERT(offsetof(PerCpuGrant, Stride) == 16);
 
 PROXIMA_ASSERT(sizeof(CpuInfo) == 20);
 PROXIMA_ASSERT(offsetof(CpuInfo, CpuIndex) == 0);

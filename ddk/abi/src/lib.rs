@@ -12,6 +12,8 @@
 //!   zero.
 //! - Nothing that a driver passes faults the kernel. A pointer that is null, misaligned or not mapped, an index out of
 //!   range and an invalid value are refused as the function's text says.
+//! - A function marked \[any\] never waits and never allocates: a timer's callback may call it, and a thread with interrupts off.
+//!   One marked \[thread\] returns its error value there, and the first such call of a driver is logged.
 //! - Functions and structures may be added, never changed.
 #![no_std]
 #![allow(non_snake_case)] // Functions and fields have the names of the C header.
@@ -24,7 +26,10 @@ mod exports;
 mod log;
 mod memory;
 mod numa;
+mod per_cpu;
 mod thread;
+mod time;
+mod wait;
 
 pub use cpu::*;
 pub use device::*;
@@ -34,4 +39,7 @@ pub use exports::EXPORTS;
 pub use log::*;
 pub use memory::*;
 pub use numa::*;
+pub use per_cpu::*;
 pub use thread::*;
+pub use time::*;
+pub use wait::*;

@@ -1,7 +1,7 @@
 //! Writes assertions in C for the sizes and offsets that the structures have in Rust.
 use abi::{
     CpuInfo, DeviceBar, DeviceInfo, DeviceMatch, DmaGrant, DmaRequest, DmaSegment, NumaNodeInfo, NumaPolicy,
-    PageGrant, PageRequest,
+    PageGrant, PageRequest, PerCpuGrant,
 };
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
@@ -45,12 +45,13 @@ pub fn assertions() -> String {
     text + "\n#undef PROXIMA_ASSERT\n"
 }
 
-fn layouts() -> [Layout; 11] {
+fn layouts() -> [Layout; 12] {
     [
         layout!(NumaNodeInfo { NodeId, CpuCount, MemoryBase, MemorySize, IsValid }),
         layout!(NumaPolicy { Size, Kind, Node, Reserved, Nodes, Weights }),
         layout!(PageRequest { Size, Flags, Count, Alignment, HighestAddress, Policy }),
         layout!(PageGrant { Size, Node, Address, Count, Distance, FellBack }),
+        layout!(PerCpuGrant { Size, Reserved, Memory, Stride }),
         layout!(CpuInfo { CpuIndex, ApicId, AcpiProcessorId, NumaNode, IsBsp, IsOnline, IsEnabled }),
         layout!(DeviceMatch { Size, Flags, Vendor, Device, SubVendor, SubDevice, Class, ClassMask }),
         layout!(DeviceBar { Address, Size, Flags, Reserved }),

@@ -6,14 +6,17 @@ use cbindgen::{
 use std::path::Path;
 
 /// The families in the header's order: the title, and the file of `ddk/abi/src` that defines it.
-const FAMILIES: [(&str, &str); 8] = [
+const FAMILIES: [(&str, &str); 11] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
     ("Memory: pages and the heap", "memory.rs"),
+    ("Memory of each CPU", "per_cpu.rs"),
     ("CPUs", "cpu.rs"),
     ("Threads", "thread.rs"),
     ("Devices", "device.rs"),
     ("DMA", "dma.rs"),
+    ("Waiting at an address", "wait.rs"),
+    ("Time and timers", "time.rs"),
     ("Log", "log.rs"),
 ];
 
@@ -87,8 +90,8 @@ fn family(file: &Path) -> Result<String, String> {
     let mut text = Vec::new();
     bindings.write(&mut text);
     let text = String::from_utf8(text).map_err(|error| format!("{}: {error}", file.display()))?;
-    // Backticks mark code in Rust's comments; C has no such mark.
-    Ok(text.trim().replace('`', "") + "\n")
+    // Backticks mark code in Rust's comments, and a backslash what is no link; C has no such marks.
+    Ok(text.trim().replace(['`', '\\'], "") + "\n")
 }
 
 fn config() -> Config {

@@ -28,6 +28,7 @@ static void *const exports[] = {
     (void *)Kernel_AllocateMemory,
     (void *)Kernel_AllocateMemoryFromNode,
     (void *)Kernel_FreeMemory,
+    (void *)Kernel_AllocatePerCpu,
     (void *)Kernel_GetCpuCount,
     (void *)Kernel_GetCurrentCpu,
     (void *)Kernel_GetCpuInfo,
@@ -56,6 +57,13 @@ static void *const exports[] = {
     (void *)Kernel_FreeDma,
     (void *)Kernel_MapDma,
     (void *)Kernel_UnmapDma,
+    (void *)Kernel_WaitAddress,
+    (void *)Kernel_WakeAddress,
+    (void *)Kernel_GetTime,
+    (void *)Kernel_Delay,
+    (void *)Kernel_CreateTimer,
+    (void *)Kernel_SetTimer,
+    (void *)Kernel_DestroyTimer,
     (void *)Kernel_Log,
 };
 

@@ -8,7 +8,7 @@ use crate::arch::{self, TimerMeasurement};
 use crate::platform::clock_tables;
 use crate::report::verdict;
 use clock_math::{
-    Fault, Hz, Rate, Rule, Source, Vote, Winner, rate_from_hypervisor, rate_from_leaf_15h, rate_from_leaf_16h,
+    Fault, Hz, Rule, Source, Vote, Winner, rate_from_hypervisor, rate_from_leaf_15h, rate_from_leaf_16h,
 };
 use spin::Once;
 
@@ -120,7 +120,7 @@ fn ask(sources: &Sources) -> Vote {
 
 fn set_rate(winner: Option<Winner>) {
     let hz = winner.map_or(Hz::FASTEST, |winner| winner.hz);
-    now::set_rate(Rate::new(hz));
+    now::set_rate(hz);
     arch::set_ticks_per_ms(hz.0.div_ceil(1000));
     if winner.is_some() {
         wait::set_has_clock();

@@ -13,6 +13,6 @@ mod wait;
 
 pub use compare::{answer_boot_cpu, compare_with, is_compared};
 pub use init::{init, other_source};
-pub use now::{now, now_here, ticks_in_ns};
+pub use now::{now, now_here, ticks_at_ns, ticks_in_ns, time_ns};
 pub use source::ClockSource;
 pub use wait::wait_until;

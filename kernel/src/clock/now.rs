@@ -5,7 +5,7 @@ use super::hpet::Hpet;
 use super::source::ClockSource;
 use crate::arch;
 use crate::cpu::{Cpu, PreemptionOff, cpu_local};
-use clock_math::{Counter, Rate};
+use clock_math::{Counter, Hz, Period, Rate};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use spin::Once;
 
@@ -16,13 +16,46 @@ cpu_local! {
 
 /// The clock's rate, as `Rate::to_bits` gives it.
 static RATE: AtomicU64 = AtomicU64::new(0);
+/// The clock's rate, as `Period::to_bits` gives it.
+static PERIOD: AtomicU64 = AtomicU64::new(0);
+/// The time at which the clock was started, in ticks.
+static START: AtomicU64 = AtomicU64::new(0);
+/// True if the time is not each CPU's counter alone: a CPU has an offset, or the HPET takes the place of the counters.
+static IS_ADJUSTED: AtomicBool = AtomicBool::new(false);
 /// True if the HPET takes the place of the time stamp counters.
 static BY_HPET: AtomicBool = AtomicBool::new(false);
 static HPET_TIME: Once<HpetTime> = Once::new();
 
-/// Sets the clock's rate.
-pub fn set_rate(rate: Rate) {
-    RATE.store(rate.to_bits(), Ordering::Relaxed);
+/// Sets the clock's rate, and starts [`time_ns`]. The boot CPU calls this once.
+pub fn set_rate(hz: Hz) {
+    RATE.store(Rate::new(hz).to_bits(), Ordering::Relaxed);
+    PERIOD.store(Period::new(hz).to_bits(), Ordering::Relaxed);
+    START.store(now(), Ordering::Relaxed);
+}
+
+/// Returns the nanoseconds since the clock was started. May be called at any time, with interrupts on or off.
+///
+/// The counter is read after all earlier loads. So a CPU that has seen what another CPU wrote after it read the time does not
+/// read an earlier one.
+#[inline]
+pub fn time_ns() -> u64 {
+    let ticks = if IS_ADJUSTED.load(Ordering::Relaxed) { now_adjusted() } else { arch::ticks_after_loads() };
+    let period = Period::from_bits(PERIOD.load(Ordering::Relaxed));
+    period.ns_in_ticks(ticks.wrapping_sub(START.load(Ordering::Relaxed)))
+}
+
+/// Returns the first tick of a time that [`time_ns`] returns, or one soon after.
+pub fn ticks_at_ns(time_ns: u64) -> u64 {
+    START.load(Ordering::Relaxed).saturating_add(ticks_in_ns(time_ns))
+}
+
+#[cold]
+fn now_adjusted() -> u64 {
+    let _off = PreemptionOff::new();
+    if BY_HPET.load(Ordering::Relaxed) {
+        return now_by_hpet();
+    }
+    arch::ticks_after_loads().wrapping_add(OFFSET.here_or_elsewhere().load(Ordering::Relaxed))
 }
 
 /// Returns the number of ticks that take at least this time.
@@ -56,12 +89,14 @@ fn now_by_hpet() -> u64 {
 /// Sets by how many ticks the CPU's time stamp counter is ahead of the boot CPU's, for a CPU that has not read the time yet.
 pub fn set_ahead(cpu: &Cpu, ticks: i64) {
     OFFSET.of(cpu).store(ticks.wrapping_neg() as u64, Ordering::Relaxed);
+    IS_ADJUSTED.store(true, Ordering::Relaxed);
 }
 
 /// Makes the HPET take the place of the time stamp counters. The time goes on from where it is. Further calls change nothing.
 pub fn use_hpet(hpet: &'static Hpet) {
     HPET_TIME.call_once(|| HpetTime::starting_at(now(), hpet));
     BY_HPET.store(true, Ordering::Relaxed);
+    IS_ADJUSTED.store(true, Ordering::Relaxed);
 }
 
 /// Returns true if the HPET takes the place of the time stamp counters.

@@ -2,8 +2,10 @@
 //! that refuses to start is unloaded.
 use super::images;
 use super::loader::{LoadError, LoadedImage};
+use super::per_cpu_memory;
 use crate::cpu;
 use crate::devices::release;
+use crate::threads::driver_timers;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::owner::Owner;
@@ -128,9 +130,13 @@ impl Starting {
         if code == 0 {
             return Ok(RunningDriver { owner, devices: image.devices() });
         }
+        // No thread of the driver that still runs can count on its timers: it was refused. Nor can a callback create a thread.
+        driver_timers::take_back(owner);
         let threads = owner.threads();
         if threads == 0 {
             release::release_all(owner);
+            driver_timers::release_slots(owner);
+            per_cpu_memory::take_back(owner);
             owner.take_back_heap();
             // SAFETY: the owner counts no thread, not even that of `Driver_Init`, so none of the code runs. A driver that
             // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.

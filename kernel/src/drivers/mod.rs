@@ -6,7 +6,9 @@ mod handover;
 pub mod images;
 mod late;
 mod loader;
+pub mod per_cpu_memory;
 pub mod report_free;
+pub mod report_misuse;
 
 use crate::platform::ramdisk::{Path, Ramdisk};
 use crate::report::event_stream;

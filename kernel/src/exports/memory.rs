@@ -1,6 +1,7 @@
 //! The exports about memory: pages, addresses and the heap.
 use super::numa::{node_from, read_policy};
 use super::pointer::{Access, DriverPointer};
+use super::thread_only;
 use crate::arch;
 use crate::cpu;
 use crate::drivers::report_free;
@@ -29,10 +30,16 @@ fn address_of(frame: Option<FrameNumber>) -> u64 {
 }
 
 pub extern "C" fn allocate_page() -> u64 {
+    if !thread_only::is_thread("Kernel_AllocatePage") {
+        return NO_PAGE;
+    }
     address_of(allocate::allocate_zeroed_page())
 }
 
 pub extern "C" fn allocate_page_local() -> u64 {
+    if !thread_only::is_thread("Kernel_AllocatePageLocal") {
+        return NO_PAGE;
+    }
     address_of(allocate_zeroed(&Request::page()))
 }
 
@@ -41,6 +48,9 @@ pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
 }
 
 pub extern "C" fn allocate_pages_from_node(count: u64, node: c_int) -> u64 {
+    if !thread_only::is_thread("Kernel_AllocatePagesFromNode") {
+        return NO_PAGE;
+    }
     address_of(node_from(node).and_then(|node| allocate_zeroed(&Request::new(count, node))))
 }
 
@@ -49,6 +59,9 @@ fn allocate_zeroed(request: &Request) -> Option<FrameNumber> {
 }
 
 pub unsafe extern "C" fn allocate_pages(request: *const PageRequest, grant: *mut PageGrant) -> bool {
+    if !thread_only::is_thread("Kernel_AllocatePages") {
+        return false;
+    }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let (request, grant) = unsafe { (DriverPointer::new(request), DriverPointer::new(grant)) };
     let allocate = || {
@@ -100,10 +113,16 @@ fn page_grant(size: u32, grant: Grant) -> PageGrant {
 }
 
 pub extern "C" fn free_page(page: u64) -> bool {
+    if !thread_only::is_thread("Kernel_FreePage") {
+        return false;
+    }
     page_of(page).is_some_and(allocate::free_page)
 }
 
 pub extern "C" fn free_pages(page: u64, count: u64) -> bool {
+    if !thread_only::is_thread("Kernel_FreePages") {
+        return false;
+    }
     page_of(page).is_some_and(|frame| allocate::free_pages(frame, count))
 }
 
@@ -137,11 +156,17 @@ const DEFAULT_ALIGNMENT: usize = 16;
 const LARGEST_ALIGNMENT: usize = 2 << 20;
 
 pub extern "C" fn allocate_memory(size: usize, alignment: usize) -> *mut c_void {
+    if !thread_only::is_thread("Kernel_AllocateMemory") {
+        return core::ptr::null_mut();
+    }
     let node = MemoryContext::current().home_node();
     allocate_block(size, alignment, node).unwrap_or(core::ptr::null_mut())
 }
 
 pub extern "C" fn allocate_memory_from_node(size: usize, alignment: usize, node: c_int) -> *mut c_void {
+    if !thread_only::is_thread("Kernel_AllocateMemoryFromNode") {
+        return core::ptr::null_mut();
+    }
     let block = node_from(node).and_then(|node| allocate_block(size, alignment, node));
     block.unwrap_or(core::ptr::null_mut())
 }
@@ -162,6 +187,9 @@ fn heap_owner() -> OwnerId {
 }
 
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {
+    if !thread_only::is_thread("Kernel_FreeMemory") {
+        return;
+    }
     let Some(block) = NonNull::new(memory.cast::<u8>()) else { return };
     if let Err(error) = heap::free_of(heap_owner(), block) {
         report_free::report("heap", RefusalKind::NotABlock, format_args!("freed {memory:p}: {error}"));

@@ -14,8 +14,12 @@ mod dma;
 mod log;
 mod memory;
 mod numa;
+mod per_cpu;
 mod pointer;
 mod thread;
+mod thread_only;
+mod time;
+mod wait;
 
 /// One exported function.
 struct Export {
@@ -68,6 +72,7 @@ exports! {
     Kernel_AllocateMemory(_, _) = memory::allocate_memory;
     Kernel_AllocateMemoryFromNode(_, _, _) = memory::allocate_memory_from_node;
     Kernel_FreeMemory(_) = memory::free_memory;
+    Kernel_AllocatePerCpu(_, _) = per_cpu::allocate_per_cpu;
     Kernel_GetCpuCount() = cpu::get_cpu_count;
     Kernel_GetCurrentCpu() = cpu::get_current_cpu;
     Kernel_GetCpuInfo(_, _) = cpu::get_cpu_info;
@@ -96,6 +101,13 @@ exports! {
     Kernel_FreeDma(_) = dma::free_dma;
     Kernel_MapDma(_, _, _, _, _, _) = dma::map_dma;
     Kernel_UnmapDma(_, _, _) = dma::unmap_dma;
+    Kernel_WaitAddress(_, _, _) = wait::wait_address;
+    Kernel_WakeAddress(_, _) = wait::wake_address;
+    Kernel_GetTime() = time::get_time;
+    Kernel_Delay(_) = time::delay;
+    Kernel_CreateTimer(_, _, _) = time::create_timer;
+    Kernel_SetTimer(_, _, _) = time::set_timer;
+    Kernel_DestroyTimer(_) = time::destroy_timer;
     Kernel_Log(_, _, _) = log::log;
 }
 

@@ -1,6 +1,7 @@
 //! The exports about NUMA: nodes, distances, and where the calling thread's memory comes from.
 use super::cpu::cpu_from;
 use super::pointer::{Access, DriverPointer};
+use super::thread_only;
 use crate::cpu;
 use crate::memory::frames;
 use crate::memory::memory_context::MemoryContext;
@@ -77,6 +78,9 @@ pub extern "C" fn has_numa_distance_matrix() -> bool {
 }
 
 pub extern "C" fn set_preferred_numa_node(node: c_int) -> c_int {
+    if !thread_only::is_thread("Kernel_SetPreferredNumaNode") {
+        return NO_SUCH_NODE;
+    }
     let wanted = match (node, node_from(node)) {
         (NONE, _) => None,
         (_, Some(node)) => Some(node),
@@ -86,10 +90,16 @@ pub extern "C" fn set_preferred_numa_node(node: c_int) -> c_int {
 }
 
 pub extern "C" fn get_preferred_numa_node() -> c_int {
+    if !thread_only::is_thread("Kernel_GetPreferredNumaNode") {
+        return NONE;
+    }
     node_to_c(MemoryContext::current().preferred_node())
 }
 
 pub unsafe extern "C" fn set_numa_policy(policy: *const NumaPolicy) -> c_int {
+    if !thread_only::is_thread("Kernel_SetNumaPolicy") {
+        return NONE;
+    }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let policy = unsafe { DriverPointer::new(policy) };
     let mut weights = None;
@@ -99,6 +109,9 @@ pub unsafe extern "C" fn set_numa_policy(policy: *const NumaPolicy) -> c_int {
 }
 
 pub unsafe extern "C" fn get_numa_policy(policy: *mut NumaPolicy) -> c_int {
+    if !thread_only::is_thread("Kernel_GetNumaPolicy") {
+        return NONE;
+    }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let policy = unsafe { DriverPointer::new(policy) };
     let answer = || {

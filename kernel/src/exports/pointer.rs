@@ -1,9 +1,10 @@
 //! Pointers that drivers pass. Each access asks the page tables first, so a wrong pointer is refused and does not fault the
 //! kernel.
 use crate::memory::page_tables;
-use abi::{DeviceInfo, DeviceMatch, DmaRequest, NumaPolicy, PageRequest};
+use abi::{DeviceInfo, DeviceMatch, DmaRequest, NumaPolicy, PageRequest, PerCpuGrant};
 use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
+use core::sync::atomic::{AtomicU32, Ordering};
 use units::{FRAME_SIZE, VirtAddr};
 
 /// The most bytes of an array.
@@ -42,6 +43,8 @@ unsafe impl Plain for DeviceInfo {}
 
 // SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
 unsafe impl Plain for DmaRequest {}
+// SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
+unsafe impl Plain for PerCpuGrant {}
 
 /// A pointer that a driver passed to an export. An access is refused, and nothing is read or written, if the pointer is
 /// null or misaligned, or if the memory is not mapped or, for a write, read-only.
@@ -171,6 +174,15 @@ impl<T> DriverPointer<T> {
             page = page.checked_add(FRAME_SIZE)?;
         }
         Some(())
+    }
+}
+
+impl DriverPointer<u32> {
+    /// Reads a word that other threads may write meanwhile, if they do so atomically.
+    pub fn load(&self) -> Option<u32> {
+        self.check(size_of::<u32>(), Access::Read)?;
+        // SAFETY: `check` found the word aligned and mapped. Other threads access it atomically alone, by the ABI.
+        Some(unsafe { AtomicU32::from_ptr(self.0) }.load(Ordering::Acquire))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The exports about threads.
 use super::numa::node_from;
 use super::pointer::{self, DriverPointer};
+use super::thread_only;
 use crate::threads::cpu_threads;
 use crate::threads::thread::{Start, ThreadId};
 use crate::threads::{join, lifecycle, scheduler, sleep};
@@ -27,6 +28,9 @@ pub unsafe extern "C" fn create_thread(
     argument: *mut c_void,
     node: c_int,
 ) -> c_int {
+    if !thread_only::is_thread("Kernel_CreateThread") {
+        return NONE;
+    }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let name = unsafe { DriverPointer::new(name.cast::<u8>()) };
     let create = || {
@@ -45,10 +49,16 @@ pub extern "C" fn get_current_thread() -> c_int {
 }
 
 pub extern "C" fn exit_thread(code: c_int) {
+    if !thread_only::is_thread("Kernel_ExitThread") {
+        return;
+    }
     lifecycle::exit(code);
 }
 
 pub unsafe extern "C" fn join_thread(thread: c_int, code: *mut c_int) -> c_int {
+    if !thread_only::is_thread("Kernel_JoinThread") {
+        return NONE;
+    }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let code = unsafe { DriverPointer::new(code) };
     let join_thread = || {
@@ -63,14 +73,23 @@ pub unsafe extern "C" fn join_thread(thread: c_int, code: *mut c_int) -> c_int {
 }
 
 pub extern "C" fn yield_thread() {
+    if !thread_only::is_thread("Kernel_YieldThread") {
+        return;
+    }
     scheduler::yield_now();
 }
 
 pub extern "C" fn sleep_thread(nanoseconds: u64) {
+    if !thread_only::is_thread("Kernel_SleepThread") {
+        return;
+    }
     sleep::sleep_ns(nanoseconds);
 }
 
 pub unsafe extern "C" fn set_thread_affinity(thread: c_int, cpus: *const u64, words: usize) -> c_int {
+    if !thread_only::is_thread("Kernel_SetThreadAffinity") {
+        return NONE;
+    }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let cpus = unsafe { DriverPointer::new(cpus) };
     let set = || {
@@ -84,6 +103,9 @@ pub unsafe extern "C" fn set_thread_affinity(thread: c_int, cpus: *const u64, wo
 }
 
 pub unsafe extern "C" fn get_thread_affinity(thread: c_int, cpus: *mut u64, words: usize) -> c_int {
+    if !thread_only::is_thread("Kernel_GetThreadAffinity") {
+        return NONE;
+    }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let cpus = unsafe { DriverPointer::new(cpus) };
     let get = || {

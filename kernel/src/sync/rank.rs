@@ -39,6 +39,8 @@ pub enum Rank {
     Phases,
     /// What threads wait at: wait queues, mutexes, semaphores.
     Waiting,
+    /// A CPU's timers of drivers.
+    Timers,
     /// A CPU's sleeping threads.
     Sleepers,
     /// A CPU's run queue.

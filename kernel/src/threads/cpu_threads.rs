@@ -4,7 +4,7 @@ use super::thread::Thread;
 use crate::arch::{self, InterruptsOff};
 use crate::cpu::{self, Cpu, cpu_local_addressed};
 use crate::sync::{Rank, SpinLock, SpinLockGuard};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use run_queue::{List, Lock, RunQueue};
 use units::CpuId;
 
@@ -37,6 +37,24 @@ pub struct CpuThreads {
     idle_thread: AtomicPtr<Thread>,
     /// The threads that went to sleep on this CPU.
     pub sleepers: SpinLock<Sleepers>,
+    /// When the tick has to look at the CPU's timers.
+    pub timer_times: TimerTimes,
+}
+
+/// When timers of drivers need the CPU's attention, in ticks of the clock.
+pub struct TimerTimes {
+    /// A tick from this time on looks at the timers: the next one is due before the tick after it. `u64::MAX` if none is set.
+    pub look: AtomicU64,
+    /// The time at which the next timer is due; `u64::MAX` if none is set.
+    pub next: AtomicU64,
+    /// The time of the regular tick, if an earlier interrupt was requested for a timer. A time that has passed means nothing.
+    pub tick: AtomicU64,
+}
+
+impl TimerTimes {
+    const fn new() -> Self {
+        Self { look: AtomicU64::new(u64::MAX), next: AtomicU64::new(u64::MAX), tick: AtomicU64::new(0) }
+    }
 }
 
 cpu_local_addressed! {
@@ -46,6 +64,7 @@ cpu_local_addressed! {
         has_late_sleepers: AtomicBool::new(false),
         idle_thread: AtomicPtr::new(core::ptr::null_mut()),
         sleepers: SpinLock::new(Rank::Sleepers, Sleepers::new()),
+        timer_times: TimerTimes::new(),
     };
     /// The running CPU's threads. Where preemption is on, the thread may be on another CPU a moment later.
     current

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::cpu;
 use crate::memory::cpu_memory;
 use crate::report;
+use core::sync::atomic::Ordering;
 use run_queue::Machine;
 
 /// Runs the idle thread. Interrupts are on, except for single steps: a look at one queue, the switch, the way into the halt.
@@ -26,7 +27,7 @@ pub fn run() -> ! {
         cpu_memory::drain_cache();
         let _off = InterruptsOff::new();
         run_queue::halt_if_nothing_queued(&ThisMachine, cpu.id(), || {
-            set_timer_for_sleepers(cpu);
+            set_timer_before_halt(cpu);
             cpu::idle();
         });
     }
@@ -70,12 +71,15 @@ fn leave_idle(cpu: &'static CpuThreads, thread: &'static Thread) {
     scheduler::leave_idle(cpu, thread);
 }
 
-/// Sets the timer for the first sleeper, or stops it. An idle CPU needs no other tick, unless lines of the log wait for one.
-fn set_timer_for_sleepers(cpu: &CpuThreads) {
+/// Sets the timer for the first sleeper and the next timer of a driver, or stops it. An idle CPU needs no other tick, unless lines of
+/// the log wait for one.
+fn set_timer_before_halt(cpu: &CpuThreads) {
     let sleepers =
         cpu.sleepers.lock().next_wake().map(|wake_at| wake_at.saturating_sub(clock::now_here()).max(1));
     let lines = report::is_waiting().then(tick::length);
-    match [sleepers, lines].into_iter().flatten().min() {
+    let next = cpu.timer_times.next.load(Ordering::Relaxed);
+    let timers = (next != u64::MAX).then(|| next.saturating_sub(clock::now_here()).max(1));
+    match [sleepers, lines, timers].into_iter().flatten().min() {
         Some(ticks) => arch::set_timer(ticks),
         None => arch::stop_timer(),
     }

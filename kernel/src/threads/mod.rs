@@ -2,11 +2,15 @@
 //!
 //! `docs/threads.md` lists the files in the order in which they import each other.
 
+pub mod address_wait;
 mod cpu_sets;
 pub mod cpu_threads;
+pub mod driver_timers;
+pub mod handler;
 mod idle;
 pub mod join;
 pub mod lifecycle;
+pub mod misuse;
 mod mutex;
 pub mod owner;
 pub mod scheduler;
@@ -16,6 +20,7 @@ mod sleepers;
 pub mod thread;
 pub mod thread_table;
 pub mod tick;
+mod timer_interrupt;
 pub mod trimmer;
 mod wait_queue;
 
@@ -38,9 +43,12 @@ pub fn name_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(out, "thread {}", cpu_threads::current_thread().name)
 }
 
-/// Writes the running thread's id and name, and the driver whose code it runs, as ", thread 1 (boot)".
+/// Writes the running thread's id and name, and the driver whose code it or the CPU's handler runs, as ", thread 1 (boot)".
 pub fn describe_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let thread = cpu_threads::current_thread();
     write!(out, ", thread {} ({})", thread.id.0, thread.name)?;
-    thread.driver_name().map_or(Ok(()), |driver| write!(out, ", in driver {driver}"))
+    match handler::owner() {
+        Some(driver) => write!(out, ", in a handler of driver {}", driver.name()),
+        None => thread.driver_name().map_or(Ok(()), |driver| write!(out, ", in driver {driver}")),
+    }
 }

@@ -1,4 +1,5 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
+use super::misuse::Misuses;
 use crate::memory::heap;
 use arrayvec::ArrayString;
 use core::ops::Range;
@@ -25,15 +26,14 @@ fn take_heap_id() -> Option<OwnerId> {
         .and_then(OwnerId::new)
 }
 
-/// A driver's name, the number of its threads, and the record of its refused frees.
+/// A driver's name, the number of its threads, and the records of its refused frees and calls.
 pub struct Owner {
     name: OwnerName,
     /// The addresses of its image.
     image: Range<u64>,
     threads: AtomicU32,
     refusals: Refusals,
-    /// Bit n: a mistake of kind n was reported.
-    misuses: AtomicU32,
+    misuses: Misuses,
     heap: OwnerId,
 }
 
@@ -41,14 +41,8 @@ impl Owner {
     /// Returns the owner of a driver without threads, or `None` if there are too many drivers.
     pub fn new(name: OwnerName, image: Range<u64>) -> Option<Self> {
         let heap = take_heap_id()?;
-        Some(Self {
-            name,
-            image,
-            threads: AtomicU32::new(0),
-            refusals: Refusals::new(),
-            misuses: AtomicU32::new(0),
-            heap,
-        })
+        let (refusals, misuses) = (Refusals::new(), Misuses::new());
+        Some(Self { name, image, threads: AtomicU32::new(0), refusals, misuses, heap })
     }
 
     /// Returns the name that the log uses.
@@ -66,10 +60,9 @@ impl Owner {
         &self.refusals
     }
 
-    /// Notes a mistake of this kind, a number below 32. Returns true if it is the driver's first.
-    pub fn note_misuse(&self, kind: u8) -> bool {
-        let bit = 1 << kind;
-        self.misuses.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    /// Returns the record of the driver's refused calls.
+    pub fn misuses(&self) -> &Misuses {
+        &self.misuses
     }
 
     /// Returns what the claims on devices know the driver by.

@@ -24,11 +24,10 @@ pub fn time_after(time_ns: u64, _: &InterruptsOff) -> u64 {
 /// The most sleepers that one tick wakes. However many sleep, interrupts stay off no longer than these take.
 const MOST_AT_ONCE: usize = 3;
 
-/// Wakes the first of the CPU's sleepers whose time has come, up to [`MOST_AT_ONCE`]. Returns true if the time of another one has
+/// Wakes the first of the CPU's sleepers whose time has come at `now`, up to [`MOST_AT_ONCE`]. Returns true if the time of another one has
 /// come, too. The CPU itself calls this, with interrupts off.
 #[inline(always)]
-pub fn wake_due(cpu: &'static CpuThreads) -> bool {
-    let now = clock::now_here();
+pub fn wake_due(cpu: &'static CpuThreads, now: u64) -> bool {
     for _ in 0..MOST_AT_ONCE {
         let due = cpu.sleepers.lock().take_due(now);
         match due {

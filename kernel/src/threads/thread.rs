@@ -9,7 +9,7 @@ use crate::sync::{Rank, SpinLock};
 use arrayvec::ArrayString;
 use core::ffi::c_void;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use intrusive_collections::RBTreeAtomicLink;
 use run_queue::{Blocked, Entry, Runnable, State};
 use scheduling::CpuSet;
@@ -76,6 +76,8 @@ pub struct Thread {
     is_joined: AtomicBool,
     /// What the reaper and the thread that joins hand to each other.
     pub(super) end: SpinLock<ThreadEnd>,
+    /// Where the thread waits, while it waits at an address.
+    pub(super) wait: WaitPlace,
 }
 
 /// The end of a thread's life.
@@ -86,6 +88,32 @@ pub struct ThreadEnd {
     pub exit_code: Option<i32>,
     /// The thread that waits for the exit code.
     pub joiner: Option<Joiner>,
+}
+
+/// A thread's place among the threads that wait at addresses. It changes only under the lock of the address's bucket.
+pub struct WaitPlace {
+    /// The thread's link in the bucket's tree.
+    pub link: RBTreeAtomicLink,
+    /// The address.
+    pub address: AtomicU64,
+    /// A number that is higher than those of the threads that have come before.
+    pub ticket: AtomicU64,
+    /// The CPU among whose sleepers the thread is meanwhile, or [`WaitPlace::NOT_ASLEEP`].
+    pub sleeps_on: AtomicU32,
+}
+
+impl WaitPlace {
+    /// The value of `sleeps_on` for a thread that waits as long as it takes.
+    pub const NOT_ASLEEP: u32 = u32::MAX;
+
+    const fn new() -> Self {
+        Self {
+            link: RBTreeAtomicLink::new(),
+            address: AtomicU64::new(0),
+            ticket: AtomicU64::new(0),
+            sleeps_on: AtomicU32::new(Self::NOT_ASLEEP),
+        }
+    }
 }
 
 /// A thread that waits for the end of another one.
@@ -146,6 +174,7 @@ impl Thread {
             exit_code: AtomicI32::new(0),
             is_joined: AtomicBool::new(false),
             end: SpinLock::new(Rank::Waiting, ThreadEnd { stack: None, exit_code: None, joiner: None }),
+            wait: WaitPlace::new(),
         }
     }
 

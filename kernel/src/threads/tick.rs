@@ -2,7 +2,9 @@
 use super::cpu_threads::{self, CpuThreads};
 use super::scheduler;
 use super::sleep;
-use crate::arch;
+use super::timer_interrupt;
+use crate::arch::{self, InterruptsOff};
+use crate::clock;
 use crate::cpu::{self, DeferredWork};
 use crate::report;
 use core::sync::atomic::Ordering;
@@ -16,7 +18,7 @@ const LATE_TICKS_PER_MS: u64 = 200;
 
 /// Registers the handlers of the timer's interrupt and of the switch that it defers.
 pub fn register() {
-    cpu::interrupts::register(arch::vectors::TIMER, |_| tick());
+    cpu::interrupts::register(arch::vectors::TIMER, tick);
     cpu::register_deferred(DeferredWork::Switch, scheduler::end_slice);
 }
 
@@ -33,13 +35,20 @@ pub fn length() -> u64 {
 
 /// Sets the timer for a tick that wakes further sleepers.
 fn start_early() {
-    arch::set_timer(arch::ticks_per_ms() / LATE_TICKS_PER_MS);
+    arch::set_timer(early());
+}
+
+/// Returns the time to a tick that does what one before it has left, in ticks of the clock.
+fn early() -> u64 {
+    arch::ticks_per_ms() / LATE_TICKS_PER_MS
 }
 
 /// Sets the timer for the next tick of `cpu`, the calling CPU, which is about to leave its idle thread.
-pub(super) fn start_after_idle(cpu: &CpuThreads) {
+pub(super) fn start_after_idle(cpu: &'static CpuThreads) {
     // Only this CPU writes the flag.
-    if cpu.has_late_sleepers.load(Ordering::Relaxed) {
+    if cpu.timer_times.next.load(Ordering::Relaxed) != u64::MAX {
+        timer_interrupt::request_after_idle(cpu, early(), length());
+    } else if cpu.has_late_sleepers.load(Ordering::Relaxed) {
         cpu.has_late_sleepers.store(false, Ordering::Relaxed);
         start_early();
     } else {
@@ -48,9 +57,13 @@ pub(super) fn start_after_idle(cpu: &CpuThreads) {
 }
 
 #[inline(always)]
-fn tick() {
+fn tick(off: &InterruptsOff) {
     let cpu = cpu_threads::current();
-    let has_late_sleepers = sleep::wake_due(cpu);
+    let now = clock::now_here();
+    if now >= cpu.timer_times.look.load(Ordering::Relaxed) {
+        return tick_near_timer(cpu, off);
+    }
+    let has_late_sleepers = sleep::wake_due(cpu, now);
     if !has_late_sleepers && report::is_waiting() {
         report::send_some();
     }
@@ -66,12 +79,32 @@ fn tick() {
     } else {
         start()
     }
+    // Of ticks that follow each other early, the last one is the one that counts for the time slice.
+    end_tick(cpu, !has_late_sleepers);
+}
+
+/// Does the work of [`tick`] on a CPU with a timer that is due before the next tick.
+#[cold]
+#[inline(never)]
+fn tick_near_timer(cpu: &'static CpuThreads, off: &InterruptsOff) {
+    let seen = timer_interrupt::run(cpu, early(), length(), off);
+    if !seen.has_late && report::is_waiting() {
+        report::send_some();
+    }
+    if !cpu.is_idling_here() {
+        end_tick(cpu, seen.is_tick);
+    }
+}
+
+/// Has the CPU run another thread if the running one may not stay, or if its time slice is over. `counts` says whether this interrupt
+/// counts for the time slice.
+#[inline(always)]
+fn end_tick(cpu: &'static CpuThreads, counts: bool) {
     if !cpu_threads::current_thread().may_run_on(cpu.id()) {
         cpu::defer(cpu.cpu(), DeferredWork::Switch);
         return;
     }
-    // Of ticks that follow each other early, the last one is the one that counts for the time slice.
-    if cpu.queue.queued() == 0 || has_late_sleepers {
+    if cpu.queue.queued() == 0 || !counts {
         return;
     }
     let left = cpu.slice.load(Ordering::Relaxed).saturating_sub(1);

@@ -16,6 +16,10 @@ pub const HEAP_WINDOW: u64 = 64 << 30;
 pub const HEAP_METADATA: VirtAddr = VirtAddr(0xffff_c800_0000_0000);
 /// Bytes of address space for the metadata of one node's heap.
 pub const HEAP_METADATA_WINDOW: u64 = 4 << 30;
+/// The memory of which each CPU has a part, up to [`PER_CPU_END`].
+pub const PER_CPU: VirtAddr = VirtAddr(0xffff_cc00_0000_0000);
+/// The first address after the memory of which each CPU has a part.
+pub const PER_CPU_END: VirtAddr = VirtAddr(0xffff_d000_0000_0000);
 /// The stacks, with a window for each node, so that the page tables of a stack can be on its node.
 pub const STACKS: StackWindows = StackWindows {
     base: VirtAddr(0xffff_d000_0000_0000),

@@ -26,7 +26,7 @@ pub use cpuid::{Leaf, rate_from_hypervisor, rate_from_leaf_15h, rate_from_leaf_1
 pub use fault::{Fault, Rule};
 pub use hpet::{HpetFault, hpet};
 pub use outcome::WaitOutcome;
-pub use rate::{Hz, Rate};
+pub use rate::{Hz, Period, Rate};
 pub use reading::{Implausible, Reading, SLICES, measured_rate, tightest};
 pub use source::Source;
 pub use vote::{Vote, Winner};

@@ -71,6 +71,44 @@ impl Rate {
     }
 }
 
+/// A clock's rate the other way round, prepared so that converting ticks to a time takes one multiplication and no division.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Period {
+    /// Nanoseconds in a tick, with 48 binary places, rounded to the nearest.
+    ns_per_tick: u64,
+}
+
+/// The binary places of a [`Period`]. The period of [`Hz::SLOWEST`], 1000 ns, takes 58 bits.
+const PERIOD_PLACES: u32 = 48;
+
+impl Period {
+    /// Prepares a rate. A rate below 16 kHz, which no clock has, becomes that rate.
+    #[must_use]
+    pub const fn new(hz: Hz) -> Self {
+        let hz = if hz.0 > 16_000 { hz.0 as u128 } else { 16_000 };
+        Self { ns_per_tick: ((((NS_PER_S as u128) << PERIOD_PLACES) + hz / 2) / hz) as u64 }
+    }
+
+    /// Prepares a rate from what [`Period::to_bits`] returned.
+    #[must_use]
+    pub const fn from_bits(ns_per_tick: u64) -> Self {
+        Self { ns_per_tick }
+    }
+
+    /// Returns the rate as one word, for an atomic variable.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.ns_per_tick
+    }
+
+    /// Returns how many whole nanoseconds so many ticks take. More than 584 years begin again at 0.
+    #[inline]
+    #[must_use]
+    pub const fn ns_in_ticks(self, ticks: u64) -> u64 {
+        ((ticks as u128 * self.ns_per_tick as u128) >> PERIOD_PLACES) as u64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +139,25 @@ mod tests {
             prop_assert!(ticks * 1_000_000_000 >= exact, "{ticks} ticks are too few");
             // One in a million and one tick.
             prop_assert!(ticks <= exact / 1_000_000_000 * 1_000_001 / 1_000_000 + 2, "{ticks} ticks are too many");
+        }
+
+        #[test]
+        fn ticks_in_nanoseconds_are_right_within_a_millionth_and_one(
+            hz in Hz::SLOWEST.0..=Hz::FASTEST.0, ticks in 0..=1_u64 << 50
+        ) {
+            let ns = u128::from(Period::new(Hz(hz)).ns_in_ticks(ticks));
+            let exact = u128::from(ticks) * 1_000_000_000 / u128::from(hz);
+            prop_assert!(ns.abs_diff(exact) <= exact / 1_000_000 + 1, "{ns} ns, and {exact} are right");
+        }
+
+        #[test]
+        fn a_later_tick_is_no_earlier_time(hz: u64, ticks in 0..u64::MAX) {
+            let period = Period::new(Hz(hz));
+            let hz_is_plausible = Hz(hz).is_plausible();
+            prop_assume!(hz_is_plausible);
+            let (earlier, later) = (period.ns_in_ticks(ticks >> 12), period.ns_in_ticks((ticks >> 12) + 1));
+            prop_assert!(earlier <= later);
+            prop_assert_eq!(Period::from_bits(period.to_bits()), period);
         }
 
         #[test]

@@ -176,6 +176,11 @@ pub fn wake_cpu(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::WAKE));
 }
 
+/// Interrupts a CPU as its own timer does. The CPU then looks at what its timer is for.
+pub fn request_tick(cpu: ApicId) {
+    send(cpu, Message::Fixed(vectors::TIMER));
+}
+
 /// Interrupts a CPU, which then flushes its TLB.
 pub fn request_shootdown(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::SHOOTDOWN));

@@ -81,6 +81,14 @@ pub fn ticks() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// Returns the time stamp counter. The CPU reads it after all earlier loads (Intel SDM vol. 2B, RDTSC).
+#[inline]
+pub fn ticks_after_loads() -> u64 {
+    // SAFETY: a fence changes no register and no memory. Without `nomem`, the compiler moves no load behind it.
+    unsafe { asm!("lfence", options(nostack, preserves_flags)) };
+    ticks()
+}
+
 /// Returns the time stamp counter. The CPU reads it after all earlier instructions and before all later ones.
 pub fn ticks_in_order() -> u64 {
     // SAFETY: fences change no register and no memory.

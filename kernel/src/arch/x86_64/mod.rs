@@ -31,7 +31,7 @@ pub mod vectors;
 
 pub use apic::{
     ApicSettings, avoid_x2apic, end_of_interrupt, frame as apic_frame, has_x2apic,
-    init_this_cpu as init_apic, interrupt_this_cpu, request_drain, request_shootdown,
+    init_this_cpu as init_apic, interrupt_this_cpu, request_drain, request_shootdown, request_tick,
     settings as apic_settings, stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
@@ -45,7 +45,7 @@ pub use descriptors::CpuTables;
 pub use fault::{fault_address, is_machine_check, is_use_of_the_fpu, page_fault_words};
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction,
-    let_interrupts_in, switch_stack, ticks, ticks_in_order, use_fpu,
+    let_interrupts_in, switch_stack, ticks, ticks_after_loads, ticks_in_order, use_fpu,
 };
 pub use interrupts::{Frame, InterruptHandler};
 pub use io_apic::{IO_APIC_SIZE, mask_io_apic};
@@ -73,4 +73,5 @@ pub use startup::start_cpus;
 pub use time::{count_as_wait, waited_ticks};
 pub use timer::{
     TimerMeasurement, interrupt_as_the_timer_does, set_ticks_per_ms, set_timer, stop_timer, ticks_per_ms,
+    timer_ticks_left,
 };

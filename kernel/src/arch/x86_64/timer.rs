@@ -9,6 +9,9 @@ static TICKS_PER_MS: AtomicU64 = AtomicU64::new(1_000_000);
 /// The counts of the APIC's timer in 2^32 ticks of the time stamp counter.
 static COUNTS_PER_2_32_TICKS: AtomicU64 = AtomicU64::new(1 << 32);
 
+/// The ticks of the time stamp counter in a count of the APIC's timer, with 24 binary places.
+static TICKS_PER_COUNT: AtomicU64 = AtomicU64::new(1 << 24);
+
 /// A measurement of the APIC's timer that has begun.
 pub struct TimerMeasurement {
     start_ticks: u64,
@@ -37,6 +40,7 @@ impl TimerMeasurement {
         let counts = u64::from(self.start_count.wrapping_sub(end_count)).max(1);
         let ratio = (u128::from(counts) << 32) / u128::from(ticks);
         COUNTS_PER_2_32_TICKS.store(ratio as u64, Ordering::Relaxed);
+        TICKS_PER_COUNT.store(((u128::from(ticks) << 24) / u128::from(counts)) as u64, Ordering::Relaxed);
     }
 }
 
@@ -69,6 +73,13 @@ pub fn set_timer(in_ticks: u64) {
     let in_ticks = in_ticks.min(u64::from(u32::MAX));
     let counts = (in_ticks * (COUNTS_PER_2_32_TICKS.load(Ordering::Relaxed) >> 8)) >> 24;
     apic::start_timer_count(counts.clamp(1, u64::from(u32::MAX)) as u32);
+}
+
+/// Returns the ticks until the timer interrupt that was requested last on the running CPU; 0 if its time has come, or if none is
+/// requested.
+pub fn timer_ticks_left() -> u64 {
+    let ticks = u128::from(apic::timer_count()) * u128::from(TICKS_PER_COUNT.load(Ordering::Relaxed));
+    (ticks >> 24) as u64
 }
 
 /// Cancels the request for a timer interrupt on the running CPU.

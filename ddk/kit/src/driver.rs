@@ -1,0 +1,66 @@
+//! What a driver defines: its entry, its exit, and what happens when it panics.
+use crate::log::{self, Level};
+use core::ffi::c_int;
+use core::panic::PanicInfo;
+
+/// Why a driver does not start: the code that the kernel logs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refusal(pub c_int);
+
+/// What a driver's entry may return.
+pub trait Outcome {
+    /// Returns 0 if the driver has started, else the code that the kernel logs.
+    fn code(self) -> c_int;
+}
+
+impl Outcome for () {
+    fn code(self) -> c_int {
+        0
+    }
+}
+
+impl Outcome for Result<(), Refusal> {
+    fn code(self) -> c_int {
+        match self {
+            Ok(()) => 0,
+            // The kernel takes 0 for a driver that has started.
+            Err(Refusal(0)) => -1,
+            Err(Refusal(code)) => code,
+        }
+    }
+}
+
+/// Logs the panic, and stops the machine: the kernel cannot end one driver alone yet.
+pub fn panicked(panic: &PanicInfo<'_>) -> ! {
+    log::write(Level::Error, format_args!("{panic}"));
+    // SAFETY: `ud2` raises an invalid-opcode exception, which the kernel reports with its address. It does not return.
+    unsafe { core::arch::asm!("ud2", options(noreturn)) }
+}
+
+/// Defines the symbols that the kernel looks for, and the panic handler. A driver calls this once.
+///
+/// `init` is a function without arguments that returns `()`, or `Result<(), Refusal>` if the driver may refuse to start. `exit`
+/// is a function without arguments; it may be left out.
+///
+/// ```ignore
+/// driver_kit::driver! { init = start, exit = stop }
+/// ```
+#[macro_export]
+macro_rules! driver {
+    (init = $init:path $(, exit = $exit:path)? $(,)?) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn Driver_Init() -> ::core::ffi::c_int {
+            $crate::driver::Outcome::code($init())
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn Driver_Exit() {
+            $($exit();)?
+        }
+
+        #[panic_handler]
+        fn panicked(panic: &::core::panic::PanicInfo<'_>) -> ! {
+            $crate::driver::panicked(panic)
+        }
+    };
+}

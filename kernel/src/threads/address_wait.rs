@@ -1,0 +1,168 @@
+//! Waiting at an address until it is woken there: what drivers build their locks on.
+//!
+//! The addresses are divided among buckets, each with a tree of the threads that wait there, by address and in the order in which
+//! they came. Other addresses in a bucket cost a few steps more and are never woken by mistake. The protocol that loses no
+//! wake-up is the lib `address-wait`.
+use super::cpu_threads;
+use super::scheduler;
+use super::sleep;
+use super::thread::{Thread, WaitPlace};
+use crate::arch::InterruptsOff;
+use crate::sync::{Rank, SpinLock, SpinLockGuard};
+use address_wait::{Waiters, bucket_of};
+use core::sync::atomic::Ordering;
+use intrusive_collections::rbtree::RBTree;
+use intrusive_collections::{Bound, KeyAdapter, RBTreeAtomicLink, intrusive_adapter};
+use run_queue::Blocked;
+use units::CpuId;
+
+intrusive_adapter!(ByAddress = &'static Thread: Thread { wait.link => RBTreeAtomicLink });
+
+impl<'a> KeyAdapter<'a> for ByAddress {
+    /// The address, and the thread's ticket.
+    type Key = (u64, u64);
+
+    fn get_key(&self, thread: &'a Thread) -> Self::Key {
+        key(thread)
+    }
+}
+
+fn key(thread: &Thread) -> (u64, u64) {
+    (thread.wait.address.load(Ordering::Relaxed), thread.wait.ticket.load(Ordering::Relaxed))
+}
+
+/// The threads that wait in a bucket.
+struct Queue {
+    threads: RBTree<ByAddress>,
+    /// The ticket of the thread that comes next.
+    next_ticket: u64,
+}
+
+/// The buckets lie in cache lines of their own.
+#[repr(align(64))]
+struct Bucket {
+    waiters: Waiters,
+    queue: SpinLock<Queue>,
+}
+
+const BUCKET_BITS: u32 = 8;
+
+static BUCKETS: [Bucket; 1 << BUCKET_BITS] = [const {
+    let queue = Queue { threads: RBTree::new(ByAddress::NEW), next_ticket: 0 };
+    Bucket { waiters: Waiters::new(), queue: SpinLock::new(Rank::Waiting, queue) }
+}; 1 << BUCKET_BITS];
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitEnd {
+    /// The thread was woken, or the word was another one than expected.
+    Woken,
+    /// The time has passed.
+    TimedOut,
+    /// The word cannot be read.
+    NoWord,
+}
+
+/// Waits until `wake` is called for the address, if `read` returns the word `expected`: it returns the word at the address, or
+/// `None` if that cannot be read. Without a time, the wait has no limit.
+#[track_caller]
+pub fn wait(
+    address: u64,
+    expected: u32,
+    time_ns: Option<u64>,
+    read: impl FnOnce() -> Option<u32>,
+) -> WaitEnd {
+    scheduler::assert_may_wait();
+    let bucket = &BUCKETS[bucket_of(address, BUCKET_BITS)];
+    bucket.waiters.announce();
+    let end = bucket.wait(address, expected, time_ns, read);
+    bucket.waiters.leave();
+    end
+}
+
+impl Bucket {
+    fn wait(
+        &self,
+        address: u64,
+        expected: u32,
+        time_ns: Option<u64>,
+        read: impl FnOnce() -> Option<u32>,
+    ) -> WaitEnd {
+        let mut queue = self.queue.lock();
+        match read() {
+            None => return WaitEnd::NoWord,
+            Some(word) if word != expected => return WaitEnd::Woken,
+            Some(_) if time_ns == Some(0) => return WaitEnd::TimedOut,
+            Some(_) => {}
+        }
+        let thread = cpu_threads::current_thread();
+        thread.wait.address.store(address, Ordering::Relaxed);
+        thread.wait.ticket.store(queue.next_ticket, Ordering::Relaxed);
+        queue.next_ticket += 1;
+        queue.threads.insert(thread);
+        block(thread, time_ns, queue);
+        // A thread that was woken has been taken out of the queue.
+        let timed_out = self.queue.lock().threads.find_mut(&key(thread)).remove().is_some();
+        if timed_out { WaitEnd::TimedOut } else { WaitEnd::Woken }
+    }
+
+    /// Takes out of the queue the thread that has waited longest at the address, if it came before the ticket `end`. Returns `None`
+    /// if there is none. The other result is `None` for a thread whose time has passed at the same moment.
+    fn take(&self, address: u64, end: u64) -> Option<Option<Blocked<Thread>>> {
+        let mut queue = self.queue.lock();
+        let mut first = queue.threads.lower_bound_mut(Bound::Included(&(address, 0)));
+        let waits_here = |thread: &Thread| key(thread).0 == address && key(thread).1 < end;
+        let thread = if first.get().is_some_and(waits_here) { first.remove()? } else { return None };
+        let sleeps_on = thread.wait.sleeps_on.load(Ordering::Relaxed);
+        if sleeps_on == WaitPlace::NOT_ASLEEP {
+            return Some(Some(Blocked::claim(thread)));
+        }
+        // The thread goes on under this bucket's lock only, so it is among these sleepers or has left them.
+        let sleepers = cpu_threads::get(CpuId(sleeps_on));
+        Some(sleepers.and_then(|cpu| cpu.sleepers.lock().remove(thread)))
+    }
+}
+
+/// Blocks the running thread, which is in the queue: among this CPU's sleepers if its time is limited.
+fn block(thread: &'static Thread, time_ns: Option<u64>, queue: SpinLockGuard<'_, Queue>) {
+    match time_ns {
+        None => {
+            thread.wait.sleeps_on.store(WaitPlace::NOT_ASLEEP, Ordering::Relaxed);
+            let _ = Blocked::block(thread).into_thread();
+        }
+        Some(time_ns) => {
+            let cpu = cpu_threads::current();
+            thread.wait.sleeps_on.store(cpu.id().0, Ordering::Relaxed);
+            let wake_at = sleep::time_after(time_ns, &InterruptsOff::new());
+            cpu.sleepers.lock().push(thread, wake_at);
+        }
+    }
+    scheduler::block(queue);
+}
+
+/// Wakes up to `most` threads that wait at the address, those that have waited longest first. Returns how many. Interrupt handlers
+/// may call this.
+#[inline(always)]
+pub fn wake(address: u64, most: u32) -> u32 {
+    let bucket = &BUCKETS[bucket_of(address, BUCKET_BITS)];
+    if !bucket.waiters.may_wait() {
+        return 0;
+    }
+    wake_waiting(bucket, address, most)
+}
+
+#[inline(never)]
+fn wake_waiting(bucket: &Bucket, address: u64, most: u32) -> u32 {
+    // A thread that is woken and waits again is not woken twice.
+    let end = bucket.queue.lock().next_ticket;
+    let mut woken = 0;
+    while woken < most
+        && let Some(thread) = bucket.take(address, end)
+    {
+        if let Some(thread) = thread {
+            scheduler::wake(thread);
+        }
+        woken += 1;
+    }
+    woken
+}

@@ -1,0 +1,43 @@
+//! Calls of drivers that the kernel refuses and logs once.
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// What a driver did that it must not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Misuse {
+    /// It called a function for threads in a handler.
+    ThreadOnlyInHandler = 0,
+    /// It called a function for threads with interrupts off.
+    ThreadOnlyInterruptsOff = 1,
+    /// It delayed a handler for too long, or a thread with interrupts off.
+    LongDelay = 2,
+    /// It named a timer that does not exist.
+    NoSuchTimer = 3,
+    /// It named a timer of another driver.
+    ForeignTimer = 4,
+    /// It named a device that does not exist.
+    NoDevice = 5,
+    /// It named a device of another driver, of the kernel, or of nobody.
+    ForeignDevice = 6,
+    /// It named an address at which nothing of its devices is mapped.
+    NoMapping = 7,
+    /// It named a device address at which it has no memory.
+    NoDmaMemory = 8,
+}
+
+/// The kinds of misuse that one driver has committed, bit n for kind n.
+pub struct Misuses(AtomicU32);
+
+impl Misuses {
+    /// Returns a record without any.
+    pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Notes one. Returns true if it is the first of its kind: the caller logs that one, and no later one.
+    pub fn note(&self, misuse: Misuse) -> bool {
+        let bit = 1 << misuse as u32;
+        // A driver that repeats its mistake does not write each time.
+        self.0.load(Ordering::Relaxed) & bit == 0 && self.0.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+}
