@@ -41,4 +41,11 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_SetThreadAffinity",
     "Kernel_GetThreadAffinity",
     "Kernel_Log",
+    "Kernel_RegisterBlock",
+    "Kernel_UnregisterBlock",
+    "Kernel_CompleteBlock",
+    "Kernel_OpenBlock",
+    "Kernel_GetBlockInfo",
+    "Kernel_SubmitBlock",
+    "Kernel_PollBlock",
 ];

@@ -16,7 +16,9 @@
 #![no_std]
 #![allow(non_snake_case)] // Functions and fields have the names of the C header.
 
+mod block;
 mod cpu;
+mod dma;
 mod driver;
 mod exports;
 mod log;
@@ -24,7 +26,9 @@ mod memory;
 mod numa;
 mod thread;
 
+pub use block::*;
 pub use cpu::*;
+pub use dma::*;
 pub use driver::*;
 pub use exports::EXPORTS;
 pub use log::*;

@@ -1,5 +1,8 @@
 //! Writes assertions in C for the sizes and offsets that the structures have in Rust.
-use abi::{CpuInfo, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest};
+use abi::{
+    BlockDriver, BlockInfo, BlockRequest, CpuInfo, DmaSegment, NumaNodeInfo, NumaPolicy, PageGrant,
+    PageRequest,
+};
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
 
@@ -42,12 +45,59 @@ pub fn assertions() -> String {
     text + "\n#undef PROXIMA_ASSERT\n"
 }
 
-fn layouts() -> [Layout; 5] {
+fn layouts() -> [Layout; 9] {
     [
         layout!(NumaNodeInfo { NodeId, CpuCount, MemoryBase, MemorySize, IsValid }),
         layout!(NumaPolicy { Size, Kind, Node, Reserved, Nodes, Weights }),
         layout!(PageRequest { Size, Flags, Count, Alignment, HighestAddress, Policy }),
         layout!(PageGrant { Size, Node, Address, Count, Distance, FellBack }),
         layout!(CpuInfo { CpuIndex, ApicId, AcpiProcessorId, NumaNode, IsBsp, IsOnline, IsEnabled }),
+        layout!(DmaSegment { Address, Bytes }),
+        layout!(BlockRequest {
+            Size,
+            Operation,
+            Flags,
+            Count,
+            SegmentCount,
+            Block,
+            Segments,
+            Done,
+            Context,
+            Queue,
+            Status,
+            State,
+            Reserved,
+            ForDriver
+        }),
+        layout!(BlockDriver {
+            Size,
+            Flags,
+            Device,
+            BlockSize,
+            Blocks,
+            MaxBytes,
+            MaxSegments,
+            Queues,
+            Depth,
+            Reserved,
+            Name,
+            Context,
+            Submit,
+            Poll
+        }),
+        layout!(BlockInfo {
+            Size,
+            BlockSize,
+            Blocks,
+            Node,
+            Queues,
+            MaxBytes,
+            MaxSegments,
+            Depth,
+            Device,
+            Reserved,
+            Name,
+            Driver
+        }),
     ]
 }

@@ -6,13 +6,15 @@ use cbindgen::{
 use std::path::Path;
 
 /// The families in the header's order: the title, and the file of `ddk/abi/src` that defines it.
-const FAMILIES: [(&str, &str); 6] = [
+const FAMILIES: [(&str, &str); 8] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
     ("Memory: pages and the heap", "memory.rs"),
     ("CPUs", "cpu.rs"),
     ("Threads", "thread.rs"),
     ("Log", "log.rs"),
+    ("DMA", "dma.rs"),
+    ("Block devices", "block.rs"),
 ];
 
 const BEGINNING: &str = "\
@@ -72,13 +74,35 @@ fn family(file: &Path) -> Result<String, String> {
     bindings.write(&mut text);
     let text = String::from_utf8(text).map_err(|error| format!("{}: {error}", file.display()))?;
     // Backticks mark code in Rust's comments; C has no such mark.
-    Ok(text.trim().replace('`', "") + "\n")
+    Ok(without_tags(&text.trim().replace('`', "")))
+}
+
+/// Returns the text with structures named by their types. Only a structure that points at itself needs its tag.
+fn without_tags(text: &str) -> String {
+    let mut inside = "";
+    let mut result = String::new();
+    for line in text.lines() {
+        if line.starts_with('}') {
+            inside = "";
+        }
+        if let Some(rest) = line.strip_prefix("typedef struct ") {
+            inside = rest.trim_end_matches(" {");
+            result += line;
+        } else if !inside.is_empty() && line.contains(&format!("struct {inside} *")) {
+            result += line;
+        } else {
+            result += &line.replace("struct ", "");
+        }
+        result += "\n";
+    }
+    result
 }
 
 fn config() -> Config {
     Config {
         language: Language::C,
-        style: Style::Type,
+        // A structure may point at itself, so it has a tag.
+        style: Style::Both,
         no_includes: true,
         usize_is_size_t: true,
         documentation_style: DocumentationStyle::C99,
@@ -86,6 +110,8 @@ fn config() -> Config {
         function: FunctionConfig { args: Layout::Horizontal, ..FunctionConfig::default() },
         tab_width: 4,
         export: ExportConfig {
+            // No function of its own file uses it.
+            include: vec!["DmaSegment".to_owned()],
             // The loader uses these types; drivers do not.
             exclude: vec!["DriverInit".to_owned(), "DriverExit".to_owned()],
             ..ExportConfig::default()

@@ -2,6 +2,7 @@
 //! that refuses to start is unloaded.
 use super::images;
 use super::loader::{LoadError, LoadedImage};
+use crate::block;
 use crate::cpu;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
@@ -128,6 +129,7 @@ impl Starting {
         }
         let threads = owner.threads();
         if threads == 0 {
+            block::close_all(owner);
             owner.take_back_heap();
             // SAFETY: the owner counts no thread, not even that of `Driver_Init`, so none of the code runs. A driver that
             // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.

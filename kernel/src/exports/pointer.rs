@@ -1,7 +1,7 @@
 //! Pointers that drivers pass. Each access asks the page tables first, so a wrong pointer is refused and does not fault the
 //! kernel.
 use crate::memory::page_tables;
-use abi::{NumaPolicy, PageRequest};
+use abi::{BlockDriver, NumaPolicy, PageRequest};
 use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
 use units::{FRAME_SIZE, VirtAddr};
@@ -34,6 +34,8 @@ unsafe impl Plain for u64 {}
 unsafe impl Plain for NumaPolicy {}
 // SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
 unsafe impl Plain for PageRequest {}
+// SAFETY: the structure has only integers, a raw pointer, and functions that may be null, of which every pattern of bits is a value.
+unsafe impl Plain for BlockDriver {}
 
 /// A pointer that a driver passed to an export. An access is refused, and nothing is read or written, if the pointer is
 /// null or misaligned, or if the memory is not mapped or, for a write, read-only.

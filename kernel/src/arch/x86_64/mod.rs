@@ -6,6 +6,7 @@ mod cpu_local;
 mod cpuid;
 mod descriptors;
 mod fault;
+pub mod guarded;
 mod instructions;
 mod interrupts;
 mod io_apic;
