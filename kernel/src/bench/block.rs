@@ -9,7 +9,7 @@ use arrayvec::ArrayString;
 use core::ffi::{c_int, c_void};
 use core::hint::black_box;
 use core::ptr::{null_mut, without_provenance_mut};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 /// Rounds of each benchmark, after as many to warm up.
 const ROUNDS: u64 = 1000;
@@ -18,9 +18,11 @@ const DEPTH: usize = 32;
 /// Bytes of a request, and of a block.
 const BYTES: u64 = 4096;
 
-/// What the driver has accepted and not completed, and how many requests these are.
-static ACCEPTED: [AtomicPtr<BlockRequest>; DEPTH] = [const { AtomicPtr::new(null_mut()) }; DEPTH];
+/// What the driver has accepted and not completed: the submitter's array, and the number of its requests.
+static ACCEPTED: AtomicPtr<*mut BlockRequest> = AtomicPtr::new(null_mut());
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// What requests are completed with.
+static STATUS: AtomicI32 = AtomicI32::new(BLOCK_OK);
 
 // As exports, so that they are called as drivers call them.
 unsafe extern "C" fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int) -> c_int {
@@ -28,6 +30,7 @@ unsafe extern "C" fn submit(id: c_int, requests: *const *mut BlockRequest, count
     unsafe { block::submit(id, requests, count) }
 }
 
+#[inline(never)]
 unsafe extern "C" fn complete(request: *mut BlockRequest, status: c_int) {
     // SAFETY: `done` may be called.
     unsafe { block::complete(request, status) }
@@ -43,20 +46,18 @@ unsafe extern "C" fn accept(
     requests: *const *mut BlockRequest,
     count: c_int,
 ) -> c_int {
-    for (index, place) in ACCEPTED.iter().enumerate().take(count as usize) {
-        // SAFETY: the class passes an array of `count` requests.
-        place.store(unsafe { *requests.add(index) }, Relaxed);
-    }
+    ACCEPTED.store(requests.cast_mut(), Relaxed);
     COUNT.store(count as usize, Relaxed);
     count
 }
 
 unsafe extern "C" fn complete_all(_: *mut c_void, _: c_int) -> c_int {
-    let complete: unsafe extern "C" fn(*mut BlockRequest, c_int) = black_box(complete);
-    let count = COUNT.swap(0, Relaxed);
-    for place in ACCEPTED.iter().take(count) {
-        // SAFETY: `accept` was given the request, and this is its one completion.
-        unsafe { complete(place.load(Relaxed), BLOCK_OK) };
+    let (requests, count) = (ACCEPTED.load(Relaxed), COUNT.load(Relaxed));
+    // The export takes any status.
+    let status = STATUS.load(Relaxed);
+    for index in 0..count {
+        // SAFETY: the array is the submitter's, which leaves it alone in this benchmark. This is each request's one completion.
+        unsafe { complete(*requests.add(index), status) };
     }
     count as c_int
 }
@@ -68,6 +69,7 @@ pub fn run() {
     let functions = Functions { context: null_mut(), submit: accept, poll: complete_all };
     let Ok(name) = ArrayString::from("bench null") else { return };
     let queues = numa_topology::get().cpus().len() as u32;
+    STATUS.store(black_box(BLOCK_OK), Relaxed);
     let new = NewBlockDevice {
         name,
         device: 0,

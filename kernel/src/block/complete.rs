@@ -20,10 +20,14 @@ pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
     // SAFETY: the word is the address of a queue. If it is that of a driver's queue, preemption has been off since this CPU has begun to
     // serve it, so the queue exists. Otherwise it is `NO_QUEUE`, on any CPU.
     let queue = unsafe { &*serving };
-    let slot = queue.slots.get(request.state().wrapping_sub(queue.first_state));
+    // The state of a null request cannot be read, so it names no slot.
+    let slot = queue.slot_of(request.state());
     if status == BLOCK_OK && slot.is_some_and(|slot| slot.release(request.0)) {
         // SAFETY: the request was outstanding. The caller vouches for `Done`.
-        unsafe { finish(queue, request, BLOCK_OK) };
+        unsafe {
+            request.set_succeeded();
+            give_back(request, queue);
+        }
     } else {
         // SAFETY: `# Safety` is the same.
         unsafe { complete_slowly(request, status) };
@@ -57,7 +61,7 @@ unsafe fn complete_slowly(request: RequestAt, status: c_int) {
     }
     let status = if matches!(status, BLOCK_OK | BLOCK_GONE) { status } else { BLOCK_ERROR };
     // SAFETY: the request was outstanding. The caller vouches for `Done`.
-    unsafe { finish(queue, request, status) };
+    unsafe { finish(request, queue, status) };
 }
 
 fn not_outstanding(request: RequestAt) {
@@ -77,17 +81,26 @@ fn is_of_running_driver(queue: &BlockQueue) -> bool {
 ///
 /// # Safety
 /// The request was outstanding until now, and its `Done` may be called. Preemption or interrupts are off.
-#[inline(always)]
-pub unsafe fn finish(queue: &BlockQueue, request: RequestAt, status: i32) {
+pub unsafe fn finish(request: RequestAt, queue: &BlockQueue, status: i32) {
     // SAFETY: the request was outstanding.
     unsafe { request.set_status(status) };
+    // SAFETY: `# Safety` is the same.
+    unsafe { give_back(request, queue) };
+}
+
+/// Calls the `Done` of a request whose status is set.
+///
+/// # Safety
+/// As [`finish`].
+#[inline(always)]
+unsafe fn give_back(request: RequestAt, queue: &BlockQueue) {
     let done = request.done();
     if done == queue.known_done.load(Ordering::Relaxed) {
         // SAFETY: `call_done`'s conditions: the function was found to be code.
         unsafe { call_done(done, request) }
     } else {
         // SAFETY: `# Safety` is the same.
-        unsafe { finish_with_other(queue, request, done) }
+        unsafe { finish_with_other(request, queue, done) }
     }
 }
 
@@ -97,7 +110,7 @@ pub unsafe fn finish(queue: &BlockQueue, request: RequestAt, status: i32) {
 /// As [`finish`].
 #[cold]
 #[inline(never)]
-unsafe fn finish_with_other(queue: &BlockQueue, request: RequestAt, done: usize) {
+unsafe fn finish_with_other(request: RequestAt, queue: &BlockQueue, done: usize) {
     if done == NO_FUNCTION || !is_code(done) {
         report(Mistake::Request, format_args!("the request at {:#x} has lost its function Done", request.0));
         return;

@@ -15,7 +15,7 @@ use crate::threads::{Mutex, sleep};
 use abi::{BLOCK_GONE, KERNEL_BLOCK_NAME_SIZE};
 use alloc::vec::Vec;
 use arrayvec::ArrayString;
-use block_slots::{Slot, Slots};
+use block_slots::Slot;
 use core::alloc::Layout;
 use core::ffi::c_int;
 use core::ptr::NonNull;
@@ -145,7 +145,7 @@ pub fn describe(id: c_int) -> Option<Description> {
         max_bytes: device.max_bytes,
         max_segments: device.max_segments,
         queues: device.queues.len() as u32,
-        depth: queue.slots.all().len() as u32,
+        depth: queue.depth as u32,
     })
 }
 
@@ -206,11 +206,11 @@ fn wait_for_others(may_wait: &MayWait) {
 
 /// Ends the requests that are outstanding in a queue which accepts no more.
 fn end_requests(queue: &'static BlockQueue) {
-    for request in queue.slots.all().iter().filter_map(Slot::take) {
+    for request in queue.slots().iter().filter_map(Slot::take) {
         // `Done` does not block, here as elsewhere.
         let _off = PreemptionOff::new();
         // SAFETY: the request was outstanding. Its submitter named `Done` for this call.
-        unsafe { finish(queue, RequestAt(request), BLOCK_GONE) };
+        unsafe { finish(RequestAt(request), queue, BLOCK_GONE) };
     }
 }
 
@@ -258,23 +258,24 @@ fn node_of(new: &NewBlockDevice, index: u32) -> NodeId {
     cpu.or(new.node).unwrap_or(cpu::current().node)
 }
 
-/// Returns the memory that a queue with so many slots needs, and where its slots begin.
-fn layout(depth: usize) -> Option<(Layout, usize)> {
-    Layout::new::<BlockQueue>().extend(Layout::array::<Slot>(depth).ok()?).ok()
+/// Returns the memory that a queue with so many slots needs.
+fn layout(depth: usize) -> Option<Layout> {
+    const { assert!(size_of::<BlockQueue>().is_multiple_of(align_of::<Slot>())) };
+    Some(Layout::new::<BlockQueue>().extend(Layout::array::<Slot>(depth).ok()?).ok()?.0)
 }
 
 /// Creates a queue, and lists it by its number.
 fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Option<&'static BlockQueue> {
-    let (layout, slots_at) = layout(new.depth as usize)?;
+    let layout = layout(new.depth as usize)?;
     let memory = allocate::<BlockQueue>(node_of(new, index), layout)?;
-    // SAFETY: by `layout` the slots lie within the memory, and are aligned.
-    let first = unsafe { memory.cast::<u8>().add(slots_at).cast::<Slot>() };
+    // SAFETY: by `layout` the slots lie within the memory, right behind the queue.
+    let first = unsafe { memory.add(1).cast::<Slot>() };
+    // `BlockQueue::slot_of` reaches them by their addresses.
+    let _ = first.as_ptr().expose_provenance();
     for slot in 0..new.depth as usize {
         // SAFETY: by `layout` there is room for `depth` slots.
         unsafe { first.add(slot).write(Slot::free()) };
     }
-    // SAFETY: all slots were written above, and live until `free_queue`.
-    let slots = unsafe { core::slice::from_raw_parts(first.as_ptr(), new.depth as usize) };
     let most = (new.max_bytes / u64::from(new.block_size)).min(new.blocks).min(u64::from(u32::MAX));
     let queue = BlockQueue {
         id,
@@ -282,11 +283,12 @@ fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Optio
         most_blocks: most,
         blocks: new.blocks,
         block_size: u64::from(new.block_size),
-        slots: Slots::new(slots),
+        depth: u64::from(new.depth),
+        index: index as c_int,
         known_done: AtomicUsize::new(NO_FUNCTION),
         functions: new.functions,
-        index: index as c_int,
         device: AtomicPtr::default(),
+        next_slot: AtomicUsize::new(0),
     };
     // SAFETY: the memory was allocated above for a queue, and lives until `free_queue`.
     let queue: &'static BlockQueue = unsafe {
@@ -308,7 +310,7 @@ fn allocate<T>(node: NodeId, layout: Layout) -> Option<NonNull<T>> {
 /// Nothing uses the queue, and no CPU is about to read it from a table.
 unsafe fn free_queue(queue: &'static BlockQueue) {
     BY_NUMBER[(queue.first_state >> TAG_BITS) as usize].set(&NO_QUEUE);
-    if let Some((layout, _)) = layout(queue.slots.all().len()) {
+    if let Some(layout) = layout(queue.slots().len()) {
         // SAFETY: `create_queue` has allocated the memory with this layout. By `# Safety` nothing uses it.
         unsafe { heap::free(NonNull::from(queue).cast(), layout) };
     }

@@ -18,10 +18,11 @@ pub fn poll(id: c_int, index: c_int) -> c_int {
 
 #[inline(always)]
 fn poll_queue(queue: QueueInUse) -> c_int {
-    let done = queue.serve(|functions, index| {
-        // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
-        unsafe { (functions.poll)(functions.context, index) }
-    });
+    let (functions, index) = (queue.functions, queue.index);
+    let before = queue.begin_serving();
+    // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
+    let done = unsafe { (functions.poll)(functions.context, index) };
+    before.restore();
     queue.end_with(done)
 }
 

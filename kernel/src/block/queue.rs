@@ -2,12 +2,13 @@
 //!
 //! Paths without a lock read the tables with preemption or interrupts off. A queue is freed only after a grace period in which no
 //! table leads to it.
+use crate::arch::{cpu_local_element, cpu_local_word, set_cpu_local_word};
 use crate::cpu::{self, Pinned, PreemptionOff, cpu_local};
 use crate::threads::owner::Owner;
 use abi::{BLOCK_STATE_TAG, BlockRequest, KERNEL_BLOCK_NAME_SIZE};
 use alloc::vec::Vec;
 use arrayvec::ArrayString;
-use block_slots::{Slot, Slots};
+use block_slots::Slot;
 use core::ffi::{c_int, c_void};
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -31,7 +32,8 @@ pub struct Functions {
     pub poll: unsafe extern "C" fn(*mut c_void, c_int) -> c_int,
 }
 
-/// A queue of a block device: all that a submission and a completion read, so that they touch no other structure.
+/// A queue of a block device: all that a submission and a completion read, so that they touch no other structure. Its slots lie right
+/// behind it.
 #[repr(C, align(64))]
 pub struct BlockQueue {
     /// The device's id. That of [`NO_QUEUE`] is negative, so it is no device's.
@@ -44,16 +46,18 @@ pub struct BlockQueue {
     pub blocks: u64,
     /// Bytes of a block.
     pub block_size: u64,
-    /// The requests that are outstanding.
-    pub slots: Slots<'static>,
+    /// The number of slots.
+    pub depth: u64,
+    /// The queue's index in the device.
+    pub index: c_int,
     /// A function `Done` that was found to be code, or [`NO_FUNCTION`].
     pub known_done: AtomicUsize,
     /// The driver's functions.
     pub functions: Functions,
-    /// The queue's index in the device.
-    pub index: c_int,
     /// The device; null before it is complete.
     pub device: AtomicPtr<BlockDevice>,
+    /// Where the search for a free slot begins.
+    pub next_slot: AtomicUsize,
 }
 
 /// No function is at this address, and no failed read returns it.
@@ -86,6 +90,29 @@ pub struct BlockDevice {
 }
 
 impl BlockQueue {
+    /// Returns the slot that a request's state names, if it is one of this queue's.
+    #[inline(always)]
+    pub fn slot_of(&self, state: u32) -> Option<&Slot> {
+        // In 64 bits, because the index then needs no conversion.
+        let index = u64::from(state.wrapping_sub(self.first_state));
+        if index >= self.depth {
+            return None;
+        }
+        // SAFETY: the registry puts `depth` slots right behind a queue, and exposes their provenance. `NO_QUEUE` has none.
+        Some(unsafe { &*self.first_slot().add(index as usize) })
+    }
+
+    /// Returns all slots.
+    pub fn slots(&self) -> &[Slot] {
+        // SAFETY: as in `slot_of`; for no slots, the address is aligned and not null.
+        unsafe { core::slice::from_raw_parts(self.first_slot(), self.depth as usize) }
+    }
+
+    #[inline(always)]
+    fn first_slot(&self) -> *const Slot {
+        core::ptr::with_exposed_provenance(core::ptr::from_ref(self).addr() + size_of::<Self>())
+    }
+
     /// Returns the queue's device. It exists as long as the queue.
     pub fn device(&self) -> &BlockDevice {
         // SAFETY: the pointer is null, or that of `set_device`, or `NO_DEVICE`. The registry frees a device after its queues.
@@ -129,11 +156,12 @@ pub static NO_QUEUE: BlockQueue = BlockQueue {
     most_blocks: 0,
     blocks: 0,
     block_size: 0,
-    slots: Slots::new(&[]),
+    depth: 0,
+    index: 0,
     known_done: AtomicUsize::new(NO_FUNCTION),
     functions: Functions { context: core::ptr::null_mut(), submit: accept_nothing, poll: complete_nothing },
-    index: 0,
     device: AtomicPtr::new((&raw const NO_DEVICE).cast_mut()),
+    next_slot: AtomicUsize::new(0),
 };
 
 /// A table's entry: a queue, or [`NO_QUEUE`].
@@ -197,7 +225,9 @@ impl QueueInUse {
     #[inline(always)]
     pub fn of_this_cpu(id: c_int) -> Self {
         let off = PreemptionOff::new();
-        let queue = NonNull::from(QUEUES.here(&off)[id as usize % MAX_BLOCK_DEVICES].get(&off));
+        let queue = cpu_local_element!(QUEUES, id as usize % MAX_BLOCK_DEVICES);
+        // SAFETY: an entry of a table is never null.
+        let queue = unsafe { NonNull::new_unchecked(queue.cast_mut().cast()) };
         Self { queue, off }
     }
 
@@ -216,21 +246,48 @@ impl QueueInUse {
         &self.off
     }
 
-    /// Calls one of the driver's functions. Meanwhile this CPU serves the queue.
+    /// Begins to serve the queue on this CPU: the driver's functions are called from here on.
     #[inline(always)]
-    pub fn serve(&self, call: impl FnOnce(&Functions, c_int) -> c_int) -> c_int {
-        let serving = &SERVING.here(&self.off).0;
-        let before = serving.load(Ordering::Relaxed);
-        serving.store(self.queue.as_ptr(), Ordering::Relaxed);
-        let result = call(&self.functions, self.index);
-        SERVING.here(&self.off).0.store(before, Ordering::Relaxed);
-        result
+    pub fn begin_serving(&self) -> ServedBefore {
+        let before = cpu_local_word!(SERVING);
+        set_cpu_local_word!(SERVING, self.queue.as_ptr().cast());
+        ServedBefore(before)
+    }
+
+    /// Returns the queue that this CPU has begun to serve last.
+    pub fn being_served(off: PreemptionOff) -> Self {
+        let queue = NonNull::from(SERVING.here(&off).get(&off));
+        Self { queue, off }
+    }
+
+    /// Returns the guard that keeps preemption off, without the queue.
+    #[inline(always)]
+    pub fn into_off(self) -> PreemptionOff {
+        self.off
     }
 
     /// Ends the use, and returns the result. Other threads may run before this returns.
     #[inline(always)]
     pub fn end_with(self, result: c_int) -> c_int {
-        if self.off.end_is_due() { after_deferred(result) } else { result }
+        end_with(self.off, result)
+    }
+}
+
+/// Ends the use of a queue, and returns the result. Other threads may run before this returns.
+#[inline(always)]
+pub fn end_with(off: PreemptionOff, result: c_int) -> c_int {
+    if off.end_is_due() { after_deferred(result) } else { result }
+}
+
+/// What a CPU served before it began to serve a queue.
+#[derive(Clone, Copy)]
+pub struct ServedBefore(*const ());
+
+impl ServedBefore {
+    /// Serves again what the CPU served before.
+    #[inline(always)]
+    pub fn restore(self) {
+        set_cpu_local_word!(SERVING, self.0);
     }
 }
 
@@ -243,9 +300,9 @@ fn after_deferred(result: c_int) -> c_int {
 }
 
 /// Returns the queue and the slot that a request's state names, whether the request is there or not.
-pub fn place_of(state: u32, off: &impl Pinned) -> Option<(&BlockQueue, &'static Slot)> {
+pub fn place_of(state: u32, off: &impl Pinned) -> Option<(&BlockQueue, &Slot)> {
     let queue = BY_NUMBER[(state >> TAG_BITS) as usize].get(off);
-    Some((queue, queue.slots.get(state.wrapping_sub(queue.first_state))?))
+    Some((queue, queue.slot_of(state)?))
 }
 
 const _: () = {

@@ -1,7 +1,7 @@
 //! Access to requests, which lie in memory of drivers: each access is guarded, so a wrong address is found by the access itself.
 use crate::arch::guarded;
 use crate::memory::page_tables;
-use abi::{BlockRequest, DmaSegment};
+use abi::{BLOCK_OK, BlockRequest, DmaSegment};
 use core::mem::{align_of, offset_of, size_of};
 use units::VirtAddr;
 
@@ -77,6 +77,16 @@ impl RequestAt {
         // SAFETY: the memory is the driver's, as for every structure that a driver passes and the kernel fills; other memory that can be
         // written is the driver's mistake (docs/driver-abi.md).
         unsafe { guarded::compare_exchange_u32::<{ offset_of!(BlockRequest, State) }>(self.0, old, new) }
+    }
+
+    /// Writes the status of success, if it can be written.
+    ///
+    /// # Safety
+    /// As [`Self::set_status`].
+    #[inline(always)]
+    pub unsafe fn set_succeeded(self) {
+        // SAFETY: by `# Safety` a driver has submitted the memory as a request.
+        unsafe { guarded::write_u32_const::<{ offset_of!(BlockRequest, Status) }, BLOCK_OK>(self.0) };
     }
 
     /// Writes the status, if it can be written.

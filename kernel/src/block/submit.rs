@@ -3,10 +3,12 @@
 //! [`accept_usual`] knows the requests that are common and cheap to check: a read or write of one segment, submitted before to the
 //! same queue. All others take [`accept`].
 use super::mistakes::{Mistake, report};
-use super::queue::{BlockQueue, QueueInUse, place_of};
+use super::queue::{BlockQueue, QueueInUse, ServedBefore, end_with, place_of};
 use super::request::{RequestAt, is_code, segment_bytes};
 use crate::arch::guarded;
 use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_WRITE, BlockRequest};
+use crate::cpu::PreemptionOff;
+use block_slots::claim_any;
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
 
@@ -28,14 +30,14 @@ pub unsafe fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int
     if !is_here || count <= 0 || RequestAt::of_array(requests).queue() != OF_THIS_CPU {
         return submit_elsewhere(queue, requests, count, id);
     }
-    let end = requests.wrapping_add(count as usize);
-    let mut next = requests;
+    let (mut next, mut left) = (requests, count);
     loop {
         if !accept_usual(&queue, RequestAt::of_array(next)) {
-            return submit_rest(queue, requests, next, count);
+            return submit_rest(queue, requests, left, count);
         }
         next = next.wrapping_add(1);
-        if next == end {
+        left -= 1;
+        if left == 0 {
             return hand_over(queue, requests, count);
         }
     }
@@ -45,7 +47,8 @@ pub unsafe fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int
 #[inline(always)]
 fn accept_usual(queue: &BlockQueue, request: RequestAt) -> bool {
     // The count of blocks minus 1, if there is one segment, else at least 2³². If there are no blocks, it is 2⁶⁴ - 1.
-    let before_last = request.counts().wrapping_sub(1 << 32 | 1);
+    let counts = request.counts();
+    let before_last = counts.wrapping_sub(1 << 32 | 1);
     if before_last | request.head().unusual_bits() >= queue.most_blocks {
         return false;
     }
@@ -53,57 +56,70 @@ fn accept_usual(queue: &BlockQueue, request: RequestAt) -> bool {
     if overflows || last >= queue.blocks {
         return false;
     }
-    if segment_bytes(request.segments(), 0) != (before_last + 1) * queue.block_size {
+    if segment_bytes(request.segments(), 0) != u64::from(counts as u32) * queue.block_size {
         return false;
     }
-    let slot = queue.slots.get(request.state().wrapping_sub(queue.first_state));
+    let slot = queue.slot_of(request.state());
     slot.is_some_and(|slot| slot.claim(request.0))
 }
 
 /// Gives accepted requests to the driver, and ends the submission.
 #[inline(always)]
 fn hand_over(queue: QueueInUse, requests: *const *mut BlockRequest, count: c_int) -> c_int {
-    let taken = queue.serve(|functions, index| {
-        // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
-        unsafe { (functions.submit)(functions.context, index, requests, count) }
-    });
-    if taken == count { queue.end_with(taken) } else { take_back(queue, requests, taken, count) }
+    let (functions, index) = (queue.functions, queue.index);
+    let before = queue.begin_serving();
+    // The queue is found again if it is needed, so that it need not be kept in a register.
+    let off = queue.into_off();
+    // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
+    let taken = unsafe { (functions.submit)(functions.context, index, requests, count) };
+    if taken != count {
+        return take_back(requests, taken, count, before, off);
+    }
+    before.restore();
+    end_with(off, count)
 }
 
-/// Frees the slots of the requests that the driver has not taken. Returns how many it has taken.
+/// Frees the slots of the requests that the driver has not taken, and ends the submission.
 #[cold]
 #[inline(never)]
-fn take_back(queue: QueueInUse, requests: *const *mut BlockRequest, taken: c_int, count: c_int) -> c_int {
+fn take_back(
+    requests: *const *mut BlockRequest,
+    taken: c_int,
+    count: c_int,
+    before: ServedBefore,
+    off: PreemptionOff,
+) -> c_int {
+    let queue = QueueInUse::being_served(off);
+    before.restore();
     let taken = taken.clamp(0, count);
     for index in taken..count {
         let request = RequestAt::of_array(requests.wrapping_add(index as usize));
-        if let Some(slot) = queue.slots.get(request.state().wrapping_sub(queue.first_state)) {
+        if let Some(slot) = queue.slot_of(request.state()).filter(|_| request.is_aligned()) {
             slot.release(request.0);
         }
     }
     queue.end_with(taken)
 }
 
-/// Submits requests of which those before `next` are accepted. Each of the others takes the long way.
+/// Submits requests of which all but the last `left` ones are accepted. Each of these takes the long way.
 #[cold]
 #[inline(never)]
 fn submit_rest(
     queue: QueueInUse,
     requests: *const *mut BlockRequest,
-    mut next: *const *mut BlockRequest,
+    left: c_int,
     count: c_int,
 ) -> c_int {
-    let end = requests.wrapping_add(count as usize);
-    while next != end {
-        let request = RequestAt::of_array(next);
+    let mut accepted = count - left;
+    while accepted < count {
+        let request = RequestAt::of_array(requests.wrapping_add(accepted as usize));
         if let Err(refusal) = accept(&queue, request) {
             refusal.report(request);
             break;
         }
-        next = next.wrapping_add(1);
+        accepted += 1;
     }
-    let accepted = (next.addr() - requests.addr()) / size_of::<usize>();
-    if accepted == 0 { queue.end_with(0) } else { hand_over(queue, requests, accepted as c_int) }
+    if accepted == 0 { queue.end_with(0) } else { hand_over(queue, requests, accepted) }
 }
 
 /// Submits requests that the common way does not know: to a queue that the first one names, or with invalid arguments.
@@ -128,7 +144,7 @@ fn submit_elsewhere(
         report(Mistake::Request, format_args!("submitted a request to queue {number}, which does not exist"));
         return queue.end_with(NONE);
     }
-    submit_rest(queue, requests, requests, count)
+    submit_rest(queue, requests, count, count)
 }
 
 /// Why a request is not accepted.
@@ -184,14 +200,13 @@ fn accept(queue: &QueueInUse, request: RequestAt) -> Result<(), Refusal> {
         return Err(Refusal::Twice);
     }
     check(queue, request)?;
-    let here = state.wrapping_sub(queue.first_state);
-    if queue.slots.get(here).is_some_and(|slot| slot.claim(request.0)) {
+    if queue.slot_of(state).is_some_and(|slot| slot.claim(request.0)) {
         return Ok(());
     }
-    let slot = queue.slots.claim_any(request.0).ok_or(Refusal::Full)?;
+    let slot = claim_any(queue.slots(), &queue.next_slot, request.0).ok_or(Refusal::Full)?;
     if !request.change_state(state, queue.first_state + slot) {
         // Another CPU has submitted the request meanwhile.
-        queue.slots.all()[slot as usize].release(request.0);
+        queue.slots()[slot as usize].release(request.0);
         return Err(Refusal::Twice);
     }
     Ok(())

@@ -49,10 +49,12 @@ impl Slot {
         self.0.compare_exchange(FREE, request, AcqRel, Relaxed).is_ok()
     }
 
-    /// Frees the slot. Fails, and changes nothing, if it does not hold this request. For each claim, one call succeeds.
+    /// Frees the slot. Fails, and changes nothing, if it does not hold this request, whose address is not 0. For each claim, one
+    /// call succeeds.
     #[inline(always)]
     pub fn release(&self, request: usize) -> bool {
-        request != FREE && self.0.compare_exchange(request, FREE, AcqRel, Relaxed).is_ok()
+        debug_assert!(request != FREE, "no request has address 0");
+        self.0.compare_exchange(request, FREE, AcqRel, Relaxed).is_ok()
     }
 
     /// Returns true if the slot holds this request.
@@ -67,53 +69,19 @@ impl Slot {
     }
 }
 
-/// The slots of a queue.
-pub struct Slots<'s> {
-    slots: &'s [Slot],
-    /// Where the search for a free slot begins.
-    next: AtomicUsize,
-}
-
-impl<'s> Slots<'s> {
-    /// Returns the slots of a queue that holds as many requests.
-    #[cfg(not(loom))]
-    #[must_use]
-    pub const fn new(slots: &'s [Slot]) -> Self {
-        Self { slots, next: AtomicUsize::new(0) }
-    }
-
-    /// Returns the slots of a queue that holds as many requests.
-    #[cfg(loom)]
-    #[must_use]
-    pub fn new(slots: &'s [Slot]) -> Self {
-        Self { slots, next: AtomicUsize::new(0) }
-    }
-
-    /// Returns the slot with this index.
-    #[inline(always)]
-    pub fn get(&self, index: u32) -> Option<&'s Slot> {
-        self.slots.get(index as usize)
-    }
-
-    /// Returns all slots.
-    pub fn all(&self) -> &'s [Slot] {
-        self.slots
-    }
-
-    /// Puts a request into a slot that is free, and returns the slot's index. This is for a request that has no slot yet, or whose slot
-    /// another request holds. Slots are tried in turn, so that requests spread over them. Returns `None` if each slot was taken when
-    /// it was tried.
-    pub fn claim_any(&self, request: usize) -> Option<u32> {
-        let mut index = self.next.load(Relaxed);
-        for _ in self.slots {
-            index = if index < self.slots.len() { index } else { 0 };
-            if self.slots[index].claim(request) {
-                // Only a hint: it does not matter whose is kept.
-                self.next.store(index + 1, Relaxed);
-                return u32::try_from(index).ok();
-            }
-            index += 1;
+/// Puts a request into one of these slots that is free, and returns the slot's index. This is for a request that has no slot yet, or
+/// whose slot another request holds. Slots are tried in turn from `next` on, which all searches of a queue share, so that requests
+/// spread over them. Returns `None` if each slot was taken when it was tried.
+pub fn claim_any(slots: &[Slot], next: &AtomicUsize, request: usize) -> Option<u32> {
+    let mut index = next.load(Relaxed);
+    for _ in slots {
+        index = if index < slots.len() { index } else { 0 };
+        if slots[index].claim(request) {
+            // Only a hint: it does not matter whose is kept.
+            next.store(index + 1, Relaxed);
+            return u32::try_from(index).ok();
         }
-        None
+        index += 1;
     }
+    None
 }

@@ -102,6 +102,19 @@ pub unsafe fn write_u32<const OFFSET: usize>(address: usize, value: u32) {
     };
 }
 
+/// Writes `VALUE` to the 4 bytes that are `OFFSET` bytes behind `address`. Does nothing if they cannot be written.
+///
+/// # Safety
+/// As for [`write_u32`].
+#[inline(always)]
+pub unsafe fn write_u32_const<const OFFSET: usize, const VALUE: i32>(address: usize) {
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be written.
+    unsafe {
+        asm!(guarded!("mov dword ptr [{address} + {offset}], {value}", ""), address = in(reg) address,
+            value = const VALUE, offset = const OFFSET, options(nostack, preserves_flags))
+    };
+}
+
 /// Replaces the 4 bytes that are `OFFSET` bytes behind `address` by `new` if they are `old`, atomically. Returns true if it did;
 /// false also if they cannot be written.
 ///

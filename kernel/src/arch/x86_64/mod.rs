@@ -36,7 +36,7 @@ pub use apic::{
     settings as apic_settings, stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
-pub(crate) use cpu_local::cpu_local_word;
+pub(crate) use cpu_local::{cpu_local_element, cpu_local_word, set_cpu_local_word};
 pub use cpu_local::{
     AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
     end_no_preemption, end_no_preemption_is_due, is_preemption_off, set_current_task,
