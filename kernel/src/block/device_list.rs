@@ -131,7 +131,7 @@ pub fn next(after: c_int) -> Option<c_int> {
 /// Describes the device with this id.
 pub fn describe(id: c_int) -> Option<Description> {
     let queue = QueueInUse::of_this_cpu(id);
-    if queue.id != id as u32 {
+    if queue.id != id as u32 || queue.depth == 0 {
         return None;
     }
     let device = queue.device();

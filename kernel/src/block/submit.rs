@@ -110,6 +110,11 @@ fn submit_rest(
     left: c_int,
     count: c_int,
 ) -> c_int {
+    if queue.depth == 0 {
+        // The negative id of `NO_QUEUE`.
+        report_id(queue.id as c_int);
+        return queue.end_with(NONE);
+    }
     let mut accepted = count - left;
     while accepted < count {
         let request = RequestAt::of_array(requests.wrapping_add(accepted as usize));
@@ -122,6 +127,10 @@ fn submit_rest(
     if accepted == 0 { queue.end_with(0) } else { hand_over(queue, requests, accepted) }
 }
 
+fn report_id(id: c_int) {
+    report(Mistake::Id, format_args!("submitted requests to {id:#x}, which is no block device"));
+}
+
 /// Submits requests that the common way does not know: to a queue that the first one names, or with invalid arguments.
 #[cold]
 #[inline(never)]
@@ -132,7 +141,7 @@ fn submit_elsewhere(
     id: c_int,
 ) -> c_int {
     if queue.id != id as u32 {
-        report(Mistake::Id, format_args!("submitted requests to {id:#x}, which is no block device"));
+        report_id(id);
         return queue.end_with(NONE);
     }
     if count <= 0 || guarded::read_u8(requests.addr()).is_none() {
