@@ -185,6 +185,34 @@ fn a_collector_with_regions_on_each_node_loses_no_object() {
 }
 
 #[test]
+fn block_devices_keep_their_requests_apart_and_refuse_misuse() {
+    let wrong: Vec<_> =
+        RUN.lines().filter(|line| line.contains("block_") && line.contains("not hold")).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_loaded("block_ram");
+    assert_loaded("block_user");
+}
+
+#[test]
+fn the_first_mistake_of_each_kind_with_block_devices_is_logged() {
+    assert_loaded("block_user");
+    let kinds = [
+        "block_ram: described a block device that cannot be; refused",
+        "block_user: submitted the request at 0x",
+        "which is outstanding already; refused",
+        "which is not outstanding; refused",
+        "of ram, which is another driver's; refused",
+        "which is no block device; refused",
+    ];
+    let count = |kind: &str| RUN.lines().filter(|line| line.contains(kind)).count();
+    for kind in kinds {
+        assert!(count(kind) >= 1, "{kind}\n{}", RUN.serial);
+    }
+    // Two kinds of mistakes are about a request that is submitted.
+    assert_eq!(count("block_user: "), 5, "{}", RUN.serial);
+}
+
+#[test]
 fn the_kernels_own_pages_are_not_a_drivers_to_free() {
     assert_loaded("kernel_pages");
 }

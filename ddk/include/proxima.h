@@ -56,7 +56,7 @@ extern void Driver_Exit(void);
 #define NUMA_POLICY_WEIGHTED 5
 
 // One node.
-typedef struct {
+typedef struct NumaNodeInfo {
     // The node's proximity domain, which is firmware's number for it. This is not the kernel's index.
     uint32_t NodeId;
     // The number of CPUs on the node; may be 0.
@@ -70,7 +70,7 @@ typedef struct {
 } NumaNodeInfo;
 
 // A policy: which nodes memory comes from. The driver sets Size. Fields that a kind does not use are zero.
-typedef struct {
+typedef struct NumaPolicy {
     // The size of this structure in bytes.
     uint32_t Size;
     // One of the NUMA_POLICY_ numbers.
@@ -156,7 +156,7 @@ extern int Kernel_GetNumaPolicy(NumaPolicy *policy);
 #define PAGE_REQUEST_ZEROED 1
 
 // A request for Kernel_AllocatePages. The driver sets Size.
-typedef struct {
+typedef struct PageRequest {
     // The size of this structure in bytes.
     uint32_t Size;
     // PAGE_REQUEST_ZEROED, or 0.
@@ -172,7 +172,7 @@ typedef struct {
 } PageRequest;
 
 // The result of Kernel_AllocatePages. The driver sets Size, the kernel sets the rest.
-typedef struct {
+typedef struct PageGrant {
     // The size of this structure in bytes.
     uint32_t Size;
     // The node of all the pages.
@@ -261,7 +261,7 @@ extern void Kernel_FreeMemory(void *memory);
 #define KERNEL_LARGEST_PER_CPU (1 << 20)
 
 // What Kernel_AllocatePerCpu granted.
-typedef struct {
+typedef struct PerCpuGrant {
     // The size of the structure in bytes, set by the driver.
     uint32_t Size;
     // 0.
@@ -287,7 +287,7 @@ extern bool Kernel_AllocatePerCpu(size_t size, PerCpuGrant *grant);
 #define CPU_ACPI_PROCESSOR_ID_NONE 255
 
 // One CPU.
-typedef struct {
+typedef struct CpuInfo {
     // The kernel's dense index.
     uint32_t CpuIndex;
     // The local APIC's id.
@@ -420,7 +420,7 @@ extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 #define DEVICE_CAPABILITY_EXTENDED 65536
 
 // Which devices a driver wants. The driver sets Size.
-typedef struct {
+typedef struct DeviceMatch {
     // The size of this structure in bytes.
     uint32_t Size;
     // Must be zero.
@@ -442,7 +442,7 @@ typedef struct {
 #define DeviceMatch_END (DeviceMatch){ .Size = 0 }
 
 // One base address register of a device.
-typedef struct {
+typedef struct DeviceBar {
     // The first address, or the first port; 0 if the BAR has no address.
     uint64_t Address;
     // Bytes.
@@ -454,7 +454,7 @@ typedef struct {
 } DeviceBar;
 
 // One device: a function of PCI. The driver sets Size, the kernel sets the rest.
-typedef struct {
+typedef struct DeviceInfo {
     // The size of this structure in bytes.
     uint32_t Size;
     // The segment of PCI.
@@ -595,7 +595,7 @@ extern const DeviceMatch Driver_Devices[];
 #define DMA_FROM_DEVICE 2
 
 // A request for Kernel_AllocateDma. The driver sets Size.
-typedef struct {
+typedef struct DmaRequest {
     // The size of this structure in bytes.
     uint32_t Size;
     // DMA_NOT_ZEROED, or 0.
@@ -617,7 +617,7 @@ typedef struct {
 } DmaRequest;
 
 // The result of Kernel_AllocateDma. The driver sets Size, the kernel sets the rest.
-typedef struct {
+typedef struct DmaGrant {
     // The size of this structure in bytes.
     uint32_t Size;
     // The node of the memory.
@@ -636,7 +636,7 @@ typedef struct {
 } DmaGrant;
 
 // A contiguous part of memory, for a device.
-typedef struct {
+typedef struct DmaSegment {
     // The device address of the first byte.
     uint64_t Address;
     // Bytes.
@@ -763,6 +763,188 @@ extern bool Kernel_DestroyTimer(int timer);
 // not logged.
 extern void Kernel_Log(int level, const char *text, size_t length);
 
+/* ---- Block devices ---- */
+
+// The longest name of a block device, in bytes, with its zero byte.
+#define KERNEL_BLOCK_NAME_SIZE 32
+
+// The most queues of a block device.
+#define KERNEL_BLOCK_MAX_QUEUES 1024
+
+// The most requests that a queue holds.
+#define KERNEL_BLOCK_MAX_DEPTH 65536
+
+// BlockRequest.Operation: reads blocks.
+#define BLOCK_READ 0
+
+// BlockRequest.Operation: writes blocks.
+#define BLOCK_WRITE 1
+
+// BlockRequest.Operation: when it completes, the medium keeps all blocks whose writes completed before it was submitted.
+// It has no blocks and no segments.
+#define BLOCK_FLUSH 2
+
+// BlockRequest.Flags: the submitter polls, so the device raises no interrupt for this request.
+#define BLOCK_POLLED 1
+
+// BlockRequest.Status: the request has succeeded.
+#define BLOCK_OK 0
+
+// BlockRequest.Status: the device reported an error.
+#define BLOCK_ERROR -1
+
+// BlockRequest.Status: the device or its driver is gone.
+#define BLOCK_GONE -2
+
+// BlockRequest.State: these bits are the request's tag while it is outstanding. The tag is below BlockDriver.Depth,
+// and no two outstanding requests of a queue have the same tag. A driver may use it as the number of its command.
+#define BLOCK_STATE_TAG 1048575
+
+// A request to a block device. It stays its submitter's, and unchanged, until Done is called; so do its segments. The
+// submitter sets Size. A request that is aligned to 64 bytes costs the kernel one cache line.
+typedef struct BlockRequest {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // BLOCK_READ, BLOCK_WRITE or BLOCK_FLUSH.
+    uint16_t Operation;
+    // BLOCK_POLLED, or 0.
+    uint16_t Flags;
+    // The number of blocks: at least 1, and 0 for a flush.
+    uint32_t Count;
+    // The number of segments: at least 1, and 0 for a flush.
+    uint32_t SegmentCount;
+    // The first block; 0 for a flush.
+    uint64_t Block;
+    // The memory, as addresses of the device. Its bytes are those of the blocks.
+    const DmaSegment *Segments;
+    // Called when the request has completed, possibly in an interrupt handler. From then on the request is the submitter's again,
+    // who may submit it from here. It does not block.
+    void (*Done)(struct BlockRequest *request);
+    // For the submitter.
+    void *Context;
+    // The queue; -1 means that of the calling CPU.
+    int32_t Queue;
+    // The result: BLOCK_OK, BLOCK_ERROR or BLOCK_GONE. The kernel sets it.
+    int32_t Status;
+    // For the kernel. Zero before the request is submitted for the first time; the submitter leaves it alone afterwards. The bits
+    // of BLOCK_STATE_TAG are for the driver of the block device to read.
+    uint32_t State;
+    // Zero.
+    uint32_t Reserved;
+    // For the driver of the block device.
+    uint64_t ForDriver[4];
+} BlockRequest;
+
+// A driver's function that accepts requests for one queue. Returns how many of them it accepted, in their order; fewer
+// than count means that the queue is full. One doorbell is for all. The kernel has checked the requests. It does not block.
+typedef int (*BlockSubmit)(void *context, int queue, BlockRequest *const *requests, int count);
+
+// A driver's function that completes what the device has done on one queue. Returns the number of completions. It does not block.
+typedef int (*BlockPoll)(void *context, int queue);
+
+// A block device that a driver registers. The driver sets Size.
+typedef struct BlockDriver {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // Must be zero.
+    uint32_t Flags;
+    // The device that serves the requests, which the driver owns; 0 if there is none, as for a disk in memory.
+    int32_t Device;
+    // Bytes of a block: a power of two, from 512 to 2^30.
+    uint32_t BlockSize;
+    // The number of blocks: at least 1. All together have less than 2^63 bytes.
+    uint64_t Blocks;
+    // The most bytes of a request: at least one block.
+    uint64_t MaxBytes;
+    // The most segments of a request: at least 1.
+    uint32_t MaxSegments;
+    // The number of queues: from 1 to KERNEL_BLOCK_MAX_QUEUES. Queue i is for the CPUs whose index modulo Queues is i.
+    uint32_t Queues;
+    // The most requests that a queue holds: from 1 to KERNEL_BLOCK_MAX_DEPTH.
+    uint32_t Depth;
+    // Must be zero.
+    uint32_t Reserved;
+    // The name, with a zero byte at its end.
+    char Name[KERNEL_BLOCK_NAME_SIZE];
+    // The argument of the driver's functions.
+    void *Context;
+    // Accepts requests. May run on several CPUs at once, also for one queue, and in handlers.
+    BlockSubmit Submit;
+    // Completes what the device has done. May run on several CPUs at once, also for one queue, and in handlers.
+    BlockPoll Poll;
+} BlockDriver;
+
+// What is known of a block device. The driver sets Size, the kernel sets the rest.
+typedef struct BlockInfo {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // Bytes of a block.
+    uint32_t BlockSize;
+    // The number of blocks.
+    uint64_t Blocks;
+    // The node of its device; -1 if it is unknown.
+    int32_t Node;
+    // The number of queues.
+    uint32_t Queues;
+    // The most bytes of a request.
+    uint64_t MaxBytes;
+    // The most segments of a request.
+    uint32_t MaxSegments;
+    // The most requests that a queue holds.
+    uint32_t Depth;
+    // Its device, for Kernel_MapDma; 0 if there is none.
+    int32_t Device;
+    // Zero.
+    uint32_t Reserved;
+    // The name, with a zero byte at its end.
+    char Name[KERNEL_BLOCK_NAME_SIZE];
+    // The name of its driver, with a zero byte at its end; a longer name is cut.
+    char Driver[32];
+} BlockInfo;
+
+// Registers a block device.
+//
+// Returns its id, which is above 0. Returns -1, and changes nothing, if driver is null, misaligned or not mapped; if
+// its Size is too small, or its tail not zero; if one of its fields is not as it says; if the name is empty or taken; if
+// there are too many block devices or not enough memory; or in a handler.
+extern int Kernel_RegisterBlock(const BlockDriver *driver);
+
+// Takes a block device back. Outstanding requests end with BLOCK_GONE. On return no CPU runs one of its functions.
+//
+// Returns true. Returns false, and changes nothing, if the driver has no such block device, or in a handler.
+extern bool Kernel_UnregisterBlock(int block);
+
+// Ends a request with BLOCK_OK, BLOCK_ERROR or BLOCK_GONE, and calls its Done. Only the driver that accepted the
+// request does so. Another status counts as BLOCK_ERROR.
+//
+// A request that is not outstanding is refused, and so is another driver's; the log has one line for a driver's first such mistake.
+extern void Kernel_CompleteBlock(BlockRequest *request, int status);
+
+// Finds a block device by its name; or, if name is null, the next one after the id after, where 0 means from the
+// first.
+//
+// Returns its id, which is above 0; -1 if there is none, if name is not mapped, or in a handler.
+extern int Kernel_OpenBlock(const char *name, int after);
+
+// Describes a block device.
+//
+// Returns true, and fills info. Returns false, and writes nothing, if there is no such block device, if info is
+// null, misaligned or not mapped, if Size is too small, or if the tail is not zero.
+extern bool Kernel_GetBlockInfo(int block, BlockInfo *info);
+
+// Submits requests in their order, all to the queue that the first one names.
+//
+// Returns how many were accepted. Fewer than count means that the queue is full, or that the next request is not
+// valid: it is null, misaligned or not mapped; it is outstanding; its operation or a flag is unknown; its blocks do not exist or are
+// too many; its segments are too many, or not as long as its blocks; or Done is not code. Returns -1 if there is no
+// such block device or queue, if requests is null or not mapped, or if count is negative.
+extern int Kernel_SubmitBlock(int block, BlockRequest *const *requests, int count);
+
+// Completes what a queue's device has done; -1 means the queue of the calling CPU.
+//
+// Returns the number of requests that completed, as the driver says; 0 also if there is no such block device or queue.
+extern int Kernel_PollBlock(int block, int queue);
+
 /* ---- The layout of the structures in the kernel ---- */
 
 #ifdef __cplusplus
@@ -876,6 +1058,52 @@ PROXIMA_ASSERT(offsetof(DmaGrant, FellBack) == 36);
 PROXIMA_ASSERT(sizeof(DmaSegment) == 16);
 PROXIMA_ASSERT(offsetof(DmaSegment, Address) == 0);
 PROXIMA_ASSERT(offsetof(DmaSegment, Bytes) == 8);
+
+PROXIMA_ASSERT(sizeof(BlockRequest) == 96);
+PROXIMA_ASSERT(offsetof(BlockRequest, Size) == 0);
+PROXIMA_ASSERT(offsetof(BlockRequest, Operation) == 4);
+PROXIMA_ASSERT(offsetof(BlockRequest, Flags) == 6);
+PROXIMA_ASSERT(offsetof(BlockRequest, Count) == 8);
+PROXIMA_ASSERT(offsetof(BlockRequest, SegmentCount) == 12);
+PROXIMA_ASSERT(offsetof(BlockRequest, Block) == 16);
+PROXIMA_ASSERT(offsetof(BlockRequest, Segments) == 24);
+PROXIMA_ASSERT(offsetof(BlockRequest, Done) == 32);
+PROXIMA_ASSERT(offsetof(BlockRequest, Context) == 40);
+PROXIMA_ASSERT(offsetof(BlockRequest, Queue) == 48);
+PROXIMA_ASSERT(offsetof(BlockRequest, Status) == 52);
+PROXIMA_ASSERT(offsetof(BlockRequest, State) == 56);
+PROXIMA_ASSERT(offsetof(BlockRequest, Reserved) == 60);
+PROXIMA_ASSERT(offsetof(BlockRequest, ForDriver) == 64);
+
+PROXIMA_ASSERT(sizeof(BlockDriver) == 104);
+PROXIMA_ASSERT(offsetof(BlockDriver, Size) == 0);
+PROXIMA_ASSERT(offsetof(BlockDriver, Flags) == 4);
+PROXIMA_ASSERT(offsetof(BlockDriver, Device) == 8);
+PROXIMA_ASSERT(offsetof(BlockDriver, BlockSize) == 12);
+PROXIMA_ASSERT(offsetof(BlockDriver, Blocks) == 16);
+PROXIMA_ASSERT(offsetof(BlockDriver, MaxBytes) == 24);
+PROXIMA_ASSERT(offsetof(BlockDriver, MaxSegments) == 32);
+PROXIMA_ASSERT(offsetof(BlockDriver, Queues) == 36);
+PROXIMA_ASSERT(offsetof(BlockDriver, Depth) == 40);
+PROXIMA_ASSERT(offsetof(BlockDriver, Reserved) == 44);
+PROXIMA_ASSERT(offsetof(BlockDriver, Name) == 48);
+PROXIMA_ASSERT(offsetof(BlockDriver, Context) == 80);
+PROXIMA_ASSERT(offsetof(BlockDriver, Submit) == 88);
+PROXIMA_ASSERT(offsetof(BlockDriver, Poll) == 96);
+
+PROXIMA_ASSERT(sizeof(BlockInfo) == 112);
+PROXIMA_ASSERT(offsetof(BlockInfo, Size) == 0);
+PROXIMA_ASSERT(offsetof(BlockInfo, BlockSize) == 4);
+PROXIMA_ASSERT(offsetof(BlockInfo, Blocks) == 8);
+PROXIMA_ASSERT(offsetof(BlockInfo, Node) == 16);
+PROXIMA_ASSERT(offsetof(BlockInfo, Queues) == 20);
+PROXIMA_ASSERT(offsetof(BlockInfo, MaxBytes) == 24);
+PROXIMA_ASSERT(offsetof(BlockInfo, MaxSegments) == 32);
+PROXIMA_ASSERT(offsetof(BlockInfo, Depth) == 36);
+PROXIMA_ASSERT(offsetof(BlockInfo, Device) == 40);
+PROXIMA_ASSERT(offsetof(BlockInfo, Reserved) == 44);
+PROXIMA_ASSERT(offsetof(BlockInfo, Name) == 48);
+PROXIMA_ASSERT(offsetof(BlockInfo, Driver) == 80);
 
 #undef PROXIMA_ASSERT
 

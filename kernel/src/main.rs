@@ -9,6 +9,7 @@ extern crate alloc;
 mod arch;
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 mod bench;
+mod block;
 mod bringup;
 mod clock;
 mod cpu;

@@ -11,7 +11,8 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 7] = [
+const MODELS: [Models; 8] = [
+    Models { package: "block-slots", bounded: &[] },
     Models { package: "cpu-requests", bounded: &["three_cpus"] },
     Models { package: "last-words", bounded: &[] },
     Models { package: "line-ring", bounded: &[] },

@@ -64,4 +64,11 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_SetTimer",
     "Kernel_DestroyTimer",
     "Kernel_Log",
+    "Kernel_RegisterBlock",
+    "Kernel_UnregisterBlock",
+    "Kernel_CompleteBlock",
+    "Kernel_OpenBlock",
+    "Kernel_GetBlockInfo",
+    "Kernel_SubmitBlock",
+    "Kernel_PollBlock",
 ];

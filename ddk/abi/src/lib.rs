@@ -18,6 +18,7 @@
 #![no_std]
 #![allow(non_snake_case)] // Functions and fields have the names of the C header.
 
+mod block;
 mod cpu;
 mod device;
 mod dma;
@@ -31,6 +32,7 @@ mod thread;
 mod time;
 mod wait;
 
+pub use block::*;
 pub use cpu::*;
 pub use device::*;
 pub use dma::*;

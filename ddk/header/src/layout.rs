@@ -1,7 +1,7 @@
 //! Writes assertions in C for the sizes and offsets that the structures have in Rust.
 use abi::{
-    CpuInfo, DeviceBar, DeviceInfo, DeviceMatch, DmaGrant, DmaRequest, DmaSegment, NumaNodeInfo, NumaPolicy,
-    PageGrant, PageRequest, PerCpuGrant,
+    BlockDriver, BlockInfo, BlockRequest, CpuInfo, DeviceBar, DeviceInfo, DeviceMatch, DmaGrant, DmaRequest,
+    DmaSegment, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest, PerCpuGrant,
 };
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
@@ -45,7 +45,7 @@ pub fn assertions() -> String {
     text + "\n#undef PROXIMA_ASSERT\n"
 }
 
-fn layouts() -> [Layout; 12] {
+fn layouts() -> [Layout; 15] {
     [
         layout!(NumaNodeInfo { NodeId, CpuCount, MemoryBase, MemorySize, IsValid }),
         layout!(NumaPolicy { Size, Kind, Node, Reserved, Nodes, Weights }),
@@ -88,5 +88,51 @@ fn layouts() -> [Layout; 12] {
         }),
         layout!(DmaGrant { Size, Node, Memory, DeviceAddress, Bytes, Distance, FellBack }),
         layout!(DmaSegment { Address, Bytes }),
+        layout!(BlockRequest {
+            Size,
+            Operation,
+            Flags,
+            Count,
+            SegmentCount,
+            Block,
+            Segments,
+            Done,
+            Context,
+            Queue,
+            Status,
+            State,
+            Reserved,
+            ForDriver
+        }),
+        layout!(BlockDriver {
+            Size,
+            Flags,
+            Device,
+            BlockSize,
+            Blocks,
+            MaxBytes,
+            MaxSegments,
+            Queues,
+            Depth,
+            Reserved,
+            Name,
+            Context,
+            Submit,
+            Poll
+        }),
+        layout!(BlockInfo {
+            Size,
+            BlockSize,
+            Blocks,
+            Node,
+            Queues,
+            MaxBytes,
+            MaxSegments,
+            Depth,
+            Device,
+            Reserved,
+            Name,
+            Driver
+        }),
     ]
 }

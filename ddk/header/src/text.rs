@@ -6,7 +6,7 @@ use cbindgen::{
 use std::path::Path;
 
 /// The families in the header's order: the title, and the file of `ddk/abi/src` that defines it.
-const FAMILIES: [(&str, &str); 11] = [
+const FAMILIES: [(&str, &str); 12] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
     ("Memory: pages and the heap", "memory.rs"),
@@ -18,6 +18,7 @@ const FAMILIES: [(&str, &str); 11] = [
     ("Waiting at an address", "wait.rs"),
     ("Time and timers", "time.rs"),
     ("Log", "log.rs"),
+    ("Block devices", "block.rs"),
 ];
 
 const BEGINNING: &str = "\
@@ -91,13 +92,35 @@ fn family(file: &Path) -> Result<String, String> {
     bindings.write(&mut text);
     let text = String::from_utf8(text).map_err(|error| format!("{}: {error}", file.display()))?;
     // Backticks mark code in Rust's comments, and a backslash what is no link; C has no such marks.
-    Ok(text.trim().replace(['`', '\\'], "") + "\n")
+    Ok(without_tags(&text.trim().replace(['`', '\\'], "")))
+}
+
+/// Returns the text with structures named by their types. Only a structure that points at itself needs its tag.
+fn without_tags(text: &str) -> String {
+    let mut inside = "";
+    let mut result = String::new();
+    for line in text.lines() {
+        if line.starts_with('}') {
+            inside = "";
+        }
+        if let Some(rest) = line.strip_prefix("typedef struct ") {
+            inside = rest.trim_end_matches(" {");
+            result += line;
+        } else if !inside.is_empty() && line.contains(&format!("struct {inside} *")) {
+            result += line;
+        } else {
+            result += &line.replace("struct ", "");
+        }
+        result += "\n";
+    }
+    result
 }
 
 fn config() -> Config {
     Config {
         language: Language::C,
-        style: Style::Type,
+        // A structure may point at itself, so it has a tag.
+        style: Style::Both,
         no_includes: true,
         usize_is_size_t: true,
         documentation_style: DocumentationStyle::C99,
@@ -105,6 +128,8 @@ fn config() -> Config {
         function: FunctionConfig { args: Layout::Horizontal, ..FunctionConfig::default() },
         tab_width: 4,
         export: ExportConfig {
+            // No function of its own file uses it.
+            include: vec!["DmaSegment".to_owned()],
             // The loader uses these types; drivers do not.
             exclude: ["DriverInit", "DriverExit", "DriverAddDevice"].map(str::to_owned).into(),
             ..ExportConfig::default()

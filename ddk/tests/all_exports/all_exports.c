@@ -65,6 +65,13 @@ static void *const exports[] = {
     (void *)Kernel_SetTimer,
     (void *)Kernel_DestroyTimer,
     (void *)Kernel_Log,
+    (void *)Kernel_RegisterBlock,
+    (void *)Kernel_UnregisterBlock,
+    (void *)Kernel_CompleteBlock,
+    (void *)Kernel_OpenBlock,
+    (void *)Kernel_GetBlockInfo,
+    (void *)Kernel_SubmitBlock,
+    (void *)Kernel_PollBlock,
 };
 
 int Driver_Init(void) {

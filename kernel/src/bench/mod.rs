@@ -1,5 +1,6 @@
 //! Benchmarks, run by the parameter `bench`. Each one sends a `bench` event and logs a line. If the emulator counts instructions,
 //! a tick is one instruction, and every run has equal counts.
+mod block;
 mod heap;
 mod memory;
 mod threads;
@@ -40,6 +41,7 @@ pub fn run() {
     memory::setup();
     heap::run(local);
     stacks(local);
+    block::run();
     threads::run();
 }
 

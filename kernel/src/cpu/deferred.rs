@@ -13,11 +13,13 @@ pub enum DeferredWork {
     Drain = 0,
     /// Run the next thread: the running thread's time slice is over, or the thread may not run on this CPU.
     Switch = 1,
+    /// Note that the CPU is in no stretch without preemption, because another CPU waits for that.
+    Pass = 2,
 }
 
 impl DeferredWork {
     /// All kinds, in the order in which a CPU does them.
-    const ALL: [Self; 2] = [Self::Drain, Self::Switch];
+    const ALL: [Self; 3] = [Self::Drain, Self::Pass, Self::Switch];
 
     const fn bit(self) -> u8 {
         1 << self as u8

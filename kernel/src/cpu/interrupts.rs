@@ -1,7 +1,7 @@
 //! The handlers of interrupts and exceptions: the owner of a vector registers its handler here.
 use super::hook::Hook;
-use super::{deferred, shootdown, stop};
-use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, vectors};
+use super::{deferred, grace_period, shootdown, stop};
+use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, guarded, vectors};
 use core::sync::atomic::{AtomicU64, Ordering};
 use last_words::StopOrder;
 
@@ -23,13 +23,14 @@ pub(super) fn init(exception: fn(&Frame) -> !) {
     // The handler has nothing to do: a CPU that was interrupted while it halted looks for work.
     register(vectors::WAKE, |_| {});
     register(vectors::SHOOTDOWN, |_| shootdown::answer());
+    grace_period::register();
 }
 
 /// The handler of all vectors, which the stubs of `arch` call.
 pub struct Handler;
 
 impl InterruptHandler for Handler {
-    extern "C" fn handle(frame: &Frame) {
+    extern "C" fn handle(frame: &mut Frame) {
         // First of all: an exception may mean that the CPU's own data are damaged, which everything below uses.
         if frame.vector < EXCEPTIONS {
             return exception(frame);
@@ -44,9 +45,12 @@ impl InterruptHandler for Handler {
     }
 }
 
-/// Handles an exception. Returns only from an order to stop that this CPU does not follow.
+/// Handles an exception. Returns only after a guarded access, and from an order to stop that this CPU does not follow.
 #[cold]
-fn exception(frame: &Frame) {
+fn exception(frame: &mut Frame) {
+    if guarded::continue_at_fixup(frame) {
+        return;
+    }
     if frame.vector == NON_MASKABLE {
         match stop::order_of(frame) {
             StopOrder::None => {}

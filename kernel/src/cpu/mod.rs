@@ -1,6 +1,7 @@
 //! CPUs: which ones there are, what each has for itself, and what they ask of each other.
 
 mod deferred;
+mod grace_period;
 mod halt;
 mod hook;
 mod identity;
@@ -15,6 +16,7 @@ pub mod shootdown;
 mod stop;
 
 pub use deferred::{DeferredWork, defer, let_interrupts_in, register_deferred};
+pub use grace_period::wait_for_grace_period;
 pub use halt::idle;
 pub use hook::Hook;
 pub use identity::Cpu;

@@ -3,6 +3,7 @@
 use super::images;
 use super::loader::{LoadError, LoadedImage};
 use super::per_cpu_memory;
+use crate::block;
 use crate::cpu;
 use crate::devices::release;
 use crate::threads::driver_timers;
@@ -134,6 +135,7 @@ impl Starting {
         driver_timers::take_back(owner);
         let threads = owner.threads();
         if threads == 0 {
+            block::close_all(owner);
             release::release_all(owner);
             driver_timers::release_slots(owner);
             per_cpu_memory::take_back(owner);

@@ -7,6 +7,7 @@
 //! the memory that a driver passes is its own, and none of its threads accesses it until the export returns. The export
 //! checks everything else about its arguments.
 
+mod block;
 mod caller;
 mod cpu;
 mod device;
@@ -109,6 +110,13 @@ exports! {
     Kernel_SetTimer(_, _, _) = time::set_timer;
     Kernel_DestroyTimer(_) = time::destroy_timer;
     Kernel_Log(_, _, _) = log::log;
+    Kernel_RegisterBlock(_) = block::register_block;
+    Kernel_UnregisterBlock(_) = block::unregister_block;
+    Kernel_CompleteBlock(_, _) = block::complete_block;
+    Kernel_OpenBlock(_, _) = block::open_block;
+    Kernel_GetBlockInfo(_, _) = block::get_block_info;
+    Kernel_SubmitBlock(_, _, _) = block::submit_block;
+    Kernel_PollBlock(_, _) = block::poll_block;
 }
 
 /// Returns the address of the export with this name.

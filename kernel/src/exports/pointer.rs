@@ -1,7 +1,7 @@
 //! Pointers that drivers pass. Each access asks the page tables first, so a wrong pointer is refused and does not fault the
 //! kernel.
 use crate::memory::page_tables;
-use abi::{DeviceInfo, DeviceMatch, DmaRequest, NumaPolicy, PageRequest, PerCpuGrant};
+use abi::{BlockDriver, DeviceInfo, DeviceMatch, DmaRequest, NumaPolicy, PageRequest, PerCpuGrant};
 use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +35,8 @@ unsafe impl Plain for u64 {}
 unsafe impl Plain for NumaPolicy {}
 // SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
 unsafe impl Plain for PageRequest {}
+// SAFETY: the structure has only integers, a raw pointer, and functions that may be null, of which every pattern of bits is a value.
+unsafe impl Plain for BlockDriver {}
 
 // SAFETY: the structure has only integers, of which every pattern of bits is a value.
 unsafe impl Plain for DeviceMatch {}

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use cpu_requests::{CpuTranslations, DrainRequest, Patience, Shootdown};
+use cpu_requests::{CpuPassed, CpuTranslations, DrainRequest, GracePeriods, Patience, Shootdown};
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::sync::Notify;
@@ -266,4 +266,60 @@ fn no_request_is_lost() {
         asker.join().unwrap();
         assert_eq!(cpu.request.interrupts(), 2);
     });
+}
+
+/// CPUs that use a page in sections as long as it is mapped.
+struct Sections<const CPUS: usize> {
+    grace: GracePeriods,
+    passed: [CpuPassed; CPUS],
+    page: Page,
+    /// Set when the grace period is over.
+    is_over: AtomicBool,
+}
+
+impl<const CPUS: usize> Sections<CPUS> {
+    /// Uses the page in one section, and passes until the grace period is over.
+    fn run(&self, cpu: usize) {
+        if self.page.mapped.load(Acquire) {
+            self.page.content.with(|_| ());
+        }
+        self.grace.pass(&self.passed[cpu]);
+        while !self.is_over.load(Acquire) {
+            thread::yield_now();
+            self.grace.pass(&self.passed[cpu]);
+        }
+    }
+}
+
+fn no_section_uses_what_was_removed<const CPUS: usize>() {
+    explore(CPUS + 1, || {
+        let sections = Rc::new(Sections::<CPUS> {
+            grace: GracePeriods::none_yet(),
+            passed: std::array::from_fn(|_| CpuPassed::never()),
+            page: Page { mapped: AtomicBool::new(true), content: UnsafeCell::new(()) },
+            is_over: AtomicBool::new(false),
+        });
+        let others: Vec<_> = (0..CPUS)
+            .map(|cpu| {
+                let sections = sections.clone();
+                thread::spawn(move || sections.run(cpu))
+            })
+            .collect();
+        sections.page.mapped.store(false, Release);
+        sections.grace.wait(sections.passed.iter().map(|passed| ((), passed)), |()| (), thread::yield_now);
+        // loom fails if a section that used the page is not over.
+        sections.page.content.with_mut(|_| ());
+        sections.is_over.store(true, Release);
+        others.into_iter().for_each(|other| other.join().unwrap());
+    });
+}
+
+#[test]
+fn a_grace_period_outlasts_every_section_that_began_before() {
+    no_section_uses_what_was_removed::<1>();
+}
+
+#[test]
+fn three_cpus_a_grace_period_waits_for_both_others() {
+    no_section_uses_what_was_removed::<2>();
 }

@@ -163,6 +163,33 @@ macro_rules! cpu_local_word {
 }
 pub(crate) use cpu_local_word;
 
+/// Writes the first word of the running CPU's copy of a static of the section `cpu_local`, in one instruction.
+macro_rules! set_cpu_local_word {
+    ($name:path, $word:expr) => {{
+        let word: *const () = $word;
+        // SAFETY: GS leads to a copy of the section. The caller owns the static, whose first word may hold any pointer that it
+        // passes here.
+        unsafe { core::arch::asm!("mov gs:[{}], {}", sym $name, in(reg) word, options(nostack, preserves_flags)) };
+    }};
+}
+pub(crate) use set_cpu_local_word;
+
+/// Reads a word of the running CPU's copy of a static of the section `cpu_local`, in one instruction. The static is an array of
+/// words, and the index is below its length.
+macro_rules! cpu_local_element {
+    ($name:path, $index:expr) => {{
+        let index: usize = $index;
+        let word: *const ();
+        // SAFETY: GS leads to a copy of the section, all of which may be read.
+        unsafe {
+            core::arch::asm!("mov {}, gs:[{} + 8 * {}]", out(reg) word, sym $name, in(reg) index,
+                options(nostack, preserves_flags, readonly))
+        };
+        word
+    }};
+}
+pub(crate) use cpu_local_element;
+
 /// Returns the task that the running CPU runs. One instruction reads it, so the result is right even if the thread moves.
 #[inline]
 pub fn current_task() -> *const () {

@@ -43,9 +43,9 @@ const STUB_SIZE: u64 = 16;
 
 /// What the kernel does on an interrupt or exception.
 pub trait InterruptHandler {
-    /// Handles the interrupt or exception. It is called with interrupts off; when it returns, the CPU continues where it was
-    /// interrupted.
-    extern "C" fn handle(frame: &Frame);
+    /// Handles the interrupt or exception. It is called with interrupts off; when it returns, the CPU continues as the frame
+    /// says: where it was interrupted, unless the handler has changed that.
+    extern "C" fn handle(frame: &mut Frame);
 }
 
 /// The stubs of all vectors, and the common path that calls `H`.

@@ -6,6 +6,7 @@ mod cpu_local;
 mod cpuid;
 mod descriptors;
 mod fault;
+pub mod guarded;
 mod instructions;
 mod interrupts;
 mod io_apic;
@@ -35,11 +36,11 @@ pub use apic::{
     settings as apic_settings, stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
-pub(crate) use cpu_local::cpu_local_word;
 pub use cpu_local::{
     AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
     end_no_preemption, end_no_preemption_is_due, is_preemption_off, set_current_task,
 };
+pub(crate) use cpu_local::{cpu_local_element, cpu_local_word, set_cpu_local_word};
 pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc, physical_address_bits};
 pub use descriptors::CpuTables;
 pub use fault::{fault_address, is_machine_check, is_use_of_the_fpu, page_fault_words};

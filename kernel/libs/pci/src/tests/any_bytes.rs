@@ -2,7 +2,9 @@
 use core::cell::Cell;
 
 use super::*;
-use crate::{AddressRange, Bar, ConfigPart, ConfigSpace, RootWindow, Rule, Space, TAKEN_PER_FUNCTION, Taken, assign};
+use crate::{
+    AddressRange, Bar, ConfigPart, ConfigSpace, RootWindow, Rule, Space, TAKEN_PER_FUNCTION, Taken, assign,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

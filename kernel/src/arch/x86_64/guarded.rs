@@ -1,0 +1,145 @@
+//! Guarded access: instructions that read and write memory which may not be mapped.
+//!
+//! Each access is one instruction. If it raises a page fault or a general protection fault, the CPU continues at the access's
+//! fixup, which puts a value that the caller chose into the result. The section `guarded_access` lists the instructions and
+//! their fixups. So an access that succeeds costs no more than any other.
+//!
+//! The accesses are relaxed atomic ones: other CPUs may access the same memory at the same time.
+use super::interrupts::Frame;
+use core::arch::asm;
+
+const STACK_FAULT: u64 = 12;
+const GENERAL_PROTECTION: u64 = 13;
+const PAGE_FAULT: u64 = 14;
+
+/// An instruction that may fault, and where the CPU continues if it does. Both are distances from the field itself.
+#[repr(C)]
+struct GuardedAccess {
+    instruction: i32,
+    fixup: i32,
+}
+
+unsafe extern "C" {
+    #[link_name = "__start_guarded_access"]
+    static START: GuardedAccess;
+    #[link_name = "__stop_guarded_access"]
+    static END: GuardedAccess;
+}
+
+/// Makes the CPU continue at a fixup if the exception was raised by a guarded access. Returns true if it was.
+pub fn continue_at_fixup(frame: &mut Frame) -> bool {
+    if !matches!(frame.vector, STACK_FAULT | GENERAL_PROTECTION | PAGE_FAULT) {
+        return false;
+    }
+    let mut entry = &raw const START;
+    while entry < &raw const END {
+        // SAFETY: the linker lists the entries from `START` to `END`, in memory that is never written.
+        let GuardedAccess { instruction, fixup } = unsafe { &*entry };
+        if at_distance(instruction) == frame.instruction_pointer {
+            frame.instruction_pointer = at_distance(fixup);
+            return true;
+        }
+        entry = entry.wrapping_add(1);
+    }
+    false
+}
+
+fn at_distance(field: &'static i32) -> u64 {
+    (core::ptr::from_ref(field) as u64).wrapping_add_signed(i64::from(*field))
+}
+
+/// Joins the lines of an access: the instruction, and what its fixup does before the CPU continues behind the instruction.
+macro_rules! guarded {
+    ($access:literal, $fixup:literal) => {
+        concat!(
+            "2:\n",
+            $access,
+            "\n3:\n",
+            ".pushsection .text.guarded_fixup, \"ax\", @progbits\n4:\n",
+            $fixup,
+            "\njmp 3b\n.popsection\n",
+            ".pushsection guarded_access, \"aR\", @progbits\n.balign 4\n.long 2b - ., 4b - .\n.popsection",
+        )
+    };
+}
+
+/// Reads the 8 bytes that are `OFFSET` bytes behind `address`. Returns `ELSE` if they cannot be read.
+#[inline(always)]
+pub fn read_u64<const OFFSET: usize, const ELSE: i32>(address: usize) -> u64 {
+    let value;
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("mov {value}, [{address} + {offset}]", "mov {value}, {default}"), address = in(reg) address,
+            value = lateout(reg) value, offset = const OFFSET, default = const ELSE,
+            options(nostack, preserves_flags, readonly))
+    };
+    value
+}
+
+/// Reads the 4 bytes that are `OFFSET` bytes behind `address`. Returns `ELSE` if they cannot be read.
+#[inline(always)]
+pub fn read_u32<const OFFSET: usize, const ELSE: i32>(address: usize) -> u32 {
+    let value;
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("mov {value:e}, [{address} + {offset}]", "mov {value:e}, {default}"), address = in(reg) address,
+            value = lateout(reg) value, offset = const OFFSET, default = const ELSE,
+            options(nostack, preserves_flags, readonly))
+    };
+    value
+}
+
+/// Writes the 4 bytes that are `OFFSET` bytes behind `address`. Does nothing if they cannot be written.
+///
+/// # Safety
+/// If the memory is mapped and writable, writing it breaks nothing that the caller does not vouch for.
+#[inline(always)]
+pub unsafe fn write_u32<const OFFSET: usize>(address: usize, value: u32) {
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be written.
+    unsafe {
+        asm!(guarded!("mov [{address} + {offset}], {value:e}", ""), address = in(reg) address, value = in(reg) value,
+            offset = const OFFSET, options(nostack, preserves_flags))
+    };
+}
+
+/// Writes `VALUE` to the 4 bytes that are `OFFSET` bytes behind `address`. Does nothing if they cannot be written.
+///
+/// # Safety
+/// As for [`write_u32`].
+#[inline(always)]
+pub unsafe fn write_u32_const<const OFFSET: usize, const VALUE: i32>(address: usize) {
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be written.
+    unsafe {
+        asm!(guarded!("mov dword ptr [{address} + {offset}], {value}", ""), address = in(reg) address,
+            value = const VALUE, offset = const OFFSET, options(nostack, preserves_flags))
+    };
+}
+
+/// Replaces the 4 bytes that are `OFFSET` bytes behind `address` by `new` if they are `old`, atomically. Returns true if it did;
+/// false also if they cannot be written.
+///
+/// # Safety
+/// As for [`write_u32`].
+#[inline]
+pub unsafe fn compare_exchange_u32<const OFFSET: usize>(address: usize, old: u32, new: u32) -> bool {
+    let found: u32;
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be written.
+    unsafe {
+        asm!(guarded!("lock cmpxchg [{address} + {offset}], {new:e}", "mov eax, {old:e}\nnot eax"),
+            address = in(reg) address, old = in(reg) old, new = in(reg) new, inout("eax") old => found,
+            offset = const OFFSET, options(nostack))
+    };
+    found == old
+}
+
+/// Reads a byte. Returns `None` if it cannot be read.
+#[inline]
+pub fn read_u8(address: usize) -> Option<u8> {
+    let value: u32;
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("movzx {value:e}, byte ptr [{address}]", "mov {value:e}, 256"), address = in(reg) address,
+            value = lateout(reg) value, options(nostack, preserves_flags, readonly))
+    };
+    u8::try_from(value).ok()
+}

@@ -1,0 +1,18 @@
+//! Block devices: drivers register them, and other drivers submit requests to them.
+//!
+//! `docs/block.md` describes the structures, the protocol of a request's life, and what each step costs.
+
+mod complete;
+mod device_list;
+mod mistakes;
+mod poll;
+mod queue;
+mod request;
+mod submit;
+
+pub use complete::complete;
+pub use device_list::{NewBlockDevice, close_all, describe, find, next, register, unregister};
+pub use mistakes::{Mistake, report};
+pub use poll::poll;
+pub use queue::Functions;
+pub use submit::submit;

@@ -1,0 +1,38 @@
+//! Polling: the driver completes what its device has done.
+use super::mistakes::{Mistake, report};
+use super::queue::QueueInUse;
+use core::ffi::c_int;
+
+/// The number of a queue that means the running CPU's.
+const OF_THIS_CPU: c_int = -1;
+
+/// Polls a queue, as `Kernel_PollBlock` says.
+#[inline(always)]
+pub fn poll(id: c_int, index: c_int) -> c_int {
+    let queue = QueueInUse::of_this_cpu(id);
+    if queue.id != id as u32 || index != OF_THIS_CPU {
+        return poll_elsewhere(queue, id, index);
+    }
+    poll_queue(queue)
+}
+
+#[inline(always)]
+fn poll_queue(queue: QueueInUse) -> c_int {
+    let (functions, index) = (queue.functions, queue.index);
+    let before = queue.begin_serving();
+    // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
+    let done = unsafe { (functions.poll)(functions.context, index) };
+    before.restore();
+    queue.end_with(done)
+}
+
+/// Polls the queue with this index.
+#[cold]
+#[inline(never)]
+fn poll_elsewhere(mut queue: QueueInUse, id: c_int, index: c_int) -> c_int {
+    if queue.id != id as u32 {
+        report(Mistake::Id, format_args!("polled {id:#x}, which is no block device"));
+        return queue.end_with(0);
+    }
+    if queue.change_to(index) { poll_queue(queue) } else { queue.end_with(0) }
+}

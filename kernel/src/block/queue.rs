@@ -1,0 +1,311 @@
+//! A block device and its queues, and the tables that lead to them: by id on each CPU, and by the state of a request.
+//!
+//! Paths without a lock read the tables with preemption or interrupts off. A queue is freed only after a grace period in which no
+//! table leads to it.
+use crate::arch::{cpu_local_element, cpu_local_word, set_cpu_local_word};
+use crate::cpu::{self, Pinned, PreemptionOff, cpu_local};
+use crate::threads::owner::Owner;
+use abi::{BLOCK_STATE_TAG, BlockRequest, KERNEL_BLOCK_NAME_SIZE};
+use alloc::vec::Vec;
+use arrayvec::ArrayString;
+use block_slots::Slot;
+use core::ffi::{c_int, c_void};
+use core::ops::Deref;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// The most block devices, and one: index 0 is not used.
+pub const MAX_BLOCK_DEVICES: usize = 128;
+/// The most queues of all block devices, and one: number 0 is not used.
+pub const MAX_QUEUES: usize = 1 << (u32::BITS - TAG_BITS);
+/// The bits of a request's state that hold its slot.
+pub const TAG_BITS: u32 = BLOCK_STATE_TAG.count_ones();
+
+/// What a driver's functions are called with, and the functions.
+#[derive(Clone, Copy)]
+pub struct Functions {
+    /// The argument of both functions.
+    pub context: *mut c_void,
+    /// Accepts requests.
+    pub submit: unsafe extern "C" fn(*mut c_void, c_int, *const *mut BlockRequest, c_int) -> c_int,
+    /// Completes what the device has done.
+    pub poll: unsafe extern "C" fn(*mut c_void, c_int) -> c_int,
+}
+
+/// A queue of a block device: all that a submission and a completion read, so that they touch no other structure. Its slots lie right
+/// behind it.
+#[repr(C, align(64))]
+pub struct BlockQueue {
+    /// The device's id. That of [`NO_QUEUE`] is negative, so it is no device's.
+    pub id: u32,
+    /// The state of a request in the first slot: the queue's number, above the bits of the slot.
+    pub first_state: u32,
+    /// The most blocks of a request: at most 2³² - 1, and not more than the device has.
+    pub most_blocks: u64,
+    /// The number of blocks of the device.
+    pub blocks: u64,
+    /// Bytes of a block.
+    pub block_size: u64,
+    /// The number of slots.
+    pub depth: u64,
+    /// The queue's index in the device.
+    pub index: c_int,
+    /// A function `Done` that was found to be code, or [`NO_FUNCTION`].
+    pub known_done: AtomicUsize,
+    /// The driver's functions.
+    pub functions: Functions,
+    /// The device; null before it is complete.
+    pub device: AtomicPtr<BlockDevice>,
+    /// Where the search for a free slot begins.
+    pub next_slot: AtomicUsize,
+}
+
+/// No function is at this address, and no failed read returns it.
+pub const NO_FUNCTION: usize = usize::MAX - 1;
+
+// SAFETY: the raw pointers are the context, which only the driver's functions follow, and functions. The driver allows them on any
+// CPU, also on several at once. All else is `Sync`.
+unsafe impl Sync for BlockQueue {}
+// SAFETY: as above.
+unsafe impl Send for BlockQueue {}
+
+/// A block device.
+pub struct BlockDevice {
+    /// The device's id.
+    pub id: u32,
+    /// The driver that has registered it; `None` for the kernel.
+    pub owner: Option<&'static Owner>,
+    /// The device's name.
+    pub name: ArrayString<KERNEL_BLOCK_NAME_SIZE>,
+    /// The id of the device that serves the requests; 0 if there is none.
+    pub device: c_int,
+    /// That device's node; -1 if it is unknown.
+    pub node: i32,
+    /// The most bytes of a request.
+    pub max_bytes: u64,
+    /// The most segments of a request.
+    pub max_segments: u32,
+    /// The queues.
+    pub queues: Vec<&'static BlockQueue>,
+}
+
+impl BlockQueue {
+    /// Returns the slot that a request's state names, if it is one of this queue's.
+    #[inline(always)]
+    pub fn slot_of(&self, state: u32) -> Option<&Slot> {
+        // In 64 bits, because the index then needs no conversion.
+        let index = u64::from(state.wrapping_sub(self.first_state));
+        if index >= self.depth {
+            return None;
+        }
+        // SAFETY: the registry puts `depth` slots right behind a queue, and exposes their provenance. `NO_QUEUE` has none.
+        Some(unsafe { &*self.first_slot().add(index as usize) })
+    }
+
+    /// Returns all slots.
+    pub fn slots(&self) -> &[Slot] {
+        // SAFETY: as in `slot_of`; for no slots, the address is aligned and not null.
+        unsafe { core::slice::from_raw_parts(self.first_slot(), self.depth as usize) }
+    }
+
+    #[inline(always)]
+    fn first_slot(&self) -> *const Slot {
+        core::ptr::with_exposed_provenance(core::ptr::from_ref(self).addr() + size_of::<Self>())
+    }
+
+    /// Returns the queue's device. It exists as long as the queue.
+    pub fn device(&self) -> &BlockDevice {
+        // SAFETY: the pointer is null, or that of `set_device`, or `NO_DEVICE`. The registry frees a device after its queues.
+        unsafe { self.device.load(Ordering::Acquire).as_ref() }.unwrap_or(&NO_DEVICE)
+    }
+
+    /// Sets the queue's device.
+    pub fn set_device(&self, device: &'static BlockDevice) {
+        self.device.store(core::ptr::from_ref(device).cast_mut(), Ordering::Release);
+    }
+}
+
+static NO_DEVICE: BlockDevice = BlockDevice {
+    id: 0,
+    owner: None,
+    name: ArrayString::new_const(),
+    device: 0,
+    node: -1,
+    max_bytes: 0,
+    max_segments: 0,
+    queues: Vec::new(),
+};
+
+unsafe extern "C" fn accept_nothing(
+    _: *mut c_void,
+    _: c_int,
+    _: *const *mut BlockRequest,
+    _: c_int,
+) -> c_int {
+    0
+}
+
+unsafe extern "C" fn complete_nothing(_: *mut c_void, _: c_int) -> c_int {
+    0
+}
+
+/// What a table holds where there is no queue: it has no blocks and no slots, so it accepts no request.
+pub static NO_QUEUE: BlockQueue = BlockQueue {
+    id: 1 << 31,
+    first_state: 0,
+    most_blocks: 0,
+    blocks: 0,
+    block_size: 0,
+    depth: 0,
+    index: 0,
+    known_done: AtomicUsize::new(NO_FUNCTION),
+    functions: Functions { context: core::ptr::null_mut(), submit: accept_nothing, poll: complete_nothing },
+    device: AtomicPtr::new((&raw const NO_DEVICE).cast_mut()),
+    next_slot: AtomicUsize::new(0),
+};
+
+/// A table's entry: a queue, or [`NO_QUEUE`].
+#[repr(transparent)]
+pub struct QueueEntry(AtomicPtr<BlockQueue>);
+
+impl QueueEntry {
+    const EMPTY: Self = Self(AtomicPtr::new((&raw const NO_QUEUE).cast_mut()));
+
+    /// Returns the queue. The guard keeps grace periods from ending while the reference lives.
+    #[inline(always)]
+    pub fn get<'g>(&self, _: &'g impl Pinned) -> &'g BlockQueue {
+        // SAFETY: an entry holds `NO_QUEUE` or a queue that `set` was given. The registry frees a queue after a grace period in which
+        // no entry held it, and the guard keeps preemption or interrupts off.
+        unsafe { &*self.0.load(Ordering::Acquire) }
+    }
+
+    /// Sets the queue. It is not freed before a grace period after it was replaced.
+    pub fn set(&self, queue: &'static BlockQueue) {
+        self.0.store(core::ptr::from_ref(queue).cast_mut(), Ordering::Release);
+    }
+
+    /// Returns true if the entry holds no queue.
+    pub fn is_empty(&self) -> bool {
+        core::ptr::eq(self.0.load(Ordering::Relaxed), &raw const NO_QUEUE)
+    }
+}
+
+/// The queues of a CPU, by the index in a device's id.
+pub type CpuQueues = [QueueEntry; MAX_BLOCK_DEVICES];
+
+cpu_local! {
+    /// For each block device the queue that this CPU's requests go to.
+    pub static QUEUES: CpuQueues = [const { QueueEntry::EMPTY }; MAX_BLOCK_DEVICES];
+    /// The queue whose driver the CPU has called, and which has not returned.
+    pub static SERVING: QueueEntry = QueueEntry::EMPTY;
+}
+
+/// All queues, by their numbers: the upper bits of a request's state.
+pub static BY_NUMBER: [QueueEntry; MAX_QUEUES] = [const { QueueEntry::EMPTY }; MAX_QUEUES];
+
+/// A queue that this CPU uses, with preemption off meanwhile.
+pub struct QueueInUse {
+    queue: NonNull<BlockQueue>,
+    off: PreemptionOff,
+}
+
+impl Deref for QueueInUse {
+    type Target = BlockQueue;
+
+    #[inline(always)]
+    fn deref(&self) -> &BlockQueue {
+        // SAFETY: the queue was read from a table with preemption off, or is another one of the same device. Preemption has been
+        // off since, so no grace period has ended, after which the registry frees the device.
+        unsafe { self.queue.as_ref() }
+    }
+}
+
+impl QueueInUse {
+    /// Returns the running CPU's queue of the block device with this id, or a queue with another id if there is no such device.
+    #[inline(always)]
+    pub fn of_this_cpu(id: c_int) -> Self {
+        let off = PreemptionOff::new();
+        let queue = cpu_local_element!(QUEUES, id as usize % MAX_BLOCK_DEVICES);
+        // SAFETY: an entry of a table is never null.
+        let queue = unsafe { NonNull::new_unchecked(queue.cast_mut().cast()) };
+        Self { queue, off }
+    }
+
+    /// Changes to the device's queue with this index. Returns false if there is none.
+    pub fn change_to(&mut self, index: c_int) -> bool {
+        let index = usize::try_from(index).ok();
+        let queue = index.and_then(|index| self.device().queues.get(index).copied());
+        if let Some(queue) = queue {
+            self.queue = NonNull::from(queue);
+        }
+        queue.is_some()
+    }
+
+    /// Returns the guard that keeps preemption off.
+    pub fn off(&self) -> &PreemptionOff {
+        &self.off
+    }
+
+    /// Begins to serve the queue on this CPU: the driver's functions are called from here on.
+    #[inline(always)]
+    pub fn begin_serving(&self) -> ServedBefore {
+        let before = cpu_local_word!(SERVING);
+        set_cpu_local_word!(SERVING, self.queue.as_ptr().cast());
+        ServedBefore(before)
+    }
+
+    /// Returns the queue that this CPU has begun to serve last.
+    pub fn being_served(off: PreemptionOff) -> Self {
+        let queue = NonNull::from(SERVING.here(&off).get(&off));
+        Self { queue, off }
+    }
+
+    /// Returns the guard that keeps preemption off, without the queue.
+    #[inline(always)]
+    pub fn into_off(self) -> PreemptionOff {
+        self.off
+    }
+
+    /// Ends the use, and returns the result. Other threads may run before this returns.
+    #[inline(always)]
+    pub fn end_with(self, result: c_int) -> c_int {
+        end_with(self.off, result)
+    }
+}
+
+/// Ends the use of a queue, and returns the result. Other threads may run before this returns.
+#[inline(always)]
+pub fn end_with(off: PreemptionOff, result: c_int) -> c_int {
+    if off.end_is_due() { after_deferred(result) } else { result }
+}
+
+/// What a CPU served before it began to serve a queue.
+#[derive(Clone, Copy)]
+pub struct ServedBefore(*const ());
+
+impl ServedBefore {
+    /// Serves again what the CPU served before.
+    #[inline(always)]
+    pub fn restore(self) {
+        set_cpu_local_word!(SERVING, self.0);
+    }
+}
+
+/// Does the work that was deferred while preemption was off, and returns the result.
+#[cold]
+#[inline(never)]
+fn after_deferred(result: c_int) -> c_int {
+    cpu::do_deferred();
+    result
+}
+
+/// Returns the queue and the slot that a request's state names, whether the request is there or not.
+pub fn place_of(state: u32, off: &impl Pinned) -> Option<(&BlockQueue, &Slot)> {
+    let queue = BY_NUMBER[(state >> TAG_BITS) as usize].get(off);
+    Some((queue, queue.slot_of(state)?))
+}
+
+const _: () = {
+    // A request's state has a number of a queue and a slot.
+    assert!(BLOCK_STATE_TAG == (1 << TAG_BITS) - 1 && abi::KERNEL_BLOCK_MAX_DEPTH <= BLOCK_STATE_TAG);
+};

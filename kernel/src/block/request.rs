@@ -1,0 +1,139 @@
+//! Access to requests, which lie in memory of drivers: each access is guarded, so a wrong address is found by the access itself.
+use crate::arch::guarded;
+use crate::memory::page_tables;
+use abi::{BLOCK_OK, BlockRequest, DmaSegment};
+use core::mem::{align_of, offset_of, size_of};
+use units::VirtAddr;
+
+/// What the parts of a request are if they cannot be read: a request that is refused.
+const BAD: i32 = -1;
+
+/// The size of a request, its operation and its flags in one word, as they lie in memory.
+#[derive(Clone, Copy)]
+pub struct Head(pub u64);
+
+/// The address of a request, which need not be mapped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestAt(pub usize);
+
+impl RequestAt {
+    /// Reads the request's address from an array of requests. It is null if it cannot be read.
+    #[inline(always)]
+    pub fn of_array(requests: *const *mut BlockRequest) -> Self {
+        Self(guarded::read_u64::<0, 0>(requests.addr()) as usize)
+    }
+
+    /// Returns true if the address is aligned, and not null.
+    pub fn is_aligned(self) -> bool {
+        self.0 != 0 && self.0.is_multiple_of(align_of::<BlockRequest>())
+    }
+
+    /// Reads the size in the lower 32 bits, then the operation and the flags with 16 bits each. All bits are set if they cannot be read.
+    #[inline(always)]
+    pub fn head(self) -> Head {
+        const { assert!(offset_of!(BlockRequest, Operation) == 4 && offset_of!(BlockRequest, Flags) == 6) };
+        Head(guarded::read_u64::<{ offset_of!(BlockRequest, Size) }, BAD>(self.0))
+    }
+
+    /// Reads the count of blocks in the lower 32 bits, and that of segments above. Both are 0 if they cannot be read.
+    #[inline(always)]
+    pub fn counts(self) -> u64 {
+        const { assert!(offset_of!(BlockRequest, SegmentCount) == offset_of!(BlockRequest, Count) + 4) };
+        guarded::read_u64::<{ offset_of!(BlockRequest, Count) }, 0>(self.0)
+    }
+
+    /// Reads the number of the first block.
+    #[inline(always)]
+    pub fn block(self) -> u64 {
+        guarded::read_u64::<{ offset_of!(BlockRequest, Block) }, BAD>(self.0)
+    }
+
+    /// Reads the address of the segments.
+    #[inline(always)]
+    pub fn segments(self) -> usize {
+        guarded::read_u64::<{ offset_of!(BlockRequest, Segments) }, 0>(self.0) as usize
+    }
+
+    /// Reads the address of `Done`. It is 0 if it cannot be read.
+    #[inline(always)]
+    pub fn done(self) -> usize {
+        guarded::read_u64::<{ offset_of!(BlockRequest, Done) }, 0>(self.0) as usize
+    }
+
+    /// Reads the number of the queue. It is the least number if it cannot be read.
+    #[inline(always)]
+    pub fn queue(self) -> i32 {
+        guarded::read_u32::<{ offset_of!(BlockRequest, Queue) }, { i32::MIN }>(self.0) as i32
+    }
+
+    /// Reads the state. It names no slot if it cannot be read.
+    #[inline(always)]
+    pub fn state(self) -> u32 {
+        guarded::read_u32::<{ offset_of!(BlockRequest, State) }, BAD>(self.0)
+    }
+
+    /// Changes the state from `old` to `new`. Returns false if it is another one, or cannot be written.
+    pub fn change_state(self, old: u32, new: u32) -> bool {
+        // SAFETY: the memory is the driver's, as for every structure that a driver passes and the kernel fills; other memory that can be
+        // written is the driver's mistake (docs/driver-abi.md).
+        unsafe { guarded::compare_exchange_u32::<{ offset_of!(BlockRequest, State) }>(self.0, old, new) }
+    }
+
+    /// Writes the status of success, if it can be written.
+    ///
+    /// # Safety
+    /// As [`Self::set_status`].
+    #[inline(always)]
+    pub unsafe fn set_succeeded(self) {
+        // SAFETY: by `# Safety` a driver has submitted the memory as a request.
+        unsafe { guarded::write_u32_const::<{ offset_of!(BlockRequest, Status) }, BLOCK_OK>(self.0) };
+    }
+
+    /// Writes the status, if it can be written.
+    ///
+    /// # Safety
+    /// The request was outstanding until now.
+    #[inline(always)]
+    pub unsafe fn set_status(self, status: i32) {
+        // SAFETY: by `# Safety` a driver has submitted the memory as a request.
+        unsafe { guarded::write_u32::<{ offset_of!(BlockRequest, Status) }>(self.0, status as u32) };
+    }
+}
+
+impl Head {
+    /// The flags and operations that differ in these bits only are known: read and write, polled or not.
+    const FREE_BITS: u64 = 1 << 32 | 1 << 48;
+
+    /// Returns 0 if the operation is to read or to write, and no unknown flag is set. Otherwise returns 2³² or more.
+    #[inline(always)]
+    pub fn unusual_bits(self) -> u64 {
+        self.0 & (u64::MAX << 32) & !Self::FREE_BITS
+    }
+
+    /// Returns the operation.
+    pub fn operation(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+
+    /// Returns the flags.
+    pub fn flags(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    /// Returns the size in bytes.
+    pub fn size(self) -> usize {
+        self.0 as u32 as usize
+    }
+}
+
+/// Reads the bytes of the segment with this index. They are 0 if they cannot be read.
+#[inline(always)]
+pub fn segment_bytes(segments: usize, index: usize) -> u64 {
+    let at = segments.wrapping_add(index.wrapping_mul(size_of::<DmaSegment>()));
+    guarded::read_u64::<{ offset_of!(DmaSegment, Bytes) }, 0>(at)
+}
+
+/// Returns true if executable memory is mapped at the address.
+pub fn is_code(address: usize) -> bool {
+    page_tables::access_at(VirtAddr(address as u64)).is_some_and(|mapping| mapping.executable)
+}
