@@ -15,9 +15,14 @@ pub fn assign(config: &impl ConfigSpace, functions: &mut [LocatedFunction], faul
     if !pci::lacks_addresses(functions) {
         return;
     }
-    // Without memory for the lists, the BARs stay as they are.
-    let Some(reserved) = reserved() else { return };
-    let Some(mut taken) = storage(TAKEN_PER_FUNCTION * functions.len() + reserved.len()) else { return };
+    let lists = reserved().and_then(|reserved| {
+        let taken = storage(TAKEN_PER_FUNCTION * functions.len() + reserved.len())?;
+        Some((reserved, taken))
+    });
+    let Some((reserved, mut taken)) = lists else {
+        log::warn!(target: "devices", "BARs without an address get none: there is no memory to find free addresses");
+        return;
+    };
     let windows = pci_tables::host_bridges().windows();
     let mut say = |function: PciAddress, number: u8, bar: Bar| {
         log::info!(target: "devices", "{function} BAR {number}: {bar}, which the kernel has chosen");
@@ -27,7 +32,7 @@ pub fn assign(config: &impl ConfigSpace, functions: &mut [LocatedFunction], faul
 }
 
 /// Returns the memory that no BAR may get: all that the memory map lists, configuration space, and devices that are no functions of
-/// PCI.
+/// PCI. Returns `None` if there is no memory for the list, or the memory map lists more than was kept.
 fn reserved() -> Option<Vec<AddressRange>> {
     let listed = pci_tables::listed_memory()?.iter().map(|range| (range.start, range.len_bytes()));
     let config = pci_tables::mcfg_ranges().iter().map(|range| (range.memory.start, range.memory.len_bytes()));

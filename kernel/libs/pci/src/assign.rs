@@ -11,20 +11,7 @@ use crate::bridge_windows::{BridgeWindows, MEMORY_UNIT};
 use crate::function::{BUSES, Function, Header};
 use crate::reach::Reach;
 use crate::taken::TakenList;
-use crate::{AddressRange, Bar, BarKind, ConfigSpace, Fault, Problem, Space, Taken, bar};
-
-/// Addresses that a host bridge passes on to the buses below it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RootWindow {
-    /// The segment.
-    pub segment: u16,
-    /// The root bus.
-    pub root_bus: u8,
-    /// What the addresses are of.
-    pub space: Space,
-    /// The addresses.
-    pub range: AddressRange,
-}
+use crate::{AddressRange, Bar, BarKind, ConfigSpace, Fault, Problem, RootWindow, Space, Taken, bar};
 
 /// BARs of this size or more do not count when a window below 4 GiB is opened: they do not fit there.
 const TOO_LARGE: u64 = 1 << 31;
@@ -100,8 +87,8 @@ const fn space(bar: Bar) -> Space {
     if bar.is_memory() { Space::Memory } else { Space::Ports }
 }
 
-/// The size of the window that each bus needs in the bridge that leads to it, or 0.
-type WindowSizes = [u64; 256];
+/// For each bus, the bridge that leads to it and must get a window of memory, and the size of the window.
+type WindowSizes = [Option<(PciAddress, u64)>; 256];
 
 /// The state of giving out addresses.
 struct Assigner<'a, C> {
@@ -135,8 +122,7 @@ impl<C: ConfigSpace> Assigner<'_, C> {
             for function in &mut *functions {
                 let function = function.as_mut();
                 if let Header::Bridge { secondary, .. } = function.header
-                    && sizes[usize::from(secondary)] == size
-                    && is_window_closed(self.config, function.address)
+                    && sizes[usize::from(secondary)] == Some((function.address, size))
                 {
                     self.open_window(function.address, secondary, size, reach);
                 }
@@ -211,7 +197,7 @@ fn window_sizes<T: AsRef<Function>>(config: &impl ConfigSpace, functions: &[T]) 
     for function in functions.iter().map(AsRef::as_ref) {
         leads[usize::from(function.address.bus())] = function.parent;
     }
-    let (mut needed, mut sizes) = ([0_u64; 256], [0; 256]);
+    let (mut needed, mut sizes) = ([0_u64; 256], [None; 256]);
     // The functions behind a bridge come after it.
     for function in functions.iter().rev().map(AsRef::as_ref) {
         let own: u64 = (0..bar::MOST)
@@ -223,8 +209,8 @@ fn window_sizes<T: AsRef<Function>>(config: &impl ConfigSpace, functions: &[T]) 
                 let behind = needed[usize::from(secondary)];
                 let size = behind.max(MEMORY_UNIT).checked_next_power_of_two().unwrap_or(0);
                 let lacks = behind > 0 && size < TOO_LARGE && is_window_closed(config, function.address);
-                sizes[usize::from(secondary)] = if lacks { size } else { 0 };
-                sizes[usize::from(secondary)]
+                sizes[usize::from(secondary)] = lacks.then_some((function.address, size));
+                if lacks { size } else { 0 }
             }
             _ => 0,
         };
