@@ -78,6 +78,7 @@ fn the_header_declares_every_export_once_in_order_and_nothing_else() {
 fn c_takes_the_header_alone_and_twice() {
     assert_compiles(compile("cc", "once.c", &C, "#include <proxima.h>\n"));
     assert_compiles(compile("cc", "freestanding.c", &C, "#include <proxima_freestanding.h>\n"));
+    assert_compiles(compile("cc", "sync.c", &C, "#include <proxima_sync.h>\nint unused;\n"));
     assert_compiles(compile(
         "cc",
         "twice.c",
@@ -88,7 +89,7 @@ fn c_takes_the_header_alone_and_twice() {
 
 #[test]
 fn cplusplus_takes_the_header_and_links_as_c() {
-    let source = "#include <proxima.h>\n#include <proxima_freestanding.h>\nextern \"C\" int Driver_Init() { return Kernel_GetNumaNodeCount() - 1; }\n";
+    let source = "#include <proxima.h>\n#include <proxima_freestanding.h>\n#include <proxima_sync.h>\nextern \"C\" int Driver_Init() { return Kernel_GetNumaNodeCount() - 1; }\n";
     assert_compiles(compile(
         "c++",
         "driver.cc",
