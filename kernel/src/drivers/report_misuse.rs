@@ -1,7 +1,7 @@
 //! Reports calls of drivers that the kernel refuses: the log names the driver and the mistake, once for each driver and kind.
 use crate::threads::cpu_threads;
 use crate::threads::driver_handler;
-use crate::threads::misuse::{Misuse, Misuses};
+use crate::threads::misuses::{Misuse, Misuses};
 use core::fmt::Display;
 
 /// The refused calls of the kernel's own threads.

@@ -2,7 +2,7 @@
 use crate::arch::InterruptsOff;
 use crate::drivers::report_misuse;
 use crate::threads::driver_handler;
-use crate::threads::misuse::Misuse;
+use crate::threads::misuses::Misuse;
 
 /// Returns true if a thread calls that may wait and allocate. Returns false in a handler of a driver, and with interrupts off, as
 /// while a spin lock of the driver is held. The first such call of a driver is logged.

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::cpu;
 use crate::drivers::report_misuse;
 use crate::threads::driver_timers::{self, Callback, TimerError, TimerId};
-use crate::threads::misuse::Misuse;
+use crate::threads::misuses::Misuse;
 use abi::{KERNEL_LONGEST_DELAY, TimerCallback};
 use core::ffi::{c_int, c_void};
 use units::CpuId;

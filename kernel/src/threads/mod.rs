@@ -10,7 +10,7 @@ pub mod driver_timers;
 mod idle;
 pub mod join;
 pub mod lifecycle;
-pub mod misuse;
+pub mod misuses;
 mod mutex;
 pub mod owner;
 pub mod scheduler;
