@@ -42,11 +42,11 @@ static LATE_RUN: LazyLock<Run> = LazyLock::new(|| {
     boot(&Machine::two_nodes().image(image).counting(8), Verdict::Success)
 });
 
-/// Compiles the driver of a folder.
+/// Builds the driver of a folder.
 fn compile(source: &Path, into: &Path) -> PathBuf {
     let name = source.file_name().unwrap();
     let driver = into.join(name).with_extension("so");
-    driver::compile(&[source.join(name).with_extension("c")], &driver).unwrap();
+    driver::build(source, &driver).unwrap();
     driver
 }
 
@@ -57,9 +57,10 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            // After `hoarding` there is no memory for the others, and `talkative` fills the log.
-            let is_alone =
-                [OVERFLOWING, FPU, "hoarding", "talkative"].iter().any(|alone| path.ends_with(alone));
+            // After `hoarding` there is no memory for the others, and `talkative` fills the log. `measures` is for the benchmarks.
+            let is_alone = [OVERFLOWING, FPU, "hoarding", "talkative", "measures"]
+                .iter()
+                .any(|alone| path.ends_with(alone));
             path.is_dir() && !is_alone && !LATE.iter().any(|late| path.ends_with(late))
         })
         .collect();
@@ -162,6 +163,37 @@ fn what_a_driver_sets_for_its_thread_ends_with_its_start() {
 #[test]
 fn every_function_of_the_header_is_exported() {
     assert_loaded("all_exports");
+}
+
+#[test]
+fn threads_on_all_cpus_lose_no_count_under_the_locks_of_the_header_and_of_the_kit() {
+    assert_loaded("locks");
+    assert_loaded("locks_rust");
+}
+
+#[test]
+fn timers_are_due_at_their_times_on_all_cpus() {
+    assert_loaded("timers");
+}
+
+#[test]
+fn a_driver_that_refuses_to_start_loses_its_timers_and_is_unloaded() {
+    assert_refused("left_timer", "Driver_Init returned -6");
+    assert!(event("left_timer").reason.is_some_and(|reason| reason.ends_with("-6")));
+}
+
+#[test]
+fn misuse_of_timers_and_of_functions_for_threads_is_logged_once_for_each_driver() {
+    let logged = |driver: &str, words: &str| {
+        RUN.lines().filter(|line| line.contains(&format!("{driver} called ")) && line.contains(words)).count()
+    };
+    assert_eq!(logged("bad_arguments", "in a handler; refused"), 1, "\n{}", RUN.serial);
+    assert_eq!(logged("bad_arguments", "Kernel_AllocatePage with interrupts off"), 1, "\n{}", RUN.serial);
+    assert_eq!(logged("bad_arguments", "Kernel_Delay for"), 1, "\n{}", RUN.serial);
+    assert_eq!(logged("bad_arguments", "which does not exist"), 1, "\n{}", RUN.serial);
+    assert_eq!(logged("bad_arguments", "is another driver's"), 0, "\n{}", RUN.serial);
+    assert_eq!(logged("timers", "is another driver's"), 1, "\n{}", RUN.serial);
+    assert_eq!(logged("locks", ""), 0, "\n{}", RUN.serial);
 }
 
 #[test]

@@ -722,7 +722,7 @@ extern void Kernel_Delay(uint64_t nanoseconds);
 // callback with context. The kernel destroys the timer when the driver does not start, or goes.
 //
 // Returns the timer's id, which is above 0. Returns -1 if callback is null or not code, if the CPU is not online, if it has
-// 512 timers already, if there is no memory, in a handler, and with interrupts off.
+// 511 timers already, if there is no memory, in a handler, and with interrupts off.
 extern int Kernel_CreateTimer(TimerCallback callback, void *context, int cpu);
 
 // [any] Sets a timer: it is due when Kernel_GetTime returns when, and then each period nanoseconds, unless that is 0. A

@@ -11,7 +11,8 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 8] = [
+const MODELS: [Models; 10] = [
+    Models { package: "address-wait", bounded: &[] },
     Models { package: "block-slots", bounded: &[] },
     Models { package: "cpu-requests", bounded: &["three_cpus"] },
     Models { package: "last-words", bounded: &[] },
@@ -20,6 +21,7 @@ const MODELS: [Models; 8] = [
     Models { package: "page-alloc", bounded: &["three_cpus", "over_two_words"] },
     Models { package: "run-queue", bounded: &[] },
     Models { package: "ticket-lock", bounded: &[] },
+    Models { package: "timer-heap", bounded: &[] },
 ];
 
 /// The count from which on models run in every interleaving. Two CPUs have no more preemptions that matter.

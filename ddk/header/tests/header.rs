@@ -78,6 +78,7 @@ fn the_header_declares_every_export_once_in_order_and_nothing_else() {
 fn c_takes_the_header_alone_and_twice() {
     assert_compiles(compile("cc", "once.c", &C, "#include <proxima.h>\n"));
     assert_compiles(compile("cc", "freestanding.c", &C, "#include <proxima_freestanding.h>\n"));
+    assert_compiles(compile("cc", "sync.c", &C, "#include <proxima_sync.h>\nint unused;\n"));
     assert_compiles(compile(
         "cc",
         "twice.c",
@@ -88,7 +89,7 @@ fn c_takes_the_header_alone_and_twice() {
 
 #[test]
 fn cplusplus_takes_the_header_and_links_as_c() {
-    let source = "#include <proxima.h>\n#include <proxima_freestanding.h>\nextern \"C\" int Driver_Init() { return Kernel_GetNumaNodeCount() - 1; }\n";
+    let source = "#include <proxima.h>\n#include <proxima_freestanding.h>\n#include <proxima_sync.h>\nextern \"C\" int Driver_Init() { return Kernel_GetNumaNodeCount() - 1; }\n";
     assert_compiles(compile(
         "c++",
         "driver.cc",
@@ -137,7 +138,7 @@ fn the_page_on_the_abi_has_every_function_and_field_as_the_header_does() {
 fn the_guides_examples_compile() {
     let guide = document("driver-guide.md");
     let blocks: Vec<_> = guide.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 6, "the guide's blocks of C");
+    assert_eq!(blocks.len(), 7, "the guide's blocks of C");
     for (index, block) in blocks.iter().enumerate() {
         // A block that includes nothing is part of a function.
         let part = "void ask(int node, uint64_t *buffer)";

@@ -375,6 +375,116 @@ static void log_lines(void) {
     Kernel_Log(KERNEL_LOG_INFO, line, sizeof line - 1);
 }
 
+static void waits(void) {
+    static uint32_t words[2];
+    CHECK(Kernel_WaitAddress(NULL, 0, 0) == -1);
+    CHECK(Kernel_WaitAddress(MISALIGNED(words), 0, 0) == -1);
+    CHECK(Kernel_WaitAddress(NOT_MAPPED, 0, KERNEL_WAIT_FOREVER) == -1);
+    CHECK(Kernel_WaitAddress(NOT_CANONICAL, 0, KERNEL_WAIT_FOREVER) == -1);
+    CHECK(Kernel_WaitAddress((uint32_t *)(UINTPTR_MAX - 3), 0, 1) == -1);
+    CHECK(Kernel_WaitAddress(words, 0, 0) == KERNEL_WAIT_TIMED_OUT);
+    CHECK(Kernel_WakeAddress(NULL, 1) == 0);
+    CHECK(Kernel_WakeAddress(MISALIGNED(words), 1) == 0);
+    CHECK(Kernel_WakeAddress(NOT_MAPPED, INT32_MAX) == 0);
+    CHECK(Kernel_WakeAddress(NOT_CANONICAL, 1) == 0);
+    CHECK(Kernel_WakeAddress(words, 0) == 0);
+    CHECK(Kernel_WakeAddress(words, -1) == 0);
+    CHECK(Kernel_WakeAddress(words, INT32_MIN) == 0);
+}
+
+static void per_cpu_memory(void) {
+    PerCpuGrant grant[2] = {{.Size = sizeof *grant}, {.Size = sizeof *grant}};
+    CHECK(!Kernel_AllocatePerCpu(0, grant));
+    CHECK(!Kernel_AllocatePerCpu(KERNEL_LARGEST_PER_CPU + 1, grant));
+    CHECK(!Kernel_AllocatePerCpu(SIZE_MAX, grant));
+    CHECK(!Kernel_AllocatePerCpu(8, NULL));
+    CHECK(!Kernel_AllocatePerCpu(8, MISALIGNED(grant)));
+    CHECK(!Kernel_AllocatePerCpu(8, NOT_MAPPED));
+    CHECK(!Kernel_AllocatePerCpu(8, NOT_CANONICAL));
+    CHECK(memcmp(&grant[0], &grant[1], sizeof *grant) == 0); // not written
+    grant->Size = sizeof *grant - 1;
+    CHECK(!Kernel_AllocatePerCpu(8, grant));
+}
+
+// What a timer's callback has tried. It calls each function that is for threads alone.
+static uint32_t calls;
+
+static void misuse(void *context) {
+    uint64_t cpus[WORDS] = {1};
+    NumaPolicy policy = policy_of(NUMA_POLICY_LOCAL, 0);
+    PageRequest request = {.Size = sizeof request, .Count = 1};
+    PageGrant grant = {.Size = sizeof grant};
+    PerCpuGrant per_cpu = {.Size = sizeof per_cpu};
+    int code;
+    CHECK(Kernel_SetPreferredNumaNode(-1) == -2);
+    CHECK(Kernel_GetPreferredNumaNode() == -1);
+    CHECK(Kernel_SetNumaPolicy(&policy) == -1);
+    CHECK(Kernel_GetNumaPolicy(&policy) == -1);
+    CHECK(Kernel_AllocatePage() == 0);
+    CHECK(Kernel_AllocatePageLocal() == 0);
+    CHECK(Kernel_AllocatePageFromNode(0) == 0);
+    CHECK(Kernel_AllocatePagesFromNode(1, 0) == 0);
+    CHECK(!Kernel_AllocatePages(&request, &grant));
+    CHECK(!Kernel_FreePage(*(uint64_t *)context));
+    CHECK(!Kernel_FreePages(*(uint64_t *)context, 1));
+    CHECK(Kernel_AllocateMemory(8, 8) == NULL);
+    CHECK(Kernel_AllocateMemoryFromNode(8, 8, 0) == NULL);
+    Kernel_FreeMemory(&errors);
+    CHECK(!Kernel_AllocatePerCpu(8, &per_cpu));
+    CHECK(Kernel_CreateThread("from a handler", nothing, NULL, -1) == -1);
+    Kernel_ExitThread(1);
+    CHECK(Kernel_JoinThread(1, &code) == -1);
+    Kernel_YieldThread();
+    Kernel_SleepThread(1);
+    CHECK(Kernel_SetThreadAffinity(Kernel_GetCurrentThread(), cpus, 1) == -1);
+    CHECK(Kernel_GetThreadAffinity(Kernel_GetCurrentThread(), cpus, WORDS) == -1);
+    CHECK(Kernel_WaitAddress(&calls, 0, KERNEL_WAIT_FOREVER) == -1);
+    CHECK(Kernel_CreateTimer(misuse, NULL, -1) == -1);
+    CHECK(!Kernel_DestroyTimer(1));
+    uint64_t start = Kernel_GetTime();
+    Kernel_Delay(UINT64_MAX);
+    Kernel_Delay(KERNEL_LONGEST_DELAY + 1);
+    CHECK(Kernel_GetTime() - start < 1000000000);
+    Kernel_Delay(1000);
+    __atomic_store_n(&calls, 1, __ATOMIC_RELEASE);
+    Kernel_WakeAddress(&calls, 1);
+}
+
+static void timers(int cpus) {
+    CHECK(Kernel_CreateTimer(NULL, NULL, -1) == -1);
+    CHECK(Kernel_CreateTimer((TimerCallback)&errors, NULL, -1) == -1);
+    CHECK(Kernel_CreateTimer((TimerCallback)NOT_MAPPED, NULL, -1) == -1);
+    CHECK(Kernel_CreateTimer((TimerCallback)NOT_CANONICAL, NULL, -1) == -1);
+    CHECK(Kernel_CreateTimer(misuse, NULL, cpus) == -1);
+    CHECK(Kernel_CreateTimer(misuse, NULL, -2) == -1);
+    CHECK(Kernel_CreateTimer(misuse, NULL, INT32_MIN) == -1);
+    CHECK(Kernel_CreateTimer(misuse, NULL, INT32_MAX) == -1);
+    const int wrong[] = {0, -1, 1, 511, 512, INT32_MIN, INT32_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CHECK(!Kernel_SetTimer(wrong[i], 1, 0));
+        CHECK(!Kernel_DestroyTimer(wrong[i]));
+    }
+    static uint64_t page;
+    page = Kernel_AllocatePage();
+    int timer = Kernel_CreateTimer(misuse, &page, cpus - 1);
+    CHECK(timer > 0);
+    CHECK(Kernel_SetTimer(timer, 1, 0));
+    while (__atomic_load_n(&calls, __ATOMIC_ACQUIRE) == 0) {
+        Kernel_WaitAddress(&calls, 0, KERNEL_WAIT_FOREVER);
+    }
+    CHECK(Kernel_DestroyTimer(timer));
+    CHECK(!Kernel_DestroyTimer(timer)); // twice
+    CHECK(!Kernel_SetTimer(timer, 1, 0));
+    CHECK(Kernel_FreePage(page)); // the handler has not freed it
+    // The same, with interrupts off in a thread. The driver `timers` tries to set the timer that stays.
+    __asm__ volatile("cli");
+    CHECK(Kernel_AllocatePage() == 0);
+    Kernel_SleepThread(UINT64_MAX);
+    CHECK(Kernel_WaitAddress(&calls, 1, KERNEL_WAIT_FOREVER) == -1);
+    __asm__ volatile("sti");
+    CHECK(Kernel_CreateTimer(misuse, NULL, 0) > 0);
+}
+
 int Driver_Init(void) {
     int nodes = Kernel_GetNumaNodeCount();
     queries(nodes, Kernel_GetCpuCount());
@@ -392,5 +502,8 @@ int Driver_Init(void) {
     affinities(Kernel_GetCpuCount());
     kernels_threads();
     log_lines();
+    waits();
+    per_cpu_memory();
+    timers(Kernel_GetCpuCount());
     return -errors;
 }

@@ -142,6 +142,19 @@ static void many(void) {
     }
 }
 
+// Ids that this driver does not have, among them one of the driver `bad_arguments`.
+static void foreign(int cpus) {
+    for (int cpu = 0; cpu < cpus; cpu++) {
+        for (int slot = 0; slot < 100; slot++) {
+            for (int generation = 0; generation < 4; generation++) {
+                int id = generation << 19 | cpu << 9 | slot;
+                CHECK(!Kernel_SetTimer(id, Kernel_GetTime() + 3600000 * MILLISECOND, 0));
+                CHECK(!Kernel_DestroyTimer(id));
+            }
+        }
+    }
+}
+
 // A timer that nobody stops: a driver that refuses to start loses it. This one starts, and its timer goes on.
 static struct test kept;
 
@@ -159,6 +172,7 @@ int Driver_Init(void) {
     stopped_and_moved();
     set_by_itself();
     many();
+    foreign(cpus);
     kept.cpu = Kernel_GetCurrentCpu();
     kept.id = Kernel_CreateTimer(note, &kept, -1);
     CHECK(Kernel_SetTimer(kept.id, Kernel_GetTime() + MILLISECOND, MILLISECOND));

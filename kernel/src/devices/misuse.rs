@@ -2,7 +2,7 @@
 use crate::threads::owner::Owner;
 use core::fmt::Display;
 
-pub use crate::threads::misuse::Misuse;
+pub use crate::threads::misuses::Misuse;
 
 /// Logs the driver's first mistake of this kind. Any code may call this.
 #[cold]

@@ -1,7 +1,7 @@
 //! Reports calls of drivers that the kernel refuses: the log names the driver and the mistake, once for each driver and kind.
 use crate::threads::cpu_threads;
-use crate::threads::handler;
-use crate::threads::misuse::{Misuse, Misuses};
+use crate::threads::driver_handler;
+use crate::threads::misuses::{Misuse, Misuses};
 use core::fmt::Display;
 
 /// The refused calls of the kernel's own threads.
@@ -12,7 +12,7 @@ static KERNEL: Misuses = Misuses::new();
 #[cold]
 #[inline(never)]
 pub fn report(misuse: Misuse, description: impl Display) {
-    let driver = handler::calling_driver();
+    let driver = driver_handler::calling_driver();
     if !driver.map_or(&KERNEL, |driver| driver.misuses()).note(misuse) {
         return;
     }

@@ -1,6 +1,7 @@
 //! The self-tests: what only a running kernel can verify about itself and its machine.
 
 mod address_space;
+mod address_waits;
 mod affinity;
 mod cache_drain;
 mod clock;
@@ -23,6 +24,7 @@ mod stacks;
 mod stress_heap;
 mod stress_pages;
 mod threads;
+mod timers;
 
 use crate::cpu;
 use crate::memory::heap;
@@ -106,6 +108,9 @@ const TESTS: &[(&str, Test)] = &[
     ("threads.preempted", Always(threads::are_preempted)),
     ("threads.sleep", Always(threads::sleep_long_enough)),
     ("threads.block_and_wake", Always(threads::block_and_wake)),
+    ("waits.lose_no_wake_up", Always(address_waits::lose_no_wake_up)),
+    ("waits.end_in_time", Always(address_waits::end_in_time)),
+    ("timers.due_in_time", Always(timers::are_due_in_time)),
 ];
 
 /// Runs all tests, for the parameter `selftest`. Each outcome goes to the log and to the event stream; a failure also makes

@@ -3,7 +3,7 @@
 //! Setting a timer takes no lock, on any CPU, unless it becomes the first of its CPU: the lib `timer-heap`. The times there are
 //! nanoseconds. The tick looks at the timers from the time on that [`TimerTimes`] gives, which changes when the first timer does.
 use super::cpu_threads::{self, CpuThreads, TimerTimes};
-use super::handler::{self, InHandler};
+use super::driver_handler::{self, InHandler, number_of};
 use super::mutex::Mutex;
 use super::owner::Owner;
 use super::scheduler;
@@ -50,12 +50,6 @@ impl Callback {
     }
 }
 
-/// Returns what the slots of timers know a driver by; 0 for the kernel.
-#[inline(always)]
-fn number_of(owner: Option<&'static Owner>) -> usize {
-    owner.map_or(0, |owner| ptr::from_ref(owner).addr())
-}
-
 /// Why a timer was not created, set or destroyed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TimerError {
@@ -69,7 +63,7 @@ pub enum TimerError {
     NoMemory,
 }
 
-type Slots = [Shared; SLOTS];
+type TimerSlots = [Shared; SLOTS];
 
 /// What the lock of a CPU's timers guards.
 struct CpuTimers {
@@ -79,7 +73,7 @@ struct CpuTimers {
 }
 
 /// The slots of each CPU that has ever had a timer, by the CPU's index, which is the tag of the timers' ids; null for the others.
-static SLOTS_OF: [AtomicPtr<Slots>; MAX_CPUS] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS];
+static SLOTS_OF: [AtomicPtr<TimerSlots>; MAX_CPUS] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS];
 /// What goes with these slots, set before them.
 static TIMERS_OF: [Once<&'static SpinLock<CpuTimers>>; MAX_CPUS] = [const { Once::new() }; MAX_CPUS];
 const _: () = assert!(MAX_CPUS <= 1 << timer_heap::TAG_BITS);
@@ -88,7 +82,7 @@ const _: () = assert!(MAX_CPUS <= 1 << timer_heap::TAG_BITS);
 static MAKING: Mutex<()> = Mutex::new(());
 
 #[inline(always)]
-fn slots_of(cpu: usize) -> Option<&'static Slots> {
+fn slots_of(cpu: usize) -> Option<&'static TimerSlots> {
     // SAFETY: `make_slots` alone stores a pointer there, to slots that stay for good.
     unsafe { SLOTS_OF.get(cpu)?.load(Ordering::Acquire).as_ref() }
 }
@@ -99,7 +93,7 @@ fn timers_of(cpu: usize) -> Option<&'static SpinLock<CpuTimers>> {
 
 /// Allocates the slots of a CPU's timers, on the CPU's node or the nearest with memory. They are never freed. Returns `None` if there
 /// is no memory.
-fn make_slots(cpu: &Cpu) -> Option<&'static Slots> {
+fn make_slots(cpu: &Cpu) -> Option<&'static TimerSlots> {
     let _making = MAKING.lock();
     if let Some(slots) = slots_of(cpu.id.index()) {
         return Some(slots);
@@ -111,7 +105,7 @@ fn make_slots(cpu: &Cpu) -> Option<&'static Slots> {
     let timers = SpinLock::new(Rank::Timers, CpuTimers { timers, running: None });
     let timers = allocate(cpu.node, 1)?.first_mut()?.write(timers);
     TIMERS_OF.get(cpu.id.index())?.call_once(|| timers);
-    let slots: &'static Slots = slots.try_into().ok()?;
+    let slots: &'static TimerSlots = slots.try_into().ok()?;
     SLOTS_OF.get(cpu.id.index())?.store(ptr::from_ref(slots).cast_mut(), Ordering::Release);
     Some(slots)
 }
@@ -153,34 +147,34 @@ pub fn create(cpu: &Cpu, callback: Callback) -> Result<TimerId, TimerError> {
 }
 
 /// Sets a timer of the calling driver: it is due when `clock::time_ns` returns `when`, and then each `period` nanoseconds unless
-/// that is 0. A `when` of 0 stops it. Handlers may call this.
-///
-/// # Errors
-/// [`TimerError::NoSuchTimer`] or [`TimerError::Foreign`].
+/// that is 0. A `when` of 0 stops it. Returns true, or what `refuse` returns for [`TimerError::NoSuchTimer`] or
+/// [`TimerError::Foreign`]. Handlers may call this.
 #[inline(always)]
-pub fn set(id: TimerId, when: u64, period: u64) -> Result<(), TimerError> {
-    let owner = number_of(handler::calling_driver());
-    let slots = slots_of(tag_of(id) as usize).ok_or(TimerError::NoSuchTimer)?;
-    let timer = timer_heap::find(slots, id).ok_or(TimerError::NoSuchTimer)?;
+pub fn set(id: TimerId, when: u64, period: u64, refuse: impl FnOnce(TimerError) -> bool) -> bool {
+    let owner = driver_handler::calling_number();
+    let Some(timer) = slots_of(tag_of(id) as usize).and_then(|slots| timer_heap::find(slots, id)) else {
+        return refuse(TimerError::NoSuchTimer);
+    };
     if timer.owner() != owner {
-        return Err(TimerError::Foreign);
+        return refuse(TimerError::Foreign);
     }
     let when = if when == 0 { NEVER } else { when };
-    if timer.set(when, period) {
-        requeue(id);
-    }
-    Ok(())
+    // The rare ways end with a call, so that the usual one saves no register.
+    if timer.set(when, period) { requeue(id) } else { true }
 }
 
-/// Moves a timer up in the heap, and has its CPU interrupted in time if it is the first one now.
+/// Moves a timer up in the heap, and has its CPU interrupted in time if it is the first one now. Returns true.
 #[cold]
 #[inline(never)]
-fn requeue(id: TimerId) {
-    let Some((timers, cpu)) = timers_of(tag_of(id) as usize).zip(cpu::get(CpuId(tag_of(id)))) else { return };
-    let mut cpu_timers = timers.lock();
-    if cpu_timers.timers.requeue(id) {
-        request_interrupt(cpu, &cpu_timers.timers);
+fn requeue(id: TimerId) -> bool {
+    if let Some((timers, cpu)) = timers_of(tag_of(id) as usize).zip(cpu::get(CpuId(tag_of(id)))) {
+        let mut cpu_timers = timers.lock();
+        if cpu_timers.timers.requeue(id) {
+            request_interrupt(cpu, &cpu_timers.timers);
+        }
     }
+    // A compiler that knew the result would not end the caller with this call.
+    core::hint::black_box(true)
 }
 
 /// Has a CPU interrupted when its first timer is due, which is earlier than before. The caller holds the lock.

@@ -74,15 +74,14 @@ fn leave_idle(cpu: &'static CpuThreads, thread: &'static Thread) {
 /// Sets the timer for the first sleeper and the next timer of a driver, or stops it. An idle CPU needs no other tick, unless lines of
 /// the log wait for one.
 fn set_timer_before_halt(cpu: &CpuThreads) {
-    let sleepers =
-        cpu.sleepers.lock().next_wake().map(|wake_at| wake_at.saturating_sub(clock::now_here()).max(1));
-    let lines = report::is_waiting().then(tick::length);
-    let next = cpu.timer_times.next.load(Ordering::Relaxed);
-    let timers = (next != u64::MAX).then(|| next.saturating_sub(clock::now_here()).max(1));
-    match [sleepers, lines, timers].into_iter().flatten().min() {
-        Some(ticks) => arch::set_timer(ticks),
-        None => arch::stop_timer(),
+    let sleeper = cpu.sleepers.lock().next_wake().unwrap_or(u64::MAX);
+    let soonest = sleeper.min(cpu.timer_times.next.load(Ordering::Relaxed));
+    let has_lines = report::is_waiting();
+    if soonest == u64::MAX && !has_lines {
+        return arch::stop_timer();
     }
+    let until = soonest.saturating_sub(clock::now_here()).max(1);
+    arch::set_timer(if has_lines { until.min(tick::length()) } else { until });
 }
 
 /// Begins the boot CPU's idle thread. The other CPUs call [`run`] when they have started.

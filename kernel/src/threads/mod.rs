@@ -5,12 +5,12 @@
 pub mod address_wait;
 mod cpu_sets;
 pub mod cpu_threads;
+pub mod driver_handler;
 pub mod driver_timers;
-pub mod handler;
 mod idle;
 pub mod join;
 pub mod lifecycle;
-pub mod misuse;
+pub mod misuses;
 mod mutex;
 pub mod owner;
 pub mod scheduler;
@@ -47,7 +47,7 @@ pub fn name_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
 pub fn describe_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let thread = cpu_threads::current_thread();
     write!(out, ", thread {} ({})", thread.id.0, thread.name)?;
-    match handler::owner() {
+    match driver_handler::owner() {
         Some(driver) => write!(out, ", in a handler of driver {}", driver.name()),
         None => thread.driver_name().map_or(Ok(()), |driver| write!(out, ", in driver {driver}")),
     }

@@ -1,5 +1,5 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
-use super::misuse::Misuses;
+use super::misuses::Misuses;
 use crate::memory::heap;
 use arrayvec::ArrayString;
 use core::ops::Range;

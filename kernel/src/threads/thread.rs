@@ -160,6 +160,8 @@ impl Thread {
         Self::new(MemoryContext::new(), Context::on_a_cpu(), Entry::running_on(CpuId(0)), ThreadId(0))
     }
 
+    // Inlined, so that a new thread is made in its page instead of being copied there.
+    #[inline(always)]
     const fn new(memory: MemoryContext, context: Context, entry: Entry<Self>, id: ThreadId) -> Self {
         Self {
             context,
@@ -263,20 +265,20 @@ impl ThreadBox {
         const { assert!(size_of::<Thread>() <= FRAME_SIZE as usize) };
         let frame = page.0;
         core::mem::forget(page);
-        let thread = Thread {
-            name: cut_name(new.name),
-            start: new.start,
-            driver: new.driver,
-            is_joined: AtomicBool::new(!new.may_be_joined),
-            ..Thread::new(new.memory, context, new.entry, id)
-        };
         if let Some(driver) = new.driver {
             driver.add_thread();
         }
         let address = arch::physical_memory(frame.address()).cast::<Thread>();
         // SAFETY: `page` has owned the frame, which is large enough and aligned. `destroy` alone frees it.
         unsafe {
-            address.write(thread);
+            // Made in place: a copy would cost some hundred instructions.
+            address.write(Thread {
+                name: cut_name(new.name),
+                start: new.start,
+                driver: new.driver,
+                is_joined: AtomicBool::new(!new.may_be_joined),
+                ..Thread::new(new.memory, context, new.entry, id)
+            });
             Self(&*address)
         }
     }

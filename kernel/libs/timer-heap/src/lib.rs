@@ -30,15 +30,15 @@ pub use heap::Entry;
 pub use shared::{NEVER, Shared, TimerId, find, free_slot, ids_of};
 pub use timers::{Due, Timers};
 
-/// Bits of an id for the slot, so that there are at most this many timers of a CPU.
+/// Bits of an id for the slot.
 pub const SLOT_BITS: u32 = 9;
-/// Timers of a CPU, at most.
+/// Slots of a CPU. The first one is reserved, so that no id is 0.
 pub const SLOTS: usize = 1 << SLOT_BITS;
 /// Bits of an id for the tag.
 pub const TAG_BITS: u32 = 10;
 /// Ids have this many bits at most, so that they fit the ABI's `int`.
 const ID_BITS: u32 = 31;
-/// The generations of a slot are below this. None is 0, so no id is 0.
+/// The generations of a slot are below this.
 const GENERATIONS: u32 = 1 << (ID_BITS - SLOT_BITS - TAG_BITS);
 
 /// Returns the tag of an id.

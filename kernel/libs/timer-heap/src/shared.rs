@@ -85,6 +85,7 @@ impl Shared {
         self.queued.store(time, Ordering::Relaxed);
     }
 
+    #[inline(always)]
     pub(crate) fn id(&self) -> TimerId {
         TimerId(self.id.load(Ordering::Acquire))
     }
@@ -94,6 +95,11 @@ impl Shared {
         self.when.store(NEVER, Ordering::Relaxed);
         self.period.store(0, Ordering::Relaxed);
         self.id.store(id.0, Ordering::Release);
+    }
+
+    /// Reserves slot 0, so that no id is 0: what is there is the id of another slot, which nobody finds here.
+    pub(crate) fn reserve_first(&self) {
+        self.id.store(1, Ordering::Relaxed);
     }
 
     pub(crate) fn end(&self) {
@@ -120,8 +126,8 @@ impl Default for Shared {
 #[must_use]
 pub fn find(slots: &[Shared; super::SLOTS], id: TimerId) -> Option<&Shared> {
     let slot = &slots[id.0 as usize % (1 << SLOT_BITS)];
-    // 0 is the id of a free slot, and of no timer.
-    (slot.id() == id && id.0 != 0).then_some(slot)
+    // A free slot has the id 0, which leads to slot 0 alone, and that one is reserved.
+    (slot.id() == id).then_some(slot)
 }
 
 /// Returns a slot for a timer of this owner, for [`super::Timers::create`]: one that it has used before, else one that is nobody's.

@@ -30,6 +30,9 @@ impl<'m, T: Copy> Timers<'m, T> {
     #[must_use]
     pub fn new(slots: &'m [Shared], entries: &'m mut [Entry<T>], tag: u32) -> Self {
         assert!(slots.len() <= SLOTS && slots.len() == entries.len() && tag < 1 << TAG_BITS);
+        if let Some(first) = slots.first() {
+            first.reserve_first();
+        }
         Self { heap: Heap::new(slots, entries), tag: tag << SLOT_BITS }
     }
 
@@ -117,6 +120,6 @@ impl<'m, T: Copy> Timers<'m, T> {
 
     fn slot_of(&self, id: TimerId) -> Option<usize> {
         let slot = id.0 as usize % SLOTS;
-        (id.0 != 0 && self.heap.slots.get(slot)?.id() == id).then_some(slot)
+        (self.heap.slots.get(slot)?.id() == id).then_some(slot)
     }
 }

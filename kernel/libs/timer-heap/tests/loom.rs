@@ -16,17 +16,17 @@ struct Cpu {
 
 impl Cpu {
     fn new() -> Self {
-        let slots: &'static [Shared] = Box::leak(Box::new([Shared::new()]));
-        let entries = Box::leak(Box::new([Entry::new()]));
+        let slots: &'static [Shared] = Box::leak(Box::new([Shared::new(), Shared::new()]));
+        let entries = Box::leak(Box::new([Entry::new(), Entry::new()]));
         let mut timers = Timers::new(slots, entries, 0);
-        let id = timers.create(0, 1, ()).unwrap();
-        assert!(slots[0].set(10, 0));
+        let id = timers.create(1, 1, ()).unwrap();
+        assert!(slots[1].set(10, 0));
         timers.requeue(id);
         Self { slots, timers: Mutex::new(timers), id }
     }
 
     fn set(&self, when: u64) {
-        if self.slots[0].set(when, 0) {
+        if self.slots[1].set(when, 0) {
             self.timers.lock().unwrap().requeue(self.id);
         }
     }

@@ -1,7 +1,7 @@
 //! Which driver's handler a CPU runs: the callback of a timer, or of an interrupt of a device.
 use super::cpu_threads;
 use super::owner::Owner;
-use crate::arch::InterruptsOff;
+use crate::arch::{self, InterruptsOff};
 use crate::cpu::cpu_local;
 use core::marker::PhantomData;
 use core::ptr;
@@ -36,11 +36,11 @@ impl Drop for InHandler<'_> {
     }
 }
 
-/// Returns the driver whose handler the running CPU runs. A thread that runs finds none, on whichever CPU: it is on none that runs a
-/// handler.
+/// Returns the driver whose handler the running CPU runs. One instruction reads it: a thread may move to another CPU at any time, and
+/// finds none on the CPU that it is on.
 #[inline(always)]
 pub fn owner() -> Option<&'static Owner> {
-    let owner = OWNER.here_or_elsewhere().load(Ordering::Relaxed);
+    let owner = arch::cpu_local_word!(OWNER).cast::<Owner>();
     // SAFETY: `enter` alone stores a pointer, made from a `&'static Owner`, or null.
     unsafe { owner.as_ref() }
 }
@@ -50,4 +50,19 @@ pub fn owner() -> Option<&'static Owner> {
 #[inline(always)]
 pub fn calling_driver() -> Option<&'static Owner> {
     owner().or_else(|| cpu_threads::current_thread().driver())
+}
+
+/// Returns a number that no two drivers have in common; 0 for the kernel.
+#[inline(always)]
+pub fn number_of(owner: Option<&'static Owner>) -> usize {
+    owner.map_or(0, |owner| ptr::from_ref(owner).addr())
+}
+
+/// Returns the number of the driver that calls.
+#[inline(always)]
+pub fn calling_number() -> usize {
+    match arch::cpu_local_word!(OWNER).addr() {
+        0 => number_of(cpu_threads::current_thread().driver()),
+        handlers => handlers,
+    }
 }
