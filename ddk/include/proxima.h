@@ -774,6 +774,9 @@ extern void Kernel_Log(int level, const char *text, size_t length);
 // The most requests that a queue holds.
 #define KERNEL_BLOCK_MAX_DEPTH 65536
 
+// The most segments of a request.
+#define KERNEL_BLOCK_MAX_SEGMENTS 1024
+
 // BlockRequest.Operation: reads blocks.
 #define BLOCK_READ 0
 
@@ -856,7 +859,7 @@ typedef struct BlockDriver {
     uint64_t Blocks;
     // The most bytes of a request: at least one block.
     uint64_t MaxBytes;
-    // The most segments of a request: at least 1.
+    // The most segments of a request: from 1 to KERNEL_BLOCK_MAX_SEGMENTS.
     uint32_t MaxSegments;
     // The number of queues: from 1 to KERNEL_BLOCK_MAX_QUEUES. Queue i is for the CPUs whose index modulo Queues is i.
     uint32_t Queues;

@@ -10,6 +10,9 @@ pub const KERNEL_BLOCK_MAX_QUEUES: u32 = 1024;
 /// The most requests that a queue holds.
 pub const KERNEL_BLOCK_MAX_DEPTH: u32 = 65536;
 
+/// The most segments of a request.
+pub const KERNEL_BLOCK_MAX_SEGMENTS: u32 = 1024;
+
 /// `BlockRequest.Operation`: reads blocks.
 pub const BLOCK_READ: u16 = 0;
 /// `BlockRequest.Operation`: writes blocks.
@@ -99,7 +102,7 @@ pub struct BlockDriver {
     pub Blocks: u64,
     /// The most bytes of a request: at least one block.
     pub MaxBytes: u64,
-    /// The most segments of a request: at least 1.
+    /// The most segments of a request: from 1 to `KERNEL_BLOCK_MAX_SEGMENTS`.
     pub MaxSegments: u32,
     /// The number of queues: from 1 to `KERNEL_BLOCK_MAX_QUEUES`. Queue i is for the CPUs whose index modulo `Queues` is i.
     pub Queues: u32,

@@ -196,6 +196,7 @@ static void refusals(void) {
     REFUSES(driver.Blocks = UINT64_MAX / BLOCK);
     REFUSES(driver.MaxBytes = BLOCK - 1);
     REFUSES(driver.MaxSegments = 0);
+    REFUSES(driver.MaxSegments = KERNEL_BLOCK_MAX_SEGMENTS + 1);
     REFUSES(driver.Queues = 0);
     REFUSES(driver.Queues = KERNEL_BLOCK_MAX_QUEUES + 1);
     REFUSES(driver.Depth = 0);
@@ -245,6 +246,6 @@ int Driver_Init(void) {
     held_id = Kernel_RegisterBlock(&driver);
     CHECK(held_id > 0);
     CHECK(Kernel_CreateThread("unregister", unregister_when_flushed, NULL, -1) >= 0);
-    CHECK(refused == 24);
+    CHECK(refused == 25);
     return -errors;
 }

@@ -43,7 +43,10 @@ pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
 unsafe fn complete_slowly(request: RequestAt, status: c_int) {
     let is_in_thread = is_in_thread();
     let off = PreemptionOff::new();
-    let Some((queue, slot)) = place_of(request.state(), &off) else { return not_outstanding(request) };
+    let Some((queue, slot)) = place_of(request.state(), &off) else {
+        drop(off);
+        return not_outstanding(request);
+    };
     // In a handler, the kernel cannot tell whose code it is.
     if is_in_thread && slot.holds(request.0) && !is_of_running_driver(queue) {
         report(
@@ -57,6 +60,7 @@ unsafe fn complete_slowly(request: RequestAt, status: c_int) {
         return;
     }
     if !slot.release(request.0) {
+        drop(off);
         return not_outstanding(request);
     }
     let status = if matches!(status, BLOCK_OK | BLOCK_GONE) { status } else { BLOCK_ERROR };

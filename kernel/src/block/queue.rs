@@ -169,7 +169,10 @@ pub static NO_QUEUE: BlockQueue = BlockQueue {
 pub struct QueueEntry(AtomicPtr<BlockQueue>);
 
 impl QueueEntry {
-    const EMPTY: Self = Self(AtomicPtr::new((&raw const NO_QUEUE).cast_mut()));
+    /// Returns an entry that holds no queue.
+    const fn empty() -> Self {
+        Self(AtomicPtr::new((&raw const NO_QUEUE).cast_mut()))
+    }
 
     /// Returns the queue. The guard keeps grace periods from ending while the reference lives.
     #[inline(always)]
@@ -195,13 +198,13 @@ pub type CpuQueues = [QueueEntry; MAX_BLOCK_DEVICES];
 
 cpu_local! {
     /// For each block device the queue that this CPU's requests go to.
-    pub static QUEUES: CpuQueues = [const { QueueEntry::EMPTY }; MAX_BLOCK_DEVICES];
+    pub static QUEUES: CpuQueues = [const { QueueEntry::empty() }; MAX_BLOCK_DEVICES];
     /// The queue whose driver the CPU has called, and which has not returned.
-    pub static SERVING: QueueEntry = QueueEntry::EMPTY;
+    pub static SERVING: QueueEntry = QueueEntry::empty();
 }
 
 /// All queues, by their numbers: the upper bits of a request's state.
-pub static BY_NUMBER: [QueueEntry; MAX_QUEUES] = [const { QueueEntry::EMPTY }; MAX_QUEUES];
+pub static BY_NUMBER: [QueueEntry; MAX_QUEUES] = [const { QueueEntry::empty() }; MAX_QUEUES];
 
 /// A queue that this CPU uses, with preemption off meanwhile.
 pub struct QueueInUse {

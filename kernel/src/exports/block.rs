@@ -6,7 +6,7 @@ use crate::threads::cpu_threads;
 use crate::threads::owner::Owner;
 use abi::{
     BlockDriver, BlockInfo, BlockRequest, KERNEL_BLOCK_MAX_DEPTH, KERNEL_BLOCK_MAX_QUEUES,
-    KERNEL_BLOCK_NAME_SIZE,
+    KERNEL_BLOCK_MAX_SEGMENTS, KERNEL_BLOCK_NAME_SIZE,
 };
 use arrayvec::ArrayString;
 use core::ffi::{c_char, c_int};
@@ -58,7 +58,7 @@ fn read_driver(driver: &BlockDriver) -> Option<NewBlockDevice> {
         && driver.Blocks >= 1
         && driver.Blocks < MOST_BYTES / u64::from(driver.BlockSize)
         && driver.MaxBytes >= u64::from(driver.BlockSize)
-        && driver.MaxSegments >= 1
+        && (1..=KERNEL_BLOCK_MAX_SEGMENTS).contains(&driver.MaxSegments)
         && (1..=KERNEL_BLOCK_MAX_QUEUES).contains(&driver.Queues)
         && (1..=KERNEL_BLOCK_MAX_DEPTH).contains(&driver.Depth);
     let functions = Functions { context: driver.Context, submit: driver.Submit?, poll: driver.Poll? };
