@@ -1,15 +1,18 @@
 //! The driver that calls an export.
+use super::thread_only;
 use crate::threads::cpu_threads;
+use crate::threads::handler;
 use crate::threads::owner::Owner;
 
-/// Returns the driver of the running code, for an export that handlers may call.
+/// Returns the driver of the running handler or thread, for an export that handlers may call.
 #[inline]
 pub fn driver() -> Option<&'static Owner> {
-    cpu_threads::current_thread().driver()
+    handler::calling_driver()
 }
 
-/// Returns the driver of the running thread, for an export that only threads may call. `None` refuses the call.
+/// Returns the driver of the running thread, for `function`, an export that only threads may call. `None` refuses the call. In a handler
+/// that is logged the first time.
 #[inline]
-pub fn driver_of_thread() -> Option<&'static Owner> {
-    driver()
+pub fn driver_of_thread(function: &'static str) -> Option<&'static Owner> {
+    if thread_only::is_thread(function) { cpu_threads::current_thread().driver() } else { None }
 }
