@@ -2,9 +2,7 @@
 use std::collections::BTreeSet;
 
 use pci::model::Model;
-use pci::{
-    AddressRange, Bar, BusSet, Fault, Function, RootWindow, Rule, Space, TAKEN_PER_FUNCTION, Taken,
-};
+use pci::{AddressRange, Bar, BusSet, Fault, Function, RootWindow, Rule, Space, TAKEN_PER_FUNCTION, Taken};
 
 /// The most accesses to look at every slot.
 const SLOTS: u64 = 256 * 32;
