@@ -1,13 +1,14 @@
 //! Benchmarks, run by the parameter `bench`. Each one sends a `bench` event and logs a line. If the emulator counts instructions,
 //! a tick is one instruction, and every run has equal counts.
 mod block;
+mod devices;
 mod heap;
 mod memory;
 mod threads;
 
 use crate::arch;
 use crate::cpu;
-use crate::devices;
+use crate::devices::{functions, scan_ticks};
 use crate::memory::allocate;
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::stack::Stack;
@@ -40,6 +41,7 @@ pub fn run() {
     memory::exhausted(local);
     memory::setup();
     heap::run(local);
+    devices::run();
     stacks(local);
     block::run();
     threads::run();
@@ -57,8 +59,8 @@ fn boot() {
     if let Some(ticks) = pci_tables::aml_ticks() {
         report("boot.aml", ticks, 1);
     }
-    if !devices::functions().is_empty() {
-        report("pci.scan", devices::scan_ticks(), 1);
+    if !functions().is_empty() {
+        report("pci.scan", scan_ticks(), 1);
     }
 }
 

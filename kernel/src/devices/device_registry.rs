@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 use device_claims::{Claim, ClaimError, DeviceId};
 use device_nodes::{DeviceNode, LocatedFunction};
+use dma_grants::KeptPages;
 use pci::{CapabilityId, Function, Header, KernelRegisters};
 use spin::Once;
 
@@ -26,6 +27,8 @@ pub struct Device {
     pub changes: Mutex<()>,
     /// Held for a write to configuration space on a driver's behalf. Nobody else gets the device meanwhile.
     writes: SpinLock<()>,
+    /// Pages for DMA that the driver has freed. The next requests take them.
+    pub kept_pages: KeptPages,
     id: DeviceId,
     claim: Claim,
 }
@@ -93,6 +96,7 @@ impl Device {
             registers: KernelRegisters::of(config, &function),
             changes: Mutex::new(()),
             writes: SpinLock::new(Rank::DeviceWrites, ()),
+            kept_pages: KeptPages::new(),
             function,
             node,
             id,

@@ -2,7 +2,8 @@
 //!
 //! A device address is a physical address today. It has a type of its own, so that an IOMMU can change that.
 use super::device_registry::{self, Device};
-use crate::cpu::PreemptionOff;
+use crate::arch;
+use crate::cpu::{self, PreemptionOff};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::memory_context::MemoryContext;
 use crate::sync::{Rank, SpinLock};
@@ -55,7 +56,7 @@ const SHARDS: usize = 32;
 type Shard = SpinLock<DmaTable<Vec<DmaEntry>>, PreemptionOff>;
 
 static GRANTS: [Shard; SHARDS] =
-    [const { SpinLock::new(Rank::DmaGrants, DmaTable::new(Vec::new())) }; SHARDS];
+    [const { SpinLock::new(Rank::DmaGrants, DmaTable::without_places(Vec::new())) }; SHARDS];
 
 fn shard(frame: FrameNumber) -> &'static Shard {
     &GRANTS[frame.0 as usize % SHARDS]
@@ -63,14 +64,48 @@ fn shard(frame: FrameNumber) -> &'static Shard {
 
 /// Allocates contiguous memory for a device. Returns `None` if the driver does not own the device, or if there is no such memory.
 pub fn allocate(owner: &'static Owner, device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
+    if let Some(grant) = take_kept(device, needs) {
+        // The page has its entry. A release that comes between takes it back, as all that the driver has of the device.
+        return device.is_of(owner).then_some(grant);
+    }
     let grant = allocate_frames(device, needs)?;
-    let entry = DmaEntry { frame: grant.frame.0, pages: grant.count as u32, device: device.slot() as u32 };
+    let entry = DmaEntry {
+        frame: grant.frame.0,
+        pages: grant.count as u32,
+        device: device.slot() as u16,
+        node: grant.node.index() as u16,
+    };
     if !enter(owner, device, entry) {
         // The frames were just granted, so the free is not refused.
         let _ = allocate::free_for_kernel(grant.frame, grant.count);
         return None;
     }
     Some(grant)
+}
+
+/// Takes a page that the driver has freed, if any page of the preferred node will do.
+#[inline]
+fn take_kept(device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
+    let is_any_page = needs.bytes <= FRAME_SIZE && needs.alignment <= FRAME_SIZE;
+    if !is_any_page || needs.highest.is_some() || needs.policy.is_some() {
+        return None;
+    }
+    let node = device.node.map_or_else(|| cpu::current().node, |node| node.node);
+    let frame = FrameNumber(device.kept_pages.take(node.index() as u16)?);
+    if needs.zeroed == Zeroed::Yes {
+        let page = arch::physical_memory(frame.address());
+        // SAFETY: the frame belongs to the kernel, and `take` has given it to this thread alone. It is RAM, which is mapped there.
+        unsafe { page.write_bytes(0, FRAME_SIZE as usize) };
+    }
+    Some(Grant { frame, count: 1, node, fell_back: false, cached: false })
+}
+
+/// Keeps a freed page for the next request, if there is room and any request may have it. Returns false if it is to be freed.
+#[inline]
+fn keep(device: &Device, entry: &DmaEntry) -> bool {
+    let is_reached =
+        || device.function.express.is_some() || entry.frame < (CONVENTIONAL_LIMIT.0 + 1) / FRAME_SIZE;
+    entry.pages == 1 && is_reached() && device.kept_pages.keep(entry.frame, entry.node)
 }
 
 fn allocate_frames(device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
@@ -131,26 +166,41 @@ fn grow(shard: &Shard, size: usize) -> bool {
 /// Frees memory by the device address of its first byte. Returns false, with nothing changed, if the driver has no such memory.
 pub fn free(owner: &'static Owner, address: DeviceAddress) -> bool {
     let memory = address.memory();
-    let frame = FrameNumber::containing(memory);
-    let is_its = |entry: &DmaEntry| device_registry::all()[entry.device as usize].is_of(owner);
     if !memory.0.is_multiple_of(FRAME_SIZE) {
         return false;
     }
-    let entry = shard(frame).lock().remove(frame.0, is_its);
-    entry.is_some_and(|entry| free_entry(&entry))
+    let frame = FrameNumber::containing(memory);
+    let devices = device_registry::all();
+    let mut grants = shard(frame).lock();
+    let Some(entry) = grants.find(frame.0) else { return false };
+    let Some(device) = devices.get(usize::from(entry.device)).filter(|device| device.is_of(owner)) else {
+        return false;
+    };
+    if device.kept_pages.contains(entry.frame, entry.node) {
+        return false;
+    }
+    // Under the lock: a release takes the device from the driver, then empties each shard, and then forgets what is kept.
+    if keep(device, &entry) {
+        return true;
+    }
+    grants.remove(frame.0);
+    drop(grants);
+    free_entry(&entry)
 }
 
-/// Frees all memory of a device that accesses none any more. Returns how many grants there were.
+/// Frees all memory of a device that accesses none any more, and whose driver allocates none meanwhile. Returns how many grants there were,
+/// with those that were freed and kept.
 pub fn free_all(device: &Device) -> usize {
     let mut count = 0;
     for shard in &GRANTS {
         let mut from = 0;
         loop {
-            let entry = shard.lock().remove_of(device.slot() as u32, &mut from);
+            let entry = shard.lock().remove_of(device.slot() as u16, &mut from);
             let Some(entry) = entry else { break };
             count += usize::from(free_entry(&entry));
         }
     }
+    device.kept_pages.clear();
     count
 }
 

@@ -31,7 +31,7 @@ const ALL_ONES: u32 = u32::MAX;
 
 /// Returns the device that the running thread's driver names, if the driver owns it.
 fn own_device(device: c_int, function: &'static str) -> Option<(&'static Device, &'static Owner)> {
-    let owner = caller::driver_of_thread()?;
+    let owner = caller::driver_of_thread(function)?;
     Some((device_registry::find_owned(device, owner, function)?, owner))
 }
 
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn find_device(wanted: *const DeviceMatch, after: c_int) -
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let wanted = unsafe { DriverPointer::new(wanted) };
     let find = || {
-        caller::driver_of_thread()?;
+        caller::driver_of_thread("Kernel_FindDevice")?;
         let wanted = match_of(&wanted.read_sized()?)?;
         let first = if after == 0 { 0 } else { device_registry::find(after)?.slot() + 1 };
         device_registry::all().get(first..)?.iter().find(|device| wanted.accepts(&device.function))
@@ -101,7 +101,10 @@ fn bar_info(bar: Bar) -> DeviceBar {
 }
 
 pub extern "C" fn claim_device(device: c_int) -> bool {
-    let claim = || device_registry::find(device)?.claim(caller::driver_of_thread()?).ok();
+    let claim = || {
+        let owner = caller::driver_of_thread("Kernel_ClaimDevice")?;
+        device_registry::find(device)?.claim(owner).ok()
+    };
     claim().is_some()
 }
 
@@ -183,7 +186,7 @@ pub extern "C" fn map_device_memory(
 }
 
 pub extern "C" fn unmap_device_memory(memory: *mut c_void) -> bool {
-    let Some(owner) = caller::driver_of_thread() else { return false };
+    let Some(owner) = caller::driver_of_thread("Kernel_UnmapDeviceMemory") else { return false };
     let is_unmapped = mappings::unmap(owner, VirtAddr(memory.addr() as u64));
     if !is_unmapped {
         let description =

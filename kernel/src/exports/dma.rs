@@ -23,7 +23,7 @@ pub unsafe extern "C" fn allocate_dma(request: *const DmaRequest, grant: *mut Dm
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
     let (request, grant) = unsafe { (DriverPointer::new(request), DriverPointer::new(grant)) };
     let allocate = || {
-        let owner = caller::driver_of_thread()?;
+        let owner = caller::driver_of_thread("Kernel_AllocateDma")?;
         let request = request.read_sized()?;
         let device = device_registry::find_owned(request.Device, owner, "Kernel_AllocateDma")?;
         let mut weights = None;
@@ -79,7 +79,7 @@ fn dma_grant(size: u32, device: &Device, grant: &Grant, needs: &DmaNeeds<'_>) ->
 }
 
 pub extern "C" fn free_dma(address: u64) -> bool {
-    let Some(owner) = caller::driver_of_thread() else { return false };
+    let Some(owner) = caller::driver_of_thread("Kernel_FreeDma") else { return false };
     let is_freed = dma::free(owner, DeviceAddress(address));
     if !is_freed {
         report_no_memory(owner, address);

@@ -6,6 +6,7 @@ mod affinity;
 mod cache_drain;
 mod clock;
 mod cpus;
+pub mod devices;
 pub mod fallback;
 pub mod fault_injection;
 mod heaps;
@@ -39,7 +40,7 @@ use events::Event;
 type Outcome = Result<(), String>;
 
 /// What a test did that not every machine has enough for.
-enum Work {
+pub enum Work {
     /// It did its work, and found nothing wrong.
     Done,
     /// It could not do any of its work, for this reason.
@@ -99,6 +100,7 @@ const TESTS: &[(&str, Test)] = &[
     ("memory.tlb_shootdown_all", IfPossible(shootdown::goes_on_when_all_unmap_at_once)),
     ("memory.failed_map", Always(shootdown::follows_a_map_that_failed)),
     ("memory.map_exhausted", IfPossible(map_exhausted::takes_tables_from_busy_cpus)),
+    ("devices.dma", IfPossible(devices::dma_is_granted_as_asked_and_freed_with_its_device)),
     ("clock.sleep_agrees", IfPossible(clock::sleep_agrees)),
     ("clock.cpus_agree", IfPossible(clock::cpus_agree)),
     ("locks.fair", IfPossible(locks::are_fair)),

@@ -1,12 +1,16 @@
-//! Which memory was granted for which device, by its first frame: a hash table in memory that the caller gives.
+//! Which memory was granted for which device, by its first frame: a hash table in memory that the caller gives; and pages that were freed
+//! and are kept for the next request.
 #![no_std]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
 extern crate std;
 
+mod kept;
 #[cfg(test)]
 mod tests;
+
+pub use kept::KeptPages;
 
 /// One grant.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -16,7 +20,9 @@ pub struct DmaEntry {
     /// The number of frames.
     pub pages: u32,
     /// The device's slot.
-    pub device: u32,
+    pub device: u16,
+    /// The index of the memory's node.
+    pub node: u16,
 }
 
 /// A table of grants in the places of `S`: none, or a power of two of them. At most three quarters of the places are used, so a search
@@ -24,71 +30,93 @@ pub struct DmaEntry {
 pub struct DmaTable<S> {
     places: S,
     used: usize,
+    /// How many grants there may be.
+    most: usize,
 }
 
 impl<S: AsRef<[DmaEntry]> + AsMut<[DmaEntry]>> DmaTable<S> {
-    /// Creates an empty table. All places are empty; if their number is no power of two, the table has none.
-    pub const fn new(places: S) -> Self {
-        Self { places, used: 0 }
+    /// Creates a table without places.
+    pub const fn without_places(places: S) -> Self {
+        Self { places, used: 0, most: 0 }
     }
 
-    fn places(&self) -> &[DmaEntry] {
-        let places = self.places.as_ref();
-        if places.len().is_power_of_two() { places } else { &[] }
+    /// Creates an empty table. All places are empty; if their number is no power of two, none is used.
+    pub fn new(places: S) -> Self {
+        let count = places.as_ref().len();
+        Self { places, used: 0, most: if count.is_power_of_two() { count / 4 * 3 } else { 0 } }
     }
 
     /// Returns true if another grant has room.
+    #[inline]
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.used < self.places().len() / 4 * 3
+        self.used < self.most
     }
 
     /// Returns the number of places that a larger table has, with which there is room for more.
     #[must_use]
     pub fn next_size(&self) -> usize {
-        (self.places().len() * 2).max(16)
+        if self.most == 0 { 16 } else { self.places.as_ref().len() * 2 }
     }
 
     /// Adds a grant. Returns false if there is no room, if the frame is 0, or if the frame has a grant already.
+    #[inline]
     #[must_use]
     pub fn insert(&mut self, entry: DmaEntry) -> bool {
         if !self.has_room() || entry.frame == 0 {
             return false;
         }
-        let mask = self.places().len() - 1;
         let places = self.places.as_mut();
-        let mut place = home(entry.frame) & mask;
-        while places[place].frame != 0 {
-            if places[place].frame == entry.frame {
+        let mask = places.len() - 1;
+        let mut place = home(entry.frame);
+        loop {
+            let found = &mut places[place & mask];
+            if found.frame == 0 {
+                *found = entry;
+                self.used += 1;
+                return true;
+            }
+            if found.frame == entry.frame {
                 return false;
             }
-            place = (place + 1) & mask;
+            place += 1;
         }
-        places[place] = entry;
-        self.used += 1;
-        true
     }
 
-    /// Removes the grant that begins at this frame if `accepts` returns true for it.
-    pub fn remove(&mut self, frame: u64, accepts: impl FnOnce(&DmaEntry) -> bool) -> Option<DmaEntry> {
-        let mask = self.places().len().checked_sub(1)?;
+    /// Returns the grant that begins at this frame.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, frame: u64) -> Option<DmaEntry> {
+        self.place_of(frame).map(|place| self.places.as_ref()[place])
+    }
+
+    /// Returns the place of the grant that begins at this frame.
+    #[inline]
+    fn place_of(&self, frame: u64) -> Option<usize> {
+        let places = self.places.as_ref();
+        if self.used == 0 || frame == 0 {
+            return None;
+        }
+        let mask = places.len() - 1;
         let mut place = home(frame) & mask;
-        loop {
-            let entry = self.places()[place];
-            if entry.frame == 0 || frame == 0 {
+        while places[place].frame != frame {
+            if places[place].frame == 0 {
                 return None;
-            }
-            if entry.frame == frame {
-                return accepts(&entry).then(|| self.take(place));
             }
             place = (place + 1) & mask;
         }
+        Some(place)
+    }
+
+    /// Removes the grant that begins at this frame.
+    pub fn remove(&mut self, frame: u64) -> Option<DmaEntry> {
+        self.place_of(frame).map(|place| self.take(place))
     }
 
     /// Removes the next grant of this device from place `from` on, and sets `from` to where to go on. Calls from place 0 until `None` remove
     /// all.
-    pub fn remove_of(&mut self, device: u32, from: &mut usize) -> Option<DmaEntry> {
-        let rest = self.places().get(*from..)?;
+    pub fn remove_of(&mut self, device: u16, from: &mut usize) -> Option<DmaEntry> {
+        let rest = self.places.as_ref().get(*from..).filter(|_| self.used > 0)?;
         let next = rest.iter().position(|entry| entry.frame != 0 && entry.device == device)?;
         *from += next;
         Some(self.take(*from))
@@ -98,10 +126,10 @@ impl<S: AsRef<[DmaEntry]> + AsMut<[DmaEntry]>> DmaTable<S> {
     #[must_use]
     pub fn move_to(&mut self, places: S) -> S {
         let mut larger = Self::new(places);
-        if self.used > larger.places().len() / 4 * 3 {
+        if self.used > larger.most {
             return larger.places;
         }
-        for entry in self.places().iter().filter(|entry| entry.frame != 0) {
+        for entry in self.places.as_ref().iter().filter(|entry| entry.frame != 0) {
             // The frames differ, and there is room for all.
             let _ = larger.insert(*entry);
         }
@@ -109,9 +137,10 @@ impl<S: AsRef<[DmaEntry]> + AsMut<[DmaEntry]>> DmaTable<S> {
     }
 
     /// Empties a place, and closes the gap: of the entries behind it, up to the next empty place, those that may stand there move forward.
+    #[inline]
     fn take(&mut self, place: usize) -> DmaEntry {
-        let mask = self.places().len() - 1;
         let places = self.places.as_mut();
+        let mask = places.len() - 1;
         let taken = places[place];
         let (mut gap, mut next) = (place, place);
         loop {

@@ -10,8 +10,8 @@ fn table(places: usize) -> Table {
     Table::new(std::vec![DmaEntry::default(); places])
 }
 
-fn entry(frame: u64, device: u32) -> DmaEntry {
-    DmaEntry { frame, pages: 1, device }
+fn entry(frame: u64, device: u16) -> DmaEntry {
+    DmaEntry { frame, pages: 1, device, node: 3 }
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_table_without_places_has_no_room_and_finds_nothing() {
     for places in [0, 3] {
         let mut table = table(places);
         assert!(!table.has_room() && !table.insert(entry(1, 0)));
-        assert_eq!(table.remove(1, |_| true), None);
+        assert_eq!(table.remove(1), None);
         assert_eq!(table.remove_of(0, &mut 0), None);
         assert_eq!(table.next_size(), 16);
     }
@@ -31,9 +31,10 @@ fn a_frame_is_granted_once_and_frame_0_never() {
     assert!(table.insert(entry(5, 1)));
     assert!(!table.insert(entry(5, 2)));
     assert!(!table.insert(entry(0, 2)));
-    assert_eq!(table.remove(0, |_| true), None);
-    assert_eq!(table.remove(5, |entry| entry.device == 2), None, "a grant that is not accepted stays");
-    assert_eq!(table.remove(5, |entry| entry.device == 1), Some(entry(5, 1)));
+    assert_eq!(table.remove(0), None);
+    assert_eq!((table.find(5), table.find(6), table.find(0)), (Some(entry(5, 1)), None, None));
+    assert_eq!(table.remove(5), Some(entry(5, 1)));
+    assert_eq!((table.find(5), table.remove(5)), (None, None));
 }
 
 #[test]
@@ -43,20 +44,20 @@ fn three_quarters_of_the_places_are_used() {
     let (few, many) = (std::vec![DmaEntry::default(); 8], std::vec![DmaEntry::default(); table.next_size()]);
     assert_eq!(table.move_to(few).len(), 8, "too few places are given back");
     assert_eq!(table.move_to(many).len(), 16);
-    assert!((1..=12).all(|frame| table.remove(frame, |_| true).is_some()));
+    assert!((1..=12).all(|frame| table.remove(frame).is_some()));
 }
 
 proptest! {
     /// Against a map. Frames are few, so that entries collide and go round the end of the places.
     #[test]
     fn the_table_has_what_was_added_and_not_removed(
-        steps in prop::collection::vec((0..4_u8, 0..40_u64, 0..3_u32), 1..300),
+        steps in prop::collection::vec((0..4_u8, 0..40_u64, 0..3_u16), 1..300),
     ) {
         let mut table = table(16);
         let mut model = BTreeMap::new();
         for (step, frame, device) in steps {
             match step {
-                0 => prop_assert_eq!(table.remove(frame, |_| true), model.remove(&frame)),
+                0 => prop_assert_eq!(table.remove(frame), model.remove(&frame)),
                 1 => {
                     let mut from = 0;
                     let mut removed: Vec<_> = std::iter::from_fn(|| table.remove_of(device, &mut from)).collect();
@@ -78,7 +79,50 @@ proptest! {
         let places = std::vec![DmaEntry::default(); 32];
         let _ = table.move_to(places);
         for (frame, entry) in model {
-            prop_assert_eq!(table.remove(frame, |_| true), Some(entry));
+            prop_assert_eq!(table.remove(frame), Some(entry));
         }
     }
+}
+
+#[test]
+fn a_kept_page_is_taken_once_and_by_its_node() {
+    let kept = KeptPages::new();
+    assert_eq!(kept.take(0), None);
+    let all: Vec<u64> = (1..20).filter(|&frame| kept.keep(frame, (frame % 2) as u16)).collect();
+    assert_eq!(all, [1, 2, 3, 4]);
+    assert!(kept.contains(3, 1) && !kept.contains(3, 0) && !kept.contains(5, 1));
+    let odd: Vec<u64> = std::iter::from_fn(|| kept.take(1)).collect();
+    assert_eq!(odd, [1, 3]);
+    assert!(!kept.contains(3, 1) && kept.keep(1 << 40, 127));
+    assert_eq!((kept.take(127), kept.take(127)), (Some(1 << 40), None));
+    kept.clear();
+    assert_eq!(kept.take(0), None);
+}
+
+#[test]
+fn of_threads_that_keep_and_take_at_once_each_page_is_one_threads() {
+    let kept = KeptPages::new();
+    let taken = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4_u64)
+            .map(|thread| {
+                let kept = &kept;
+                scope.spawn(move || {
+                    let mut own = std::vec![thread + 1];
+                    for _ in 0..5000 {
+                        if let Some(frame) = own.pop()
+                            && !kept.keep(frame, 0)
+                        {
+                            own.push(frame);
+                        }
+                        own.extend(kept.take(0));
+                    }
+                    own
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    let mut all: Vec<u64> = taken.into_iter().chain(std::iter::from_fn(|| kept.take(0))).collect();
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3, 4]);
 }
