@@ -5,6 +5,7 @@ use pci::{ConfigPart, ConfigSpace, PciAddress};
 use spin::Once;
 
 /// Configuration space, in memory or through ports.
+#[expect(clippy::large_enum_variant, reason = "there is one value, in a static")]
 pub enum ConfigAccess {
     /// In memory.
     Ecam(Ecam),

@@ -79,7 +79,7 @@ fn start(owner: &'static Owner, device: &'static Device, add: u64) -> Option<Add
         Ok(thread) => Some(Adding { owner, device, thread }),
         Err(_) => {
             // SAFETY: no thread was created, so nothing else uses the call.
-            drop(unsafe { handover::take(call) });
+            let _ = unsafe { handover::take(call) };
             None
         }
     }
