@@ -1,6 +1,6 @@
 //! The devices by id: what each is, and which driver owns it.
 use super::config_access::{self, ConfigAccess};
-use super::misuse::{self, Misuse};
+use super::report_refused::{self, Misuse};
 use crate::sync::{Rank, SpinLock};
 use crate::threads::Mutex;
 use crate::threads::owner::Owner;
@@ -71,7 +71,7 @@ pub fn find_owned(id: c_int, owner: &'static Owner, function: &'static str) -> O
         Some(device) if device.is_of(owner) => Some(device),
         Some(device) => {
             let address = device.function.address;
-            misuse::report(
+            report_refused::report(
                 owner,
                 Misuse::ForeignDevice,
                 format_args!("passed {id} to {function}: it does not own {address}"),
@@ -79,7 +79,7 @@ pub fn find_owned(id: c_int, owner: &'static Owner, function: &'static str) -> O
             None
         }
         None => {
-            misuse::report(
+            report_refused::report(
                 owner,
                 Misuse::NoDevice,
                 format_args!("passed {id} to {function}, which is no device"),

@@ -7,11 +7,11 @@ pub mod dma;
 pub mod dma_map;
 mod ecam;
 pub mod mappings;
-pub mod misuse;
 mod pci_addresses;
 mod pci_faults;
 mod pci_scan;
 pub mod power;
 pub mod release;
+pub mod report_refused;
 
 pub use pci_scan::{functions, init, report_driver, scan_ticks};

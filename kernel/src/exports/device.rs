@@ -3,7 +3,7 @@ use super::caller;
 use super::pointer::{Access, DriverPointer};
 use crate::devices::device_registry::{self, Device};
 use crate::devices::mappings::{self, DeviceCaching};
-use crate::devices::misuse::{self, Misuse};
+use crate::devices::report_refused::{self, Misuse};
 use crate::devices::{power, release};
 use crate::threads::owner::Owner;
 use abi::{
@@ -191,7 +191,7 @@ pub extern "C" fn unmap_device_memory(memory: *mut c_void) -> bool {
     if !is_unmapped {
         let description =
             format_args!("passed {memory:p} to Kernel_UnmapDeviceMemory, which maps nothing of its devices");
-        misuse::report(owner, Misuse::NoMapping, description);
+        report_refused::report(owner, Misuse::NoMapping, description);
     }
     is_unmapped
 }

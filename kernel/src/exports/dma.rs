@@ -7,7 +7,7 @@ use crate::cpu;
 use crate::devices::device_registry::{self, Device};
 use crate::devices::dma::{self, DeviceAddress, DmaNeeds};
 use crate::devices::dma_map::{DmaPart, DmaRegion};
-use crate::devices::misuse::{self, Misuse};
+use crate::devices::report_refused::{self, Misuse};
 use crate::memory::allocate::Zeroed;
 use crate::platform::numa_topology;
 use crate::threads::owner::Owner;
@@ -91,7 +91,7 @@ pub extern "C" fn free_dma(address: u64) -> bool {
 fn report_no_memory(owner: &'static Owner, address: u64) {
     let description =
         format_args!("passed {address:#x} to Kernel_FreeDma, which is no memory of its devices");
-    misuse::report(owner, Misuse::NoDmaMemory, description);
+    report_refused::report(owner, Misuse::NoDmaMemory, description);
 }
 
 pub unsafe extern "C" fn map_dma(
