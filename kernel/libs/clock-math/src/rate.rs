@@ -151,11 +151,9 @@ mod tests {
         }
 
         #[test]
-        fn a_later_tick_is_no_earlier_time(hz: u64, ticks in 0..u64::MAX) {
+        fn a_later_tick_is_no_earlier_time(hz in Hz::SLOWEST.0..=Hz::FASTEST.0, ticks in 0..1_u64 << 52) {
             let period = Period::new(Hz(hz));
-            let hz_is_plausible = Hz(hz).is_plausible();
-            prop_assume!(hz_is_plausible);
-            let (earlier, later) = (period.ns_in_ticks(ticks >> 12), period.ns_in_ticks((ticks >> 12) + 1));
+            let (earlier, later) = (period.ns_in_ticks(ticks), period.ns_in_ticks(ticks + 1));
             prop_assert!(earlier <= later);
             prop_assert_eq!(Period::from_bits(period.to_bits()), period);
         }
