@@ -673,6 +673,113 @@ extern int Kernel_MapDma(int device, void *memory, size_t size, uint32_t directi
 // misaligned or not mapped, or if count is negative.
 extern bool Kernel_UnmapDma(int device, const DmaSegment *segments, int count);
 
+/* ---- Interrupts of devices ---- */
+
+// A handler returns this if its device did not raise the interrupt.
+#define INTERRUPT_NOT_MINE 0
+
+// A handler returns this if its device raised the interrupt.
+#define INTERRUPT_HANDLED 1
+
+// The kind MSI-X: a message for each vector, and each goes to a CPU of its own.
+#define INTERRUPT_MSIX 1
+
+// The kind MSI: one message.
+#define INTERRUPT_MSI 2
+
+// The kind INTx: one line, which devices may share. It goes to one CPU, where the handlers of all of its devices run in turn.
+#define INTERRUPT_INTX 4
+
+// An interrupt handler. It runs with interrupts off, and calls only functions that are allowed in handlers.
+typedef uint32_t (*InterruptHandler)(void *context);
+
+// How an interrupt is handled. The driver sets Size.
+typedef struct InterruptSetup {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // Must be zero.
+    uint32_t Flags;
+    // The handler.
+    InterruptHandler Handler;
+    // The handler's argument.
+    void *Context;
+    // The CPU that handles the interrupt. With -1, interrupt i goes to the i-th CPU of the device's node, wrapping around; if
+    // that node has no CPU, to those of the nearest node that has; if the node is unknown, to those of all nodes. A line that
+    // has a handler already stays where it is.
+    int32_t Cpu;
+    // Must be zero.
+    uint32_t Reserved;
+} InterruptSetup;
+
+// One interrupt of a device. The driver sets Size, the kernel sets the rest.
+typedef struct InterruptInfo {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // [INTERRUPT_MSIX], [INTERRUPT_MSI] or [INTERRUPT_INTX].
+    uint32_t Kind;
+    // The vector on the CPU; 0 if no handler is attached.
+    uint32_t Vector;
+    // The CPU; -1 if no handler is attached.
+    int32_t Cpu;
+    // The CPU's node; -1 if no handler is attached.
+    int32_t Node;
+    // Zero.
+    uint32_t Reserved;
+    // How many times the handler ran since it was attached.
+    uint64_t Count;
+    // How many times it returned [INTERRUPT_NOT_MINE].
+    uint64_t Unclaimed;
+    // The longest run of the handler, in nanoseconds.
+    uint64_t LongestNanoseconds;
+} InterruptInfo;
+
+// Gives a device interrupts: at least least, and at most most. kinds is the sum of the kinds that the driver
+// accepts. The kernel takes the best of them that gives least: MSI-X, then MSI, then INTx. The log says why a kind is
+// not taken. MSI-X needs DEVICE_MEMORY to be enabled before, and messages of both kinds reach a CPU only while
+// DEVICE_BUS_MASTER is enabled: Kernel_EnableDevice.
+//
+// Returns the number of interrupts, which then have the indices from 0. They have no handlers, and are masked. Returns -1,
+// and changes nothing, if the driver does not own the device; if the device has interrupts already; if least is not at
+// least 1, or above most; if kinds is 0, or a kind is unknown, or none gives least; if there is no memory; or in a
+// handler. Kernel_ReleaseDevice takes the interrupts back.
+extern int Kernel_AllocateInterrupts(int device, int least, int most, uint32_t kinds);
+
+// Attaches a handler to an interrupt, and unmasks it.
+//
+// Returns true. Returns false, and changes nothing, if the driver does not own the device, or the device has no such
+// interrupt; if it has a handler; if setup is null, misaligned or not mapped; if Size is too small, or the tail
+// not zero; if Flags or Reserved is not zero; if the handler is null or not code; if the CPU is not online, has no free
+// vector, or cannot be named by a device (its APIC's id is above 254); if the device does not keep what is written; or in a
+// handler.
+extern bool Kernel_AttachInterrupt(int device, int index, const InterruptSetup *setup);
+
+// Describes an interrupt. Handlers may call it.
+//
+// Returns true, and fills info. Returns false, and writes nothing, if there is no such device or interrupt, if
+// info is null, misaligned or not mapped, if Size is too small, or if the tail is not zero.
+extern bool Kernel_GetInterruptInfo(int device, int index, InterruptInfo *info);
+
+// Moves an interrupt to another CPU. None is lost meanwhile, and the handler never runs on both CPUs at once. The handlers of all
+// devices at a line move together.
+//
+// Returns true. Returns false, and changes nothing, if the driver does not own the device, if the interrupt has no
+// handler, if the CPU is not online, has no free vector or cannot be named by a device, or in a handler.
+extern bool Kernel_SetInterruptCpu(int device, int index, int cpu);
+
+// Masks or unmasks an interrupt. One that arrives while it is masked is delivered when it is unmasked. One that the device has
+// sent before may still arrive after the call. At a shared line, the handler is still called for the interrupts of other devices.
+// Handlers may call it.
+//
+// Returns true. Returns false, and changes nothing, if the driver does not own the device, if the interrupt has no
+// handler, or if the device has no mask for it: some devices with MSI, and with INTx those older than PCI 2.3.
+extern bool Kernel_MaskInterrupt(int device, int index, bool masked);
+
+// Masks an interrupt and takes its handler away. On return no CPU runs the handler.
+//
+// Returns true. Returns false, and changes nothing, if the driver does not own the device, if the interrupt has no
+// handler, or in a handler.
+extern bool Kernel_DetachInterrupt(int device, int index);
+
 /* ---- Waiting at an address ---- */
 
 // The time of a wait that has no limit.
@@ -1061,6 +1168,25 @@ PROXIMA_ASSERT(offsetof(DmaGrant, FellBack) == 36);
 PROXIMA_ASSERT(sizeof(DmaSegment) == 16);
 PROXIMA_ASSERT(offsetof(DmaSegment, Address) == 0);
 PROXIMA_ASSERT(offsetof(DmaSegment, Bytes) == 8);
+
+PROXIMA_ASSERT(sizeof(InterruptSetup) == 32);
+PROXIMA_ASSERT(offsetof(InterruptSetup, Size) == 0);
+PROXIMA_ASSERT(offsetof(InterruptSetup, Flags) == 4);
+PROXIMA_ASSERT(offsetof(InterruptSetup, Handler) == 8);
+PROXIMA_ASSERT(offsetof(InterruptSetup, Context) == 16);
+PROXIMA_ASSERT(offsetof(InterruptSetup, Cpu) == 24);
+PROXIMA_ASSERT(offsetof(InterruptSetup, Reserved) == 28);
+
+PROXIMA_ASSERT(sizeof(InterruptInfo) == 48);
+PROXIMA_ASSERT(offsetof(InterruptInfo, Size) == 0);
+PROXIMA_ASSERT(offsetof(InterruptInfo, Kind) == 4);
+PROXIMA_ASSERT(offsetof(InterruptInfo, Vector) == 8);
+PROXIMA_ASSERT(offsetof(InterruptInfo, Cpu) == 12);
+PROXIMA_ASSERT(offsetof(InterruptInfo, Node) == 16);
+PROXIMA_ASSERT(offsetof(InterruptInfo, Reserved) == 20);
+PROXIMA_ASSERT(offsetof(InterruptInfo, Count) == 24);
+PROXIMA_ASSERT(offsetof(InterruptInfo, Unclaimed) == 32);
+PROXIMA_ASSERT(offsetof(InterruptInfo, LongestNanoseconds) == 40);
 
 PROXIMA_ASSERT(sizeof(BlockRequest) == 96);
 PROXIMA_ASSERT(offsetof(BlockRequest, Size) == 0);

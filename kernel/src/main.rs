@@ -27,7 +27,9 @@ mod threads;
 use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
-use bringup::{cpus, interrupt_controllers, start_frames};
+use bringup::{cpus, start_frames};
+use cpu::device_vectors;
+use devices::interrupt_lines;
 use drivers::{images, report_free};
 use events::PageCounts;
 use memory::address_space;
@@ -98,7 +100,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     });
     phases::end("memory");
     // Before the APIC masks its pin for the 8259s: what they ask for by then would stay pending in QEMU.
-    interrupt_controllers::silence();
+    devices::silence_interrupts();
     // The boot CPU moves to its own node.
     let stack = cpus::adopt_boot_cpu();
     BOOT.call_once(|| Boot { parameters, ramdisk });
@@ -115,6 +117,7 @@ fn register_upward_calls() {
     report::find_code_with(images::find);
     cache_drain::register();
     tick::register();
+    device_vectors::on_unclaimed(interrupt_lines::mask_unclaimed);
     allocate::report_refused_with(report_free::report_pages);
     allocate::reclaim_with(heap::reclaim);
 }

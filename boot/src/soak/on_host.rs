@@ -11,10 +11,11 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 10] = [
+const MODELS: [Models; 11] = [
     Models { package: "address-wait", bounded: &[] },
     Models { package: "block-slots", bounded: &[] },
     Models { package: "cpu-requests", bounded: &["three_cpus"] },
+    Models { package: "device-interrupts", bounded: &[] },
     Models { package: "last-words", bounded: &[] },
     Models { package: "line-ring", bounded: &[] },
     Models { package: "node-heap", bounded: &[] },

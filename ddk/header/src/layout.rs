@@ -1,7 +1,7 @@
 //! Writes assertions in C for the sizes and offsets that the structures have in Rust.
 use abi::{
     BlockDriver, BlockInfo, BlockRequest, CpuInfo, DeviceBar, DeviceInfo, DeviceMatch, DmaGrant, DmaRequest,
-    DmaSegment, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest, PerCpuGrant,
+    DmaSegment, InterruptInfo, InterruptSetup, NumaNodeInfo, NumaPolicy, PageGrant, PageRequest, PerCpuGrant,
 };
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
@@ -45,7 +45,7 @@ pub fn assertions() -> String {
     text + "\n#undef PROXIMA_ASSERT\n"
 }
 
-fn layouts() -> [Layout; 15] {
+fn layouts() -> [Layout; 17] {
     [
         layout!(NumaNodeInfo { NodeId, CpuCount, MemoryBase, MemorySize, IsValid }),
         layout!(NumaPolicy { Size, Kind, Node, Reserved, Nodes, Weights }),
@@ -88,6 +88,18 @@ fn layouts() -> [Layout; 15] {
         }),
         layout!(DmaGrant { Size, Node, Memory, DeviceAddress, Bytes, Distance, FellBack }),
         layout!(DmaSegment { Address, Bytes }),
+        layout!(InterruptSetup { Size, Flags, Handler, Context, Cpu, Reserved }),
+        layout!(InterruptInfo {
+            Size,
+            Kind,
+            Vector,
+            Cpu,
+            Node,
+            Reserved,
+            Count,
+            Unclaimed,
+            LongestNanoseconds
+        }),
         layout!(BlockRequest {
             Size,
             Operation,

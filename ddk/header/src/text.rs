@@ -6,7 +6,7 @@ use cbindgen::{
 use std::path::Path;
 
 /// The families in the header's order: the title, and the file of `ddk/abi/src` that defines it.
-const FAMILIES: [(&str, &str); 12] = [
+const FAMILIES: [(&str, &str); 13] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
     ("Memory: pages and the heap", "memory.rs"),
@@ -15,6 +15,7 @@ const FAMILIES: [(&str, &str); 12] = [
     ("Threads", "thread.rs"),
     ("Devices", "device.rs"),
     ("DMA", "dma.rs"),
+    ("Interrupts of devices", "interrupt.rs"),
     ("Waiting at an address", "wait.rs"),
     ("Time and timers", "time.rs"),
     ("Log", "log.rs"),

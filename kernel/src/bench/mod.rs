@@ -3,6 +3,7 @@
 mod block;
 mod devices;
 mod heap;
+mod interrupts;
 mod memory;
 mod threads;
 

@@ -29,6 +29,8 @@ pub fn run() {
     switch_by_wake(&here);
     create_and_join();
     tick();
+    super::interrupts::run();
+    super::interrupts::setup();
     tick::start();
 }
 

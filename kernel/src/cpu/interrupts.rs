@@ -1,6 +1,6 @@
 //! The handlers of interrupts and exceptions: the owner of a vector registers its handler here.
 use super::hook::Hook;
-use super::{deferred, grace_period, shootdown, stop};
+use super::{deferred, device_vectors, grace_period, shootdown, stop};
 use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, guarded, vectors};
 use core::sync::atomic::{AtomicU64, Ordering};
 use last_words::StopOrder;
@@ -24,6 +24,7 @@ pub(super) fn init(exception: fn(&Frame) -> !) {
     register(vectors::WAKE, |_| {});
     register(vectors::SHOOTDOWN, |_| shootdown::answer());
     grace_period::register();
+    register(vectors::BARRIER, device_vectors::answer);
 }
 
 /// The handler of all vectors, which the stubs of `arch` call.
@@ -42,6 +43,18 @@ impl InterruptHandler for Handler {
         if frame.vector != u64::from(vectors::SPURIOUS) {
             interrupt(frame.vector as u8, &off);
         }
+    }
+
+    extern "C" fn handle_device(vector: u32) {
+        // SAFETY: as in `handle`.
+        let off = unsafe { InterruptsOff::assume() };
+        shootdown::leave_idle(&off);
+        if !device_vectors::run_handlers(vector as u8, &off) {
+            report_unregistered(vector as u8);
+        }
+        // Behind the handlers: until a handler has spoken to its device, the device's line asks again.
+        arch::end_of_interrupt();
+        deferred::run(&off);
     }
 }
 

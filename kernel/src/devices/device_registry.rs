@@ -1,5 +1,6 @@
 //! The devices by id: what each is, and which driver owns it.
 use super::config_access::{self, ConfigAccess};
+use super::interrupt_state::InterruptState;
 use super::report_refused::{self, Misuse};
 use crate::sync::{Rank, SpinLock};
 use crate::threads::Mutex;
@@ -23,6 +24,8 @@ pub struct Device {
     pub node: Option<DeviceNode>,
     /// The registers that no driver may write.
     pub registers: KernelRegisters,
+    /// Its interrupts.
+    pub interrupts: InterruptState,
     /// Held by the thread that changes what the device may do, what is mapped of it, or who owns it.
     pub changes: Mutex<()>,
     /// Held for a write to configuration space on a driver's behalf. Nobody else gets the device meanwhile.
@@ -94,6 +97,7 @@ impl Device {
         let claim = if is_kernels(&function) { Claim::kernel() } else { Claim::free() };
         Self {
             registers: KernelRegisters::of(config, &function),
+            interrupts: InterruptState::new(),
             changes: Mutex::new(()),
             writes: SpinLock::new(Rank::DeviceWrites, ()),
             kept_pages: KeptPages::new(),

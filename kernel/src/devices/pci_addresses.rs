@@ -38,7 +38,7 @@ fn reserved() -> Option<Vec<AddressRange>> {
     let config = pci_tables::mcfg_ranges().iter().map(|range| (range.memory.start, range.memory.len_bytes()));
     let frame = |address: &PhysAddr| (PhysAddr(address.0 & !(FRAME_SIZE - 1)), FRAME_SIZE);
     let (io_apics, hpet) = (interrupt_tables::io_apics(), clock_tables::get().hpet);
-    let devices = io_apics.iter().chain(&hpet).map(frame);
+    let devices = io_apics.iter().map(|entry| &entry.address).chain(&hpet).map(frame);
     let all = listed.chain(config).chain(devices);
     let mut reserved = Vec::new();
     reserved.try_reserve(all.clone().count() + 1).ok()?;

@@ -1,7 +1,10 @@
 //! Pointers that drivers pass. Each access asks the page tables first, so a wrong pointer is refused and does not fault the
 //! kernel.
 use crate::memory::page_tables;
-use abi::{BlockDriver, DeviceInfo, DeviceMatch, DmaRequest, NumaPolicy, PageRequest, PerCpuGrant};
+use abi::{
+    BlockDriver, DeviceInfo, DeviceMatch, DmaRequest, InterruptInfo, InterruptSetup, NumaPolicy, PageRequest,
+    PerCpuGrant,
+};
 use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{align_of, size_of};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -47,6 +50,11 @@ unsafe impl Plain for DeviceInfo {}
 unsafe impl Plain for DmaRequest {}
 // SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
 unsafe impl Plain for PerCpuGrant {}
+// SAFETY: the structure has integers, a raw pointer, and an optional function, of which every pattern of bits is a value: the kernel
+// calls one only once it has found code there.
+unsafe impl Plain for InterruptSetup {}
+// SAFETY: the structure has only integers, of which every pattern of bits is a value.
+unsafe impl Plain for InterruptInfo {}
 
 /// A pointer that a driver passed to an export. An access is refused, and nothing is read or written, if the pointer is
 /// null or misaligned, or if the memory is not mapped or, for a write, read-only.

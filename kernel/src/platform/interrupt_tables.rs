@@ -2,16 +2,15 @@
 use super::cpu_topology;
 use super::findings::reporter;
 use crate::arch;
-use acpi_tables::{Finding, find_madt, opts_out_of_x2apic};
+use acpi_tables::{Finding, IoApicEntry, find_madt, opts_out_of_x2apic};
 use arrayvec::ArrayVec;
 use spin::Once;
-use units::PhysAddr;
 
 /// The most I/O APICs that the kernel knows. Large servers have some dozens.
-const MAX_IO_APICS: usize = 128;
+pub const MAX_IO_APICS: usize = 128;
 
-/// The addresses of I/O APICs.
-type IoApics = ArrayVec<PhysAddr, MAX_IO_APICS>;
+/// Some I/O APICs.
+type IoApics = ArrayVec<IoApicEntry, MAX_IO_APICS>;
 
 static IO_APICS: Once<IoApics> = Once::new();
 
@@ -28,8 +27,8 @@ pub fn init(tables: &[&'static [u8]]) {
     IO_APICS.call_once(|| read_io_apics(tables));
 }
 
-/// Returns the addresses of the I/O APICs' registers.
-pub fn io_apics() -> &'static [PhysAddr] {
+/// Returns the I/O APICs.
+pub fn io_apics() -> &'static [IoApicEntry] {
     IO_APICS.get().map_or(&[], |found| found)
 }
 
@@ -51,8 +50,8 @@ fn read_io_apics(tables: &[&'static [u8]]) -> IoApics {
     // The topology has reported what is wrong with the table.
     let Some(madt) = find_madt(tables.iter().copied(), &mut |_: Finding| {}) else { return found };
     let mut left_out = 0;
-    for address in madt.io_apics() {
-        left_out += usize::from(found.try_push(address).is_err());
+    for entry in madt.io_apics() {
+        left_out += usize::from(found.try_push(entry).is_err());
     }
     if left_out > 0 {
         log::warn!(target: "interrupts", "there is room for {MAX_IO_APICS} I/O APICs; {left_out} keep firmware's settings");

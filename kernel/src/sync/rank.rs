@@ -45,6 +45,10 @@ pub enum Rank {
     Sleepers,
     /// A CPU's run queue.
     RunQueue,
+    /// What a device's interrupts are.
+    Interrupts,
+    /// The I/O APICs. Interrupt handlers mask lines.
+    IoApics,
     /// A device's configuration space, while it is written for a driver.
     DeviceWrites,
     /// The ports of PCI's configuration space. Any code may take it, and takes no other lock meanwhile.

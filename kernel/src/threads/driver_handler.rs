@@ -1,38 +1,25 @@
 //! Which driver's handler a CPU runs: the callback of a timer, or of an interrupt of a device.
 use super::cpu_threads;
 use super::owner::Owner;
-use crate::arch::{self, InterruptsOff};
-use crate::cpu::cpu_local;
-use core::marker::PhantomData;
+use crate::arch::InterruptsOff;
+use crate::cpu::handler_mark;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
-
-cpu_local! {
-    /// The driver whose handler the CPU runs; null if it runs none.
-    static OWNER: AtomicPtr<Owner> = AtomicPtr::new(ptr::null_mut());
-}
 
 /// Marks the running CPU as one that runs a handler of a driver, while it lives. Whoever calls a driver's handler makes one around
-/// the call. Interrupts stay off meanwhile.
-pub struct InHandler<'a> {
-    /// What the mark was before: a handler may be interrupted by nothing but an exception, so null as a rule.
-    before: *mut Owner,
-    off: PhantomData<&'a InterruptsOff>,
-}
+/// the call. Interrupts stay off meanwhile, and nothing else marks the CPU.
+pub struct InHandler<'a>(&'a InterruptsOff);
 
 impl<'a> InHandler<'a> {
     /// Sets the mark. A handler of the kernel's own, in tests, has no owner and leaves no mark.
     pub fn enter(owner: Option<&'static Owner>, off: &'a InterruptsOff) -> Self {
-        let owner = owner.map_or(ptr::null_mut(), |owner| ptr::from_ref(owner).cast_mut());
-        let before = OWNER.here(off).load(Ordering::Relaxed);
-        OWNER.here(off).store(owner, Ordering::Relaxed);
-        Self { before, off: PhantomData }
+        handler_mark::enter(owner.map_or(ptr::null(), ptr::from_ref).cast(), off);
+        Self(off)
     }
 }
 
 impl Drop for InHandler<'_> {
     fn drop(&mut self) {
-        OWNER.here_or_elsewhere().store(self.before, Ordering::Relaxed);
+        handler_mark::leave(self.0);
     }
 }
 
@@ -40,9 +27,9 @@ impl Drop for InHandler<'_> {
 /// finds none on the CPU that it is on.
 #[inline(always)]
 pub fn owner() -> Option<&'static Owner> {
-    let owner = arch::cpu_local_word!(OWNER).cast::<Owner>();
-    // SAFETY: `enter` alone stores a pointer, made from a `&'static Owner`, or null.
-    unsafe { owner.as_ref() }
+    // SAFETY: handlers are marked with null, or with a pointer made from a `&'static Owner`: by `InHandler::enter`, or by the folder
+    // `devices`, which attaches handlers.
+    unsafe { handler_mark::owner().cast::<Owner>().as_ref() }
 }
 
 /// Returns the driver that calls: the one whose handler the CPU runs, else the one whose code the running thread runs. `None` for
@@ -61,7 +48,7 @@ pub fn number_of(owner: Option<&'static Owner>) -> usize {
 /// Returns the number of the driver that calls.
 #[inline(always)]
 pub fn calling_number() -> usize {
-    match arch::cpu_local_word!(OWNER).addr() {
+    match handler_mark::owner().addr() {
         0 => number_of(cpu_threads::current_thread().driver()),
         handlers => handlers,
     }

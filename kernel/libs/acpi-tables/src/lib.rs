@@ -58,7 +58,7 @@ pub use hmat::{
     Attachment, Direction, Hmat, HmatEntry, HmatReader, Matrix, MatrixValue, Quantity, SideCache,
 };
 pub use known_memory::KnownMemory;
-pub use madt::{Madt, MadtCpu, MadtReader};
+pub use madt::{IoApicEntry, Madt, MadtCpu, MadtReader};
 pub use mcfg::{Mcfg, McfgRange};
 pub use msct::{Msct, MsctDomains};
 pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, RootTable, read_table, read_tables};

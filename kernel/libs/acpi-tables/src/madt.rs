@@ -42,6 +42,15 @@ impl MadtCpu {
     }
 }
 
+/// An I/O APIC, as the table lists it (ACPI 6.5 §5.2.12.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IoApicEntry {
+    /// The physical address of its registers.
+    pub address: PhysAddr,
+    /// The global system interrupt of its first input.
+    pub first_interrupt: u32,
+}
+
 impl<'a> Madt<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let (header, _) = MadtHeader::ref_from_prefix(bytes).ok()?;
@@ -64,9 +73,8 @@ impl<'a> Madt<'a> {
         PhysAddr(address)
     }
 
-    /// Iterates over the physical addresses of the I/O APICs' registers, in the table's order (§5.2.12.3). Reports nothing:
-    /// [`Madt::cpus`] reports faults of all entries.
-    pub fn io_apics(&self) -> impl Iterator<Item = PhysAddr> {
+    /// Iterates over the I/O APICs, in the table's order (§5.2.12.3). Reports nothing: [`Madt::cpus`] reports faults of all entries.
+    pub fn io_apics(&self) -> impl Iterator<Item = IoApicEntry> {
         let mut entries = self.all_entries();
         let mut ignore = |_: Finding| {};
         iter::from_fn(move || {
@@ -75,7 +83,8 @@ impl<'a> Madt<'a> {
                 if entry.kind_byte() == madt_entry_type::IO_APIC
                     && let Some(found) = entry.read::<MadtIoApic>(&mut ignore)
                 {
-                    return Some(PhysAddr(found.address.get().into()));
+                    let address = PhysAddr(found.address.get().into());
+                    return Some(IoApicEntry { address, first_interrupt: found.first_interrupt.get() });
                 }
             }
         })

@@ -9,6 +9,8 @@ use pci::{AddressRange, BusSet, RootWindow, Space};
 use topology::NumaTopology;
 use units::NodeId;
 
+use crate::pin_routes::{MAX_PIN_ROUTES, NoPinRoute, PinRoutes};
+
 /// The most host bridges that are kept. A machine with a bridge for each root port has up to 64 of them.
 pub const MAX_BRIDGES: usize = 64;
 /// The most devices below host bridges that are kept because they have a domain of their own.
@@ -45,12 +47,13 @@ struct Full {
     room: usize,
 }
 
-/// The host bridges of a machine with their windows, and the nodes of devices below them.
+/// The host bridges of a machine with their windows, the nodes of devices below them, and the lines of their pins.
 #[derive(Default)]
 pub struct HostBridges {
     bridges: ArrayVec<HostBridge, MAX_BRIDGES>,
     places: ArrayVec<Place, MAX_PLACES>,
     windows: ArrayVec<RootWindow, MAX_WINDOWS>,
+    pins: PinRoutes,
 }
 
 impl HostBridges {
@@ -68,6 +71,11 @@ impl HostBridges {
         let mut found = Self::default();
         for bridge in devices.host_bridges() {
             let Some((segment, first_bus)) = position(bridge) else { continue };
+            if !found.pins.add(segment, first_bus, bridge) {
+                let object = bridge.object(ObjectName::Prt);
+                let fault = AmlFaultKind::Full { room: MAX_PIN_ROUTES as u32 };
+                report(object.block, object.offset, fault, findings);
+            }
             if found.find(segment, first_bus).is_some() {
                 continue;
             }
@@ -149,6 +157,14 @@ impl HostBridges {
         let of_segment = self.bridges.iter().filter(|bridge| bridge.segment == segment);
         of_segment.for_each(|bridge| roots.insert(bridge.first_bus));
         roots
+    }
+
+    /// Returns the global number of the line that a pin of a device on a root bus leads to. Pins count from 0.
+    ///
+    /// # Errors
+    /// [`NoPinRoute`].
+    pub fn line_of_pin(&self, segment: u16, bus: u8, device: u8, pin: u8) -> Result<u32, NoPinRoute> {
+        self.pins.line(segment, bus, device, pin)
     }
 
     /// Returns the node that AML gives to exactly this function, which the bridges of `route` lead to. `Some(None)` means that

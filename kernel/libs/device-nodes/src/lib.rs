@@ -1,4 +1,5 @@
-//! Joins what firmware says about devices with the functions of PCI: which buses are roots, and on which node a function is.
+//! Joins what firmware says about devices with the functions of PCI: which buses are roots, on which node a function
+//! is, and to which line its pin leads.
 //!
 //! [`HostBridges::read`] takes the host bridges, with their windows, from AML. It borrows nothing from firmware's tables. [`locate`] then finds the node of
 //! each function that the scan has found, from the `_PXM` objects, from the SRAT's generic initiators, and from the bridges above it.
@@ -12,8 +13,10 @@ extern crate alloc;
 
 mod host_bridges;
 mod locate;
+mod pin_routes;
 #[cfg(test)]
 mod tests;
 
 pub use host_bridges::{HostBridge, HostBridges, MAX_BRIDGES, MAX_PLACES, MAX_WINDOWS};
 pub use locate::{DeviceNode, LocatedFunction, NodeSource, locate};
+pub use pin_routes::{MAX_PIN_ROUTES, NoPinRoute};

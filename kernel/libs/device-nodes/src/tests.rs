@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 
 use acpi_tables::builder::{self, TableBuilder};
 use acpi_tables::{DeviceHandle, Finding, Signature};
-use aml_names::builder::{buffer, device, eisa_id, integer, method, name, scope};
+use aml_names::builder::{buffer, device, eisa_id, integer, method, name, package, scope};
 use pci::model::{Model, Registers};
 use pci::{AddressRange, BusSet, PciAddress, RootWindow, Space};
 use topology::{Inputs, NumaTopology};
 use units::{NodeId, ProximityDomain};
 
 use crate::NodeSource::{self, Bridge, Pxm, Srat};
-use crate::{HostBridges, LocatedFunction, MAX_BRIDGES, locate};
+use crate::{HostBridges, LocatedFunction, MAX_BRIDGES, MAX_PIN_ROUTES, NoPinRoute, locate};
 
 /// The domains of the machine's nodes 0 and 1.
 const DOMAINS: [u32; 2] = [3, 8];
@@ -300,4 +300,59 @@ fn host_bridges_that_find_no_room_are_reported_once() {
     let terms: Vec<_> = (0..).zip(&names).map(|(bus, name)| bridge(name, &[bbn(bus)])).collect();
     let (bridges, rules) = read(&terms, &topology(&[]));
     assert_eq!((bridges.iter().count(), rules), (MAX_BRIDGES, vec!["aml.full"]));
+}
+
+/// Returns an entry of a routing table.
+fn route(device: u64, pin: u64, source: Vec<u8>, index: u64) -> Vec<u8> {
+    package(&[integer(device << 16 | 0xffff), integer(pin), source, integer(index)])
+}
+
+#[test]
+fn a_pin_on_a_root_bus_leads_where_a_constant_table_says() {
+    let link = || aml_names::builder::path("LNKA");
+    let table = [
+        route(3, 0, integer(0), 17),
+        route(3, 1, link(), 0),
+        // An entry that cannot be read is none.
+        route(4, 9, integer(0), 18),
+    ];
+    let terms = [
+        bridge("PCI0", &[name("_PRT", &package(&table))]),
+        bridge("PCI1", &[bbn(0x40), method("_PRT", 0, &[vec![0xa3]])]),
+        bridge("PCI2", &[bbn(0x60)]),
+    ];
+    let (bridges, rules) = read(&terms, &topology(&[]));
+    assert_eq!(rules, Vec::<&str>::new());
+    assert_eq!(bridges.line_of_pin(0, 0, 3, 0), Ok(17));
+    assert_eq!(bridges.line_of_pin(0, 0, 3, 1), Err(NoPinRoute::Link));
+    assert_eq!(bridges.line_of_pin(0, 0, 4, 1), Err(NoPinRoute::NoEntry));
+    assert_eq!(bridges.line_of_pin(0, 0x40, 3, 0), Err(NoPinRoute::NotConstant));
+    assert_eq!(bridges.line_of_pin(0, 0x60, 3, 0), Err(NoPinRoute::NoTable));
+    assert_eq!(bridges.line_of_pin(1, 0, 3, 0), Err(NoPinRoute::NoTable));
+}
+
+#[test]
+fn a_constant_table_beside_a_computed_one_counts() {
+    let computed = method("_PRT", 0, &[vec![0xa3]]);
+    let constant = name("_PRT", &package(&[route(3, 0, integer(0), 17)]));
+    for order in [[&computed, &constant], [&constant, &computed]] {
+        let terms = [bridge("PCI0", &[order[0].clone()]), bridge("PCI1", &[order[1].clone()])];
+        let (bridges, _) = read(&terms, &topology(&[]));
+        assert_eq!(bridges.line_of_pin(0, 0, 3, 0), Ok(17));
+    }
+}
+
+#[test]
+fn a_table_that_finds_no_room_is_reported_and_does_not_count() {
+    // A package has at most 255 elements.
+    let entries: Vec<_> = (0..255).map(|number| route(number % 32, number / 64, integer(0), 17)).collect();
+    let names: Vec<String> = (0..5).map(|number| alloc::format!("P{number:03}")).collect();
+    let table = name("_PRT", &package(&entries));
+    let terms: Vec<_> =
+        (0..).zip(&names).map(|(bus, name)| bridge(name, &[bbn(bus), table.clone()])).collect();
+    let (bridges, rules) = read(&terms, &topology(&[]));
+    const { assert!(5 * 255 > MAX_PIN_ROUTES && 4 * 255 <= MAX_PIN_ROUTES) };
+    assert_eq!(rules, ["aml.full"]);
+    assert_eq!(bridges.line_of_pin(0, 3, 0, 0), Ok(17));
+    assert_eq!(bridges.line_of_pin(0, 4, 0, 0), Err(NoPinRoute::NotConstant));
 }

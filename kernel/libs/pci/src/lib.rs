@@ -32,6 +32,7 @@ mod function;
 mod function_match;
 mod kernel_registers;
 mod message;
+mod message_control;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
 mod reach;
@@ -59,6 +60,7 @@ pub use function::{Express, Function, Header, PortType};
 pub use function_match::FunctionMatch;
 pub use kernel_registers::KernelRegisters;
 pub use message::{Msi, MsiX, Place};
+pub use message_control::{ENTRY_MASKED, ENTRY_SIZE, MsiXState};
 pub use pci_types::PciAddress;
 pub use reset::{ResetError, reset};
 pub use root_window::RootWindow;

@@ -5,6 +5,7 @@ mod bars;
 mod bridges;
 mod drivers_access;
 mod lists;
+mod message_control;
 mod messages;
 
 use alloc::vec::Vec;

@@ -191,6 +191,17 @@ pub fn request_drain(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::DRAIN));
 }
 
+/// Interrupts a CPU, which then says that it has handled the devices' interrupts that had reached it.
+pub fn request_barrier(cpu: ApicId) {
+    send(cpu, Message::Fixed(vectors::BARRIER));
+}
+
+/// Interrupts a CPU as a device does that has this vector.
+pub fn interrupt_for_device(cpu: ApicId, vector: u8) {
+    debug_assert!((vectors::FIRST_OF_DEVICES..=vectors::LAST_OF_DEVICES).contains(&vector));
+    send(cpu, Message::Fixed(vector));
+}
+
 /// Interrupts a CPU even where its interrupts are off, to stop it.
 pub fn stop_cpu(cpu: ApicId) {
     send(cpu, Message::NonMaskable);

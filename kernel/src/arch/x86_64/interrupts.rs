@@ -2,7 +2,9 @@
 //!
 //! Every vector has a stub of 16 bytes. The stub pushes an error code if the CPU pushes none, then the vector's number, and
 //! jumps to a common path, which saves the registers and calls the [`InterruptHandler`] (Intel SDM vol. 3 §6.12 to §6.15).
+//! The vectors of devices have a shorter path: it saves only the registers that a function may change.
 use super::ist::InterruptStack;
+use super::vectors;
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
 use core::arch::naked_asm;
@@ -46,6 +48,10 @@ pub trait InterruptHandler {
     /// Handles the interrupt or exception. It is called with interrupts off; when it returns, the CPU continues as the frame
     /// says: where it was interrupted, unless the handler has changed that.
     extern "C" fn handle(frame: &mut Frame);
+
+    /// Handles a device's interrupt, with interrupts off; when it returns, the CPU continues where it was interrupted. Only the lowest
+    /// byte of `vector` counts.
+    extern "C" fn handle_device(vector: u32);
 }
 
 /// The stubs of all vectors, and the common path that calls `H`.
@@ -59,6 +65,11 @@ extern "C" fn stubs<H: InterruptHandler>() {
         ".set vector, 0",
         ".rept 256",
         ".balign 16",
+        ".if (vector >= {first_of_devices}) & (vector <= {last_of_devices})",
+        "push rdi",
+        "mov edi, vector",
+        "jmp 3f",
+        ".else",
         // 8, 10 to 14, 17, 21, 29 and 30 have an error code (Intel SDM vol. 3 table 6-1, AMD APM vol. 2 table 8-1).
         ".if (0x60227d00 >> vector) & 1 & (vector < 32)",
         ".else",
@@ -66,6 +77,7 @@ extern "C" fn stubs<H: InterruptHandler>() {
         ".endif",
         "push vector",
         "jmp 2f",
+        ".endif",
         ".set vector, vector + 1",
         ".endr",
         "2:",
@@ -105,7 +117,32 @@ extern "C" fn stubs<H: InterruptHandler>() {
         // The vector and the error code.
         "add rsp, 16",
         "iretq",
+        // What the CPU has pushed and these nine registers leave the stack aligned to 16 bytes.
+        "3:",
+        "push rax",
+        "push rcx",
+        "push rdx",
+        "push rsi",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "cld",
+        "call {handle_device}",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rax",
+        "pop rdi",
+        "iretq",
         handle = sym H::handle,
+        handle_device = sym H::handle_device,
+        first_of_devices = const vectors::FIRST_OF_DEVICES,
+        last_of_devices = const vectors::LAST_OF_DEVICES,
     )
 }
 
@@ -167,4 +204,13 @@ fn build_table(stubs: u64) -> InterruptDescriptorTable {
         }
     }
     table
+}
+
+/// Raises an interrupt of a device on the running CPU, for the benchmarks.
+#[inline(always)]
+pub fn interrupt_as_a_device_does<const VECTOR: u8>() {
+    const { assert!(VECTOR >= vectors::FIRST_OF_DEVICES && VECTOR <= vectors::LAST_OF_DEVICES) };
+    // SAFETY: the vector has a stub above, which restores all registers. The handler runs with interrupts off, as it does for a
+    // device.
+    unsafe { core::arch::asm!("int {}", const VECTOR) };
 }

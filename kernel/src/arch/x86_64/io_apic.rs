@@ -1,5 +1,6 @@
 //! I/O APICs (Intel 82093AA §3): they deliver the interrupts of devices' lines.
-use units::VirtAddr;
+use core::ptr::NonNull;
+use units::{ApicId, VirtAddr};
 
 /// Bytes of an I/O APIC's registers.
 pub const IO_APIC_SIZE: u64 = 0x20;
@@ -14,43 +15,97 @@ const VERSION: u32 = 0x01;
 const FIRST_ENTRY: u32 = 0x10;
 /// The most entries that the select register's 8 bits reach.
 const MOST_ENTRIES: u32 = (0x100 - FIRST_ENTRY) / 2;
+/// Bits of an entry's first half: the line interrupts while it is low.
+const LEVEL_LOW: u32 = 1 << 15 | 1 << 13;
+/// Bit of an entry's first half: a CPU has the line's interrupt and has not ended it.
+const IN_SERVICE: u32 = 1 << 14;
 /// Bit of an entry's first half: the line does not interrupt.
 const MASKED: u32 = 1 << 16;
 /// What a read returns where there is no device.
 const NO_DEVICE: [u32; 2] = [0, u32::MAX];
 
-/// Masks every entry of the I/O APIC whose registers are mapped at `registers`: firmware may have left a line that interrupts
-/// with a vector that means something else here. Returns the number of entries, or `None` if no I/O APIC answers or the
-/// address is not aligned.
-///
-/// # Safety
-/// [`IO_APIC_SIZE`] bytes at `registers` are mapped, uncached, to physical memory that is not RAM, and the kernel does not use them
-/// otherwise. Firmware says that an I/O APIC is there.
-pub unsafe fn mask_io_apic(registers: VirtAddr) -> Option<u32> {
-    let base: *mut u32 = core::ptr::with_exposed_provenance_mut(registers.0 as usize);
-    if !base.is_aligned() {
-        return None;
+/// An I/O APIC, with an entry for each of its lines.
+pub struct IoApic {
+    registers: NonNull<u32>,
+    /// The number of entries.
+    lines: u32,
+}
+
+// SAFETY: the registers are a device's, and any CPU may access them. An access takes two steps, for which the methods that write borrow
+// the value exclusively.
+unsafe impl Send for IoApic {}
+
+impl IoApic {
+    /// Finds the I/O APIC whose registers are mapped at `registers`, and masks every entry: firmware may have left a line that
+    /// interrupts with a vector that means something else here. Returns `None` if no I/O APIC answers or the address is not aligned.
+    ///
+    /// # Safety
+    /// [`IO_APIC_SIZE`] bytes at `registers` are mapped for good, uncached, to physical memory that is not RAM, and the kernel does not
+    /// use them otherwise. Firmware says that an I/O APIC is there.
+    pub unsafe fn find(registers: VirtAddr) -> Option<Self> {
+        let base: *mut u32 = core::ptr::with_exposed_provenance_mut(registers.0 as usize);
+        let registers = NonNull::new(base).filter(|base| base.is_aligned())?;
+        let mut found = Self { registers, lines: 0 };
+        let version = found.read(VERSION);
+        if NO_DEVICE.contains(&version) {
+            return None;
+        }
+        found.lines = ((version >> 16 & 0xff) + 1).min(MOST_ENTRIES);
+        for line in 0..found.lines {
+            // The first half first, so that the entry is masked when its other half changes.
+            found.write(FIRST_ENTRY + 2 * line, MASKED);
+            found.write(FIRST_ENTRY + 2 * line + 1, 0);
+        }
+        Some(found)
     }
-    // SAFETY: by this function's condition, the two registers are mapped, and the line above has checked that they are aligned. A
-    // selection has no effect, and a read changes no memory.
-    let read = |number: u32| unsafe {
-        base.byte_add(SELECT).write_volatile(number);
-        base.byte_add(WINDOW).read_volatile()
-    };
-    // SAFETY: as for `read`. Only entries are written, below `MOST_ENTRIES`, and a masked entry does nothing.
-    let write = |number: u32, value: u32| unsafe {
-        base.byte_add(SELECT).write_volatile(number);
-        base.byte_add(WINDOW).write_volatile(value);
-    };
-    let version = read(VERSION);
-    if NO_DEVICE.contains(&version) {
-        return None;
+
+    /// Returns the number of lines.
+    pub fn lines(&self) -> u32 {
+        self.lines
     }
-    let entries = ((version >> 16 & 0xff) + 1).min(MOST_ENTRIES);
-    for entry in 0..entries {
-        // The first half first, so that the entry is masked when its other half changes.
-        write(FIRST_ENTRY + 2 * entry, MASKED);
-        write(FIRST_ENTRY + 2 * entry + 1, 0);
+
+    /// Leads a masked line to a CPU, as a line of PCI: it interrupts while it is low. The line stays masked. Returns false if there is
+    /// no such line, or if an entry cannot name the CPU: its APIC's id has more than 8 bits, or is that of all CPUs.
+    pub fn route(&mut self, line: u32, to: ApicId, vector: u8) -> bool {
+        let is_possible = line < self.lines && to.0 < 255;
+        if is_possible {
+            self.write(FIRST_ENTRY + 2 * line + 1, to.0 << 24);
+            self.write(FIRST_ENTRY + 2 * line, MASKED | LEVEL_LOW | u32::from(vector));
+        }
+        is_possible
     }
-    Some(entries)
+
+    /// Masks or unmasks a line.
+    pub fn set_masked(&mut self, line: u32, masked: bool) {
+        if line < self.lines {
+            let entry = self.read(FIRST_ENTRY + 2 * line);
+            let entry = entry & !(MASKED | IN_SERVICE) | if masked { MASKED } else { 0 };
+            self.write(FIRST_ENTRY + 2 * line, entry);
+            // The read returns only when the write has taken effect.
+            self.read(FIRST_ENTRY + 2 * line);
+        }
+    }
+
+    /// Returns true if a CPU has the line's interrupt and has not ended it.
+    pub fn is_in_service(&mut self, line: u32) -> bool {
+        line < self.lines && self.read(FIRST_ENTRY + 2 * line) & IN_SERVICE != 0
+    }
+
+    fn read(&mut self, number: u32) -> u32 {
+        // SAFETY: by the condition of `find`, the two registers are mapped, and it has checked that they are aligned. A selection has no
+        // effect, and a read changes no memory.
+        unsafe {
+            self.registers.byte_add(SELECT).write_volatile(number);
+            self.registers.byte_add(WINDOW).read_volatile()
+        }
+    }
+
+    fn write(&mut self, number: u32, value: u32) {
+        // SAFETY: as for `read`. Only entries are written, below `MOST_ENTRIES`: a masked entry does nothing, and another one interrupts
+        // a CPU with the vector that `route` was given.
+        unsafe {
+            self.registers.byte_add(SELECT).write_volatile(number);
+            self.registers.byte_add(WINDOW).write_volatile(value);
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod ist;
 mod legacy_pic;
 mod local_interrupts;
 mod machine_check;
+mod message;
 mod new_address_space;
 mod page_entry;
 mod page_table;
@@ -32,8 +33,8 @@ pub mod vectors;
 
 pub use apic::{
     ApicSettings, avoid_x2apic, end_of_interrupt, frame as apic_frame, has_x2apic,
-    init_this_cpu as init_apic, interrupt_this_cpu, request_drain, request_shootdown, request_tick,
-    settings as apic_settings, stop_cpu, this_cpu as this_apic_id, wake_cpu,
+    init_this_cpu as init_apic, interrupt_for_device, interrupt_this_cpu, request_barrier, request_drain,
+    request_shootdown, request_tick, settings as apic_settings, stop_cpu, this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
 pub use cpu_local::{
@@ -48,8 +49,8 @@ pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction,
     let_interrupts_in, switch_stack, ticks, ticks_after_loads, ticks_in_order, use_fpu,
 };
-pub use interrupts::{Frame, InterruptHandler};
-pub use io_apic::{IO_APIC_SIZE, mask_io_apic};
+pub use interrupts::{Frame, InterruptHandler, interrupt_as_a_device_does};
+pub use io_apic::{IO_APIC_SIZE, IoApic};
 pub use ist::{INTERRUPT_STACK_SIZE, INTERRUPT_STACKS, InterruptStacks, early_interrupt_stacks};
 pub use legacy_pic::silence as silence_legacy_interrupts;
 pub use local_interrupts::LocalInterrupt;
@@ -57,6 +58,7 @@ pub use machine_check::{
     banks as machine_check_banks, error as machine_check_error, init_this_cpu as init_machine_checks,
     is_on_and_clear as are_machine_checks_on, status as machine_check_status,
 };
+pub use message::{InterruptMessage, message_to};
 pub use new_address_space::NewAddressSpace;
 pub use page_entry::{Mapping, PageKind};
 pub use page_table::MapError;

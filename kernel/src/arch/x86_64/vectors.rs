@@ -1,5 +1,12 @@
 //! The interrupt vectors in use. A higher vector has a higher priority (Intel SDM vol. 3 §11.8.3.1).
 
+/// The first vector of devices' interrupts.
+pub const FIRST_OF_DEVICES: u8 = ::device_interrupts::FIRST_VECTOR;
+/// The last vector of devices' interrupts.
+pub const LAST_OF_DEVICES: u8 = ::device_interrupts::LAST_VECTOR;
+
+/// Makes a CPU say that it has handled the devices' interrupts that had reached it. Its priority is below theirs.
+pub const BARRIER: u8 = 0x20;
 /// The running CPU's timer.
 pub const TIMER: u8 = 0xe0;
 /// Makes a CPU look for work.
@@ -12,3 +19,5 @@ pub const DRAIN: u8 = 0xf2;
 pub const INJECTED: u8 = 0xf3;
 /// An interrupt that was withdrawn before the CPU took it. It needs no end-of-interrupt.
 pub const SPURIOUS: u8 = 0xff;
+
+const _: () = assert!(BARRIER / 16 < FIRST_OF_DEVICES / 16 && LAST_OF_DEVICES < TIMER);

@@ -7,7 +7,7 @@ use super::{Reported, with_findings};
 use crate::Action::{Dropped, Repaired};
 use crate::builder::{TableBuilder, io_apic, local_apic, local_x2apic};
 use crate::wire::{MadtLocalApic, MadtLocalApicAddressOverride};
-use crate::{MadtCpu, find_madt};
+use crate::{IoApicEntry, MadtCpu, find_madt};
 
 fn read(table: &[u8]) -> (Vec<MadtCpu>, Vec<Reported>) {
     with_findings(|findings| {
@@ -114,7 +114,8 @@ fn the_io_apics_are_read_in_the_tables_order() {
     let (found, reported) = with_findings(|findings| {
         find_madt([&table[..]], findings).expect("the table can be read").io_apics().collect::<Vec<_>>()
     });
-    assert_eq!(found, [PhysAddr(0xfec0_1000), PhysAddr(0xfec0_0000)]);
+    let entry = |address, first_interrupt| IoApicEntry { address: PhysAddr(address), first_interrupt };
+    assert_eq!(found, [entry(0xfec0_1000, 24), entry(0xfec0_0000, 0)]);
     assert_eq!(reported, []);
 }
 
