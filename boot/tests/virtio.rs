@@ -2,9 +2,11 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use acpi_tables::Signature;
+use aml_names::builder as aml;
 use boot::{Firmware, Machine, Node, Run, Verdict, artifacts, driver};
 use common::{MIB, boot};
 use tempfile::TempDir;
@@ -22,11 +24,17 @@ struct Disk {
 
 impl Disk {
     fn new() -> Self {
+        Self::with_client("disk_io")
+    }
+
+    /// The client is a driver of `ddk/tests`.
+    fn with_client(client: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::File::create(path("content")).unwrap().set_len(SIZE).unwrap();
         let kit = artifacts::workspace().join("ddk");
-        let drivers: Vec<PathBuf> = ["examples/virtio_blk", "examples/virtio_rng", "tests/disk_io"]
+        let client = format!("tests/{client}");
+        let drivers: Vec<PathBuf> = ["examples/virtio_blk", "examples/virtio_rng", &client]
             .map(|source| {
                 let source = kit.join(source);
                 let driver = path(source.file_name().unwrap().to_str().unwrap()).with_extension("so");
@@ -143,7 +151,7 @@ fn interrupts_may_be_few_or_a_line_and_rings_may_lack_everything_optional() {
         // MSI-X for some queues, for nothing but one vector, and none.
         ("num-queues=4,vectors=3", "4 queues on CPUs 0-3, memory on nodes 0-1, interrupts on node 0"),
         ("num-queues=4,vectors=1", "4 queues on CPUs 0-3, memory on nodes 0-1, interrupts on node 0"),
-        ("num-queues=4,vectors=0", "4 queues on CPUs 0-3, memory on nodes 0-1, interrupts on node 0"),
+        ("num-queues=4,vectors=0", "4 queues on CPUs 0-3, memory on nodes 0-1, no interrupts"),
         ("event_idx=off", "4 queues on CPUs 0-3, memory and interrupts on nodes 0-1"),
         ("indirect_desc=off", "4 queues on CPUs 0-3, memory and interrupts on nodes 0-1"),
         (
@@ -176,7 +184,7 @@ fn an_error_of_the_medium_ends_the_request_and_the_machine_goes_on() {
     fs::write(&rules, "[inject-error]\nevent = \"read_aio\"\nsector = \"1024\"\nerrno = \"5\"\n").unwrap();
     let content = disk.path("content");
     let drive = format!(
-        "if=none,id=disk,driver=blkdebug,config={},image.driver=raw,image.file.driver=file,image.file.filename={}",
+        "if=none,id=disk,driver=raw,file.driver=blkdebug,file.config={},file.image.driver=file,file.image.filename={}",
         rules.display(),
         content.display()
     );
@@ -184,6 +192,49 @@ fn an_error_of_the_medium_ends_the_request_and_the_machine_goes_on() {
     assert_eq!(run.serial.matches("disk_io: block 1024: error").count(), 2, "{}", run.serial);
     assert!(run.line("disk_io: every CPU has read what it wrote").is_some(), "{}", run.serial);
     disk.assert_written(4, 512);
+}
+
+#[test]
+fn a_disk_that_fails_is_gone_and_its_requests_end() {
+    let disk = Disk::with_client("disk_gone");
+    let run = boot(&disk.on(two_nodes(), ""), Verdict::Success);
+    let line = "virtio_blk: disk vblk0: the device has failed; its requests end";
+    assert!(run.line(line).is_some(), "{}", run.serial);
+    assert!(run.line("disk_gone: the disk is gone, and its requests know").is_some(), "{}", run.serial);
+    // Also if it has no interrupts to tell of it.
+    let run = boot(&disk.on(two_nodes(), "vectors=0"), Verdict::Success);
+    assert!(run.line("disk_gone: the disk is gone, and its requests know").is_some(), "{}", run.serial);
+}
+
+#[test]
+fn a_line_interrupts_for_all_queues() {
+    let disk = Disk::new();
+    let path = disk.path("routes.aml");
+    // Each pin leads to one of the lines 20 to 23, as QEMU's own table says in a method.
+    let entry = |slot: u64, pin: u64| {
+        let line = 20 + (slot + pin) % 4;
+        aml::package(&[slot << 16 | 0xffff, pin, 0, line].map(aml::integer))
+    };
+    let entries: Vec<_> = (0..25).flat_map(|slot| (0..4).map(move |pin| entry(slot, pin))).collect();
+    let host = [aml::name("_HID", &aml::eisa_id("PNP0A08")), aml::name("_PRT", &aml::package(&entries))];
+    let bridge = aml::device("PRTX", &host);
+    fs::write(&path, aml::table(Signature::SSDT, 2, &[aml::scope("\\_SB", &[bridge])])).unwrap();
+    let machine = disk.on(two_nodes(), "num-queues=4,vectors=0");
+    let machine = machine.arguments(["-acpitable", &format!("file={}", path.display())]);
+    let line =
+        "virtio_blk: disk vblk0, 64 MiB, 4 queues on CPUs 0-3, memory on nodes 0-1, interrupts on node 0";
+    assert_serves(&machine, &format!("{line}; {UNKNOWN}"));
+    disk.assert_written(4, 512);
+}
+
+#[test]
+fn each_of_64_cpus_has_a_queue() {
+    let disk = Disk::new();
+    let line = format!(
+        "virtio_blk: disk vblk0, 64 MiB, 64 queues on CPUs 0-63, memory and interrupts on node 0; {UNKNOWN}"
+    );
+    assert_serves(&disk.on(Machine::without_numa(64, 1024), ""), &line);
+    disk.assert_written(64, 512);
 }
 
 #[test]
@@ -196,12 +247,10 @@ fn a_crate_that_knows_nothing_of_this_kernel_reads_random_bytes() {
     assert!(!run.serial.contains("WARN"), "{}", run.serial);
 }
 
-/// The drivers do not know what a disk will not say.
 #[test]
 fn a_machine_without_these_devices_loads_the_drivers() {
     let disk = Disk::new();
     let machine = two_nodes().disks([]).image(disk.path("bios"));
     let run = boot(&machine, Verdict::Success);
     assert!(run.line("disk_io: there is no disk vblk0").is_some(), "{}", run.serial);
-    assert!(Path::new(&disk.path("content")).exists());
 }

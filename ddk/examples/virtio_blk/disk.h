@@ -21,19 +21,14 @@
 // data, so that a device which writes elsewhere harms only its own requests.
 typedef struct {
     Header header;
-    volatile uint8_t status;
+    uint8_t status;
     uint8_t id[ID_BYTES];
     _Alignas(16) Descriptor table[TABLE_LENGTH]; // that of the ring points here, if the device knows indirect descriptors
 } Command;
 _Static_assert(sizeof(Command) == 512, "a power of two, so that finding one is a shift");
 
-// What the driver knows of a command. The device does not see it.
-typedef struct {
-    BlockRequest *request; // null: the command is not outstanding
-    uint64_t expected;     // the bytes that the device writes, and the UNUSUAL_ bits
-} Slot;
-
-// These bits make what is expected larger than any length, so that one comparison finds both what is unusual and what is wrong.
+// These bits make what is expected of a command larger than any length, so that one comparison finds both what is unusual and what is
+// wrong.
 #define UNUSUAL_SLEEPER (1ull << 32) // the submitter does not poll
 #define UNUSUAL_FLUSH (1ull << 33)   // the command has no data
 #define UNUSUAL_ID (1ull << 34)      // the command reads the device's id, for a flush
@@ -44,29 +39,33 @@ typedef struct Disk Disk;
 typedef struct {
     // What submitting uses, under the lock.
     SpinLock lock;
-    uint16_t available_index; // what was published last
-    uint16_t mask;            // of an index: the ring's size - 1
-    uint8_t has_events;       // the event indices are in use
-    uint8_t sector_shift;     // of a block's number, to that of its sector
     uint16_t index;
-    Slot *slots;
+    uint16_t available_index; // what was published last
+    uint32_t mask;            // of an index: the ring's size - 1
+    uint8_t sector_shift;     // of a block's number, to that of its sector
+    bool has_events;          // the event indices are in use
+    uint32_t sleepers;        // requests accepted so far whose submitter does not poll
     Command *commands;
     Available *available;
-    Used *used;
-    volatile uint16_t *doorbell;
     volatile uint16_t *available_event; // the device writes there when it wants to be notified
-    uint32_t sleepers;                  // requests accepted so far whose submitter does not poll
+    volatile uint16_t *doorbell;
+    Used *used;
 
     // What polling uses. Only the CPU that has set `is_polling` writes here.
     _Alignas(64) uint32_t is_polling;
+    uint32_t woken;      // requests completed so far whose submitter does not poll
     uint16_t used_index; // the next element of the used ring
     uint32_t depth;      // commands
-    uint32_t woken;      // requests completed so far whose submitter does not poll
     volatile uint16_t *used_event; // the driver writes there when it wants to be interrupted
     Disk *disk;
 
+    // What the driver knows of each command; the device does not see it. First the requests: null if the command is not outstanding.
+    // Then the bytes that the device writes, with the UNUSUAL_ bits.
+    _Alignas(64) BlockRequest *requests[MAX_RING];
+    uint64_t expected[MAX_RING];
+
     // What only starting and stopping use.
-    _Alignas(64) Descriptor *descriptors;
+    Descriptor *descriptors;
     uint64_t device_address; // of the DMA memory; 0: none
     uint64_t descriptors_at, available_at, used_at, commands_at; // offsets in the DMA memory
     int cpu;  // that handles the queue's interrupts
@@ -96,7 +95,7 @@ struct Disk {
     uint64_t features;
     bool has_tables; // the device knows indirect descriptors
     int queue_count;
-    Queue *queues;
+    Queue **queues;
     int vector_count; // 0: there are no interrupts
     bool has_messages;
     Vector *vectors;
@@ -120,7 +119,7 @@ extern const BlockSubmit submits[2]; // by has_tables
 extern const BlockPoll polls[2];
 
 // queue.c
-bool create_queue(Disk *disk, int index);
+bool create_queue(Disk *disk, int index, int cpu);
 void free_queue(Queue *queue);
 uint32_t most_segments(const Disk *disk);
 
@@ -140,7 +139,6 @@ void close_disk(Disk *disk);
 #define MISTAKE_ID 1
 #define MISTAKE_LENGTH 2
 #define MISTAKE_INDEX 4
-#define MISTAKE_STATUS 8
 void report(Disk *disk, uint32_t mistake, const char *what);
 
 #pragma GCC visibility pop

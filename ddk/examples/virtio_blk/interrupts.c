@@ -85,7 +85,7 @@ static bool attach(Disk *disk, int index) {
         bool is_alone = vector->step >= disk->queue_count;
         setup.Handler = is_alone ? on_queue : on_queues;
         // The kernel finds the running CPU's queue faster.
-        int cpu = disk->queues[index - 1].cpu;
+        int cpu = disk->queues[index - 1]->cpu;
         vector->poll = cpu % disk->queue_count == index - 1 ? -1 : index - 1;
         setup.Cpu = cpu;
     }

@@ -12,7 +12,7 @@ static uint64_t align(uint64_t offset) {
 uint32_t most_segments(const Disk *disk) {
     uint32_t most = TABLE_LENGTH - 2;
     if (!disk->has_tables) {
-        uint32_t ring = disk->queues[0].mask + 1u;
+        uint32_t ring = disk->queues[0]->mask + 1u;
         most = (ring < CHAIN_LENGTH ? ring : CHAIN_LENGTH) - 2;
     }
     if (disk->features & FEATURE_SEG_MAX) {
@@ -44,7 +44,16 @@ static void prepare_commands(const Disk *disk, Queue *queue) {
     }
 }
 
-// Allocates the DMA memory: on the device's node or, if that is unknown, on the node of the queue's CPU.
+// Returns the node for a queue's memory: the device's or, if that is unknown, that of the queue's CPU.
+static int node_for(const Disk *disk, int cpu) {
+    CpuInfo info;
+    if (disk->info.Node >= 0) {
+        return disk->info.Node;
+    }
+    return Kernel_GetCpuInfo(cpu, &info) ? (int)info.NumaNode : 0;
+}
+
+// Allocates the memory that the device accesses.
 static bool allocate_memory(const Disk *disk, Queue *queue, uint32_t ring) {
     queue->descriptors_at = 0;
     queue->available_at = align(ring * sizeof(Descriptor));
@@ -52,19 +61,13 @@ static bool allocate_memory(const Disk *disk, Queue *queue, uint32_t ring) {
     queue->commands_at = align(queue->used_at + sizeof(Used) + ring * sizeof(UsedElement) + sizeof(uint16_t));
     uint64_t bytes = queue->commands_at + queue->depth * sizeof(Command);
 
-    CpuInfo cpu;
-    NumaPolicy near = {.Size = sizeof near, .Kind = NUMA_POLICY_PREFERRED};
-    bool is_known = disk->info.Node >= 0;
-    near.Node = Kernel_GetCpuInfo(queue->cpu, &cpu) ? (int32_t)cpu.NumaNode : 0;
-    DmaRequest request = {
-        .Size = sizeof request, .Device = disk->device, .Bytes = bytes, .Policy = is_known ? NULL : &near};
+    NumaPolicy near = {
+        .Size = sizeof near, .Kind = NUMA_POLICY_PREFERRED, .Node = node_for(disk, queue->cpu)};
+    DmaRequest request = {.Size = sizeof request, .Device = disk->device, .Bytes = bytes, .Policy = &near};
     DmaGrant grant = {.Size = sizeof grant};
-    size_t slots_bytes = queue->depth * sizeof(Slot);
-    queue->slots = Kernel_AllocateMemoryFromNode(slots_bytes, CACHE_LINE, is_known ? disk->info.Node : near.Node);
-    if (!queue->slots || !Kernel_AllocateDma(&request, &grant)) {
+    if (!Kernel_AllocateDma(&request, &grant)) {
         return false;
     }
-    memset(queue->slots, 0, slots_bytes);
     char *memory = grant.Memory;
     queue->device_address = grant.DeviceAddress;
     queue->node = grant.Node;
@@ -75,15 +78,22 @@ static bool allocate_memory(const Disk *disk, Queue *queue, uint32_t ring) {
     return true;
 }
 
-// Creates the queue with this index. Returns false if the device has none, its ring is too short, or there is no memory.
-bool create_queue(Disk *disk, int index) {
-    Queue *queue = &disk->queues[index];
+// Creates the queue with this index, for this CPU's interrupts. Returns false if the device has none, its ring is too short, or there
+// is no memory.
+bool create_queue(Disk *disk, int index, int cpu) {
+    Queue *queue = Kernel_AllocateMemoryFromNode(sizeof *queue, _Alignof(Queue), node_for(disk, cpu));
     uint32_t ring = queue_size(disk, index);
+    if (!queue) {
+        return false;
+    }
+    memset(queue, 0, sizeof *queue);
+    disk->queues[index] = queue;
     queue->disk = disk;
+    queue->cpu = cpu;
     queue->index = (uint16_t)index;
-    queue->mask = (uint16_t)(ring - 1);
+    queue->mask = ring - 1;
     queue->depth = disk->has_tables ? ring : ring / CHAIN_LENGTH;
-    if (ring == 0 || queue->depth == 0 || !allocate_memory(disk, queue, ring)) {
+    if (queue->depth == 0 || !allocate_memory(disk, queue, ring)) {
         return false;
     }
     queue->used_event = &queue->available->ring[ring];
@@ -96,8 +106,8 @@ bool create_queue(Disk *disk, int index) {
 }
 
 void free_queue(Queue *queue) {
-    if (queue->device_address) {
+    if (queue && queue->device_address) {
         Kernel_FreeDma(queue->device_address);
     }
-    Kernel_FreeMemory(queue->slots);
+    Kernel_FreeMemory(queue);
 }

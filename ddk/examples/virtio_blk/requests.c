@@ -18,11 +18,6 @@
 // The kernel is called through its address, without the detour of a jump table.
 extern void Kernel_CompleteBlock(BlockRequest *request, int status) __attribute__((noplt));
 
-// The descriptor's bits for data of a read and of a write. The status comes after it.
-static const uint64_t DATA_BITS[2] = {
-    [BLOCK_READ] = DESCRIPTOR_NEXT | DESCRIPTOR_DEVICE_WRITES | DESCRIPTOR_NEXT_INDEX(STATUS_AT),
-    [BLOCK_WRITE] = DESCRIPTOR_NEXT | DESCRIPTOR_NEXT_INDEX(STATUS_AT),
-};
 _Static_assert(BLOCK_READ == OPERATION_READ && BLOCK_WRITE == OPERATION_WRITE, "the operation is passed on as it is");
 
 #define HOT static inline __attribute__((always_inline))
@@ -41,31 +36,37 @@ HOT uint64_t first_of(uint32_t tag, bool has_tables) {
     return has_tables ? 0 : DESCRIPTOR_NEXT_INDEX(tag * CHAIN_LENGTH);
 }
 
+// Returns the bits of the descriptor for the data of a read or write. The status comes after it.
+HOT uint64_t data_bits(uint16_t operation) {
+    uint64_t bits = DESCRIPTOR_NEXT | DESCRIPTOR_NEXT_INDEX(STATUS_AT);
+    return operation == BLOCK_READ ? bits | DESCRIPTOR_DEVICE_WRITES : bits;
+}
+
 HOT uint64_t header_bits(uint64_t first, int next) {
     return sizeof(Header) + DESCRIPTOR_NEXT + first + DESCRIPTOR_NEXT_INDEX(next);
 }
 
 // Prepares a flush. A device without that feature has no cache that it would flush; a question for its id takes the flush's way.
-COLD void put_flush(const Queue *queue, uint32_t tag, Descriptor *table, uint64_t first) {
+COLD void put_flush(Queue *queue, uint32_t tag, Descriptor *table, uint64_t first) {
     Command *command = &queue->commands[tag];
     command->header.sector = 0;
     if (queue->disk->features & FEATURE_FLUSH) {
         command->header.operation = OPERATION_FLUSH;
         table[HEADER_AT].rest = header_bits(first, STATUS_AT);
-        queue->slots[tag].expected = 1 | UNUSUAL_FLUSH;
+        queue->expected[tag] = 1 | UNUSUAL_FLUSH;
     } else {
         uint64_t at = (uint64_t)((char *)command->id - (char *)queue->commands);
         command->header.operation = OPERATION_GET_ID;
         table[DATA_AT].address = queue->device_address + queue->commands_at + at;
-        table[DATA_AT].rest = ID_BYTES + DATA_BITS[BLOCK_READ] + first;
-        queue->slots[tag].expected = (ID_BYTES + 1) | UNUSUAL_ID;
+        table[DATA_AT].rest = ID_BYTES + data_bits(BLOCK_READ) + first;
+        queue->expected[tag] = (ID_BYTES + 1) | UNUSUAL_ID;
     }
 }
 
 // Writes the descriptors of several segments, and returns their bytes.
 COLD uint64_t put_segments(const BlockRequest *request, Descriptor *table, uint64_t first) {
     const DmaSegment *segments = request->Segments;
-    uint64_t flags = (DATA_BITS[request->Operation] & 0xffff00000000ull) + first, bytes = 0;
+    uint64_t flags = (data_bits(request->Operation) & 0xffff00000000ull) + first, bytes = 0;
     uint32_t last = request->SegmentCount - 1;
     for (uint32_t i = 0; i <= last; i++) {
         uint32_t next = i == last ? STATUS_AT : DATA_AT + i + 1;
@@ -76,27 +77,49 @@ COLD uint64_t put_segments(const BlockRequest *request, Descriptor *table, uint6
     return bytes;
 }
 
-HOT void put(const Queue *queue, BlockRequest *request, uint32_t tag, bool has_tables) {
-    Command *command = &queue->commands[tag];
+// A request that is polled, with one segment.
+HOT bool is_usual(const BlockRequest *request) {
+    return request->SegmentCount == 1 && (request->Flags & BLOCK_POLLED);
+}
+
+// The kernel's tags are below the depth, which is at most MAX_RING.
+HOT uint32_t tag_of(const BlockRequest *request) {
+    return (uint16_t)request->State;
+}
+
+// Writes the header of a read or write, and the bytes that are expected of it: the status, and before it the data of a read.
+HOT void put_header(Queue *queue, const BlockRequest *request, uint32_t tag, uint64_t bytes) {
+    Header *header = &queue->commands[tag].header;
+    header->operation = request->Operation;
+    header->sector = request->Block << queue->sector_shift;
+    queue->expected[tag] = request->Operation == BLOCK_READ ? bytes + 1 : 1;
+}
+
+// Writes the command of a usual request.
+HOT void put(Queue *queue, BlockRequest *request, uint32_t tag, bool has_tables) {
+    Descriptor *data = descriptors_of(queue, tag, has_tables) + DATA_AT;
+    uint64_t bytes = request->Segments->Bytes, bits = data_bits(request->Operation) + first_of(tag, has_tables);
+    queue->requests[tag] = request;
+    data->address = request->Segments->Address;
+    data->rest = bytes + bits;
+    put_header(queue, request, tag, bytes);
+}
+
+// Writes the command of any request. Returns true if its submitter sleeps.
+COLD bool put_any(Queue *queue, BlockRequest *request, uint32_t tag, bool has_tables) {
     Descriptor *table = descriptors_of(queue, tag, has_tables);
-    Slot *slot = &queue->slots[tag];
-    uint64_t first = first_of(tag, has_tables), operation = request->Operation, bytes;
-    slot->request = request;
-    command->status = BLOCK_STATUS_NONE;
-    if (likely(request->SegmentCount == 1)) {
-        bytes = request->Segments->Bytes;
-        table[DATA_AT].address = request->Segments->Address;
-        table[DATA_AT].rest = bytes + DATA_BITS[operation] + first;
-    } else if (operation == BLOCK_FLUSH) {
+    uint64_t first = first_of(tag, has_tables);
+    queue->requests[tag] = request;
+    if (request->Operation == BLOCK_FLUSH) {
         put_flush(queue, tag, table, first);
-        return;
     } else {
-        bytes = put_segments(request, table, first);
+        put_header(queue, request, tag, put_segments(request, table, first));
     }
-    command->header.operation = operation;
-    command->header.sector = request->Block << queue->sector_shift;
-    // The device writes the status, and before it the data of a read.
-    slot->expected = (bytes & (operation - BLOCK_WRITE)) + 1;
+    if (request->Flags & BLOCK_POLLED) {
+        return false;
+    }
+    queue->expected[tag] |= UNUSUAL_SLEEPER;
+    return true;
 }
 
 // ---- Submitting ----
@@ -121,54 +144,83 @@ COLD void expect_interrupt(Queue *queue, uint32_t sleepers) {
     report(queue->disk, MISTAKE_INDEX, "the device completes more than was submitted");
 }
 
-COLD void note_sleeper(const Queue *queue, uint32_t tag, uint32_t *sleepers) {
-    queue->slots[tag].expected |= UNUSUAL_SLEEPER;
-    *sleepers += 1;
-}
-
-// Returns true if the device wants to know of the requests from `old` to `next`. That was published with a barrier.
-HOT bool wants_notification(const Queue *queue, uint16_t old, uint16_t next) {
+// Shows the device the commands up to `next`, releases the lock, and notifies the device if it wants to know.
+HOT void publish(Queue *queue, uint32_t next, uint64_t flags) {
+    queue->available_index = (uint16_t)next;
+    // The exchange is also the barrier between this and what the device says about notifications.
+    uint16_t old = __atomic_exchange_n(&queue->available->index, (uint16_t)next, __ATOMIC_SEQ_CST);
+    SpinLock_Unlock(&queue->lock, flags);
+    bool is_wanted;
     if (likely(queue->has_events)) {
-        return (uint16_t)(next - *queue->available_event - 1) < (uint16_t)(next - old);
+        is_wanted = (uint16_t)(next - *queue->available_event - 1) < (uint16_t)(next - old);
+    } else {
+        is_wanted = !(__atomic_load_n(&queue->used->flags, __ATOMIC_RELAXED) & USED_NO_NOTIFY);
     }
-    return !(__atomic_load_n(&queue->used->flags, __ATOMIC_RELAXED) & USED_NO_NOTIFY);
+    if (is_wanted) {
+        *queue->doorbell = queue->index;
+    }
 }
 
-// A command is free if its tag is, so there is always room.
-HOT int submit(void *context, int index, BlockRequest *const *requests, int count, bool has_tables) {
-    Queue *queue = &((Queue *)context)[(unsigned)index];
-    BlockRequest *const *end = requests + count;
+HOT void make_available(Available *available, const Queue *queue, uint32_t next, uint32_t tag, bool has_tables) {
+    available->ring[next & queue->mask] = (uint16_t)(has_tables ? tag : tag * CHAIN_LENGTH);
+}
+
+// Submits the rest of a batch, under the lock, whatever it is.
+COLD void submit_rest(
+    Queue *queue, BlockRequest *const *requests, BlockRequest *const *end, uint32_t next, uint64_t flags, bool has_tables) {
     uint32_t sleepers = 0;
-    uint64_t flags = SpinLock_Lock(&queue->lock);
-    uint16_t next = queue->available_index;
-    do {
-        BlockRequest *request = *requests;
-        uint32_t tag = request->State & BLOCK_STATE_TAG;
-        put(queue, request, tag, has_tables);
-        if (!(request->Flags & BLOCK_POLLED)) {
-            note_sleeper(queue, tag, &sleepers);
-        }
-        queue->available->ring[next & queue->mask] = (uint16_t)(has_tables ? tag : tag * CHAIN_LENGTH);
-        next++;
-    } while (++requests != end);
+    for (; requests != end; requests++, next++) {
+        uint32_t tag = tag_of(*requests);
+        sleepers += put_any(queue, *requests, tag, has_tables);
+        make_available(queue->available, queue, next, tag, has_tables);
+    }
     if (sleepers != 0) {
         expect_interrupt(queue, sleepers);
     }
-    queue->available_index = next;
-    // The exchange is also the barrier between this and what the device says about notifications.
-    uint16_t old = __atomic_exchange_n(&queue->available->index, next, __ATOMIC_SEQ_CST);
-    SpinLock_Unlock(&queue->lock, flags);
-    if (wants_notification(queue, old, next)) {
-        *queue->doorbell = queue->index;
+    publish(queue, next, flags);
+}
+
+// Submits a batch. Several requests have a function of their own, so that one needs fewer registers.
+HOT void submit_all(Queue *queue, BlockRequest *const *requests, BlockRequest *const *end, bool has_tables) {
+    uint64_t flags = SpinLock_Lock(&queue->lock);
+    uint32_t next = queue->available_index;
+    Available *available = queue->available;
+    do {
+        BlockRequest *request = *requests;
+        if (!likely(is_usual(request))) {
+            submit_rest(queue, requests, end, next, flags, has_tables);
+            return;
+        }
+        uint32_t tag = tag_of(request);
+        put(queue, request, tag, has_tables);
+        make_available(available, queue, next, tag, has_tables);
+        next++;
+    } while (++requests != end);
+    publish(queue, next, flags);
+}
+
+// A command is free if its tag is, so there is always room.
+HOT int submit(void *context, int index, BlockRequest *const *requests, bool has_tables) {
+    Queue *queue = ((Queue **)context)[index];
+    BlockRequest *request = *requests;
+    uint32_t tag = tag_of(request);
+    uint64_t flags = SpinLock_Lock(&queue->lock);
+    uint32_t next = queue->available_index;
+    if (!likely(is_usual(request))) {
+        submit_rest(queue, requests, requests + 1, next, flags, has_tables);
+        return 1;
     }
-    return count;
+    put(queue, request, tag, has_tables);
+    make_available(queue->available, queue, next, tag, has_tables);
+    publish(queue, next + 1, flags);
+    return 1;
 }
 
 // ---- Polling ----
 
 // Returns the status of a command whose completion is unusual or wrong.
 COLD int judge(Queue *queue, uint32_t tag, uint32_t length, bool has_tables) {
-    uint64_t expected = queue->slots[tag].expected;
+    uint64_t expected = queue->expected[tag];
     uint32_t bytes = (uint32_t)expected;
     if (expected & UNUSUAL_SLEEPER) {
         __atomic_store_n(&queue->woken, queue->woken + 1, __ATOMIC_RELAXED);
@@ -176,14 +228,10 @@ COLD int judge(Queue *queue, uint32_t tag, uint32_t length, bool has_tables) {
     if (expected & UNUSUAL_FLUSH) {
         descriptors_of(queue, tag, has_tables)[HEADER_AT].rest = header_bits(first_of(tag, has_tables), DATA_AT);
     }
-    uint8_t status = queue->commands[tag].status;
     if (expected & UNUSUAL_ID) {
         return BLOCK_OK;
     }
-    if (status == BLOCK_STATUS_NONE) {
-        report(queue->disk, MISTAKE_STATUS, "the device completed a request without a status");
-    }
-    if (status != BLOCK_STATUS_OK) {
+    if (queue->commands[tag].status != BLOCK_STATUS_OK) {
         return BLOCK_ERROR;
     }
     if (length != bytes) {
@@ -192,29 +240,29 @@ COLD int judge(Queue *queue, uint32_t tag, uint32_t length, bool has_tables) {
     return length < bytes && bytes > 1 ? BLOCK_ERROR : BLOCK_OK;
 }
 
-// Completes the command that an element of the used ring names. Returns how many that are: 0 if the device may not name it.
-HOT int complete(Queue *queue, uint64_t element, bool has_tables) {
-    uint32_t id = (uint32_t)element, length = (uint32_t)(element >> 32);
-    uint32_t tag = has_tables ? id : id / CHAIN_LENGTH;
-    if (likely(tag < queue->depth && (has_tables || id % CHAIN_LENGTH == 0))) {
-        Slot *slot = &queue->slots[tag];
-        BlockRequest *request = slot->request;
-        if (likely(request != NULL)) {
-            slot->request = NULL;
-            int status = BLOCK_OK;
-            if (!likely(length == slot->expected && queue->commands[tag].status == BLOCK_STATUS_OK)) {
-                status = judge(queue, tag, length, has_tables);
-            }
-            Kernel_CompleteBlock(request, status);
-            return 1;
-        }
+// Completes the command that an element of the used ring names. Returns false if the device may not name it.
+HOT bool complete(Queue *queue, uint64_t element, bool has_tables) {
+    uint64_t id = (uint32_t)element, length = element >> 32;
+    uint64_t tag = has_tables ? id : id / CHAIN_LENGTH;
+    if (!likely(id < queue->depth * (has_tables ? 1u : CHAIN_LENGTH) && (has_tables || id % CHAIN_LENGTH == 0))) {
+        return false;
     }
-    report(queue->disk, MISTAKE_ID, "the device completed a command that is not outstanding");
-    return 0;
+    BlockRequest *request = queue->requests[tag];
+    if (!likely(request != NULL)) {
+        return false;
+    }
+    queue->requests[tag] = NULL;
+    int status = BLOCK_OK;
+    if (!likely(length == queue->expected[tag] && queue->commands[tag].status == BLOCK_STATUS_OK)) {
+        status = judge(queue, (uint32_t)tag, (uint32_t)length, has_tables);
+    }
+    Kernel_CompleteBlock(request, status);
+    return true;
 }
 
-// Makes the next element of the used ring, from `next` on, raise an interrupt. Returns false if one is there already.
-COLD bool await_interrupt(Queue *queue, uint16_t next) {
+// Makes the next element of the used ring raise an interrupt. Returns false if one is there already.
+COLD bool await_interrupt(Queue *queue) {
+    uint16_t next = __atomic_load_n(&queue->used_index, __ATOMIC_RELAXED);
     if (queue->has_events) {
         *queue->used_event = next;
     }
@@ -222,42 +270,107 @@ COLD bool await_interrupt(Queue *queue, uint16_t next) {
     return __atomic_load_n(&queue->used->index, __ATOMIC_RELAXED) == next;
 }
 
-HOT int poll(void *context, int index, bool has_tables) {
-    Queue *queue = &((Queue *)context)[(unsigned)index];
+// Reads an element of the used ring once: the device may change it.
+HOT uint64_t element_at(const Queue *queue, uint32_t index) {
+    uint64_t element;
+    __builtin_memcpy(&element, &queue->used->ring[index & queue->mask], sizeof element);
+    // From here on the compiler knows nothing of where the value is from.
+    __asm__("" : "+r"(element));
+    return element;
+}
+
+// Lets others poll. This is also the barrier before the number of sleepers is read.
+HOT void end_polling(Queue *queue, uint32_t next) {
+    queue->used_index = (uint16_t)next;
+    (void)__atomic_fetch_sub(&queue->is_polling, 1, __ATOMIC_SEQ_CST);
+}
+
+// Completes the rest of what is there, some of which the device may not name. Returns how many of them it may.
+COLD int complete_suspicious(Queue *queue, uint32_t next, uint32_t end, bool has_tables) {
     int completed = 0;
+    if (end - next > queue->depth) {
+        report(queue->disk, MISTAKE_INDEX, "the device completes more than was submitted");
+        next = end;
+    }
+    for (; next != end; next++) {
+        if (complete(queue, element_at(queue, next), has_tables)) {
+            completed++;
+        } else {
+            report(queue->disk, MISTAKE_ID, "the device completed a command that is not outstanding");
+        }
+    }
+    end_polling(queue, end);
+    return completed;
+}
+
+// Completes what is there, unless another one does. Returns the number of completions; -1 if another one polls.
+HOT int poll_once(Queue *queue, bool has_tables) {
+    if (!likely(__atomic_exchange_n(&queue->is_polling, 1, __ATOMIC_SEQ_CST) == 0)) {
+        return -1;
+    }
+    uint32_t next = queue->used_index;
+    uint32_t count = (uint16_t)(__atomic_load_n(&queue->used->index, __ATOMIC_ACQUIRE) - next), end = next + count;
+    if (!likely(count <= queue->depth)) {
+        return complete_suspicious(queue, next, end, has_tables);
+    }
+    while (next != end) {
+        if (!likely(complete(queue, element_at(queue, next), has_tables))) {
+            int before = (uint16_t)(next - queue->used_index);
+            return before + complete_suspicious(queue, next, end, has_tables);
+        }
+        next++;
+    }
+    count = (uint16_t)(next - queue->used_index);
+    end_polling(queue, next);
+    return (int)count;
+}
+
+// Polls again while a submitter sleeps, until the next element raises an interrupt.
+COLD int poll_again(Queue *queue, int completed, bool has_tables) {
     for (int round = 0; round < MOST_ROUNDS; round++) {
-        if (__atomic_exchange_n(&queue->is_polling, 1, __ATOMIC_SEQ_CST)) {
+        bool is_asleep = __atomic_load_n(&queue->sleepers, __ATOMIC_RELAXED) != __atomic_load_n(&queue->woken, __ATOMIC_RELAXED);
+        if (!is_asleep || await_interrupt(queue)) {
             break;
         }
-        uint16_t next = queue->used_index;
-        uint16_t count = (uint16_t)(__atomic_load_n(&queue->used->index, __ATOMIC_ACQUIRE) - next);
-        if (!likely(count <= queue->depth)) {
-            report(queue->disk, MISTAKE_INDEX, "the device completes more than was submitted");
-            next = (uint16_t)(next + count);
-            count = 0;
-        }
-        for (; count != 0; count--) {
-            const UsedElement *element = &queue->used->ring[next++ & queue->mask];
-            completed += complete(queue, *(const volatile uint64_t *)(const void *)element, has_tables);
-        }
-        queue->used_index = next;
-        // The barrier lies between this and the number of sleepers.
-        __atomic_exchange_n(&queue->is_polling, 0, __ATOMIC_SEQ_CST);
-        if (likely(__atomic_load_n(&queue->sleepers, __ATOMIC_RELAXED) == queue->woken) || await_interrupt(queue, next)) {
+        int more = poll_once(queue, has_tables);
+        if (more < 0) {
             break;
         }
+        completed += more;
+    }
+    return completed;
+}
+
+HOT int poll(void *context, int index, bool has_tables) {
+    Queue *queue = ((Queue **)context)[index];
+    int completed = poll_once(queue, has_tables);
+    if (!likely(completed >= 0)) {
+        return 0;
+    }
+    if (!likely(__atomic_load_n(&queue->sleepers, __ATOMIC_RELAXED) == queue->woken)) {
+        return poll_again(queue, completed, has_tables);
     }
     return completed;
 }
 
 // ---- The functions for both kinds of devices ----
 
+static __attribute__((noinline)) int submit_batch_in_ring(Queue **queues, int index, BlockRequest *const *requests, int count) {
+    submit_all(queues[index], requests, requests + count, false);
+    return count;
+}
+
 static int submit_in_ring(void *context, int index, BlockRequest *const *requests, int count) {
-    return submit(context, index, requests, count, false);
+    return count == 1 ? submit(context, index, requests, false) : submit_batch_in_ring(context, index, requests, count);
+}
+
+static __attribute__((noinline)) int submit_batch_in_tables(Queue **queues, int index, BlockRequest *const *requests, int count) {
+    submit_all(queues[index], requests, requests + count, true);
+    return count;
 }
 
 static int submit_in_tables(void *context, int index, BlockRequest *const *requests, int count) {
-    return submit(context, index, requests, count, true);
+    return count == 1 ? submit(context, index, requests, true) : submit_batch_in_tables(context, index, requests, count);
 }
 
 static int poll_in_ring(void *context, int index) {

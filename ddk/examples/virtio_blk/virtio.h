@@ -118,7 +118,6 @@ typedef struct {
 #define ID_BYTES 20
 
 #define BLOCK_STATUS_OK 0
-#define BLOCK_STATUS_NONE 0xff // what the driver puts there before the device answers
 
 #define SECTOR_SHIFT 9
 

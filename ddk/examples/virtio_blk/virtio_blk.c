@@ -68,7 +68,7 @@ static void describe(const Disk *disk, uint64_t bytes) {
     Nodes memory = {-1, -1}, interrupts = {-1, -1};
     CpuInfo cpu;
     for (int i = 0; i < disk->queue_count; i++) {
-        include(&memory, disk->queues[i].node);
+        include(&memory, disk->queues[i]->node);
     }
     for (int i = disk->vector_count > 1; i < disk->vector_count; i++) {
         if (Kernel_GetCpuInfo(disk->vectors[i].cpu, &cpu)) {
@@ -123,11 +123,11 @@ static int cpu_of(int queue, int queue_count) {
 
 static bool create_queues(Disk *disk) {
     int count = count_queues(disk);
-    size_t queues_bytes = (size_t)count * sizeof(Queue), vectors_bytes = ((size_t)count + 1) * sizeof(Vector);
+    size_t queues_bytes = (size_t)count * sizeof(Queue *), vectors_bytes = ((size_t)count + 1) * sizeof(Vector);
     if (count == 0) {
         return false;
     }
-    disk->queues = Kernel_AllocateMemory(queues_bytes, _Alignof(Queue));
+    disk->queues = Kernel_AllocateMemory(queues_bytes, 0);
     disk->vectors = Kernel_AllocateMemory(vectors_bytes, 0);
     if (!disk->queues || !disk->vectors) {
         return false;
@@ -137,9 +137,8 @@ static bool create_queues(Disk *disk) {
     disk->queue_count = count;
     disk->has_tables = (disk->features & FEATURE_INDIRECT) != 0;
     for (int i = 0; i < count; i++) {
-        disk->queues[i].cpu = cpu_of(i, count);
         // The class has the same depth for all queues.
-        if (!create_queue(disk, i) || disk->queues[i].depth != disk->queues[0].depth) {
+        if (!create_queue(disk, i, cpu_of(i, count)) || disk->queues[i]->depth != disk->queues[0]->depth) {
             return false;
         }
     }
@@ -153,7 +152,7 @@ static bool start_queues(Disk *disk) {
         return false;
     }
     for (int i = 0; i < disk->queue_count; i++) {
-        if (!enable_queue(disk, &disk->queues[i], vector_of(disk, i))) {
+        if (!enable_queue(disk, disk->queues[i], vector_of(disk, i))) {
             return false;
         }
     }
@@ -198,13 +197,13 @@ static uint64_t register_disk(Disk *disk) {
         .MaxBytes = most,
         .MaxSegments = most_segments(disk),
         .Queues = (uint32_t)disk->queue_count,
-        .Depth = disk->queues[0].depth,
+        .Depth = disk->queues[0]->depth,
         .Context = disk->queues,
         .Submit = submits[disk->has_tables],
         .Poll = polls[disk->has_tables],
     };
     for (int i = 0; i < disk->queue_count; i++) {
-        disk->queues[i].sector_shift = (uint8_t)shift;
+        disk->queues[i]->sector_shift = (uint8_t)shift;
     }
     LogLine name = {0};
     add_text(&name, "vblk");
@@ -226,7 +225,7 @@ static void free_disk(Disk *disk) {
     Kernel_EnableDevice(disk->device, DEVICE_MEMORY);
     detach_interrupts(disk);
     for (int i = 0; disk->queues && i < disk->queue_count; i++) {
-        free_queue(&disk->queues[i]);
+        free_queue(disk->queues[i]);
     }
     Kernel_FreeMemory(disk->queues);
     Kernel_FreeMemory(disk->vectors);
