@@ -141,7 +141,11 @@ fn one_cpu_is_enough() {
     let line = format!(
         "virtio_blk: disk vblk0, 64 MiB, 1 queue on CPU 0, memory and interrupts on node 0; {UNKNOWN}"
     );
-    assert_serves(&disk.on(Machine::without_numa(1, 256), ""), &line);
+    // Beside it is a second disk.
+    let other = ["-drive", "if=none,id=other,driver=null-co,size=1M", "-device", "virtio-blk-pci,drive=other"];
+    let run = assert_serves(&disk.on(Machine::without_numa(1, 256), "").arguments(other), &line);
+    let line = line.replace("vblk0, 64 MiB", "vblk1, 1 MiB");
+    assert_eq!(run.line("virtio_blk: disk vblk1,"), Some(line.as_str()), "{}", run.serial);
     disk.assert_written(1, 512);
 }
 

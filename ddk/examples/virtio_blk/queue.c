@@ -15,7 +15,7 @@ uint32_t most_segments(const Disk *disk) {
         uint32_t ring = disk->queues[0]->mask + 1u;
         most = (ring < CHAIN_LENGTH ? ring : CHAIN_LENGTH) - 2;
     }
-    if (disk->features & FEATURE_SEG_MAX) {
+    if (disk->features & FEATURE_SEG_MAX && disk->config_bytes >= offsetof(BlockConfig, geometry)) {
         uint32_t segments = disk->config->seg_max;
         most = segments > 0 && segments < most ? segments : most;
     }

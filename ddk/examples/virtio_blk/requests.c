@@ -12,6 +12,9 @@
 #define STATUS_AT 1
 #define DATA_AT 2
 
+// The most requests that are put while interrupts are off: some 1,500 instructions.
+#define MOST_UNDER_LOCK 32
+
 // How often a poll looks again for what came meanwhile. Each time an element must have come, so a sound device ends this earlier.
 #define MOST_ROUNDS 1024
 
@@ -144,29 +147,28 @@ COLD void expect_interrupt(Queue *queue, uint32_t sleepers) {
     report(queue->disk, MISTAKE_INDEX, "the device completes more than was submitted");
 }
 
-// Shows the device the commands up to `next`, releases the lock, and notifies the device if it wants to know.
-HOT void publish(Queue *queue, uint32_t next, uint64_t flags) {
+// Shows the device the commands up to `next`, and releases the lock. Returns true if the device wants a notification.
+HOT bool publish(Queue *queue, uint32_t next, uint64_t flags) {
     queue->available_index = (uint16_t)next;
     // The exchange is also the barrier between this and what the device says about notifications.
     uint16_t old = __atomic_exchange_n(&queue->available->index, (uint16_t)next, __ATOMIC_SEQ_CST);
     SpinLock_Unlock(&queue->lock, flags);
-    bool is_wanted;
     if (likely(queue->has_events)) {
-        is_wanted = (uint16_t)(next - *queue->available_event - 1) < (uint16_t)(next - old);
-    } else {
-        is_wanted = !(__atomic_load_n(&queue->used->flags, __ATOMIC_RELAXED) & USED_NO_NOTIFY);
+        return (uint16_t)(next - *queue->available_event - 1) < (uint16_t)(next - old);
     }
-    if (is_wanted) {
-        *queue->doorbell = queue->index;
-    }
+    return !(__atomic_load_n(&queue->used->flags, __ATOMIC_RELAXED) & USED_NO_NOTIFY);
+}
+
+HOT void notify(const Queue *queue) {
+    *queue->doorbell = queue->index;
 }
 
 HOT void make_available(Available *available, const Queue *queue, uint32_t next, uint32_t tag, bool has_tables) {
     available->ring[next & queue->mask] = (uint16_t)(has_tables ? tag : tag * CHAIN_LENGTH);
 }
 
-// Submits the rest of a batch, under the lock, whatever it is.
-COLD void submit_rest(
+// Submits the rest of a part of a batch, under the lock, whatever it is. Returns what `publish` returns.
+COLD bool submit_rest(
     Queue *queue, BlockRequest *const *requests, BlockRequest *const *end, uint32_t next, uint64_t flags, bool has_tables) {
     uint32_t sleepers = 0;
     for (; requests != end; requests++, next++) {
@@ -177,42 +179,57 @@ COLD void submit_rest(
     if (sleepers != 0) {
         expect_interrupt(queue, sleepers);
     }
-    publish(queue, next, flags);
+    return publish(queue, next, flags);
 }
 
-// Submits a batch. Several requests have a function of their own, so that one needs fewer registers.
-HOT void submit_all(Queue *queue, BlockRequest *const *requests, BlockRequest *const *end, bool has_tables) {
+// Submits a part of a batch. Returns what `publish` returns.
+HOT bool submit_part(Queue *queue, BlockRequest *const *requests, BlockRequest *const *end, bool has_tables) {
     uint64_t flags = SpinLock_Lock(&queue->lock);
     uint32_t next = queue->available_index;
     Available *available = queue->available;
     do {
         BlockRequest *request = *requests;
         if (!likely(is_usual(request))) {
-            submit_rest(queue, requests, end, next, flags, has_tables);
-            return;
+            return submit_rest(queue, requests, end, next, flags, has_tables);
         }
         uint32_t tag = tag_of(request);
         put(queue, request, tag, has_tables);
         make_available(available, queue, next, tag, has_tables);
         next++;
     } while (++requests != end);
-    publish(queue, next, flags);
+    return publish(queue, next, flags);
 }
 
-// A command is free if its tag is, so there is always room.
-HOT int submit(void *context, int index, BlockRequest *const *requests, bool has_tables) {
-    Queue *queue = ((Queue **)context)[index];
+// Submits a batch, with one notification. The lock is released now and then, because interrupts are off meanwhile.
+HOT int submit_batch(Queue *queue, BlockRequest *const *requests, int count, bool has_tables) {
+    bool is_wanted = false;
+    for (int left = count; left > 0; left -= MOST_UNDER_LOCK, requests += MOST_UNDER_LOCK) {
+        int part = left < MOST_UNDER_LOCK ? left : MOST_UNDER_LOCK;
+        is_wanted |= submit_part(queue, requests, requests + part, has_tables);
+    }
+    if (is_wanted) {
+        notify(queue);
+    }
+    return count;
+}
+
+// Submits one request, which needs fewer registers than several. A command is free if its tag is, so there is always room.
+HOT int submit_one(Queue *queue, BlockRequest *const *requests, bool has_tables) {
     BlockRequest *request = *requests;
     uint32_t tag = tag_of(request);
     uint64_t flags = SpinLock_Lock(&queue->lock);
     uint32_t next = queue->available_index;
-    if (!likely(is_usual(request))) {
-        submit_rest(queue, requests, requests + 1, next, flags, has_tables);
-        return 1;
+    bool is_wanted;
+    if (likely(is_usual(request))) {
+        put(queue, request, tag, has_tables);
+        make_available(queue->available, queue, next, tag, has_tables);
+        is_wanted = publish(queue, next + 1, flags);
+    } else {
+        is_wanted = submit_rest(queue, requests, requests + 1, next, flags, has_tables);
     }
-    put(queue, request, tag, has_tables);
-    make_available(queue->available, queue, next, tag, has_tables);
-    publish(queue, next + 1, flags);
+    if (is_wanted) {
+        notify(queue);
+    }
     return 1;
 }
 
@@ -355,22 +372,22 @@ HOT int poll(void *context, int index, bool has_tables) {
 
 // ---- The functions for both kinds of devices ----
 
-static __attribute__((noinline)) int submit_batch_in_ring(Queue **queues, int index, BlockRequest *const *requests, int count) {
-    submit_all(queues[index], requests, requests + count, false);
-    return count;
+static __attribute__((noinline)) int submit_batch_in_ring(Queue *queue, BlockRequest *const *requests, int count) {
+    return submit_batch(queue, requests, count, false);
 }
 
 static int submit_in_ring(void *context, int index, BlockRequest *const *requests, int count) {
-    return count == 1 ? submit(context, index, requests, false) : submit_batch_in_ring(context, index, requests, count);
+    Queue *queue = ((Queue **)context)[index];
+    return count == 1 ? submit_one(queue, requests, false) : submit_batch_in_ring(queue, requests, count);
 }
 
-static __attribute__((noinline)) int submit_batch_in_tables(Queue **queues, int index, BlockRequest *const *requests, int count) {
-    submit_all(queues[index], requests, requests + count, true);
-    return count;
+static __attribute__((noinline)) int submit_batch_in_tables(Queue *queue, BlockRequest *const *requests, int count) {
+    return submit_batch(queue, requests, count, true);
 }
 
 static int submit_in_tables(void *context, int index, BlockRequest *const *requests, int count) {
-    return count == 1 ? submit(context, index, requests, true) : submit_batch_in_tables(context, index, requests, count);
+    Queue *queue = ((Queue **)context)[index];
+    return count == 1 ? submit_one(queue, requests, true) : submit_batch_in_tables(queue, requests, count);
 }
 
 static int poll_in_ring(void *context, int index) {

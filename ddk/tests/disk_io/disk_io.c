@@ -16,7 +16,7 @@
 #define FIRST_AREA 2048  // the block
 #define BROKEN 1024      // the block
 #define TIMEOUT 20000000000ull
-#define ROUNDS 200
+#define ROUNDS 400 // of all CPUs together
 
 static int disk;
 static BlockInfo info;
@@ -165,7 +165,8 @@ static int use(void *argument) {
         }
     }
     // One that sleeps among others that poll.
-    for (int round = 0; round < ROUNDS; round++) {
+    int rounds = ROUNDS / Kernel_GetCpuCount() + 4;
+    for (int round = 0; round < rounds; round++) {
         for (int i = 0; i < 4; i++) {
             prepare(&own[i], BLOCK_READ, FIRST_AREA + (uint64_t)cpu * AREA, 1, pages, i != round % 4);
             BlockRequest *request = &own[i].request;
