@@ -142,7 +142,8 @@ fn one_cpu_is_enough() {
         "virtio_blk: disk vblk0, 64 MiB, 1 queue on CPU 0, memory and interrupts on node 0; {UNKNOWN}"
     );
     // Beside it is a second disk.
-    let other = ["-drive", "if=none,id=other,driver=null-co,size=1M", "-device", "virtio-blk-pci,drive=other"];
+    let other =
+        ["-drive", "if=none,id=other,driver=null-co,size=1M", "-device", "virtio-blk-pci,drive=other"];
     let run = assert_serves(&disk.on(Machine::without_numa(1, 256), "").arguments(other), &line);
     let line = line.replace("vblk0, 64 MiB", "vblk1, 1 MiB");
     assert_eq!(run.line("virtio_blk: disk vblk1,"), Some(line.as_str()), "{}", run.serial);
@@ -163,7 +164,7 @@ fn interrupts_may_be_few_or_a_line_and_rings_may_lack_everything_optional() {
             "4 queues on CPUs 0-3, memory and interrupts on nodes 0-1",
         ),
         ("write-cache=off,config-wce=off", "4 queues on CPUs 0-3, memory and interrupts on nodes 0-1"),
-        ("iommu_platform=on", "4 queues on CPUs 0-3, memory and interrupts on nodes 0-1"),
+        ("disable-legacy=on,iommu_platform=on", "4 queues on CPUs 0-3, memory and interrupts on nodes 0-1"),
     ] {
         let disk = Disk::new();
         let line = format!("virtio_blk: disk vblk0, 64 MiB, {said}; {UNKNOWN}");

@@ -80,11 +80,9 @@ static int wait(Request *own) {
     int32_t status = 98;
     if (own->request.Flags & BLOCK_POLLED) {
         uint64_t end = Kernel_GetTime() + TIMEOUT;
-        // The thread may be on another CPU by now.
+        // Each thread stays on its CPU.
         while (!Event_IsSet(&own->completion.Ended) && Kernel_GetTime() < end) {
-            for (uint32_t i = 0; i < info.Queues; i++) {
-                Kernel_PollBlock(disk, (int)i);
-            }
+            Kernel_PollBlock(disk, -1);
         }
         return Event_IsSet(&own->completion.Ended) ? own->completion.Status : 98;
     }
