@@ -149,6 +149,13 @@ pub fn describe(id: c_int) -> Option<Description> {
     })
 }
 
+/// Returns true if the device with this id serves a block device. Any code may call this.
+pub fn is_served_by(device: c_int) -> bool {
+    let off = PreemptionOff::new();
+    let queues = QUEUES.here(&off);
+    queues.iter().any(|queue| !queue.is_empty() && queue.get(&off).device().device == device)
+}
+
 /// Unregisters a device of this owner. Outstanding requests end as gone. On return no CPU runs one of its functions, nor will. Returns
 /// false if the owner has no such device.
 pub fn unregister(id: c_int, owner: Option<&Owner>, may_wait: &MayWait) -> bool {

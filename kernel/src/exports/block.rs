@@ -2,6 +2,7 @@
 use super::pointer::{self, Access, DriverPointer};
 use crate::block::{self, Functions, Mistake, NewBlockDevice};
 use crate::cpu::MayWait;
+use crate::devices::device_registry;
 use crate::threads::cpu_threads;
 use crate::threads::owner::Owner;
 use abi::{
@@ -39,20 +40,24 @@ pub unsafe extern "C" fn register_block(driver: *const BlockDriver) -> c_int {
     let driver = unsafe { DriverPointer::new(driver) };
     let register = || {
         in_thread("Kernel_RegisterBlock")?;
-        let new = read_driver(&driver.read_sized()?);
+        let owner = self::driver();
+        let new = read_driver(&driver.read_sized()?, owner);
         if new.is_none() {
             block::report(Mistake::Description, "described a block device that cannot be");
         }
-        block::register(&new?, self::driver())
+        block::register(&new?, owner)
     };
     register().unwrap_or(NONE)
 }
 
 /// Returns the block device that a driver describes; `None` if a field is not as `BlockDriver` says.
-fn read_driver(driver: &BlockDriver) -> Option<NewBlockDevice> {
+fn read_driver(driver: &BlockDriver, owner: Option<&'static Owner>) -> Option<NewBlockDevice> {
+    let device = match driver.Device {
+        0 => None,
+        id => Some(device_registry::find_owned(id, owner?, "Kernel_RegisterBlock")?),
+    };
     let is_valid = driver.Flags == 0
         && driver.Reserved == 0
-        && driver.Device >= 0
         && driver.BlockSize.is_power_of_two()
         && BLOCK_SIZES.contains(&driver.BlockSize)
         && driver.Blocks >= 1
@@ -68,7 +73,7 @@ fn read_driver(driver: &BlockDriver) -> Option<NewBlockDevice> {
     (is_valid && are_code).then_some(NewBlockDevice {
         name,
         device: driver.Device,
-        node: None,
+        node: device.and_then(|device| device.node).map(|node| node.node),
         block_size: driver.BlockSize,
         blocks: driver.Blocks,
         max_bytes: driver.MaxBytes,

@@ -3,6 +3,7 @@ use super::caller;
 use super::numa::read_policy;
 use super::pointer::{Access, DriverPointer};
 use crate::arch;
+use crate::block;
 use crate::cpu;
 use crate::devices::device_registry::{self, Device};
 use crate::devices::dma::{self, DeviceAddress, DmaNeeds};
@@ -106,7 +107,7 @@ pub unsafe extern "C" fn map_dma(
     let segments = unsafe { DriverPointer::new(segments) };
     let map = || {
         let owner = caller::driver()?;
-        device_registry::find_owned(device, owner, "Kernel_MapDma")?;
+        find_usable(device, owner, "Kernel_MapDma")?;
         if direction == 0 || direction & !(DMA_TO_DEVICE | DMA_FROM_DEVICE) != 0 {
             return None;
         }
@@ -127,6 +128,14 @@ pub unsafe extern "C" fn map_dma(
     map().unwrap_or(NONE)
 }
 
+/// Returns the device if memory may be made accessible to it for this driver: the driver owns it, or it serves a block device, to which
+/// any driver submits requests.
+#[inline]
+fn find_usable(id: c_int, owner: &'static Owner, function: &'static str) -> Option<&'static Device> {
+    let device = device_registry::find(id).filter(|device| device.is_of(owner) || block::is_served_by(id));
+    device.or_else(|| device_registry::find_owned(id, owner, function))
+}
+
 fn segment(part: DmaPart) -> DmaSegment {
     DmaSegment { Address: part.address.0, Bytes: part.bytes }
 }
@@ -136,7 +145,7 @@ pub unsafe extern "C" fn unmap_dma(device: c_int, segments: *const DmaSegment, c
     let segments = unsafe { DriverPointer::new(segments) };
     let unmap = || {
         let owner = caller::driver()?;
-        device_registry::find_owned(device, owner, "Kernel_UnmapDma")?;
+        find_usable(device, owner, "Kernel_UnmapDma")?;
         // Without an IOMMU there is nothing to take back.
         segments.check_array(usize::try_from(count).ok()?)
     };
