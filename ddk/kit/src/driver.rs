@@ -45,9 +45,20 @@ pub fn panicked(panic: &PanicInfo<'_>) -> ! {
 /// ```ignore
 /// driver_kit::driver! { init = start, exit = stop }
 /// ```
+///
+/// With `devices`, an array of [`abi::DeviceMatch`], the driver gets each such device that no other driver owns: `add_device` is called
+/// with a [`crate::device::Device`], and returns what `init` may return. It runs on a thread of the device's node.
+///
+/// ```ignore
+/// driver_kit::driver! {
+///     init = start, devices = [DeviceMatch::class(0x01_0802)], add_device = add
+/// }
+/// ```
 #[macro_export]
 macro_rules! driver {
-    (init = $init:path $(, exit = $exit:path)? $(,)?) => {
+    (init = $init:path $(, exit = $exit:path)? $(, devices = $devices:expr, add_device = $add:path)? $(,)?) => {
+        $($crate::devices! { $devices, $add })?
+
         #[unsafe(no_mangle)]
         extern "C" fn Driver_Init() -> ::core::ffi::c_int {
             $crate::driver::Outcome::code($init())
@@ -61,6 +72,29 @@ macro_rules! driver {
         #[panic_handler]
         fn panicked(panic: &::core::panic::PanicInfo<'_>) -> ! {
             $crate::driver::panicked(panic)
+        }
+    };
+}
+
+/// Defines the symbols of a driver that has a table of devices. [`driver!`] uses this.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! devices {
+    ($devices:expr, $add:path) => {
+        #[unsafe(no_mangle)]
+        static Driver_Devices: [$crate::abi::DeviceMatch; { $devices.len() + 1 }] = {
+            let mut table = [$crate::abi::DeviceMatch::END; { $devices.len() + 1 }];
+            let (devices, mut index) = ($devices, 0);
+            while index < devices.len() {
+                table[index] = devices[index];
+                index += 1;
+            }
+            table
+        };
+
+        #[unsafe(no_mangle)]
+        extern "C" fn Driver_AddDevice(device: ::core::ffi::c_int) -> ::core::ffi::c_int {
+            $crate::device::add(device, $add)
         }
     };
 }

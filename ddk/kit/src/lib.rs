@@ -3,15 +3,19 @@
 //! A driver is a `staticlib` with `#![no_std]` and `#![forbid(unsafe_code)]`. The macro [`driver!`] defines its entry, its
 //! exit and its panic handler. `docs/driver-guide.md` shows a whole driver.
 //!
-//! A module for each part of the ABI: [`log`], [`memory`], [`per_cpu`], [`thread`], [`sync`], [`time`], [`timer`].
+//! A module for each part of the ABI: [`device`], [`mmio`], [`dma`], [`block`], [`log`], [`memory`], [`per_cpu`], [`thread`], [`sync`], [`time`], [`timer`].
 #![no_std]
 
 #[cfg(test)]
 extern crate std;
 
+pub mod block;
+pub mod device;
+pub mod dma;
 pub mod driver;
 pub mod log;
 pub mod memory;
+pub mod mmio;
 pub mod per_cpu;
 pub mod sync;
 pub mod thread;

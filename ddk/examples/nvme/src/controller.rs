@@ -1,0 +1,208 @@
+//! Bringing up a controller: reset, admin queue, what it and its first namespace are, and its I/O queues.
+use crate::admin::{Admin, Failure, NewPair};
+use crate::placement::Cpus;
+use crate::queue::Pair;
+use crate::registers::{CAP, CC, CC_ENABLE, CSTS, CSTS_FATAL, CSTS_READY, ENTRIES, GONE, LIST, PAGE};
+use core::fmt;
+use driver_kit::device::{Device, enable};
+use driver_kit::memory::{self, Node};
+use driver_kit::mmio::{Caching, Mapping, Register};
+use driver_kit::{thread, time};
+
+/// The most bytes of registers that are mapped.
+const MOST_REGISTERS: u64 = 1 << 20;
+/// The namespace that is the disk.
+const NAMESPACE: u32 = 1;
+
+/// Why a controller does not serve a disk.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// There is no memory, or too little of the BAR, for this.
+    NoMemory(&'static str),
+    /// The device may not be enabled.
+    NotEnabled,
+    /// The controller's registers say something that the driver does not support.
+    Unsupported(&'static str),
+    /// The controller did not become ready, or not disabled, in so many milliseconds.
+    NotReady(u64),
+    /// An admin command failed.
+    Command(&'static str, Failure),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory(what) => write!(to, "there is no room for {what}"),
+            Self::NotEnabled => to.write_str("the device cannot be enabled"),
+            Self::Unsupported(what) => write!(to, "{what}"),
+            Self::NotReady(time_ms) => write!(to, "the controller is not ready after {time_ms} ms"),
+            Self::Command(what, Failure::Silent) => write!(to, "the controller does not answer to {what}"),
+            Self::Command(what, Failure::Status(status)) => write!(to, "{what} failed with status {status:#x}"),
+        }
+    }
+}
+
+/// A controller's registers.
+pub struct Controller {
+    pub device: &'static Device,
+    registers: &'static Mapping<'static>,
+    configuration: Register<'static, u32>,
+    status: Register<'static, u32>,
+    /// Bytes from one doorbell to the next.
+    stride: usize,
+    /// Entries of an I/O queue: a power of two.
+    pub entries: usize,
+    /// The smallest page that the controller supports, as a power of two.
+    page_shift: u32,
+    /// How long it may take to become ready.
+    limit_ms: u64,
+}
+
+/// What the first namespace is.
+#[derive(Clone, Copy)]
+pub struct Namespace {
+    pub block_size: u32,
+    pub blocks: u64,
+    pub max_bytes: u64,
+}
+
+/// A queue of the disk: the pair for requests that interrupt, and the pair for those whose submitter polls, which may be the same.
+#[derive(Clone, Copy)]
+pub struct Queue {
+    pub polled: &'static Pair,
+    pub interrupting: &'static Pair,
+}
+
+impl Controller {
+    /// Maps the registers and resets the controller.
+    pub fn new(device: &'static Device) -> Result<Self, Fault> {
+        if !device.enable(enable::MEMORY | enable::BUS_MASTER) {
+            return Err(Fault::NotEnabled);
+        }
+        let bytes = device.info().Bars[0].Size.min(MOST_REGISTERS) as usize;
+        let mapping = device.map(0, 0, bytes, Caching::Uncached);
+        let registers = mapping.and_then(|mapping| memory::keep(mapping, None));
+        let registers = registers.ok_or(Fault::NoMemory("the registers"))?;
+        let in_bar = |register| Option::ok_or(register, Fault::NoMemory("the registers"));
+        let capabilities: u64 = registers.register(CAP).ok_or(Fault::NoMemory("the registers"))?.read();
+        if capabilities == u64::MAX {
+            return Err(Fault::Unsupported("the device is gone"));
+        }
+        let entries = (capabilities & 0xffff) as usize + 1;
+        let controller = Self {
+            device,
+            registers,
+            configuration: in_bar(registers.register(CC))?,
+            status: in_bar(registers.register(CSTS))?,
+            stride: 4 << (capabilities >> 32 & 0xf),
+            // The largest power of two that is not above.
+            entries: (1 << entries.ilog2()).min(ENTRIES),
+            page_shift: (capabilities >> 48 & 0xf) as u32 + PAGE.ilog2(),
+            limit_ms: ((capabilities >> 24 & 0xff) * 500).max(500),
+        };
+        if controller.page_shift != PAGE.ilog2() {
+            return Err(Fault::Unsupported("the controller has no pages of 4 KiB"));
+        }
+        if controller.entries < 2 {
+            return Err(Fault::Unsupported("the controller's queues have one entry"));
+        }
+        controller.disable()?;
+        Ok(controller)
+    }
+
+    /// Creates the admin queue and enables the controller.
+    pub fn start(&self) -> Result<Admin, Fault> {
+        let admin = Admin::new(self.device, self.registers, self.stride);
+        let admin = admin.ok_or(Fault::NoMemory("the admin queue"))?;
+        self.configuration.write(CC_ENABLE);
+        self.wait_until_ready(CSTS_READY)?;
+        Ok(admin)
+    }
+
+    /// Disables the controller, which then accesses no memory.
+    pub fn disable(&self) -> Result<(), Fault> {
+        self.configuration.write(0);
+        self.wait_until_ready(0)
+    }
+
+    fn wait_until_ready(&self, ready: u32) -> Result<(), Fault> {
+        let limit = time::now_ns() + self.limit_ms * 1_000_000;
+        while self.status.read() & CSTS_READY != ready {
+            if self.is_lost() || time::now_ns() > limit {
+                return Err(Fault::NotReady(self.limit_ms));
+            }
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Returns true if the device is gone, or the controller has failed.
+    pub fn is_lost(&self) -> bool {
+        let status = self.status.read();
+        status == GONE || status & CSTS_FATAL != 0
+    }
+
+    /// Reads what the controller and its first namespace are.
+    pub fn identify(&self, admin: &mut Admin) -> Result<Namespace, Fault> {
+        let failed = |failure| Fault::Command("Identify", failure);
+        // Byte 77 is the most bytes of a command: pages, as a power of two; 0 stands for no limit.
+        let pages_shift = admin.identify(1, 0).map_err(failed)?[19].get() >> 8 & 0xff;
+        let most_here = LIST as u64 * PAGE;
+        let max_bytes = match pages_shift {
+            1..64 => 1_u64.checked_shl(pages_shift + self.page_shift).unwrap_or(most_here).min(most_here),
+            _ => most_here,
+        };
+        let namespace = admin.identify(0, NAMESPACE).map_err(failed)?;
+        let blocks = u64::from(namespace[1].get()) << 32 | u64::from(namespace[0].get());
+        // Byte 26 has the number of the format, whose description is a word from byte 128 on.
+        let format = namespace[32 + (namespace[6].get() >> 16 & 0xf) as usize].get();
+        let (metadata, shift) = (format & 0xffff, format >> 16 & 0xff);
+        if metadata != 0 || !(9..=16).contains(&shift) {
+            return Err(Fault::Unsupported("the blocks have metadata, or a size that is not supported"));
+        }
+        if blocks == 0 {
+            return Err(Fault::Unsupported("there is no namespace 1"));
+        }
+        Ok(Namespace { block_size: 1 << shift, blocks, max_bytes: max_bytes.max(1 << shift) })
+    }
+
+    /// Creates a queue for each of the CPUs, as far as the controller has queues; the others are left out of `cpus`. With `interrupts` a
+    /// queue has a pair that raises interrupts; its index is that of the queue.
+    pub fn create_queues(
+        &self,
+        admin: &mut Admin,
+        cpus: &mut Cpus,
+        interrupts: bool,
+    ) -> Result<&'static [Queue], Fault> {
+        let wanted = cpus.count() as u32 * (1 + u32::from(interrupts));
+        let given = admin.request_pairs(wanted).map_err(|failure| Fault::Command("Set Features", failure))?;
+        cpus.truncate(given as usize);
+        let count = cpus.count();
+        let has_both = interrupts && given as usize >= 2 * count;
+        let mut fault = None;
+        let queues = memory::keep_each(count, self.node(), |index| {
+            let mut create = |number: usize, interrupt| {
+                self.create_pair(admin, number as u16 + 1, interrupt).map_err(|failed| fault = Some(failed)).ok()
+            };
+            let interrupting = create(index, interrupts.then_some(index as u16))?;
+            let polled = if has_both { create(count + index, None)? } else { interrupting };
+            Some(Queue { polled, interrupting })
+        });
+        queues.ok_or(fault.unwrap_or(Fault::NoMemory("the queues")))
+    }
+
+    fn create_pair(&self, admin: &mut Admin, id: u16, interrupt: Option<u16>) -> Result<&'static Pair, Fault> {
+        let pair = Pair::new(self.device, self.registers, id, self.entries, self.stride);
+        let pair = pair.and_then(|pair| memory::keep(pair, self.node()));
+        let pair = pair.ok_or(Fault::NoMemory("a queue"))?;
+        let (submission, completion) = pair.addresses();
+        let new = NewPair { id, entries: self.entries, submission, completion, interrupt };
+        admin.create(&new).map_err(|failure| Fault::Command("Create I/O Queue", failure))?;
+        Ok(pair)
+    }
+
+    /// Returns the device's node, or `None` if it is unknown.
+    pub fn node(&self) -> Option<Node> {
+        Some(self.device.info().Node).filter(|node| *node >= 0)
+    }
+}

@@ -1,0 +1,194 @@
+//! The disk: it hands requests to the queues, and gives up a controller that does not answer.
+use crate::controller::{Controller, Fault, Queue};
+use crate::placement::Cpus;
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use driver_kit::block::{self, Block, BlockDriver, Geometry, Requests};
+use driver_kit::device::{Device, enable};
+use driver_kit::memory;
+use driver_kit::sync::{Event, Mutex};
+use driver_kit::thread::Thread;
+use driver_kit::timer::Timer;
+use driver_kit::{error, info, time, warn};
+
+/// How often the controller is looked at.
+const LOOK_NS: u64 = 1_000_000_000;
+/// How often the queues are polled if the device has no interrupts.
+const POLL_NS: u64 = 1_000_000;
+/// The seconds between two steps of a request's age.
+const SECONDS_OF_AGE: u32 = 5;
+/// The age of a request that is not waited for any longer: after 30 to 35 seconds.
+const TOO_OLD: usize = 7;
+
+/// The number of the next disk.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A disk.
+pub struct Disk {
+    controller: Controller,
+    queues: &'static [Queue],
+    /// The id of the block device; 0 before it is registered.
+    block: AtomicI32,
+    registered: Mutex<Option<Block>>,
+    /// Set when the controller is given up.
+    lost: Event,
+    /// How often the controller was looked at.
+    looks: AtomicU32,
+    timer: Mutex<Option<Timer>>,
+    poll_timer: Mutex<Option<Timer>>,
+}
+
+impl BlockDriver for Disk {
+    #[inline(always)]
+    fn submit(&self, queue: u32, requests: &mut Requests<'_>) {
+        let Some(queue) = self.queues.get(queue as usize) else { return };
+        if core::ptr::eq(queue.polled, queue.interrupting) {
+            return queue.polled.submit(requests, None);
+        }
+        while let Some(polled) = requests.is_next_polled() {
+            let pair = if polled { queue.polled } else { queue.interrupting };
+            pair.submit(requests, Some(polled));
+        }
+    }
+
+    #[inline(always)]
+    fn poll(&self, queue: u32) -> u32 {
+        let Some(queue) = self.queues.get(queue as usize) else { return 0 };
+        let count = queue.polled.poll();
+        if core::ptr::eq(queue.polled, queue.interrupting) { count } else { count + queue.interrupting.poll() }
+    }
+}
+
+/// Makes a disk of a device, and registers it.
+pub fn add(device: &'static Device) -> Result<(), Fault> {
+    let controller = Controller::new(device)?;
+    let mut admin = controller.start()?;
+    let namespace = controller.identify(&mut admin)?;
+    let mut cpus = Cpus::near(controller.node());
+    let queues = controller.create_queues(&mut admin, &mut cpus, false)?;
+    let geometry = Geometry {
+        device: device.id(),
+        block_size: namespace.block_size,
+        blocks: namespace.blocks,
+        max_bytes: namespace.max_bytes,
+        max_segments: crate::registers::LIST as u32,
+        queues: queues.len() as u32,
+        depth: controller.entries as u32 - 1,
+    };
+    let node = controller.node();
+    let disk = Disk {
+        controller,
+        queues,
+        block: AtomicI32::new(0),
+        registered: Mutex::new(None),
+        lost: Event::new(),
+        looks: AtomicU32::new(0),
+        timer: Mutex::new(None),
+        poll_timer: Mutex::new(None),
+    };
+    let disk = memory::keep(disk, node).ok_or(Fault::NoMemory("the disk"))?;
+    disk.register(&geometry, &cpus)
+}
+
+impl Disk {
+    fn register(&'static self, geometry: &Geometry, cpus: &Cpus) -> Result<(), Fault> {
+        let name = Name::new(NEXT.fetch_add(1, Ordering::Relaxed));
+        let watcher = Thread::create(c"watch", self.controller.node(), self, Self::give_up);
+        watcher.ok_or(Fault::NoMemory("a thread"))?;
+        let block = Block::register(name.as_str(), geometry, self);
+        let block = block.ok_or(Fault::NoMemory("the block device"))?;
+        self.block.store(block.id(), Ordering::Relaxed);
+        *self.registered.lock() = Some(block);
+        self.start_timers(cpus)?;
+
+        let (mib, count) = (geometry.blocks * u64::from(geometry.block_size) >> 20, self.queues.len());
+        let queues = if count == 1 { "queue" } else { "queues" };
+        let node = self.queues.first().map_or(0, |queue| queue.polled.node());
+        info!("disk {}, {mib} MiB, {count} {queues} on {cpus}, memory on node {node}, polled each millisecond", name.as_str());
+        Ok(())
+    }
+
+    fn start_timers(&'static self, cpus: &Cpus) -> Result<(), Fault> {
+        let no_timer = Fault::NoMemory("a timer");
+        let now = time::now_ns();
+        let timer = Timer::create(Some(cpus.of_queue(0)), self, Self::look).ok_or(no_timer)?;
+        timer.set_each(now + LOOK_NS, LOOK_NS);
+        *self.timer.lock() = Some(timer);
+        let timer = Timer::create(Some(cpus.of_queue(0)), self, Self::poll_all).ok_or(no_timer)?;
+        timer.set_each(now + POLL_NS, POLL_NS);
+        *self.poll_timer.lock() = Some(timer);
+        Ok(())
+    }
+
+    /// Polls all queues, in a timer's handler.
+    fn poll_all(&self) {
+        let block = self.block.load(Ordering::Relaxed);
+        for queue in 0..self.queues.len() as u32 {
+            block::poll_through_kernel(block, queue);
+        }
+    }
+
+    /// Looks whether the controller still answers, in a timer's handler.
+    fn look(&self) {
+        if self.controller.is_lost() {
+            self.lost.set();
+        }
+        if !self.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(SECONDS_OF_AGE) {
+            return;
+        }
+        for queue in self.queues {
+            let oldest = queue.polled.grow_older();
+            let is_one = core::ptr::eq(queue.polled, queue.interrupting);
+            let oldest = if is_one { oldest } else { oldest.max(queue.interrupting.grow_older()) };
+            if oldest >= TOO_OLD {
+                self.lost.set();
+            }
+        }
+    }
+
+    /// Waits until the controller is lost, and then gives it up, on a thread of its own.
+    fn give_up(&'static self) -> c_int {
+        self.lost.wait();
+        drop(self.timer.lock().take());
+        drop(self.poll_timer.lock().take());
+        let reason = if self.controller.is_lost() { "is gone, or has failed" } else { "does not answer" };
+        error!("the controller {reason}; its disk is removed");
+        // From here on it accesses no memory, so the requests' memory is free for other uses.
+        if let Err(fault) = self.controller.disable() {
+            warn!("{fault}");
+        }
+        if !self.controller.device.enable(enable::MEMORY) {
+            warn!("the controller's bus mastering cannot be turned off");
+        }
+        drop(self.registered.lock().take());
+        0
+    }
+}
+
+/// The name of a disk: `nvme` and its number.
+struct Name {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Name {
+    fn new(number: u32) -> Self {
+        let mut name = Self { bytes: [0; 16], length: 0 };
+        // There is room for the largest number.
+        let _ = core::fmt::Write::write_fmt(&mut name, format_args!("nvme{number}"));
+        name
+    }
+
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.length]).unwrap_or("nvme")
+    }
+}
+
+impl core::fmt::Write for Name {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let room = self.bytes.get_mut(self.length..self.length + text.len()).ok_or(core::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        Ok(())
+    }
+}

@@ -1,0 +1,296 @@
+//! Serving a block device: the functions that the kernel calls, and the requests that they get.
+use core::ffi::{c_char, c_int, c_void};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use abi::{BLOCK_STATE_TAG, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
+
+/// What serves a block device. The kernel calls both functions on any CPU, also on several at once, and in handlers. They must not
+/// block or allocate.
+pub trait BlockDriver: Sync + 'static {
+    /// Accepts requests for a queue: those that it takes from `requests`, in their order. The kernel has checked them. What is not
+    /// taken tells the submitter that the queue is full.
+    fn submit(&self, queue: u32, requests: &mut Requests<'_>);
+
+    /// Completes what the device has done on a queue. Returns the number of completions.
+    fn poll(&self, queue: u32) -> u32;
+}
+
+/// What a block device is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// The id of the device that serves the requests; 0 if there is none.
+    pub device: c_int,
+    /// Bytes of a block.
+    pub block_size: u32,
+    /// The number of blocks.
+    pub blocks: u64,
+    /// The most bytes of a request.
+    pub max_bytes: u64,
+    /// The most segments of a request.
+    pub max_segments: u32,
+    /// The number of queues. Queue i is for the CPUs whose index modulo this is i.
+    pub queues: u32,
+    /// The most requests that a queue holds. Tags are below it.
+    pub depth: u32,
+}
+
+/// A block device that is registered. Dropping it unregisters it, and ends its requests.
+#[derive(Debug)]
+pub struct Block(c_int);
+
+impl Block {
+    /// Registers a block device. A name of more than 31 bytes is cut. Returns `None` if the kernel refuses it, for example because the
+    /// name is taken.
+    pub fn register<D: BlockDriver>(name: &str, geometry: &Geometry, driver: &'static D) -> Option<Self> {
+        let mut field: [c_char; KERNEL_BLOCK_NAME_SIZE] = [0; _];
+        let room = field.len() - 1;
+        field.iter_mut().take(room).zip(name.bytes()).for_each(|(to, byte)| *to = byte as c_char);
+        let description = abi::BlockDriver {
+            Size: size_of::<abi::BlockDriver>() as u32,
+            Flags: 0,
+            Device: geometry.device,
+            BlockSize: geometry.block_size,
+            Blocks: geometry.blocks,
+            MaxBytes: geometry.max_bytes,
+            MaxSegments: geometry.max_segments,
+            Queues: geometry.queues,
+            Depth: geometry.depth,
+            Reserved: 0,
+            Name: field,
+            Context: core::ptr::from_ref(driver).cast_mut().cast(),
+            Submit: Some(submit::<D>),
+            Poll: Some(poll::<D>),
+        };
+        // SAFETY: the description is a local variable. Its functions take a `&'static D` as their context.
+        let id = unsafe { abi::Kernel_RegisterBlock(&description) };
+        (id > 0).then_some(Self(id))
+    }
+
+    /// Returns the number that the kernel knows the block device by.
+    #[must_use]
+    pub const fn id(&self) -> c_int {
+        self.0
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: the function takes any number.
+        unsafe { abi::Kernel_UnregisterBlock(self.0) };
+    }
+}
+
+/// Polls a block device's queue through the kernel, which completes requests faster then. For an interrupt handler, which knows the
+/// id of its block device only after its registration.
+#[inline]
+pub fn poll_through_kernel(block: c_int, queue: u32) -> u32 {
+    // SAFETY: the function takes any numbers.
+    unsafe { abi::Kernel_PollBlock(block, queue as c_int) as u32 }
+}
+
+unsafe extern "C" fn submit<D: BlockDriver>(
+    context: *mut c_void,
+    queue: c_int,
+    first: *const *mut BlockRequest,
+    count: c_int,
+) -> c_int {
+    // SAFETY: `Block::register` has given the kernel a `&'static D` with this function.
+    let driver = unsafe { &*context.cast::<D>() };
+    // SAFETY: the kernel passes `count` pointers.
+    let end = unsafe { first.add(count as usize) };
+    let mut requests = Requests { next: first, end, life: PhantomData };
+    driver.submit(queue as u32, &mut requests);
+    // SAFETY: `next` is one of the pointers, or behind the last.
+    unsafe { requests.next.offset_from(first) as c_int }
+}
+
+unsafe extern "C" fn poll<D: BlockDriver>(context: *mut c_void, queue: c_int) -> c_int {
+    // SAFETY: `Block::register` has given the kernel a `&'static D` with this function.
+    unsafe { &*context.cast::<D>() }.poll(queue as u32) as c_int
+}
+
+/// Requests that the kernel offers. What [`Iterator::next`] returns is accepted.
+pub struct Requests<'r> {
+    next: *const *mut BlockRequest,
+    end: *const *mut BlockRequest,
+    life: PhantomData<&'r BlockRequest>,
+}
+
+impl<'r> Iterator for Requests<'r> {
+    type Item = Request<'r>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Request<'r>> {
+        let request = self.peek()?;
+        // SAFETY: `next` is not behind the last pointer.
+        self.next = unsafe { self.next.add(1) };
+        Some(request)
+    }
+}
+
+impl<'r> Requests<'r> {
+    #[inline(always)]
+    fn peek(&self) -> Option<Request<'r>> {
+        if self.next == self.end {
+            return None;
+        }
+        // SAFETY: the kernel has checked this request, so the pointer is not null.
+        let request = unsafe { NonNull::new_unchecked(*self.next) };
+        Some(Request { request, life: PhantomData })
+    }
+
+    /// Returns true if the next request's submitter polls. Returns `None` if no request is left.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_next_polled(&self) -> Option<bool> {
+        self.peek().map(|request| request.is_polled())
+    }
+
+    /// Returns how many requests are left.
+    #[inline(always)]
+    #[must_use]
+    pub fn left(&self) -> usize {
+        // SAFETY: both point into the array, or behind its last element.
+        unsafe { self.end.offset_from(self.next) as usize }
+    }
+}
+
+/// A request that the driver has accepted. It is to be put into an [`OutstandingTable`], or completed.
+pub struct Request<'r> {
+    request: NonNull<BlockRequest>,
+    life: PhantomData<&'r BlockRequest>,
+}
+
+macro_rules! field {
+    ($request:expr, $field:ident) => {
+        // SAFETY: the kernel has checked that the request is there, and its submitter leaves it unchanged until it is completed, which
+        // takes this value.
+        unsafe { (&raw const (*$request.request.as_ptr()).$field).read() }
+    };
+}
+
+impl Request<'_> {
+    /// Returns the operation: [`super::READ`], [`super::WRITE`] or [`super::FLUSH`].
+    #[inline(always)]
+    #[must_use]
+    pub fn operation(&self) -> u16 {
+        field!(self, Operation)
+    }
+
+    /// Returns true if the submitter polls.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_polled(&self) -> bool {
+        field!(self, Flags) & abi::BLOCK_POLLED != 0
+    }
+
+    /// Returns the first block.
+    #[inline(always)]
+    #[must_use]
+    pub fn block(&self) -> u64 {
+        field!(self, Block)
+    }
+
+    /// Returns the number of blocks.
+    #[inline(always)]
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        field!(self, Count)
+    }
+
+    /// Returns the request's tag, which no other outstanding request of the queue has. It is below the queue's depth.
+    #[inline(always)]
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        field!(self, State) & BLOCK_STATE_TAG
+    }
+
+    /// Returns the segment of a request that has exactly one.
+    #[inline(always)]
+    #[must_use]
+    pub fn only_segment(&self) -> Option<DmaSegment> {
+        let segment = field!(self, Segments);
+        // SAFETY: the kernel has checked that the segment is there, and it stays as the request does.
+        (field!(self, SegmentCount) == 1).then(|| unsafe { segment.read() })
+    }
+
+    /// Returns the segments.
+    pub fn segments(&self) -> impl Iterator<Item = DmaSegment> + '_ {
+        let first = field!(self, Segments);
+        // SAFETY: the kernel has checked that so many segments are there, and they stay as the request does.
+        (0..field!(self, SegmentCount) as usize).map(move |index| unsafe { first.add(index).read() })
+    }
+
+    /// Ends the request, with one of the statuses of this module.
+    pub fn complete(self, status: i32) {
+        Accepted(self.request).complete(status);
+    }
+}
+
+/// An accepted request. Nothing in it can be read: the kernel may have ended it, when the block device was unregistered.
+pub struct Accepted(NonNull<BlockRequest>);
+
+impl Accepted {
+    /// Ends the request, with one of the statuses of this module. The kernel refuses a request that has ended.
+    #[inline(always)]
+    pub fn complete(self, status: i32) {
+        // SAFETY: the kernel takes any pointer, and ends only requests that are outstanding.
+        unsafe { abi::Kernel_CompleteBlock(self.0.as_ptr(), status) };
+    }
+}
+
+/// How often [`OutstandingTable::grow_older`] counts a request: the lower bits of its entry, which its address does not use.
+const AGE: usize = align_of::<BlockRequest>() - 1;
+
+/// The outstanding requests of a queue, by a number below 256: usually their tags.
+pub struct OutstandingTable([AtomicPtr<BlockRequest>; 256]);
+
+impl OutstandingTable {
+    /// Returns an empty table.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([const { AtomicPtr::new(core::ptr::null_mut()) }; 256])
+    }
+
+    /// Notes a request under a number. What was there before is forgotten.
+    #[inline(always)]
+    pub fn put(&self, number: u8, request: &Request<'_>) {
+        self.0[usize::from(number)].store(request.request.as_ptr(), Ordering::Relaxed);
+    }
+
+    /// Takes the request under a number. The caller sees to it that two CPUs do not take the same one: both would get it.
+    #[inline(always)]
+    pub fn take(&self, number: u8) -> Option<Accepted> {
+        let entry = &self.0[usize::from(number)];
+        let request = NonNull::new(entry.load(Ordering::Relaxed))?;
+        entry.store(core::ptr::null_mut(), Ordering::Relaxed);
+        Some(Accepted(NonNull::new(request.as_ptr().map_addr(|address| address & !AGE))?))
+    }
+
+    /// Makes each request older by one, up to 7, and returns the age of the oldest. A request that is put into the table has age 0.
+    pub fn grow_older(&self) -> usize {
+        let mut oldest = 0;
+        for entry in &self.0 {
+            let request = entry.load(Ordering::Relaxed);
+            let age = request.addr() & AGE;
+            if request.is_null() || age == AGE {
+                oldest = oldest.max(age);
+                continue;
+            }
+            // Another CPU may take it or put another one there meanwhile.
+            let older = request.wrapping_byte_add(1);
+            if entry.compare_exchange(request, older, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                oldest = oldest.max(age + 1);
+            }
+        }
+        oldest
+    }
+}
+
+impl Default for OutstandingTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}

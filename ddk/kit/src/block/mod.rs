@@ -1,0 +1,8 @@
+//! Block devices: a [`BlockDriver`] serves one, and a [`Disk`] is one of any driver.
+mod client;
+mod driver;
+
+pub use abi::{BLOCK_ERROR as ERROR, BLOCK_FLUSH as FLUSH, BLOCK_GONE as GONE, BLOCK_OK as OK};
+pub use abi::{BLOCK_READ as READ, BLOCK_WRITE as WRITE};
+pub use client::{Batch, BlockInfo, Disk, Transfer};
+pub use driver::{Accepted, Block, BlockDriver, Geometry, OutstandingTable, Request, Requests, poll_through_kernel};

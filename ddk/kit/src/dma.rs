@@ -1,0 +1,143 @@
+//! Memory that a device accesses: arrays of cells on the device's node.
+//!
+//! The device may write the memory at any time, so no reference to a value in it exists: a [`DmaCell`] is read and written as a whole.
+use crate::device::Device;
+use crate::memory::Node;
+use crate::mmio::Word;
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+/// An integer in memory that a device accesses.
+#[repr(transparent)]
+pub struct DmaCell<T>(UnsafeCell<T>);
+
+// SAFETY: each access is one volatile instruction of an aligned integer, so it reads and writes whole values on any CPU.
+unsafe impl<T: Word> Sync for DmaCell<T> {}
+
+impl<T: Word> DmaCell<T> {
+    /// Returns the value that is there now.
+    #[inline(always)]
+    #[must_use]
+    pub fn get(&self) -> T {
+        // SAFETY: the cell is valid memory, and every value of an integer is valid.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    /// Writes a value. The device sees writes in their order.
+    #[inline(always)]
+    pub fn set(&self, value: T) {
+        // SAFETY: the cell is valid memory, and no reference to its value exists.
+        unsafe { self.0.get().write_volatile(value) }
+    }
+}
+
+/// Types that consist of [`DmaCell`]s alone: arrays, and structures of [`crate::dma_struct!`].
+///
+/// # Safety
+/// All fields are cells or arrays of them, and the type has no destructor.
+pub unsafe trait DmaLayout: Sync + 'static {}
+
+// SAFETY: it is a cell.
+unsafe impl<T: Word> DmaLayout for DmaCell<T> {}
+// SAFETY: the elements are cells.
+unsafe impl<T: DmaLayout, const N: usize> DmaLayout for [T; N] {}
+
+/// Defines a structure in memory that a device accesses. Each field is an integer in a [`DmaCell`], or an array of such structures.
+///
+/// ```ignore
+/// driver_kit::dma_struct! {
+///     /// An element of a ring.
+///     pub struct Element { pub address: u64, pub bytes: u32, pub flags: u32 }
+/// }
+/// ```
+#[macro_export]
+macro_rules! dma_struct {
+    ($(#[$attribute:meta])* $visibility:vis struct $name:ident {
+        $($(#[$field_attribute:meta])* $field_visibility:vis $field:ident: $word:ty),+ $(,)?
+    }) => {
+        $(#[$attribute])*
+        #[repr(C)]
+        $visibility struct $name {
+            $($(#[$field_attribute])* $field_visibility $field: $crate::dma::DmaCell<$word>),+
+        }
+
+        // SAFETY: all fields are cells.
+        unsafe impl $crate::dma::DmaLayout for $name {}
+    };
+}
+
+/// Memory for a device: `T`, with zeros in all cells at first. Dropping it does not free it, because the device may still access it:
+/// the kernel takes it back with the device.
+pub struct Dma<'d, T: DmaLayout> {
+    memory: NonNull<T>,
+    address: u64,
+    node: Node,
+    device: PhantomData<&'d Device>,
+}
+
+// SAFETY: it gives out shared references only, and `DmaLayout` types are `Sync`.
+unsafe impl<T: DmaLayout> Send for Dma<'_, T> {}
+// SAFETY: as for `Send`.
+unsafe impl<T: DmaLayout> Sync for Dma<'_, T> {}
+
+impl Device {
+    /// Allocates memory that the device accesses, with zeros, on its node or the nearest that has some. It begins on a page, and is
+    /// contiguous. Returns `None` if there is no such memory.
+    #[must_use]
+    pub fn allocate<T: DmaLayout>(&self) -> Option<Dma<'_, T>> {
+        const { assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096) };
+        let request = abi::DmaRequest {
+            Size: size_of::<abi::DmaRequest>() as u32,
+            Flags: 0,
+            Device: self.id(),
+            Reserved: 0,
+            Bytes: size_of::<T>() as u64,
+            Alignment: 0,
+            Boundary: 0,
+            HighestAddress: 0,
+            Policy: core::ptr::null(),
+        };
+        let mut grant = abi::DmaGrant {
+            Size: size_of::<abi::DmaGrant>() as u32,
+            Node: 0,
+            Memory: core::ptr::null_mut(),
+            DeviceAddress: 0,
+            Bytes: 0,
+            Distance: 0,
+            FellBack: 0,
+        };
+        // SAFETY: both structures are local variables that nothing else refers to during the call.
+        if !unsafe { abi::Kernel_AllocateDma(&request, &mut grant) } {
+            return None;
+        }
+        let memory = NonNull::new(grant.Memory.cast())?;
+        Some(Dma { memory, address: grant.DeviceAddress, node: grant.Node, device: PhantomData })
+    }
+}
+
+impl<T: DmaLayout> Dma<'_, T> {
+    /// Returns the address of the first byte, for the device.
+    #[must_use]
+    pub const fn device_address(&self) -> u64 {
+        self.address
+    }
+
+    /// Returns the node of the memory.
+    #[must_use]
+    pub const fn node(&self) -> Node {
+        self.node
+    }
+}
+
+impl<T: DmaLayout> Deref for Dma<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: the kernel has granted the memory with zeros, which are valid in every cell, and it stays as long as the device. All
+        // in it are cells, so a write by the device changes no value that a reference leads to.
+        unsafe { self.memory.as_ref() }
+    }
+}

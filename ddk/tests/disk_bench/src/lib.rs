@@ -1,0 +1,114 @@
+//! disk_bench: what a request to each disk costs, through the kernel's block devices and the disk's driver. `./run.sh bench` boots it on a
+//! clock that counts instructions, where a nanosecond is one, and reads its lines. It reads only, so it harms no disk.
+//!
+//! The time in which the device works is not counted. A polled request is its submission and the poll that completes it.
+#![no_std]
+#![forbid(unsafe_code)]
+
+use core::ffi::c_char;
+use driver_kit::block::{Batch, Disk, Transfer};
+use driver_kit::{info, thread, time, warn};
+
+driver_kit::driver! { init = start }
+
+/// Rounds of each measurement. The fastest counts: a tick may interrupt others.
+const ROUNDS: u64 = 300;
+/// The most requests at a time.
+const DEPTH: usize = 32;
+/// Bytes of a request.
+const BYTES: u32 = 4096;
+/// How long the device gets before it is polled. Meanwhile the CPU runs other threads or halts.
+const PAUSE_NS: u64 = 200_000;
+/// The pauses after which a request counts as lost.
+const PATIENCE: u32 = 100_000;
+
+fn start() {
+    let mut disk = Disk::next(None);
+    while let Some(found) = disk {
+        measure_disk(found);
+        disk = Disk::next(disk);
+    }
+}
+
+fn measure_disk(disk: Disk) {
+    let Some(info) = disk.info() else { return };
+    let name = Text::of(&info.Driver);
+    let (name, blocks_each) = (name.as_str(), BYTES / info.BlockSize.clamp(1, BYTES));
+    // On the CPU of the queue and the node of the device, where there is one.
+    let node = (info.Node >= 0).then_some(info.Node);
+    let cpu = (0..thread::cpus()).find(|cpu| driver_kit::memory::node_of_cpu(*cpu) == node);
+    if let Some(cpu) = cpu {
+        thread::move_here_to(cpu);
+    }
+    let Some(mut batch) = Batch::new(disk, DEPTH, BYTES as usize, node) else {
+        return warn!("there is no memory to measure {name}");
+    };
+    for depth in [1, DEPTH] {
+        for index in 0..DEPTH {
+            batch.prepare(index, Transfer::Read(index as u64 * u64::from(blocks_each), blocks_each), true);
+        }
+        match polled(disk, &mut batch, depth) {
+            Some(least) => info!("bench block.{name}.read.polled.qd{depth} {} {depth}", least.submit + least.poll),
+            None => warn!("{name} does not complete {depth} requests"),
+        }
+    }
+}
+
+/// What the parts of a round take.
+#[derive(Clone, Copy)]
+struct Parts {
+    submit: u64,
+    poll: u64,
+}
+
+/// Returns the least time of a round in which one poll completes all requests.
+fn polled(disk: Disk, batch: &mut Batch, depth: usize) -> Option<Parts> {
+    let clock = (0..100).map(|_| since(time::now_ns())).min()?;
+    let mut least = Parts { submit: u64::MAX, poll: u64::MAX };
+    for _ in 0..ROUNDS {
+        let start = time::now_ns();
+        let accepted = batch.submit(depth);
+        let submit = since(start).saturating_sub(clock);
+        if accepted != depth {
+            return None;
+        }
+        let mut pauses = 0;
+        while !batch.is_idle() {
+            thread::sleep_ns(PAUSE_NS);
+            let start = time::now_ns();
+            let count = disk.poll();
+            let poll = since(start).saturating_sub(clock);
+            if count as usize == depth {
+                least.submit = least.submit.min(submit);
+                least.poll = least.poll.min(poll);
+            }
+            pauses += 1;
+            if pauses > PATIENCE {
+                return None;
+            }
+        }
+    }
+    info!("of {depth}: submission {}, poll {}, clock {clock}", least.submit, least.poll);
+    (least.poll < u64::MAX).then_some(least)
+}
+
+fn since(start: u64) -> u64 {
+    time::now_ns() - start
+}
+
+/// A name of the ABI.
+struct Text {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Text {
+    fn of(field: &[c_char; 32]) -> Self {
+        let bytes = field.map(|byte| byte as u8);
+        Self { bytes, length: bytes.iter().position(|byte| *byte == 0).unwrap_or(0) }
+    }
+
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.length]).unwrap_or("?")
+    }
+}
