@@ -38,7 +38,8 @@ pub fn measure(firmware: Firmware, qemu: Vec<OsString>) -> Result<()> {
     let is_one_size = !qemu.is_empty();
     let mut measured = measure_one(Machine::two_nodes().arguments(qemu), firmware)?;
     if !is_one_size {
-        measured.extend(measure_drivers_calls()?);
+        measured.extend(measure_with_drivers(&["measures"])?);
+        measured.extend(measure_with_drivers(&["nvme", "disk_bench"])?);
         for (size, node_mib) in [("16GiB", 8 << 10), ("1TiB", 512 << 10)] {
             let larger = measure_one(Machine::two_nodes_of(node_mib), firmware)?;
             measured.extend(larger.into_iter().filter_map(|bench| of_larger_machine(bench, size)));
@@ -56,11 +57,12 @@ fn measure_one(machine: Machine, firmware: Firmware) -> Result<Vec<Bench>> {
     Ok(run(machine.firmware(firmware).parameters("bench"))?.events_of("bench"))
 }
 
-/// Returns what the driver `ddk/tests/measures` has measured: what drivers call, compiled as drivers are.
-fn measure_drivers_calls() -> Result<Vec<Bench>> {
+/// Returns what these drivers have measured, as they are compiled for all: of `ddk/tests/measures` what drivers call, and of
+/// `ddk/tests/disk_bench` what requests to disks cost.
+fn measure_with_drivers(names: &[&str]) -> Result<Vec<Bench>> {
     let folder = tempfile::tempdir()?;
     let image = folder.path().join("disk.img");
-    driver::build_test_image(&["measures"], &image)?;
+    driver::build_test_image(names, &image)?;
     let run = run(Machine::two_nodes().image(image))?;
     Ok(run.lines().filter_map(of_line).collect())
 }

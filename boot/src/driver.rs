@@ -73,7 +73,7 @@ pub fn build(folder: &Path, driver: &Path) -> Result<()> {
     compile(&sources, driver)
 }
 
-/// Builds a BIOS image with these drivers, of folders in `ddk/tests`, and no others.
+/// Builds a BIOS image with these drivers, of folders in `ddk/tests` or `ddk/examples`, and no others.
 ///
 /// # Errors
 /// The compiler or the image builder is missing or fails.
@@ -82,7 +82,9 @@ pub fn build_test_image(names: &[&str], image: &Path) -> Result<()> {
     let mut drivers = Vec::new();
     for name in names {
         let driver = folder.path().join(name).with_added_extension("so");
-        build(&artifacts::workspace().join("ddk/tests").join(name), &driver)?;
+        let folders = ["ddk/tests", "ddk/examples"].map(|parent| artifacts::workspace().join(parent).join(name));
+        let folder = folders.iter().find(|folder| folder.is_dir()).unwrap_or(&folders[0]);
+        build(folder, &driver)?;
         drivers.push(driver);
     }
     build_image(image, &drivers)

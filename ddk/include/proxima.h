@@ -661,7 +661,8 @@ extern bool Kernel_FreeDma(uint64_t deviceAddress);
 // DMA_FROM_DEVICE. segments has room for count elements; neighbouring parts are joined.
 // The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function.
 //
-// Returns the number of segments used. Returns -1, and writes nothing, if the driver does not own the device; if the
+// Returns the number of segments used. Returns -1, and writes nothing, if the driver does not own the device, and the device
+// serves no block device, to which any driver submits requests; if the
 // memory is not mapped, or is not the driver's RAM: its image, the heap, a stack, or pages through Kernel_PhysToVirt; if the
 // device would write memory that is read-only; if size is 0 or above 1 GiB; if direction is 0 or has an unknown bit; if more
 // than count segments are needed; or if segments is null, misaligned or not mapped.
@@ -669,7 +670,7 @@ extern int Kernel_MapDma(int device, void *memory, size_t size, uint32_t directi
 
 // Ends what Kernel_MapDma began. The device no longer accesses the memory. Handlers may call this function.
 //
-// Returns true. Returns false, and changes nothing, if the driver does not own the device, if segments is null,
+// Returns true. Returns false, and changes nothing, if Kernel_MapDma refuses the device to the driver, if segments is null,
 // misaligned or not mapped, or if count is negative.
 extern bool Kernel_UnmapDma(int device, const DmaSegment *segments, int count);
 
