@@ -5,6 +5,7 @@ use crate::queue::Pair;
 use crate::registers::{CAP, CC, CC_ENABLE, CSTS, CSTS_FATAL, CSTS_READY, ENTRIES, GONE, LIST, PAGE};
 use core::fmt;
 use driver_kit::device::{Device, enable};
+use driver_kit::interrupt::kinds;
 use driver_kit::memory::{self, Node};
 use driver_kit::mmio::{Caching, Mapping, Register};
 use driver_kit::{thread, time};
@@ -71,6 +72,13 @@ pub struct Namespace {
 pub struct Queue {
     pub polled: &'static Pair,
     pub interrupting: &'static Pair,
+}
+
+/// The queues of a disk.
+pub struct Queues {
+    pub queues: &'static [Queue],
+    /// The interrupts. Queue i raises interrupt i modulo this; 0 if there are none.
+    pub vectors: u32,
 }
 
 impl Controller {
@@ -166,29 +174,27 @@ impl Controller {
         Ok(Namespace { block_size: 1 << shift, blocks, max_bytes: max_bytes.max(1 << shift) })
     }
 
-    /// Creates a queue for each of the CPUs, as far as the controller has queues; the others are left out of `cpus`. With `interrupts` a
-    /// queue has a pair that raises interrupts; its index is that of the queue.
-    pub fn create_queues(
-        &self,
-        admin: &mut Admin,
-        cpus: &mut Cpus,
-        interrupts: bool,
-    ) -> Result<&'static [Queue], Fault> {
-        let wanted = cpus.count() as u32 * (1 + u32::from(interrupts));
+    /// Creates a queue for each of the CPUs, as far as the controller has queues; the others are left out of `cpus`. If the device has
+    /// interrupts, each queue has a pair that raises the interrupt with the queue's index, as far as there are so many, else the first.
+    pub fn create_queues(&self, admin: &mut Admin, cpus: &mut Cpus) -> Result<Queues, Fault> {
+        let wanted = 2 * cpus.count() as u32;
         let given = admin.request_pairs(wanted).map_err(|failure| Fault::Command("Set Features", failure))?;
         cpus.truncate(given as usize);
         let count = cpus.count();
+        let vectors = self.device.allocate_interrupts(1, count as u32, kinds::MSIX | kinds::MSI).unwrap_or(0);
+        let interrupts = vectors > 0;
         let has_both = interrupts && given as usize >= 2 * count;
         let mut fault = None;
         let queues = memory::keep_each(count, self.node(), |index| {
             let mut create = |number: usize, interrupt| {
                 self.create_pair(admin, number as u16 + 1, interrupt).map_err(|failed| fault = Some(failed)).ok()
             };
-            let interrupting = create(index, interrupts.then_some(index as u16))?;
+            let interrupting = create(index, interrupts.then(|| index as u16 % vectors as u16))?;
             let polled = if has_both { create(count + index, None)? } else { interrupting };
             Some(Queue { polled, interrupting })
         });
-        queues.ok_or(fault.unwrap_or(Fault::NoMemory("the queues")))
+        let queues = queues.ok_or(fault.unwrap_or(Fault::NoMemory("the queues")))?;
+        Ok(Queues { queues, vectors })
     }
 
     fn create_pair(&self, admin: &mut Admin, id: u16, interrupt: Option<u16>) -> Result<&'static Pair, Fault> {

@@ -1,10 +1,11 @@
 //! The disk: it hands requests to the queues, and gives up a controller that does not answer.
-use crate::controller::{Controller, Fault, Queue};
+use crate::controller::{Controller, Fault, Queue, Queues};
 use crate::placement::Cpus;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use driver_kit::block::{self, Block, BlockDriver, Geometry, Requests};
 use driver_kit::device::{Device, enable};
+use driver_kit::interrupt::Handled;
 use driver_kit::memory;
 use driver_kit::sync::{Event, Mutex};
 use driver_kit::thread::Thread;
@@ -65,7 +66,7 @@ pub fn add(device: &'static Device) -> Result<(), Fault> {
     let mut admin = controller.start()?;
     let namespace = controller.identify(&mut admin)?;
     let mut cpus = Cpus::near(controller.node());
-    let queues = controller.create_queues(&mut admin, &mut cpus, false)?;
+    let Queues { queues, vectors } = controller.create_queues(&mut admin, &mut cpus)?;
     let geometry = Geometry {
         device: device.id(),
         block_size: namespace.block_size,
@@ -87,11 +88,11 @@ pub fn add(device: &'static Device) -> Result<(), Fault> {
         poll_timer: Mutex::new(None),
     };
     let disk = memory::keep(disk, node).ok_or(Fault::NoMemory("the disk"))?;
-    disk.register(&geometry, &cpus)
+    disk.register(&geometry, &cpus, vectors)
 }
 
 impl Disk {
-    fn register(&'static self, geometry: &Geometry, cpus: &Cpus) -> Result<(), Fault> {
+    fn register(&'static self, geometry: &Geometry, cpus: &Cpus, vectors: u32) -> Result<(), Fault> {
         let name = Name::new(NEXT.fetch_add(1, Ordering::Relaxed));
         let watcher = Thread::create(c"watch", self.controller.node(), self, Self::give_up);
         watcher.ok_or(Fault::NoMemory("a thread"))?;
@@ -99,21 +100,52 @@ impl Disk {
         let block = block.ok_or(Fault::NoMemory("the block device"))?;
         self.block.store(block.id(), Ordering::Relaxed);
         *self.registered.lock() = Some(block);
-        self.start_timers(cpus)?;
-
-        let (mib, count) = (geometry.blocks * u64::from(geometry.block_size) >> 20, self.queues.len());
-        let queues = if count == 1 { "queue" } else { "queues" };
-        let node = self.queues.first().map_or(0, |queue| queue.polled.node());
-        info!("disk {}, {mib} MiB, {count} {queues} on {cpus}, memory on node {node}, polled each millisecond", name.as_str());
+        let has_interrupts = vectors > 0 && self.attach_interrupts(cpus, vectors);
+        self.start_timers(cpus, has_interrupts)?;
+        self.log(name.as_str(), geometry, cpus, has_interrupts);
         Ok(())
     }
 
-    fn start_timers(&'static self, cpus: &Cpus) -> Result<(), Fault> {
+    fn log(&self, name: &str, geometry: &Geometry, cpus: &Cpus, has_interrupts: bool) {
+        let (mib, count) = (geometry.blocks * u64::from(geometry.block_size) >> 20, self.queues.len());
+        let queues = if count == 1 { "queue" } else { "queues" };
+        let node = self.queues.first().map_or(0, |queue| queue.polled.node());
+        let interrupts = cpus.node().filter(|_| has_interrupts);
+        match interrupts {
+            Some(cpu_node) if cpu_node == node => {
+                info!("disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory and interrupts on node {node}");
+            }
+            Some(cpu_node) => {
+                info!("disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory on node {node}, interrupts on node {cpu_node}");
+            }
+            None => {
+                info!("disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory on node {node}, polled each millisecond");
+            }
+        }
+    }
+
+    /// Attaches each interrupt on the CPU of its first queue. Returns false if one cannot be.
+    fn attach_interrupts(&'static self, cpus: &Cpus, vectors: u32) -> bool {
+        let Some(contexts) = memory::keep_each(vectors as usize, self.controller.node(), |vector| {
+            Some(Interrupt { disk: self, vector: vector as u32, vectors })
+        }) else {
+            return false;
+        };
+        contexts.iter().all(|context| {
+            let cpu = cpus.of_queue(context.vector as usize);
+            self.controller.device.attach_interrupt(context.vector, Some(cpu), context, Interrupt::handle)
+        })
+    }
+
+    fn start_timers(&'static self, cpus: &Cpus, has_interrupts: bool) -> Result<(), Fault> {
         let no_timer = Fault::NoMemory("a timer");
         let now = time::now_ns();
         let timer = Timer::create(Some(cpus.of_queue(0)), self, Self::look).ok_or(no_timer)?;
         timer.set_each(now + LOOK_NS, LOOK_NS);
         *self.timer.lock() = Some(timer);
+        if has_interrupts {
+            return Ok(());
+        }
         let timer = Timer::create(Some(cpus.of_queue(0)), self, Self::poll_all).ok_or(no_timer)?;
         timer.set_each(now + POLL_NS, POLL_NS);
         *self.poll_timer.lock() = Some(timer);
@@ -162,6 +194,27 @@ impl Disk {
         }
         drop(self.registered.lock().take());
         0
+    }
+}
+
+/// An interrupt of a disk.
+struct Interrupt {
+    disk: &'static Disk,
+    vector: u32,
+    /// How many interrupts the disk has.
+    vectors: u32,
+}
+
+impl Interrupt {
+    /// Completes what the controller has done on the interrupt's queues.
+    fn handle(&self) -> Handled {
+        let block = self.disk.block.load(Ordering::Relaxed);
+        let mut queue = self.vector;
+        while queue < self.disk.queues.len() as u32 {
+            block::poll_through_kernel(block, queue);
+            queue += self.vectors;
+        }
+        Handled::Yes
     }
 }
 

@@ -5,9 +5,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use core::ffi::c_char;
+use core::ffi::{c_char, c_int};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use driver_kit::block::{Batch, Disk, Transfer};
-use driver_kit::{info, thread, time, warn};
+use driver_kit::thread::{self, Cpu, Thread};
+use driver_kit::{info, time, warn};
 
 driver_kit::driver! { init = start }
 
@@ -21,6 +23,8 @@ const BYTES: u32 = 4096;
 const PAUSE_NS: u64 = 200_000;
 /// The pauses after which a request counts as lost.
 const PATIENCE: u32 = 100_000;
+/// How long a request may take whose submitter sleeps.
+const WAIT_NS: u64 = 1_000_000_000;
 
 fn start() {
     let mut disk = Disk::next(None);
@@ -52,6 +56,59 @@ fn measure_disk(disk: Disk) {
             None => warn!("{name} does not complete {depth} requests"),
         }
     }
+    batch.prepare(0, Transfer::Read(0, blocks_each), false);
+    match sleeping(&mut batch, cpu.unwrap_or_else(thread::current_cpu)) {
+        Some(least) => info!("bench block.{name}.read.sleep.qd1 {least} 1"),
+        None => warn!("{name} completes no request without a poll"),
+    }
+}
+
+/// What the thread notes that runs while the device works: when it runs first and last. Then the CPU is not idle, and what is not spent in
+/// that thread is the request's.
+struct Meanwhile {
+    first: AtomicU64,
+    last: AtomicU64,
+    is_over: AtomicBool,
+}
+
+static MEANWHILE: Meanwhile =
+    Meanwhile { first: AtomicU64::new(0), last: AtomicU64::new(0), is_over: AtomicBool::new(false) };
+
+fn run_meanwhile(noted: &Meanwhile) -> c_int {
+    while !noted.is_over.load(Ordering::Relaxed) {
+        let now = time::now_ns();
+        if noted.first.load(Ordering::Relaxed) == 0 {
+            noted.first.store(now, Ordering::Relaxed);
+        }
+        noted.last.store(now, Ordering::Relaxed);
+        thread::yield_now();
+    }
+    0
+}
+
+/// Returns the least time of a request whose submitter sleeps until the interrupt wakes it: all but that in which another thread runs.
+fn sleeping(batch: &mut Batch, cpu: Cpu) -> Option<u64> {
+    let clock = (0..100).map(|_| since(time::now_ns())).min()?;
+    MEANWHILE.is_over.store(false, Ordering::Relaxed);
+    let other = Thread::create(c"meanwhile", None, &MEANWHILE, run_meanwhile)?;
+    other.move_to(cpu);
+    let mut least = u64::MAX;
+    for _ in 0..ROUNDS {
+        MEANWHILE.first.store(0, Ordering::Relaxed);
+        let start = time::now_ns();
+        let accepted = batch.submit(1);
+        if accepted == 0 || !batch.wait_for(WAIT_NS) {
+            break;
+        }
+        let end = time::now_ns();
+        let (first, last) = (MEANWHILE.first.load(Ordering::Relaxed), MEANWHILE.last.load(Ordering::Relaxed));
+        if first > start {
+            least = least.min((first - start + end - last).saturating_sub(2 * clock));
+        }
+    }
+    MEANWHILE.is_over.store(true, Ordering::Relaxed);
+    other.join()?;
+    (least < u64::MAX).then_some(least)
 }
 
 /// What the parts of a round take.
