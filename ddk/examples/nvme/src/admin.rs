@@ -101,7 +101,8 @@ impl Admin {
         let (index, is_even_round) = (self.count % ENTRIES, (self.count / ENTRIES).is_multiple_of(2));
         let (command, completion) = (&self.submission[index], &self.completion[index]);
         let id = index as u32;
-        command.head.set(opcode | id << 16);
+        command.opcode.set(opcode as u16);
+        command.id.set(id as u16);
         command.namespace.set(namespace);
         command.data.set(data);
         command.block.set(u64::from(words[1]) << 32 | u64::from(words[0]));

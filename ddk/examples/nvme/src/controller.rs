@@ -1,7 +1,8 @@
 //! Bringing up a controller: reset, admin queue, what it and its first namespace are, and its I/O queues.
 use crate::admin::{Admin, Failure, NewPair};
 use crate::placement::Cpus;
-use crate::queue::Pair;
+use crate::pair::Pair;
+use crate::queue::Queue;
 use crate::registers::{CAP, CC, CC_ENABLE, CSTS, CSTS_FATAL, CSTS_READY, ENTRIES, GONE, LIST, PAGE};
 use core::fmt;
 use driver_kit::device::{Device, enable};
@@ -65,13 +66,6 @@ pub struct Namespace {
     pub block_size: u32,
     pub blocks: u64,
     pub max_bytes: u64,
-}
-
-/// A queue of the disk: the pair for requests that interrupt, and the pair for those whose submitter polls, which may be the same.
-#[derive(Clone, Copy)]
-pub struct Queue {
-    pub polled: &'static Pair,
-    pub interrupting: &'static Pair,
 }
 
 /// The queues of a disk.

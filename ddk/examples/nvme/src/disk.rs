@@ -1,6 +1,7 @@
 //! The disk: it hands requests to the queues, and gives up a controller that does not answer.
-use crate::controller::{Controller, Fault, Queue, Queues};
+use crate::controller::{Controller, Fault, Queues};
 use crate::placement::Cpus;
+use crate::queue::Queue;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use driver_kit::block::{self, Block, BlockDriver, Geometry, Requests};
@@ -43,20 +44,15 @@ impl BlockDriver for Disk {
     #[inline(always)]
     fn submit(&self, queue: u32, requests: &mut Requests<'_>) {
         let Some(queue) = self.queues.get(queue as usize) else { return };
-        if core::ptr::eq(queue.polled, queue.interrupting) {
-            return queue.polled.submit(requests, None);
-        }
-        while let Some(polled) = requests.is_next_polled() {
-            let pair = if polled { queue.polled } else { queue.interrupting };
-            pair.submit(requests, Some(polled));
+        if requests.left() != 1 || !queue.submit_one(requests) {
+            queue.submit_all(requests);
         }
     }
 
     #[inline(always)]
     fn poll(&self, queue: u32) -> u32 {
         let Some(queue) = self.queues.get(queue as usize) else { return 0 };
-        let count = queue.polled.poll();
-        if core::ptr::eq(queue.polled, queue.interrupting) { count } else { count + queue.interrupting.poll() }
+        queue.poll()
     }
 }
 
@@ -169,10 +165,7 @@ impl Disk {
             return;
         }
         for queue in self.queues {
-            let oldest = queue.polled.grow_older();
-            let is_one = core::ptr::eq(queue.polled, queue.interrupting);
-            let oldest = if is_one { oldest } else { oldest.max(queue.interrupting.grow_older()) };
-            if oldest >= TOO_OLD {
+            if queue.grow_older() >= TOO_OLD {
                 self.lost.set();
             }
         }

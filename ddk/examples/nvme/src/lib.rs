@@ -6,6 +6,7 @@ mod admin;
 mod controller;
 mod disk;
 mod pages;
+mod pair;
 mod placement;
 mod queue;
 mod registers;

@@ -1,220 +1,58 @@
-//! An I/O queue pair. Any CPU may submit to it and poll it, also in handlers.
-use crate::pages::{self, List};
-use crate::registers::{Command, Completion, DOORBELLS, ENTRIES, PAGE, PHASE};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use driver_kit::block::{self, OutstandingTable, Request, Requests};
-use driver_kit::device::Device;
-use driver_kit::dma::Dma;
-use driver_kit::mmio::{Mapping, Register};
-use driver_kit::sync::SpinLock;
-use driver_kit::warn;
+//! A queue of the disk, as the kernel sees it: a pair for requests that interrupt, and one for those whose submitter polls.
+use crate::pair::Pair;
+use driver_kit::block::Requests;
 
-/// The opcodes of flush, write and read are 0, 1 and 2; the operations of the ABI are the other way round.
-const OPCODE_OF_READ: u32 = 2;
-/// The namespace that the commands name.
-const NAMESPACE: u32 = 1;
-
-/// Nobody polls the queue.
-const FREE: u32 = 0;
-/// A CPU polls it.
-const POLLED: u32 = 1;
-/// A CPU polls it, and another one, or a handler, has wanted to since.
-const WANTED: u32 = 2;
-
-/// A submission queue, its completion queue, and what is outstanding in both.
-#[repr(align(64))]
-pub struct Pair {
-    commands: Dma<'static, [Command; ENTRIES]>,
-    completions: Dma<'static, [Completion; ENTRIES]>,
-    tail_doorbell: Register<'static, u32>,
-    head_doorbell: Register<'static, u32>,
-    /// The entries of each queue, less 1. They are a power of two.
-    mask: u8,
-    /// Where the next command goes.
-    tail: SpinLock<u8>,
-    /// Keeps two CPUs from completing the same requests.
-    polling: AtomicU32,
-    /// Where the next completion will be. Only the CPU that polls uses this and the phase.
-    head: AtomicU32,
-    /// The phase of the next completion.
-    phase: AtomicU32,
-    has_complained: AtomicBool,
-    lists: Dma<'static, [List; ENTRIES]>,
-    outstanding: OutstandingTable,
+/// A queue of the disk. If the controller has too few queues, both pairs are the same.
+#[derive(Clone, Copy)]
+pub struct Queue {
+    pub polled: &'static Pair,
+    pub interrupting: &'static Pair,
 }
 
-impl Pair {
-    /// Allocates a pair of queues with this number.
-    pub fn new(
-        device: &'static Device,
-        registers: &'static Mapping<'static>,
-        id: u16,
-        entries: usize,
-        stride: usize,
-    ) -> Option<Self> {
-        let doorbell = DOORBELLS + 2 * usize::from(id) * stride;
-        let pair = Self {
-            commands: device.allocate()?,
-            completions: device.allocate()?,
-            tail_doorbell: registers.register(doorbell)?,
-            head_doorbell: registers.register(doorbell + stride)?,
-            mask: (entries - 1) as u8,
-            tail: SpinLock::new(0),
-            polling: AtomicU32::new(FREE),
-            head: AtomicU32::new(0),
-            phase: AtomicU32::new(PHASE),
-            has_complained: AtomicBool::new(false),
-            lists: device.allocate()?,
-            outstanding: OutstandingTable::new(),
-        };
-        // What is the same in all commands is written once.
-        for command in pair.commands.iter() {
-            command.namespace.set(NAMESPACE);
-        }
-        Some(pair)
+impl Queue {
+    fn is_one_pair(&self) -> bool {
+        core::ptr::eq(self.polled, self.interrupting)
     }
 
-    /// Returns the addresses of both queues for the controller.
-    pub fn addresses(&self) -> (u64, u64) {
-        (self.commands.device_address(), self.completions.device_address())
-    }
-
-    /// Returns the node of the queues' memory.
-    pub fn node(&self) -> driver_kit::memory::Node {
-        self.commands.node()
-    }
-
-    /// Submits the next requests, as long as their submitter polls or not, as `polled` says. `None` stands for both.
     #[inline(always)]
-    pub fn submit(&self, requests: &mut Requests<'_>, polled: Option<bool>) {
-        while let Some(refused) = self.submit_until_refused(requests, polled) {
-            // Without the lock: the submitter may submit again from there.
-            refused.complete(block::ERROR);
-        }
+    fn pair_of(&self, is_polled: bool) -> &'static Pair {
+        if is_polled { self.polled } else { self.interrupting }
     }
 
-    /// Submits requests until there is one whose data the controller cannot address, and returns that.
+    /// Submits a single usual request. Returns false, and changes nothing, if it is not usual.
     #[inline(always)]
-    fn submit_until_refused<'r>(&self, requests: &mut Requests<'r>, polled: Option<bool>) -> Option<Request<'r>> {
-        let mut tail_guard = self.tail.lock();
-        let mut tail = *tail_guard;
-        let mut refused = None;
-        while polled.is_none() || requests.is_next_polled() == polled {
-            let Some(request) = requests.next() else { break };
-            if !self.write(tail, &request) {
-                refused = Some(request);
-                break;
-            }
-            tail = tail.wrapping_add(1) & self.mask;
-        }
-        *tail_guard = tail;
-        self.tail_doorbell.write(u32::from(tail));
-        refused
+    pub fn submit_one(&self, requests: &mut Requests<'_>) -> bool {
+        let is_polled = requests.first().is_some_and(|request| request.is_polled());
+        self.pair_of(is_polled).submit_one(requests)
     }
 
-    /// Writes a request's command. Returns false if the controller cannot address its data.
-    #[inline(always)]
-    fn write(&self, tail: u8, request: &Request<'_>) -> bool {
-        // Below the number of entries, as all tags are below the queue's depth.
-        let tag = request.tag() as u8;
-        let data = request.only_segment().and_then(pages::in_one_page);
-        let Some(data) = data.or_else(|| self.describe(tag, request)) else { return false };
-        let command = &self.commands[usize::from(tail)];
-        command.head.set(OPCODE_OF_READ.wrapping_sub(u32::from(request.operation())) | u32::from(tag) << 16);
-        command.data.set(data.first);
-        command.more_data.set(data.more);
-        command.block.set(request.block());
-        command.count.set(request.count().wrapping_sub(1));
-        self.outstanding.put(tag, request);
-        true
-    }
-
-    #[cold]
+    /// Submits all requests, each run of polled and other requests together.
     #[inline(never)]
-    fn describe(&self, tag: u8, request: &Request<'_>) -> Option<pages::Data> {
-        let tag = usize::from(tag);
-        let address = self.lists.device_address() + (tag * size_of::<List>()) as u64;
-        let data = pages::describe(request, &self.lists[tag], address);
-        if data.is_err() {
-            self.complain(format_args!("a request whose segments begin or end within pages was refused"));
+    pub fn submit_all(&self, requests: &mut Requests<'_>) {
+        while let Some(is_polled) = requests.first().map(|request| request.is_polled()) {
+            self.pair_of(is_polled).submit(requests, is_polled);
         }
-        data.ok()
     }
 
-    /// Completes what the controller has done, and returns how many requests these were. If another CPU does so already, it looks
-    /// once more, and this returns 0.
+    /// Completes what the controller has done.
     #[inline(always)]
     pub fn poll(&self) -> u32 {
-        if self.polling.compare_exchange(FREE, POLLED, Ordering::Acquire, Ordering::Relaxed).is_err()
-            && self.polling.swap(WANTED, Ordering::AcqRel) != FREE
-        {
-            return 0;
+        match (self.polled.has_completion(), self.interrupting.has_completion()) {
+            (true, false) => self.polled.poll(),
+            (false, false) => 0,
+            (_, true) => self.poll_both(),
         }
-        let mut count = self.complete_all();
-        while self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
-            self.polling.swap(POLLED, Ordering::Acquire);
-            count += self.complete_all();
-        }
-        count
     }
 
-    #[inline(always)]
-    fn complete_all(&self) -> u32 {
-        let mut head = self.head.load(Ordering::Relaxed) as u8;
-        let mut phase = self.phase.load(Ordering::Relaxed);
-        let mut count = 0;
-        loop {
-            let status = self.completions[usize::from(head)].status.get() ^ phase;
-            // The right phase, success, and a number that may be one of the table: all else is unusual.
-            if status < ENTRIES as u32 {
-                match self.outstanding.take(status as u8) {
-                    Some(request) => request.complete(block::OK),
-                    None => self.complain(format_args!("request {status} was completed, which is not outstanding")),
-                }
-            } else if status & PHASE != 0 {
-                break;
-            } else {
-                self.complete_unusual(status);
-            }
-            count += 1;
-            head = head.wrapping_add(1) & self.mask;
-            if head == 0 {
-                phase ^= PHASE;
-            }
-        }
-        if count != 0 {
-            self.head.store(u32::from(head), Ordering::Relaxed);
-            self.phase.store(phase, Ordering::Relaxed);
-            self.head_doorbell.write(u32::from(head));
-        }
-        count
-    }
-
-    #[cold]
     #[inline(never)]
-    fn complete_unusual(&self, status: u32) {
-        let (id, status) = (status & 0xffff, status >> 17);
-        let request = u8::try_from(id).ok().and_then(|id| self.outstanding.take(id));
-        if let Some(request) = request {
-            self.complain(format_args!("a request failed: status {:#x}", status & 0x7ff));
-            request.complete(block::ERROR);
-        } else {
-            self.complain(format_args!("request {id} was completed, which is not outstanding"));
-        }
-    }
-
-    /// Logs the first complaint about the controller or its requests.
-    #[cold]
-    fn complain(&self, what: core::fmt::Arguments<'_>) {
-        if !self.has_complained.swap(true, Ordering::Relaxed) {
-            warn!("{what}; no more is said about this queue");
-        }
+    fn poll_both(&self) -> u32 {
+        let polled = if self.is_one_pair() { 0 } else { self.polled.poll() };
+        polled + self.interrupting.poll()
     }
 
     /// Makes the outstanding requests older, and returns the age of the oldest.
     pub fn grow_older(&self) -> usize {
-        self.outstanding.grow_older()
+        let oldest = if self.is_one_pair() { 0 } else { self.polled.grow_older() };
+        oldest.max(self.interrupting.grow_older())
     }
 }
-
-const _: () = assert!(PAGE as usize % size_of::<List>() == 0, "a list does not cross a page");

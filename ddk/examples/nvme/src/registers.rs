@@ -34,8 +34,10 @@ pub const LIST: usize = 64;
 driver_kit::dma_struct! {
     /// A command, in a submission queue.
     pub struct Command {
-        /// Opcode, flags and, from bit 16 on, the command's id.
-        pub head: u32,
+        /// The opcode, and no flags.
+        pub opcode: u16,
+        /// The command's id.
+        pub id: u16,
         /// The namespace.
         pub namespace: u32,
         pub reserved: u64,

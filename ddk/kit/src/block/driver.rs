@@ -141,11 +141,11 @@ impl<'r> Requests<'r> {
         Some(Request { request, life: PhantomData })
     }
 
-    /// Returns true if the next request's submitter polls. Returns `None` if no request is left.
+    /// Returns the next request without accepting it.
     #[inline(always)]
     #[must_use]
-    pub fn is_next_polled(&self) -> Option<bool> {
-        self.peek().map(|request| request.is_polled())
+    pub fn first(&self) -> Option<NextRequest<'_>> {
+        self.peek().map(NextRequest)
     }
 
     /// Returns how many requests are left.
@@ -156,6 +156,37 @@ impl<'r> Requests<'r> {
         unsafe { self.end.offset_from(self.next) as usize }
     }
 }
+
+/// A request that is not accepted yet.
+pub struct NextRequest<'r>(Request<'r>);
+
+impl NextRequest<'_> {
+    /// Returns true if the submitter polls.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_polled(&self) -> bool {
+        self.0.is_polled()
+    }
+
+    /// Returns the segment of a request that has exactly one.
+    #[inline(always)]
+    #[must_use]
+    pub fn only_segment(&self) -> Option<DmaSegment> {
+        self.0.only_segment()
+    }
+
+    /// Returns the operation and the flags: with [`FLAGS`] as their lowest bit. One access reads both.
+    #[inline(always)]
+    #[must_use]
+    pub fn operation_and_flags(&self) -> u32 {
+        const { assert!(core::mem::offset_of!(BlockRequest, Flags) == core::mem::offset_of!(BlockRequest, Operation) + 2) };
+        // SAFETY: as for each field. Both fields are there, and the request is aligned to 8 bytes.
+        unsafe { (&raw const (*self.0.request.as_ptr()).Operation).cast::<u32>().read() }
+    }
+}
+
+/// The lowest bit of the flags in [`NextRequest::operation_and_flags`]. The bits below are the operation.
+pub const FLAGS: u32 = 1 << 16;
 
 /// A request that the driver has accepted. It is to be put into an [`OutstandingTable`], or completed.
 pub struct Request<'r> {
@@ -266,7 +297,9 @@ impl OutstandingTable {
         let entry = &self.0[usize::from(number)];
         let request = NonNull::new(entry.load(Ordering::Relaxed))?;
         entry.store(core::ptr::null_mut(), Ordering::Relaxed);
-        Some(Accepted(NonNull::new(request.as_ptr().map_addr(|address| address & !AGE))?))
+        let request = request.as_ptr().map_addr(|address| address & !AGE);
+        // SAFETY: an entry is null, or the address of a request, which is aligned and not null, with its age.
+        Some(Accepted(unsafe { NonNull::new_unchecked(request) }))
     }
 
     /// Makes each request older by one, up to 7, and returns the age of the oldest. A request that is put into the table has age 0.

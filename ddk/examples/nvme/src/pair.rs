@@ -1,0 +1,285 @@
+//! A pair of I/O queues. Any CPU may submit to it and poll it, also in handlers.
+use crate::pages::{self, List};
+use crate::registers::{Command, Completion, DOORBELLS, ENTRIES, PAGE, PHASE};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use driver_kit::block::{self, FLAGS, OutstandingTable, Request, Requests};
+use driver_kit::device::Device;
+use driver_kit::dma::Dma;
+use driver_kit::mmio::{Mapping, Register};
+use driver_kit::sync::SpinLock;
+use driver_kit::warn;
+
+/// The opcodes of flush, write and read are 0, 1 and 2; the operations of the ABI are the other way round.
+const OPCODE_OF_READ: u32 = 2;
+/// The namespace that the commands name.
+const NAMESPACE: u32 = 1;
+
+/// Nobody polls the queue.
+const FREE: u32 = 0;
+/// A CPU polls it.
+const POLLED: u32 = 1;
+/// A CPU polls it, and another one, or a handler, has wanted to since.
+const WANTED: u32 = 2;
+
+/// A submission queue, its completion queue, and what is outstanding in both.
+#[repr(align(64))]
+pub struct Pair {
+    commands: Dma<'static, [Command; ENTRIES]>,
+    completions: Dma<'static, [Completion; ENTRIES]>,
+    tail_doorbell: Register<'static, u32>,
+    head_doorbell: Register<'static, u32>,
+    /// The entries of each queue, less 1. They are a power of two.
+    mask: u8,
+    /// Where the next command goes.
+    tail: SpinLock<u8>,
+    /// Keeps two CPUs from completing the same requests.
+    polling: AtomicU32,
+    /// Where the next completion will be. Only the CPU that polls uses this and the phase.
+    head: AtomicU32,
+    /// The phase of the next completion.
+    phase: AtomicU32,
+    has_complained: AtomicBool,
+    lists: Dma<'static, [List; ENTRIES]>,
+    outstanding: OutstandingTable,
+}
+
+impl Pair {
+    /// Allocates a pair of queues with this number.
+    pub fn new(
+        device: &'static Device,
+        registers: &'static Mapping<'static>,
+        id: u16,
+        entries: usize,
+        stride: usize,
+    ) -> Option<Self> {
+        let doorbell = DOORBELLS + 2 * usize::from(id) * stride;
+        let pair = Self {
+            commands: device.allocate()?,
+            completions: device.allocate()?,
+            tail_doorbell: registers.register(doorbell)?,
+            head_doorbell: registers.register(doorbell + stride)?,
+            mask: (entries - 1) as u8,
+            tail: SpinLock::new(0),
+            polling: AtomicU32::new(FREE),
+            head: AtomicU32::new(0),
+            phase: AtomicU32::new(PHASE),
+            has_complained: AtomicBool::new(false),
+            lists: device.allocate()?,
+            outstanding: OutstandingTable::new(),
+        };
+        // What is the same in all commands is written once.
+        for command in pair.commands.iter() {
+            command.namespace.set(NAMESPACE);
+        }
+        Some(pair)
+    }
+
+    /// Returns the addresses of both queues for the controller.
+    pub fn addresses(&self) -> (u64, u64) {
+        (self.commands.device_address(), self.completions.device_address())
+    }
+
+    /// Returns the node of the queues' memory.
+    pub fn node(&self) -> driver_kit::memory::Node {
+        self.commands.node()
+    }
+
+    /// Submits a request if its data lies in one page. Otherwise returns false, and changes nothing.
+    #[inline(always)]
+    pub fn submit_one(&self, requests: &mut Requests<'_>) -> bool {
+        let Some(next) = requests.first() else { return false };
+        let Some(data) = next.only_segment().and_then(pages::in_one_page) else { return false };
+        let opcode = OPCODE_OF_READ.wrapping_sub(next.operation_and_flags() % FLAGS);
+        let Some(request) = requests.next() else { return false };
+        let mut tail = self.tail.lock();
+        let command = &self.commands[usize::from(*tail)];
+        *tail = tail.wrapping_add(1) & self.mask;
+        self.write(command, &request, opcode, data);
+        self.tail_doorbell.write(u32::from(*tail));
+        true
+    }
+
+    /// Submits the next requests, as long as their submitter polls or not, as `is_polled` says.
+    #[inline(always)]
+    pub fn submit(&self, requests: &mut Requests<'_>, is_polled: bool) {
+        while let Some(refused) = self.submit_until_refused(requests, is_polled) {
+            // Without the lock: the submitter may submit again from there.
+            refused.complete(block::ERROR);
+        }
+    }
+
+    /// Submits requests until there is one whose data the controller cannot address, and returns that.
+    #[inline(always)]
+    fn submit_until_refused<'r>(&self, requests: &mut Requests<'r>, is_polled: bool) -> Option<Request<'r>> {
+        let mut tail = self.tail.lock();
+        let ring = &self.commands[..=usize::from(self.mask)];
+        let mut room = ring.get(usize::from(*tail)..).unwrap_or(ring).iter();
+        let mut refused = None;
+        // A request with other flags differs from this by more than an operation.
+        let usual = OPCODE_OF_READ + if is_polled { FLAGS } else { 0 };
+        while let Some(next) = requests.first() {
+            let opcode = usual.wrapping_sub(next.operation_and_flags());
+            if opcode >= FLAGS {
+                break;
+            }
+            let Some(request) = requests.next() else { break };
+            let Some(command) = room.as_slice().first() else {
+                room = ring.iter();
+                continue;
+            };
+            room.next();
+            if let Some(data) = request.only_segment().and_then(pages::in_one_page) {
+                self.write(command, &request, opcode, data);
+                continue;
+            }
+            match self.describe(request) {
+                Ok((request, data)) => self.write(command, &request, opcode, data),
+                Err(request) => {
+                    refused = Some(request);
+                    break;
+                }
+            }
+        }
+        *tail = (ring.len() - room.len()) as u8 & self.mask;
+        self.tail_doorbell.write(u32::from(*tail));
+        refused
+    }
+
+    /// Writes a request's command.
+    #[inline(always)]
+    fn write(&self, command: &Command, request: &Request<'_>, opcode: u32, data: pages::Data) {
+        // Below the number of entries, as all tags are below the queue's depth.
+        let tag = request.tag() as u8;
+        command.opcode.set(opcode as u16);
+        command.id.set(u16::from(tag));
+        command.data.set(data.first);
+        command.more_data.set(data.more);
+        command.block.set(request.block());
+        command.count.set(request.count().wrapping_sub(1));
+        self.outstanding.put(tag, request);
+    }
+
+    /// Returns the request and where its data lies, or the request alone if the controller cannot address its data.
+    #[cold]
+    #[inline(never)]
+    fn describe<'r>(&self, request: Request<'r>) -> Result<(Request<'r>, pages::Data), Request<'r>> {
+        let tag = usize::from(request.tag() as u8);
+        let address = self.lists.device_address() + (tag * size_of::<List>()) as u64;
+        match pages::describe(&request, &self.lists[tag], address) {
+            Ok(data) => Ok((request, data)),
+            Err(pages::Misaligned) => {
+                self.complain(format_args!("a request whose segments begin or end within pages was refused"));
+                Err(request)
+            }
+        }
+    }
+
+    /// Returns true if the controller has completed something that was not seen yet.
+    #[inline(always)]
+    pub fn has_completion(&self) -> bool {
+        let head = self.head.load(Ordering::Relaxed) as u8;
+        let status = self.completions[usize::from(head)].status.get();
+        (status ^ self.phase.load(Ordering::Relaxed)) & PHASE == 0
+    }
+
+    /// Completes what the controller has done, and returns how many requests these were. If another CPU does so already, it looks
+    /// once more, and this returns 0.
+    #[inline(always)]
+    pub fn poll(&self) -> u32 {
+        if self.polling.compare_exchange(FREE, POLLED, Ordering::Acquire, Ordering::Relaxed).is_err()
+            && self.polling.swap(WANTED, Ordering::AcqRel) != FREE
+        {
+            return 0;
+        }
+        let count = self.complete_all();
+        if self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
+            return count + self.poll_again();
+        }
+        count
+    }
+
+    /// Looks once more, until no other CPU has wanted to poll meanwhile.
+    #[cold]
+    #[inline(never)]
+    fn poll_again(&self) -> u32 {
+        let mut count = 0;
+        loop {
+            self.polling.swap(POLLED, Ordering::Acquire);
+            count += self.complete_all();
+            if self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_ok() {
+                return count;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn complete_all(&self) -> u32 {
+        let ring = &self.completions[..=usize::from(self.mask)];
+        let head = self.head.load(Ordering::Relaxed) as usize;
+        let mut phase = self.phase.load(Ordering::Relaxed);
+        let mut rest = ring.get(head..).unwrap_or(ring).iter();
+        let mut count = 0;
+        loop {
+            let Some(completion) = rest.as_slice().first() else {
+                rest = ring.iter();
+                phase ^= PHASE;
+                continue;
+            };
+            let status = completion.status.get() ^ phase;
+            // The right phase, success, and a number that may be one of the table: all else is unusual.
+            if status >= ENTRIES as u32 {
+                if status & PHASE != 0 {
+                    break;
+                }
+                self.complete_unusual(status);
+            } else if let Some(request) = self.outstanding.take(status as u8) {
+                request.complete(block::OK);
+            } else {
+                self.complain_about(status);
+            }
+            rest.next();
+            count += 1;
+        }
+        if count != 0 {
+            let head = (ring.len() - rest.len()) as u32;
+            self.head.store(head, Ordering::Relaxed);
+            self.phase.store(phase, Ordering::Relaxed);
+            self.head_doorbell.write(head);
+        }
+        count
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn complete_unusual(&self, status: u32) {
+        let (id, status) = (status & 0xffff, status >> 17);
+        let request = u8::try_from(id).ok().and_then(|id| self.outstanding.take(id));
+        if let Some(request) = request {
+            self.complain(format_args!("a request failed: status {:#x}", status & 0x7ff));
+            request.complete(block::ERROR);
+        } else {
+            self.complain_about(id);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn complain_about(&self, id: u32) {
+        self.complain(format_args!("request {id} was completed, which is not outstanding"));
+    }
+
+    /// Logs the first complaint about the controller or its requests.
+    #[cold]
+    fn complain(&self, what: core::fmt::Arguments<'_>) {
+        if !self.has_complained.swap(true, Ordering::Relaxed) {
+            warn!("{what}; no more is said about this queue");
+        }
+    }
+
+    /// Makes the outstanding requests older, and returns the age of the oldest.
+    pub fn grow_older(&self) -> usize {
+        self.outstanding.grow_older()
+    }
+}
+
+const _: () = assert!(PAGE as usize % size_of::<List>() == 0, "a list does not cross a page");
