@@ -202,10 +202,10 @@ impl Interrupt {
     /// Completes what the controller has done on the interrupt's queues.
     fn handle(&self) -> Handled {
         let block = self.disk.block.load(Ordering::Relaxed);
-        let mut queue = self.vector;
-        while queue < self.disk.queues.len() as u32 {
-            block::poll_through_kernel(block, queue);
-            queue += self.vectors;
+        let queues = self.disk.queues.iter().enumerate();
+        for (index, queue) in queues.skip(self.vector as usize).step_by(self.vectors as usize) {
+            // A poll completes polled requests first. It returns 0 if another CPU polls, which then looks once more.
+            while block::poll_through_kernel(block, index as u32) != 0 && queue.has_interrupting() {}
         }
         Handled::Yes
     }

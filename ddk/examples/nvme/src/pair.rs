@@ -122,11 +122,11 @@ impl Pair {
             if opcode >= FLAGS {
                 break;
             }
-            let Some(request) = requests.next() else { break };
             let Some(command) = room.as_slice().first() else {
                 room = ring.iter();
                 continue;
             };
+            let Some(request) = requests.next() else { break };
             room.next();
             if let Some(data) = request.only_segment().and_then(pages::in_one_page) {
                 self.write(command, &request, opcode, data);
@@ -241,7 +241,10 @@ impl Pair {
             count += 1;
         }
         if count != 0 {
-            let head = (ring.len() - rest.len()) as u32;
+            let mut head = (ring.len() - rest.len()) as u32;
+            if rest.len() == 0 {
+                (head, phase) = (0, phase ^ PHASE);
+            }
             self.head.store(head, Ordering::Relaxed);
             self.phase.store(phase, Ordering::Relaxed);
             self.head_doorbell.write(head);

@@ -34,20 +34,27 @@ impl Queue {
         }
     }
 
-    /// Completes what the controller has done.
+    /// Completes what the controller has done: the polled requests or, if there are none, the others.
     #[inline(always)]
     pub fn poll(&self) -> u32 {
-        match (self.polled.has_completion(), self.interrupting.has_completion()) {
-            (true, false) => self.polled.poll(),
-            (false, false) => 0,
-            (_, true) => self.poll_both(),
+        if self.polled.has_completion() {
+            let count = self.polled.poll();
+            if count != 0 {
+                return count;
+            }
         }
+        if self.is_one_pair() || !self.interrupting.has_completion() { 0 } else { self.poll_interrupting() }
     }
 
     #[inline(never)]
-    fn poll_both(&self) -> u32 {
-        let polled = if self.is_one_pair() { 0 } else { self.polled.poll() };
-        polled + self.interrupting.poll()
+    fn poll_interrupting(&self) -> u32 {
+        self.interrupting.poll()
+    }
+
+    /// Returns true if a request that interrupts has completed and was not seen yet.
+    #[inline(always)]
+    pub fn has_interrupting(&self) -> bool {
+        self.interrupting.has_completion()
     }
 
     /// Makes the outstanding requests older, and returns the age of the oldest.
