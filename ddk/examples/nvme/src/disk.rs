@@ -42,11 +42,9 @@ pub struct Disk {
 
 impl BlockDriver for Disk {
     #[inline(always)]
-    fn submit(&self, queue: u32, requests: &mut Requests<'_>) {
-        let Some(queue) = self.queues.get(queue as usize) else { return };
-        if requests.left() != 1 || !queue.submit_one(requests) {
-            queue.submit_all(requests);
-        }
+    fn submit(&self, queue: u32, requests: Requests<'_>) -> usize {
+        let Some(queue) = self.queues.get(queue as usize) else { return 0 };
+        if requests.left() == 1 && queue.submit_one(&requests) { 1 } else { queue.submit_all(requests) }
     }
 
     #[inline(always)]

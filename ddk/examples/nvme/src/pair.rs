@@ -86,16 +86,15 @@ impl Pair {
 
     /// Submits a request if its data lies in one page. Otherwise returns false, and changes nothing.
     #[inline(always)]
-    pub fn submit_one(&self, requests: &mut Requests<'_>) -> bool {
-        let Some(next) = requests.first() else { return false };
-        let Some(data) = next.only_segment().and_then(pages::in_one_page) else { return false };
-        let opcode = OPCODE_OF_READ.wrapping_sub(next.operation_and_flags() % FLAGS);
-        let Some(request) = requests.next() else { return false };
+    pub fn submit_one(&self, request: &Request<'_>) -> bool {
+        let Some(data) = request.only_segment().and_then(pages::in_one_page) else { return false };
+        let opcode = OPCODE_OF_READ.wrapping_sub(u32::from(request.operation()));
         let mut tail = self.tail.lock();
         let command = &self.commands[usize::from(*tail)];
-        *tail = tail.wrapping_add(1) & self.mask;
-        self.write(command, &request, opcode, data);
-        self.tail_doorbell.write(u32::from(*tail));
+        let next = tail.wrapping_add(1) & self.mask;
+        *tail = next;
+        self.write(command, request, opcode, data);
+        self.tail_doorbell.write(u32::from(next));
         true
     }
 
@@ -214,18 +213,11 @@ impl Pair {
 
     #[inline(always)]
     fn complete_all(&self) -> u32 {
-        let ring = &self.completions[..=usize::from(self.mask)];
-        let head = self.head.load(Ordering::Relaxed) as usize;
+        let mut head = self.head.load(Ordering::Relaxed) as u8;
         let mut phase = self.phase.load(Ordering::Relaxed);
-        let mut rest = ring.get(head..).unwrap_or(ring).iter();
         let mut count = 0;
         loop {
-            let Some(completion) = rest.as_slice().first() else {
-                rest = ring.iter();
-                phase ^= PHASE;
-                continue;
-            };
-            let status = completion.status.get() ^ phase;
+            let status = self.completions[usize::from(head)].status.get() ^ phase;
             // The right phase, success, and a number that may be one of the table: all else is unusual.
             if status >= ENTRIES as u32 {
                 if status & PHASE != 0 {
@@ -237,17 +229,16 @@ impl Pair {
             } else {
                 self.complain_about(status);
             }
-            rest.next();
             count += 1;
+            head = head.wrapping_add(1) & self.mask;
+            if head == 0 {
+                phase ^= PHASE;
+            }
         }
         if count != 0 {
-            let mut head = (ring.len() - rest.len()) as u32;
-            if rest.len() == 0 {
-                (head, phase) = (0, phase ^ PHASE);
-            }
-            self.head.store(head, Ordering::Relaxed);
+            self.head.store(u32::from(head), Ordering::Relaxed);
             self.phase.store(phase, Ordering::Relaxed);
-            self.head_doorbell.write(head);
+            self.head_doorbell.write(u32::from(head));
         }
         count
     }

@@ -19,19 +19,21 @@ impl Queue {
         if is_polled { self.polled } else { self.interrupting }
     }
 
-    /// Submits a single usual request. Returns false, and changes nothing, if it is not usual.
+    /// Submits the only request. Returns false, and changes nothing, if it is not usual.
     #[inline(always)]
-    pub fn submit_one(&self, requests: &mut Requests<'_>) -> bool {
-        let is_polled = requests.first().is_some_and(|request| request.is_polled());
-        self.pair_of(is_polled).submit_one(requests)
+    pub fn submit_one(&self, requests: &Requests<'_>) -> bool {
+        let Some(request) = requests.clone().next() else { return false };
+        self.pair_of(request.is_polled()).submit_one(&request)
     }
 
-    /// Submits all requests, each run of polled and other requests together.
+    /// Submits all requests, each run of polled and other requests together. Returns how many there were.
     #[inline(never)]
-    pub fn submit_all(&self, requests: &mut Requests<'_>) {
+    pub fn submit_all(&self, mut requests: Requests<'_>) -> usize {
+        let count = requests.left();
         while let Some(is_polled) = requests.first().map(|request| request.is_polled()) {
-            self.pair_of(is_polled).submit(requests, is_polled);
+            self.pair_of(is_polled).submit(&mut requests, is_polled);
         }
+        count
     }
 
     /// Completes what the controller has done: the polled requests or, if there are none, the others.

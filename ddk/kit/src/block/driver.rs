@@ -9,9 +9,9 @@ use abi::{BLOCK_STATE_TAG, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
 /// What serves a block device. The kernel calls both functions on any CPU, also on several at once, and in handlers. They must not
 /// block or allocate.
 pub trait BlockDriver: Sync + 'static {
-    /// Accepts requests for a queue: those that it takes from `requests`, in their order. The kernel has checked them. What is not
-    /// taken tells the submitter that the queue is full.
-    fn submit(&self, queue: u32, requests: &mut Requests<'_>);
+    /// Accepts requests for a queue, in their order. The kernel has checked them. Returns how many it has accepted: those that it took
+    /// from `requests`. Fewer than all mean that the queue is full.
+    fn submit(&self, queue: u32, requests: Requests<'_>) -> usize;
 
     /// Completes what the device has done on a queue. Returns the number of completions.
     fn poll(&self, queue: u32) -> u32;
@@ -100,10 +100,7 @@ unsafe extern "C" fn submit<D: BlockDriver>(
     let driver = unsafe { &*context.cast::<D>() };
     // SAFETY: the kernel passes `count` pointers.
     let end = unsafe { first.add(count as usize) };
-    let mut requests = Requests { next: first, end, life: PhantomData };
-    driver.submit(queue as u32, &mut requests);
-    // SAFETY: `next` is one of the pointers, or behind the last.
-    unsafe { requests.next.offset_from(first) as c_int }
+    driver.submit(queue as u32, Requests { next: first, end, life: PhantomData }) as c_int
 }
 
 unsafe extern "C" fn poll<D: BlockDriver>(context: *mut c_void, queue: c_int) -> c_int {
@@ -111,7 +108,8 @@ unsafe extern "C" fn poll<D: BlockDriver>(context: *mut c_void, queue: c_int) ->
     unsafe { &*context.cast::<D>() }.poll(queue as u32) as c_int
 }
 
-/// Requests that the kernel offers. What [`Iterator::next`] returns is accepted.
+/// Requests that the kernel offers. The driver accepts what it takes from them.
+#[derive(Clone)]
 pub struct Requests<'r> {
     next: *const *mut BlockRequest,
     end: *const *mut BlockRequest,
