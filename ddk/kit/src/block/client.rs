@@ -1,12 +1,12 @@
 //! Using a block device: requests in batches, with memory of their own.
 use crate::memory::Node;
 use crate::sync::Event;
-use core::ffi::{CStr, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 pub use abi::BlockInfo;
-use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_READ, BLOCK_WRITE, BlockRequest, DmaSegment};
+use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_READ, BLOCK_WRITE, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
@@ -48,6 +48,14 @@ impl Disk {
         // SAFETY: the function takes any numbers.
         unsafe { abi::Kernel_PollBlock(self.0, -1) as u32 }
     }
+}
+
+/// Returns the text in a field of [`BlockInfo`], up to its zero byte.
+#[must_use]
+pub fn text(field: &[c_char; KERNEL_BLOCK_NAME_SIZE]) -> &str {
+    // SAFETY: both integers have one byte, and all of their values are valid.
+    let bytes = unsafe { core::slice::from_raw_parts(field.as_ptr().cast::<u8>(), field.len()) };
+    CStr::from_bytes_until_nul(bytes).ok().and_then(|text| text.to_str().ok()).unwrap_or("?")
 }
 
 /// What a request does.

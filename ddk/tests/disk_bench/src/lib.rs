@@ -5,9 +5,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use core::ffi::{c_char, c_int};
+use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use driver_kit::block::{Batch, Disk, Transfer};
+use driver_kit::block::{self, Batch, Disk, Transfer};
 use driver_kit::thread::{self, Cpu, Thread};
 use driver_kit::{info, time, warn};
 
@@ -36,8 +36,7 @@ fn start() {
 
 fn measure_disk(disk: Disk) {
     let Some(info) = disk.info() else { return };
-    let name = Text::of(&info.Driver);
-    let (name, blocks_each) = (name.as_str(), BYTES / info.BlockSize.clamp(1, BYTES));
+    let (name, blocks_each) = (block::text(&info.Driver), BYTES / info.BlockSize.clamp(1, BYTES));
     // On the CPU of the queue and the node of the device, where there is one.
     let node = (info.Node >= 0).then_some(info.Node);
     let cpu = (0..thread::cpus()).find(|cpu| driver_kit::memory::node_of_cpu(*cpu) == node);
@@ -151,21 +150,4 @@ fn polled(disk: Disk, batch: &mut Batch, depth: usize) -> Option<Parts> {
 
 fn since(start: u64) -> u64 {
     time::now_ns() - start
-}
-
-/// A name of the ABI.
-struct Text {
-    bytes: [u8; 32],
-    length: usize,
-}
-
-impl Text {
-    fn of(field: &[c_char; 32]) -> Self {
-        let bytes = field.map(|byte| byte as u8);
-        Self { bytes, length: bytes.iter().position(|byte| *byte == 0).unwrap_or(0) }
-    }
-
-    fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.length]).unwrap_or("?")
-    }
 }
