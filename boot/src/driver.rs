@@ -82,7 +82,8 @@ pub fn build_test_image(names: &[&str], image: &Path) -> Result<()> {
     let mut drivers = Vec::new();
     for name in names {
         let driver = folder.path().join(name).with_added_extension("so");
-        let folders = ["ddk/tests", "ddk/examples"].map(|parent| artifacts::workspace().join(parent).join(name));
+        let folders =
+            ["ddk/tests", "ddk/examples"].map(|parent| artifacts::workspace().join(parent).join(name));
         let folder = folders.iter().find(|folder| folder.is_dir()).unwrap_or(&folders[0]);
         build(folder, &driver)?;
         drivers.push(driver);

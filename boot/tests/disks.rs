@@ -54,8 +54,14 @@ fn boot_with_disk(machine: Machine, device: Vec<String>, cpus: u32) -> Run {
     let file = scratch();
     let machine = machine.arguments(drive_of(file.path())).arguments(device);
     let run = boot(&machine.image(&IMAGE.1), Verdict::Success);
-    assert_has(&run, &format!("INFO  write_disks: nvme0: {cpus} CPUs wrote and read it, sleeping and polling"));
-    assert!(fs::read(file.path()).unwrap().iter().all(|byte| *byte == 0), "the scratch disk is not as it was");
+    assert_has(
+        &run,
+        &format!("INFO  write_disks: nvme0: {cpus} CPUs wrote and read it, sleeping and polling"),
+    );
+    assert!(
+        fs::read(file.path()).unwrap().iter().all(|byte| *byte == 0),
+        "the scratch disk is not as it was"
+    );
     run
 }
 
@@ -86,7 +92,8 @@ fn a_disk_on_a_node_without_cpus_interrupts_the_nearest() {
 
 #[test]
 fn a_disk_with_fewer_queues_than_cpus_shares_them() {
-    for (pairs, queues) in [(1, "1 queue on CPU 2"), (2, "2 queues on CPUs 2-3"), (3, "2 queues on CPUs 2-3")] {
+    for (pairs, queues) in [(1, "1 queue on CPU 2"), (2, "2 queues on CPUs 2-3"), (3, "2 queues on CPUs 2-3")]
+    {
         let device = on_node(1, &format!(",max_ioqpairs={pairs},msix_qsize={}", pairs + 1));
         let run = boot_with_disk(two_nodes(), device, 4);
         let line = format!("INFO  nvme: disk nvme0, 64 MiB, {queues}, memory and interrupts on node 1");
@@ -135,6 +142,10 @@ fn a_request_that_the_disk_fails_ends_with_an_error_and_the_boot_goes_on() {
         assert_has(&run, &format!("ERROR write_disks: nvme0: {what} failed"));
         let is_told = run.lines().any(|line| line.starts_with("WARN  nvme: a request failed: status 0x"));
         assert!(is_told, "{}", run.serial);
-        assert!(run.lines().any(|line| line.starts_with("INFO  boot: complete, 4 CPUs on 2 nodes")), "{}", run.serial);
+        assert!(
+            run.lines().any(|line| line.starts_with("INFO  boot: complete, 4 CPUs on 2 nodes")),
+            "{}",
+            run.serial
+        );
     }
 }

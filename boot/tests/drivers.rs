@@ -58,10 +58,18 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             // After `hoarding` there is no memory for the others, and `talkative` fills the log. `measures` is for the benchmarks.
-            let is_alone =
-                [OVERFLOWING, FPU, "hoarding", "talkative", "measures", "disk_bench", "interrupts", "leaves_interrupts"]
-                    .iter()
-                    .any(|alone| path.ends_with(alone));
+            let is_alone = [
+                OVERFLOWING,
+                FPU,
+                "hoarding",
+                "talkative",
+                "measures",
+                "disk_bench",
+                "interrupts",
+                "leaves_interrupts",
+            ]
+            .iter()
+            .any(|alone| path.ends_with(alone));
             path.is_dir() && !is_alone && !LATE.iter().any(|late| path.ends_with(late))
         })
         .collect();

@@ -24,7 +24,8 @@ impl Device {
     #[must_use]
     pub fn allocate_interrupts(&self, least: u32, most: u32, kinds: u32) -> Option<u32> {
         // SAFETY: the function takes any numbers.
-        let count = unsafe { abi::Kernel_AllocateInterrupts(self.id(), least as c_int, most as c_int, kinds) };
+        let count =
+            unsafe { abi::Kernel_AllocateInterrupts(self.id(), least as c_int, most as c_int, kinds) };
         u32::try_from(count).ok()
     }
 
@@ -32,7 +33,13 @@ impl Device {
     ///
     /// `handler` is a function, or a closure that captures nothing. It runs with interrupts off: it must not wait or allocate.
     #[must_use]
-    pub fn attach_interrupt<T, F>(&self, index: u32, cpu: Option<Cpu>, context: &'static T, handler: F) -> bool
+    pub fn attach_interrupt<T, F>(
+        &self,
+        index: u32,
+        cpu: Option<Cpu>,
+        context: &'static T,
+        handler: F,
+    ) -> bool
     where
         T: Sync,
         F: Fn(&'static T) -> Handled + Copy + Send + 'static,

@@ -35,9 +35,8 @@ impl Device {
             Caching::WriteCombined => abi::DEVICE_WRITE_COMBINED,
         };
         // SAFETY: the function takes any numbers.
-        let base = unsafe {
-            abi::Kernel_MapDeviceMemory(self.id(), bar as c_int, offset, bytes as u64, caching)
-        };
+        let base =
+            unsafe { abi::Kernel_MapDeviceMemory(self.id(), bar as c_int, offset, bytes as u64, caching) };
         Some(Mapping { base: NonNull::new(base.cast())?, bytes, device: PhantomData })
     }
 }

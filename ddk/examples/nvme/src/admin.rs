@@ -1,5 +1,5 @@
 //! The admin queue: one command at a time, waited for with a time limit.
-use crate::registers::{AQA, ACQ, ASQ, Command, Completion, PAGE, PHASE};
+use crate::registers::{ACQ, AQA, ASQ, Command, Completion, PAGE, PHASE};
 use driver_kit::device::Device;
 use driver_kit::dma::{Dma, DmaCell};
 use driver_kit::mmio::{Mapping, Register};
@@ -90,9 +90,15 @@ impl Admin {
     /// Creates an I/O queue pair.
     pub fn create(&mut self, pair: &NewPair) -> Result<(), Failure> {
         let id_and_size = (pair.entries as u32 - 1) << 16 | u32::from(pair.id);
-        let flags = pair.interrupt.map_or(CONTIGUOUS, |vector| u32::from(vector) << 16 | INTERRUPTS | CONTIGUOUS);
+        let flags =
+            pair.interrupt.map_or(CONTIGUOUS, |vector| u32::from(vector) << 16 | INTERRUPTS | CONTIGUOUS);
         self.run(CREATE_COMPLETION, 0, pair.completion, [id_and_size, flags])?;
-        self.run(CREATE_SUBMISSION, 0, pair.submission, [id_and_size, u32::from(pair.id) << 16 | CONTIGUOUS])?;
+        self.run(
+            CREATE_SUBMISSION,
+            0,
+            pair.submission,
+            [id_and_size, u32::from(pair.id) << 16 | CONTIGUOUS],
+        )?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Bringing up a controller: reset, admin queue, what it and its first namespace are, and its I/O queues.
 use crate::admin::{Admin, Failure, NewPair};
-use crate::placement::Cpus;
 use crate::pair::Pair;
+use crate::placement::Cpus;
 use crate::queue::Queue;
 use crate::registers::{CAP, CC, CC_ENABLE, CSTS, CSTS_FATAL, CSTS_READY, ENTRIES, GONE, LIST, PAGE};
 use core::fmt;
@@ -23,6 +23,8 @@ pub enum Fault {
     NoMemory(&'static str),
     /// The device may not be enabled.
     NotEnabled,
+    /// The controller has no namespace 1.
+    Empty,
     /// The controller's registers say something that the driver does not support.
     Unsupported(&'static str),
     /// The controller did not become ready, or not disabled, in so many milliseconds.
@@ -36,10 +38,13 @@ impl fmt::Display for Fault {
         match self {
             Self::NoMemory(what) => write!(to, "there is no room for {what}"),
             Self::NotEnabled => to.write_str("the device cannot be enabled"),
+            Self::Empty => to.write_str("the controller has no namespace 1"),
             Self::Unsupported(what) => write!(to, "{what}"),
             Self::NotReady(time_ms) => write!(to, "the controller is not ready after {time_ms} ms"),
             Self::Command(what, Failure::Silent) => write!(to, "the controller does not answer to {what}"),
-            Self::Command(what, Failure::Status(status)) => write!(to, "{what} failed with status {status:#x}"),
+            Self::Command(what, Failure::Status(status)) => {
+                write!(to, "{what} failed with status {status:#x}")
+            }
         }
     }
 }
@@ -156,14 +161,14 @@ impl Controller {
         };
         let namespace = admin.identify(0, NAMESPACE).map_err(failed)?;
         let blocks = u64::from(namespace[1].get()) << 32 | u64::from(namespace[0].get());
+        if blocks == 0 {
+            return Err(Fault::Empty);
+        }
         // Byte 26 has the number of the format, whose description is a word from byte 128 on.
         let format = namespace[32 + (namespace[6].get() >> 16 & 0xf) as usize].get();
         let (metadata, shift) = (format & 0xffff, format >> 16 & 0xff);
         if metadata != 0 || !(9..=16).contains(&shift) {
             return Err(Fault::Unsupported("the blocks have metadata, or a size that is not supported"));
-        }
-        if blocks == 0 {
-            return Err(Fault::Unsupported("there is no namespace 1"));
         }
         Ok(Namespace { block_size: 1 << shift, blocks, max_bytes: max_bytes.max(1 << shift) })
     }
@@ -181,7 +186,9 @@ impl Controller {
         let mut fault = None;
         let queues = memory::keep_each(count, self.node(), |index| {
             let mut create = |number: usize, interrupt| {
-                self.create_pair(admin, number as u16 + 1, interrupt).map_err(|failed| fault = Some(failed)).ok()
+                self.create_pair(admin, number as u16 + 1, interrupt)
+                    .map_err(|failed| fault = Some(failed))
+                    .ok()
             };
             let interrupting = create(index, interrupts.then(|| index as u16 % vectors as u16))?;
             let polled = if has_both { create(count + index, None)? } else { interrupting };
@@ -191,7 +198,12 @@ impl Controller {
         Ok(Queues { queues, vectors })
     }
 
-    fn create_pair(&self, admin: &mut Admin, id: u16, interrupt: Option<u16>) -> Result<&'static Pair, Fault> {
+    fn create_pair(
+        &self,
+        admin: &mut Admin,
+        id: u16,
+        interrupt: Option<u16>,
+    ) -> Result<&'static Pair, Fault> {
         let pair = Pair::new(self.device, self.registers, id, self.entries, self.stride);
         let pair = pair.and_then(|pair| memory::keep(pair, self.node()));
         let pair = pair.ok_or(Fault::NoMemory("a queue"))?;

@@ -58,7 +58,7 @@ impl BlockDriver for Disk {
 pub fn add(device: &'static Device) -> Result<(), Fault> {
     let controller = Controller::new(device)?;
     let mut admin = controller.start()?;
-    let namespace = controller.identify(&mut admin)?;
+    let namespace = controller.identify(&mut admin).inspect_err(|_| _ = controller.disable())?;
     let mut cpus = Cpus::near(controller.node());
     let Queues { queues, vectors } = controller.create_queues(&mut admin, &mut cpus)?;
     let geometry = Geometry {
@@ -107,13 +107,19 @@ impl Disk {
         let interrupts = cpus.node().filter(|_| has_interrupts);
         match interrupts {
             Some(cpu_node) if cpu_node == node => {
-                info!("disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory and interrupts on node {node}");
+                info!(
+                    "disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory and interrupts on node {node}"
+                );
             }
             Some(cpu_node) => {
-                info!("disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory on node {node}, interrupts on node {cpu_node}");
+                info!(
+                    "disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory on node {node}, interrupts on node {cpu_node}"
+                );
             }
             None => {
-                info!("disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory on node {node}, polled each millisecond");
+                info!(
+                    "disk {name}, {mib} MiB, {count} {queues} on {cpus}, memory on node {node}, polled each millisecond"
+                );
             }
         }
     }

@@ -11,9 +11,10 @@ mod placement;
 mod queue;
 mod registers;
 
+use controller::Fault;
 use driver_kit::device::{Device, DeviceMatch};
 use driver_kit::driver::Refusal;
-use driver_kit::{error, memory};
+use driver_kit::{error, info, memory};
 
 /// The class of NVMe controllers: mass storage, non-volatile memory, NVM Express.
 const NVME: u32 = 0x01_0802;
@@ -26,10 +27,15 @@ fn add(device: Device) -> Result<(), Refusal> {
     let info = device.info();
     // Queues and interrupts refer to the device for good.
     let device = memory::keep(device, None).ok_or(Refusal(-1))?;
-    disk::add(device).map_err(|fault| {
-        // It stays the driver's, but does nothing.
+    if let Err(fault) = disk::add(device) {
+        // It stays the driver's, but does nothing any more.
         let _ = device.enable(0);
-        error!("{:04x}:{:02x}:{:02x}.{}: {fault}", info.Segment, info.Bus, info.Slot, info.Function);
-        Refusal(-1)
-    })
+        let (segment, bus, slot, function) = (info.Segment, info.Bus, info.Slot, info.Function);
+        let address = format_args!("{segment:04x}:{bus:02x}:{slot:02x}.{function}");
+        match fault {
+            Fault::Empty => info!("{address}: {fault}"),
+            _ => error!("{address}: {fault}"),
+        }
+    }
+    Ok(())
 }

@@ -39,7 +39,8 @@ pub fn describe(request: &Request<'_>, list: &List, list_address: u64) -> Result
         }
         first.get_or_insert(segment.Address);
         end = segment.Address.checked_add(segment.Bytes).ok_or(Misaligned)?;
-        let mut page = if is_first { segment.Address - segment.Address % PAGE + PAGE } else { segment.Address };
+        let mut page =
+            if is_first { segment.Address - segment.Address % PAGE + PAGE } else { segment.Address };
         while page < end {
             list.get(pages).ok_or(Misaligned)?.set(page);
             pages += 1;

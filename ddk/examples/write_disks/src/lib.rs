@@ -13,11 +13,13 @@ use driver_kit::{error, info, time};
 driver_kit::driver! { init = start }
 
 /// Bytes of each request's memory.
-const BYTES: usize = 64 << 10;
+const BYTES: usize = 16 << 10;
 const WORDS: usize = BYTES / size_of::<u64>();
+/// Only each word of this number is written and compared: one in 512 bytes, the smallest block.
+const STEP: usize = 512 / size_of::<u64>();
 /// Requests at a time. Those of a CPU have different lengths.
 const REQUESTS: usize = 4;
-const LENGTHS: [usize; REQUESTS] = [4 << 10, 8 << 10, 20 << 10, 64 << 10];
+const LENGTHS: [usize; REQUESTS] = [4 << 10, 8 << 10, 12 << 10, 16 << 10];
 /// How long requests may take.
 const LIMIT_NS: u64 = 10_000_000_000;
 
@@ -83,7 +85,7 @@ impl Check {
             if !self.run(1, false) {
                 return None;
             }
-            if (0..step / size_of::<u64>()).any(|word| self.batch.word(0, word) != 0) {
+            if !self.batch.is_zero(0, step / size_of::<u64>()) {
                 return Some(false);
             }
         }
@@ -130,8 +132,12 @@ impl Check {
     fn write(&mut self, cpu: Cpu, seed: Option<Cpu>, is_polled: bool) {
         thread::move_here_to(cpu);
         for index in 0..REQUESTS {
-            for word in 0..WORDS {
-                self.batch.set_word(index, word, seed.map_or(0, |seed| pattern(seed, index, word, is_polled)));
+            for word in (0..WORDS).step_by(STEP) {
+                self.batch.set_word(
+                    index,
+                    word,
+                    seed.map_or(0, |seed| pattern(seed, index, word, is_polled)),
+                );
             }
         }
         self.prepare(cpu, is_polled, Transfer::Write);
@@ -152,7 +158,7 @@ impl Check {
         }
         for index in 0..REQUESTS {
             let words = self.length(index) / size_of::<u64>();
-            let mut words = 0..words;
+            let mut words = (0..words).step_by(STEP);
             if words.any(|word| self.batch.word(index, word) != pattern(part, index, word, is_polled)) {
                 self.failed("a comparison of what was written and read");
             }

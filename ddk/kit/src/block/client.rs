@@ -6,7 +6,9 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 pub use abi::BlockInfo;
-use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_READ, BLOCK_WRITE, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
+use abi::{
+    BLOCK_FLUSH, BLOCK_POLLED, BLOCK_READ, BLOCK_WRITE, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE,
+};
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
@@ -114,7 +116,8 @@ impl Batch {
         let bytes = pointers_at + count * size_of::<*mut BlockRequest>();
         // SAFETY: the functions take any numbers.
         let (memory, physical) = unsafe {
-            let memory: NonNull<u8> = NonNull::new(abi::Kernel_AllocateMemory(bytes, align_of::<Slot>()).cast())?;
+            let memory: NonNull<u8> =
+                NonNull::new(abi::Kernel_AllocateMemory(bytes, align_of::<Slot>()).cast())?;
             let node = node.unwrap_or_else(|| crate::memory::current_node());
             (memory, abi::Kernel_AllocatePagesFromNode(pages, node))
         };
@@ -155,7 +158,10 @@ impl Batch {
                 let slot = self.slots.add(index);
                 slot.write(Slot {
                     request: empty_request(&raw const (*slot.as_ptr()).segment),
-                    segment: DmaSegment { Address: self.physical + (index * self.bytes_each) as u64, Bytes: 0 },
+                    segment: DmaSegment {
+                        Address: self.physical + (index * self.bytes_each) as u64,
+                        Bytes: 0,
+                    },
                     ended: self.ended.as_ptr(),
                 });
                 self.pointers.add(index).write(&raw mut (*slot.as_ptr()).request);
@@ -230,9 +236,8 @@ impl Batch {
         ended.all.reset();
         ended.left.store(count as u32, Ordering::Relaxed);
         // SAFETY: the requests stay as they are until they are done: `is_idle` guards each access, and `drop` waits for that.
-        let accepted = unsafe {
-            abi::Kernel_SubmitBlock(self.disk.0, self.pointers.as_ptr(), count as c_int)
-        };
+        let accepted =
+            unsafe { abi::Kernel_SubmitBlock(self.disk.0, self.pointers.as_ptr(), count as c_int) };
         let accepted = accepted.max(0) as usize;
         if accepted < count {
             self.forget((count - accepted) as u32);
@@ -265,7 +270,8 @@ impl Batch {
     #[must_use]
     pub fn status(&self, index: usize) -> Option<i32> {
         // SAFETY: the slot exists, and no request is outstanding, so nothing writes it.
-        (index < self.count && self.is_idle()).then(|| unsafe { (*self.slots.add(index).as_ptr()).request.Status })
+        (index < self.count && self.is_idle())
+            .then(|| unsafe { (*self.slots.add(index).as_ptr()).request.Status })
     }
 
     /// Reads a word of a request's data.
@@ -285,6 +291,19 @@ impl Batch {
     pub fn set_word(&mut self, index: usize, word: usize, value: u64) {
         // SAFETY: `at` has checked the place.
         unsafe { self.at(index, word).write_volatile(value) }
+    }
+
+    /// Returns true if the first `words` words of a request's data are zero.
+    ///
+    /// # Panics
+    /// If there is no such request, or if it has fewer words.
+    #[must_use]
+    pub fn is_zero(&self, index: usize, words: usize) -> bool {
+        let Some(last) = words.checked_sub(1) else { return true };
+        self.at(index, last);
+        let first = self.at(index, 0);
+        // SAFETY: `at` has checked the first and the last word.
+        (0..words).all(|word| unsafe { first.add(word).read_volatile() } == 0)
     }
 
     fn at(&self, index: usize, word: usize) -> NonNull<u64> {

@@ -177,7 +177,12 @@ impl NextRequest<'_> {
     #[inline(always)]
     #[must_use]
     pub fn operation_and_flags(&self) -> u32 {
-        const { assert!(core::mem::offset_of!(BlockRequest, Flags) == core::mem::offset_of!(BlockRequest, Operation) + 2) };
+        const {
+            assert!(
+                core::mem::offset_of!(BlockRequest, Flags)
+                    == core::mem::offset_of!(BlockRequest, Operation) + 2
+            )
+        };
         // SAFETY: as for each field. Both fields are there, and the request is aligned to 8 bytes.
         unsafe { (&raw const (*self.0.request.as_ptr()).Operation).cast::<u32>().read() }
     }

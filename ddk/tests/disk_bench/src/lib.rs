@@ -51,7 +51,9 @@ fn measure_disk(disk: Disk) {
             batch.prepare(index, Transfer::Read(index as u64 * u64::from(blocks_each), blocks_each), true);
         }
         match polled(disk, &mut batch, depth) {
-            Some(least) => info!("bench block.{name}.read.polled.qd{depth} {} {depth}", least.submit + least.poll),
+            Some(least) => {
+                info!("bench block.{name}.read.polled.qd{depth} {} {depth}", least.submit + least.poll)
+            }
             None => warn!("{name} does not complete {depth} requests"),
         }
     }
