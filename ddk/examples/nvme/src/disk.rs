@@ -101,7 +101,7 @@ impl Disk {
     }
 
     fn log(&self, name: &str, geometry: &Geometry, cpus: &Cpus, has_interrupts: bool) {
-        let (mib, count) = (geometry.blocks * u64::from(geometry.block_size) >> 20, self.queues.len());
+        let (mib, count) = ((geometry.blocks * u64::from(geometry.block_size)) >> 20, self.queues.len());
         let queues = if count == 1 { "queue" } else { "queues" };
         let node = self.queues.first().map_or(0, |queue| queue.polled.node());
         let interrupts = cpus.node().filter(|_| has_interrupts);
@@ -126,11 +126,13 @@ impl Disk {
 
     /// Attaches each interrupt on the CPU of its first queue. Returns false if one cannot be.
     fn attach_interrupts(&'static self, cpus: &Cpus, vectors: u32) -> bool {
-        let Some(contexts) = memory::keep_each(vectors as usize, self.controller.node(), |vector| {
-            Some(Interrupt { disk: self, vector: vector as u32, vectors })
-        }) else {
-            return false;
-        };
+        let count = self.queues.len();
+        let contexts = memory::keep_each(vectors as usize, self.controller.node(), |vector| {
+            let is_own = vectors as usize == count && cpus.of_queue(vector) as usize % count == vector;
+            let of_this_cpu = self.queues.get(vector).filter(|_| is_own);
+            Some(Interrupt { disk: self, vector: vector as u32, vectors, of_this_cpu })
+        });
+        let Some(contexts) = contexts else { return false };
         contexts.iter().all(|context| {
             let cpu = cpus.of_queue(context.vector as usize);
             self.controller.device.attach_interrupt(context.vector, Some(cpu), context, Interrupt::handle)
@@ -156,7 +158,7 @@ impl Disk {
     fn poll_all(&self) {
         let block = self.block.load(Ordering::Relaxed);
         for queue in 0..self.queues.len() as u32 {
-            block::poll_through_kernel(block, queue);
+            block::poll_through_kernel(block, Some(queue));
         }
     }
 
@@ -200,16 +202,28 @@ struct Interrupt {
     vector: u32,
     /// How many interrupts the disk has.
     vectors: u32,
+    /// The interrupt's only queue, if the kernel sends the requests of the interrupt's CPU there.
+    of_this_cpu: Option<&'static Queue>,
 }
 
 impl Interrupt {
+    /// Completes what the controller has done on a queue. A poll completes polled requests first. It returns 0 if another CPU polls,
+    /// which then looks once more.
+    #[inline(always)]
+    fn poll(block: c_int, index: Option<u32>, queue: &Queue) {
+        while block::poll_through_kernel(block, index) != 0 && queue.has_interrupting() {}
+    }
+
     /// Completes what the controller has done on the interrupt's queues.
     fn handle(&self) -> Handled {
         let block = self.disk.block.load(Ordering::Relaxed);
+        if let Some(queue) = self.of_this_cpu {
+            Self::poll(block, None, queue);
+            return Handled::Yes;
+        }
         let queues = self.disk.queues.iter().enumerate();
         for (index, queue) in queues.skip(self.vector as usize).step_by(self.vectors as usize) {
-            // A poll completes polled requests first. It returns 0 if another CPU polls, which then looks once more.
-            while block::poll_through_kernel(block, index as u32) != 0 && queue.has_interrupting() {}
+            Self::poll(block, Some(index as u32), queue);
         }
         Handled::Yes
     }

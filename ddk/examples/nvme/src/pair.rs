@@ -276,4 +276,4 @@ impl Pair {
     }
 }
 
-const _: () = assert!(PAGE as usize % size_of::<List>() == 0, "a list does not cross a page");
+const _: () = assert!((PAGE as usize).is_multiple_of(size_of::<List>()), "a list does not cross a page");

@@ -118,7 +118,7 @@ impl Batch {
         let (memory, physical) = unsafe {
             let memory: NonNull<u8> =
                 NonNull::new(abi::Kernel_AllocateMemory(bytes, align_of::<Slot>()).cast())?;
-            let node = node.unwrap_or_else(|| crate::memory::current_node());
+            let node = node.unwrap_or_else(crate::memory::current_node);
             (memory, abi::Kernel_AllocatePagesFromNode(pages, node))
         };
         // SAFETY: the function takes any number.
@@ -352,8 +352,14 @@ unsafe extern "C" fn done(request: *mut BlockRequest) {
     let slot = request.cast::<Slot>();
     // SAFETY: a batch has submitted the request, which is the first field of its slot.
     let ended = unsafe { &*(*slot).ended };
-    // The batch counts as idle, and may go, only when the event is set. After that, `set` uses its address alone.
     if ended.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-        ended.all.set();
+        all_done(ended);
     }
+}
+
+/// Notes that all requests of a batch are done. A function of its own, so that `done` needs no frame.
+#[inline(never)]
+fn all_done(ended: &Ended) {
+    // The batch counts as idle, and may go, only when the event is set. After that, `set` uses its address alone.
+    ended.all.set();
 }

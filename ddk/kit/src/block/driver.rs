@@ -82,12 +82,12 @@ impl Drop for Block {
     }
 }
 
-/// Polls a block device's queue through the kernel, which completes requests faster then. For an interrupt handler, which knows the
-/// id of its block device only after its registration.
+/// Polls a block device's queue, or that of the calling CPU, through the kernel, which completes requests faster then. For an interrupt
+/// handler.
 #[inline]
-pub fn poll_through_kernel(block: c_int, queue: u32) -> u32 {
+pub fn poll_through_kernel(block: c_int, queue: Option<u32>) -> u32 {
     // SAFETY: the function takes any numbers.
-    unsafe { abi::Kernel_PollBlock(block, queue as c_int) as u32 }
+    unsafe { abi::Kernel_PollBlock(block, queue.map_or(-1, |queue| queue as c_int)) as u32 }
 }
 
 unsafe extern "C" fn submit<D: BlockDriver>(
