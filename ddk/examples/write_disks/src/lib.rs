@@ -47,7 +47,10 @@ fn check_disk(disk: Disk) -> i32 {
     let node = (info.Node >= 0).then_some(info.Node);
     let bytes = info.Blocks.saturating_mul(u64::from(info.BlockSize));
     let room = thread::cpus() as u64 * (REQUESTS * BYTES) as u64;
-    if BYTES as u64 % u64::from(info.BlockSize) != 0 || info.MaxBytes < LENGTHS[0] as u64 || bytes < room {
+    if !(BYTES as u64).is_multiple_of(u64::from(info.BlockSize))
+        || info.MaxBytes < LENGTHS[0] as u64
+        || bytes < room
+    {
         info!("{}: too small, or with blocks that are too large", name_of(&info));
         return 0;
     }
