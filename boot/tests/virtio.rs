@@ -55,7 +55,8 @@ impl Disk {
 
     /// Returns the machine with this disk, a device with these properties.
     fn on(&self, machine: Machine, properties: &str) -> Machine {
-        let drive = format!("if=none,id=disk,format=raw,file={}", self.path("content").display());
+        let drive =
+            format!("if=none,id=disk,format=raw,cache=unsafe,file={}", self.path("content").display());
         self.on_drive(machine, &drive, properties)
     }
 
