@@ -1,6 +1,6 @@
 //! Completing requests. A driver does that while it serves the queue, or in a handler, or on a thread.
 use super::mistakes::{Mistake, is_in_thread, report};
-use super::queue::{BlockQueue, NO_FUNCTION, SERVING, place_of};
+use super::queue::{BlockQueue, NO_FUNCTION, SERVING, queue_of};
 use super::request::{RequestAt, is_code};
 use crate::arch::cpu_local_word;
 use crate::cpu::PreemptionOff;
@@ -20,9 +20,9 @@ pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
     // SAFETY: the word is the address of a queue. If it is that of a driver's queue, preemption has been off since this CPU has begun to
     // serve it, so the queue exists. Otherwise it is `NO_QUEUE`, on any CPU.
     let queue = unsafe { &*serving };
-    // The state of a null request cannot be read, so it names no slot.
-    let slot = queue.slot_of(request.state());
-    if status == BLOCK_OK && slot.is_some_and(|slot| slot.release(request.0)) {
+    // The state of a null request cannot be read. No slot holds null.
+    let (slot, note) = queue.slot_of(request.state());
+    if status == BLOCK_OK && slot.release(request.0, note) {
         // SAFETY: the request was outstanding. The caller vouches for `Done`.
         unsafe {
             request.set_succeeded();
@@ -43,10 +43,9 @@ pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
 unsafe fn complete_slowly(request: RequestAt, status: c_int) {
     let is_in_thread = is_in_thread();
     let off = PreemptionOff::new();
-    let Some((queue, slot)) = place_of(request.state(), &off) else {
-        drop(off);
-        return not_outstanding(request);
-    };
+    let state = request.state();
+    let queue = queue_of(state, &off);
+    let (slot, note) = queue.slot_of(state);
     // In a handler, the kernel cannot tell whose code it is.
     if is_in_thread && slot.holds(request.0) && !is_of_running_driver(queue) {
         report(
@@ -59,7 +58,7 @@ unsafe fn complete_slowly(request: RequestAt, status: c_int) {
         );
         return;
     }
-    if !slot.release(request.0) {
+    if !slot.release(request.0, note) {
         drop(off);
         return not_outstanding(request);
     }
@@ -98,13 +97,13 @@ pub unsafe fn finish(request: RequestAt, queue: &BlockQueue, status: i32) {
 /// As [`finish`].
 #[inline(always)]
 unsafe fn give_back(request: RequestAt, queue: &BlockQueue) {
-    let done = request.done();
-    if done == queue.known_done.load(Ordering::Relaxed) {
+    let done = queue.known_done.load(Ordering::Relaxed);
+    if request.has_other_done(done) {
+        // SAFETY: `# Safety` is the same.
+        unsafe { finish_with_other(request, queue) }
+    } else {
         // SAFETY: `call_done`'s conditions: the function was found to be code.
         unsafe { call_done(done, request) }
-    } else {
-        // SAFETY: `# Safety` is the same.
-        unsafe { finish_with_other(request, queue, done) }
     }
 }
 
@@ -114,7 +113,8 @@ unsafe fn give_back(request: RequestAt, queue: &BlockQueue) {
 /// As [`finish`].
 #[cold]
 #[inline(never)]
-unsafe fn finish_with_other(request: RequestAt, queue: &BlockQueue, done: usize) {
+unsafe fn finish_with_other(request: RequestAt, queue: &BlockQueue) {
+    let done = request.done();
     if done == NO_FUNCTION || !is_code(done) {
         report(Mistake::Request, format_args!("the request at {:#x} has lost its function Done", request.0));
         return;

@@ -2,6 +2,7 @@
 use super::pointer::{self, Access, DriverPointer};
 use crate::block::{self, Functions, Mistake, NewBlockDevice};
 use crate::cpu::MayWait;
+use crate::devices::device_registry;
 use crate::threads::cpu_threads;
 use crate::threads::owner::Owner;
 use abi::{
@@ -13,6 +14,8 @@ use core::ffi::{c_char, c_int};
 
 /// What an export returns for arguments that it refuses.
 const NONE: c_int = -1;
+/// `BlockDriver.Device`: the block device has no device on PCI.
+const NO_DEVICE: c_int = 0;
 /// The sizes of a block: powers of two from 512 bytes to 1 GiB.
 const BLOCK_SIZES: core::ops::RangeInclusive<u32> = 512..=1 << 30;
 /// The most bytes of a device.
@@ -39,20 +42,20 @@ pub unsafe extern "C" fn register_block(driver: *const BlockDriver) -> c_int {
     let driver = unsafe { DriverPointer::new(driver) };
     let register = || {
         in_thread("Kernel_RegisterBlock")?;
-        let new = read_driver(&driver.read_sized()?);
+        let (owner, driver) = (self::driver(), driver.read_sized()?);
+        let new = read_driver(&driver, owner);
         if new.is_none() {
             block::report(Mistake::Description, "described a block device that cannot be");
         }
-        block::register(&new?, self::driver())
+        block::register(&new?, owner)
     };
     register().unwrap_or(NONE)
 }
 
 /// Returns the block device that a driver describes; `None` if a field is not as `BlockDriver` says.
-fn read_driver(driver: &BlockDriver) -> Option<NewBlockDevice> {
+fn read_driver(driver: &BlockDriver, owner: Option<&'static Owner>) -> Option<NewBlockDevice> {
     let is_valid = driver.Flags == 0
         && driver.Reserved == 0
-        && driver.Device >= 0
         && driver.BlockSize.is_power_of_two()
         && BLOCK_SIZES.contains(&driver.BlockSize)
         && driver.Blocks >= 1
@@ -65,10 +68,14 @@ fn read_driver(driver: &BlockDriver) -> Option<NewBlockDevice> {
     let are_code =
         pointer::is_code(functions.submit as *const ()) && pointer::is_code(functions.poll as *const ());
     let name = name_in(&driver.Name)?;
+    let node = match driver.Device {
+        NO_DEVICE => None,
+        device => device_registry::find_owned(device, owner?, "Kernel_RegisterBlock")?.node,
+    };
     (is_valid && are_code).then_some(NewBlockDevice {
         name,
         device: driver.Device,
-        node: None,
+        node: node.map(|node| node.node),
         block_size: driver.BlockSize,
         blocks: driver.Blocks,
         max_bytes: driver.MaxBytes,

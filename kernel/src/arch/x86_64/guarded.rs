@@ -89,6 +89,64 @@ pub fn read_u32<const OFFSET: usize, const ELSE: i32>(address: usize) -> u32 {
     value
 }
 
+/// Joins the lines of a comparison and a jump, which needs no register for what is read. If it cannot be read, the CPU jumps, too.
+macro_rules! guarded_jump {
+    ($comparison:literal, $jump:literal) => {
+        concat!(
+            "2:\n",
+            $comparison,
+            "\n",
+            $jump,
+            " {jump}\n",
+            ".pushsection guarded_access, \"aR\", @progbits\n.balign 4\n.long 2b - ., {jump} - .\n.popsection",
+        )
+    };
+}
+
+/// Returns true if the 8 bytes that are `OFFSET` bytes behind `address` are not `value`, or cannot be read.
+#[inline(always)]
+pub fn differs_u64<const OFFSET: usize>(address: usize, value: u64) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("cmp [{address} + {offset}], {value}", "jne"), address = in(reg) address, value = in(reg) value,
+            jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
+/// Returns true if the 8 bytes that are `OFFSET` bytes behind `address` are more than `most`, or cannot be read.
+#[inline(always)]
+pub fn exceeds_u64<const OFFSET: usize>(address: usize, most: u64) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("cmp [{address} + {offset}], {most}", "ja"), address = in(reg) address, most = in(reg) most,
+            jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
+/// Returns true if the 4 bytes that are `OFFSET` bytes behind `address` are not `VALUE`, or cannot be read.
+#[inline(always)]
+pub fn differs_u32_const<const OFFSET: usize, const VALUE: i32>(address: usize) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("cmp dword ptr [{address} + {offset}], {value}", "jne"), address = in(reg) address,
+            value = const VALUE, jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
+/// Returns true if one of the bits `BITS` is set in the 4 bytes that are `OFFSET` bytes behind `address`, or if they cannot be read.
+#[inline(always)]
+pub fn has_bits_u32<const OFFSET: usize, const BITS: u32>(address: usize) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("test dword ptr [{address} + {offset}], {bits}", "jnz"), address = in(reg) address,
+            bits = const BITS, jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
 /// Writes the 4 bytes that are `OFFSET` bytes behind `address`. Does nothing if they cannot be written.
 ///
 /// # Safety
