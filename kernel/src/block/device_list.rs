@@ -190,7 +190,7 @@ fn remove(registry: &mut Registry, device: &'static BlockDevice, may_wait: &MayW
     wait_for_others(may_wait);
     for queue in &device.queues {
         end_requests(queue);
-        BY_NUMBER[(queue.first_state >> TAG_BITS) as usize].clear();
+        BY_NUMBER[queue.first_state >> TAG_BITS].clear();
     }
     // Completions that have found a queue are over after this.
     wait_for_others(may_wait);
@@ -211,7 +211,7 @@ fn end_requests(queue: &'static BlockQueue) {
         // `Done` does not block, here as elsewhere.
         let _off = PreemptionOff::new();
         // SAFETY: the request was outstanding. Its submitter named `Done` for this call.
-        unsafe { finish(RequestAt(request), queue, BLOCK_GONE) };
+        unsafe { finish(RequestAt(request), BLOCK_GONE, queue) };
     }
 }
 
@@ -270,16 +270,17 @@ fn layout(depth: u32) -> Option<(Layout, u32)> {
 /// Creates a queue, and lists it by its number.
 fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Option<&'static BlockQueue> {
     let (layout, slots) = layout(new.depth)?;
-    let first_state = number << TAG_BITS;
+    let first_state = (number as usize) << TAG_BITS;
     let memory = allocate::<BlockQueue>(node_of(new, index), layout)?;
     // SAFETY: by `layout` the slots lie within the memory, right behind the queue.
     let first = unsafe { memory.add(1).cast::<Slot>() };
     // `BlockQueue::slot_of` reaches them by their addresses.
     let _ = first.as_ptr().expose_provenance();
-    for index in 0..slots {
-        let slot = if index < new.depth { Slot::free(first_state + index) } else { Slot::unusable() };
+    for index in 0..slots as usize {
+        let slot =
+            if index < new.depth as usize { Slot::free(first_state + index) } else { Slot::unusable() };
         // SAFETY: by `layout` there is room for so many slots.
-        unsafe { first.add(index as usize).write(slot) };
+        unsafe { first.add(index).write(slot) };
     }
     let most = (new.max_bytes / u64::from(new.block_size)).min(new.blocks).min(u64::from(u32::MAX));
     let queue = BlockQueue {
@@ -289,7 +290,7 @@ fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Optio
         blocks: new.blocks,
         block_size: u64::from(new.block_size),
         depth: new.depth,
-        slot_mask: slots - 1,
+        slot_mask: slots as usize - 1,
         index: index as c_int,
         known_done: AtomicUsize::new(NO_FUNCTION),
         functions: new.functions,
@@ -315,7 +316,7 @@ fn allocate<T>(node: NodeId, layout: Layout) -> Option<NonNull<T>> {
 /// # Safety
 /// Nothing uses the queue, and no CPU is about to read it from a table.
 unsafe fn free_queue(queue: &'static BlockQueue) {
-    BY_NUMBER[(queue.first_state >> TAG_BITS) as usize].clear();
+    BY_NUMBER[queue.first_state >> TAG_BITS].clear();
     if let Some((layout, _)) = layout(queue.depth) {
         // SAFETY: `create_queue` has allocated the memory with this layout. By `# Safety` nothing uses it.
         unsafe { heap::free(NonNull::from(queue).cast(), layout) };

@@ -39,7 +39,7 @@ pub struct BlockQueue {
     /// The device's id. That of [`NO_QUEUE`] is negative, so it is no device's.
     pub id: u32,
     /// The state of a request in the first slot: the queue's number, above the bits of the slot.
-    pub first_state: u32,
+    pub first_state: usize,
     /// The most blocks of a request: at most 2³² - 1, and not more than the device has.
     pub most_blocks: u64,
     /// The number of blocks of the device.
@@ -49,7 +49,7 @@ pub struct BlockQueue {
     /// The number of slots that requests may have.
     pub depth: u32,
     /// The number of slots in memory minus 1. That number is a power of two, and the slots from `depth` on are unusable.
-    pub slot_mask: u32,
+    pub slot_mask: usize,
     /// The queue's index in the device.
     pub index: c_int,
     /// A function `Done` that was found to be code, or [`NO_FUNCTION`].
@@ -95,10 +95,10 @@ impl BlockQueue {
     /// Returns the slot to which a request's state leads if it is one of this queue, and that slot's note. The mask saves a comparison:
     /// any state leads to some slot, and the exchange there finds out whether it is the right one.
     #[inline(always)]
-    pub fn slot_of(&self, state: u32) -> (&Slot, u32) {
+    pub fn slot_of(&self, state: usize) -> (&Slot, usize) {
         let index = state & self.slot_mask;
         // SAFETY: the registry puts `slot_mask + 1` slots right behind a queue, and exposes their provenance. `NO_QUEUE` has one.
-        (unsafe { &*self.first_slot().add(index as usize) }, self.first_state.wrapping_add(index))
+        (unsafe { &*self.first_slot().add(index) }, self.first_state.wrapping_add(index))
     }
 
     /// Returns the slots that requests may have.
@@ -323,8 +323,8 @@ fn after_deferred(result: c_int) -> c_int {
 }
 
 /// Returns the queue whose number a request's state has, or [`NO_QUEUE`].
-pub fn queue_of(state: u32, off: &impl Pinned) -> &BlockQueue {
-    BY_NUMBER[(state >> TAG_BITS) as usize].get(off)
+pub fn queue_of(state: usize, off: &impl Pinned) -> &BlockQueue {
+    BY_NUMBER[state >> TAG_BITS].get(off)
 }
 
 const _: () = {

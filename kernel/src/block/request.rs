@@ -25,8 +25,8 @@ pub struct RequestAt(pub usize);
 impl RequestAt {
     /// Reads the request's address from an array of requests. It is null if it cannot be read.
     #[inline(always)]
-    pub fn of_array(requests: *const *mut BlockRequest) -> Self {
-        Self(guarded::read_u64::<0, 0>(requests.addr()) as usize)
+    pub fn of_array(requests: *const *mut BlockRequest, index: usize) -> Self {
+        Self(guarded::read_element_u64::<0>(requests.addr(), index) as usize)
     }
 
     /// Returns true if the address is aligned, and above 4 GiB, as all memory of drivers is.
@@ -47,10 +47,10 @@ impl RequestAt {
         guarded::has_bits_u32::<{ offset_of!(BlockRequest, Operation) }, UNUSUAL_BITS>(self.0)
     }
 
-    /// Returns true unless [`Self::counts`] are these; also if they cannot be read.
+    /// Returns true if [`Self::counts`] are these; false also if they cannot be read.
     #[inline(always)]
-    pub fn has_other_counts(self, counts: u64) -> bool {
-        guarded::differs_u64::<{ offset_of!(BlockRequest, Count) }>(self.0, counts)
+    pub fn has_counts(self, counts: u64) -> bool {
+        guarded::equals_u64::<{ offset_of!(BlockRequest, Count) }>(self.0, counts)
     }
 
     /// Returns true if the first block is behind `last`, or cannot be read.
@@ -111,12 +111,13 @@ impl RequestAt {
 
     /// Reads the state. It is 0, which is no slot's note, if it cannot be read.
     #[inline(always)]
-    pub fn state(self) -> u32 {
-        guarded::read_u32::<{ offset_of!(BlockRequest, State) }, 0>(self.0)
+    pub fn state(self) -> usize {
+        guarded::read_u32_widened::<{ offset_of!(BlockRequest, State) }, 0>(self.0) as usize
     }
 
     /// Changes the state from `old` to `new`. Returns false if it is another one, or cannot be written.
-    pub fn change_state(self, old: u32, new: u32) -> bool {
+    pub fn change_state(self, old: usize, new: usize) -> bool {
+        let (old, new) = (old as u32, new as u32);
         // SAFETY: the memory is the driver's, as for every structure that a driver passes and the kernel fills; other memory that can be
         // written is the driver's mistake (docs/driver-abi.md).
         unsafe { guarded::compare_exchange_u32::<{ offset_of!(BlockRequest, State) }>(self.0, old, new) }

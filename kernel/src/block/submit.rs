@@ -24,32 +24,30 @@ const LONGEST: usize = 4096;
 #[inline(always)]
 pub unsafe fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int) -> c_int {
     let queue = QueueInUse::of_this_cpu(id);
-    let is_here = queue.id == id as u32;
-    let first = RequestAt::of_array(requests);
-    if !is_here || count <= 0 || first.is_for_named_queue() {
+    if queue.id != id as u32 || count <= 0 {
         return submit_elsewhere(id, requests, count, queue);
     }
-    let end = requests.wrapping_add(count as usize);
-    let Some(mut length) = Length::of(first.counts(), &queue) else {
-        return submit_rest(requests, requests, count, queue);
+    let mut request = RequestAt::of_array(requests, 0);
+    if request.is_for_named_queue() {
+        return submit_elsewhere(id, requests, count, queue);
+    }
+    let Some(mut length) = Length::of(request.counts(), &queue) else {
+        return submit_rest(0, requests, count, queue);
     };
-    let mut next = requests;
-    loop {
-        let request = RequestAt::of_array(next);
-        if request.has_other_counts(length.counts) {
-            let Some(other) = Length::of(request.counts(), &queue) else {
-                return submit_rest(next, requests, count, queue);
-            };
-            length = other;
-        }
-        if !accept_usual(&queue, request, &length) {
-            return submit_rest(next, requests, count, queue);
-        }
-        next = next.wrapping_add(1);
-        if next == end {
+    let mut index = 0;
+    while accept_usual(&queue, request, &length) {
+        index += 1;
+        if index == count as usize {
             return hand_over(queue, requests, count);
         }
+        request = RequestAt::of_array(requests, index);
+        if request.has_counts(length.counts) {
+            continue;
+        }
+        let Some(other) = Length::of(request.counts(), &queue) else { break };
+        length = other;
     }
+    submit_rest(index, requests, count, queue)
 }
 
 /// What follows from the length of a request. Most requests of a batch are equally long, so it is worked out for the first one only.
@@ -116,18 +114,18 @@ fn take_back(
     before.restore();
     let taken = taken.clamp(0, count);
     for index in taken..count {
-        let request = RequestAt::of_array(requests.wrapping_add(index as usize));
+        let request = RequestAt::of_array(requests, index as usize);
         let (slot, note) = queue.slot_of(request.state());
         slot.release(request.0, note);
     }
     queue.end_with(taken)
 }
 
-/// Submits requests of which those before `next` are accepted. Each of the others takes the long way.
+/// Submits requests of which the first `accepted` ones are accepted. Each of the others takes the long way.
 #[cold]
 #[inline(never)]
 fn submit_rest(
-    next: *const *mut BlockRequest,
+    accepted: usize,
     requests: *const *mut BlockRequest,
     count: c_int,
     queue: QueueInUse,
@@ -137,9 +135,9 @@ fn submit_rest(
         report_id(queue.id as c_int);
         return queue.end_with(NONE);
     }
-    let mut accepted = ((next.addr() - requests.addr()) / size_of::<*mut BlockRequest>()) as c_int;
+    let mut accepted = accepted as c_int;
     while accepted < count {
-        let request = RequestAt::of_array(requests.wrapping_add(accepted as usize));
+        let request = RequestAt::of_array(requests, accepted as usize);
         if let Err(refusal) = accept(&queue, request) {
             refusal.report(request);
             break;
@@ -169,13 +167,13 @@ fn submit_elsewhere(
     if count <= 0 || guarded::read_u8(requests.addr()).is_none() {
         return queue.end_with(if count == 0 { 0 } else { NONE });
     }
-    let number = RequestAt::of_array(requests).queue();
+    let number = RequestAt::of_array(requests, 0).queue();
     // A request that cannot be read is refused as such below.
     if !matches!(number, OF_THIS_CPU | i32::MIN) && !queue.change_to(number) {
         report(Mistake::Request, format_args!("submitted a request to queue {number}, which does not exist"));
         return queue.end_with(NONE);
     }
-    submit_rest(requests, requests, count, queue)
+    submit_rest(0, requests, count, queue)
 }
 
 /// Why a request is not accepted.

@@ -22,7 +22,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 #[cfg(loom)]
 use loom::sync::atomic::AtomicUsize;
 
-/// The highest note. All requests have addresses above it.
+/// The highest note, which a request keeps in 32 bits. All requests have addresses above it.
 const HIGHEST_NOTE: usize = u32::MAX as usize;
 /// What an unusable slot holds: no note, and an address that is not canonical.
 const UNUSABLE: usize = 1 << (usize::BITS - 1);
@@ -33,8 +33,8 @@ pub struct Slot(AtomicUsize);
 impl Slot {
     /// Returns a free slot, to which this note leads.
     #[must_use]
-    pub fn free(note: u32) -> Self {
-        Self(AtomicUsize::new(note as usize))
+    pub fn free(note: usize) -> Self {
+        Self(AtomicUsize::new(note))
     }
 
     /// Returns a slot that is never free.
@@ -53,15 +53,15 @@ impl Slot {
 
     /// Puts a request into the slot. Fails, and changes nothing, if the slot is not free, or if its note is another one.
     #[inline(always)]
-    pub fn claim(&self, request: usize, note: u32) -> bool {
-        self.0.compare_exchange(note as usize, request, AcqRel, Relaxed).is_ok()
+    pub fn claim(&self, request: usize, note: usize) -> bool {
+        self.0.compare_exchange(note, request, AcqRel, Relaxed).is_ok()
     }
 
     /// Frees the slot, whose note this is. Fails, and changes nothing, if it does not hold this request. For each claim, one call
     /// succeeds.
     #[inline(always)]
-    pub fn release(&self, request: usize, note: u32) -> bool {
-        self.0.compare_exchange(request, note as usize, AcqRel, Relaxed).is_ok()
+    pub fn release(&self, request: usize, note: usize) -> bool {
+        self.0.compare_exchange(request, note, AcqRel, Relaxed).is_ok()
     }
 
     /// Returns true if the slot holds this request.
@@ -70,8 +70,8 @@ impl Slot {
     }
 
     /// Frees the slot, whose note this is, and returns the request that it held.
-    pub fn take(&self, note: u32) -> Option<usize> {
-        let held = self.0.swap(note as usize, AcqRel);
+    pub fn take(&self, note: usize) -> Option<usize> {
+        let held = self.0.swap(note, AcqRel);
         (held > HIGHEST_NOTE).then_some(held)
     }
 }
@@ -82,7 +82,7 @@ pub struct Slots<'s> {
     /// The slots.
     pub slots: &'s [Slot],
     /// The note of the first slot. Those of the others follow.
-    pub first_note: u32,
+    pub first_note: usize,
     /// Where the search begins. All searches of a queue share it, so that requests spread over the slots.
     pub next: &'s AtomicUsize,
 }
@@ -107,8 +107,8 @@ impl Slots<'_> {
     pub fn claim_any(
         &self,
         request: usize,
-        noted: (&Slot, u32),
-        change_note: impl FnOnce(u32) -> bool,
+        noted: (&Slot, usize),
+        change_note: impl FnOnce(usize) -> bool,
     ) -> Result<(), ClaimError> {
         let (slot, note) = noted;
         let is_claimed = slot.claim(request, note);
@@ -130,11 +130,11 @@ impl Slots<'_> {
     }
 
     /// Puts a request into a free slot, and returns the slot and its note.
-    fn search(&self, request: usize) -> Option<(&Slot, u32)> {
+    fn search(&self, request: usize) -> Option<(&Slot, usize)> {
         let mut index = self.next.load(Relaxed);
         for _ in self.slots {
             index = if index < self.slots.len() { index } else { 0 };
-            let (slot, note) = (&self.slots[index], self.first_note + index as u32);
+            let (slot, note) = (&self.slots[index], self.first_note + index);
             index += 1;
             if slot.claim(request, note) {
                 // Only a hint: it does not matter whose is kept.

@@ -7,7 +7,7 @@ const A: usize = 0xffff_8000_0000_1000;
 const B: usize = 0xffff_8000_0000_2000;
 
 /// The note of the first slot.
-const FIRST: u32 = 0x50_0000;
+const FIRST: usize = 0x50_0000;
 
 struct Queue<'s> {
     slots: &'s [Slot],
@@ -15,20 +15,20 @@ struct Queue<'s> {
 }
 
 impl Queue<'_> {
-    fn claim(&self, index: u32, request: usize) -> bool {
-        self.slots[index as usize].claim(request, FIRST + index)
+    fn claim(&self, index: usize, request: usize) -> bool {
+        self.slots[index].claim(request, FIRST + index)
     }
 
-    fn release(&self, index: u32, request: usize) -> bool {
-        self.slots[index as usize].release(request, FIRST + index)
+    fn release(&self, index: usize, request: usize) -> bool {
+        self.slots[index].release(request, FIRST + index)
     }
 
-    fn holds(&self, index: u32, request: usize) -> bool {
-        self.slots[index as usize].holds(request)
+    fn holds(&self, index: usize, request: usize) -> bool {
+        self.slots[index].holds(request)
     }
 
     /// Gives the request another slot than the one it notes, and returns the index.
-    fn claim_any(&self, request: usize, noted: (&Slot, u32)) -> Result<u32, ClaimError> {
+    fn claim_any(&self, request: usize, noted: (&Slot, usize)) -> Result<usize, ClaimError> {
         let slots = Slots { slots: self.slots, first_note: FIRST, next: &self.next };
         let mut note = None;
         slots.claim_any(request, noted, |new| note.replace(new).is_none())?;
@@ -36,13 +36,13 @@ impl Queue<'_> {
     }
 
     /// Gives a request its first slot.
-    fn claim_first(&self, request: usize) -> Result<u32, ClaimError> {
+    fn claim_first(&self, request: usize) -> Result<usize, ClaimError> {
         self.claim_any(request, (&Slot::unusable(), 0))
     }
 }
 
 fn with_slots<const N: usize>(test: impl FnOnce(Queue<'_>)) {
-    let slots: [Slot; N] = std::array::from_fn(|index| Slot::free(FIRST + index as u32));
+    let slots: [Slot; N] = std::array::from_fn(|index| Slot::free(FIRST + index));
     test(Queue { slots: &slots, next: AtomicUsize::new(0) });
 }
 
@@ -70,7 +70,7 @@ fn a_slot_that_is_taken_is_not_claimed_again() {
 #[test]
 fn only_the_note_of_a_slot_claims_it() {
     with_slots::<2>(|queue| {
-        for note in [0, 1, FIRST, FIRST + 2, 0x60_0001, u32::MAX] {
+        for note in [0, 1, FIRST, FIRST + 2, 0x60_0001, u32::MAX as usize] {
             assert!(!queue.slots[1].claim(A, note));
         }
         assert!(queue.claim(1, A));
@@ -80,7 +80,7 @@ fn only_the_note_of_a_slot_claims_it() {
 #[test]
 fn an_unusable_slot_is_neither_claimed_nor_held() {
     let slot = Slot::unusable();
-    assert!([0, FIRST, u32::MAX].into_iter().all(|note| !slot.claim(A, note)));
+    assert!([0, FIRST, u32::MAX as usize].into_iter().all(|note| !slot.claim(A, note)));
     assert!(!slot.holds(A) && !slot.release(A, 0) && !slot.release(0, 0));
 }
 
@@ -132,6 +132,16 @@ fn a_request_that_moves_frees_the_slot_that_it_noted() {
         // A move that fails leaves everything as it was.
         assert_eq!(queue.claim_any(B, (&old, 7)), Err(ClaimError::Full));
         assert!(old.claim(B, 7));
+    });
+}
+
+#[test]
+fn nothing_is_submitted_by_a_note_while_its_request_moves() {
+    let old = Slot::free(7);
+    with_slots::<1>(|queue| {
+        let slots = Slots { slots: queue.slots, first_note: FIRST, next: &queue.next };
+        assert_eq!(slots.claim_any(A, (&old, 7), |_| !old.claim(A, 7)), Ok(()));
+        assert!(queue.holds(0, A) && old.claim(B, 7));
     });
 }
 

@@ -76,6 +76,33 @@ pub fn read_u64<const OFFSET: usize, const ELSE: i32>(address: usize) -> u64 {
     value
 }
 
+/// Reads the element with this index of an array of 8 bytes each. Returns `ELSE` if it cannot be read.
+#[inline(always)]
+pub fn read_element_u64<const ELSE: i32>(array: usize, index: usize) -> u64 {
+    let value;
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("mov {value}, [{array} + 8 * {index}]", "mov {value}, {default}"), array = in(reg) array,
+            index = in(reg) index, value = lateout(reg) value, default = const ELSE,
+            options(nostack, preserves_flags, readonly))
+    };
+    value
+}
+
+/// Reads the 4 bytes that are `OFFSET` bytes behind `address`, as a number of 64 bits: that is what a load of 32 bits leaves in a
+/// register. Returns `ELSE` if they cannot be read.
+#[inline(always)]
+pub fn read_u32_widened<const OFFSET: usize, const ELSE: u32>(address: usize) -> u64 {
+    let value;
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("mov {value:e}, [{address} + {offset}]", "mov {value:e}, {default}"), address = in(reg) address,
+            value = lateout(reg) value, offset = const OFFSET, default = const ELSE,
+            options(nostack, preserves_flags, readonly))
+    };
+    value
+}
+
 /// Reads the 4 bytes that are `OFFSET` bytes behind `address`. Returns `ELSE` if they cannot be read.
 #[inline(always)]
 pub fn read_u32<const OFFSET: usize, const ELSE: i32>(address: usize) -> u32 {
@@ -110,6 +137,28 @@ pub fn differs_u64<const OFFSET: usize>(address: usize, value: u64) -> bool {
     unsafe {
         asm!(guarded_jump!("cmp [{address} + {offset}], {value}", "jne"), address = in(reg) address, value = in(reg) value,
             jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
+/// Returns true if the 8 bytes that are `OFFSET` bytes behind `address` are `value`; false also if they cannot be read. This is for code
+/// that jumps if they are, as at the end of a loop.
+#[inline(always)]
+pub fn equals_u64<const OFFSET: usize>(address: usize, value: u64) -> bool {
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(
+            "2:",
+            "cmp [{address} + {offset}], {value}",
+            "je {jump}",
+            "3:",
+            ".pushsection guarded_access, \"aR\", @progbits",
+            ".balign 4",
+            ".long 2b - ., 3b - .",
+            ".popsection",
+            address = in(reg) address, value = in(reg) value, jump = label { return true }, offset = const OFFSET,
+            options(nostack, readonly)
+        )
     };
     false
 }
