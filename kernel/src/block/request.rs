@@ -23,7 +23,13 @@ pub struct Head(pub u64);
 pub struct RequestAt(pub usize);
 
 impl RequestAt {
-    /// Reads the request's address from an array of requests. It is null if it cannot be read.
+    /// Reads the first request's address from an array of requests. It is null if it cannot be read.
+    #[inline(always)]
+    pub fn first_of_array(requests: *const *mut BlockRequest) -> Self {
+        Self(guarded::read_u64::<0, 0>(requests.addr()) as usize)
+    }
+
+    /// Reads a request's address from an array of requests. It is null if it cannot be read.
     #[inline(always)]
     pub fn of_array(requests: *const *mut BlockRequest, index: usize) -> Self {
         Self(guarded::read_element_u64::<0>(requests.addr(), index) as usize)

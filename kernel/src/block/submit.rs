@@ -27,7 +27,7 @@ pub unsafe fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int
     if queue.id != id as u32 || count <= 0 {
         return submit_elsewhere(id, requests, count, queue);
     }
-    let mut request = RequestAt::of_array(requests, 0);
+    let mut request = RequestAt::first_of_array(requests);
     if request.is_for_named_queue() {
         return submit_elsewhere(id, requests, count, queue);
     }
@@ -47,7 +47,7 @@ pub unsafe fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int
         let Some(other) = Length::of(request.counts(), &queue) else { break };
         length = other;
     }
-    submit_rest(index, requests, count, queue)
+    submit_rest(index as c_int, requests, count, queue)
 }
 
 /// What follows from the length of a request. Most requests of a batch are equally long, so it is worked out for the first one only.
@@ -125,7 +125,7 @@ fn take_back(
 #[cold]
 #[inline(never)]
 fn submit_rest(
-    accepted: usize,
+    mut accepted: c_int,
     requests: *const *mut BlockRequest,
     count: c_int,
     queue: QueueInUse,
@@ -135,7 +135,6 @@ fn submit_rest(
         report_id(queue.id as c_int);
         return queue.end_with(NONE);
     }
-    let mut accepted = accepted as c_int;
     while accepted < count {
         let request = RequestAt::of_array(requests, accepted as usize);
         if let Err(refusal) = accept(&queue, request) {
@@ -167,7 +166,7 @@ fn submit_elsewhere(
     if count <= 0 || guarded::read_u8(requests.addr()).is_none() {
         return queue.end_with(if count == 0 { 0 } else { NONE });
     }
-    let number = RequestAt::of_array(requests, 0).queue();
+    let number = RequestAt::first_of_array(requests).queue();
     // A request that cannot be read is refused as such below.
     if !matches!(number, OF_THIS_CPU | i32::MIN) && !queue.change_to(number) {
         report(Mistake::Request, format_args!("submitted a request to queue {number}, which does not exist"));
