@@ -2,7 +2,7 @@
 //!
 //! Each access is one instruction. If it raises a page fault or a general protection fault, the CPU continues at the access's
 //! fixup, which puts a value that the caller chose into the result. The section `guarded_access` lists the instructions and
-//! their fixups. So an access that succeeds costs no more than any other.
+//! their fixups. A comparison jumps instead where it jumps if it fails. So an access that succeeds costs no more than any other.
 //!
 //! The accesses are relaxed atomic ones: other CPUs may access the same memory at the same time.
 use super::interrupts::Frame;
