@@ -188,6 +188,12 @@ static void refusals(void) {
     REFUSES(driver.Size--);
     REFUSES(driver.Flags = 1);
     REFUSES(driver.Device = -1);
+    REFUSES(driver.Device = INT32_MAX);
+    const DeviceMatch any = {
+        .Size = sizeof any, .Vendor = DEVICE_ANY, .Device = DEVICE_ANY, .SubVendor = DEVICE_ANY, .SubDevice = DEVICE_ANY};
+    int device = Kernel_FindDevice(&any, 0);
+    CHECK(device > 0);
+    REFUSES(driver.Device = device); // not this driver's
     REFUSES(driver.BlockSize = 0);
     REFUSES(driver.BlockSize = 256);
     REFUSES(driver.BlockSize = 768);
@@ -246,6 +252,6 @@ int Driver_Init(void) {
     held_id = Kernel_RegisterBlock(&driver);
     CHECK(held_id > 0);
     CHECK(Kernel_CreateThread("unregister", unregister_when_flushed, NULL, -1) >= 0);
-    CHECK(refused == 25);
+    CHECK(refused == 27);
     return -errors;
 }

@@ -88,6 +88,31 @@ static void round_trip(int device, volatile uint32_t *registers) {
     // The kernel takes the other one back with the device.
 }
 
+static int accept_none(void *context, int queue, BlockRequest *const *requests, int count) {
+    (void)context, (void)queue, (void)requests, (void)count;
+    return 0;
+}
+
+static int complete_none(void *context, int queue) {
+    (void)context, (void)queue;
+    return 0;
+}
+
+// A block device may be of a device that the driver owns, and then has its node.
+static void block_device(int device, int node) {
+    BlockDriver driver = {
+        .Size = sizeof driver, .Device = device, .BlockSize = 512, .Blocks = 1, .MaxBytes = 512, .MaxSegments = 1,
+        .Queues = 1, .Depth = 1, .Name = "edu", .Submit = accept_none, .Poll = complete_none};
+    int block = Kernel_RegisterBlock(&driver);
+    CHECK(block > 0);
+    BlockInfo info = {.Size = sizeof info};
+    CHECK(Kernel_GetBlockInfo(block, &info) && info.Device == device && info.Node == node);
+    CHECK(Kernel_UnregisterBlock(block));
+    Kernel_ReleaseDevice(device);
+    CHECK(Kernel_RegisterBlock(&driver) == -1);
+    CHECK(Kernel_ClaimDevice(device));
+}
+
 static int add_edu(int device) {
     CHECK(Kernel_EnableDevice(device, DEVICE_MEMORY | DEVICE_BUS_MASTER));
     volatile uint32_t *registers = Kernel_MapDeviceMemory(device, 0, 0, 0x1000, DEVICE_UNCACHED);
@@ -115,6 +140,9 @@ int Driver_AddDevice(int device) {
     CHECK(Kernel_GetDeviceInfo(device, &info));
     CHECK(memcmp(info.Owner, "edu_dma", sizeof "edu_dma") == 0);
     CHECK(info.Node < 0 || info.Node == Kernel_GetCurrentNumaNode());
+    if (info.VendorId == 0x1234) {
+        block_device(device, info.Node);
+    }
     return info.VendorId == 0x1234 ? add_edu(device) : -77;
 }
 

@@ -1,6 +1,6 @@
 //! Completing requests. A driver does that while it serves the queue, or in a handler, or on a thread.
 use super::mistakes::{Mistake, is_in_thread, report};
-use super::queue::{BlockQueue, NO_FUNCTION, SERVING, place_of};
+use super::queue::{BlockQueue, NO_FUNCTION, SERVING, queue_of};
 use super::request::{RequestAt, is_code};
 use crate::arch::cpu_local_word;
 use crate::cpu::PreemptionOff;
@@ -20,14 +20,11 @@ pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
     // SAFETY: the word is the address of a queue. If it is that of a driver's queue, preemption has been off since this CPU has begun to
     // serve it, so the queue exists. Otherwise it is `NO_QUEUE`, on any CPU.
     let queue = unsafe { &*serving };
-    // The state of a null request cannot be read, so it names no slot.
-    let slot = queue.slot_of(request.state());
-    if status == BLOCK_OK && slot.is_some_and(|slot| slot.release(request.0)) {
+    // The state of a null request cannot be read. No slot holds null.
+    let (slot, note) = queue.slot_of(request.state());
+    if status == BLOCK_OK && slot.release(request.0, note) {
         // SAFETY: the request was outstanding. The caller vouches for `Done`.
-        unsafe {
-            request.set_succeeded();
-            give_back(request, queue);
-        }
+        unsafe { finish_well(request, queue) };
     } else {
         // SAFETY: `# Safety` is the same.
         unsafe { complete_slowly(request, status) };
@@ -43,10 +40,9 @@ pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
 unsafe fn complete_slowly(request: RequestAt, status: c_int) {
     let is_in_thread = is_in_thread();
     let off = PreemptionOff::new();
-    let Some((queue, slot)) = place_of(request.state(), &off) else {
-        drop(off);
-        return not_outstanding(request);
-    };
+    let state = request.state();
+    let queue = queue_of(state, &off);
+    let (slot, note) = queue.slot_of(state);
     // In a handler, the kernel cannot tell whose code it is.
     if is_in_thread && slot.holds(request.0) && !is_of_running_driver(queue) {
         report(
@@ -59,13 +55,13 @@ unsafe fn complete_slowly(request: RequestAt, status: c_int) {
         );
         return;
     }
-    if !slot.release(request.0) {
+    if !slot.release(request.0, note) {
         drop(off);
         return not_outstanding(request);
     }
     let status = if matches!(status, BLOCK_OK | BLOCK_GONE) { status } else { BLOCK_ERROR };
     // SAFETY: the request was outstanding. The caller vouches for `Done`.
-    unsafe { finish(request, queue, status) };
+    unsafe { finish(request, status, queue) };
 }
 
 fn not_outstanding(request: RequestAt) {
@@ -81,45 +77,44 @@ fn is_of_running_driver(queue: &BlockQueue) -> bool {
     running == queue.device().owner.map(core::ptr::from_ref)
 }
 
-/// Gives a request that is not outstanding any more back to its submitter.
-///
-/// # Safety
-/// The request was outstanding until now, and its `Done` may be called. Preemption or interrupts are off.
-pub unsafe fn finish(request: RequestAt, queue: &BlockQueue, status: i32) {
-    // SAFETY: the request was outstanding.
-    unsafe { request.set_status(status) };
-    // SAFETY: `# Safety` is the same.
-    unsafe { give_back(request, queue) };
-}
-
-/// Calls the `Done` of a request whose status is set.
+/// Gives a request that has succeeded back to its submitter, if its `Done` is the one that the queue knows, as it is as a rule.
 ///
 /// # Safety
 /// As [`finish`].
 #[inline(always)]
-unsafe fn give_back(request: RequestAt, queue: &BlockQueue) {
-    let done = request.done();
-    if done == queue.known_done.load(Ordering::Relaxed) {
-        // SAFETY: `call_done`'s conditions: the function was found to be code.
-        unsafe { call_done(done, request) }
-    } else {
+unsafe fn finish_well(request: RequestAt, queue: &BlockQueue) {
+    let done = queue.known_done.load(Ordering::Relaxed);
+    if request.has_other_done(done) {
         // SAFETY: `# Safety` is the same.
-        unsafe { finish_with_other(request, queue, done) }
+        return unsafe { finish(request, BLOCK_OK, queue) };
+    }
+    // SAFETY: the request was outstanding. The function was found to be code.
+    unsafe {
+        request.set_succeeded();
+        call_done(done, request);
     }
 }
 
-/// Calls `Done` if it is code.
+/// Gives a request that is not outstanding any more back to its submitter, unless its `Done` is no code any more.
 ///
 /// # Safety
-/// As [`finish`].
+/// The request was outstanding until now, and its `Done` may be called. Preemption or interrupts are off.
 #[cold]
 #[inline(never)]
-unsafe fn finish_with_other(request: RequestAt, queue: &BlockQueue, done: usize) {
-    if done == NO_FUNCTION || !is_code(done) {
-        report(Mistake::Request, format_args!("the request at {:#x} has lost its function Done", request.0));
-        return;
+pub unsafe fn finish(request: RequestAt, status: i32, queue: &BlockQueue) {
+    // SAFETY: the request was outstanding.
+    unsafe { request.set_status(status) };
+    let done = request.done();
+    if queue.known_done.load(Ordering::Relaxed) != done {
+        if done == NO_FUNCTION || !is_code(done) {
+            report(
+                Mistake::Request,
+                format_args!("the request at {:#x} has lost its function Done", request.0),
+            );
+            return;
+        }
+        queue.known_done.store(done, Ordering::Relaxed);
     }
-    queue.known_done.store(done, Ordering::Relaxed);
     // SAFETY: the function was found to be code.
     unsafe { call_done(done, request) }
 }

@@ -4,8 +4,8 @@
 use super::complete::finish;
 use super::mistakes;
 use super::queue::{
-    BY_NUMBER, BlockDevice, BlockQueue, Functions, MAX_BLOCK_DEVICES, NO_FUNCTION, NO_QUEUE, QUEUES,
-    QueueEntry, QueueInUse, TAG_BITS,
+    BY_NUMBER, BlockDevice, BlockQueue, Functions, MAX_BLOCK_DEVICES, NO_FUNCTION, QUEUES, QueueEntry,
+    QueueInUse, TAG_BITS,
 };
 use super::request::RequestAt;
 use crate::cpu::{self, MayWait, PreemptionOff};
@@ -145,7 +145,7 @@ pub fn describe(id: c_int) -> Option<Description> {
         max_bytes: device.max_bytes,
         max_segments: device.max_segments,
         queues: device.queues.len() as u32,
-        depth: queue.depth as u32,
+        depth: queue.depth,
     })
 }
 
@@ -191,13 +191,13 @@ fn is_same(first: Option<&Owner>, second: Option<&Owner>) -> bool {
 fn remove(registry: &mut Registry, device: &'static BlockDevice, may_wait: &MayWait) {
     let index = device.id as usize % MAX_BLOCK_DEVICES;
     for cpu in cpu::all() {
-        QUEUES.of(cpu)[index].set(&NO_QUEUE);
+        QUEUES.of(cpu)[index].clear();
     }
     // From here on no CPU calls the driver's functions, and no request is submitted. Completions still find their requests.
     wait_for_others(may_wait);
     for queue in &device.queues {
         end_requests(queue);
-        BY_NUMBER[(queue.first_state >> TAG_BITS) as usize].set(&NO_QUEUE);
+        BY_NUMBER[queue.first_state >> TAG_BITS].clear();
     }
     // Completions that have found a queue are over after this.
     wait_for_others(may_wait);
@@ -213,11 +213,12 @@ fn wait_for_others(may_wait: &MayWait) {
 
 /// Ends the requests that are outstanding in a queue which accepts no more.
 fn end_requests(queue: &'static BlockQueue) {
-    for request in queue.slots().iter().filter_map(Slot::take) {
+    let slots = queue.slots();
+    for request in slots.slots.iter().zip(slots.first_note..).filter_map(|(slot, note)| slot.take(note)) {
         // `Done` does not block, here as elsewhere.
         let _off = PreemptionOff::new();
         // SAFETY: the request was outstanding. Its submitter named `Done` for this call.
-        unsafe { finish(RequestAt(request), queue, BLOCK_GONE) };
+        unsafe { finish(RequestAt(request), BLOCK_GONE, queue) };
     }
 }
 
@@ -265,32 +266,38 @@ fn node_of(new: &NewBlockDevice, index: u32) -> NodeId {
     cpu.or(new.node).unwrap_or(cpu::current().node)
 }
 
-/// Returns the memory that a queue with so many slots needs.
-fn layout(depth: usize) -> Option<Layout> {
+/// Returns the memory that a queue with so many usable slots needs, and the number of slots in it.
+fn layout(depth: u32) -> Option<(Layout, u32)> {
     const { assert!(size_of::<BlockQueue>().is_multiple_of(align_of::<Slot>())) };
-    Some(Layout::new::<BlockQueue>().extend(Layout::array::<Slot>(depth).ok()?).ok()?.0)
+    let slots = depth.checked_next_power_of_two()?;
+    let layout = Layout::new::<BlockQueue>().extend(Layout::array::<Slot>(slots as usize).ok()?).ok()?.0;
+    Some((layout, slots))
 }
 
 /// Creates a queue, and lists it by its number.
 fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Option<&'static BlockQueue> {
-    let layout = layout(new.depth as usize)?;
+    let (layout, slots) = layout(new.depth)?;
+    let first_state = (number as usize) << TAG_BITS;
     let memory = allocate::<BlockQueue>(node_of(new, index), layout)?;
     // SAFETY: by `layout` the slots lie within the memory, right behind the queue.
     let first = unsafe { memory.add(1).cast::<Slot>() };
     // `BlockQueue::slot_of` reaches them by their addresses.
     let _ = first.as_ptr().expose_provenance();
-    for slot in 0..new.depth as usize {
-        // SAFETY: by `layout` there is room for `depth` slots.
-        unsafe { first.add(slot).write(Slot::free()) };
+    for index in 0..slots as usize {
+        let slot =
+            if index < new.depth as usize { Slot::free(first_state + index) } else { Slot::unusable() };
+        // SAFETY: by `layout` there is room for so many slots.
+        unsafe { first.add(index).write(slot) };
     }
     let most = (new.max_bytes / u64::from(new.block_size)).min(new.blocks).min(u64::from(u32::MAX));
     let queue = BlockQueue {
         id,
-        first_state: number << TAG_BITS,
+        first_state,
         most_blocks: most,
         blocks: new.blocks,
         block_size: u64::from(new.block_size),
-        depth: u64::from(new.depth),
+        depth: new.depth,
+        slot_mask: slots as usize - 1,
         index: index as c_int,
         known_done: AtomicUsize::new(NO_FUNCTION),
         functions: new.functions,
@@ -316,8 +323,8 @@ fn allocate<T>(node: NodeId, layout: Layout) -> Option<NonNull<T>> {
 /// # Safety
 /// Nothing uses the queue, and no CPU is about to read it from a table.
 unsafe fn free_queue(queue: &'static BlockQueue) {
-    BY_NUMBER[(queue.first_state >> TAG_BITS) as usize].set(&NO_QUEUE);
-    if let Some(layout) = layout(queue.slots().len()) {
+    BY_NUMBER[queue.first_state >> TAG_BITS].clear();
+    if let Some((layout, _)) = layout(queue.depth) {
         // SAFETY: `create_queue` has allocated the memory with this layout. By `# Safety` nothing uses it.
         unsafe { heap::free(NonNull::from(queue).cast(), layout) };
     }

@@ -1,27 +1,24 @@
 //! Polling: the driver completes what its device has done.
 use super::mistakes::{Mistake, report};
 use super::queue::QueueInUse;
+use super::request::OF_THIS_CPU;
 use core::ffi::c_int;
-
-/// The number of a queue that means the running CPU's.
-const OF_THIS_CPU: c_int = -1;
 
 /// Polls a queue, as `Kernel_PollBlock` says.
 #[inline(always)]
 pub fn poll(id: c_int, index: c_int) -> c_int {
     let queue = QueueInUse::of_this_cpu(id);
     if queue.id != id as u32 || index != OF_THIS_CPU {
-        return poll_elsewhere(queue, id, index);
+        return poll_elsewhere(id, index, queue);
     }
     poll_queue(queue)
 }
 
 #[inline(always)]
 fn poll_queue(queue: QueueInUse) -> c_int {
-    let (functions, index) = (queue.functions, queue.index);
     let before = queue.begin_serving();
     // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
-    let done = unsafe { (functions.poll)(functions.context, index) };
+    let done = unsafe { (queue.functions.poll)(queue.functions.context, queue.index) };
     before.restore();
     queue.end_with(done)
 }
@@ -29,7 +26,7 @@ fn poll_queue(queue: QueueInUse) -> c_int {
 /// Polls the queue with this index.
 #[cold]
 #[inline(never)]
-fn poll_elsewhere(mut queue: QueueInUse, id: c_int, index: c_int) -> c_int {
+fn poll_elsewhere(id: c_int, index: c_int, mut queue: QueueInUse) -> c_int {
     if queue.id != id as u32 {
         report(Mistake::Id, format_args!("polled {id:#x}, which is no block device"));
         return queue.end_with(0);

@@ -8,7 +8,7 @@ use crate::threads::owner::Owner;
 use abi::{BLOCK_STATE_TAG, BlockRequest, KERNEL_BLOCK_NAME_SIZE};
 use alloc::vec::Vec;
 use arrayvec::ArrayString;
-use block_slots::Slot;
+use block_slots::{Slot, Slots};
 use core::ffi::{c_int, c_void};
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -39,15 +39,17 @@ pub struct BlockQueue {
     /// The device's id. That of [`NO_QUEUE`] is negative, so it is no device's.
     pub id: u32,
     /// The state of a request in the first slot: the queue's number, above the bits of the slot.
-    pub first_state: u32,
+    pub first_state: usize,
     /// The most blocks of a request: at most 2³² - 1, and not more than the device has.
     pub most_blocks: u64,
     /// The number of blocks of the device.
     pub blocks: u64,
     /// Bytes of a block.
     pub block_size: u64,
-    /// The number of slots.
-    pub depth: u64,
+    /// The number of slots that requests may have.
+    pub depth: u32,
+    /// The number of slots in memory minus 1. That number is a power of two, and the slots from `depth` on are unusable.
+    pub slot_mask: usize,
     /// The queue's index in the device.
     pub index: c_int,
     /// A function `Done` that was found to be code, or [`NO_FUNCTION`].
@@ -90,22 +92,20 @@ pub struct BlockDevice {
 }
 
 impl BlockQueue {
-    /// Returns the slot that a request's state names, if it is one of this queue's.
+    /// Returns the slot to which a request's state leads if it is one of this queue, and that slot's note. The mask saves a comparison:
+    /// any state leads to some slot, and the exchange there finds out whether it is the right one.
     #[inline(always)]
-    pub fn slot_of(&self, state: u32) -> Option<&Slot> {
-        // In 64 bits, because the index then needs no conversion.
-        let index = u64::from(state.wrapping_sub(self.first_state));
-        if index >= self.depth {
-            return None;
-        }
-        // SAFETY: the registry puts `depth` slots right behind a queue, and exposes their provenance. `NO_QUEUE` has none.
-        Some(unsafe { &*self.first_slot().add(index as usize) })
+    pub fn slot_of(&self, state: usize) -> (&Slot, usize) {
+        let index = state & self.slot_mask;
+        // SAFETY: the registry puts `slot_mask + 1` slots right behind a queue, and exposes their provenance. `NO_QUEUE` has one.
+        (unsafe { &*self.first_slot().add(index) }, self.first_state.wrapping_add(index))
     }
 
-    /// Returns all slots.
-    pub fn slots(&self) -> &[Slot] {
-        // SAFETY: as in `slot_of`; for no slots, the address is aligned and not null.
-        unsafe { core::slice::from_raw_parts(self.first_slot(), self.depth as usize) }
+    /// Returns the slots that requests may have.
+    pub fn slots(&self) -> Slots<'_> {
+        // SAFETY: as in `slot_of`, and `depth` is not more.
+        let slots = unsafe { core::slice::from_raw_parts(self.first_slot(), self.depth as usize) };
+        Slots { slots, first_note: self.first_state, next: &self.next_slot }
     }
 
     #[inline(always)]
@@ -149,19 +149,34 @@ unsafe extern "C" fn complete_nothing(_: *mut c_void, _: c_int) -> c_int {
     0
 }
 
-/// What a table holds where there is no queue: it has no blocks and no slots, so it accepts no request.
-pub static NO_QUEUE: BlockQueue = BlockQueue {
-    id: 1 << 31,
-    first_state: 0,
-    most_blocks: 0,
-    blocks: 0,
-    block_size: 0,
-    depth: 0,
-    index: 0,
-    known_done: AtomicUsize::new(NO_FUNCTION),
-    functions: Functions { context: core::ptr::null_mut(), submit: accept_nothing, poll: complete_nothing },
-    device: AtomicPtr::new((&raw const NO_DEVICE).cast_mut()),
-    next_slot: AtomicUsize::new(0),
+/// A queue with one slot.
+#[repr(C)]
+pub struct QueueOfOne {
+    queue: BlockQueue,
+    slot: Slot,
+}
+
+/// What a table holds where there is no queue: it has no blocks and no usable slot, so it accepts no request.
+pub static NO_QUEUE: QueueOfOne = QueueOfOne {
+    queue: BlockQueue {
+        id: 1 << 31,
+        first_state: 0,
+        most_blocks: 0,
+        blocks: 0,
+        block_size: 0,
+        depth: 0,
+        slot_mask: 0,
+        index: 0,
+        known_done: AtomicUsize::new(NO_FUNCTION),
+        functions: Functions {
+            context: core::ptr::null_mut(),
+            submit: accept_nothing,
+            poll: complete_nothing,
+        },
+        device: AtomicPtr::new((&raw const NO_DEVICE).cast_mut()),
+        next_slot: AtomicUsize::new(0),
+    },
+    slot: Slot::unusable(),
 };
 
 /// A table's entry: a queue, or [`NO_QUEUE`].
@@ -171,7 +186,7 @@ pub struct QueueEntry(AtomicPtr<BlockQueue>);
 impl QueueEntry {
     /// Returns an entry that holds no queue.
     const fn empty() -> Self {
-        Self(AtomicPtr::new((&raw const NO_QUEUE).cast_mut()))
+        Self(AtomicPtr::new((&raw const NO_QUEUE).cast_mut().cast()))
     }
 
     /// Returns the queue. The guard keeps grace periods from ending while the reference lives.
@@ -187,9 +202,14 @@ impl QueueEntry {
         self.0.store(core::ptr::from_ref(queue).cast_mut(), Ordering::Release);
     }
 
+    /// Removes the queue, which is not freed before a grace period.
+    pub fn clear(&self) {
+        self.0.store((&raw const NO_QUEUE).cast_mut().cast(), Ordering::Release);
+    }
+
     /// Returns true if the entry holds no queue.
     pub fn is_empty(&self) -> bool {
-        core::ptr::eq(self.0.load(Ordering::Relaxed), &raw const NO_QUEUE)
+        core::ptr::eq(self.0.load(Ordering::Relaxed), (&raw const NO_QUEUE).cast())
     }
 }
 
@@ -302,10 +322,9 @@ fn after_deferred(result: c_int) -> c_int {
     result
 }
 
-/// Returns the queue and the slot that a request's state names, whether the request is there or not.
-pub fn place_of(state: u32, off: &impl Pinned) -> Option<(&BlockQueue, &Slot)> {
-    let queue = BY_NUMBER[(state >> TAG_BITS) as usize].get(off);
-    Some((queue, queue.slot_of(state)?))
+/// Returns the queue whose number a request's state has, or [`NO_QUEUE`].
+pub fn queue_of(state: usize, off: &impl Pinned) -> &BlockQueue {
+    BY_NUMBER[state >> TAG_BITS].get(off)
 }
 
 const _: () = {

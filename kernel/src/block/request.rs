@@ -1,12 +1,18 @@
 //! Access to requests, which lie in memory of drivers: each access is guarded, so a wrong address is found by the access itself.
 use crate::arch::guarded;
 use crate::memory::page_tables;
-use abi::{BLOCK_OK, BlockRequest, DmaSegment};
+use abi::{BLOCK_OK, BLOCK_POLLED, BLOCK_READ, BLOCK_WRITE, BlockRequest, DmaSegment};
 use core::mem::{align_of, offset_of, size_of};
 use units::VirtAddr;
 
 /// What the parts of a request are if they cannot be read: a request that is refused.
 const BAD: i32 = -1;
+
+/// The number of a request's queue that means the running CPU's.
+pub const OF_THIS_CPU: i32 = -1;
+
+/// The operation in the lower 16 bits, the flags above: all bits but those in which read and write, and polled or not, differ.
+const UNUSUAL_BITS: u32 = !(BLOCK_WRITE as u32 | (BLOCK_POLLED as u32) << 16);
 
 /// The size of a request, its operation and its flags in one word, as they lie in memory.
 #[derive(Clone, Copy)]
@@ -17,15 +23,58 @@ pub struct Head(pub u64);
 pub struct RequestAt(pub usize);
 
 impl RequestAt {
-    /// Reads the request's address from an array of requests. It is null if it cannot be read.
+    /// Reads the first request's address from an array of requests. It is null if it cannot be read.
     #[inline(always)]
-    pub fn of_array(requests: *const *mut BlockRequest) -> Self {
+    pub fn first_of_array(requests: *const *mut BlockRequest) -> Self {
         Self(guarded::read_u64::<0, 0>(requests.addr()) as usize)
     }
 
-    /// Returns true if the address is aligned, and not null.
-    pub fn is_aligned(self) -> bool {
-        self.0 != 0 && self.0.is_multiple_of(align_of::<BlockRequest>())
+    /// Reads a request's address from an array of requests. It is null if it cannot be read.
+    #[inline(always)]
+    pub fn of_array(requests: *const *mut BlockRequest, index: usize) -> Self {
+        Self(guarded::read_element_u64::<0>(requests.addr(), index) as usize)
+    }
+
+    /// Returns true if the address is aligned, and above 4 GiB, as all memory of drivers is.
+    pub fn is_sound(self) -> bool {
+        self.0 > u32::MAX as usize && self.0.is_multiple_of(align_of::<BlockRequest>())
+    }
+
+    /// Returns true unless the request is for the queue of the running CPU; also if it cannot be read.
+    #[inline(always)]
+    pub fn is_for_named_queue(self) -> bool {
+        guarded::differs_u32_const::<{ offset_of!(BlockRequest, Queue) }, OF_THIS_CPU>(self.0)
+    }
+
+    /// Returns true unless the operation is to read or to write, and no unknown flag is set; also if they cannot be read.
+    #[inline(always)]
+    pub fn is_unusual(self) -> bool {
+        const { assert!(offset_of!(BlockRequest, Flags) == offset_of!(BlockRequest, Operation) + 2) };
+        guarded::has_bits_u32::<{ offset_of!(BlockRequest, Operation) }, UNUSUAL_BITS>(self.0)
+    }
+
+    /// Returns true if [`Self::counts`] are these; false also if they cannot be read.
+    #[inline(always)]
+    pub fn has_counts(self, counts: u64) -> bool {
+        guarded::equals_u64::<{ offset_of!(BlockRequest, Count) }>(self.0, counts)
+    }
+
+    /// Returns true if the first block is behind `last`, or cannot be read.
+    #[inline(always)]
+    pub fn is_behind(self, last: u64) -> bool {
+        guarded::exceeds_u64::<{ offset_of!(BlockRequest, Block) }>(self.0, last)
+    }
+
+    /// Returns true unless the first segment has so many bytes; also if it cannot be read.
+    #[inline(always)]
+    pub fn has_other_bytes(self, bytes: u64) -> bool {
+        guarded::differs_u64::<{ offset_of!(DmaSegment, Bytes) }>(self.segments(), bytes)
+    }
+
+    /// Returns true unless the address of `Done` is this; also if it cannot be read.
+    #[inline(always)]
+    pub fn has_other_done(self, done: usize) -> bool {
+        guarded::differs_u64::<{ offset_of!(BlockRequest, Done) }>(self.0, done as u64)
     }
 
     /// Reads the size in the lower 32 bits, then the operation and the flags with 16 bits each. All bits are set if they cannot be read.
@@ -66,14 +115,15 @@ impl RequestAt {
         guarded::read_u32::<{ offset_of!(BlockRequest, Queue) }, { i32::MIN }>(self.0) as i32
     }
 
-    /// Reads the state. It names no slot if it cannot be read.
+    /// Reads the state. It is 0, which is no slot's note, if it cannot be read.
     #[inline(always)]
-    pub fn state(self) -> u32 {
-        guarded::read_u32::<{ offset_of!(BlockRequest, State) }, BAD>(self.0)
+    pub fn state(self) -> usize {
+        guarded::read_u32_widened::<{ offset_of!(BlockRequest, State) }, 0>(self.0) as usize
     }
 
     /// Changes the state from `old` to `new`. Returns false if it is another one, or cannot be written.
-    pub fn change_state(self, old: u32, new: u32) -> bool {
+    pub fn change_state(self, old: usize, new: usize) -> bool {
+        let (old, new) = (old as u32, new as u32);
         // SAFETY: the memory is the driver's, as for every structure that a driver passes and the kernel fills; other memory that can be
         // written is the driver's mistake (docs/driver-abi.md).
         unsafe { guarded::compare_exchange_u32::<{ offset_of!(BlockRequest, State) }>(self.0, old, new) }
@@ -101,15 +151,6 @@ impl RequestAt {
 }
 
 impl Head {
-    /// The flags and operations that differ in these bits only are known: read and write, polled or not.
-    const FREE_BITS: u64 = 1 << 32 | 1 << 48;
-
-    /// Returns 0 if the operation is to read or to write, and no unknown flag is set. Otherwise returns 2³² or more.
-    #[inline(always)]
-    pub fn unusual_bits(self) -> u64 {
-        self.0 & (u64::MAX << 32) & !Self::FREE_BITS
-    }
-
     /// Returns the operation.
     pub fn operation(self) -> u16 {
         (self.0 >> 32) as u16
@@ -137,3 +178,5 @@ pub fn segment_bytes(segments: usize, index: usize) -> u64 {
 pub fn is_code(address: usize) -> bool {
     page_tables::access_at(VirtAddr(address as u64)).is_some_and(|mapping| mapping.executable)
 }
+
+const _: () = assert!(BLOCK_READ == 0 && BLOCK_WRITE == 1);

@@ -3,19 +3,17 @@
 //! [`accept_usual`] knows the requests that are common and cheap to check: a read or write of one segment, submitted before to the
 //! same queue. All others take [`accept`].
 use super::mistakes::{Mistake, report};
-use super::queue::{BlockQueue, QueueInUse, ServedBefore, end_with, place_of};
-use super::request::{RequestAt, is_code, segment_bytes};
+use super::queue::{BlockQueue, QueueInUse, ServedBefore, end_with, queue_of};
+use super::request::{OF_THIS_CPU, RequestAt, is_code, segment_bytes};
 use crate::arch::guarded;
 use crate::cpu::PreemptionOff;
 use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_WRITE, BlockRequest};
-use block_slots::claim_any;
+use block_slots::ClaimError;
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
 
 /// What the ABI returns if there is no such block device or queue.
 const NONE: c_int = -1;
-/// The number of a request's queue that means the running CPU's.
-const OF_THIS_CPU: i32 = -1;
 /// The most bytes of a request's structure.
 const LONGEST: usize = 4096;
 
@@ -26,57 +24,80 @@ const LONGEST: usize = 4096;
 #[inline(always)]
 pub unsafe fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int) -> c_int {
     let queue = QueueInUse::of_this_cpu(id);
-    let is_here = queue.id == id as u32;
-    if !is_here || count <= 0 || RequestAt::of_array(requests).queue() != OF_THIS_CPU {
-        return submit_elsewhere(queue, requests, count, id);
+    if queue.id != id as u32 || count <= 0 {
+        return submit_elsewhere(id, requests, count, queue);
     }
-    let (mut next, mut left) = (requests, count);
-    loop {
-        if !accept_usual(&queue, RequestAt::of_array(next)) {
-            return submit_rest(queue, requests, left, count);
-        }
-        next = next.wrapping_add(1);
-        left -= 1;
-        if left == 0 {
+    let mut request = RequestAt::first_of_array(requests);
+    if request.is_for_named_queue() {
+        return submit_elsewhere(id, requests, count, queue);
+    }
+    let Some(mut length) = Length::of(request.counts(), &queue) else {
+        return submit_rest(0, requests, count, queue);
+    };
+    let mut index = 0;
+    while accept_usual(&queue, request, &length) {
+        index += 1;
+        if index == count as usize {
             return hand_over(queue, requests, count);
         }
+        request = RequestAt::of_array(requests, index);
+        if request.has_counts(length.counts) {
+            continue;
+        }
+        let Some(other) = Length::of(request.counts(), &queue) else { break };
+        length = other;
+    }
+    submit_rest(index as c_int, requests, count, queue)
+}
+
+/// What follows from the length of a request. Most requests of a batch are equally long, so it is worked out for the first one only.
+struct Length {
+    /// The counts of blocks and segments, as [`RequestAt::counts`] reads them.
+    counts: u64,
+    /// The last block at which such a request may begin.
+    last_start: u64,
+    /// The bytes of its segment.
+    bytes: u64,
+}
+
+impl Length {
+    /// Returns the length with these counts of blocks and segments; `None` if it is not usual, or not valid.
+    #[inline(always)]
+    fn of(counts: u64, queue: &BlockQueue) -> Option<Self> {
+        // The count of blocks minus 1, if there is one segment, else at least 2³². If there are no blocks, it is 2⁶⁴ - 1.
+        let before_last = counts.wrapping_sub(1 << 32 | 1);
+        if before_last >= queue.most_blocks {
+            return None;
+        }
+        let blocks = u64::from(counts as u32);
+        Some(Self { counts, last_start: queue.blocks - blocks, bytes: blocks * queue.block_size })
     }
 }
 
-/// Notes a request as outstanding if it is valid, usual, and has a free slot. Otherwise changes nothing and returns false.
+/// Notes a request with these counts as outstanding if it is valid, usual, and has a free slot. Otherwise changes nothing and returns false.
 #[inline(always)]
-fn accept_usual(queue: &BlockQueue, request: RequestAt) -> bool {
-    // The count of blocks minus 1, if there is one segment, else at least 2³². If there are no blocks, it is 2⁶⁴ - 1.
-    let counts = request.counts();
-    let before_last = counts.wrapping_sub(1 << 32 | 1);
-    if before_last | request.head().unusual_bits() >= queue.most_blocks {
+fn accept_usual(queue: &BlockQueue, request: RequestAt, length: &Length) -> bool {
+    if request.is_unusual() || request.is_behind(length.last_start) || request.has_other_bytes(length.bytes) {
         return false;
     }
-    let (last, overflows) = request.block().overflowing_add(before_last);
-    if overflows || last >= queue.blocks {
-        return false;
-    }
-    if segment_bytes(request.segments(), 0) != u64::from(counts as u32) * queue.block_size {
-        return false;
-    }
-    let slot = queue.slot_of(request.state());
-    slot.is_some_and(|slot| slot.claim(request.0))
+    let state = request.state();
+    // A wrong state is not the note of the slot to which it leads, so the exchange fails.
+    queue.slot_of(state).0.claim(request.0, state)
 }
 
 /// Gives accepted requests to the driver, and ends the submission.
 #[inline(always)]
 fn hand_over(queue: QueueInUse, requests: *const *mut BlockRequest, count: c_int) -> c_int {
-    let (functions, index) = (queue.functions, queue.index);
     let before = queue.begin_serving();
+    // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
+    let taken = unsafe { (queue.functions.submit)(queue.functions.context, queue.index, requests, count) };
     // The queue is found again if it is needed, so that it need not be kept in a register.
     let off = queue.into_off();
-    // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
-    let taken = unsafe { (functions.submit)(functions.context, index, requests, count) };
     if taken != count {
         return take_back(requests, taken, count, before, off);
     }
     before.restore();
-    end_with(off, count)
+    end_with(off, taken)
 }
 
 /// Frees the slots of the requests that the driver has not taken, and ends the submission.
@@ -93,26 +114,29 @@ fn take_back(
     before.restore();
     let taken = taken.clamp(0, count);
     for index in taken..count {
-        let request = RequestAt::of_array(requests.wrapping_add(index as usize));
-        if let Some(slot) = queue.slot_of(request.state()).filter(|_| request.is_aligned()) {
-            slot.release(request.0);
-        }
+        let request = RequestAt::of_array(requests, index as usize);
+        let (slot, note) = queue.slot_of(request.state());
+        slot.release(request.0, note);
     }
     queue.end_with(taken)
 }
 
-/// Submits requests of which all but the last `left` ones are accepted. Each of these takes the long way.
+/// Submits requests of which the first `accepted` ones are accepted. Each of the others takes the long way.
 #[cold]
 #[inline(never)]
-fn submit_rest(queue: QueueInUse, requests: *const *mut BlockRequest, left: c_int, count: c_int) -> c_int {
+fn submit_rest(
+    mut accepted: c_int,
+    requests: *const *mut BlockRequest,
+    count: c_int,
+    queue: QueueInUse,
+) -> c_int {
     if queue.depth == 0 {
         // The negative id of `NO_QUEUE`.
         report_id(queue.id as c_int);
         return queue.end_with(NONE);
     }
-    let mut accepted = count - left;
     while accepted < count {
-        let request = RequestAt::of_array(requests.wrapping_add(accepted as usize));
+        let request = RequestAt::of_array(requests, accepted as usize);
         if let Err(refusal) = accept(&queue, request) {
             refusal.report(request);
             break;
@@ -130,10 +154,10 @@ fn report_id(id: c_int) {
 #[cold]
 #[inline(never)]
 fn submit_elsewhere(
-    mut queue: QueueInUse,
+    id: c_int,
     requests: *const *mut BlockRequest,
     count: c_int,
-    id: c_int,
+    mut queue: QueueInUse,
 ) -> c_int {
     if queue.id != id as u32 {
         report_id(id);
@@ -142,13 +166,13 @@ fn submit_elsewhere(
     if count <= 0 || guarded::read_u8(requests.addr()).is_none() {
         return queue.end_with(if count == 0 { 0 } else { NONE });
     }
-    let number = RequestAt::of_array(requests).queue();
+    let number = RequestAt::first_of_array(requests).queue();
     // A request that cannot be read is refused as such below.
     if !matches!(number, OF_THIS_CPU | i32::MIN) && !queue.change_to(number) {
         report(Mistake::Request, format_args!("submitted a request to queue {number}, which does not exist"));
         return queue.end_with(NONE);
     }
-    submit_rest(queue, requests, count, count)
+    submit_rest(0, requests, count, queue)
 }
 
 /// Why a request is not accepted.
@@ -196,24 +220,24 @@ impl Refusal {
 /// [`Refusal`]; nothing has changed.
 fn accept(queue: &QueueInUse, request: RequestAt) -> Result<(), Refusal> {
     let state = request.state();
-    let is_readable = request.is_aligned() && request.change_state(state, state);
-    if !is_readable {
+    let is_writable = request.is_sound() && request.change_state(state, state);
+    if !is_writable {
         return Err(Refusal::NotMapped);
     }
-    if place_of(state, queue.off()).is_some_and(|(_, slot)| slot.holds(request.0)) {
+    let noted = queue_of(state, queue.off());
+    let (slot, _) = noted.slot_of(state);
+    if slot.holds(request.0) {
         return Err(Refusal::Twice);
     }
     check(queue, request)?;
-    if queue.slot_of(state).is_some_and(|slot| slot.claim(request.0)) {
+    if core::ptr::eq(noted, &raw const **queue) && slot.claim(request.0, state) {
         return Ok(());
     }
-    let slot = claim_any(queue.slots(), &queue.next_slot, request.0).ok_or(Refusal::Full)?;
-    if !request.change_state(state, queue.first_state + slot) {
-        // Another CPU has submitted the request meanwhile.
-        queue.slots()[slot as usize].release(request.0);
-        return Err(Refusal::Twice);
-    }
-    Ok(())
+    let claimed = queue.slots().claim_any(request.0, (slot, state), |new| request.change_state(state, new));
+    claimed.map_err(|error| match error {
+        ClaimError::Full => Refusal::Full,
+        ClaimError::Twice => Refusal::Twice,
+    })
 }
 
 /// Checks what a request asks for.

@@ -14,6 +14,8 @@ use core::ffi::{c_char, c_int};
 
 /// What an export returns for arguments that it refuses.
 const NONE: c_int = -1;
+/// `BlockDriver.Device`: the block device has no device on PCI.
+const NO_DEVICE: c_int = 0;
 /// The sizes of a block: powers of two from 512 bytes to 1 GiB.
 const BLOCK_SIZES: core::ops::RangeInclusive<u32> = 512..=1 << 30;
 /// The most bytes of a device.
@@ -40,8 +42,8 @@ pub unsafe extern "C" fn register_block(driver: *const BlockDriver) -> c_int {
     let driver = unsafe { DriverPointer::new(driver) };
     let register = || {
         in_thread("Kernel_RegisterBlock")?;
-        let owner = self::driver();
-        let new = read_driver(&driver.read_sized()?, owner);
+        let (owner, driver) = (self::driver(), driver.read_sized()?);
+        let new = read_driver(&driver, owner);
         if new.is_none() {
             block::report(Mistake::Description, "described a block device that cannot be");
         }
@@ -52,10 +54,6 @@ pub unsafe extern "C" fn register_block(driver: *const BlockDriver) -> c_int {
 
 /// Returns the block device that a driver describes; `None` if a field is not as `BlockDriver` says.
 fn read_driver(driver: &BlockDriver, owner: Option<&'static Owner>) -> Option<NewBlockDevice> {
-    let device = match driver.Device {
-        0 => None,
-        id => Some(device_registry::find_owned(id, owner?, "Kernel_RegisterBlock")?),
-    };
     let is_valid = driver.Flags == 0
         && driver.Reserved == 0
         && driver.BlockSize.is_power_of_two()
@@ -70,10 +68,14 @@ fn read_driver(driver: &BlockDriver, owner: Option<&'static Owner>) -> Option<Ne
     let are_code =
         pointer::is_code(functions.submit as *const ()) && pointer::is_code(functions.poll as *const ());
     let name = name_in(&driver.Name)?;
+    let node = match driver.Device {
+        NO_DEVICE => None,
+        device => device_registry::find_owned(device, owner?, "Kernel_RegisterBlock")?.node,
+    };
     (is_valid && are_code).then_some(NewBlockDevice {
         name,
         device: driver.Device,
-        node: device.and_then(|device| device.node).map(|node| node.node),
+        node: node.map(|node| node.node),
         block_size: driver.BlockSize,
         blocks: driver.Blocks,
         max_bytes: driver.MaxBytes,

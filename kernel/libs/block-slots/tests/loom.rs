@@ -1,32 +1,63 @@
 //! Models of the slots: every interleaving of CPUs that submit, complete and unregister. `docs/testing.md` says how they run.
 #![cfg(loom)]
-use block_slots::{Slot, claim_any};
+use block_slots::{Slot, Slots};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::sync::atomic::{
+    AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 use loom::thread;
 
-const A: usize = 0x1000;
-const B: usize = 0x2000;
+const A: usize = 0xffff_8000_0000_1000;
+const B: usize = 0xffff_8000_0000_2000;
 
-/// Two slots.
-struct Slots {
+/// The notes of the first slots of two queues.
+const FIRST: usize = 0x50_0000;
+const OTHER: usize = 0x60_0000;
+
+/// A queue of two slots.
+struct Queue {
     slots: [Slot; 2],
+    first_note: usize,
     next: AtomicUsize,
 }
 
-impl Slots {
-    fn all(&self) -> &[Slot] {
-        &self.slots
+impl Queue {
+    fn new(first_note: usize) -> Arc<Self> {
+        let slots = [Slot::free(first_note), Slot::free(first_note + 1)];
+        Arc::new(Self { slots, first_note, next: AtomicUsize::new(0) })
     }
 
-    fn claim_any(&self, request: usize) -> Option<u32> {
-        claim_any(&self.slots, &self.next, request)
+    fn claim(&self, index: usize, request: usize) -> bool {
+        self.slots[index].claim(request, self.first_note + index)
+    }
+
+    fn release(&self, index: usize, request: usize) -> bool {
+        self.slots[index].release(request, self.first_note + index)
+    }
+
+    fn take_all(&self) -> usize {
+        self.slots.iter().zip(self.first_note..).filter_map(|(slot, note)| slot.take(note)).count()
+    }
+
+    /// Submits a request that notes this slot. Returns true if it was accepted.
+    fn claim_any(&self, request: usize, note: &AtomicUsize, noted: (&Slot, usize)) -> bool {
+        let slots = Slots { slots: &self.slots, first_note: self.first_note, next: &self.next };
+        let change = |new| note.compare_exchange(noted.1, new, AcqRel, Acquire).is_ok();
+        slots.claim_any(request, noted, change).is_ok()
+    }
+
+    /// Submits a request for the first time. Returns the slot.
+    fn claim_first(&self, request: usize) -> usize {
+        let note = AtomicUsize::new(0);
+        assert!(self.claim_any(request, &note, (&Slot::unusable(), 0)));
+        note.load(Relaxed) - self.first_note
     }
 }
 
-fn slots() -> Arc<Slots> {
-    Arc::new(Slots { slots: [Slot::free(), Slot::free()], next: AtomicUsize::new(0) })
+fn slots() -> Arc<Queue> {
+    Queue::new(FIRST)
 }
 
 /// Runs both at the same time, and returns what they return.
@@ -40,8 +71,8 @@ fn both(first: impl FnOnce() -> usize + 'static, second: impl FnOnce() -> usize)
 fn of_two_completions_of_a_request_one_succeeds() {
     loom::model(|| {
         let slots = slots();
-        assert!(slots.all()[0].claim(A));
-        let release = |slots: Arc<Slots>| move || usize::from(slots.all()[0].release(A));
+        assert!(slots.claim(0, A));
+        let release = |slots: Arc<Queue>| move || usize::from(slots.release(0, A));
         let (first, second) = both(release(slots.clone()), release(slots));
         assert_eq!(first + second, 1);
     });
@@ -51,7 +82,7 @@ fn of_two_completions_of_a_request_one_succeeds() {
 fn of_two_submissions_of_a_request_that_has_a_slot_one_succeeds() {
     loom::model(|| {
         let slots = slots();
-        let claim = |slots: Arc<Slots>| move || usize::from(slots.all()[1].claim(A));
+        let claim = |slots: Arc<Queue>| move || usize::from(slots.claim(1, A));
         let (first, second) = both(claim(slots.clone()), claim(slots));
         assert_eq!(first + second, 1);
     });
@@ -61,12 +92,9 @@ fn of_two_submissions_of_a_request_that_has_a_slot_one_succeeds() {
 fn an_unregistration_and_a_completion_end_a_request_once() {
     loom::model(|| {
         let slots = slots();
-        assert!(slots.all()[0].claim(A));
+        assert!(slots.claim(0, A));
         let completing = slots.clone();
-        let (completed, gone) = both(
-            move || usize::from(completing.all()[0].release(A)),
-            || slots.all().iter().filter_map(Slot::take).count(),
-        );
+        let (completed, gone) = both(move || usize::from(completing.release(0, A)), || slots.take_all());
         assert_eq!(completed + gone, 1);
     });
 }
@@ -76,10 +104,9 @@ fn two_searches_find_different_slots() {
     loom::model(|| {
         let slots = slots();
         let other = slots.clone();
-        let (first, second) =
-            both(move || other.claim_any(A).unwrap() as usize, || slots.claim_any(B).unwrap() as usize);
+        let (first, second) = both(move || other.claim_first(A), || slots.claim_first(B));
         assert_ne!(first, second);
-        assert!(slots.all()[first].holds(A) && slots.all()[second].holds(B));
+        assert!(slots.slots[first].holds(A) && slots.slots[second].holds(B));
     });
 }
 
@@ -92,10 +119,10 @@ fn what_was_written_before_a_submission_is_seen_by_the_completion() {
         let (_, completed) = both(
             move || {
                 written.with_mut(|_| ());
-                usize::from(submitting.all()[0].claim(A))
+                usize::from(submitting.claim(0, A))
             },
             || {
-                let completed = slots.all()[0].release(A);
+                let completed = slots.release(0, A);
                 if completed {
                     content.with(|_| ());
                 }
@@ -111,24 +138,58 @@ fn a_request_that_is_submitted_again_is_completed_once_more_and_no_more() {
     loom::model(|| {
         let slots = slots();
         let completions = Arc::new(AtomicUsize::new(0));
-        assert!(slots.all()[0].claim(A));
+        assert!(slots.claim(0, A));
         let (other, count) = (slots.clone(), completions.clone());
         let again = thread::spawn(move || {
-            if other.all()[0].release(A) {
+            if other.release(0, A) {
                 count.fetch_add(1, Relaxed);
-                assert!(other.all()[0].claim(A));
+                assert!(other.claim(0, A));
             }
         });
-        if slots.all()[0].release(A) {
+        if slots.release(0, A) {
             completions.fetch_add(1, Relaxed);
         }
         again.join().unwrap();
-        let left = slots.all().iter().filter_map(Slot::take).count();
+        let left = slots.take_all();
         // Either the one that submits again was first, or it found nothing to complete.
         match completions.load(Relaxed) {
             1 => assert!(left <= 1),
             2 => assert_eq!(left, 0),
             count => panic!("{count} completions"),
         }
+    });
+}
+
+/// A CPU may read the note, and claim the slot only when the request has moved already. Then both submissions are accepted.
+#[test]
+fn a_request_that_is_submitted_to_two_queues_is_accepted_and_completed_once_by_its_note() {
+    loom::model(|| {
+        let (old, new) = (Queue::new(FIRST), Queue::new(OTHER));
+        let note = Arc::new(AtomicUsize::new(FIRST));
+        let (submitting, read) = (old.clone(), note.clone());
+        let (usual, moved) = both(
+            move || usize::from(submitting.slots[0].claim(A, read.load(Acquire))),
+            || usize::from(new.claim_any(A, &note, (&old.slots[0], FIRST))),
+        );
+        assert!(usual + moved >= 1);
+        let note = note.load(Relaxed);
+        let queue = if note < OTHER { &old } else { &new };
+        assert_eq!(note >= OTHER, moved == 1);
+        let complete = || usize::from(queue.release(note - queue.first_note, A));
+        assert_eq!(complete() + complete(), 1);
+    });
+}
+
+#[test]
+fn of_two_first_submissions_of_a_request_to_two_queues_one_succeeds() {
+    loom::model(|| {
+        let (first, second) = (Queue::new(FIRST), Queue::new(OTHER));
+        let note = Arc::new(AtomicUsize::new(0));
+        let submit = |queue: Arc<Queue>, note: Arc<AtomicUsize>| {
+            move || usize::from(queue.claim_any(A, &note, (&Slot::unusable(), 0)))
+        };
+        let (one, other) = both(submit(first.clone(), note.clone()), submit(second.clone(), note));
+        assert_eq!(one + other, 1);
+        assert_eq!(first.take_all() + second.take_all(), 1);
     });
 }

@@ -2,7 +2,7 @@
 //!
 //! Each access is one instruction. If it raises a page fault or a general protection fault, the CPU continues at the access's
 //! fixup, which puts a value that the caller chose into the result. The section `guarded_access` lists the instructions and
-//! their fixups. So an access that succeeds costs no more than any other.
+//! their fixups. A comparison jumps instead where it jumps if it fails. So an access that succeeds costs no more than any other.
 //!
 //! The accesses are relaxed atomic ones: other CPUs may access the same memory at the same time.
 use super::interrupts::Frame;
@@ -76,6 +76,33 @@ pub fn read_u64<const OFFSET: usize, const ELSE: i32>(address: usize) -> u64 {
     value
 }
 
+/// Reads the element with this index of an array of 8 bytes each. Returns `ELSE` if it cannot be read.
+#[inline(always)]
+pub fn read_element_u64<const ELSE: i32>(array: usize, index: usize) -> u64 {
+    let value;
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("mov {value}, [{array} + 8 * {index}]", "mov {value}, {default}"), array = in(reg) array,
+            index = in(reg) index, value = lateout(reg) value, default = const ELSE,
+            options(nostack, preserves_flags, readonly))
+    };
+    value
+}
+
+/// Reads the 4 bytes that are `OFFSET` bytes behind `address`, as a number of 64 bits: that is what a load of 32 bits leaves in a
+/// register. Returns `ELSE` if they cannot be read.
+#[inline(always)]
+pub fn read_u32_widened<const OFFSET: usize, const ELSE: u32>(address: usize) -> u64 {
+    let value;
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("mov {value:e}, [{address} + {offset}]", "mov {value:e}, {default}"), address = in(reg) address,
+            value = lateout(reg) value, offset = const OFFSET, default = const ELSE,
+            options(nostack, preserves_flags, readonly))
+    };
+    value
+}
+
 /// Reads the 4 bytes that are `OFFSET` bytes behind `address`. Returns `ELSE` if they cannot be read.
 #[inline(always)]
 pub fn read_u32<const OFFSET: usize, const ELSE: i32>(address: usize) -> u32 {
@@ -87,6 +114,86 @@ pub fn read_u32<const OFFSET: usize, const ELSE: i32>(address: usize) -> u32 {
             options(nostack, preserves_flags, readonly))
     };
     value
+}
+
+/// Joins the lines of a comparison and a jump, which needs no register for what is read. If it cannot be read, the CPU jumps, too.
+macro_rules! guarded_jump {
+    ($comparison:literal, $jump:literal) => {
+        concat!(
+            "2:\n",
+            $comparison,
+            "\n",
+            $jump,
+            " {jump}\n",
+            ".pushsection guarded_access, \"aR\", @progbits\n.balign 4\n.long 2b - ., {jump} - .\n.popsection",
+        )
+    };
+}
+
+/// Returns true if the 8 bytes that are `OFFSET` bytes behind `address` are not `value`, or cannot be read.
+#[inline(always)]
+pub fn differs_u64<const OFFSET: usize>(address: usize, value: u64) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("cmp [{address} + {offset}], {value}", "jne"), address = in(reg) address, value = in(reg) value,
+            jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
+/// Returns true if the 8 bytes that are `OFFSET` bytes behind `address` are `value`; false also if they cannot be read. This is for code
+/// that jumps if they are, as at the end of a loop.
+#[inline(always)]
+pub fn equals_u64<const OFFSET: usize>(address: usize, value: u64) -> bool {
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(
+            "2:",
+            "cmp [{address} + {offset}], {value}",
+            "je {jump}",
+            "3:",
+            ".pushsection guarded_access, \"aR\", @progbits",
+            ".balign 4",
+            ".long 2b - ., 3b - .",
+            ".popsection",
+            address = in(reg) address, value = in(reg) value, jump = label { return true }, offset = const OFFSET,
+            options(nostack, readonly)
+        )
+    };
+    false
+}
+
+/// Returns true if the 8 bytes that are `OFFSET` bytes behind `address` are more than `most`, or cannot be read.
+#[inline(always)]
+pub fn exceeds_u64<const OFFSET: usize>(address: usize, most: u64) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("cmp [{address} + {offset}], {most}", "ja"), address = in(reg) address, most = in(reg) most,
+            jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
+/// Returns true if the 4 bytes that are `OFFSET` bytes behind `address` are not `VALUE`, or cannot be read.
+#[inline(always)]
+pub fn differs_u32_const<const OFFSET: usize, const VALUE: i32>(address: usize) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("cmp dword ptr [{address} + {offset}], {value}", "jne"), address = in(reg) address,
+            value = const VALUE, jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
+/// Returns true if one of the bits `BITS` is set in the 4 bytes that are `OFFSET` bytes behind `address`, or if they cannot be read.
+#[inline(always)]
+pub fn has_bits_u32<const OFFSET: usize, const BITS: u32>(address: usize) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("test dword ptr [{address} + {offset}], {bits}", "jnz"), address = in(reg) address,
+            bits = const BITS, jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
 }
 
 /// Writes the 4 bytes that are `OFFSET` bytes behind `address`. Does nothing if they cannot be written.
