@@ -10,7 +10,7 @@ use core::ffi::c_int;
 use device_claims::{Claim, ClaimError, DeviceId};
 use device_nodes::{DeviceNode, LocatedFunction};
 use dma_grants::KeptPages;
-use pci::{CapabilityId, Function, Header, KernelRegisters};
+use pci::{CapabilityId, Function, Header, KernelRegisters, PciAddress};
 use spin::Once;
 
 /// The first generation of each slot. No device is removed while the machine runs, so there is no other one.
@@ -58,6 +58,12 @@ pub fn init(functions: &[LocatedFunction]) {
 /// Returns all devices, in ascending order of their addresses.
 pub fn all() -> &'static [Device] {
     DEVICES.get().map_or(&[], |devices| devices)
+}
+
+/// Returns the device at this address. It may belong to anyone.
+pub fn at(address: PciAddress) -> Option<&'static Device> {
+    let index = all().binary_search_by_key(&address, |device| device.function.address).ok()?;
+    all().get(index)
 }
 
 /// Returns the device with the id that a driver passed. It may belong to anyone. Any code may call this.
@@ -162,6 +168,14 @@ impl Device {
         let config = config_access::get()?;
         let _writes = self.writes.lock();
         self.is_of(owner).then(|| work(config))
+    }
+
+    /// Does `work` with the configuration space of a device of the kernel's, as a bridge is. Any number of threads may do so at once, and `work`
+    /// takes no time.
+    pub fn with_kernels_config<T>(&self, work: impl FnOnce(&ConfigAccess) -> T) -> Option<T> {
+        let config = config_access::get()?;
+        let _writes = self.writes.lock();
+        self.is_kernels().then(|| work(config))
     }
 }
 
