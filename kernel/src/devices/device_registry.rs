@@ -7,10 +7,11 @@ use crate::threads::Mutex;
 use crate::threads::owner::Owner;
 use alloc::vec::Vec;
 use core::ffi::c_int;
+use core::sync::atomic::AtomicBool;
 use device_claims::{Claim, ClaimError, DeviceId};
 use device_nodes::{DeviceNode, LocatedFunction};
 use dma_grants::KeptPages;
-use pci::{CapabilityId, Function, Header, KernelRegisters, PciAddress};
+use pci::{CapabilityId, Function, Header, KernelRegisters, PciAddress, command};
 use spin::Once;
 
 /// The first generation of each slot. No device is removed while the machine runs, so there is no other one.
@@ -30,6 +31,8 @@ pub struct Device {
     pub changes: Mutex<()>,
     /// Held for a write to configuration space on a driver's behalf. Nobody else gets the device meanwhile.
     writes: SpinLock<()>,
+    /// The function decodes its memory. Changed by whoever holds `changes` and sets the command register; handlers look at it.
+    pub decodes_memory: AtomicBool,
     /// Pages for DMA that the driver has freed. The next requests take them.
     pub kept_pages: KeptPages,
     id: DeviceId,
@@ -106,6 +109,10 @@ impl Device {
             interrupts: InterruptState::new(),
             changes: Mutex::new(()),
             writes: SpinLock::new(Rank::DeviceWrites, ()),
+            decodes_memory: AtomicBool::new(
+                command::change(config, function.address, 0, 0)
+                    .is_some_and(|command| command & command::MEMORY != 0),
+            ),
             kept_pages: KeptPages::new(),
             function,
             node,
