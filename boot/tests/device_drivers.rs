@@ -9,7 +9,8 @@ use boot::{Machine, Run, Verdict, artifacts, driver};
 use common::boot;
 
 /// The drivers, in the order of their start.
-const DRIVERS: [&str; 5] = ["edu_dma", "bad_table", "no_add_device", "refuses_with_device", "bad_devices"];
+const DRIVERS: [&str; 6] =
+    ["edu_dma", "bad_table", "no_add_device", "refuses_with_device", "bad_devices", "waits_in_poll"];
 
 /// One boot with a device that does DMA, a disk, and a device that no driver wants to keep.
 static RUN: LazyLock<Run> = LazyLock::new(|| {
@@ -97,4 +98,11 @@ fn wrong_calls_about_devices_are_refused_and_each_kind_is_logged_once() {
         "\n{}",
         RUN.serial
     );
+}
+
+#[test]
+fn functions_that_wait_are_refused_where_a_driver_must_not_block() {
+    assert_driver("waits_in_poll", "loaded", "");
+    let logged = "waits_in_poll called Kernel_WaitAddress in a function that must not block; refused";
+    assert_eq!(RUN.lines().filter(|line| line.contains(logged)).count(), 1, "\n{}", RUN.serial);
 }
