@@ -118,7 +118,8 @@ impl<S: AsRef<[DmaEntry]> + AsMut<[DmaEntry]>> DmaTable<S> {
     pub fn remove_of(&mut self, device: u16, from: &mut usize) -> Option<DmaEntry> {
         let places = self.places.as_ref();
         let (before, behind) = places.split_at_checked(*from).unwrap_or((places, &[]));
-        let find = |part: &[DmaEntry]| part.iter().position(|entry| entry.frame != 0 && entry.device == device);
+        let find =
+            |part: &[DmaEntry]| part.iter().position(|entry| entry.frame != 0 && entry.device == device);
         // Others may have moved a grant to a place before: by removing one, or to a larger table.
         let place = find(behind).map(|place| before.len() + place).or_else(|| find(before))?;
         *from = place;
