@@ -1,7 +1,7 @@
 //! Drivers get their devices, use them, and lose them.
 mod common;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -9,26 +9,31 @@ use boot::{Machine, Run, Verdict, artifacts, driver};
 use common::boot;
 
 /// The drivers, in the order of their start.
-const DRIVERS: [&str; 5] = ["edu_dma", "bad_table", "no_add_device", "refuses_with_device", "bad_devices"];
+const DRIVERS: [&str; 6] =
+    ["edu_dma", "bad_table", "no_add_device", "refuses_with_device", "bad_devices", "waits_in_poll"];
 
 /// One boot with a device that does DMA, a disk, and a device that no driver wants to keep.
-static RUN: LazyLock<Run> = LazyLock::new(|| {
+static RUN: LazyLock<Run> = LazyLock::new(|| boot_drivers(&artifacts::kernel().unwrap(), &DRIVERS));
+
+fn boot_drivers(kernel: &Path, names: &[&str]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("disk.img");
-    let drivers = DRIVERS.map(|name| {
-        let driver = folder.path().join(name).with_extension("so");
-        let source = artifacts::workspace().join("ddk/tests").join(name).join(name).with_extension("c");
-        driver::compile(&[source], &driver).unwrap();
-        driver
-    });
-    build_image(&image, &drivers);
+    let drivers: Vec<PathBuf> = names.iter().map(|name| compile(name, folder.path())).collect();
+    build_image(kernel, &image, &drivers);
     let machine = Machine::two_nodes().image(&image).arguments(["-device", "edu", "-device", "pci-testdev"]);
     boot(&machine, Verdict::Success)
-});
+}
 
-fn build_image(image: &Path, drivers: &[std::path::PathBuf]) {
+fn compile(name: &str, folder: &Path) -> PathBuf {
+    let driver = folder.join(name).with_extension("so");
+    let source = artifacts::workspace().join("ddk/tests").join(name).join(name).with_extension("c");
+    driver::compile(&[source], &driver).unwrap();
+    driver
+}
+
+fn build_image(kernel: &Path, image: &Path, drivers: &[PathBuf]) {
     let mut builder = Command::new(artifacts::image_builder().unwrap());
-    builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg("--bios").arg(image);
+    builder.arg("--kernel").arg(kernel).arg("--bios").arg(image);
     assert!(builder.arg("--drivers").args(drivers).status().unwrap().success());
 }
 
@@ -97,4 +102,21 @@ fn wrong_calls_about_devices_are_refused_and_each_kind_is_logged_once() {
         "\n{}",
         RUN.serial
     );
+}
+
+#[test]
+fn functions_that_wait_are_refused_where_a_driver_must_not_block() {
+    assert_driver("waits_in_poll", "loaded", "");
+    let logged = "waits_in_poll called Kernel_WaitAddress in a function that must not block; refused";
+    assert_eq!(RUN.lines().filter(|line| line.contains(logged)).count(), 1, "\n{}", RUN.serial);
+}
+
+#[test]
+fn the_checked_kernel_finds_no_wrong_order_of_locks_and_no_overflow() {
+    let others = ["timers", "left_timer", "locks", "block_ram", "block_user"];
+    let run = boot_drivers(&artifacts::checked_kernel().unwrap(), &[&DRIVERS[..], &others].concat());
+    for name in ["edu_dma", "bad_devices", "waits_in_poll", "timers", "locks", "block_user"] {
+        let is_loaded = |driver: &boot::event::Driver| driver.name == name && driver.status == "loaded";
+        assert!(run.drivers().iter().any(is_loaded), "{name}\n{}", run.serial);
+    }
 }

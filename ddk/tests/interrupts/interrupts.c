@@ -509,6 +509,40 @@ static void nvme_misuse(void) {
     CHECK(!Kernel_DetachInterrupt(device + 1000, 0));
 }
 
+// The messages are in the device's memory, so a driver that has turned that off masks none. The kernel moves them nevertheless.
+static void nvme_without_memory(void) {
+    int to = (info_of(nvme.device, 0).Cpu + 1) % online_cpus();
+    CHECK(Kernel_EnableDevice(nvme.device, DEVICE_BUS_MASTER));
+    CHECK(!Kernel_MaskInterrupt(nvme.device, 0, true) && !Kernel_MaskInterrupt(nvme.device, 0, false));
+    CHECK(Kernel_SetInterruptCpu(nvme.device, 0, to) && info_of(nvme.device, 0).Cpu == to);
+    CHECK((Kernel_ReadDeviceConfig(nvme.device, 4, 2) & 7) == DEVICE_BUS_MASTER);
+    CHECK(Kernel_EnableDevice(nvme.device, DEVICE_MEMORY | DEVICE_BUS_MASTER));
+    uint64_t before = seen_count(&nvme);
+    nvme_raise(&nvme);
+    CHECK(reaches(&nvme, before + 1) && nvme.cpu == to);
+}
+
+// Over a reset, interrupts keep their handlers, CPUs and masks.
+static void nvme_reset(void) {
+    set(nvme.registers, NVME_CC, 0);
+    int cpu = info_of(nvme.device, 0).Cpu;
+    CHECK(Kernel_MaskInterrupt(nvme.device, 0, true));
+    CHECK(Kernel_ResetDevice(nvme.device));
+    CHECK((Kernel_ReadDeviceConfig(nvme.device, 4, 2) & 7) == 0);
+    CHECK(Kernel_EnableDevice(nvme.device, DEVICE_MEMORY | DEVICE_BUS_MASTER));
+    head = tail = 0;
+    phase = 1;
+    CHECK(nvme_start());
+    uint64_t before = seen_count(&nvme);
+    nvme_raise(&nvme);
+    Kernel_SleepThread(2 * MS);
+    CHECK(seen_count(&nvme) == before);
+    CHECK(Kernel_MaskInterrupt(nvme.device, 0, false));
+    CHECK(reaches(&nvme, before + 1));
+    nvme_raise(&nvme);
+    CHECK(reaches(&nvme, before + 2) && info_of(nvme.device, 0).Cpu == cpu);
+}
+
 static void nvme_tests(void) {
     nvme.device = find(DEVICE_ANY, DEVICE_ANY, NVME_CLASS);
     if (nvme.device == -1 || !Kernel_ClaimDevice(nvme.device)) {
@@ -574,6 +608,8 @@ static void nvme_tests(void) {
     setup.Handler = nvme_handler;
     CHECK(Kernel_AttachInterrupt(nvme.device, 0, &setup));
     CHECK(reaches(&nvme, before + 1));
+    nvme_without_memory();
+    nvme_reset();
     CHECK(nvme.overlaps == 0);
     log_number("interrupts of MSI-X: ", seen_count(&nvme) - start);
     set(nvme.registers, NVME_CC, 0);

@@ -15,6 +15,7 @@ use crate::threads::owner::Owner;
 use core::ffi::c_void;
 use core::fmt;
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
 use device_interrupts::Counts;
 use pci::{ConfigSpace, MsiXState, command};
 
@@ -315,7 +316,7 @@ fn set_masked_in_device(device: &Device, kind: InterruptKind, index: usize, mask
 }
 
 /// Masks or unmasks an interrupt. Returns false, and changes nothing, if the driver does not own the device, if the interrupt has no
-/// handler, or if it cannot be masked. Any code may call this.
+/// handler, or if it cannot be masked, as a message of MSI-X while the device decodes no memory. Any code may call this.
 pub fn set_masked(device: &Device, owner: &'static Owner, index: usize, masked: bool) -> bool {
     let mut granted = device.interrupts.granted.lock();
     // Under the lock: whoever takes the device from its driver takes the interrupts under this lock, too.
@@ -324,7 +325,9 @@ pub fn set_masked(device: &Device, owner: &'static Owner, index: usize, masked: 
     let Some(slot) = granted.slots.get_mut(index).filter(|slot| slot.place.is_some()) else { return false };
     let can_be = match kind {
         InterruptKind::Msi(msi) => msi.has_masks,
-        InterruptKind::MsiX(..) | InterruptKind::Line(_) => true,
+        // The mask is in the table.
+        InterruptKind::MsiX(..) => slot.is_changing || device.decodes_memory.load(Ordering::Relaxed),
+        InterruptKind::Line(_) => true,
     };
     if !can_be {
         return false;
@@ -356,6 +359,34 @@ pub fn describe(device: &Device, index: usize) -> Option<InterruptDescription> {
     };
     let counts = granted.attached(index).map(|(_, handler)| handler.counts()).unwrap_or_default();
     Some(InterruptDescription { kind: granted.kind, place, counts })
+}
+
+/// Lets a device decode its memory, where the messages of MSI-X are, until the value is dropped. The caller holds `changes` meanwhile.
+struct MemoryOn<'d> {
+    device: &'d Device,
+    was_off: bool,
+}
+
+impl<'d> MemoryOn<'d> {
+    fn new(device: &'d Device) -> Self {
+        let on = command::MEMORY;
+        let has_table = device.interrupts.granted.lock().as_ref().is_some_and(Granted::has_table);
+        // The table's BAR has an address. The others had one when the driver turned memory on, which it did before.
+        let before = if has_table { Self::change(device, on) } else { None };
+        Self { device, was_off: before.is_some_and(|before| before & on == 0) }
+    }
+
+    fn change(device: &Device, value: u16) -> Option<u16> {
+        command::change(config_access::get()?, device.function.address, command::MEMORY, value)
+    }
+}
+
+impl Drop for MemoryOn<'_> {
+    fn drop(&mut self) {
+        if self.was_off {
+            Self::change(self.device, 0);
+        }
+    }
 }
 
 /// Marks an interrupt as changing, which masks it if its kind can be. Returns its kind and its place, or `None` if it has no handler.
@@ -413,6 +444,7 @@ pub fn set_cpu(
         return true;
     }
     let address = device.function.address;
+    let _memory_on = MemoryOn::new(device);
     match kind {
         InterruptKind::Line(line) => line.move_to(to, may_wait),
         InterruptKind::Msi(msi) if !msi.has_masks => {
@@ -470,6 +502,7 @@ pub fn detach(device: &'static Device, owner: &'static Owner, index: usize, may_
 
 /// Detaches an interrupt. The caller holds `changes`. Returns false if it has no handler.
 fn detach_locked(device: &Device, index: usize, may_wait: &MayWait) -> bool {
+    let _memory_on = MemoryOn::new(device);
     let Some((kind, place)) = begin_change(device, index) else { return false };
     match kind {
         InterruptKind::Line(line) => detach_from_line(device, index, line, may_wait),
@@ -514,7 +547,7 @@ fn detach_from_line(device: &Device, index: usize, line: &SharedLine, may_wait: 
 /// Takes all interrupts of a device back: their handlers do not run any more, and the device raises none. The caller holds `changes`, and
 /// is a thread that may wait. Returns how many the driver had.
 pub fn take_back(device: &Device) -> usize {
-    let count = device.interrupts.granted.lock().as_ref().map_or(0, |granted| granted.slots.len());
+    let count = granted_count(device);
     if count == 0 {
         return 0;
     }
@@ -522,11 +555,12 @@ pub fn take_back(device: &Device) -> usize {
         log::error!(target: "interrupts", "{} keeps its interrupts: they are taken back where nobody may wait", device.function.address);
         return 0;
     };
-    for index in 0..count {
-        detach_locked(device, index, &may_wait);
-    }
+    // First, so that nothing is sent to a vector that is free again, even by a device that does not keep its masks.
     if let Some(config) = config_access::get() {
         turn_off(config, device);
+    }
+    for index in 0..count {
+        detach_locked(device, index, &may_wait);
     }
     // Its memory is freed behind the lock.
     let granted = device.interrupts.granted.lock().take();
@@ -534,29 +568,45 @@ pub fn take_back(device: &Device) -> usize {
     count
 }
 
-/// Gives a device back the settings that a reset has cleared. The caller holds `changes`.
-pub fn restore_after_reset(device: &Device) {
-    let Some(config) = config_access::get() else { return };
-    let granted =
-        device.interrupts.granted.lock().as_ref().map(|granted| (granted.kind, granted.slots.len()));
-    let Some((kind, count)) = granted else { return turn_off(config, device) };
+/// Keeps handlers from masking a device's interrupts until [`end_reset`], which does what they ask for. The caller holds `changes`.
+pub fn begin_reset(device: &Device) {
     // One by one, so that interrupts are not off for long.
-    for index in 0..count {
+    for index in 0..granted_count(device) {
         with_slot(device, index, |slot| slot.is_changing = true);
     }
-    // A device that does not keep its settings is reported by whoever uses it next.
-    let _ = turn_on(config, device, kind);
-    for index in 0..count {
+}
+
+/// Gives a device that was reset the settings back that it has lost, and its masks. The settings of one that was not reset, or does
+/// not answer, stay as they are, but for the masks that were asked for meanwhile. The caller holds `changes`.
+pub fn end_reset(device: &Device, is_reset: bool) {
+    let Some(config) = config_access::get() else { return };
+    let kind = device.interrupts.granted.lock().as_ref().map(|granted| granted.kind);
+    let Some(kind) = kind else {
+        if is_reset {
+            turn_off(config, device);
+        }
+        return;
+    };
+    let _memory_on = MemoryOn::new(device);
+    if is_reset {
+        // A device that does not keep its settings is reported by whoever uses it next.
+        let _ = turn_on(config, device, kind);
+    }
+    for index in 0..granted_count(device) {
         with_slot(device, index, |slot| {
             if let Some(place) = slot.place {
-                send_to(device, kind, index, place);
-                if slot.is_masked {
-                    set_masked_in_device(device, kind, index, true);
+                if is_reset {
+                    send_to(device, kind, index, place);
                 }
+                set_masked_in_device(device, kind, index, slot.is_masked);
             }
             slot.is_changing = false;
         });
     }
+}
+
+fn granted_count(device: &Device) -> usize {
+    device.interrupts.granted.lock().as_ref().map_or(0, |granted| granted.slots.len())
 }
 
 /// Does `work` with one of a device's interrupts.

@@ -7,10 +7,11 @@ use crate::threads::Mutex;
 use crate::threads::owner::Owner;
 use alloc::vec::Vec;
 use core::ffi::c_int;
+use core::sync::atomic::AtomicBool;
 use device_claims::{Claim, ClaimError, DeviceId};
 use device_nodes::{DeviceNode, LocatedFunction};
 use dma_grants::KeptPages;
-use pci::{CapabilityId, Function, Header, KernelRegisters};
+use pci::{CapabilityId, Function, Header, KernelRegisters, PciAddress, command};
 use spin::Once;
 
 /// The first generation of each slot. No device is removed while the machine runs, so there is no other one.
@@ -30,6 +31,8 @@ pub struct Device {
     pub changes: Mutex<()>,
     /// Held for a write to configuration space on a driver's behalf. Nobody else gets the device meanwhile.
     writes: SpinLock<()>,
+    /// The function decodes its memory. Changed by whoever holds `changes` and sets the command register; handlers look at it.
+    pub decodes_memory: AtomicBool,
     /// Pages for DMA that the driver has freed. The next requests take them.
     pub kept_pages: KeptPages,
     id: DeviceId,
@@ -58,6 +61,12 @@ pub fn init(functions: &[LocatedFunction]) {
 /// Returns all devices, in ascending order of their addresses.
 pub fn all() -> &'static [Device] {
     DEVICES.get().map_or(&[], |devices| devices)
+}
+
+/// Returns the device at this address. It may belong to anyone.
+pub fn at(address: PciAddress) -> Option<&'static Device> {
+    let index = all().binary_search_by_key(&address, |device| device.function.address).ok()?;
+    all().get(index)
 }
 
 /// Returns the device with the id that a driver passed. It may belong to anyone. Any code may call this.
@@ -100,6 +109,10 @@ impl Device {
             interrupts: InterruptState::new(),
             changes: Mutex::new(()),
             writes: SpinLock::new(Rank::DeviceWrites, ()),
+            decodes_memory: AtomicBool::new(
+                command::change(config, function.address, 0, 0)
+                    .is_some_and(|command| command & command::MEMORY != 0),
+            ),
             kept_pages: KeptPages::new(),
             function,
             node,
@@ -162,6 +175,14 @@ impl Device {
         let config = config_access::get()?;
         let _writes = self.writes.lock();
         self.is_of(owner).then(|| work(config))
+    }
+
+    /// Does `work` with the configuration space of a device of the kernel's, as a bridge is. Any number of threads may do so at once, and `work`
+    /// takes no time.
+    pub fn with_kernels_config<T>(&self, work: impl FnOnce(&ConfigAccess) -> T) -> Option<T> {
+        let config = config_access::get()?;
+        let _writes = self.writes.lock();
+        self.is_kernels().then(|| work(config))
     }
 }
 

@@ -64,9 +64,8 @@ fn shard(frame: FrameNumber) -> &'static Shard {
 
 /// Allocates contiguous memory for a device. Returns `None` if the driver does not own the device, or if there is no such memory.
 pub fn allocate(owner: &'static Owner, device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
-    if let Some(grant) = take_kept(device, needs) {
-        // The page has its entry. A release that comes between takes it back, as all that the driver has of the device.
-        return device.is_of(owner).then_some(grant);
+    if let Some(grant) = take_kept(owner, device, needs) {
+        return Some(grant);
     }
     let grant = allocate_frames(device, needs)?;
     let entry = DmaEntry {
@@ -85,18 +84,26 @@ pub fn allocate(owner: &'static Owner, device: &Device, needs: &DmaNeeds<'_>) ->
 
 /// Takes a page that the driver has freed, if any page of the preferred node will do.
 #[inline]
-fn take_kept(device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
+fn take_kept(owner: &'static Owner, device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
     let is_any_page = needs.bytes <= FRAME_SIZE && needs.alignment <= FRAME_SIZE;
     if !is_any_page || needs.highest.is_some() || needs.policy.is_some() {
         return None;
     }
     let node = device.node.map_or_else(|| cpu::current().node, |node| node.node);
     let frame = FrameNumber(device.kept_pages.take(node.index() as u16)?);
+    // Under the lock the page keeps its entry: a release on another CPU may have freed it since `take`, or does so afterwards.
+    let grants = shard(frame).lock();
+    let is_granted = grants.find(frame.0).is_some_and(|entry| usize::from(entry.device) == device.slot());
+    if !is_granted || !device.is_of(owner) {
+        return None;
+    }
     if needs.zeroed == Zeroed::Yes {
         let page = arch::physical_memory(frame.address());
-        // SAFETY: the frame belongs to the kernel, and `take` has given it to this thread alone. It is RAM, which is mapped there.
+        // SAFETY: the frame is granted for the device, which is this driver's, and stays so while the lock is held. It is RAM, which is mapped
+        // there.
         unsafe { page.write_bytes(0, FRAME_SIZE as usize) };
     }
+    drop(grants);
     Some(Grant { frame, count: 1, node, fell_back: false, cached: false })
 }
 

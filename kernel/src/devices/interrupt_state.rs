@@ -79,6 +79,11 @@ impl Granted {
         NonNull::new(source).zip(NonNull::new(handler))
     }
 
+    /// Returns true if the messages are in a table in the device's memory.
+    pub fn has_table(&self) -> bool {
+        matches!(self.kind, InterruptKind::MsiX(..))
+    }
+
     /// Returns the source and the handler of an interrupt that has a handler.
     pub fn attached(&self, index: usize) -> Option<(&Source, &AttachedHandler)> {
         self.slots.get(index)?.place?;

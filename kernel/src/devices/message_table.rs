@@ -2,7 +2,7 @@
 use crate::arch::InterruptMessage;
 use crate::memory::device_memory;
 use core::ptr::NonNull;
-use pci::{Bar, ENTRY_MASKED, ENTRY_SIZE, MsiX};
+use pci::{ABSENT, Bar, ENTRY_MASKED, ENTRY_SIZE, MsiX};
 use units::PhysRange;
 
 /// Registers of an entry.
@@ -52,7 +52,8 @@ impl MessageTable {
     pub fn set_masked(&self, index: u16, masked: bool) -> bool {
         let mask = if masked { ENTRY_MASKED } else { 0 };
         self.write(index, CONTROL, mask);
-        self.read(index, CONTROL).is_some_and(|control| control & ENTRY_MASKED == mask)
+        // Where nothing answers, as while the device does not decode its memory, all bits are ones.
+        self.read(index, CONTROL).is_some_and(|control| control != ABSENT && control & ENTRY_MASKED == mask)
     }
 
     fn register(&self, index: u16, register: usize) -> Option<NonNull<u32>> {

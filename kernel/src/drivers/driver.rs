@@ -135,6 +135,8 @@ impl Starting {
         driver_timers::take_back(owner);
         let threads = owner.threads();
         if threads == 0 {
+            // A thread that ran until now may have made more of them.
+            driver_timers::take_back(owner);
             block::close_all(owner);
             release::release_all(owner);
             driver_timers::release_slots(owner);
@@ -144,6 +146,7 @@ impl Starting {
             // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.
             unsafe { image.unload() };
         } else {
+            block::close_all(owner);
             release::stop_all(owner);
         }
         Err(StartError::Refused { code, threads })

@@ -10,8 +10,8 @@ pub fn driver() -> Option<&'static Owner> {
 }
 
 /// Returns the driver of the running thread, for `function`, an export that only threads may call. `None` refuses the call: a handler
-/// calls, or interrupts are off. The driver's first such call is logged.
+/// calls, or interrupts or preemption are off. The driver's first such call is logged.
 #[inline]
 pub fn driver_of_thread(function: &'static str) -> Option<&'static Owner> {
-    if thread_only::is_thread(function) { driver() } else { None }
+    if thread_only::may_wait(function) { driver() } else { None }
 }

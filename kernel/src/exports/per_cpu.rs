@@ -16,5 +16,5 @@ pub unsafe extern "C" fn allocate_per_cpu(size: usize, grant: *mut PerCpuGrant) 
         let memory = core::ptr::with_exposed_provenance_mut(memory.0 as usize);
         grant.write(PerCpuGrant { Size: structure, Reserved: 0, Memory: memory, Stride: stride })
     };
-    thread_only::is_thread("Kernel_AllocatePerCpu") && allocate().is_some()
+    thread_only::may_wait("Kernel_AllocatePerCpu") && allocate().is_some()
 }

@@ -28,7 +28,7 @@ pub unsafe extern "C" fn create_thread(
     argument: *mut c_void,
     node: c_int,
 ) -> c_int {
-    if !thread_only::is_thread("Kernel_CreateThread") {
+    if !thread_only::may_wait("Kernel_CreateThread") {
         return NONE;
     }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
@@ -49,14 +49,14 @@ pub extern "C" fn get_current_thread() -> c_int {
 }
 
 pub extern "C" fn exit_thread(code: c_int) {
-    if !thread_only::is_thread("Kernel_ExitThread") {
+    if !thread_only::may_wait("Kernel_ExitThread") {
         return;
     }
     lifecycle::exit(code);
 }
 
 pub unsafe extern "C" fn join_thread(thread: c_int, code: *mut c_int) -> c_int {
-    if !thread_only::is_thread("Kernel_JoinThread") {
+    if !thread_only::may_wait("Kernel_JoinThread") {
         return NONE;
     }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
@@ -73,21 +73,21 @@ pub unsafe extern "C" fn join_thread(thread: c_int, code: *mut c_int) -> c_int {
 }
 
 pub extern "C" fn yield_thread() {
-    if !thread_only::is_thread("Kernel_YieldThread") {
+    if !thread_only::may_wait("Kernel_YieldThread") {
         return;
     }
     scheduler::yield_now();
 }
 
 pub extern "C" fn sleep_thread(nanoseconds: u64) {
-    if !thread_only::is_thread("Kernel_SleepThread") {
+    if !thread_only::may_wait("Kernel_SleepThread") {
         return;
     }
     sleep::sleep_ns(nanoseconds);
 }
 
 pub unsafe extern "C" fn set_thread_affinity(thread: c_int, cpus: *const u64, words: usize) -> c_int {
-    if !thread_only::is_thread("Kernel_SetThreadAffinity") {
+    if !thread_only::may_wait("Kernel_SetThreadAffinity") {
         return NONE;
     }
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).

@@ -1,5 +1,6 @@
 //! What an export for threads checks first: that a thread calls it, which may wait.
 use crate::arch::InterruptsOff;
+use crate::cpu;
 use crate::drivers::report_misuse;
 use crate::threads::driver_handler;
 use crate::threads::misuses::Misuse;
@@ -14,6 +15,27 @@ pub fn is_thread(function: &'static str) -> bool {
         return false;
     }
     true
+}
+
+/// Returns true if a thread calls that may wait for other threads. Returns false where [`is_thread`] does, and with preemption off, as in the
+/// functions of a block device. The first such call of a driver is logged.
+#[inline]
+pub fn may_wait(function: &'static str) -> bool {
+    if !is_thread(function) {
+        return false;
+    }
+    if cpu::is_preemption_off() {
+        refuse_without_preemption(function);
+        return false;
+    }
+    true
+}
+
+#[cold]
+#[inline(never)]
+fn refuse_without_preemption(function: &'static str) {
+    let description = format_args!("called {function} in a function that must not block");
+    report_misuse::report(Misuse::ThreadOnlyPreemptionOff, description);
 }
 
 #[cold]

@@ -27,7 +27,7 @@ pub extern "C" fn delay(nanoseconds: u64) {
         return;
     }
     let start = clock::time_ns();
-    while clock::time_ns() - start < nanoseconds {
+    while clock::time_ns().saturating_sub(start) < nanoseconds {
         core::hint::spin_loop();
     }
 }
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn create_timer(callback: TimerCallback, context: *mut c_v
         let callback = unsafe { Callback::new(callback, context) };
         driver_timers::create(cpu, callback).ok()
     };
-    if !thread_only::is_thread("Kernel_CreateTimer") {
+    if !thread_only::may_wait("Kernel_CreateTimer") {
         return NONE;
     }
     create().map_or(NONE, |id| id.0 as c_int)
@@ -58,7 +58,7 @@ pub extern "C" fn set_timer(timer: c_int, when: u64, period: u64) -> bool {
 }
 
 pub extern "C" fn destroy_timer(timer: c_int) -> bool {
-    if !thread_only::is_thread("Kernel_DestroyTimer") {
+    if !thread_only::may_wait("Kernel_DestroyTimer") {
         return false;
     }
     match driver_timers::destroy(TimerId(timer as u32)) {

@@ -9,7 +9,7 @@ use core::ffi::c_int;
 const REFUSED: c_int = -1;
 
 pub unsafe extern "C" fn wait_address(word: *const u32, expected: u32, nanoseconds: u64) -> c_int {
-    if !thread_only::is_thread("Kernel_WaitAddress") {
+    if !thread_only::may_wait("Kernel_WaitAddress") {
         return REFUSED;
     }
     let time_ns = (nanoseconds != KERNEL_WAIT_FOREVER).then_some(nanoseconds);

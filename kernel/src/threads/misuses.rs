@@ -23,6 +23,8 @@ pub enum Misuse {
     NoMapping = 7,
     /// It named a device address at which it has no memory.
     NoDmaMemory = 8,
+    /// It called a function that blocks where preemption is off: in a function of a block device.
+    ThreadOnlyPreemptionOff = 9,
 }
 
 /// The kinds of misuse that one driver has committed, bit n for kind n.

@@ -113,13 +113,17 @@ impl<S: AsRef<[DmaEntry]> + AsMut<[DmaEntry]>> DmaTable<S> {
         self.place_of(frame).map(|place| self.take(place))
     }
 
-    /// Removes the next grant of this device from place `from` on, and sets `from` to where to go on. Calls from place 0 until `None` remove
-    /// all.
+    /// Removes a grant of this device, the next one from place `from` on if there is one, and sets `from` to where to go on. Returns `None` only if
+    /// the device has no grant, whatever was changed in the table since an earlier call.
     pub fn remove_of(&mut self, device: u16, from: &mut usize) -> Option<DmaEntry> {
-        let rest = self.places.as_ref().get(*from..).filter(|_| self.used > 0)?;
-        let next = rest.iter().position(|entry| entry.frame != 0 && entry.device == device)?;
-        *from += next;
-        Some(self.take(*from))
+        let places = self.places.as_ref();
+        let (before, behind) = places.split_at_checked(*from).unwrap_or((places, &[]));
+        let find =
+            |part: &[DmaEntry]| part.iter().position(|entry| entry.frame != 0 && entry.device == device);
+        // Others may have moved a grant to a place before: by removing one, or to a larger table.
+        let place = find(behind).map(|place| before.len() + place).or_else(|| find(before))?;
+        *from = place;
+        Some(self.take(place))
     }
 
     /// Moves all grants to other places, and returns the old ones. If the new places are too few, they are returned, and nothing is moved.

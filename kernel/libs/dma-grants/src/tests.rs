@@ -84,6 +84,42 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Between two calls, the lock of the table is free, and others free, allocate, and let the table grow.
+    #[test]
+    fn all_grants_of_a_device_are_removed_while_others_change_the_table(
+        frames in prop::collection::btree_map(1..60_u64, 0..2_u16, 8..12),
+        others in prop::collection::vec((0..3_u8, any::<prop::sample::Index>()), 12),
+    ) {
+        let mut table = table(16);
+        for (&frame, &device) in &frames {
+            prop_assert!(table.insert(entry(frame, device)));
+        }
+        let (mut from, mut removed) = (0, Vec::new());
+        for (step, index) in others {
+            let (&frame, &device) = frames.iter().nth(index.index(frames.len())).unwrap();
+            match table.remove_of(0, &mut from) {
+                Some(entry) => removed.push(entry.frame),
+                None => break,
+            }
+            match step {
+                0 if device != 0 => _ = table.remove(frame),
+                1 => _ = table.insert(entry(frame + 100, 1)),
+                2 => {
+                    let larger = std::vec![DmaEntry::default(); table.next_size()];
+                    let _ = table.move_to(larger);
+                }
+                _ => {}
+            }
+        }
+        removed.sort_unstable();
+        let expected: Vec<u64> = frames.iter().filter(|(_, device)| **device == 0).map(|(frame, _)| *frame).collect();
+        prop_assert_eq!(removed, expected);
+    }
+}
+
 #[test]
 fn a_kept_page_is_taken_once_and_by_its_node() {
     let kept = KeptPages::new();

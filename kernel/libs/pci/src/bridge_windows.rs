@@ -1,7 +1,7 @@
 //! The windows of a bridge: the addresses that it passes on to the buses behind it (PCI-to-PCI Bridge 1.2 §3.2.5).
 use pci_types::PciAddress;
 
-use crate::{AddressRange, ConfigSpace};
+use crate::{AddressRange, ConfigPart, ConfigSpace};
 
 const PORTS: u16 = 0x1c;
 const MEMORY: u16 = 0x20;
@@ -12,6 +12,9 @@ const PORTS_HIGH: u16 = 0x30;
 
 /// The smallest window of memory, to which its ends are aligned.
 pub const MEMORY_UNIT: u64 = 1 << 20;
+/// What closes a window of memory, or one of ports: its first address is above its last.
+const CLOSED_MEMORY: u32 = 0x0000_fff0;
+const CLOSED_PORTS: u32 = 0x00f0;
 const PORTS_UNIT: u64 = 1 << 12;
 
 /// The windows of a bridge. `None` is a window that is closed.
@@ -52,6 +55,28 @@ impl BridgeWindows {
         let (base, limit) = (range.first as u32 >> 16 & 0xfff0, range.last as u32 & 0xfff0_0000);
         config.write(bridge, MEMORY, limit | base);
         Self::read(config, bridge).memory == Some(range)
+    }
+
+    /// Closes both windows of memory if their first address is 0, as firmware leaves them that has not set them.
+    pub(crate) fn close_unset_memory(config: &impl ConfigSpace, bridge: PciAddress) {
+        let Self { memory, prefetchable, .. } = Self::read(config, bridge);
+        if memory.is_none() {
+            config.write(bridge, MEMORY, CLOSED_MEMORY);
+        }
+        if prefetchable.is_none() {
+            config.write(bridge, PREFETCHABLE, CLOSED_MEMORY);
+            config.write(bridge, PREFETCHABLE_BASE_HIGH, 0);
+            config.write(bridge, PREFETCHABLE_LIMIT_HIGH, 0);
+        }
+    }
+
+    /// Closes the window of ports if its first port is 0.
+    pub(crate) fn close_unset_ports(config: &impl ConfigSpace, bridge: PciAddress) {
+        if Self::read(config, bridge).ports.is_none() {
+            // The secondary status beside it is not written: a one clears a bit there.
+            config.write_part(bridge, ConfigPart::word(PORTS), CLOSED_PORTS);
+            config.write(bridge, PORTS_HIGH, 0);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 mod any_bytes;
 mod assign;
 mod bars;
+mod bridge_forward;
 mod bridges;
 mod drivers_access;
 mod lists;
