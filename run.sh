@@ -24,7 +24,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
                 measure the page allocator, or the heap, side by side with others (-- --help says more)
   soak [NAME [COUNT]]
                 run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads,
-                loom, pages-host, pages, heap-host, heap, fail-allocation, shapes, flips, oracle, newer-qemu
+                loom, pages-host, pages, heap-host, heap, disks, fail-allocation, shapes, flips, oracle, newer-qemu
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)

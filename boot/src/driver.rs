@@ -119,6 +119,24 @@ pub fn build_exhausting_image(image: &Path) -> Result<()> {
     build_image(image, &drivers)
 }
 
+/// Builds a BIOS image with the example drivers, and then so many copies of one in C of a folder in `ddk/tests`, which run one after
+/// the other.
+///
+/// # Errors
+/// The compiler or the image builder is missing or fails.
+pub fn build_repeating_image(name: &str, copies: u64, image: &Path) -> Result<()> {
+    let mut drivers = build_examples()?;
+    let folder = tempfile::tempdir()?;
+    let driver = folder.path().join(name).with_added_extension("so");
+    build(&artifacts::workspace().join("ddk/tests").join(name), &driver)?;
+    for number in 1..=copies {
+        let copy = folder.path().join(format!("{name}_{number}.so"));
+        fs::copy(&driver, &copy)?;
+        drivers.push(copy);
+    }
+    build_image(image, &drivers)
+}
+
 fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()> {
     let headers = files(&artifacts::workspace().join("ddk/include"), "h")?;
     let own_headers = files(folder, "h")?;

@@ -1,5 +1,6 @@
 //! The soaks: proofs that take long, each with the count of the whole and that of the sample which `./run.sh test` runs.
 mod boots;
+mod disks;
 mod fail_allocation;
 mod fuzz;
 mod newer_qemu;
@@ -23,7 +24,7 @@ struct Soak {
 }
 
 /// The soaks, in the order in which they run. docs/testing.md says what each proves.
-const SOAKS: [Soak; 16] = [
+const SOAKS: [Soak; 17] = [
     Soak { name: "properties", whole: 100_000, sample: 1_000, run: on_host::properties },
     Soak { name: "machines", whole: 1_000_000, sample: 1_000, run: on_host::machines },
     Soak { name: "mutations", whole: 1_000_000_000, sample: 1_000_000, run: fuzz::mutations },
@@ -35,6 +36,7 @@ const SOAKS: [Soak; 16] = [
     Soak { name: "pages", whole: 100_000_000, sample: 300_000, run: boots::pages },
     Soak { name: "heap-host", whole: 1_000_000_000, sample: 10_000_000, run: on_host::heap },
     Soak { name: "heap", whole: 100_000_000, sample: 300_000, run: boots::heap },
+    Soak { name: "disks", whole: 1_000_000, sample: 10_000, run: disks::soak },
     Soak { name: "fail-allocation", whole: 100_000, sample: 8, run: fail_allocation::soak },
     Soak { name: "shapes", whole: 50, sample: 12, run: boots::shapes },
     Soak { name: "flips", whole: 64, sample: 8, run: boots::flips },

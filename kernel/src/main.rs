@@ -180,6 +180,9 @@ fn examine_itself(parameters: &Parameters) {
     if let Some(operations) = parameters.stress_heap {
         selftest::stress_heap(operations);
     }
+    if parameters.move_interrupts {
+        selftest::move_interrupts();
+    }
 }
 
 fn log_complete(drivers: usize) {

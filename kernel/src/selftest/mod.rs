@@ -15,7 +15,8 @@ mod interrupts;
 mod load;
 mod locks;
 mod map_exhausted;
-pub mod on_each_cpu;
+mod move_interrupts;
+mod on_each_cpu;
 mod pages;
 mod plan;
 mod policies;
@@ -157,6 +158,13 @@ pub fn stress_pages(operations: u64) {
 /// Makes all CPUs together allocate and free blocks of the heaps at random this many times, for the parameter `stress-heap`.
 pub fn stress_heap(operations: u64) {
     report("heap.stress", stress_heap::loses_nothing(operations).map(|()| Work::Done));
+}
+
+/// Moves the interrupts of devices from CPU to CPU from now on, for the parameter `move-interrupts`.
+pub fn move_interrupts() {
+    if move_interrupts::start().is_err() {
+        verdict::stop_without_memory_for("the thread that moves interrupts");
+    }
 }
 
 fn report(name: &str, outcome: Result<Work, String>) {

@@ -19,6 +19,8 @@ pub struct Parameters {
     pub stress_pages: Option<u64>,
     /// `stress-heap=COUNT`: run this many random allocations and frees of heap blocks on all CPUs at once.
     pub stress_heap: Option<u64>,
+    /// `move-interrupts`: move the interrupts of devices from CPU to CPU all the time.
+    pub move_interrupts: bool,
     /// `fail-allocation=K`: make the K-th allocation of pages fail, counted from 1.
     pub fail_allocation: Option<u64>,
     /// `fail-heap=K`: make the K-th allocation from the heaps fail, counted from 1.
@@ -113,6 +115,7 @@ impl Parameters {
                 "selftest" => self.selftest = true,
                 "load" => self.load = true,
                 "bench" => self.bench = true,
+                "move-interrupts" => self.move_interrupts = true,
                 "exit" => self.exit = true,
                 _ => return None,
             },
@@ -220,7 +223,7 @@ mod tests {
     #[test]
     fn every_known_word_is_understood() {
         let (parameters, unknown) = parse(
-            "numa=off log=trace selftest load stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 bench exit fault=page",
+            "numa=off log=trace selftest load stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 bench move-interrupts exit fault=page",
         );
         assert!(unknown.is_empty());
         let expected = Parameters {
@@ -230,6 +233,7 @@ mod tests {
             load: true,
             stress_pages: Some(9),
             stress_heap: Some(8),
+            move_interrupts: true,
             fail_allocation: Some(7),
             fail_heap: Some(5),
             bench: true,
