@@ -16,7 +16,7 @@ mod load;
 mod locks;
 mod map_exhausted;
 mod move_interrupts;
-mod on_each_cpu;
+pub mod on_each_cpu;
 mod pages;
 mod plan;
 mod policies;
