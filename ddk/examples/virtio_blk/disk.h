@@ -76,7 +76,7 @@ typedef struct {
 typedef struct {
     Disk *disk;
     int first, step;
-    int poll; // the queue as Kernel_PollBlock takes it, if there is only one
+    int queue; // its queue, if there is only one
     int cpu;
 } Vector;
 

@@ -12,7 +12,7 @@ static uint32_t on_queue(void *context) {
     const Vector *vector = context;
     int block = __atomic_load_n(&vector->disk->block, __ATOMIC_ACQUIRE);
     if (block != 0) {
-        Kernel_PollBlock(block, vector->poll);
+        Kernel_PollBlock(block, vector->queue);
     }
     return INTERRUPT_HANDLED;
 }
@@ -86,7 +86,7 @@ static bool attach(Disk *disk, int index) {
         setup.Handler = is_alone ? on_queue : on_queues;
         // The kernel finds the running CPU's queue faster.
         int cpu = disk->queues[index - 1]->cpu;
-        vector->poll = cpu % disk->queue_count == index - 1 ? -1 : index - 1;
+        vector->queue = index - 1;
         setup.Cpu = cpu;
     }
     if (!Kernel_AttachInterrupt(disk->device, index, &setup)) {

@@ -128,9 +128,8 @@ impl Disk {
     fn attach_interrupts(&'static self, cpus: &Cpus, vectors: u32) -> bool {
         let count = self.queues.len();
         let contexts = memory::keep_each(vectors as usize, self.controller.node(), |vector| {
-            let is_own = vectors as usize == count && cpus.of_queue(vector) as usize % count == vector;
-            let of_this_cpu = self.queues.get(vector).filter(|_| is_own);
-            Some(Interrupt { disk: self, vector: vector as u32, vectors, of_this_cpu })
+            let only = self.queues.get(vector).filter(|_| vectors as usize == count);
+            Some(Interrupt { disk: self, vector: vector as u32, vectors, only })
         });
         let Some(contexts) = contexts else { return false };
         contexts.iter().all(|context| {
@@ -202,28 +201,28 @@ struct Interrupt {
     vector: u32,
     /// How many interrupts the disk has.
     vectors: u32,
-    /// The interrupt's only queue, if the kernel sends the requests of the interrupt's CPU there.
-    of_this_cpu: Option<&'static Queue>,
+    /// The interrupt's only queue, if each queue has an interrupt of its own.
+    only: Option<&'static Queue>,
 }
 
 impl Interrupt {
     /// Completes what the controller has done on a queue. A poll completes polled requests first. It returns 0 if another CPU polls,
-    /// which then looks once more.
+    /// which then looks once more. The queue is named by its index: the interrupt may have moved to any CPU.
     #[inline(always)]
-    fn poll(block: c_int, index: Option<u32>, queue: &Queue) {
-        while block::poll_through_kernel(block, index) != 0 && queue.has_interrupting() {}
+    fn poll(block: c_int, index: u32, queue: &Queue) {
+        while block::poll_through_kernel(block, Some(index)) != 0 && queue.has_interrupting() {}
     }
 
     /// Completes what the controller has done on the interrupt's queues.
     fn handle(&self) -> Handled {
         let block = self.disk.block.load(Ordering::Relaxed);
-        if let Some(queue) = self.of_this_cpu {
-            Self::poll(block, None, queue);
+        if let Some(queue) = self.only {
+            Self::poll(block, self.vector, queue);
             return Handled::Yes;
         }
         let queues = self.disk.queues.iter().enumerate();
         for (index, queue) in queues.skip(self.vector as usize).step_by(self.vectors as usize) {
-            Self::poll(block, Some(index as u32), queue);
+            Self::poll(block, index as u32, queue);
         }
         Handled::Yes
     }
