@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use boot::process::attached;
-use boot::{artifacts, driver};
+use boot::{Firmware, artifacts, driver};
 
 use crate::command::{cargo, quietly, run, say};
 use crate::options::Subject;
@@ -35,16 +35,30 @@ const FUZZ_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sani
 /// # Errors
 /// A part of them cannot be built.
 pub fn images(drivers: &[PathBuf]) -> Result<()> {
+    images_at(["proxima-bios.img", "proxima-uefi.img"].map(target), |_| true, drivers)
+}
+
+/// Builds the disk image that benchmarks boot, with these drivers and the example drivers except those that use the disks: they sleep,
+/// and the time in which no CPU does anything is no cost. Returns its path.
+///
+/// # Errors
+/// A part of it cannot be built.
+pub fn bench_image(firmware: Firmware, drivers: &[PathBuf]) -> Result<PathBuf> {
+    let [bios, uefi] = ["bench-bios.img", "bench-uefi.img"].map(target);
+    images_at([bios.clone(), uefi.clone()], |example| !example.ends_with("write_disks.so"), drivers)?;
+    Ok(if firmware == Firmware::Bios { bios } else { uefi })
+}
+
+fn images_at([bios, uefi]: [PathBuf; 2], is_wanted: fn(&Path) -> bool, drivers: &[PathBuf]) -> Result<()> {
     announce("x86_64-unknown-none/release/kernel", "Building the kernel");
     quietly("the kernel", &mut cargo(&["kernel", "--quiet"]))?;
     announce("image-builder/release/image", "Building the boot loader: about two minutes, once");
     quietly("the boot loader", &mut loader_cargo(&["build"]))?;
     let mut builder = attached(artifacts::image_builder()?);
     builder.arg("--kernel").arg(artifacts::kernel()?);
-    builder.arg("--bios").arg(target("proxima-bios.img"));
-    builder.arg("--uefi").arg(target("proxima-uefi.img"));
+    builder.arg("--bios").arg(bios).arg("--uefi").arg(uefi);
     let examples = driver::build_examples()?;
-    let all = || examples.iter().chain(drivers);
+    let all = || examples.iter().filter(|example| is_wanted(example)).chain(drivers);
     if all().next().is_some() {
         builder.arg("--drivers").args(all());
     }

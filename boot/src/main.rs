@@ -46,10 +46,10 @@ fn run(boot: Boot) -> Result<()> {
 
 /// Measures on the two-node machine, and shows what Linux needs for the same beside it.
 fn measure(boot: Boot) -> Result<()> {
-    build::images(&boot.drivers)?;
+    let image = build::bench_image(boot.firmware, &boot.drivers)?;
     let version = qemu::version()?;
     command::say(format_args!("Measuring in QEMU {version}, on a clock that counts instructions"));
-    bench::measure(boot.firmware, boot.qemu)
+    bench::measure(&image, boot.firmware, boot.qemu)
 }
 
 /// Turns this process into a comparison.

@@ -36,7 +36,8 @@ fn start() {
 
 fn measure_disk(disk: Disk) {
     let Some(info) = disk.info() else { return };
-    let (name, blocks_each) = (block::text(&info.Driver), BYTES / info.BlockSize.clamp(1, BYTES));
+    let driver = block::text(&info.Driver);
+    let (name, blocks_each) = (driver.trim_end_matches("_blk"), BYTES / info.BlockSize.clamp(1, BYTES));
     // On the CPU of the queue and the node of the device, where there is one.
     let node = (info.Node >= 0).then_some(info.Node);
     let cpu = (0..thread::cpus()).find(|cpu| driver_kit::memory::node_of_cpu(*cpu) == node);
