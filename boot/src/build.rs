@@ -38,18 +38,23 @@ pub fn images(drivers: &[PathBuf]) -> Result<()> {
     images_at(["proxima-bios.img", "proxima-uefi.img"].map(target), |_| true, drivers)
 }
 
-/// Builds the disk image that benchmarks boot, with these drivers and the example drivers except those that use the disks: they sleep,
-/// and the time in which no CPU does anything is no cost. Returns its path.
+/// Builds a disk image that benchmarks boot, with these drivers and the example drivers, except those that are left out. Returns its
+/// path, which `name` begins.
 ///
 /// # Errors
 /// A part of it cannot be built.
-pub fn bench_image(firmware: Firmware, drivers: &[PathBuf]) -> Result<PathBuf> {
-    let [bios, uefi] = ["bench-bios.img", "bench-uefi.img"].map(target);
-    images_at([bios.clone(), uefi.clone()], |example| !example.ends_with("write_disks.so"), drivers)?;
+pub fn bench_image(name: &str, without: &[&str], firmware: Firmware, drivers: &[PathBuf]) -> Result<PathBuf> {
+    let [bios, uefi] = ["bios", "uefi"].map(|firmware| target(&format!("{name}-{firmware}.img")));
+    let is_wanted = |example: &Path| !without.iter().any(|name| example.ends_with(name));
+    images_at([bios.clone(), uefi.clone()], is_wanted, drivers)?;
     Ok(if firmware == Firmware::Bios { bios } else { uefi })
 }
 
-fn images_at([bios, uefi]: [PathBuf; 2], is_wanted: fn(&Path) -> bool, drivers: &[PathBuf]) -> Result<()> {
+fn images_at(
+    [bios, uefi]: [PathBuf; 2],
+    is_wanted: impl Fn(&Path) -> bool,
+    drivers: &[PathBuf],
+) -> Result<()> {
     announce("x86_64-unknown-none/release/kernel", "Building the kernel");
     quietly("the kernel", &mut cargo(&["kernel", "--quiet"]))?;
     announce("image-builder/release/image", "Building the boot loader: about two minutes, once");
