@@ -19,7 +19,7 @@ fn ddk() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../ddk")
 }
 
-/// Compiles the driver `ddk/FOLDER/NAME/NAME.c` with `flags` after the usual ones.
+/// Compiles the driver of the C files in `ddk/FOLDER/NAME`, with `flags` after the usual ones.
 ///
 /// Prints a line and returns `None` if the host has no compiler for x86_64.
 ///
@@ -34,7 +34,6 @@ pub fn compile_as(kind: &str, folder: &str, name: &str, flags: &[&str]) -> Optio
     let flag_words: String =
         [&[kind], flags].concat().concat().chars().filter(char::is_ascii_alphanumeric).collect();
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{flag_words}.so"));
-    let source = ddk().join(folder).join(name).join(format!("{name}.c"));
     if !cfg!(target_arch = "x86_64") {
         println!("skipped: the host's compiler is not for x86_64");
         return None;
@@ -46,7 +45,7 @@ pub fn compile_as(kind: &str, folder: &str, name: &str, flags: &[&str]) -> Optio
         .arg("-I")
         .arg(ddk().join("include"))
         .args(flags)
-        .arg(source)
+        .args(sources(&ddk().join(folder).join(name)))
         .arg("-o")
         .arg(&output);
     let result = match compiler.output() {
@@ -58,6 +57,12 @@ pub fn compile_as(kind: &str, folder: &str, name: &str, flags: &[&str]) -> Optio
     };
     assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
     Some(std::fs::read(output).expect("the compiler wrote its output"))
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).expect("the folder of a driver");
+    let files = files.map(|file| file.expect("a file of a driver").path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "c")).collect()
 }
 
 /// Builds the Rust driver `ddk/examples/hello_rust` with its own script.
