@@ -82,7 +82,7 @@ fn accept_usual(queue: &BlockQueue, request: RequestAt, length: &Length) -> bool
     }
     let state = request.state();
     // A wrong state is not the note of the slot to which it leads, so the exchange fails.
-    queue.slot_of(state).0.claim(request.0, state)
+    queue.slot_of(state).0.claim_noted(request.0, state, || request.state())
 }
 
 /// Gives accepted requests to the driver, and ends the submission.
@@ -230,7 +230,7 @@ fn accept(queue: &QueueInUse, request: RequestAt) -> Result<(), Refusal> {
         return Err(Refusal::Twice);
     }
     check(queue, request)?;
-    if core::ptr::eq(noted, &raw const **queue) && slot.claim(request.0, state) {
+    if core::ptr::eq(noted, &raw const **queue) && slot.claim_noted(request.0, state, || request.state()) {
         return Ok(());
     }
     let claimed = queue.slots().claim_any(request.0, (slot, state), |new| request.change_state(state, new));

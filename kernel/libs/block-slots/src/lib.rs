@@ -24,6 +24,8 @@ use loom::sync::atomic::AtomicUsize;
 
 /// The highest note, which a request keeps in 32 bits. All requests have addresses above it.
 const HIGHEST_NOTE: usize = u32::MAX as usize;
+/// A bit in a slot that a request has claimed only to leave it: nobody completes the request there. Addresses of requests are even.
+const LEAVING: usize = 1;
 /// What an unusable slot holds: no note, and an address that is not canonical.
 const UNUSABLE: usize = 1 << (usize::BITS - 1);
 
@@ -57,6 +59,17 @@ impl Slot {
         self.0.compare_exchange(note, request, AcqRel, Relaxed).is_ok()
     }
 
+    /// Puts a request into the slot that it notes. `current_note` reads the note once more: another CPU may have moved the request to
+    /// another slot since `note` was read. Fails, and changes nothing, also then.
+    #[inline(always)]
+    pub fn claim_noted(&self, request: usize, note: usize, current_note: impl FnOnce() -> usize) -> bool {
+        if !self.claim(request, note) {
+            return false;
+        }
+        // If the slot is free again already, the request was completed in it.
+        current_note() == note || !self.release(request, note)
+    }
+
     /// Frees the slot, whose note this is. Fails, and changes nothing, if it does not hold this request. For each claim, one call
     /// succeeds.
     #[inline(always)]
@@ -64,15 +77,15 @@ impl Slot {
         self.0.compare_exchange(request, note, AcqRel, Relaxed).is_ok()
     }
 
-    /// Returns true if the slot holds this request.
+    /// Returns true if the slot holds this request, or if the request is about to leave it for another slot.
     pub fn holds(&self, request: usize) -> bool {
-        self.0.load(Acquire) == request
+        self.0.load(Acquire) & !LEAVING == request
     }
 
     /// Frees the slot, whose note this is, and returns the request that it held.
     pub fn take(&self, note: usize) -> Option<usize> {
         let held = self.0.swap(note, AcqRel);
-        (held > HIGHEST_NOTE).then_some(held)
+        (held > HIGHEST_NOTE && held & LEAVING == 0).then_some(held)
     }
 }
 
@@ -111,9 +124,9 @@ impl Slots<'_> {
         change_note: impl FnOnce(usize) -> bool,
     ) -> Result<(), ClaimError> {
         let (slot, note) = noted;
-        let is_claimed = slot.claim(request, note);
-        // Returns false if the request was completed in the noted slot meanwhile.
-        let release_noted = || !is_claimed || slot.release(request, note);
+        let is_claimed = slot.claim(request | LEAVING, note);
+        // Returns false if the slot's queue was taken away meanwhile.
+        let release_noted = || !is_claimed || slot.release(request | LEAVING, note);
         if !is_claimed && slot.holds(request) {
             return Err(ClaimError::Twice);
         }
