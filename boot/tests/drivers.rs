@@ -130,7 +130,7 @@ fn event(name: &str) -> Driver {
 #[track_caller]
 fn assert_loaded(name: &str) {
     let driver = event(name);
-    assert_eq!(driver.status, "loaded", "{driver:?}");
+    assert_eq!(driver.status, "loaded", "{driver:?}\n{}", RUN.serial);
 }
 
 #[track_caller]

@@ -265,49 +265,12 @@ static enum outcome call_policies(void) {
     return REFUSED;
 }
 
-static int accept_none(void *context, int queue, BlockRequest *const *requests, int count) {
-    (void)context, (void)queue, (void)requests, (void)count;
-    return 0;
-}
-
-static int complete_none(void *context, int queue) {
-    (void)context, (void)queue;
-    return 0;
-}
-
-static enum outcome call_blocks(void) {
-    BlockRequest request = {.Size = sizeof request, .State = (uint32_t)random_below(1ull << 32)};
-    BlockRequest *requests[] = {&request};
-    BlockInfo info = {.Size = sizeof info};
-    int wrong = -(int)(number_around(INT32_MAX) % INT32_MAX); // no id is below 1
-    CHECK(Kernel_SubmitBlock(wrong, requests, 1) == -1);
-    CHECK(Kernel_PollBlock(wrong, any_node()) == 0);
-    CHECK(!Kernel_GetBlockInfo(wrong, &info));
-    CHECK(!Kernel_UnregisterBlock(wrong));
-    CHECK(Kernel_OpenBlock("refusals", 0) == -1);
-    Kernel_CompleteBlock(&request, any_node());
-    CHECK(request.Status == 0);
-    BlockDriver driver = {
-        .Size = sizeof driver, .BlockSize = 512, .Blocks = 1, .MaxBytes = 512, .MaxSegments = 1, .Name = "refusals",
-        .Submit = accept_none, .Poll = complete_none};
-    driver.Queues = (uint32_t)random_below(8);
-    driver.Depth = (uint32_t)random_below(2000);
-    int block = Kernel_RegisterBlock(&driver);
-    if (block == -1) {
-        return REFUSED;
-    }
-    CHECK(driver.Queues > 0 && driver.Depth > 0);
-    CHECK(Kernel_UnregisterBlock(block));
-    return GRANTED;
-}
-
 static void one_call(struct state *before, uint64_t held) {
     struct state after;
     enum outcome outcome;
-    switch (random_below(9)) {
+    switch (random_below(8)) {
     case 0: outcome = call_policies(); break;
     case 1: outcome = call_frees(held); break;
-    case 8: outcome = call_blocks(); break;
     case 2: case 3: outcome = call_threads(); break;
     case 4: case 5: outcome = call_heap(most_free(before)); break;
     default: outcome = call_pages(most_free(before)); break;
