@@ -168,7 +168,8 @@ fn no_cpu_is_long_without_interrupts_on_a_machine_with_one() {
 
 #[test]
 fn no_cpu_is_long_without_interrupts_on_a_machine_with_four() {
-    assert_latency("4 CPUs", &Machine::two_nodes(), &WORKS);
+    // Without disks: the goals are the kernel's, and a driver's handler takes as long as it takes.
+    assert_latency("4 CPUs", &Machine::two_nodes().disks([]), &WORKS);
 }
 
 #[test]
