@@ -15,8 +15,10 @@ use units::CpuId;
 
 /// The CPU whose turn it is, by its place among those that take part.
 static TURN: AtomicU32 = AtomicU32::new(0);
-/// Rounds in which each CPU has a turn.
+/// The most rounds in which each CPU has a turn.
 const ROUNDS: u32 = 200;
+/// The product of the rounds and the square of the number of CPUs. Each turn wakes all CPUs, so a round's cost grows with that square.
+const ROUNDS_BY_CPUS_SQUARED: u32 = 3200;
 /// A limit that no wait reaches unless a wake-up is lost.
 const LONG_NS: u64 = 20_000_000_000;
 
@@ -49,7 +51,9 @@ unsafe extern "C" fn take_turns(cpu: *mut c_void) -> i32 {
         moved?;
         let count = cpu::online().count() as u32;
         let place = cpu::online().position(|other| other.id == cpu).unwrap_or(0) as u32;
-        for round in 0..ROUNDS {
+        // At least one round of each kind.
+        let rounds = (ROUNDS_BY_CPUS_SQUARED / (count * count)).clamp(2, ROUNDS);
+        for round in 0..rounds {
             let turn = round * count + place;
             loop {
                 let now = TURN.load(Ordering::Acquire);
