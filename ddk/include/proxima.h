@@ -29,8 +29,8 @@ extern "C" {
 // memory that it was given before it returns such a number.
 extern int Driver_Init(void);
 
-// Stops the driver. A driver that can be unloaded defines this function. The kernel calls it once, before it unloads
-// the driver.
+// Stops the driver. A driver that can be unloaded defines this function. A kernel that unloads drivers calls it once,
+// before it does so. This kernel unloads no driver that has started, and never calls it.
 extern void Driver_Exit(void);
 
 /* ---- NUMA ---- */
@@ -273,8 +273,8 @@ typedef struct PerCpuGrant {
 } PerCpuGrant;
 
 // [thread] Allocates size bytes for each CPU that Kernel_GetCpuCount counts. Each part lies on its CPU's node, or on the
-// nearest node that has memory, begins on a page, and is zeroed. The memory belongs to the driver until it goes: the kernel
-// takes it back then, and there is no function that frees it.
+// nearest node that has memory, begins on a page, and is zeroed. No function frees the memory: the kernel takes it back if the
+// driver refuses to start. Kernel_MapDma refuses it.
 //
 // Returns true. Returns false if size is 0 or above KERNEL_LARGEST_PER_CPU, if there is not enough memory, if grant is
 // null, misaligned, read-only or not mapped, if its Size is too small or its tail is not zero, in a handler, and with
@@ -389,7 +389,7 @@ extern int Kernel_GetThreadAffinity(int thread, uint64_t *cpus, size_t words);
 // Kernel_MapDeviceMemory: the CPU caches nothing.
 #define DEVICE_UNCACHED 0
 
-// Kernel_MapDeviceMemory: the CPU may combine writes, and caches nothing else.
+// Kernel_MapDeviceMemory: the CPU may combine writes, and caches nothing.
 #define DEVICE_WRITE_COMBINED 1
 
 // DeviceInfo.NodeSource: the node is unknown.
@@ -497,11 +497,13 @@ typedef struct DeviceInfo {
 // calls it after Driver_Init has returned 0, once for each match that no driver owns. The driver owns the device already. The
 // function runs on a thread of its own, on the device's node if that is known. The thread ends when the function returns.
 //
-// Returns 0 or more if the driver handles the device. A negative number gives the device back.
+// Returns 0 or more if the driver handles the device. A negative number gives the device back, which the kernel does not
+// reset.
 extern int Driver_AddDevice(int device);
 
-// Stops a device. A driver may define this function. The kernel calls it when the driver is unloaded, or when the device is
-// lost. The device's interrupts are masked already.
+// Stops a device. A driver may define this function. This kernel never calls it: it unloads no driver that has started, and no
+// device goes while the machine runs. A kernel that unloads drivers or loses devices calls it with the
+// device's interrupts masked.
 extern void Driver_RemoveDevice(int device);
 
 // Finds the next device that matches, in the order of addresses. after is the id of the device before; 0 means from
@@ -524,8 +526,8 @@ extern bool Kernel_GetDeviceInfo(int device, DeviceInfo *info);
 // owns it, or the kernel, as it does bridges; or in a handler.
 extern bool Kernel_ClaimDevice(int device);
 
-// Gives a device back: turns its bus mastering off, and removes its interrupts, its mappings and its DMA memory. Nothing
-// happens if the driver does not own the device, or in a handler.
+// Gives a device back: turns its bus mastering off, and removes its interrupts, its mappings and its DMA memory. It does not
+// reset the device. Nothing happens if the driver does not own the device, or in a handler.
 extern void Kernel_ReleaseDevice(int device);
 
 // Sets what a device may do: the sum of DEVICE_MEMORY, DEVICE_IO and DEVICE_BUS_MASTER. What is left out is
@@ -535,8 +537,8 @@ extern void Kernel_ReleaseDevice(int device);
 // device has a BAR of that kind without an address, if it is gone, or in a handler.
 extern bool Kernel_EnableDevice(int device, uint32_t what);
 
-// Resets a device (function-level reset). Afterwards it decodes nothing, masters no bus and has no interrupts; its BARs
-// keep their addresses. Waits until the device is ready again.
+// Resets a device (function-level reset). Afterwards it decodes nothing and masters no bus. Its BARs keep their
+// addresses, and its interrupts their handlers, CPUs and masks. Waits until the device is ready again.
 //
 // Returns true. Returns false if the driver does not own the device, if the device has no such reset, if it is not ready
 // in time, or in a handler.
@@ -545,16 +547,16 @@ extern bool Kernel_ResetDevice(int device);
 // Reads a device's configuration space. width is 1, 2 or 4 bytes, and offset a multiple of it. Handlers may call this
 // function.
 //
-// Returns the value. Returns all ones if the driver does not own the device, if it is gone, or if width or offset is
-// neither.
+// Returns the value. Returns all ones if the driver does not own the device, if the device is gone, if width is another number,
+// or if offset is no multiple of it or above 4095.
 extern uint32_t Kernel_ReadDeviceConfig(int device, uint32_t offset, uint32_t width);
 
 // Writes a device's configuration space. width is 1, 2 or 4 bytes, and offset a multiple of it. Handlers may call this
 // function.
 //
-// Returns true. Returns false, and writes nothing, if the driver does not own the device, if width or offset is
-// neither, or if the register is the kernel's: the header with BARs and command, except for the status and the size of cache
-// lines; MSI and MSI-X; what resets the device, moves its BARs or takes its power.
+// Returns true. Returns false, and writes nothing, if the driver does not own the device, if width is another number, if offset is
+// no multiple of it or above 4095, or if the register is the kernel's: the header with BARs and command, except for the status,
+// the size of cache lines and the latency timer; MSI and MSI-X; what resets the device, moves its BARs or takes its power.
 extern bool Kernel_WriteDeviceConfig(int device, uint32_t offset, uint32_t width, uint32_t value);
 
 // Finds the next capability with this id. after is the offset of the one before; 0 means from the first. The id of
@@ -569,8 +571,8 @@ extern int Kernel_FindDeviceCapability(int device, uint32_t id, int after);
 // hold the MSI-X table are mapped read-only.
 //
 // Returns the address of the byte at offset. Returns null if the driver does not own the device; if the BAR has no
-// such part or no address, or lies over RAM or over registers of the kernel; if size is 0; if caching is neither, or
-// if a page is mapped with the other; if there is no memory for the mapping; or in a handler.
+// such part or no address, or lies over RAM or over registers of the kernel; if size is 0; if caching is another
+// number, or if a page is mapped with the other caching; if there is no memory for the mapping; or in a handler.
 extern void *Kernel_MapDeviceMemory(int device, int bar, uint64_t offset, uint64_t size, uint32_t caching);
 
 // Unmaps what one call of Kernel_MapDeviceMemory mapped.
@@ -658,14 +660,15 @@ extern bool Kernel_AllocateDma(const DmaRequest *request, DmaGrant *grant);
 extern bool Kernel_FreeDma(uint64_t deviceAddress);
 
 // Makes the driver's memory accessible to a device. direction is the sum of DMA_TO_DEVICE and
-// DMA_FROM_DEVICE. segments has room for count elements; neighbouring parts are joined.
-// The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function.
+// DMA_FROM_DEVICE. segments has room for count elements; the kernel joins neighbouring
+// parts. The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function. In
+// the functions of a block device, the caller is the running thread's driver.
 //
 // Returns the number of segments used. Returns -1, and writes nothing, if the driver does not own the device, and the device
-// serves no block device, to which any driver submits requests; if the
-// memory is not mapped, or is not the driver's RAM: its image, the heap, a stack, or pages through Kernel_PhysToVirt; if the
-// device would write memory that is read-only; if size is 0 or above 1 GiB; if direction is 0 or has an unknown bit; if more
-// than count segments are needed; or if segments is null, misaligned or not mapped.
+// serves no block device, to which any driver submits requests; if the memory is not mapped, or is not the driver's image, the
+// heap, a stack, or pages through Kernel_PhysToVirt (memory of Kernel_AllocatePerCpu is none of these); if the device would
+// write memory that is read-only; if size is 0 or above 1 GiB; if direction is 0 or has an unknown bit; if more than count
+// segments are needed; or if segments is null, misaligned or not mapped.
 extern int Kernel_MapDma(int device, void *memory, size_t size, uint32_t direction, DmaSegment *segments, int count);
 
 // Ends what Kernel_MapDma began. The device no longer accesses the memory. Handlers may call this function.
@@ -682,7 +685,7 @@ extern bool Kernel_UnmapDma(int device, const DmaSegment *segments, int count);
 // A handler returns this if its device raised the interrupt.
 #define INTERRUPT_HANDLED 1
 
-// The kind MSI-X: a message for each vector, and each goes to a CPU of its own.
+// The kind MSI-X: a message for each vector, and each may go to another CPU.
 #define INTERRUPT_MSIX 1
 
 // The kind MSI: one message.
@@ -760,19 +763,20 @@ extern bool Kernel_AttachInterrupt(int device, int index, const InterruptSetup *
 // info is null, misaligned or not mapped, if Size is too small, or if the tail is not zero.
 extern bool Kernel_GetInterruptInfo(int device, int index, InterruptInfo *info);
 
-// Moves an interrupt to another CPU. None is lost meanwhile, and the handler never runs on both CPUs at once. The handlers of all
-// devices at a line move together.
+// Moves an interrupt to another CPU. None is lost meanwhile, and the handler never runs on both CPUs at once. The handlers
+// of all devices at a line move together.
 //
 // Returns true. Returns false, and changes nothing, if the driver does not own the device, if the interrupt has no
 // handler, if the CPU is not online, has no free vector or cannot be named by a device, or in a handler.
 extern bool Kernel_SetInterruptCpu(int device, int index, int cpu);
 
 // Masks or unmasks an interrupt. One that arrives while it is masked is delivered when it is unmasked. One that the device has
-// sent before may still arrive after the call. At a shared line, the handler is still called for the interrupts of other devices.
-// Handlers may call it.
+// sent before may still arrive after the call. At a shared line, the kernel still calls the handler for the interrupts of other
+// devices. Handlers may call this function.
 //
 // Returns true. Returns false, and changes nothing, if the driver does not own the device, if the interrupt has no
-// handler, or if the device has no mask for it: some devices with MSI, and with INTx those older than PCI 2.3.
+// handler, if the device has no mask for it (some devices with MSI, and with INTx those older than PCI 2.3), or with MSI-X
+// while the device's memory is not enabled.
 extern bool Kernel_MaskInterrupt(int device, int index, bool masked);
 
 // Masks an interrupt and takes its handler away. On return no CPU runs the handler.
@@ -947,10 +951,13 @@ typedef struct BlockRequest {
 } BlockRequest;
 
 // A driver's function that accepts requests for one queue. Returns how many of them it accepted, in their order; fewer
-// than count means that the queue is full. One doorbell is for all. The kernel has checked the requests. It does not block.
+// than count means that the queue is full. One doorbell is for all. The kernel has checked the requests. The function does not
+// block. In it the kernel takes the running thread's driver for the caller, so it refuses Kernel_SetTimer,
+// Kernel_MaskInterrupt and Kernel_ReadDeviceConfig, and Kernel_MapDma for some memory, if another driver submits.
 typedef int (*BlockSubmit)(void *context, int queue, BlockRequest *const *requests, int count);
 
 // A driver's function that completes what the device has done on one queue. Returns the number of completions. It does not block.
+// The caller in it is the same as in BlockSubmit.
 typedef int (*BlockPoll)(void *context, int queue);
 
 // A block device that a driver registers. The driver sets Size.
@@ -1028,7 +1035,7 @@ extern bool Kernel_UnregisterBlock(int block);
 // Ends a request with BLOCK_OK, BLOCK_ERROR or BLOCK_GONE, and calls its Done. Only the driver that accepted the
 // request does so. Another status counts as BLOCK_ERROR.
 //
-// A request that is not outstanding is refused, and so is another driver's; the log has one line for a driver's first such mistake.
+// The kernel refuses a request that is not outstanding, and another driver's. It logs a driver's first such mistake.
 extern void Kernel_CompleteBlock(BlockRequest *request, int status);
 
 // Finds a block device by its name; or, if name is null, the next one after the id after, where 0 means from the
@@ -1046,8 +1053,8 @@ extern bool Kernel_GetBlockInfo(int block, BlockInfo *info);
 // Submits requests in their order, all to the queue that the first one names.
 //
 // Returns how many were accepted. Fewer than count means that the queue is full, or that the next request is not
-// valid: it is null, misaligned or not mapped; it is outstanding; its operation or a flag is unknown; its blocks do not exist or are
-// too many; its segments are too many, or not as long as its blocks; or Done is not code. Returns -1 if there is no
+// valid: it is null, misaligned or not mapped; it is outstanding; its operation or a flag is unknown; its blocks do not exist
+// or are too many; its segments are too many, or not as long as its blocks; or Done is not code. Returns -1 if there is no
 // such block device or queue, if requests is null or not mapped, or if count is negative.
 extern int Kernel_SubmitBlock(int block, BlockRequest *const *requests, int count);
 

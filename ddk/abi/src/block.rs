@@ -36,7 +36,9 @@ pub const BLOCK_GONE: i32 = -2;
 pub const BLOCK_STATE_TAG: u32 = 0xf_ffff;
 
 /// A driver's function that accepts requests for one queue. Returns how many of them it accepted, in their order; fewer
-/// than `count` means that the queue is full. One doorbell is for all. The kernel has checked the requests. It does not block.
+/// than `count` means that the queue is full. One doorbell is for all. The kernel has checked the requests. The function does not
+/// block. In it the kernel takes the running thread's driver for the caller, so it refuses `Kernel_SetTimer`,
+/// `Kernel_MaskInterrupt` and `Kernel_ReadDeviceConfig`, and `Kernel_MapDma` for some memory, if another driver submits.
 pub type BlockSubmit = Option<
     unsafe extern "C" fn(
         context: *mut c_void,
@@ -47,6 +49,7 @@ pub type BlockSubmit = Option<
 >;
 
 /// A driver's function that completes what the device has done on one queue. Returns the number of completions. It does not block.
+/// The caller in it is the same as in `BlockSubmit`.
 pub type BlockPoll = Option<unsafe extern "C" fn(context: *mut c_void, queue: c_int) -> c_int>;
 
 /// A request to a block device. It stays its submitter's, and unchanged, until `Done` is called; so do its segments. The
@@ -166,7 +169,7 @@ unsafe extern "C" {
     /// Ends a request with `BLOCK_OK`, `BLOCK_ERROR` or `BLOCK_GONE`, and calls its `Done`. Only the driver that accepted the
     /// request does so. Another status counts as `BLOCK_ERROR`.
     ///
-    /// A request that is not outstanding is refused, and so is another driver's; the log has one line for a driver's first such mistake.
+    /// The kernel refuses a request that is not outstanding, and another driver's. It logs a driver's first such mistake.
     pub fn Kernel_CompleteBlock(request: *mut BlockRequest, status: c_int);
 
     /// Finds a block device by its name; or, if `name` is null, the next one after the id `after`, where 0 means from the
@@ -184,8 +187,8 @@ unsafe extern "C" {
     /// Submits requests in their order, all to the queue that the first one names.
     ///
     /// Returns how many were accepted. Fewer than `count` means that the queue is full, or that the next request is not
-    /// valid: it is null, misaligned or not mapped; it is outstanding; its operation or a flag is unknown; its blocks do not exist or are
-    /// too many; its segments are too many, or not as long as its blocks; or `Done` is not code. Returns -1 if there is no
+    /// valid: it is null, misaligned or not mapped; it is outstanding; its operation or a flag is unknown; its blocks do not exist
+    /// or are too many; its segments are too many, or not as long as its blocks; or `Done` is not code. Returns -1 if there is no
     /// such block device or queue, if `requests` is null or not mapped, or if `count` is negative.
     pub fn Kernel_SubmitBlock(block: c_int, requests: *const *mut BlockRequest, count: c_int) -> c_int;
 

@@ -17,7 +17,7 @@ pub const DEVICE_BUS_MASTER: u32 = 4;
 
 /// `Kernel_MapDeviceMemory`: the CPU caches nothing.
 pub const DEVICE_UNCACHED: u32 = 0;
-/// `Kernel_MapDeviceMemory`: the CPU may combine writes, and caches nothing else.
+/// `Kernel_MapDeviceMemory`: the CPU may combine writes, and caches nothing.
 pub const DEVICE_WRITE_COMBINED: u32 = 1;
 
 /// `DeviceInfo.NodeSource`: the node is unknown.
@@ -156,11 +156,13 @@ unsafe extern "C" {
     /// calls it after `Driver_Init` has returned 0, once for each match that no driver owns. The driver owns the device already. The
     /// function runs on a thread of its own, on the device's node if that is known. The thread ends when the function returns.
     ///
-    /// Returns 0 or more if the driver handles the device. A negative number gives the device back.
+    /// Returns 0 or more if the driver handles the device. A negative number gives the device back, which the kernel does not
+    /// reset.
     pub fn Driver_AddDevice(device: c_int) -> c_int;
 
-    /// Stops a device. A driver may define this function. The kernel calls it when the driver is unloaded, or when the device is
-    /// lost. The device's interrupts are masked already.
+    /// Stops a device. A driver may define this function. This kernel never calls it: it unloads no driver that has started, and no
+    /// device goes while the machine runs. A kernel that unloads drivers or loses devices calls it with the
+    /// device's interrupts masked.
     pub fn Driver_RemoveDevice(device: c_int);
 
     /// Finds the next device that matches, in the order of addresses. `after` is the id of the device before; 0 means from
@@ -183,8 +185,8 @@ unsafe extern "C" {
     /// owns it, or the kernel, as it does bridges; or in a handler.
     pub fn Kernel_ClaimDevice(device: c_int) -> bool;
 
-    /// Gives a device back: turns its bus mastering off, and removes its interrupts, its mappings and its DMA memory. Nothing
-    /// happens if the driver does not own the device, or in a handler.
+    /// Gives a device back: turns its bus mastering off, and removes its interrupts, its mappings and its DMA memory. It does not
+    /// reset the device. Nothing happens if the driver does not own the device, or in a handler.
     pub fn Kernel_ReleaseDevice(device: c_int);
 
     /// Sets what a device may do: the sum of `DEVICE_MEMORY`, `DEVICE_IO` and `DEVICE_BUS_MASTER`. What is left out is
@@ -194,8 +196,8 @@ unsafe extern "C" {
     /// device has a BAR of that kind without an address, if it is gone, or in a handler.
     pub fn Kernel_EnableDevice(device: c_int, what: u32) -> bool;
 
-    /// Resets a device (function-level reset). Afterwards it decodes nothing, masters no bus and has no interrupts; its BARs
-    /// keep their addresses. Waits until the device is ready again.
+    /// Resets a device (function-level reset). Afterwards it decodes nothing and masters no bus. Its BARs keep their
+    /// addresses, and its interrupts their handlers, CPUs and masks. Waits until the device is ready again.
     ///
     /// Returns true. Returns false if the driver does not own the device, if the device has no such reset, if it is not ready
     /// in time, or in a handler.
@@ -204,16 +206,16 @@ unsafe extern "C" {
     /// Reads a device's configuration space. `width` is 1, 2 or 4 bytes, and `offset` a multiple of it. Handlers may call this
     /// function.
     ///
-    /// Returns the value. Returns all ones if the driver does not own the device, if it is gone, or if `width` or `offset` is
-    /// neither.
+    /// Returns the value. Returns all ones if the driver does not own the device, if the device is gone, if `width` is another number,
+    /// or if `offset` is no multiple of it or above 4095.
     pub fn Kernel_ReadDeviceConfig(device: c_int, offset: u32, width: u32) -> u32;
 
     /// Writes a device's configuration space. `width` is 1, 2 or 4 bytes, and `offset` a multiple of it. Handlers may call this
     /// function.
     ///
-    /// Returns true. Returns false, and writes nothing, if the driver does not own the device, if `width` or `offset` is
-    /// neither, or if the register is the kernel's: the header with BARs and command, except for the status and the size of cache
-    /// lines; MSI and MSI-X; what resets the device, moves its BARs or takes its power.
+    /// Returns true. Returns false, and writes nothing, if the driver does not own the device, if `width` is another number, if `offset` is
+    /// no multiple of it or above 4095, or if the register is the kernel's: the header with BARs and command, except for the status,
+    /// the size of cache lines and the latency timer; MSI and MSI-X; what resets the device, moves its BARs or takes its power.
     pub fn Kernel_WriteDeviceConfig(device: c_int, offset: u32, width: u32, value: u32) -> bool;
 
     /// Finds the next capability with this id. `after` is the offset of the one before; 0 means from the first. The id of
@@ -228,8 +230,8 @@ unsafe extern "C" {
     /// hold the MSI-X table are mapped read-only.
     ///
     /// Returns the address of the byte at `offset`. Returns null if the driver does not own the device; if the BAR has no
-    /// such part or no address, or lies over RAM or over registers of the kernel; if `size` is 0; if `caching` is neither, or
-    /// if a page is mapped with the other; if there is no memory for the mapping; or in a handler.
+    /// such part or no address, or lies over RAM or over registers of the kernel; if `size` is 0; if `caching` is another
+    /// number, or if a page is mapped with the other caching; if there is no memory for the mapping; or in a handler.
     pub fn Kernel_MapDeviceMemory(
         device: c_int,
         bar: c_int,

@@ -82,14 +82,15 @@ unsafe extern "C" {
     pub fn Kernel_FreeDma(deviceAddress: u64) -> bool;
 
     /// Makes the driver's memory accessible to a device. `direction` is the sum of `DMA_TO_DEVICE` and
-    /// `DMA_FROM_DEVICE`. `segments` has room for `count` elements; neighbouring parts are joined.
-    /// The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function.
+    /// `DMA_FROM_DEVICE`. `segments` has room for `count` elements; the kernel joins neighbouring
+    /// parts. The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function. In
+    /// the functions of a block device, the caller is the running thread's driver.
     ///
     /// Returns the number of segments used. Returns -1, and writes nothing, if the driver does not own the device, and the device
-    /// serves no block device, to which any driver submits requests; if the
-    /// memory is not mapped, or is not the driver's RAM: its image, the heap, a stack, or pages through `Kernel_PhysToVirt`; if the
-    /// device would write memory that is read-only; if `size` is 0 or above 1 GiB; if `direction` is 0 or has an unknown bit; if more
-    /// than `count` segments are needed; or if `segments` is null, misaligned or not mapped.
+    /// serves no block device, to which any driver submits requests; if the memory is not mapped, or is not the driver's image, the
+    /// heap, a stack, or pages through `Kernel_PhysToVirt` (memory of `Kernel_AllocatePerCpu` is none of these); if the device would
+    /// write memory that is read-only; if `size` is 0 or above 1 GiB; if `direction` is 0 or has an unknown bit; if more than `count`
+    /// segments are needed; or if `segments` is null, misaligned or not mapped.
     pub fn Kernel_MapDma(
         device: c_int,
         memory: *mut c_void,

@@ -17,8 +17,8 @@ unsafe extern "C" {
     /// memory that it was given before it returns such a number.
     pub fn Driver_Init() -> c_int;
 
-    /// Stops the driver. A driver that can be unloaded defines this function. The kernel calls it once, before it unloads
-    /// the driver.
+    /// Stops the driver. A driver that can be unloaded defines this function. A kernel that unloads drivers calls it once,
+    /// before it does so. This kernel unloads no driver that has started, and never calls it.
     pub fn Driver_Exit();
 }
 

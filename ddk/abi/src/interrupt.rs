@@ -7,7 +7,7 @@ pub const INTERRUPT_NOT_MINE: u32 = 0;
 /// A handler returns this if its device raised the interrupt.
 pub const INTERRUPT_HANDLED: u32 = 1;
 
-/// The kind MSI-X: a message for each vector, and each goes to a CPU of its own.
+/// The kind MSI-X: a message for each vector, and each may go to another CPU.
 pub const INTERRUPT_MSIX: u32 = 1;
 /// The kind MSI: one message.
 pub const INTERRUPT_MSI: u32 = 2;
@@ -88,19 +88,20 @@ unsafe extern "C" {
     /// `info` is null, misaligned or not mapped, if `Size` is too small, or if the tail is not zero.
     pub fn Kernel_GetInterruptInfo(device: c_int, index: c_int, info: *mut InterruptInfo) -> bool;
 
-    /// Moves an interrupt to another CPU. None is lost meanwhile, and the handler never runs on both CPUs at once. The handlers of all
-    /// devices at a line move together.
+    /// Moves an interrupt to another CPU. None is lost meanwhile, and the handler never runs on both CPUs at once. The handlers
+    /// of all devices at a line move together.
     ///
     /// Returns true. Returns false, and changes nothing, if the driver does not own the device, if the interrupt has no
     /// handler, if the CPU is not online, has no free vector or cannot be named by a device, or in a handler.
     pub fn Kernel_SetInterruptCpu(device: c_int, index: c_int, cpu: c_int) -> bool;
 
     /// Masks or unmasks an interrupt. One that arrives while it is masked is delivered when it is unmasked. One that the device has
-    /// sent before may still arrive after the call. At a shared line, the handler is still called for the interrupts of other devices.
-    /// Handlers may call it.
+    /// sent before may still arrive after the call. At a shared line, the kernel still calls the handler for the interrupts of other
+    /// devices. Handlers may call this function.
     ///
     /// Returns true. Returns false, and changes nothing, if the driver does not own the device, if the interrupt has no
-    /// handler, or if the device has no mask for it: some devices with MSI, and with INTx those older than PCI 2.3.
+    /// handler, if the device has no mask for it (some devices with MSI, and with INTx those older than PCI 2.3), or with MSI-X
+    /// while the device's memory is not enabled.
     pub fn Kernel_MaskInterrupt(device: c_int, index: c_int, masked: bool) -> bool;
 
     /// Masks an interrupt and takes its handler away. On return no CPU runs the handler.

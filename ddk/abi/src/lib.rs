@@ -13,7 +13,8 @@
 //! - Nothing that a driver passes faults the kernel. A pointer that is null, misaligned or not mapped, an index out of
 //!   range and an invalid value are refused as the function's text says.
 //! - A function marked \[any\] never waits and never allocates: a timer's callback may call it, and a thread with interrupts off.
-//!   One marked \[thread\] returns its error value there, and the first such call of a driver is logged.
+//!   One marked \[thread\] returns its error value there, and in the functions of a block device. The kernel logs a driver's
+//!   first such call.
 //! - Functions and structures may be added, never changed.
 #![no_std]
 #![allow(non_snake_case)] // Functions and fields have the names of the C header.

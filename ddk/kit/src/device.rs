@@ -4,10 +4,10 @@ use core::ffi::c_int;
 
 pub use abi::{DeviceInfo, DeviceMatch};
 
-/// A device that the driver owns. Dropping it gives it back to the kernel, which turns its bus mastering off.
+/// A device that the driver owns. Dropping it gives it back to the kernel, which turns its bus mastering off but does not reset it.
 ///
-/// What is mapped or allocated for a device borrows it, so it goes first. A driver that keeps such things for good keeps the device
-/// for good, for example by `Box::leak`.
+/// A mapping, and memory that is allocated for the device, borrow it, so they are dropped first. A driver that keeps them for good keeps
+/// the device for good, by [`crate::memory::keep`]. The kernel does not take such a device back, even if the driver refuses it.
 #[derive(Debug)]
 pub struct Device(c_int);
 

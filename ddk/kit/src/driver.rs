@@ -46,8 +46,8 @@ pub fn panicked(panic: &PanicInfo<'_>) -> ! {
 /// driver_kit::driver! { init = start, exit = stop }
 /// ```
 ///
-/// With `devices`, an array of [`abi::DeviceMatch`], the driver gets each such device that no other driver owns: `add_device` is called
-/// with a [`crate::device::Device`], and returns what `init` may return. It runs on a thread of the device's node.
+/// With `devices`, an array of [`abi::DeviceMatch`], the driver gets each such device that no other driver owns: the kernel calls
+/// `add_device` with a [`crate::device::Device`]. The function returns what `init` may return, and runs on a thread of the device's node.
 ///
 /// ```ignore
 /// driver_kit::driver! {

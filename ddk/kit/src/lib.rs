@@ -3,7 +3,8 @@
 //! A driver is a `staticlib` with `#![no_std]` and `#![forbid(unsafe_code)]`. The macro [`driver!`] defines its entry, its
 //! exit and its panic handler. `docs/driver-guide.md` shows a whole driver.
 //!
-//! A module for each part of the ABI: [`device`], [`mmio`], [`dma`], [`interrupt`], [`block`], [`log`], [`memory`], [`per_cpu`], [`thread`], [`sync`], [`time`], [`timer`].
+//! The modules, one for each part of the ABI: [`device`], [`mmio`], [`dma`], [`interrupt`], [`block`], [`log`], [`memory`], [`per_cpu`],
+//! [`thread`], [`sync`], [`time`], [`timer`].
 #![no_std]
 
 #[cfg(test)]

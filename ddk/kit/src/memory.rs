@@ -66,16 +66,16 @@ pub fn distance(from: Node, to: Node) -> Option<c_int> {
     (distance >= 0).then_some(distance)
 }
 
-/// Moves a value into the heap of a node, where it stays until the driver goes. Returns `None` if there is not enough memory. Without
-/// a node, the value lies on this CPU's.
+/// Moves a value into the heap of a node, or of this CPU's, where it stays until the driver goes. Returns `None` if there is not enough
+/// memory.
 #[must_use]
 pub fn keep<T: Send + Sync + 'static>(value: T, node: Option<Node>) -> Option<&'static T> {
     let mut value = Some(value);
     keep_each(1, node, |_| value.take())?.first()
 }
 
-/// Makes `count` values in the heap of a node, where they stay until the driver goes. Returns `None` if there is not enough memory, or if
-/// `value` returns `None`; the values before are not dropped then.
+/// Makes `count` values in the heap of a node, or of this CPU's, where they stay until the driver goes. Returns `None` if there is not
+/// enough memory, or if `value` returns `None`; the values before are not dropped then.
 #[must_use]
 pub fn keep_each<T: Send + Sync + 'static>(
     count: usize,

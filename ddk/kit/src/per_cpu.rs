@@ -56,7 +56,8 @@ impl<T: Send + Sync + 'static> PerCpu<T> {
         Some(unsafe { self.part(cpu).as_ref() })
     }
 
-    /// Returns the value of the CPU that runs the caller. In a thread, which may move at any time, it may be another CPU's by now.
+    /// Returns the value of the CPU that runs the caller. A thread may move at any time, so the value may
+    /// already be another CPU's.
     pub fn here(&self) -> &T {
         self.of(thread::current_cpu()).expect("the calling CPU exists")
     }

@@ -105,8 +105,8 @@ pub struct Batch {
 unsafe impl Send for Batch {}
 
 impl Batch {
-    /// Makes `count` requests with memory for `bytes_each` bytes, at least 8, on a node. Returns `None` if there is not enough memory, or if
-    /// the disk cannot access it.
+    /// Makes `count` requests with memory for `bytes_each` bytes, at least 8, on a node. Returns `None` if there is not enough
+    /// memory, or if the disk cannot access it.
     #[must_use]
     pub fn new(disk: Disk, count: usize, bytes_each: usize, node: Option<Node>) -> Option<Self> {
         let bytes_each = bytes_each.checked_next_multiple_of(PAGE as usize)?;
@@ -253,7 +253,7 @@ impl Batch {
         }
     }
 
-    /// Waits until all requests are done. The thread sleeps meanwhile, so they are not polled ones.
+    /// Waits until all requests are done. The thread sleeps meanwhile, so no request may be a polled one.
     pub fn wait(&self) {
         if !self.is_idle() {
             self.ended().all.wait();

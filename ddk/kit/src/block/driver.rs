@@ -7,10 +7,11 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use abi::{BLOCK_STATE_TAG, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
 
 /// What serves a block device. The kernel calls both functions on any CPU, also on several at once, and in handlers. They must not
-/// block or allocate.
+/// block or allocate. In them the kernel takes the running thread's driver for the caller, so it may refuse to set a timer, to mask an
+/// interrupt or to read configuration space.
 pub trait BlockDriver: Sync + 'static {
-    /// Accepts requests for a queue, in their order. The kernel has checked them. Returns how many it has accepted: those that it took
-    /// from `requests`. Fewer than all mean that the queue is full.
+    /// Accepts requests for a queue, in their order. The kernel has checked them. Returns the number of requests that it took from
+    /// `requests`. Fewer than all mean that the queue is full.
     fn submit(&self, queue: u32, requests: Requests<'_>) -> usize;
 
     /// Completes what the device has done on a queue. Returns the number of completions.
@@ -82,8 +83,8 @@ impl Drop for Block {
     }
 }
 
-/// Polls a block device's queue, or that of the calling CPU, through the kernel, which completes requests faster then. For an interrupt
-/// handler.
+/// Polls a block device's queue, or that of the calling CPU, through the kernel, which then completes requests faster. An interrupt
+/// handler calls this.
 #[inline]
 pub fn poll_through_kernel(block: c_int, queue: Option<u32>) -> u32 {
     // SAFETY: the function takes any numbers.
@@ -288,13 +289,13 @@ impl OutstandingTable {
         Self([const { AtomicPtr::new(core::ptr::null_mut()) }; 256])
     }
 
-    /// Notes a request under a number. What was there before is forgotten.
+    /// Notes a request under a number, and forgets the request that had it before.
     #[inline(always)]
     pub fn put(&self, number: u8, request: &Request<'_>) {
         self.0[usize::from(number)].store(request.request.as_ptr(), Ordering::Relaxed);
     }
 
-    /// Takes the request under a number. The caller sees to it that two CPUs do not take the same one: both would get it.
+    /// Takes the request under a number. The caller ensures that two CPUs do not take the same one: both would get it.
     #[inline(always)]
     pub fn take(&self, number: u8) -> Option<Accepted> {
         let entry = &self.0[usize::from(number)];

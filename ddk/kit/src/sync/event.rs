@@ -9,7 +9,7 @@ const WAITED_FOR: u32 = 1;
 /// The event is set.
 const SET: u32 = 2;
 
-/// What is set or not. Threads wait until it is set.
+/// An event, which is set or not. Threads wait until it is set.
 #[derive(Default)]
 pub struct Event {
     state: AtomicU32,
@@ -38,7 +38,7 @@ impl Event {
         }
     }
 
-    /// Makes the event one that is not set.
+    /// Resets the event: it is not set any more.
     #[inline]
     pub fn reset(&self) {
         // If it is not set, nothing changes.

@@ -2,7 +2,7 @@
 //! each.
 //!
 //! Only a [`SpinLock`] may be locked in a handler, for example in a timer's callback. An unlock, [`Semaphore::up`], [`Event::set`] and
-//! [`Completion::complete`] may be called there, too. What waits may not: it panics there, and with a spin lock held.
+//! [`Completion::complete`] may be called there, too. A function that waits panics there, and with a spin lock held.
 
 mod completion;
 mod event;
