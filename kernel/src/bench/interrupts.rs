@@ -3,8 +3,9 @@ use super::report;
 use crate::arch::{self, InterruptsOff};
 use crate::cpu;
 use crate::cpu::device_vectors::{self, AttachedHandler, Source};
-use crate::devices::device_interrupts::{self, Kinds};
 use crate::devices::device_registry::{self, Device};
+use crate::devices::interrupt_allocation::{self, Kinds};
+use crate::devices::interrupt_attach;
 use crate::devices::{power, release};
 use crate::threads::owner::{Owner, OwnerName};
 use alloc::boxed::Box;
@@ -86,9 +87,9 @@ fn set_up(device: &'static Device, owner: &'static Owner) -> bool {
     let count = VECTORS as usize;
     let Some(may_wait) = device_vectors::may_wait() else { return false };
     let handler = (handle as device_vectors::DeviceHandler, core::ptr::null_mut());
-    device_interrupts::allocate(device, owner, count, count, kinds) == Some(count)
+    interrupt_allocation::allocate(device, owner, count, count, kinds) == Some(count)
         // SAFETY: `handle` uses no context.
-        && (0..count).all(|index| unsafe { device_interrupts::attach(device, owner, index, handler, None, &may_wait) })
+        && (0..count).all(|index| unsafe { interrupt_attach::attach(device, owner, index, handler, None, &may_wait) })
 }
 
 /// Measures the way from the interrupted instruction to the handler, and the whole way without the handler.

@@ -11,7 +11,7 @@ use units::CpuId;
 /// How often the CPU looks whether a line's last interrupt has ended. It has, unless the I/O APIC is broken.
 const PATIENCE: u32 = 100_000;
 
-/// Where a line goes.
+/// Where a line, or a message, goes.
 #[derive(Clone, Copy)]
 pub struct LinePlace {
     /// The CPU.
@@ -25,9 +25,10 @@ pub struct SharedLine {
     /// Its global number.
     number: u32,
     source: Source,
-    /// The CPU's index and 1, above the vector; 0 if no handler is attached. It changes under `place`, and any code may read it.
+    /// Where the line goes: the CPU's index and 1, above the vector; 0 if no handler is attached. Any code may read it.
     place_word: AtomicU64,
-    place: Mutex<Option<LinePlace>>,
+    /// Held by the thread that changes the line's place or its list of handlers.
+    changes: Mutex<()>,
 }
 
 /// The lines that were ever used. They are never freed.
@@ -56,43 +57,53 @@ pub fn find(number: u32) -> Option<&'static SharedLine> {
     let mut memory = Vec::new();
     memory.try_reserve_exact(1).ok()?;
     let source = Source::new(u64::from(number) + 1);
-    memory.push(SharedLine { number, source, place_word: AtomicU64::new(0), place: Mutex::new(None) });
+    memory.push(SharedLine { number, source, place_word: AtomicU64::new(0), changes: Mutex::new(()) });
     let line = memory.leak().first()?;
     lines.push(line);
     Some(line)
 }
 
 impl SharedLine {
-    /// Adds a handler. The first one brings the line to `cpu` and unmasks it; later ones go where the line is. A line that was masked because
-    /// nobody claimed it is unmasked. Returns false, and changes nothing, if the CPU has no free vector.
+    /// Adds a handler, and returns where the line goes. The first one brings the line to `cpu` and unmasks it; later ones go where the line
+    /// is. A line that was masked because nobody claimed it is unmasked. Returns `None`, and changes nothing, if the CPU has no free vector.
     ///
     /// # Safety
     /// The handler stays in memory until [`SharedLine::remove`] has returned.
-    pub unsafe fn add(&'static self, handler: NonNull<AttachedHandler>, cpu: &'static Cpu) -> bool {
-        let mut place = self.place.lock();
-        let is_new = place.is_none();
-        if is_new {
-            let Some(vector) = device_vectors::vectors_of(cpu).allocate() else { return false };
-            if !io_apics::route(self.number, cpu.apic, vector) {
-                device_vectors::vectors_of(cpu).free(vector);
-                return false;
-            }
-            // SAFETY: a line is never freed. The line is masked, so no other CPU handles it.
-            unsafe { device_vectors::publish(cpu, vector, NonNull::from(&self.source)) };
-            self.set_place(&mut place, Some(LinePlace { cpu, vector }));
-        }
-        // SAFETY: `place` is held, under which alone lists of lines change. The handler stays in memory by this function's condition, which
+    pub unsafe fn add(
+        &'static self,
+        handler: NonNull<AttachedHandler>,
+        cpu: &'static Cpu,
+    ) -> Option<LinePlace> {
+        let _changes = self.changes.lock();
+        let place = self.place().or_else(|| self.bring_to(cpu))?;
+        // SAFETY: `changes` is held, under which alone lists of lines change. The handler stays in memory by this function's condition, which
         // `remove` fulfills only behind a wait.
         unsafe { self.source.add(handler) };
         io_apics::set_masked(self.number, false);
-        true
+        Some(place)
+    }
+
+    /// Brings a line that goes nowhere to this CPU, and leaves it masked. Returns `None` if the CPU has no free vector. The caller holds
+    /// `changes`.
+    fn bring_to(&'static self, cpu: &'static Cpu) -> Option<LinePlace> {
+        let vectors = device_vectors::vectors_of(cpu);
+        let vector = vectors.allocate()?;
+        if !io_apics::route(self.number, cpu.apic, vector) {
+            vectors.free(vector);
+            return None;
+        }
+        // SAFETY: a line is never freed. The line is masked, so no other CPU handles it.
+        unsafe { device_vectors::publish(cpu, vector, NonNull::from(&self.source)) };
+        let place = LinePlace { cpu, vector };
+        self.set_place(Some(place));
+        Some(place)
     }
 
     /// Removes a handler. On return no CPU runs it. The last one takes the line from its CPU.
     pub fn remove(&self, handler: NonNull<AttachedHandler>, may_wait: &MayWait) {
-        let mut place = self.place.lock();
-        let Some(LinePlace { cpu, vector }) = *place else { return };
-        // SAFETY: `place` is held, under which alone lists of lines change.
+        let _changes = self.changes.lock();
+        let Some(LinePlace { cpu, vector }) = self.place() else { return };
+        // SAFETY: `changes` is held, under which alone lists of lines change.
         unsafe { self.source.remove(handler) };
         let is_last = self.source.is_empty();
         if is_last {
@@ -102,15 +113,15 @@ impl SharedLine {
         device_vectors::wait_for_handlers(cpu, may_wait);
         if is_last {
             device_vectors::vectors_of(cpu).free(vector);
-            self.set_place(&mut place, None);
+            self.set_place(None);
         }
     }
 
     /// Brings the line, with all of its handlers, to another CPU. None of its interrupts is lost: a device keeps its line low until its
     /// handler has run. Returns false, and changes nothing, if that CPU has no free vector, or if the line has no handler.
     pub fn move_to(&'static self, to: &'static Cpu, may_wait: &MayWait) -> bool {
-        let mut place = self.place.lock();
-        let Some(LinePlace { cpu: from, vector: old }) = *place else { return false };
+        let _changes = self.changes.lock();
+        let Some(LinePlace { cpu: from, vector: old }) = self.place() else { return false };
         if from.id == to.id {
             return true;
         }
@@ -121,7 +132,7 @@ impl SharedLine {
         unsafe { device_vectors::publish(to, new, NonNull::from(&self.source)) };
         // `to` was reachable when it was chosen, and the I/O APIC has the line.
         io_apics::route(self.number, to.apic, new);
-        self.set_place(&mut place, Some(LinePlace { cpu: to, vector: new }));
+        self.set_place(Some(LinePlace { cpu: to, vector: new }));
         io_apics::set_masked(self.number, false);
         device_vectors::wait_for_handlers(from, may_wait);
         device_vectors::vectors_of(from).free(old);
@@ -146,9 +157,9 @@ impl SharedLine {
         Some(LinePlace { cpu, vector: word as u8 })
     }
 
-    fn set_place(&self, place: &mut Option<LinePlace>, new: Option<LinePlace>) {
+    /// The caller holds `changes`.
+    fn set_place(&self, place: Option<LinePlace>) {
         let word = |place: LinePlace| (u64::from(place.cpu.id.0) + 1) << 8 | u64::from(place.vector);
-        self.place_word.store(new.map_or(0, word), Ordering::Relaxed);
-        *place = new;
+        self.place_word.store(place.map_or(0, word), Ordering::Relaxed);
     }
 }

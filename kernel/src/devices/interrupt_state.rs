@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use device_interrupts::Counts;
 use pci::{Msi, MsiX};
 use spin::Once;
 
@@ -28,14 +29,25 @@ struct HandlerMemory(UnsafeCell<MaybeUninit<(Source, AttachedHandler)>>);
 // SAFETY: only `Granted::prepare` writes, by its condition while nobody else uses the memory. Source and handler are `Sync`.
 unsafe impl Sync for HandlerMemory {}
 
+/// What an interrupt is, and what was counted of it.
+pub struct InterruptDescription {
+    /// Its kind.
+    pub kind: InterruptKind,
+    /// Where it goes; `None` without a handler.
+    pub place: Option<LinePlace>,
+    /// What was counted, in ticks.
+    pub counts: Counts,
+}
+
 /// One interrupt of a device.
 #[derive(Clone, Copy, Default)]
 pub struct InterruptSlot {
-    /// Where it goes; `None` without a handler.
+    /// Where it goes; `None` without a handler. For a line, this is where it went when the handler was attached: the line knows where it
+    /// goes now.
     pub place: Option<LinePlace>,
     /// The driver has masked it.
     pub is_masked: bool,
-    /// A thread is attaching, moving or detaching it. Meanwhile it is masked, whatever the driver asks.
+    /// A thread is moving or detaching it, or resets the device. That thread does afterwards what the driver asks of the mask meanwhile.
     pub is_changing: bool,
 }
 
@@ -46,7 +58,7 @@ pub struct Granted {
     /// Each of them.
     pub slots: Vec<InterruptSlot>,
     /// The CPUs that they go to unless the driver says otherwise.
-    pub cpus: Vec<&'static Cpu>,
+    cpus: Vec<&'static Cpu>,
     memory: Vec<HandlerMemory>,
 }
 
@@ -79,13 +91,20 @@ impl Granted {
         NonNull::new(source).zip(NonNull::new(handler))
     }
 
+    /// Iterates over the CPUs that this interrupt may go to: over `wanted` alone, or from the one on that the device's node gives it.
+    pub fn cpus_for(&self, index: usize, wanted: Option<&'static Cpu>) -> impl Iterator<Item = &'static Cpu> {
+        let allowed = if wanted.is_some() { &[] } else { self.cpus.as_slice() };
+        let (last, first) = allowed.split_at(index.checked_rem(allowed.len()).unwrap_or(0));
+        wanted.into_iter().chain(first.iter().chain(last).copied())
+    }
+
     /// Returns true if the messages are in a table in the device's memory.
     pub fn has_table(&self) -> bool {
         matches!(self.kind, InterruptKind::MsiX(..))
     }
 
     /// Returns the source and the handler of an interrupt that has a handler.
-    pub fn attached(&self, index: usize) -> Option<(&Source, &AttachedHandler)> {
+    fn attached(&self, index: usize) -> Option<(&Source, &AttachedHandler)> {
         self.slots.get(index)?.place?;
         let memory = self.memory.get(index)?.0.get();
         // SAFETY: a slot has a place only behind `prepare`, whose values stay until the next one.
@@ -106,5 +125,41 @@ impl InterruptState {
     /// Returns the state of a device whose interrupts are off.
     pub const fn new() -> Self {
         Self { granted: SpinLock::new(Rank::Interrupts, None), table: Once::new() }
+    }
+
+    /// Returns the number of interrupts that the driver has allocated.
+    pub fn count(&self) -> usize {
+        self.granted.lock().as_ref().map_or(0, |granted| granted.slots.len())
+    }
+
+    /// Calls `work` with one of the interrupts and its kind, or returns `None` if there is no such interrupt.
+    pub fn with_slot<T>(
+        &self,
+        index: usize,
+        work: impl FnOnce(InterruptKind, &mut InterruptSlot) -> T,
+    ) -> Option<T> {
+        let mut granted = self.granted.lock();
+        let granted = granted.as_mut()?;
+        Some(work(granted.kind, granted.slots.get_mut(index)?))
+    }
+
+    /// Returns the source and the handler of an interrupt that has a handler. They stay in memory while the caller holds `changes`.
+    pub fn attached(&self, index: usize) -> Option<(NonNull<Source>, NonNull<AttachedHandler>)> {
+        let granted = self.granted.lock();
+        let (source, handler) = granted.as_ref()?.attached(index)?;
+        Some((NonNull::from(source), NonNull::from(handler)))
+    }
+
+    /// Describes an interrupt, or returns `None` if there is none. Any code may call this.
+    pub fn describe(&self, index: usize) -> Option<InterruptDescription> {
+        let granted = self.granted.lock();
+        let granted = granted.as_ref()?;
+        let slot = granted.slots.get(index)?;
+        let place = match granted.kind {
+            InterruptKind::Line(line) => slot.place.and_then(|_| line.place()),
+            _ => slot.place,
+        };
+        let counts = granted.attached(index).map(|(_, handler)| handler.counts()).unwrap_or_default();
+        Some(InterruptDescription { kind: granted.kind, place, counts })
     }
 }

@@ -20,7 +20,7 @@ const TRIES: u32 = 16;
 /// # Safety
 /// `context` is an `AtomicU32`.
 unsafe extern "C" fn count_early(context: *mut c_void) -> u32 {
-    // SAFETY: by this function's condition.
+    // SAFETY: by this function's condition, `context` is a counter, and counters may be shared.
     unsafe { &*context.cast::<AtomicU32>() }.fetch_add(1, Ordering::Relaxed);
     1
 }
@@ -50,37 +50,40 @@ pub unsafe fn move_unmasked(
     (from, to): (LinePlace, &'static Cpu),
     may_wait: &MayWait,
 ) -> Option<LinePlace> {
-    let vector = allocate_common(from.cpu, to, from.vector)?;
+    let (old, of_from) = (from.vector, device_vectors::vectors_of(from.cpu));
+    let vector = allocate_common(from.cpu, to, old)?;
+    let is_other = vector != old;
     let Some(message) = arch::message_to(to.apic, vector) else {
         device_vectors::vectors_of(to).free(vector);
-        if vector != from.vector {
-            device_vectors::vectors_of(from.cpu).free(vector);
+        if is_other {
+            of_from.free(vector);
         }
         return None;
     };
     let early = AtomicU32::new(0);
-    // SAFETY: `count_early` gets the counter that it asks for.
+    // SAFETY: `count_early` gets the counter that it asks for, which stays until this function returns. Then no list has the handler: the
+    // wait for the new CPU is behind the second `publish` there.
     let counter = unsafe {
         AttachedHandler::new(count_early, core::ptr::from_ref(&early).cast_mut().cast(), core::ptr::null())
     };
     let waiting = Source::new(0);
-    // SAFETY: nobody else has the list. All three stay in memory until this function returns, behind a wait for the new CPU.
+    // SAFETY: nobody else has the list. Source and handler stay in memory until this function returns, behind the wait for the new CPU,
+    // and no other CPU is told of them.
     unsafe {
         waiting.add(NonNull::from(&counter));
         device_vectors::publish(to, vector, NonNull::from(&waiting));
-        if vector != from.vector {
-            // By this function's condition.
-            device_vectors::publish(from.cpu, vector, source);
-        }
     }
-    if vector != from.vector {
+    if is_other {
+        // SAFETY: by this function's condition, the source stays in memory until it was unpublished and waited for, and the old CPU is the
+        // one that handles it.
+        unsafe { device_vectors::publish(from.cpu, vector, source) };
         msi.set_data(config, function, message.data as u16);
     }
     msi.set_address(config, function, message.address);
     // The read returns only when the messages that the function has sent are at the CPUs.
     let _ = config.read(function, msi.offset);
     device_vectors::wait_for_handlers(from.cpu, may_wait);
-    device_vectors::unpublish(from.cpu, from.vector);
+    device_vectors::unpublish(from.cpu, old);
     device_vectors::unpublish(from.cpu, vector);
     // SAFETY: the source stays in memory by this function's condition. The old CPU is done with it.
     unsafe { device_vectors::publish(to, vector, source) };
@@ -90,9 +93,9 @@ pub unsafe fn move_unmasked(
         arch::interrupt_for_device(to.apic, vector);
     }
     device_vectors::wait_for_handlers(from.cpu, may_wait);
-    device_vectors::vectors_of(from.cpu).free(from.vector);
-    if vector != from.vector {
-        device_vectors::vectors_of(from.cpu).free(vector);
+    of_from.free(old);
+    if is_other {
+        of_from.free(vector);
     }
     Some(LinePlace { cpu: to, vector })
 }

@@ -2,13 +2,19 @@
 
 mod config_access;
 mod config_ports;
-pub mod device_interrupts;
 pub mod device_registry;
 pub mod dma;
 pub mod dma_map;
 mod ecam;
+pub mod interrupt_allocation;
+pub mod interrupt_attach;
+mod interrupt_change;
 mod interrupt_cpus;
 pub mod interrupt_lines;
+pub mod interrupt_mask;
+pub mod interrupt_move;
+mod interrupt_registers;
+mod interrupt_reset;
 pub mod interrupt_routes;
 mod interrupt_state;
 mod io_apics;
@@ -23,6 +29,6 @@ pub mod release;
 pub mod report_refused;
 
 pub use interrupt_cpus::by_index as cpu_by_index;
-pub use interrupt_state::InterruptKind;
+pub use interrupt_state::{InterruptDescription, InterruptKind};
 pub use io_apics::silence as silence_interrupts;
 pub use pci_scan::{functions, init, report_driver, scan_ticks};

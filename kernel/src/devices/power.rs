@@ -1,6 +1,6 @@
 //! What devices may do: decode their BARs, master the bus; and their reset.
 use super::device_registry::{self, Device};
-use super::{config_access, device_interrupts};
+use super::{config_access, interrupt_registers, interrupt_reset};
 use crate::threads::owner::Owner;
 use crate::threads::sleep;
 use core::sync::atomic::Ordering;
@@ -18,7 +18,7 @@ pub fn stop_bus_mastering() {
         if device.is_kernels() || LEFT_ALONE.contains(&(function.class.0 >> 16)) {
             continue;
         }
-        device_interrupts::silence(device);
+        interrupt_registers::silence(device);
         let before = command::change(config, function.address, command::BUS_MASTER, 0);
         if before.is_some_and(|before| before & command::BUS_MASTER != 0) {
             log::debug!(target: "devices", "{} mastered the bus; it does not any more", function.address);
@@ -78,12 +78,12 @@ pub fn reset(device: &Device, owner: &'static Owner) -> bool {
     let _changes = device.changes.lock();
     let Some(config) = config_access::get().filter(|_| device.is_of(owner)) else { return false };
     let mut wait_ms = |time_ms: u32| sleep::sleep_ns(u64::from(time_ms) * 1_000_000);
-    device_interrupts::begin_reset(device);
+    interrupt_reset::begin(device);
     let outcome = pci::reset(config, &device.function, &mut wait_ms);
     if outcome != Err(pci::ResetError::Unsupported) {
         device.decodes_memory.store(false, Ordering::Relaxed);
     }
-    device_interrupts::end_reset(device, outcome.is_ok());
+    interrupt_reset::end(device, outcome.is_ok());
     if let Err(pci::ResetError::NotReady) = outcome {
         log::warn!(target: "devices", "{} does not answer after its reset", device.function.address);
     }

@@ -1,6 +1,6 @@
 //! Takes devices from drivers: what a driver has of a device goes back in the order in which it can do no harm.
 use super::device_registry::{self, Device};
-use super::{device_interrupts, dma, mappings, power};
+use super::{dma, interrupt_allocation, mappings, power};
 use crate::threads::owner::Owner;
 
 /// Takes the device from the driver. Returns false, and changes nothing, if the driver does not own it.
@@ -11,7 +11,7 @@ pub fn release(device: &Device, owner: &'static Owner) -> bool {
     if !device.begin_release(owner) {
         return false;
     }
-    device_interrupts::take_back(device);
+    interrupt_allocation::take_back(device);
     power::stop_bus_mastering_of(device);
     mappings::unmap_all(device);
     dma::free_all(device);
@@ -29,7 +29,7 @@ pub fn release_all(owner: &'static Owner) -> usize {
 pub fn stop_all(owner: &'static Owner) {
     for device in device_registry::all().iter().filter(|device| device.is_of(owner)) {
         let _changes = device.changes.lock();
-        device_interrupts::take_back(device);
+        interrupt_allocation::take_back(device);
         power::stop_bus_mastering_of(device);
     }
 }

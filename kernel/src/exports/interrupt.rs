@@ -3,9 +3,10 @@ use super::caller;
 use super::pointer::{self, Access, DriverPointer};
 use crate::arch;
 use crate::cpu::{Cpu, device_vectors};
-use crate::devices::device_interrupts::{self, InterruptDescription, Kinds};
 use crate::devices::device_registry::{self, Device};
-use crate::devices::{InterruptKind, cpu_by_index};
+use crate::devices::interrupt_allocation::{self, Kinds};
+use crate::devices::{InterruptDescription, InterruptKind, cpu_by_index};
+use crate::devices::{interrupt_attach, interrupt_mask, interrupt_move};
 use crate::threads::owner::Owner;
 use abi::{INTERRUPT_INTX, INTERRUPT_MSI, INTERRUPT_MSIX, InterruptInfo, InterruptSetup};
 use core::ffi::c_int;
@@ -39,7 +40,7 @@ pub extern "C" fn allocate_interrupts(device: c_int, least: c_int, most: c_int, 
             msi: accepts(INTERRUPT_MSI),
             line: accepts(INTERRUPT_INTX),
         };
-        c_int::try_from(device_interrupts::allocate(device, owner, least, most, kinds)?).ok()
+        c_int::try_from(interrupt_allocation::allocate(device, owner, least, most, kinds)?).ok()
     };
     allocate().unwrap_or(NONE)
 }
@@ -59,7 +60,7 @@ pub unsafe extern "C" fn attach_interrupt(device: c_int, index: c_int, setup: *c
         let may_wait = device_vectors::may_wait()?;
         // SAFETY: the handler is code of a driver, which vouches for calling it with this context until the interrupt is detached. A
         // driver's image stays until its devices were released, which detaches them.
-        unsafe { device_interrupts::attach(device, owner, index, (function, Context), cpu, &may_wait) }
+        unsafe { interrupt_attach::attach(device, owner, index, (function, Context), cpu, &may_wait) }
             .then_some(())
     };
     attach().is_some()
@@ -70,8 +71,7 @@ pub unsafe extern "C" fn get_interrupt_info(device: c_int, index: c_int, info: *
     let info = unsafe { DriverPointer::new(info) };
     let fill = || {
         let size = info.check_sized(Access::Write)?;
-        let description =
-            device_interrupts::describe(device_registry::find(device)?, usize::try_from(index).ok()?)?;
+        let description = device_registry::find(device)?.interrupts.describe(usize::try_from(index).ok()?)?;
         info.write(info_of(&description, size))
     };
     fill().is_some()
@@ -106,7 +106,7 @@ pub extern "C" fn set_interrupt_cpu(device: c_int, index: c_int, cpu: c_int) -> 
         let (device, owner) = own_device(device, "Kernel_SetInterruptCpu")?;
         let (index, cpu) = (usize::try_from(index).ok()?, cpu_from(cpu)?);
         let may_wait = device_vectors::may_wait()?;
-        device_interrupts::set_cpu(device, owner, index, cpu, &may_wait).then_some(())
+        interrupt_move::set_cpu(device, owner, index, cpu, &may_wait).then_some(())
     };
     set().is_some()
 }
@@ -115,7 +115,7 @@ pub extern "C" fn mask_interrupt(device: c_int, index: c_int, masked: bool) -> b
     let mask = || {
         let owner = caller::driver()?;
         let device = device_registry::find_owned(device, owner, "Kernel_MaskInterrupt")?;
-        device_interrupts::set_masked(device, owner, usize::try_from(index).ok()?, masked).then_some(())
+        interrupt_mask::set_masked(device, owner, usize::try_from(index).ok()?, masked).then_some(())
     };
     mask().is_some()
 }
@@ -125,7 +125,7 @@ pub extern "C" fn detach_interrupt(device: c_int, index: c_int) -> bool {
         let (device, owner) = own_device(device, "Kernel_DetachInterrupt")?;
         let index = usize::try_from(index).ok()?;
         let may_wait = device_vectors::may_wait()?;
-        device_interrupts::detach(device, owner, index, &may_wait).then_some(())
+        interrupt_attach::detach(device, owner, index, &may_wait).then_some(())
     };
     detach().is_some()
 }

@@ -1,7 +1,7 @@
 //! For the parameter `move-interrupts`: a thread moves each interrupt of each device from CPU to CPU, as long as the machine runs.
 use crate::cpu::{self, Cpu, device_vectors};
-use crate::devices::device_interrupts;
 use crate::devices::device_registry::{self, Device};
+use crate::devices::interrupt_move;
 use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::sleep;
 use crate::threads::thread::{Start, ThreadId};
@@ -29,12 +29,12 @@ unsafe extern "C" fn run(_: *mut c_void) -> i32 {
 
 fn move_all_of(device: &'static Device) {
     let mut index = 0;
-    while let Some(interrupt) = device_interrupts::describe(device, index) {
+    while let Some(interrupt) = device.interrupts.describe(index) {
         if let (Some(place), Some(owner), Some(may_wait)) =
             (interrupt.place, device.owner(), device_vectors::may_wait())
         {
             // A CPU without a free vector leaves the interrupt where it is until the next round.
-            device_interrupts::set_cpu(device, owner, index, cpu_after(place.cpu), &may_wait);
+            interrupt_move::set_cpu(device, owner, index, cpu_after(place.cpu), &may_wait);
         }
         index += 1;
     }
