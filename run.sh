@@ -29,7 +29,7 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)
   --cmdline "WORDS"      kernel parameters in place of "selftest"; "exit" is added
-  --drivers FILE...      load these drivers beside the examples (also of bench and image)
+  --drivers DRIVER...    load these drivers beside the examples: files, or folders to build (also of bench and image)
   -- ARGUMENT...         for QEMU, as they are (also of bench); for the comparison
 END
 }

@@ -72,7 +72,7 @@ pub fn empty_disk() -> Result<PathBuf> {
     Ok(path)
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     workspace().join("target")
 }
 

@@ -30,7 +30,7 @@ const FUZZ_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sani
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Builds both disk images, with the example drivers and these.
+/// Builds both disk images, with the example drivers and these: files, or folders of their sources.
 ///
 /// # Errors
 /// A part of them cannot be built.
@@ -63,7 +63,8 @@ fn images_at(
     builder.arg("--kernel").arg(artifacts::kernel()?);
     builder.arg("--bios").arg(bios).arg("--uefi").arg(uefi);
     let examples = driver::build_examples()?;
-    let all = || examples.iter().filter(|example| is_wanted(example)).chain(drivers);
+    let own = driver::build_own(drivers)?;
+    let all = || examples.iter().filter(|example| is_wanted(example)).chain(&own);
     if all().next().is_some() {
         builder.arg("--drivers").args(all());
     }

@@ -1,4 +1,4 @@
-//! Compiles drivers as the driver kit documents it: drivers in C directly, others by their own `build.sh`.
+//! Compiles drivers as the driver kit documents it: drivers in C with the C compiler, drivers in Rust with `ddk/kit/build.sh`.
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,10 +41,9 @@ pub fn build_examples() -> Result<Vec<PathBuf>> {
     for folder in entries(&artifacts::workspace().join("ddk/examples"))? {
         let Some(name) = folder.file_name() else { continue };
         let driver = out.join(name).with_added_extension("so");
-        let script = folder.join("build.sh");
         let sources = files(&folder, "c")?;
-        if script.is_file() {
-            build_by_script(&script, &folder, &driver)?;
+        if is_in_rust(&folder) {
+            build_from_rust(&folder, &driver)?;
         } else if !sources.is_empty() {
             build_from_c(&sources, &folder, &driver)?;
         } else {
@@ -58,22 +57,42 @@ pub fn build_examples() -> Result<Vec<PathBuf>> {
     Ok(drivers)
 }
 
-/// Builds the driver of a folder: by its `build.sh` if it has one, else from the C files there.
+/// Builds the driver of a folder: the Cargo package that is there, else its C files.
 ///
 /// # Errors
 /// A compiler is missing or fails, or the folder has no driver.
 pub fn build(folder: &Path, driver: &Path) -> Result<()> {
-    let (script, sources) = (folder.join("build.sh"), files(folder, "c")?);
-    if script.is_file() {
-        return build_by_script(&script, folder, driver);
+    if is_in_rust(folder) {
+        return build_from_rust(folder, driver);
     }
+    let sources = files(folder, "c")?;
     if sources.is_empty() {
         bail!("{}: no driver is here", folder.display());
     }
     compile(&sources, driver)
 }
 
-/// Builds a BIOS image with these drivers, of folders in `ddk/tests` or `ddk/examples`, and no others.
+/// Returns the files of a user's drivers. Those that are folders of sources are built to `target/own-drivers/<folder>.so`.
+///
+/// # Errors
+/// A compiler is missing or fails, or a folder has no driver.
+pub fn build_own(drivers: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let out = artifacts::target().join("own-drivers");
+    fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
+    let file = |driver: &PathBuf| {
+        if !driver.is_dir() {
+            return Ok(driver.clone());
+        }
+        let folder = driver.canonicalize().with_context(|| driver.display().to_string())?;
+        let name = folder.file_name().with_context(|| format!("{}: no name", folder.display()))?;
+        let file = out.join(name).with_added_extension("so");
+        build(&folder, &file)?;
+        Ok(file)
+    };
+    drivers.iter().map(file).collect()
+}
+
+/// Builds a BIOS image with these drivers, of folders in `ddk/tests`, `ddk/examples` or `ddk/tutorial`, and no others.
 ///
 /// # Errors
 /// The compiler or the image builder is missing or fails.
@@ -82,8 +101,8 @@ pub fn build_test_image(names: &[&str], image: &Path) -> Result<()> {
     let mut drivers = Vec::new();
     for name in names {
         let driver = folder.path().join(name).with_added_extension("so");
-        let folders =
-            ["ddk/tests", "ddk/examples"].map(|parent| artifacts::workspace().join(parent).join(name));
+        let folders = ["ddk/tests", "ddk/examples", "ddk/tutorial"]
+            .map(|parent| artifacts::workspace().join(parent).join(name));
         let folder = folders.iter().find(|folder| folder.is_dir()).unwrap_or(&folders[0]);
         build(folder, &driver)?;
         drivers.push(driver);
@@ -146,8 +165,13 @@ fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()>
     Ok(())
 }
 
-/// Builds a driver by its own script. A driver in Rust is a package that depends on the crate `driver_kit`, or on `abi` alone.
-fn build_by_script(script: &Path, folder: &Path, driver: &Path) -> Result<()> {
+/// Returns true if the driver of a folder is a Cargo package.
+fn is_in_rust(folder: &Path) -> bool {
+    folder.join("Cargo.toml").is_file()
+}
+
+/// Builds a driver in Rust: a package that depends on the crate `driver_kit`, or on `abi` alone.
+fn build_from_rust(folder: &Path, driver: &Path) -> Result<()> {
     let workspace = artifacts::workspace();
     let mut parts = vec![workspace.join("rust-toolchain.toml"), workspace.join("Cargo.toml")];
     parts.extend(all_files(folder)?);
@@ -155,7 +179,8 @@ fn build_by_script(script: &Path, folder: &Path, driver: &Path) -> Result<()> {
         parts.extend(all_files(&workspace.join(part))?);
     }
     if is_stale(driver, &parts)? {
-        let status = Command::new(script).arg(driver).status();
+        let script = workspace.join("ddk/kit/build.sh");
+        let status = Command::new(&script).arg(folder).arg(driver).status();
         let status = status.with_context(|| script.display().to_string())?;
         if !status.success() {
             bail!("{}: {} failed ({status})", driver.display(), script.display());

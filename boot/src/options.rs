@@ -42,7 +42,7 @@ pub struct Boot {
     pub firmware: Firmware,
     /// The kernel's parameters beside `exit`.
     pub parameters: String,
-    /// Drivers beside the examples.
+    /// Drivers beside the examples: files, or folders of their sources.
     pub drivers: Vec<PathBuf>,
     /// Arguments that go to QEMU as they are.
     pub qemu: Vec<OsString>,
@@ -60,8 +60,8 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
     };
     let (boot, words) = options(parser, &verb)?;
     for driver in &boot.drivers {
-        let is_readable = driver.is_file() && File::open(driver).is_ok();
-        ensure!(is_readable, "{}: no such driver file", driver.display());
+        let is_readable = driver.is_dir() || driver.is_file() && File::open(driver).is_ok();
+        ensure!(is_readable, "{}: no such driver, neither a file nor a folder", driver.display());
     }
     let mut words = words.into_iter();
     Ok(match verb.as_str() {
@@ -122,7 +122,7 @@ fn options(mut parser: lexopt::Parser, verb: &str) -> Result<(Boot, Vec<String>)
             }
             Some(Long("drivers")) => {
                 only("--drivers", &["boot", "bench", "image"])?;
-                let files = parser.values().ok().context("--drivers is followed by files")?;
+                let files = parser.values().ok().context("--drivers is followed by files or folders")?;
                 boot.drivers.extend(files.map(PathBuf::from));
             }
             Some(Value(word)) if verb == "soak" && words.len() < 2 => words.push(word.string()?),
@@ -176,14 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn drivers_are_files_up_to_the_next_option() {
+    fn drivers_are_files_or_folders_up_to_the_next_option() {
         let file = file!();
         let folder = std::env::current_dir().unwrap();
         let path = folder.ancestors().map(|folder| folder.join(file)).find(|path| path.is_file()).unwrap();
         let options = boot(&format!("bench --drivers {0} {0} --firmware bios", path.display()));
         assert_eq!(options.drivers, [path.clone(), path]);
-        assert_eq!(refused("image --drivers missing.so"), "missing.so: no such driver file");
-        assert_eq!(refused("image --drivers"), "--drivers is followed by files");
+        assert_eq!(boot("boot --drivers .").drivers, [PathBuf::from(".")]);
+        let missing = "missing.so: no such driver, neither a file nor a folder";
+        assert_eq!(refused("image --drivers missing.so"), missing);
+        assert_eq!(refused("image --drivers"), "--drivers is followed by files or folders");
     }
 
     #[test]

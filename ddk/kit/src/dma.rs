@@ -87,6 +87,13 @@ impl Device {
     /// contiguous. Returns `None` if there is no such memory.
     #[must_use]
     pub fn allocate<T: DmaLayout>(&self) -> Option<Dma<'_, T>> {
+        self.allocate_up_to(0)
+    }
+
+    /// Allocates memory as [`Device::allocate`] does, for a device that reaches no address above `highest`. 0 means the limit of
+    /// the device's bus.
+    #[must_use]
+    pub fn allocate_up_to<T: DmaLayout>(&self, highest: u64) -> Option<Dma<'_, T>> {
         const { assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096) };
         let request = abi::DmaRequest {
             Size: size_of::<abi::DmaRequest>() as u32,
@@ -96,7 +103,7 @@ impl Device {
             Bytes: size_of::<T>() as u64,
             Alignment: 0,
             Boundary: 0,
-            HighestAddress: 0,
+            HighestAddress: highest,
             Policy: core::ptr::null(),
         };
         let mut grant = abi::DmaGrant {

@@ -65,7 +65,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files.filter(|file| file.extension().is_some_and(|extension| extension == "c")).collect()
 }
 
-/// Builds the Rust driver `ddk/examples/hello_rust` with its own script.
+/// Builds the Rust driver `ddk/examples/hello_rust`.
 pub fn build_rust() -> Option<Vec<u8>> {
     if !cfg!(target_arch = "x86_64") {
         println!("skipped: the host's compiler is not for x86_64");
@@ -73,8 +73,11 @@ pub fn build_rust() -> Option<Vec<u8>> {
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let output = folder.join("hello_rust.so");
-    let script = ddk().join("examples/hello_rust/build.sh");
-    let result = Command::new(script).arg(&output).env("CARGO_TARGET_DIR", folder).output();
+    let result = Command::new(ddk().join("kit/build.sh"))
+        .arg(ddk().join("examples/hello_rust"))
+        .arg(&output)
+        .env("CARGO_TARGET_DIR", folder)
+        .output();
     let result = result.expect("the script starts");
     assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
     Some(std::fs::read(output).expect("the script wrote its output"))

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Builds a driver in Rust: ddk/kit/build.sh FOLDER [OUTPUT]. The folder has a Cargo package of the type `staticlib`. Without OUTPUT,
+# the driver goes to target/ddk/NAME.so in the repository.
+set -eu
+kit=$(dirname "$(realpath "$0")")
+folder=$(realpath "${1:?usage: build.sh FOLDER [OUTPUT]}")
+target=$(realpath -m "${CARGO_TARGET_DIR:-$kit/../../target}/ddk")
+name=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$folder/Cargo.toml" | head -n 1 | tr - _)
+output=$(realpath -m "${2:-$target/$name.so}")
+triple=x86_64-unknown-none
+
+# These variables would replace the flags below.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+
+# A driver is code that runs at any address. The kernel's flags, which Cargo finds in the repository, come before these.
+cd "$folder"
+cargo build --release --locked --quiet --target-dir "$target" --target "$triple" \
+    --config "target.$triple.rustflags = ['-C', 'relocation-model=pic', '-C', 'code-model=small']"
+
+# Links the whole static library into a shared object, then leaves out what the exported symbols do not need.
+cc -shared -nostdlib -s -Wl,-z,now,-z,separate-code,--gc-sections "-Wl,--version-script=$kit/exports.map" \
+    -Wl,--whole-archive "$target/$triple/release/lib$name.a" -o "$output"
