@@ -149,3 +149,42 @@ fn a_request_that_the_disk_fails_ends_with_an_error_and_the_boot_goes_on() {
         );
     }
 }
+
+/// Returns the number before `what` in a line.
+fn number_before(line: &str, what: &str) -> u32 {
+    let before = line.split(what).next().unwrap().trim_end();
+    before.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{line}"))
+}
+
+/// Asserts that the driver of a device has lost it, with everything that the kernel gave it for the device.
+#[track_caller]
+fn assert_lost(run: &Run, address: &str, driver: &str) {
+    assert_has(run, &format!("WARN  devices: {address} is gone; {driver} loses it"));
+    let start = format!("INFO  devices: {address}: taken from {driver}: ");
+    let taken = run.lines().find(|line| line.starts_with(&start));
+    let taken = taken.unwrap_or_else(|| panic!("{start}\n{}", run.serial));
+    assert!(number_before(taken, "interrupts") > 0 && number_before(taken, "mappings") > 0, "{taken}");
+}
+
+#[test]
+fn a_disk_that_is_pulled_out_ends_its_requests_and_leaves_its_driver() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    driver::build_test_image(&["nvme", "virtio_blk", "disk_lost"], &image).unwrap();
+    let disks = [("nvme", "nvme,drive=first,serial=first"), ("virtio_blk", "virtio-blk-pci,drive=second")];
+    for (lost, (driver, _)) in disks.iter().enumerate() {
+        let port = "pcie-root-port,id=lost,bus=pcie.0,chassis=3,slot=3,addr=3";
+        let mut machine = two_nodes().arguments(["-device", port]);
+        for (index, (id, (_, device))) in ["first", "second"].iter().zip(disks).enumerate() {
+            // A request takes a second, so it is under way when its disk goes.
+            let drive = format!("driver=null-co,node-name={id},size=67108864,latency-ns=1000000000");
+            let bus = if index == lost { "lost" } else { "pcie.0" };
+            machine = machine.arguments(["-blockdev", &drive, "-device", &format!("{device},bus={bus}")]);
+        }
+        let run = boot(&machine.image(&image), Verdict::Success);
+        assert_lost(&run, "0000:01:00.0", driver);
+        assert_has(&run, "INFO  disk_lost: a disk is gone, its requests know, and its device is nobody's");
+        assert_has(&run, "INFO  disk_lost: the disks that are left go on");
+        assert!(run.drivers().iter().all(|driver| driver.status == "loaded"), "{}", run.serial);
+    }
+}

@@ -501,9 +501,11 @@ typedef struct DeviceInfo {
 // reset.
 extern int Driver_AddDevice(int device);
 
-// Stops a device. A driver may define this function. This kernel never calls it: it unloads no driver that has started, and no
-// device goes while the machine runs. A kernel that unloads drivers or loses devices calls it with the
-// device's interrupts masked.
+// Ends the use of a device that is gone. A driver may define this function. The kernel calls it on a thread of its own, on the device's
+// node if that is known, when nothing answers at the device's address any more and Driver_AddDevice has returned. By then the
+// kernel has taken the device's interrupts back and unregistered the block devices that it serves. The driver still owns the device,
+// its mappings and its DMA memory. When the function returns, the kernel takes these back: nothing of the driver uses them any more. A driver
+// without this function keeps them. The device's id then finds nothing.
 extern void Driver_RemoveDevice(int device);
 
 // Finds the next device that matches, in the order of addresses. after is the id of the device before; 0 means from

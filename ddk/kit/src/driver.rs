@@ -54,10 +54,32 @@ pub fn panicked(panic: &PanicInfo<'_>) -> ! {
 ///     init = start, devices = [DeviceMatch::class(0x01_0802)], add_device = add
 /// }
 /// ```
+///
+/// `unsafe remove_device`, which comes last and may be left out, is a function that takes the id of a device which is gone; its interrupts
+/// have been taken back, and the block devices that it served are unregistered. When the function returns, the kernel takes the device's
+/// mappings and memory for DMA, also those that the driver keeps for good. The word `unsafe` is the driver's promise that from then on
+/// nothing of it accesses them. Without the function, the driver keeps both.
+///
+/// ```ignore
+/// driver_kit::driver! {
+///     init = start, devices = [DeviceMatch::class(0x01_0802)], add_device = add, unsafe remove_device = remove
+/// }
+/// ```
 #[macro_export]
 macro_rules! driver {
-    (init = $init:path $(, exit = $exit:path)? $(, devices = $devices:expr, add_device = $add:path)? $(,)?) => {
+    (
+        init = $init:path
+        $(, exit = $exit:path)?
+        $(, devices = $devices:expr, add_device = $add:path)?
+        $(, unsafe remove_device = $remove:path)?
+        $(,)?
+    ) => {
         $($crate::devices! { $devices, $add })?
+
+        $(#[unsafe(no_mangle)]
+        extern "C" fn Driver_RemoveDevice(device: ::core::ffi::c_int) {
+            $remove(device)
+        })?
 
         #[unsafe(no_mangle)]
         extern "C" fn Driver_Init() -> ::core::ffi::c_int {

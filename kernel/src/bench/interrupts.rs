@@ -65,7 +65,7 @@ pub fn setup() {
     let owner: &'static Owner = Box::leak(Box::new(owner));
     let mut ticks = 0;
     for round in 0..2 * SETUPS {
-        if device.claim(owner).is_err() || !power::enable(device, owner, pci::command::MEMORY) {
+        if !device.claim(owner) || !power::enable(device, owner, pci::command::MEMORY) {
             return;
         }
         let start = arch::ticks();

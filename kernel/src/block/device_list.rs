@@ -169,17 +169,34 @@ pub fn unregister(id: c_int, owner: Option<&Owner>, may_wait: &MayWait) -> bool 
 pub fn close_all(owner: &Owner) -> usize {
     let Some(may_wait) = MayWait::now() else { return 0 };
     let mut registry = REGISTRY.lock();
-    let mut count = 0;
-    for index in 1..MAX_BLOCK_DEVICES {
-        if let Some(device) = registry.devices[index].filter(|device| is_same(device.owner, Some(owner))) {
-            remove(&mut registry, device, &may_wait);
-            count += 1;
-        }
-    }
+    let count = remove_each(&mut registry, |device| is_same(device.owner, Some(owner)), &may_wait);
     for queue in registry.devices.iter().flatten().flat_map(|device| &device.queues) {
         queue.known_done.store(NO_FUNCTION, Ordering::Relaxed);
     }
     mistakes::forget(owner);
+    count
+}
+
+/// Unregisters all block devices that are served by a device which is gone, and returns how many there were. A thread calls this that may
+/// wait; another one unregisters nothing.
+pub fn close_served_by(device: c_int) -> usize {
+    let Some(may_wait) = MayWait::now() else { return 0 };
+    remove_each(&mut REGISTRY.lock(), |block| block.device == device, &may_wait)
+}
+
+/// Removes all devices for which `is_wanted` returns true, and returns how many there were.
+fn remove_each(
+    registry: &mut Registry,
+    is_wanted: impl Fn(&BlockDevice) -> bool,
+    may_wait: &MayWait,
+) -> usize {
+    let mut count = 0;
+    for index in 1..MAX_BLOCK_DEVICES {
+        if let Some(device) = registry.devices[index].filter(|device| is_wanted(device)) {
+            remove(registry, device, may_wait);
+            count += 1;
+        }
+    }
     count
 }
 

@@ -11,7 +11,9 @@ mod request;
 mod submit;
 
 pub use complete::complete;
-pub use device_list::{NewBlockDevice, close_all, describe, find, is_served_by, next, register, unregister};
+pub use device_list::{
+    NewBlockDevice, close_all, close_served_by, describe, find, is_served_by, next, register, unregister,
+};
 pub use mistakes::{Mistake, report};
 pub use poll::poll;
 pub use queue::Functions;

@@ -7,14 +7,14 @@ use crate::threads::Mutex;
 use crate::threads::owner::Owner;
 use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::sync::atomic::AtomicBool;
-use device_claims::{Claim, ClaimError, DeviceId};
+use core::sync::atomic::{AtomicBool, Ordering};
+use device_claims::{Claim, DeviceId};
 use device_nodes::{DeviceNode, LocatedFunction};
 use dma_grants::KeptPages;
 use pci::{CapabilityId, Function, Header, KernelRegisters, PciAddress, command};
 use spin::Once;
 
-/// The first generation of each slot. No device is removed while the machine runs, so there is no other one.
+/// The first generation of each slot. A device that goes leaves its slot empty, so there is no other one.
 const GENERATION: u32 = 1;
 
 /// One device: a function of PCI.
@@ -37,6 +37,10 @@ pub struct Device {
     pub kept_pages: KeptPages,
     id: DeviceId,
     claim: Claim,
+    /// Nothing answers at its address any more. Set under `changes`, and never reset.
+    is_lost: AtomicBool,
+    /// Its owner's `Driver_AddDevice` has not been judged yet.
+    is_being_added: AtomicBool,
 }
 
 /// All devices, in ascending order of their addresses.
@@ -71,6 +75,12 @@ pub fn at(address: PciAddress) -> Option<&'static Device> {
 
 /// Returns the device with the id that a driver passed. It may belong to anyone. Any code may call this.
 pub fn find(id: c_int) -> Option<&'static Device> {
+    entry(id).filter(|device| !device.is_gone())
+}
+
+/// Returns the device with this id, also if it is gone.
+#[inline]
+fn entry(id: c_int) -> Option<&'static Device> {
     let id = DeviceId::from_int(id)?;
     all().get(id.slot()).filter(|device| device.id == id)
 }
@@ -79,9 +89,9 @@ pub fn find(id: c_int) -> Option<&'static Device> {
 /// driver's, that is reported the first time. Any code may call this.
 #[inline]
 pub fn find_owned(id: c_int, owner: &'static Owner, function: &'static str) -> Option<&'static Device> {
-    match find(id) {
+    match entry(id) {
         Some(device) if device.is_of(owner) => Some(device),
-        Some(device) => {
+        Some(device) if !device.is_gone() => {
             let address = device.function.address;
             report_refused::report(
                 owner,
@@ -90,7 +100,7 @@ pub fn find_owned(id: c_int, owner: &'static Owner, function: &'static str) -> O
             );
             None
         }
-        None => {
+        _ => {
             report_refused::report(
                 owner,
                 Misuse::NoDevice,
@@ -118,6 +128,8 @@ impl Device {
             node,
             id,
             claim,
+            is_lost: AtomicBool::new(false),
+            is_being_added: AtomicBool::new(false),
         }
     }
 
@@ -148,13 +160,56 @@ impl Device {
         self.claim.is_kernels()
     }
 
-    /// Makes the driver the owner of the device. Waits while another thread changes the device.
-    ///
-    /// # Errors
-    /// [`ClaimError`]; nothing is changed.
-    pub fn claim(&self, owner: &'static Owner) -> Result<(), ClaimError> {
+    /// Makes the driver the owner of the device. Waits while another thread changes the device. Returns false, and changes nothing, if it is
+    /// another's, or lost.
+    pub fn claim(&self, owner: &'static Owner) -> bool {
         let _changes = self.changes.lock();
-        self.claim.claim(owner.key())
+        !self.is_lost() && self.claim.claim(owner.key()).is_ok()
+    }
+
+    /// Claims the device for a driver whose `Driver_AddDevice` is to be called. Until [`Device::end_adding`], its loss is not handled.
+    /// Returns false, and changes nothing, if it is another's, or lost.
+    pub fn begin_adding(&self, owner: &'static Owner) -> bool {
+        let _changes = self.changes.lock();
+        let is_claimed = !self.is_lost() && self.claim.claim(owner.key()).is_ok();
+        if is_claimed {
+            self.is_being_added.store(true, Ordering::Relaxed);
+        }
+        is_claimed
+    }
+
+    /// Notes that the driver's `Driver_AddDevice` was judged: it has the device, or was called in vain.
+    pub fn end_adding(&self) {
+        let _changes = self.changes.lock();
+        self.is_being_added.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns true if nothing answers at the device's address. A device of the kernel's, as a bridge is, counts as present: nobody looks.
+    pub fn is_absent(&self) -> bool {
+        let is_absent =
+            |config: &ConfigAccess| command::change(config, self.function.address, 0, 0).is_none();
+        !self.is_kernels() && config_access::get().is_some_and(is_absent)
+    }
+
+    /// Notes that the device is lost: nobody can claim it any more. Returns false, and changes nothing, if it answers, if its loss is known, if
+    /// its owner is not the one named, or if that one's `Driver_AddDevice` was not judged yet. While a thread resets the device, this waits.
+    pub fn begin_loss(&self, owner: Option<&'static Owner>) -> bool {
+        let _changes = self.changes.lock();
+        let is_expected = self.owner().map(core::ptr::from_ref) == owner.map(core::ptr::from_ref);
+        is_expected
+            && !self.is_being_added.load(Ordering::Relaxed)
+            && self.is_absent()
+            && !self.is_lost.swap(true, Ordering::Relaxed)
+    }
+
+    /// Returns true if the device is lost. Its driver may still have it.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
+    }
+
+    /// Returns true if the device is lost and nobody has it any more: its id finds nothing.
+    pub fn is_gone(&self) -> bool {
+        self.is_lost() && self.claim.is_free()
     }
 
     /// Begins to take the device from its owner, which may use it no more. Returns false if the driver does not own it. The caller holds

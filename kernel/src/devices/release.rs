@@ -3,33 +3,52 @@ use super::device_registry::{self, Device};
 use super::{dma, interrupt_allocation, mappings, power};
 use crate::threads::owner::Owner;
 
-/// Takes the device from the driver. Returns false, and changes nothing, if the driver does not own it.
+/// What was taken from a driver with a device.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct TakenBack {
+    /// Interrupts that the driver had allocated.
+    pub interrupts: usize,
+    /// Parts of the device's memory that were mapped.
+    pub mappings: usize,
+    /// Pieces of memory for DMA.
+    pub dma: usize,
+}
+
+/// Takes the device from a driver that gives it back. Returns `None`, and changes nothing, if the driver does not own it.
 ///
 /// First its handlers end, then the device stops accessing memory, so that what it accessed may be used otherwise.
-pub fn release(device: &Device, owner: &'static Owner) -> bool {
+pub fn release(device: &Device, owner: &'static Owner) -> Option<TakenBack> {
     let _changes = device.changes.lock();
     if !device.begin_release(owner) {
-        return false;
+        return None;
     }
-    interrupt_allocation::take_back(device);
+    let interrupts = interrupt_allocation::take_back(device);
     power::stop_bus_mastering_of(device);
-    mappings::unmap_all(device);
-    dma::free_all(device);
+    let mappings = mappings::unmap_all(device);
+    let dma = dma::free_all(device);
     device.finish_release();
-    true
+    Some(TakenBack { interrupts, mappings, dma })
 }
 
 /// Takes all devices from a driver of which nothing runs any more. Returns how many there were.
 pub fn release_all(owner: &'static Owner) -> usize {
-    device_registry::all().iter().filter(|device| device.is_of(owner) && release(device, owner)).count()
+    let devices = device_registry::all().iter().filter(|device| device.is_of(owner));
+    devices.filter_map(|device| release(device, owner)).count()
 }
 
-/// Takes the interrupts back, and turns off the bus mastering, of all devices of a driver that is refused but whose threads still run. The
-/// devices stay the driver's: its threads may be using them.
+/// Takes the interrupts of a device back, and turns its bus mastering off. The device stays the driver's, which may be using it. Returns how
+/// many interrupts the driver had.
+pub fn stop(device: &Device) -> usize {
+    let _changes = device.changes.lock();
+    let interrupts = interrupt_allocation::take_back(device);
+    power::stop_bus_mastering_of(device);
+    interrupts
+}
+
+/// Stops all devices of a driver that is refused but whose threads still run. The devices stay the driver's: its threads may be
+/// using them.
 pub fn stop_all(owner: &'static Owner) {
     for device in device_registry::all().iter().filter(|device| device.is_of(owner)) {
-        let _changes = device.changes.lock();
-        interrupt_allocation::take_back(device);
-        power::stop_bus_mastering_of(device);
+        stop(device);
     }
 }

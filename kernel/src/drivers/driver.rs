@@ -129,7 +129,11 @@ impl Starting {
             log::warn!(target: "pages", "{}: {unreported} more of its frees were refused", owner.name());
         }
         if code == 0 {
-            return Ok(RunningDriver { owner, devices: image.devices() });
+            return Ok(RunningDriver {
+                owner,
+                devices: image.devices(),
+                remove_device: image.remove_device(),
+            });
         }
         // No thread of the driver that still runs can count on its timers: it was refused. Nor can a callback create a thread.
         driver_timers::take_back(owner);
@@ -154,9 +158,12 @@ impl Starting {
 }
 
 /// A driver that has started.
+#[derive(Clone, Copy)]
 pub struct RunningDriver {
     /// Whom its threads, devices and memory belong to.
     pub owner: &'static Owner,
     /// The devices that it wants, and the address of its `Driver_AddDevice`. `None` if it has no such table.
     pub devices: Option<(DeviceTable<'static>, u64)>,
+    /// The address of `Driver_RemoveDevice`, if the driver has that function.
+    pub remove_device: Option<u64>,
 }

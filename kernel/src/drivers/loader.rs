@@ -54,6 +54,8 @@ pub struct LoadedImage {
     init: u64,
     /// The devices that the driver wants, and the address of `Driver_AddDevice`.
     devices: Option<(DeviceTable<'static>, u64)>,
+    /// The address of `Driver_RemoveDevice`, if the driver has that function.
+    remove_device: Option<u64>,
     /// The frame of each page; `None` for a gap. The image owns the frames.
     frames: Vec<Option<FrameNumber>>,
 }
@@ -79,7 +81,8 @@ impl LoadedImage {
         let start = NEXT_BASE.fetch_add(span, Ordering::Relaxed);
         let base = start + FRAME_SIZE;
         let devices = wanted.map(|(table, add)| (table, base + add));
-        let mut loaded = Self { base, init: base + init, devices, frames };
+        let remove_device = image.symbol("Driver_RemoveDevice").map(|remove| base + remove);
+        let mut loaded = Self { base, init: base + init, devices, remove_device, frames };
         let result = loaded
             .fill(&image, node)
             .and_then(|()| loaded.relocate(&image, resolve))
@@ -157,6 +160,11 @@ impl LoadedImage {
     /// Returns the devices that the driver wants, and the address of its `Driver_AddDevice`.
     pub fn devices(&self) -> Option<(DeviceTable<'static>, u64)> {
         self.devices
+    }
+
+    /// Returns the address of the driver's `Driver_RemoveDevice`, if it has that function.
+    pub fn remove_device(&self) -> Option<u64> {
+        self.remove_device
     }
 
     fn page_address(&self, index: usize) -> VirtAddr {

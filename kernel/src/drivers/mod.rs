@@ -1,11 +1,13 @@
 //! Drivers: found in the ramdisk, loaded, started, and given their devices.
 
 mod add_devices;
+mod device_call;
 mod driver;
 mod handover;
 pub mod images;
 mod late;
 mod loader;
+mod lost_devices;
 pub mod per_cpu_memory;
 pub mod report_free;
 pub mod report_misuse;
@@ -33,6 +35,7 @@ static RUNNING: AtomicUsize = AtomicUsize::new(0);
 ///
 /// The boot CPU's thread calls this. It stays on that CPU, so all drivers begin there and lie in memory of its node.
 pub fn start_all(ramdisk: &Ramdisk, resolve: fn(&str) -> Option<u64>) -> usize {
+    lost_devices::start();
     for (index, (path, bytes)) in entries(ramdisk).enumerate() {
         let earlier = entries(ramdisk).take(index).map(|(path, _)| path);
         let named = file_name(&path, earlier);
@@ -78,6 +81,7 @@ fn finish(starting: Starting) {
     let outcome = starting.finish();
     report(name, &outcome);
     if let Ok(driver) = outcome {
+        lost_devices::watch_for(&driver);
         add_devices::add_devices(&driver);
     }
 }

@@ -42,7 +42,8 @@ pub unsafe extern "C" fn find_device(wanted: *const DeviceMatch, after: c_int) -
         caller::driver_of_thread("Kernel_FindDevice")?;
         let wanted = match_of(&wanted.read_sized()?)?;
         let first = if after == 0 { 0 } else { device_registry::find(after)?.slot() + 1 };
-        device_registry::all().get(first..)?.iter().find(|device| wanted.accepts(&device.function))
+        let mut devices = device_registry::all().get(first..)?.iter();
+        devices.find(|device| wanted.accepts(&device.function) && !device.is_gone())
     };
     find().map_or(NONE, Device::id)
 }
@@ -103,9 +104,9 @@ fn bar_info(bar: Bar) -> DeviceBar {
 pub extern "C" fn claim_device(device: c_int) -> bool {
     let claim = || {
         let owner = caller::driver_of_thread("Kernel_ClaimDevice")?;
-        device_registry::find(device)?.claim(owner).ok()
+        Some(device_registry::find(device)?.claim(owner))
     };
-    claim().is_some()
+    claim().unwrap_or(false)
 }
 
 pub extern "C" fn release_device(device: c_int) {

@@ -36,10 +36,10 @@ pub fn dma_is_granted_as_asked_and_freed_with_its_device() -> Result<Work, Strin
         return Ok(Work::Skipped(NO_DEVICE));
     };
     ensure!(dma::allocate(owner, device, &needs(1)).is_none(), "memory is granted for a device of nobody");
-    ensure!(device.claim(owner).is_ok(), "a free device cannot be claimed");
+    ensure!(device.claim(owner), "a free device cannot be claimed");
     let outcome = grants(owner, device);
-    ensure!(release::release(device, owner), "a device is not given back");
-    ensure!(!release::release(device, owner), "a device is given back twice");
+    ensure!(release::release(device, owner).is_some(), "a device is not given back");
+    ensure!(release::release(device, owner).is_none(), "a device is given back twice");
     outcome?;
     Ok(Work::Done)
 }

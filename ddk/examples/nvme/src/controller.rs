@@ -135,7 +135,7 @@ impl Controller {
     fn wait_until_ready(&self, ready: u32) -> Result<(), Fault> {
         let limit = time::now_ns() + self.limit_ms * 1_000_000;
         while self.status.read() & CSTS_READY != ready {
-            if self.is_lost() || time::now_ns() > limit {
+            if self.has_failed() || time::now_ns() > limit {
                 return Err(Fault::NotReady(self.limit_ms));
             }
             thread::yield_now();
@@ -143,10 +143,15 @@ impl Controller {
         Ok(())
     }
 
-    /// Returns true if the device is gone, or the controller has failed.
-    pub fn is_lost(&self) -> bool {
+    fn has_failed(&self) -> bool {
         let status = self.status.read();
         status == GONE || status & CSTS_FATAL != 0
+    }
+
+    /// Returns true if the device is gone, or the controller, which was started, has failed. Where nothing answers, a register has all ones,
+    /// or zeros in some machines.
+    pub fn is_lost(&self) -> bool {
+        self.has_failed() || self.status.read() & CSTS_READY == 0
     }
 
     /// Reads what the controller and its first namespace are.

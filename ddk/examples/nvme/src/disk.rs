@@ -25,8 +25,12 @@ const TOO_OLD: usize = 7;
 /// The number of the next disk.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
+/// The disk that was made last. Each leads to the one before.
+static LAST: Mutex<Option<&'static Disk>> = Mutex::new(None);
+
 /// A disk.
 pub struct Disk {
+    before: Option<&'static Disk>,
     controller: Controller,
     queues: &'static [Queue],
     /// The id of the block device; 0 before it is registered.
@@ -34,6 +38,8 @@ pub struct Disk {
     registered: Mutex<Option<Block>>,
     /// Set when the controller is given up.
     lost: Event,
+    /// Waits for that.
+    watcher: Mutex<Option<Thread>>,
     /// How often the controller was looked at.
     looks: AtomicU32,
     timer: Mutex<Option<Timer>>,
@@ -71,25 +77,45 @@ pub fn add(device: &'static Device) -> Result<(), Fault> {
         depth: controller.entries as u32 - 1,
     };
     let node = controller.node();
+    let mut last = LAST.lock();
     let disk = Disk {
+        before: *last,
         controller,
         queues,
         block: AtomicI32::new(0),
         registered: Mutex::new(None),
         lost: Event::new(),
+        watcher: Mutex::new(None),
         looks: AtomicU32::new(0),
         timer: Mutex::new(None),
         poll_timer: Mutex::new(None),
     };
     let disk = memory::keep(disk, node).ok_or(Fault::NoMemory("the disk"))?;
+    *last = Some(disk);
+    drop(last);
     disk.register(&geometry, &cpus, vectors)
+}
+
+/// Ends the disk of a device that is gone, if it has become one. On return nothing uses the device's registers, memory and interrupts any
+/// more, nor will: the timers and the thread that watches have ended, the block device is unregistered, and nothing looks at the disk again.
+pub fn remove(device: c_int) {
+    let mut next = *LAST.lock();
+    while let Some(disk) = next {
+        if disk.controller.device.id() == device {
+            disk.lost.set();
+            let watcher = disk.watcher.lock().take();
+            watcher.and_then(Thread::join);
+            return;
+        }
+        next = disk.before;
+    }
 }
 
 impl Disk {
     fn register(&'static self, geometry: &Geometry, cpus: &Cpus, vectors: u32) -> Result<(), Fault> {
         let name = Name::new(NEXT.fetch_add(1, Ordering::Relaxed));
         let watcher = Thread::create(c"watch", self.controller.node(), self, Self::give_up);
-        watcher.ok_or(Fault::NoMemory("a thread"))?;
+        *self.watcher.lock() = Some(watcher.ok_or(Fault::NoMemory("a thread"))?);
         let block = Block::register(name.as_str(), geometry, self);
         let block = block.ok_or(Fault::NoMemory("the block device"))?;
         self.block.store(block.id(), Ordering::Relaxed);

@@ -19,7 +19,10 @@ use driver_kit::{error, info, memory};
 /// The class of NVMe controllers: mass storage, non-volatile memory, NVM Express.
 const NVME: u32 = 0x01_0802;
 
-driver_kit::driver! { init = start, devices = [DeviceMatch::class(NVME)], add_device = add }
+driver_kit::driver! {
+    // `disk::remove` returns when nothing uses the device any more.
+    init = start, devices = [DeviceMatch::class(NVME)], add_device = add, unsafe remove_device = disk::remove
+}
 
 fn start() {}
 

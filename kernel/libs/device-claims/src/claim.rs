@@ -89,6 +89,12 @@ impl Claim {
         }
     }
 
+    /// Returns true if nobody owns the device.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.0.load(Ordering::Acquire) == FREE
+    }
+
     /// Returns true if the kernel owns the device.
     #[must_use]
     pub fn is_kernels(&self) -> bool {
@@ -138,12 +144,14 @@ mod tests {
         assert!(claim.begin_release(one));
         assert!(!claim.begin_release(one), "a release begins once");
         assert!(!claim.is_of(one));
+        assert!(!claim.is_free(), "the owner is still giving it back");
         assert_eq!(claim.owner(), Some(one));
         assert_eq!(claim.claim(one), Err(ClaimError::Owned(one)));
         assert_eq!(claim.claim(other), Err(ClaimError::Owned(one)));
         claim.finish_release();
-        assert_eq!(claim.owner(), None);
+        assert_eq!((claim.owner(), claim.is_free()), (None, true));
         assert_eq!(claim.claim(other), Ok(()));
+        assert!(!claim.is_free());
     }
 
     #[test]
@@ -153,6 +161,7 @@ mod tests {
         assert!(!claim.begin_release(key(2)));
         assert_eq!(claim.owner(), None);
         assert!(claim.is_kernels() && !Claim::free().is_kernels());
+        assert!(!claim.is_free());
     }
 
     #[test]
