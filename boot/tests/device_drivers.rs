@@ -78,9 +78,9 @@ fn a_wrong_table_of_devices_is_refused_before_the_driver_runs() {
 }
 
 #[test]
-fn a_driver_that_refuses_to_start_keeps_no_device() {
+fn a_driver_that_refuses_to_start_keeps_no_device_and_its_device_is_reset() {
     assert_driver("refuses_with_device", "refused", "Driver_Init returned -11");
-    // `bad_devices` finds the same device without an owner and without bus mastering.
+    // `bad_devices` finds the same device without an owner, and reset.
     assert_driver("bad_devices", "loaded", "");
 }
 

@@ -497,8 +497,8 @@ typedef struct DeviceInfo {
 // calls it after Driver_Init has returned 0, once for each match that no driver owns. The driver owns the device already. The
 // function runs on a thread of its own, on the device's node if that is known. The thread ends when the function returns.
 //
-// Returns 0 or more if the driver handles the device. A negative number gives the device back, which the kernel does not
-// reset.
+// Returns 0 or more if the driver handles the device. A negative number gives the device back, which the kernel resets if it has a
+// function-level reset.
 extern int Driver_AddDevice(int device);
 
 // Ends the use of a device that is gone. A driver may define this function. The kernel calls it on a thread of its own, on the device's

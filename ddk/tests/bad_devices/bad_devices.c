@@ -336,8 +336,9 @@ int Driver_Init(void) {
     foreign(bridge); // the kernel's
     CHECK(!Kernel_ClaimDevice(bridge));
     CHECK(Kernel_ClaimDevice(device) && Kernel_ClaimDevice(device));
-    // Whatever owned the device before, it does not master the bus.
-    CHECK(!(Kernel_ReadDeviceConfig(device, 4, 2) & 4));
+    // Whatever owned the device before, it does not master the bus. It was refused, and had enabled the device's memory: the device was
+    // reset.
+    CHECK((Kernel_ReadDeviceConfig(device, 4, 2) & 7) == 0);
     configuration(device);
     mappings(device);
     requests(device);

@@ -6,16 +6,14 @@ use crate::threads::sleep;
 use core::sync::atomic::Ordering;
 use pci::{Bar, command};
 
-/// Base classes whose functions keep what firmware has set: bridges, and the chipset's own parts, such as interrupt controllers and IOMMUs.
-const LEFT_ALONE: [u32; 2] = [0x06, 0x08];
-
 /// Turns off the bus mastering that firmware has left on: from here on no device accesses memory unless its driver asks for that.
-/// Bridges stay as they are, because devices behind them need them, and so do the chipset's own parts.
+/// Bridges stay as they are, because devices behind them need them, and so do other parts of the machine itself
+/// ([`pci::Class::is_part_of_machine`]).
 pub fn stop_bus_mastering() {
     let Some(config) = config_access::get() else { return };
     for device in device_registry::all() {
         let function = &device.function;
-        if device.is_kernels() || LEFT_ALONE.contains(&(function.class.0 >> 16)) {
+        if device.is_kernels() || function.class.is_part_of_machine() {
             continue;
         }
         interrupt_registers::silence(device);
@@ -76,7 +74,12 @@ fn forward_to(device: &Device, what: u16) -> bool {
 /// hundred milliseconds.
 pub fn reset(device: &Device, owner: &'static Owner) -> bool {
     let _changes = device.changes.lock();
-    let Some(config) = config_access::get().filter(|_| device.is_of(owner)) else { return false };
+    device.is_of(owner) && reset_locked(device)
+}
+
+/// Resets a device. The caller holds `changes`, and nobody else uses the device. Returns what [`reset`] does.
+pub fn reset_locked(device: &Device) -> bool {
+    let Some(config) = config_access::get() else { return false };
     let mut wait_ms = |time_ms: u32| sleep::sleep_ns(u64::from(time_ms) * 1_000_000);
     interrupt_reset::begin(device);
     let outcome = pci::reset(config, &device.function, &mut wait_ms);

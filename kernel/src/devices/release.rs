@@ -18,22 +18,35 @@ pub struct TakenBack {
 ///
 /// First its handlers end, then the device stops accessing memory, so that what it accessed may be used otherwise.
 pub fn release(device: &Device, owner: &'static Owner) -> Option<TakenBack> {
+    take(device, owner, false)
+}
+
+/// Takes the device from a driver that has refused it, or was refused, and resets it if it has a function-level reset: nobody knows what
+/// such a driver has left it doing. Returns `None`, and changes nothing, if the driver does not own it.
+pub fn release_and_reset(device: &Device, owner: &'static Owner) -> Option<TakenBack> {
+    take(device, owner, true)
+}
+
+fn take(device: &Device, owner: &'static Owner, with_reset: bool) -> Option<TakenBack> {
     let _changes = device.changes.lock();
     if !device.begin_release(owner) {
         return None;
     }
     let interrupts = interrupt_allocation::take_back(device);
     power::stop_bus_mastering_of(device);
+    if with_reset {
+        power::reset_locked(device);
+    }
     let mappings = mappings::unmap_all(device);
     let dma = dma::free_all(device);
     device.finish_release();
     Some(TakenBack { interrupts, mappings, dma })
 }
 
-/// Takes all devices from a driver of which nothing runs any more. Returns how many there were.
+/// Takes all devices from a driver of which nothing runs any more, and resets them. Returns how many there were.
 pub fn release_all(owner: &'static Owner) -> usize {
     let devices = device_registry::all().iter().filter(|device| device.is_of(owner));
-    devices.filter_map(|device| release(device, owner)).count()
+    devices.filter_map(|device| release_and_reset(device, owner)).count()
 }
 
 /// Takes the interrupts of a device back, and turns its bus mastering off. The device stays the driver's, which may be using it. Returns how
@@ -45,10 +58,11 @@ pub fn stop(device: &Device) -> usize {
     interrupts
 }
 
-/// Stops all devices of a driver that is refused but whose threads still run. The devices stay the driver's: its threads may be
+/// Stops and resets all devices of a driver that is refused but whose threads still run. The devices stay the driver's: its threads may be
 /// using them.
 pub fn stop_all(owner: &'static Owner) {
     for device in device_registry::all().iter().filter(|device| device.is_of(owner)) {
         stop(device);
+        power::reset(device, owner);
     }
 }

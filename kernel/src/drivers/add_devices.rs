@@ -52,7 +52,7 @@ impl Adding {
         if code < 0 {
             let address = device.function.address;
             log::info!(target: "devices", "{address}: {} gave it back, Driver_AddDevice returned {code}", owner.name());
-            release::release(device, owner);
+            release::release_and_reset(device, owner);
         } else if device.is_of(owner) {
             report_driver(device, owner.name());
         }

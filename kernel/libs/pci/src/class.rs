@@ -22,6 +22,13 @@ impl Class {
         self.base() == 6 && self.subclass() == 0
     }
 
+    /// Returns true for a function that the machine itself may need as firmware has set it up: a bridge, or a system peripheral, such as an
+    /// interrupt controller or an IOMMU. The SD host controller counts as a peripheral, too, but is a device like any other.
+    #[must_use]
+    pub const fn is_part_of_machine(self) -> bool {
+        self.base() == 6 || self.base() == 8 && self.subclass() != 5
+    }
+
     /// Returns the words for the base class and the subclass, or else for the base class, or else `None`.
     fn name(self) -> Option<&'static str> {
         use DeviceType as Type;
@@ -116,6 +123,14 @@ mod tests {
         assert_eq!(name(0x01_77_00), "storage controller");
         assert_eq!(name(0x00_ff_00), "device of class 00ff00");
         assert_eq!(name(0xff_00_00), "device of class ff0000");
+    }
+
+    #[test]
+    fn bridges_and_system_peripherals_are_parts_of_the_machine_and_an_sd_host_controller_is_none() {
+        let parts = [0x06_00_00, 0x06_04_00, 0x08_00_20, 0x08_02_00, 0x08_06_00, 0x08_80_00];
+        assert!(parts.into_iter().all(|class| Class(class).is_part_of_machine()));
+        let devices = [0x01_08_02, 0x02_00_00, 0x08_05_00, 0x08_05_01, 0x07_00_00];
+        assert!(!devices.into_iter().any(|class| Class(class).is_part_of_machine()));
     }
 
     #[test]
