@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use boot::{Firmware, Machine, Node, Run, Verdict, driver};
 use common::{MIB, boot};
@@ -187,4 +188,42 @@ fn a_disk_that_is_pulled_out_ends_its_requests_and_leaves_its_driver() {
         assert_has(&run, "INFO  disk_lost: the disks that are left go on");
         assert!(run.drivers().iter().all(|driver| driver.status == "loaded"), "{}", run.serial);
     }
+}
+
+/// How long a machine may run whose disks do not answer. It ends itself.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+#[test]
+fn a_request_that_the_disk_does_not_answer_fails_after_10_s_and_the_disk_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    driver::build_test_image(&["nvme", "virtio_blk", "disk_silent"], &image).unwrap();
+    let file = scratch();
+    let mut machine = two_nodes().without_parameters();
+    // The client reads 256 KiB first, so that the next request waits for 16 s.
+    for device in ["nvme,drive=d0,serial=slow", "virtio-blk-pci,drive=d1,num-queues=2"] {
+        let id = device.split("drive=").nth(1).unwrap().split(',').next().unwrap();
+        let drive = format!(
+            "if=none,id={id},format=raw,readonly=on,throttling.bps-total=16384,file={}",
+            file.path().display()
+        );
+        machine = machine.arguments(["-drive", &drive, "-device", device]);
+    }
+    let done = "disk_silent: the disks have failed what they did not answer, and go on";
+    let run = machine.image(&image).command_at(done, "quit").run(PATIENCE).unwrap();
+    assert!(
+        matches!(run.verdict, Verdict::None(status) if status.success()),
+        "{}\n{}",
+        run.verdict,
+        run.serial
+    );
+    assert_has(
+        &run,
+        "WARN  nvme: the controller has not answered a request in 10 s; it is reset, and its requests fail",
+    );
+    assert_has(
+        &run,
+        "WARN  virtio_blk: disk vblk0: the device has not answered a request in 10 s; it is reset, and its requests fail",
+    );
+    assert!(!run.lines().any(|line| line.contains("does not hold")), "{}", run.serial);
 }

@@ -27,11 +27,15 @@ typedef struct {
 } Command;
 _Static_assert(sizeof(Command) == 512, "a power of two, so that finding one is a shift");
 
+// Far from the first index of a ring, so that there are no interrupts before a submitter sleeps.
+#define FAR_INDEX 0x8000
+
 // These bits make what is expected of a command larger than any length, so that one comparison finds both what is unusual and what is
 // wrong.
 #define UNUSUAL_SLEEPER (1ull << 32) // the submitter does not poll
 #define UNUSUAL_FLUSH (1ull << 33)   // the command has no data
 #define UNUSUAL_ID (1ull << 34)      // the command reads the device's id, for a flush
+#define AGE_AT 40                    // from here on: how often the watch has found the command outstanding
 
 typedef struct Disk Disk;
 
@@ -122,14 +126,21 @@ extern const BlockPoll polls[2];
 bool create_queue(Disk *disk, int index, int cpu);
 void free_queue(Queue *queue);
 uint32_t most_segments(const Disk *disk);
+void prepare_commands(const Disk *disk, Queue *queue);
 
 // interrupts.c
 void allocate_interrupts(Disk *disk);
 bool attach_interrupts(Disk *disk);
+bool set_device_vector(Disk *disk);
 void detach_interrupts(const Disk *disk);
 uint16_t vector_of(const Disk *disk, int queue);
 bool start_watch(Disk *disk);
 void stop_watch(Disk *disk);
+
+// restart.c
+bool has_too_old(const Disk *disk);
+void grow_older(Disk *disk);
+bool restart(Disk *disk);
 
 // virtio_blk.c
 void say(int level, const Disk *disk, const char *what);

@@ -5,6 +5,8 @@
 #include "disk.h"
 
 #define MILLISECOND 1000000ull
+// How often a command that is outstanding gets older.
+#define AGE_NS (2000 * MILLISECOND)
 
 // ---- Handlers ----
 
@@ -106,6 +108,11 @@ bool attach_interrupts(Disk *disk) {
             return false;
         }
     }
+    return set_device_vector(disk);
+}
+
+// Tells the device its own vector. Returns false if it does not take it.
+bool set_device_vector(Disk *disk) {
     if (disk->has_messages) {
         disk->common->config_vector = 0;
         return disk->common->config_vector == 0;
@@ -129,9 +136,23 @@ static void poll_for_sleepers(Disk *disk) {
     }
 }
 
+// Completes what the device has done: one that does not answer may only have lost an interrupt. If that does not help, restarts the device.
+// Returns false if that does not help either.
+static bool serve_old(Disk *disk) {
+    poll_for_sleepers(disk);
+    if (!has_too_old(disk)) {
+        return true;
+    }
+    say(KERNEL_LOG_WARN, disk, "the device has not answered a request in 10 s; it is reset, and its requests fail");
+    bool is_restarted = restart(disk);
+    poll_for_sleepers(disk);
+    return is_restarted;
+}
+
 // Looks after the device: when it says that something has changed, and each second, because one that was pulled out says nothing.
 static int watch(void *argument) {
     Disk *disk = argument;
+    uint64_t next = Kernel_GetTime() + AGE_NS;
     uint64_t pause = disk->vector_count > 0 ? 1000 * MILLISECOND : MILLISECOND;
     while (!__atomic_load_n(&disk->is_stopping, __ATOMIC_ACQUIRE)) {
         if (disk->vector_count == 0) {
@@ -141,6 +162,15 @@ static int watch(void *argument) {
             say(KERNEL_LOG_ERROR, disk, "the device has failed; its requests end");
             close_disk(disk);
             return 0;
+        }
+        if (Kernel_GetTime() >= next) {
+            grow_older(disk);
+            if (has_too_old(disk) && !serve_old(disk)) {
+                say(KERNEL_LOG_ERROR, disk, "the device does not start again; its requests end");
+                close_disk(disk);
+                return 0;
+            }
+            next = Kernel_GetTime() + AGE_NS;
         }
         int result = Kernel_WaitAddress(&disk->attention, 0, pause);
         __atomic_store_n(&disk->attention, 0, __ATOMIC_RELEASE);

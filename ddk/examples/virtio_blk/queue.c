@@ -23,7 +23,7 @@ uint32_t most_segments(const Disk *disk) {
 }
 
 // Writes the descriptors of all commands, as far as they are always the same. The request's own come at DATA_AT, 2.
-static void prepare_commands(const Disk *disk, Queue *queue) {
+void prepare_commands(const Disk *disk, Queue *queue) {
     uint64_t commands = queue->device_address + queue->commands_at;
     for (uint32_t tag = 0; tag < queue->depth; tag++) {
         Command *command = &queue->commands[tag];
@@ -99,8 +99,7 @@ bool create_queue(Disk *disk, int index, int cpu) {
     queue->used_event = &queue->available->ring[ring];
     queue->available_event = (volatile uint16_t *)&queue->used->ring[ring];
     queue->has_events = (disk->features & FEATURE_EVENT_INDEX) != 0;
-    // Far from the first index, so that there are no interrupts before a submitter sleeps.
-    *queue->used_event = 0x8000;
+    *queue->used_event = FAR_INDEX;
     prepare_commands(disk, queue);
     return true;
 }

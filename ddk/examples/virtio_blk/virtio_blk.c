@@ -4,6 +4,7 @@
 // - queue.c: the queues' memory
 // - requests.c: the way of requests to the device and back
 // - interrupts.c: interrupts, and the thread that watches the device
+// - restart.c: the reset of a device that does not answer
 #include "disk.h"
 #include <proxima_freestanding.h>
 

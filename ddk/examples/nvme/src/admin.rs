@@ -34,6 +34,7 @@ pub enum Failure {
 pub type Identity = [DmaCell<u32>; PAGE as usize / 4];
 
 /// An I/O queue pair that is to be created.
+#[derive(Clone, Copy)]
 pub struct NewPair {
     /// The number of both queues, from 1.
     pub id: u16,
@@ -56,21 +57,29 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Allocates the queue and tells the controller, which is disabled, where it lies.
+    /// Allocates the queue.
     pub fn new(device: &'static Device, registers: &'static Mapping<'static>, stride: usize) -> Option<Self> {
-        let admin = Self {
+        Some(Self {
             submission: device.allocate()?,
             completion: device.allocate()?,
             identity: device.allocate()?,
             tail_doorbell: registers.register(crate::registers::DOORBELLS)?,
             head_doorbell: registers.register(crate::registers::DOORBELLS + stride)?,
             count: 0,
-        };
+        })
+    }
+
+    /// Empties the queue, and tells the controller, which is disabled, where it lies. Returns `None` if it has no such registers.
+    pub fn prepare(&mut self, registers: &Mapping<'_>) -> Option<()> {
+        self.count = 0;
+        for completion in self.completion.iter() {
+            completion.status.set(0);
+        }
         let sizes = (ENTRIES as u32 - 1) << 16 | (ENTRIES as u32 - 1);
         registers.register::<u32>(AQA)?.write(sizes);
-        registers.register::<u64>(ASQ)?.write(admin.submission.device_address());
-        registers.register::<u64>(ACQ)?.write(admin.completion.device_address());
-        Some(admin)
+        registers.register::<u64>(ASQ)?.write(self.submission.device_address());
+        registers.register::<u64>(ACQ)?.write(self.completion.device_address());
+        Some(())
     }
 
     /// Reads the description of the controller (`what` 1) or of a namespace (`what` 0).

@@ -1,5 +1,5 @@
 //! Bringing up a controller: reset, admin queue, what it and its first namespace are, and its I/O queues.
-use crate::admin::{Admin, Failure, NewPair};
+use crate::admin::{Admin, Failure};
 use crate::pair::Pair;
 use crate::placement::Cpus;
 use crate::queue::Queue;
@@ -120,10 +120,30 @@ impl Controller {
     /// Creates the admin queue and enables the controller.
     pub fn start(&self) -> Result<Admin, Fault> {
         let admin = Admin::new(self.device, self.registers, self.stride);
-        let admin = admin.ok_or(Fault::NoMemory("the admin queue"))?;
-        self.configuration.write(CC_ENABLE);
-        self.wait_until_ready(CSTS_READY)?;
+        let mut admin = admin.ok_or(Fault::NoMemory("the admin queue"))?;
+        self.enable(&mut admin)?;
         Ok(admin)
+    }
+
+    fn enable(&self, admin: &mut Admin) -> Result<(), Fault> {
+        admin.prepare(self.registers).ok_or(Fault::NoMemory("the registers"))?;
+        self.configuration.write(CC_ENABLE);
+        self.wait_until_ready(CSTS_READY)
+    }
+
+    /// Enables the controller again, after it was disabled, and creates the same pairs of queues, which are empty.
+    pub fn restart(&self, admin: &mut Admin, queues: &[Queue]) -> Result<(), Fault> {
+        self.enable(admin)?;
+        let wanted = queues.iter().flat_map(Queue::pairs).count() as u32;
+        let given = admin.request_pairs(wanted).map_err(|failure| Fault::Command("Set Features", failure))?;
+        if given < wanted {
+            return Err(Fault::Unsupported("the controller has fewer queues than before"));
+        }
+        for pair in queues.iter().flat_map(Queue::pairs) {
+            let failed = |failure| Fault::Command("Create I/O Queue", failure);
+            admin.create(&pair.description()).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Disables the controller, which then accesses no memory.
@@ -209,12 +229,10 @@ impl Controller {
         id: u16,
         interrupt: Option<u16>,
     ) -> Result<&'static Pair, Fault> {
-        let pair = Pair::new(self.device, self.registers, id, self.entries, self.stride);
+        let pair = Pair::new(self.device, self.registers, (id, interrupt), self.entries, self.stride);
         let pair = pair.and_then(|pair| memory::keep(pair, self.node()));
         let pair = pair.ok_or(Fault::NoMemory("a queue"))?;
-        let (submission, completion) = pair.addresses();
-        let new = NewPair { id, entries: self.entries, submission, completion, interrupt };
-        admin.create(&new).map_err(|failure| Fault::Command("Create I/O Queue", failure))?;
+        admin.create(&pair.description()).map_err(|failure| Fault::Command("Create I/O Queue", failure))?;
         Ok(pair)
     }
 

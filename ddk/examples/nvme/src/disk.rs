@@ -1,9 +1,11 @@
-//! The disk: it hands requests to the queues, and gives up a controller that does not answer.
+//! The disk: it hands requests to the queues, restarts a controller that does not answer, and gives up one that is lost.
+use crate::admin::Admin;
 use crate::controller::{Controller, Fault, Queues};
+use crate::pair::Pair;
 use crate::placement::Cpus;
 use crate::queue::Queue;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use driver_kit::block::{self, Block, BlockDriver, Geometry, Requests};
 use driver_kit::device::{Device, enable};
 use driver_kit::interrupt::Handled;
@@ -18,9 +20,9 @@ const LOOK_NS: u64 = 1_000_000_000;
 /// How often the queues are polled if the device has no interrupts.
 const POLL_NS: u64 = 1_000_000;
 /// The seconds between two steps of a request's age.
-const SECONDS_OF_AGE: u32 = 5;
-/// The age of a request that is not waited for any longer: after 30 to 35 seconds.
-const TOO_OLD: usize = 7;
+const SECONDS_OF_AGE: u32 = 2;
+/// The age of a request that is not waited for any longer: after 10 to 12 seconds.
+const TOO_OLD: usize = 6;
 
 /// The number of the next disk.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -36,9 +38,15 @@ pub struct Disk {
     /// The id of the block device; 0 before it is registered.
     block: AtomicI32,
     registered: Mutex<Option<Block>>,
-    /// Set when the controller is given up.
-    lost: Event,
-    /// Waits for that.
+    /// For a restart.
+    admin: Mutex<Admin>,
+    /// Set when the watcher is to look at the controller.
+    attention: Event,
+    /// A request is too old.
+    is_silent: AtomicBool,
+    /// The device is gone, says the kernel.
+    is_removed: AtomicBool,
+    /// The thread that waits for `attention`.
     watcher: Mutex<Option<Thread>>,
     /// How often the controller was looked at.
     looks: AtomicU32,
@@ -84,7 +92,10 @@ pub fn add(device: &'static Device) -> Result<(), Fault> {
         queues,
         block: AtomicI32::new(0),
         registered: Mutex::new(None),
-        lost: Event::new(),
+        admin: Mutex::new(admin),
+        attention: Event::new(),
+        is_silent: AtomicBool::new(false),
+        is_removed: AtomicBool::new(false),
         watcher: Mutex::new(None),
         looks: AtomicU32::new(0),
         timer: Mutex::new(None),
@@ -102,7 +113,8 @@ pub fn remove(device: c_int) {
     let mut next = *LAST.lock();
     while let Some(disk) = next {
         if disk.controller.device.id() == device {
-            disk.lost.set();
+            disk.is_removed.store(true, Ordering::Relaxed);
+            disk.attention.set();
             let watcher = disk.watcher.lock().take();
             watcher.and_then(Thread::join);
             return;
@@ -114,7 +126,7 @@ pub fn remove(device: c_int) {
 impl Disk {
     fn register(&'static self, geometry: &Geometry, cpus: &Cpus, vectors: u32) -> Result<(), Fault> {
         let name = Name::new(NEXT.fetch_add(1, Ordering::Relaxed));
-        let watcher = Thread::create(c"watch", self.controller.node(), self, Self::give_up);
+        let watcher = Thread::create(c"watch", self.controller.node(), self, Self::watch);
         *self.watcher.lock() = Some(watcher.ok_or(Fault::NoMemory("a thread"))?);
         let block = Block::register(name.as_str(), geometry, self);
         let block = block.ok_or(Fault::NoMemory("the block device"))?;
@@ -190,24 +202,63 @@ impl Disk {
     /// Looks whether the controller still answers, in a timer's handler.
     fn look(&self) {
         if self.controller.is_lost() {
-            self.lost.set();
+            self.attention.set();
         }
         if !self.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(SECONDS_OF_AGE) {
             return;
         }
         for queue in self.queues {
             if queue.grow_older() >= TOO_OLD {
-                self.lost.set();
+                self.is_silent.store(true, Ordering::Relaxed);
+                self.attention.set();
             }
         }
     }
 
-    /// Waits until the controller is lost, and then gives it up, on a thread of its own.
-    fn give_up(&'static self) -> c_int {
-        self.lost.wait();
+    /// Restarts the controller when it leaves a request unanswered, until it is lost, and then gives it up, on a thread of its own.
+    fn watch(&'static self) -> c_int {
+        loop {
+            self.attention.wait();
+            self.attention.reset();
+            if self.is_removed.load(Ordering::Relaxed) || self.controller.is_lost() {
+                break;
+            }
+            if self.is_silent.load(Ordering::Relaxed) && !self.restart_if_silent() {
+                break;
+            }
+        }
+        self.give_up();
+        0
+    }
+
+    /// Restarts the controller if a request is too old, and ends the outstanding ones with an error. Returns false if it does not restart.
+    fn restart_if_silent(&self) -> bool {
+        // An answer may be there, and only its interrupt be lost.
+        self.poll_all();
+        if self.queues.iter().all(|queue| queue.oldest() < TOO_OLD) {
+            self.is_silent.store(false, Ordering::Relaxed);
+            return true;
+        }
+        warn!("the controller has not answered a request in 10 s; it is reset, and its requests fail");
+        let pairs = || self.queues.iter().flat_map(Queue::pairs);
+        pairs().for_each(Pair::suspend);
+        // From here on it accesses no memory, so the requests' memory is free for other uses.
+        let mut outcome = self.controller.disable();
+        if outcome.is_ok() {
+            pairs().for_each(Pair::end_all);
+            outcome = self.controller.restart(&mut self.admin.lock(), self.queues);
+        }
+        pairs().for_each(Pair::resume);
+        // The old requests were old until now.
+        self.is_silent.store(false, Ordering::Relaxed);
+        outcome.inspect_err(|fault| error!("{fault}")).is_ok()
+    }
+
+    /// Gives the controller up: its requests end as gone.
+    fn give_up(&self) {
         drop(self.timer.lock().take());
         drop(self.poll_timer.lock().take());
-        let reason = if self.controller.is_lost() { "is gone, or has failed" } else { "does not answer" };
+        let reason = if self.controller.is_lost() { "is gone, or has failed" } else { "does not restart" };
         error!("the controller {reason}; its disk is removed");
         // From here on it accesses no memory, so the requests' memory is free for other uses.
         if let Err(fault) = self.controller.disable() {
@@ -217,7 +268,6 @@ impl Disk {
             warn!("the controller's bus mastering cannot be turned off");
         }
         drop(self.registered.lock().take());
-        0
     }
 }
 

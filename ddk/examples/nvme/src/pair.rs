@@ -1,4 +1,5 @@
 //! A pair of I/O queues. Any CPU may submit to it and poll it, also in handlers.
+use crate::admin::NewPair;
 use crate::pages::{self, List};
 use crate::registers::{Command, Completion, DOORBELLS, ENTRIES, PAGE, PHASE};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -30,6 +31,9 @@ pub struct Pair {
     head_doorbell: Register<'static, u32>,
     /// The entries of each queue, less 1. They are a power of two.
     mask: u8,
+    /// The number of both queues, and the interrupt of the completion queue.
+    id: u16,
+    interrupt: Option<u16>,
     /// Where the next command goes.
     tail: SpinLock<u8>,
     /// Keeps two CPUs from completing the same requests.
@@ -44,11 +48,11 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Allocates a pair of queues with this number.
+    /// Allocates a pair of queues with this number and interrupt.
     pub fn new(
         device: &'static Device,
         registers: &'static Mapping<'static>,
-        id: u16,
+        (id, interrupt): (u16, Option<u16>),
         entries: usize,
         stride: usize,
     ) -> Option<Self> {
@@ -59,6 +63,8 @@ impl Pair {
             tail_doorbell: registers.register(doorbell)?,
             head_doorbell: registers.register(doorbell + stride)?,
             mask: (entries - 1) as u8,
+            id,
+            interrupt,
             tail: SpinLock::new(0),
             polling: AtomicU32::new(FREE),
             head: AtomicU32::new(0),
@@ -74,9 +80,15 @@ impl Pair {
         Some(pair)
     }
 
-    /// Returns the addresses of both queues for the controller.
-    pub fn addresses(&self) -> (u64, u64) {
-        (self.commands.device_address(), self.completions.device_address())
+    /// Returns what the controller is told of the pair.
+    pub fn description(&self) -> NewPair {
+        NewPair {
+            id: self.id,
+            entries: usize::from(self.mask) + 1,
+            submission: self.commands.device_address(),
+            completion: self.completions.device_address(),
+            interrupt: self.interrupt,
+        }
     }
 
     /// Returns the node of the queues' memory.
@@ -273,6 +285,46 @@ impl Pair {
     /// Makes the outstanding requests older, and returns the age of the oldest.
     pub fn grow_older(&self) -> usize {
         self.outstanding.grow_older()
+    }
+
+    /// Returns the age of the oldest request.
+    pub fn oldest(&self) -> usize {
+        self.outstanding.oldest()
+    }
+
+    /// Keeps all CPUs from completing requests until [`Pair::resume`]. Waits while one does so.
+    pub fn suspend(&self) {
+        while self.polling.compare_exchange(FREE, POLLED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            driver_kit::thread::yield_now();
+        }
+    }
+
+    /// Empties both queues of a controller that is disabled, and ends the requests that are outstanding with an error. The pair is
+    /// suspended. A request that is submitted from here on waits in the submission queue.
+    pub fn end_all(&self) {
+        let mut tail = self.tail.lock();
+        for completion in self.completions.iter() {
+            completion.status.set(0);
+        }
+        self.head.store(0, Ordering::Relaxed);
+        self.phase.store(PHASE, Ordering::Relaxed);
+        *tail = 0;
+        let ended: [_; ENTRIES] = core::array::from_fn(|number| self.outstanding.take(number as u8));
+        // Without the lock: their submitters may submit again from there.
+        drop(tail);
+        ended.into_iter().flatten().for_each(|request| request.complete(block::ERROR));
+    }
+
+    /// Lets CPUs complete requests again, and shows the controller what was submitted since [`Pair::end_all`].
+    pub fn resume(&self) {
+        let tail = self.tail.lock();
+        if *tail != 0 {
+            self.tail_doorbell.write(u32::from(*tail));
+        }
+        drop(tail);
+        if self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
+            self.poll_again();
+        }
     }
 }
 

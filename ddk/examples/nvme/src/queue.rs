@@ -10,6 +10,12 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Iterates over its pairs: one or two.
+    pub fn pairs(&self) -> impl Iterator<Item = &'static Pair> {
+        let polled = (!self.is_one_pair()).then_some(self.polled);
+        core::iter::once(self.interrupting).chain(polled)
+    }
+
     fn is_one_pair(&self) -> bool {
         core::ptr::eq(self.polled, self.interrupting)
     }
@@ -61,7 +67,11 @@ impl Queue {
 
     /// Makes the outstanding requests older, and returns the age of the oldest.
     pub fn grow_older(&self) -> usize {
-        let oldest = if self.is_one_pair() { 0 } else { self.polled.grow_older() };
-        oldest.max(self.interrupting.grow_older())
+        self.pairs().map(Pair::grow_older).max().unwrap_or(0)
+    }
+
+    /// Returns the age of the oldest request.
+    pub fn oldest(&self) -> usize {
+        self.pairs().map(Pair::oldest).max().unwrap_or(0)
     }
 }

@@ -326,6 +326,14 @@ impl OutstandingTable {
     }
 }
 
+impl OutstandingTable {
+    /// Returns the age of the oldest request, as [`OutstandingTable::grow_older`] does, but makes none older.
+    #[must_use]
+    pub fn oldest(&self) -> usize {
+        self.0.iter().map(|entry| entry.load(Ordering::Relaxed).addr() & AGE).max().unwrap_or(0)
+    }
+}
+
 impl Default for OutstandingTable {
     fn default() -> Self {
         Self::new()
