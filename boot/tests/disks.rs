@@ -227,3 +227,25 @@ fn a_request_that_the_disk_does_not_answer_fails_after_10_s_and_the_disk_goes_on
     );
     assert!(!run.lines().any(|line| line.contains("does not hold")), "{}", run.serial);
 }
+
+#[test]
+fn a_request_may_have_segments_that_begin_and_end_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    driver::build_test_image(&["nvme", "virtio_blk", "disk_segments"], &image).unwrap();
+    let mut machine = two_nodes();
+    let devices =
+        ["nvme,drive=d0,serial=one", "nvme,drive=d1,serial=two,max_ioqpairs=1", "virtio-blk-pci,drive=d2"];
+    for (index, device) in devices.iter().enumerate() {
+        let file = folder.path().join(format!("content{index}"));
+        fs::File::create(&file).unwrap().set_len(64 * MIB).unwrap();
+        let drive = format!("if=none,id=d{index},format=raw,cache=unsafe,file={}", file.display());
+        machine = machine.arguments(["-drive", &drive, "-device", device]);
+    }
+    let run = boot(&machine.image(&image), Verdict::Success);
+    let line = "INFO  disk_segments: a disk takes segments that begin and end anywhere";
+    assert_eq!(run.lines().filter(|other| *other == line).count(), devices.len(), "{}", run.serial);
+    // A command that a refused request leaves in the ring would be executed again.
+    assert!(!run.lines().any(|line| line.contains("not outstanding")), "{}", run.serial);
+    assert!(run.drivers().iter().all(|driver| driver.status == "loaded"), "{}", run.serial);
+}

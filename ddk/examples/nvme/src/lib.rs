@@ -10,6 +10,7 @@ mod pair;
 mod placement;
 mod queue;
 mod registers;
+mod split;
 
 use controller::Fault;
 use driver_kit::device::{Device, DeviceMatch};

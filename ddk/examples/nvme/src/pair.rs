@@ -2,6 +2,7 @@
 use crate::admin::NewPair;
 use crate::pages::{self, List};
 use crate::registers::{Command, Completion, DOORBELLS, ENTRIES, PAGE, PHASE};
+use crate::split::{Next, PartCommand, Splits, Unsplit};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use driver_kit::block::{self, FLAGS, OutstandingTable, Request, Requests};
 use driver_kit::device::Device;
@@ -12,6 +13,7 @@ use driver_kit::warn;
 
 /// The opcodes of flush, write and read are 0, 1 and 2; the operations of the ABI are the other way round.
 const OPCODE_OF_READ: u32 = 2;
+const OPCODE_OF_FLUSH: u32 = 0;
 /// The namespace that the commands name.
 const NAMESPACE: u32 = 1;
 
@@ -45,6 +47,16 @@ pub struct Pair {
     has_complained: AtomicBool,
     lists: Dma<'static, [List; ENTRIES]>,
     outstanding: OutstandingTable,
+    /// The requests that need several commands.
+    splits: Splits,
+}
+
+/// Why a batch is not submitted to its end.
+enum Stop<'r> {
+    /// The controller cannot address the data of this request.
+    Refused(Request<'r>),
+    /// There is no room for the next request.
+    Full,
 }
 
 impl Pair {
@@ -72,6 +84,7 @@ impl Pair {
             has_complained: AtomicBool::new(false),
             lists: device.allocate()?,
             outstanding: OutstandingTable::new(),
+            splits: Splits::new(),
         };
         // What is the same in all commands is written once.
         for command in pair.commands.iter() {
@@ -110,22 +123,26 @@ impl Pair {
         true
     }
 
-    /// Submits the next requests, as long as their submitter polls or not, as `is_polled` says.
+    /// Submits the next requests, as long as their submitter polls or not, as `is_polled` says. Returns false if there is no room for one.
     #[inline(always)]
-    pub fn submit(&self, requests: &mut Requests<'_>, is_polled: bool) {
-        while let Some(refused) = self.submit_until_refused(requests, is_polled) {
-            // Without the lock: the submitter may submit again from there.
-            refused.complete(block::ERROR);
+    pub fn submit(&self, requests: &mut Requests<'_>, is_polled: bool) -> bool {
+        loop {
+            match self.submit_until_stop(requests, is_polled) {
+                None => return true,
+                // Without the lock: the submitter may submit again from there.
+                Some(Stop::Refused(request)) => request.complete(block::ERROR),
+                Some(Stop::Full) => return false,
+            }
         }
     }
 
-    /// Submits requests until there is one whose data the controller cannot address, and returns that.
+    /// Submits requests until there is one that cannot be.
     #[inline(always)]
-    fn submit_until_refused<'r>(&self, requests: &mut Requests<'r>, is_polled: bool) -> Option<Request<'r>> {
+    fn submit_until_stop<'r>(&self, requests: &mut Requests<'r>, is_polled: bool) -> Option<Stop<'r>> {
         let mut tail = self.tail.lock();
         let ring = &self.commands[..=usize::from(self.mask)];
         let mut room = ring.get(usize::from(*tail)..).unwrap_or(ring).iter();
-        let mut refused = None;
+        let mut stop = None;
         // A request with other flags differs from this by more than an operation.
         let usual = OPCODE_OF_READ + if is_polled { FLAGS } else { 0 };
         while let Some(next) = requests.first() {
@@ -137,23 +154,26 @@ impl Pair {
                 room = ring.iter();
                 continue;
             };
+            let before = requests.clone();
             let Some(request) = requests.next() else { break };
-            room.next();
             if let Some(data) = request.only_segment().and_then(pages::in_one_page) {
+                room.next();
                 self.write(command, &request, opcode, data);
                 continue;
             }
-            match self.describe(request) {
-                Ok((request, data)) => self.write(command, &request, opcode, data),
-                Err(request) => {
-                    refused = Some(request);
+            stop = self.write_unusual(command, request, opcode);
+            match stop {
+                None => _ = room.next(),
+                Some(Stop::Refused(_)) => break,
+                Some(Stop::Full) => {
+                    *requests = before;
                     break;
                 }
             }
         }
         *tail = (ring.len() - room.len()) as u8 & self.mask;
         self.tail_doorbell.write(u32::from(*tail));
-        refused
+        stop
     }
 
     /// Writes a request's command.
@@ -170,19 +190,44 @@ impl Pair {
         self.outstanding.put(tag, request);
     }
 
-    /// Returns the request and where its data lies, or the request alone if the controller cannot address its data.
+    /// Writes the command of a request of any segments, or the first of several. If there is none, returns why, and has written nothing.
     #[cold]
     #[inline(never)]
-    fn describe<'r>(&self, request: Request<'r>) -> Result<(Request<'r>, pages::Data), Request<'r>> {
+    fn write_unusual<'r>(&self, command: &Command, request: Request<'r>, opcode: u32) -> Option<Stop<'r>> {
         let tag = usize::from(request.tag() as u8);
-        let address = self.lists.device_address() + (tag * size_of::<List>()) as u64;
-        match pages::describe(&request, &self.lists[tag], address) {
-            Ok(data) => Ok((request, data)),
-            Err(pages::Misaligned) => {
-                self.complain(format_args!("a request whose segments begin or end within pages was refused"));
-                Err(request)
+        let (list, address) = (&self.lists[tag], self.list_address(tag));
+        let part = pages::describe(request.segments(), list, address);
+        if part.is_ok_and(|part| part.segments == request.segments().count()) || opcode == OPCODE_OF_FLUSH {
+            let data = part.map_or(pages::Data { first: 0, more: 0 }, |part| part.data);
+            self.write(command, &request, opcode, data);
+            return None;
+        }
+        match self.splits.begin(&request, opcode, (list, address)) {
+            Ok(part) => {
+                Self::write_part(command, &part);
+                None
+            }
+            Err(Unsplit::Full) => Some(Stop::Full),
+            Err(Unsplit::Misaligned) => {
+                self.complain(format_args!(
+                    "a request was refused: a segment begins at no multiple of 4, or is no whole number of blocks"
+                ));
+                Some(Stop::Refused(request))
             }
         }
+    }
+
+    fn list_address(&self, tag: usize) -> u64 {
+        self.lists.device_address() + (tag * size_of::<List>()) as u64
+    }
+
+    fn write_part(command: &Command, part: &PartCommand) {
+        command.opcode.set(part.opcode as u16);
+        command.id.set(part.id);
+        command.data.set(part.data.first);
+        command.more_data.set(part.data.more);
+        command.block.set(part.block);
+        command.count.set(part.count.wrapping_sub(1));
     }
 
     /// Returns true if the controller has completed something that was not seen yet.
@@ -259,13 +304,29 @@ impl Pair {
     #[inline(never)]
     fn complete_unusual(&self, status: u32) {
         let (id, status) = (status & 0xffff, status >> 17);
-        let request = u8::try_from(id).ok().and_then(|id| self.outstanding.take(id));
-        if let Some(request) = request {
+        let request = match u8::try_from(id) {
+            Ok(id) => self.outstanding.take(id),
+            Err(_) => match self.splits.go_on(id, status != 0, &*self.lists, self.lists.device_address()) {
+                Next::Command(part) => return self.submit_part(&part),
+                Next::End(request) => Some(request),
+                Next::Unknown => None,
+            },
+        };
+        let Some(request) = request else { return self.complain_about(id) };
+        if status == 0 {
+            request.complete(block::OK);
+        } else {
             self.complain(format_args!("a request failed: status {:#x}", status & 0x7ff));
             request.complete(block::ERROR);
-        } else {
-            self.complain_about(id);
         }
+    }
+
+    /// Submits the next part of a request. The part before it has left room.
+    fn submit_part(&self, part: &PartCommand) {
+        let mut tail = self.tail.lock();
+        Self::write_part(&self.commands[usize::from(*tail)], part);
+        *tail = tail.wrapping_add(1) & self.mask;
+        self.tail_doorbell.write(u32::from(*tail));
     }
 
     #[cold]
@@ -284,12 +345,12 @@ impl Pair {
 
     /// Makes the outstanding requests older, and returns the age of the oldest.
     pub fn grow_older(&self) -> usize {
-        self.outstanding.grow_older()
+        self.outstanding.grow_older().max(self.splits.grow_older())
     }
 
     /// Returns the age of the oldest request.
     pub fn oldest(&self) -> usize {
-        self.outstanding.oldest()
+        self.outstanding.oldest().max(self.splits.oldest())
     }
 
     /// Keeps all CPUs from completing requests until [`Pair::resume`]. Waits while one does so.
@@ -310,9 +371,11 @@ impl Pair {
         self.phase.store(PHASE, Ordering::Relaxed);
         *tail = 0;
         let ended: [_; ENTRIES] = core::array::from_fn(|number| self.outstanding.take(number as u8));
+        let split = self.splits.take_all();
         // Without the lock: their submitters may submit again from there.
         drop(tail);
-        ended.into_iter().flatten().for_each(|request| request.complete(block::ERROR));
+        let all = ended.into_iter().chain(split).flatten();
+        all.for_each(|request| request.complete(block::ERROR));
     }
 
     /// Lets CPUs complete requests again, and shows the controller what was submitted since [`Pair::end_all`].

@@ -32,12 +32,14 @@ impl Queue {
         self.pair_of(request.is_polled()).submit_one(&request)
     }
 
-    /// Submits all requests, each run of polled and other requests together. Returns how many there were.
+    /// Submits all requests for which there is room, each run of polled and other requests together. Returns how many these are.
     #[inline(never)]
     pub fn submit_all(&self, mut requests: Requests<'_>) -> usize {
         let count = requests.left();
         while let Some(is_polled) = requests.first().map(|request| request.is_polled()) {
-            self.pair_of(is_polled).submit(&mut requests, is_polled);
+            if !self.pair_of(is_polled).submit(&mut requests, is_polled) {
+                return count - requests.left();
+            }
         }
         count
     }
