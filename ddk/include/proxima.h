@@ -952,8 +952,7 @@ typedef struct BlockRequest {
 
 // A driver's function that accepts requests for one queue. Returns how many of them it accepted, in their order; fewer
 // than count means that the queue is full. One doorbell is for all. The kernel has checked the requests. The function does not
-// block. In it the kernel takes the running thread's driver for the caller, so it refuses Kernel_SetTimer,
-// Kernel_MaskInterrupt and Kernel_ReadDeviceConfig, and Kernel_MapDma for some memory, if another driver submits.
+// block. Whoever submits, the caller of an export in it is the driver of the block device.
 typedef int (*BlockSubmit)(void *context, int queue, BlockRequest *const *requests, int count);
 
 // A driver's function that completes what the device has done on one queue. Returns the number of completions. It does not block.

@@ -1,8 +1,6 @@
 //! Mistakes of drivers with block devices: the log has one line for a driver's first mistake of each kind.
-use crate::arch::InterruptsOff;
-use crate::cpu;
-use crate::threads::cpu_threads;
 use crate::threads::owner::Owner;
+use crate::threads::whose_code;
 use core::fmt::Display;
 use core::sync::atomic::{AtomicU64, Ordering};
 use node_heap::OWNERS;
@@ -28,7 +26,7 @@ pub enum Mistake {
 
 const KINDS: usize = 7;
 
-/// The mistakes that were logged: for each kind a bit for each driver's number in the heaps. Code in handlers counts as the kernel's.
+/// The mistakes that were logged: for each kind a bit for each driver's number in the heaps.
 static LOGGED: [[AtomicU64; OWNERS / 64]; KINDS] =
     [const { [const { AtomicU64::new(0) }; OWNERS / 64] }; KINDS];
 
@@ -36,17 +34,11 @@ fn number(owner: Option<&Owner>) -> usize {
     owner.map_or(0, |owner| owner.heap().index())
 }
 
-/// Returns true if the code that runs is a thread's own: it is neither a handler, nor called by a driver's function that may not block.
-pub fn is_in_thread() -> bool {
-    !InterruptsOff::are_off() && !cpu::is_preemption_off()
-}
-
 /// Logs a mistake of the code that runs, unless it has made one of this kind before.
 #[cold]
 #[inline(never)]
 pub fn report(mistake: Mistake, description: impl Display) {
-    let driver = cpu_threads::current_thread().driver();
-    let owner = driver.filter(|_| is_in_thread() || mistake != Mistake::NotOutstanding);
+    let owner = whose_code::calling_driver();
     let (word, bit) = (number(owner) / 64, 1 << (number(owner) % 64));
     if LOGGED[mistake as usize][word].fetch_or(bit, Ordering::Relaxed) & bit != 0 {
         return;

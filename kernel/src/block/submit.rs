@@ -2,11 +2,13 @@
 //!
 //! [`accept_usual`] knows the requests that are common and cheap to check: a read or write of one segment, submitted before to the
 //! same queue. All others take [`accept`].
+use super::done;
 use super::mistakes::{Mistake, report};
-use super::queue::{BlockQueue, QueueInUse, ServedBefore, end_with, queue_of};
-use super::request::{OF_THIS_CPU, RequestAt, is_code, segment_bytes};
+use super::queue::{BlockQueue, QueueInUse, end_with, queue_of};
+use super::request::{OF_THIS_CPU, RequestAt, segment_bytes};
 use crate::arch::guarded;
 use crate::cpu::PreemptionOff;
+use crate::cpu::code_mark::MarkBefore;
 use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_WRITE, BlockRequest};
 use block_slots::ClaimError;
 use core::ffi::c_int;
@@ -107,7 +109,7 @@ fn take_back(
     requests: *const *mut BlockRequest,
     taken: c_int,
     count: c_int,
-    before: ServedBefore,
+    before: MarkBefore,
     off: PreemptionOff,
 ) -> c_int {
     let queue = QueueInUse::being_served(off);
@@ -265,11 +267,8 @@ fn check(queue: &BlockQueue, request: RequestAt) -> Result<(), Refusal> {
         return Err(Refusal::Blocks);
     }
     let done = request.done();
-    if queue.known_done.load(Ordering::Relaxed) != done {
-        if !is_code(done) {
-            return Err(Refusal::Done);
-        }
-        queue.known_done.store(done, Ordering::Relaxed);
+    if queue.known_done().address.load(Ordering::Relaxed) != done {
+        queue.set_known_done(done::find(done).ok_or(Refusal::Done)?);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Reports calls of drivers that the kernel refuses: the log names the driver and the mistake, once for each driver and kind.
 use crate::threads::cpu_threads;
-use crate::threads::driver_handler;
 use crate::threads::misuses::{Misuse, Misuses};
+use crate::threads::whose_code;
 use core::fmt::Display;
 
 /// The refused calls of the kernel's own threads.
@@ -12,7 +12,7 @@ static KERNEL: Misuses = Misuses::new();
 #[cold]
 #[inline(never)]
 pub fn report(misuse: Misuse, description: impl Display) {
-    let driver = driver_handler::calling_driver();
+    let driver = whose_code::calling_driver();
     if !driver.map_or(&KERNEL, |driver| driver.misuses()).note(misuse) {
         return;
     }

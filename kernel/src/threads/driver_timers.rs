@@ -3,10 +3,10 @@
 //! Setting a timer takes no lock, on any CPU, unless it becomes the first of its CPU: the lib `timer-heap`. The times there are
 //! nanoseconds. The tick looks at the timers from the time on that [`TimerTimes`] gives, which changes when the first timer does.
 use super::cpu_threads::{self, CpuThreads, TimerTimes};
-use super::driver_handler::{self, InHandler, number_of};
 use super::mutex::Mutex;
 use super::owner::Owner;
 use super::scheduler;
+use super::whose_code::{self, InHandler, number_of};
 use crate::arch::{self, InterruptsOff};
 use crate::clock;
 use crate::cpu::{self, Cpu};
@@ -151,7 +151,7 @@ pub fn create(cpu: &Cpu, callback: Callback) -> Result<TimerId, TimerError> {
 /// [`TimerError::Foreign`]. Handlers may call this.
 #[inline(always)]
 pub fn set(id: TimerId, when: u64, period: u64, refuse: impl FnOnce(TimerError) -> bool) -> bool {
-    let owner = driver_handler::calling_number();
+    let owner = whose_code::calling_number();
     let Some(timer) = slots_of(tag_of(id) as usize).and_then(|slots| timer_heap::find(slots, id)) else {
         return refuse(TimerError::NoSuchTimer);
     };

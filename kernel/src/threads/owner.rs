@@ -1,5 +1,6 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
 use super::misuses::Misuses;
+use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::memory::heap;
 use arrayvec::ArrayString;
 use core::ops::Range;
@@ -35,6 +36,7 @@ pub struct Owner {
     refusals: Refusals,
     misuses: Misuses,
     heap: OwnerId,
+    in_handler: CodeMark,
 }
 
 impl Owner {
@@ -42,7 +44,8 @@ impl Owner {
     pub fn new(name: OwnerName, image: Range<u64>) -> Option<Self> {
         let heap = take_heap_id()?;
         let (refusals, misuses) = (Refusals::new(), Misuses::new());
-        Some(Self { name, image, threads: AtomicU32::new(0), refusals, misuses, heap })
+        let in_handler = CodeMark::new(core::ptr::null(), CodeKind::Handler);
+        Some(Self { name, image, threads: AtomicU32::new(0), refusals, misuses, heap, in_handler })
     }
 
     /// Returns the name that the log uses.
@@ -63,6 +66,12 @@ impl Owner {
     /// Returns the record of the driver's refused calls.
     pub fn misuses(&self) -> &Misuses {
         &self.misuses
+    }
+
+    /// Returns the mark of a CPU that runs a handler of the driver.
+    pub fn handler_mark(&'static self) -> &'static CodeMark {
+        self.in_handler.set_owner(core::ptr::from_ref(self).cast());
+        &self.in_handler
     }
 
     /// Returns what the claims on devices know the driver by.

@@ -217,11 +217,6 @@ impl Thread {
         self.driver
     }
 
-    /// Returns that driver's name.
-    pub fn driver_name(&self) -> Option<&'static str> {
-        self.driver().map(Owner::name)
-    }
-
     /// Tells the driver whose code the thread has run, if there is one, that the thread has exited.
     pub(super) fn leave_driver(&self) {
         if let Some(driver) = self.driver() {
