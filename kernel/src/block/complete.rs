@@ -1,10 +1,11 @@
 //! Completing requests. A driver does that while it serves the queue, or in a handler, or on a thread.
 use super::done::{self, KnownDone};
-use super::mistakes::{Mistake, report};
+use super::mistakes::report;
 use super::queue::{BlockQueue, queue_of, served_here};
 use super::request::RequestAt;
 use crate::cpu::PreemptionOff;
 use crate::cpu::code_mark::{self, MarkBefore};
+use crate::threads::misuses::Misuse;
 use crate::threads::whose_code;
 use abi::{BLOCK_ERROR, BLOCK_GONE, BLOCK_OK, BlockRequest};
 use core::ffi::c_int;
@@ -37,17 +38,15 @@ pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
 #[cold]
 #[inline(never)]
 unsafe fn complete_slowly(request: RequestAt, status: c_int) {
-    // An unusable slot, to which the state of an address leads that cannot be read, holds such an address.
-    if !request.is_sound() {
-        return not_outstanding(request);
-    }
     let off = PreemptionOff::new();
     let state = request.state();
     let queue = queue_of(state, &off);
     let (slot, note) = queue.slot_of(state);
-    if slot.holds(request.0) && !is_callers(queue) {
+    // The slot of no queue holds an address, too, which a driver may pass.
+    let is_outstanding = queue.depth != 0 && slot.holds(request.0);
+    if is_outstanding && !is_callers(queue) {
         report(
-            Mistake::Foreign,
+            Misuse::ForeignRequest,
             format_args!(
                 "completed the request at {:#x} of {}, which is another driver's",
                 request.0,
@@ -56,7 +55,7 @@ unsafe fn complete_slowly(request: RequestAt, status: c_int) {
         );
         return;
     }
-    if !slot.release(request.0, note) {
+    if !is_outstanding || !slot.release(request.0, note) {
         drop(off);
         return not_outstanding(request);
     }
@@ -67,7 +66,7 @@ unsafe fn complete_slowly(request: RequestAt, status: c_int) {
 
 fn not_outstanding(request: RequestAt) {
     report(
-        Mistake::NotOutstanding,
+        Misuse::NotOutstanding,
         format_args!("completed the request at {:#x}, which is not outstanding", request.0),
     );
 }
@@ -112,7 +111,7 @@ pub unsafe fn finish(request: RequestAt, status: i32, queue: &BlockQueue) {
     if known.address.load(Ordering::Relaxed) != done {
         let Some(found) = done::find(done) else {
             report(
-                Mistake::Request,
+                Misuse::BadRequest,
                 format_args!("the request at {:#x} has lost its function Done", request.0),
             );
             return;

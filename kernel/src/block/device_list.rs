@@ -3,7 +3,6 @@
 //! An id is an index into the tables and a generation, so that the id of a device that is gone finds nothing.
 use super::complete::finish;
 use super::done;
-use super::mistakes;
 use super::queue::{
     BY_NUMBER, BlockDevice, BlockQueue, Functions, MAX_BLOCK_DEVICES, QUEUES, QueueEntry, QueueInUse,
     TAG_BITS,
@@ -180,7 +179,6 @@ pub fn close_all(owner: &Owner) -> usize {
     }
     drop(registry);
     done::forget(owner);
-    mistakes::forget(owner);
     count
 }
 

@@ -13,7 +13,7 @@ mod submit;
 
 pub use complete::complete;
 pub use device_list::{NewBlockDevice, close_all, describe, find, is_served_by, next, register, unregister};
-pub use mistakes::{Mistake, report};
+pub use mistakes::report;
 pub use poll::poll;
 pub use queue::Functions;
 pub use submit::submit;

@@ -1,5 +1,5 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
-use super::misuses::Misuses;
+use super::misuses::{Misuse, Misuses};
 use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::memory::heap;
 use arrayvec::ArrayString;
@@ -26,6 +26,9 @@ fn take_heap_id() -> Option<OwnerId> {
         .find(|id| HEAP_IDS[id / 64].fetch_or(1 << (id % 64), Ordering::Relaxed) & 1 << (id % 64) == 0)
         .and_then(OwnerId::new)
 }
+
+/// The refused calls of the kernel's own code.
+static MISUSES_OF_KERNEL: Misuses = Misuses::new();
 
 /// A driver's name, the number of its threads, and the records of its refused frees and calls.
 pub struct Owner {
@@ -63,9 +66,10 @@ impl Owner {
         &self.refusals
     }
 
-    /// Returns the record of the driver's refused calls.
-    pub fn misuses(&self) -> &Misuses {
-        &self.misuses
+    /// Notes what the driver, or without one the kernel's own code, did that it must not. Returns true if it is the first of its
+    /// kind: the caller logs that one, and no later one.
+    pub fn note_misuse(driver: Option<&Self>, misuse: Misuse) -> bool {
+        driver.map_or(&MISUSES_OF_KERNEL, |driver| &driver.misuses).note(misuse)
     }
 
     /// Returns the mark of a CPU that runs a handler of the driver.
