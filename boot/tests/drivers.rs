@@ -235,6 +235,15 @@ fn block_devices_keep_their_requests_apart_and_refuse_misuse() {
 }
 
 #[test]
+fn in_submit_poll_and_done_the_driver_whose_function_runs_is_the_caller() {
+    // The drivers check the calls. A wrong owner of memory is only logged, and so is the name before a driver's own line.
+    assert_loaded("block_user");
+    let line = "block_ram: polled on a thread of another driver";
+    assert!(RUN.lines().any(|line_of_log| line_of_log.contains(line)), "{}", RUN.serial);
+    assert!(!RUN.lines().any(|line| line.contains("block_ram freed ")), "{}", RUN.serial);
+}
+
+#[test]
 fn the_first_mistake_of_each_kind_with_block_devices_is_logged() {
     assert_loaded("block_user");
     let kinds = [
@@ -249,6 +258,8 @@ fn the_first_mistake_of_each_kind_with_block_devices_is_logged() {
     for kind in kinds {
         assert!(count(kind) >= 1, "{kind}\n{}", RUN.serial);
     }
+    // An address that is no request's is not the address of a request of some device.
+    assert_eq!(count("completed the request at 0x8000000000000000 of"), 0, "{}", RUN.serial);
     // Two kinds of mistakes are about a request that is submitted.
     assert_eq!(count("block_user: "), 5, "{}", RUN.serial);
 }

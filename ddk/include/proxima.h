@@ -274,7 +274,7 @@ typedef struct PerCpuGrant {
 
 // [thread] Allocates size bytes for each CPU that Kernel_GetCpuCount counts. Each part lies on its CPU's node, or on the
 // nearest node that has memory, begins on a page, and is zeroed. No function frees the memory: the kernel takes it back if the
-// driver refuses to start. Kernel_MapDma refuses it.
+// driver refuses to start.
 //
 // Returns true. Returns false if size is 0 or above KERNEL_LARGEST_PER_CPU, if there is not enough memory, if grant is
 // null, misaligned, read-only or not mapped, if its Size is too small or its tail is not zero, in a handler, and with
@@ -592,6 +592,9 @@ extern const DeviceMatch Driver_Devices[];
 // DmaRequest.Flags: the content of the memory is undefined. Without this flag the kernel fills it with zeros.
 #define DMA_NOT_ZEROED 1
 
+// The most bytes that Kernel_MapDma takes in a handler, in a function of a block device and with interrupts off.
+#define KERNEL_DMA_HANDLER_BYTES (256 << 10)
+
 // Kernel_MapDma: the device reads the memory.
 #define DMA_TO_DEVICE 1
 
@@ -663,13 +666,13 @@ extern bool Kernel_FreeDma(uint64_t deviceAddress);
 
 // Makes the driver's memory accessible to a device. direction is the sum of DMA_TO_DEVICE and
 // DMA_FROM_DEVICE. segments has room for count elements; the kernel joins neighbouring
-// parts. The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function. In
-// the functions of a block device, the caller is the running thread's driver.
+// parts. The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function.
 //
 // Returns the number of segments used. Returns -1, and writes nothing, if the driver does not own the device, and the device
 // serves no block device, to which any driver submits requests; if the memory is not mapped, or is not the driver's image, the
-// heap, a stack, or pages through Kernel_PhysToVirt (memory of Kernel_AllocatePerCpu is none of these); if the device would
-// write memory that is read-only; if size is 0 or above 1 GiB; if direction is 0 or has an unknown bit; if more than count
+// heap, a stack, memory of Kernel_AllocatePerCpu, or pages through Kernel_PhysToVirt; if the device would write memory that
+// is read-only; if size is 0 or above 1 GiB, or above KERNEL_DMA_HANDLER_BYTES in a handler, in a function of a block device
+// or with interrupts off; if direction is 0 or has an unknown bit; if more than count
 // segments are needed; or if segments is null, misaligned or not mapped.
 extern int Kernel_MapDma(int device, void *memory, size_t size, uint32_t direction, DmaSegment *segments, int count);
 
@@ -813,7 +816,10 @@ extern int Kernel_WaitAddress(const uint32_t *word, uint32_t expected, uint64_t 
 // [any] Wakes threads that wait at this address, those that have waited longest first, count of them at most. The
 // kernel does not read the word, so the memory may be gone.
 //
-// Returns how many it has woken.
+// In a handler, in a function of a block device and with interrupts off, it wakes 8 threads, and the last of them wakes the others
+// before Kernel_WaitAddress returns there.
+//
+// Returns how many it has woken, without those that another thread wakes.
 extern int Kernel_WakeAddress(const uint32_t *word, int count);
 
 /* ---- Time and timers ---- */
@@ -954,8 +960,7 @@ typedef struct BlockRequest {
 
 // A driver's function that accepts requests for one queue. Returns how many of them it accepted, in their order; fewer
 // than count means that the queue is full. One doorbell is for all. The kernel has checked the requests. The function does not
-// block. In it the kernel takes the running thread's driver for the caller, so it refuses Kernel_SetTimer,
-// Kernel_MaskInterrupt and Kernel_ReadDeviceConfig, and Kernel_MapDma for some memory, if another driver submits.
+// block. Whoever submits, the caller of an export in it is the driver of the block device.
 typedef int (*BlockSubmit)(void *context, int queue, BlockRequest *const *requests, int count);
 
 // A driver's function that completes what the device has done on one queue. Returns the number of completions. It does not block.

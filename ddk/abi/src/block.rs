@@ -37,8 +37,7 @@ pub const BLOCK_STATE_TAG: u32 = 0xf_ffff;
 
 /// A driver's function that accepts requests for one queue. Returns how many of them it accepted, in their order; fewer
 /// than `count` means that the queue is full. One doorbell is for all. The kernel has checked the requests. The function does not
-/// block. In it the kernel takes the running thread's driver for the caller, so it refuses `Kernel_SetTimer`,
-/// `Kernel_MaskInterrupt` and `Kernel_ReadDeviceConfig`, and `Kernel_MapDma` for some memory, if another driver submits.
+/// block. Whoever submits, the caller of an export in it is the driver of the block device.
 pub type BlockSubmit = Option<
     unsafe extern "C" fn(
         context: *mut c_void,

@@ -6,6 +6,9 @@ use core::mem::{offset_of, size_of};
 /// `DmaRequest.Flags`: the content of the memory is undefined. Without this flag the kernel fills it with zeros.
 pub const DMA_NOT_ZEROED: u32 = 1;
 
+/// The most bytes that `Kernel_MapDma` takes in a handler, in a function of a block device and with interrupts off.
+pub const KERNEL_DMA_HANDLER_BYTES: u32 = 256 << 10;
+
 /// `Kernel_MapDma`: the device reads the memory.
 pub const DMA_TO_DEVICE: u32 = 1;
 /// `Kernel_MapDma`: the device writes the memory.
@@ -83,13 +86,13 @@ unsafe extern "C" {
 
     /// Makes the driver's memory accessible to a device. `direction` is the sum of `DMA_TO_DEVICE` and
     /// `DMA_FROM_DEVICE`. `segments` has room for `count` elements; the kernel joins neighbouring
-    /// parts. The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function. In
-    /// the functions of a block device, the caller is the running thread's driver.
+    /// parts. The memory stays the driver's, which does not free it before it ends the mapping. Handlers may call this function.
     ///
     /// Returns the number of segments used. Returns -1, and writes nothing, if the driver does not own the device, and the device
     /// serves no block device, to which any driver submits requests; if the memory is not mapped, or is not the driver's image, the
-    /// heap, a stack, or pages through `Kernel_PhysToVirt` (memory of `Kernel_AllocatePerCpu` is none of these); if the device would
-    /// write memory that is read-only; if `size` is 0 or above 1 GiB; if `direction` is 0 or has an unknown bit; if more than `count`
+    /// heap, a stack, memory of `Kernel_AllocatePerCpu`, or pages through `Kernel_PhysToVirt`; if the device would write memory that
+    /// is read-only; if `size` is 0 or above 1 GiB, or above `KERNEL_DMA_HANDLER_BYTES` in a handler, in a function of a block device
+    /// or with interrupts off; if `direction` is 0 or has an unknown bit; if more than `count`
     /// segments are needed; or if `segments` is null, misaligned or not mapped.
     pub fn Kernel_MapDma(
         device: c_int,

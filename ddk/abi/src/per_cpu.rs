@@ -20,7 +20,7 @@ pub struct PerCpuGrant {
 unsafe extern "C" {
     /// \[thread\] Allocates `size` bytes for each CPU that `Kernel_GetCpuCount` counts. Each part lies on its CPU's node, or on the
     /// nearest node that has memory, begins on a page, and is zeroed. No function frees the memory: the kernel takes it back if the
-    /// driver refuses to start. `Kernel_MapDma` refuses it.
+    /// driver refuses to start.
     ///
     /// Returns true. Returns false if `size` is 0 or above `KERNEL_LARGEST_PER_CPU`, if there is not enough memory, if `grant` is
     /// null, misaligned, read-only or not mapped, if its `Size` is too small or its tail is not zero, in a handler, and with

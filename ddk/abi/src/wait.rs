@@ -24,6 +24,9 @@ unsafe extern "C" {
     /// \[any\] Wakes threads that wait at this address, those that have waited longest first, `count` of them at most. The
     /// kernel does not read the word, so the memory may be gone.
     ///
-    /// Returns how many it has woken.
+    /// In a handler, in a function of a block device and with interrupts off, it wakes 8 threads, and the last of them wakes the others
+    /// before `Kernel_WaitAddress` returns there.
+    ///
+    /// Returns how many it has woken, without those that another thread wakes.
     pub fn Kernel_WakeAddress(word: *const u32, count: c_int) -> c_int;
 }

@@ -241,6 +241,49 @@ static void requests(int device) {
 
 static const uint32_t constant[4] = {1, 2, 3, 4};
 
+static int timed_device;
+static void *timed_memory;
+static int timed[2] = {-2, -2};
+
+static void map_in_handler(void *context) {
+    (void)context;
+    DmaSegment segment;
+    timed[0] = Kernel_MapDma(timed_device, timed_memory, KERNEL_DMA_HANDLER_BYTES, DMA_TO_DEVICE, &segment, 1);
+    int larger = Kernel_MapDma(timed_device, timed_memory, KERNEL_DMA_HANDLER_BYTES + 1, DMA_TO_DEVICE, &segment, 1);
+    __atomic_store_n(&timed[1], larger, __ATOMIC_RELEASE);
+}
+
+// A handler maps no more than what takes a short time.
+static void maps_in_handler(int device) {
+    enum { COUNT = KERNEL_DMA_HANDLER_BYTES / PAGE + 1 };
+    DmaSegment segment;
+    uint64_t pages = Kernel_AllocatePagesFromNode(COUNT, 0);
+    timed_device = device;
+    timed_memory = Kernel_PhysToVirt(pages);
+    CHECK(Kernel_MapDma(device, timed_memory, COUNT * PAGE, DMA_TO_DEVICE, &segment, 1) == 1);
+    int timer = Kernel_CreateTimer(map_in_handler, NULL, -1);
+    CHECK(Kernel_SetTimer(timer, 1, 0));
+    for (int i = 0; i < 5000 && __atomic_load_n(&timed[1], __ATOMIC_ACQUIRE) == -2; i++) {
+        Kernel_SleepThread(1000000);
+    }
+    CHECK(timed[0] == 1 && timed[1] == -1);
+    CHECK(Kernel_DestroyTimer(timer));
+    CHECK(Kernel_FreePages(pages, COUNT));
+}
+
+// Memory of each CPU is not contiguous.
+static void maps_memory_of_cpus(int device) {
+    PerCpuGrant grant = {.Size = sizeof grant};
+    DmaSegment segments[2];
+    CHECK(Kernel_AllocatePerCpu(2 * PAGE, &grant));
+    int used = Kernel_MapDma(device, grant.Memory, 2 * PAGE, DMA_FROM_DEVICE, segments, 2);
+    CHECK(used == 1 || used == 2);
+    CHECK(segments[0].Address == Kernel_VirtToPhys(grant.Memory));
+    // The page behind the last part is not mapped.
+    char *end = (char *)grant.Memory + (uint64_t)Kernel_GetCpuCount() * grant.Stride;
+    CHECK(Kernel_MapDma(device, end - 1, 2, DMA_FROM_DEVICE, segments, 2) == -1);
+}
+
 static void maps(int device) {
     enum { PAGES = 8 };
     DmaSegment segments[PAGES + 1];
@@ -343,6 +386,8 @@ int Driver_Init(void) {
     mappings(device);
     requests(device);
     maps(device);
+    maps_in_handler(device);
+    maps_memory_of_cpus(device);
     CHECK(Kernel_ResetDevice(device));
     CHECK((Kernel_ReadDeviceConfig(device, 4, 2) & 7) == 0 && Kernel_ReadDeviceConfig(device, 0x10, 4) != 0);
     mappings(device);

@@ -4,6 +4,8 @@
 // - ram: a disk in memory with two queues. A poll copies the data and completes the requests. A queue holds fewer requests than
 //   its depth, and its last block cannot be read or written.
 // - held: requests are held until a flush arrives. Then the device is unregistered, with all of them outstanding.
+// - callers: its functions set a timer of this driver, on threads of block_user. A thread of this driver polls, too. A write is
+//   completed by the timer's callback.
 // - race: each poll completes the last request of the device, so that CPUs complete the same request at the same time.
 //
 // The driver logs each thing that does not hold, and refuses to start with their number as its code.
@@ -149,6 +151,85 @@ static int race_poll(void *context, int queue) {
     return 1;
 }
 
+// ---- callers ----
+
+#define CALLERS_DEPTH 4
+
+static Queue calls; // what the next poll completes
+static BlockRequest *written; // what the timer's callback completes
+static int timer, due;        // one that is set, but to no time that comes; and one that completes what is written
+static int polls_elsewhere;
+static int owns_thread; // set while a thread of this driver polls
+static void *from_poll;
+
+// Sets the timer of this driver to a time that never comes. The kernel refuses this if it takes another driver for the caller.
+static bool sets_timer(void) {
+    return Kernel_SetTimer(timer, UINT64_MAX - 1, 0);
+}
+
+static int callers_submit(void *context, int queue, BlockRequest *const *requests, int count) {
+    (void)context, (void)queue;
+    CHECK(sets_timer());
+    for (int i = 0; i < count; i++) {
+        if (requests[i]->Operation == BLOCK_WRITE) {
+            __atomic_store_n(&written, requests[i], __ATOMIC_RELEASE);
+            CHECK(Kernel_SetTimer(due, 1, 0));
+        } else {
+            lock(&calls.held);
+            calls.requests[calls.count++] = requests[i];
+            unlock(&calls.held);
+        }
+    }
+    return count;
+}
+
+static int callers_poll(void *context, int queue) {
+    (void)context, (void)queue;
+    CHECK(sets_timer());
+    BlockRequest *requests[ROOM];
+    lock(&calls.held);
+    int count = calls.count;
+    memcpy(requests, calls.requests, sizeof requests);
+    calls.count = 0;
+    unlock(&calls.held);
+    if (!__atomic_load_n(&owns_thread, __ATOMIC_ACQUIRE) && polls_elsewhere++ == 0) {
+        Kernel_Log(KERNEL_LOG_INFO, "polled on a thread of another driver", 36);
+        void *memory = Kernel_AllocateMemory(64, 0);
+        CHECK(memory);
+        __atomic_store_n(&from_poll, memory, __ATOMIC_RELEASE);
+    }
+    for (int i = 0; i < count; i++) {
+        Kernel_CompleteBlock(requests[i], BLOCK_OK);
+        CHECK(sets_timer()); // after Done of the other driver
+    }
+    return count;
+}
+
+static void complete_written(void *context) {
+    (void)context;
+    CHECK(sets_timer());
+    BlockRequest *request = __atomic_exchange_n(&written, NULL, __ATOMIC_ACQUIRE);
+    if (request) {
+        Kernel_CompleteBlock(request, BLOCK_OK);
+    }
+    CHECK(sets_timer());
+}
+
+// Polls after block_user has, for some seconds.
+static int poll_callers(void *argument) {
+    int block = (int)(intptr_t)argument;
+    while (!__atomic_load_n(&from_poll, __ATOMIC_ACQUIRE)) {
+        Kernel_SleepThread(1000000);
+    }
+    Kernel_FreeMemory(from_poll); // it is logged if that is refused; allocated on a thread of the other driver
+    __atomic_store_n(&owns_thread, 1, __ATOMIC_RELEASE);
+    for (int i = 0; i < 5000; i++) {
+        Kernel_PollBlock(block, -1);
+        Kernel_SleepThread(1000000);
+    }
+    return 0;
+}
+
 // ---- Registering ----
 
 static BlockDriver ram(void) {
@@ -246,12 +327,23 @@ int Driver_Init(void) {
     CHECK(!Kernel_UnregisterBlock(0) && !Kernel_UnregisterBlock(-1));
 
     memcpy(driver.Name, "held", 5);
-    driver.Depth = 4;
+    driver.Depth = 5;
     driver.Submit = held_submit;
     driver.Poll = held_poll;
     held_id = Kernel_RegisterBlock(&driver);
     CHECK(held_id > 0);
     CHECK(Kernel_CreateThread("unregister", unregister_when_flushed, NULL, -1) >= 0);
+
+    timer = Kernel_CreateTimer(complete_written, NULL, -1);
+    due = Kernel_CreateTimer(complete_written, NULL, -1);
+    CHECK(timer > 0 && due > 0);
+    memcpy(driver.Name, "callers", 8);
+    driver.Depth = CALLERS_DEPTH;
+    driver.Submit = callers_submit;
+    driver.Poll = callers_poll;
+    int callers = Kernel_RegisterBlock(&driver);
+    CHECK(callers > 0);
+    CHECK(Kernel_CreateThread("poll callers", poll_callers, (void *)(intptr_t)callers, -1) >= 0);
     CHECK(refused == 27);
     return -errors;
 }

@@ -404,6 +404,75 @@ static void races(uint64_t page) {
     CHECK(accepted >= ROUNDS && times_done(&shared) == accepted);
 }
 
+// ---- Who calls ----
+
+static int callers; // the device of block_ram whose functions set a timer
+static int timer;   // of this driver
+static Request held;
+
+static bool sets_timer(void) {
+    return Kernel_SetTimer(timer, UINT64_MAX - 1, 0);
+}
+
+static void count(void *context) {
+    (void)context;
+}
+
+// Whoever polls, and in a handler of the other driver, this driver calls.
+static void done_as_caller(BlockRequest *request) {
+    Request *own = request->Context;
+    CHECK(sets_timer());
+    Kernel_CompleteBlock(&held.request, BLOCK_OK); // outstanding, but the other driver's to complete
+    CHECK(times_done(&held) == 0);
+    if (own->again > 0) {
+        own->again--;
+        CHECK(Kernel_SubmitBlock(callers, &request, 1) == 1);
+        CHECK(sets_timer());
+    }
+    __atomic_fetch_add(&own->done, 1, __ATOMIC_RELEASE);
+}
+
+static int wait_until_done(Request *own, int times, bool polls) {
+    for (int i = 0; i < 5000 && times_done(own) < times; i++) {
+        if (polls) {
+            Kernel_PollBlock(callers, -1);
+        } else {
+            Kernel_SleepThread(1000000);
+        }
+    }
+    return times_done(own);
+}
+
+static void calls(uint64_t page) {
+    static Request own, elsewhere, written;
+    callers = Kernel_OpenBlock("callers", 0);
+    timer = Kernel_CreateTimer(count, NULL, -1);
+    CHECK(callers > 0 && timer > 0);
+    prepare(&held, BLOCK_READ, 1, 1, page);
+    held.request.Queue = 0;
+    CHECK(submit(Kernel_OpenBlock("held", 0), &held) == 1);
+    // Polled by this driver, with Submit in Done.
+    prepare(&own, BLOCK_READ, 1, 1, page);
+    own.request.Done = done_as_caller;
+    own.again = 2;
+    CHECK(submit(callers, &own) == 1);
+    CHECK(wait_until_done(&own, 3, true) == 3);
+    // Polled by a thread of the other driver.
+    prepare(&elsewhere, BLOCK_READ, 1, 1, page);
+    elsewhere.request.Done = done_as_caller;
+    elsewhere.again = 2;
+    CHECK(submit(callers, &elsewhere) == 1);
+    CHECK(wait_until_done(&elsewhere, 3, false) == 3);
+    // Completed by the callback of the other driver's timer.
+    prepare(&written, BLOCK_WRITE, 1, 1, page);
+    written.request.Done = done_as_caller;
+    written.again = 2;
+    CHECK(submit(callers, &written) == 1);
+    CHECK(wait_until_done(&written, 3, false) == 3);
+    CHECK(sets_timer() && times_done(&held) == 0);
+    CHECK(Kernel_DestroyTimer(timer));
+}
+
 // ---- A device that goes ----
 
 static void removal(uint64_t page) {
@@ -424,6 +493,7 @@ static void removal(uint64_t page) {
     for (int i = 0; i < 4; i++) {
         CHECK(times_done(&own[i]) == 1 && own[i].request.Status == BLOCK_GONE);
     }
+    CHECK(times_done(&held) == 1 && held.request.Status == BLOCK_GONE);
     CHECK(submit(block, &own[4]) == -1 && Kernel_PollBlock(block, -1) == 0 && Kernel_PollBlock(block, 0) == 0);
     CHECK(Kernel_OpenBlock("held", 0) == -1);
     // A request that is gone may be submitted elsewhere.
@@ -448,6 +518,7 @@ int Driver_Init(void) {
     wrong_pointers(page);
     wrong_order(page);
     races(page);
+    calls(page);
     removal(page);
     CHECK(Kernel_FreePage(page));
     return -errors;

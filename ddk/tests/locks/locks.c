@@ -157,6 +157,44 @@ static void wakes_as_many_as_asked(void) {
     CHECK(Kernel_WakeAddress(&crowd_word, CROWD) == 0);
 }
 
+static uint32_t large_crowd_word;
+static int most_in_handler, woken_in_handler = -1;
+
+static int wait_in_large_crowd(void *argument) {
+    (void)argument;
+    return Kernel_WaitAddress(&large_crowd_word, 0, 60000 * MILLISECOND);
+}
+
+static void wake_in_handler(void *context) {
+    (void)context;
+    __atomic_store_n(&woken_in_handler, Kernel_WakeAddress(&large_crowd_word, most_in_handler), __ATOMIC_RELEASE);
+}
+
+// A handler wakes a few threads itself. The last of them wakes as many others as were asked for, and no more.
+static void a_handler_has_a_crowd_woken(void) {
+    enum { CROWD = 30, WOKEN = 21, AT_ONCE = 8 };
+    int threads[CROWD], code;
+    int timer = Kernel_CreateTimer(wake_in_handler, NULL, -1);
+    CHECK(timer > 0);
+    for (int i = 0; i < CROWD; i++) {
+        threads[i] = Kernel_CreateThread("large crowd", wait_in_large_crowd, NULL, -1);
+        CHECK(threads[i] > 0);
+    }
+    Kernel_SleepThread(50 * MILLISECOND); // all wait
+    most_in_handler = WOKEN;
+    CHECK(Kernel_SetTimer(timer, 1, 0));
+    for (int i = 0; i < 5000 && __atomic_load_n(&woken_in_handler, __ATOMIC_ACQUIRE) < 0; i++) {
+        Kernel_SleepThread(MILLISECOND);
+    }
+    CHECK(woken_in_handler == AT_ONCE);
+    Kernel_SleepThread(50 * MILLISECOND);
+    CHECK(Kernel_WakeAddress(&large_crowd_word, CROWD) == CROWD - WOKEN);
+    for (int i = 0; i < CROWD; i++) {
+        CHECK(Kernel_JoinThread(threads[i], &code) == 0 && code == KERNEL_WAIT_WOKEN);
+    }
+    CHECK(Kernel_DestroyTimer(timer));
+}
+
 static void times_pass(void) {
     static uint32_t word;
     static Semaphore semaphore;
@@ -211,6 +249,7 @@ int Driver_Init(void) {
     counts_on_all_cpus(cpus);
     waits_end();
     wakes_as_many_as_asked();
+    a_handler_has_a_crowd_woken();
     times_pass();
     memory_of_each_cpu(cpus);
     return -errors;

@@ -1,5 +1,5 @@
 // refusals: calls every function that can refuse, by random arguments, on nodes that are free, nearly full and full, and checks
-// that a refused call changes nothing: no node's number of free pages, no policy, no affinity, and no thread.
+// that a refused call changes nothing: no node's number of free pages, no policy, no affinity, no thread, and no block device.
 //
 // The random numbers are the same in each run. The driver logs each call that changes something, and then refuses to start with
 // the number of these calls as its code.
@@ -16,6 +16,9 @@
 // The calls for each number of free pages.
 #define CALLS 60
 
+// The calls about block devices for each number of free pages.
+#define BLOCK_CALLS 16
+
 // Pages of each node that are allocated one by one, so that a few of them can be freed.
 #define SPARE_PAGES 64
 
@@ -23,6 +26,7 @@
 #define HUGE_SIZE (1ull << 50)
 
 static int errors, nodes;
+static int refused_blocks;
 
 static void failed(const char *what, size_t length) {
     errors++;
@@ -265,6 +269,91 @@ static enum outcome call_policies(void) {
     return REFUSED;
 }
 
+static int accept_none(void *context, int queue, BlockRequest *const *requests, int count) {
+    (void)context, (void)queue, (void)requests, (void)count;
+    return 0;
+}
+
+static int complete_none(void *context, int queue) {
+    (void)context, (void)queue;
+    return 0;
+}
+
+static enum outcome call_blocks(void) {
+    BlockDriver driver = {
+        .Size = sizeof driver,
+        .BlockSize = 512,
+        .Blocks = 1 + random_below(4096),
+        .MaxBytes = 512,
+        .MaxSegments = 1,
+        .Queues = (uint32_t)(random_below(4) ? 1 + random_below(24) : number_around(KERNEL_BLOCK_MAX_QUEUES)),
+        .Depth = (uint32_t)(random_below(4) ? 1 + random_below(1ull << random_below(12)) : number_around(KERNEL_BLOCK_MAX_DEPTH)),
+        .Name = "refusals",
+        .Submit = random_below(8) ? accept_none : NULL,
+        .Poll = complete_none,
+    };
+    BlockInfo info = {.Size = sizeof info};
+    BlockRequest request = {.Size = sizeof request, .Count = 1, .Queue = -1}, *requests = &request;
+    int other = (int)number_around(INT32_MAX);
+    CHECK(!Kernel_UnregisterBlock(other) && !Kernel_GetBlockInfo(-1, &info));
+    CHECK(Kernel_OpenBlock("refusals", 0) == -1);
+    int block = Kernel_RegisterBlock(&driver);
+    if (block == -1) {
+        CHECK(Kernel_OpenBlock("refusals", 0) == -1);
+        return REFUSED;
+    }
+    CHECK(Kernel_OpenBlock("refusals", 0) == block);
+    CHECK(Kernel_RegisterBlock(&driver) == -1); // the name is taken
+    CHECK(Kernel_SubmitBlock(block, &requests, 1) == 0 && Kernel_PollBlock(block, -1) == 0);
+    Kernel_CompleteBlock(&request, BLOCK_OK);
+    CHECK(Kernel_UnregisterBlock(block));
+    return UNDONE;
+}
+
+// Longer than the heaps' trimmer waits before it returns free pages to the nodes.
+#define TRIMMED 60000000
+
+// Reads the state once the trimmer has nothing to do: it is the same as a while before.
+static void read_settled_state(struct state *state) {
+    static struct state before;
+    read_state(state);
+    do {
+        before = *state;
+        Kernel_SleepThread(TRIMMED);
+        read_state(state);
+    } while (memcmp(&before, state, sizeof before) != 0);
+}
+
+// Calls about block devices, refused or undone, change nothing. What they have allocated in the heaps and freed again is back only when
+// the trimmer has been there.
+static void block_calls(void) {
+    static struct state before, after;
+    read_settled_state(&before);
+    for (int call = 0; call < BLOCK_CALLS; call++) {
+        refused_blocks += call_blocks() == REFUSED;
+    }
+    for (int waits = 0; waits < 20; waits++) {
+        read_settled_state(&after);
+        if (memcmp(&before, &after, sizeof after) == 0) {
+            return;
+        }
+    }
+    CHECK(memcmp(&before, &after, sizeof after) == 0);
+}
+
+// There are fewer pages than the parts of all CPUs need. The first call may leave page tables behind, which the next ones use.
+static void per_cpu_calls(void) {
+    static struct state before, after;
+    PerCpuGrant grant = {.Size = sizeof grant};
+    CHECK(!Kernel_AllocatePerCpu(KERNEL_LARGEST_PER_CPU, &grant));
+    read_state(&before);
+    for (int call = 0; call < 3; call++) {
+        CHECK(!Kernel_AllocatePerCpu(KERNEL_LARGEST_PER_CPU, &grant));
+        read_state(&after);
+        CHECK(memcmp(&before, &after, sizeof after) == 0);
+    }
+}
+
 static void one_call(struct state *before, uint64_t held) {
     struct state after;
     enum outcome outcome;
@@ -312,6 +401,10 @@ static void calls_with(int left) {
     uint64_t spare[MAX_NODES] = {0}, held[MAX_NODES] = {0};
     leave(left, left, spare, held);
     calls(held[random_below((uint64_t)nodes)]);
+    if (left == 2 || left == 40) { // not each time: this waits for the trimmer
+        block_calls();
+        per_cpu_calls();
+    }
     give_back(spare, held);
 }
 
@@ -418,6 +511,7 @@ int Driver_Init(void) {
         calls_with(left[i]);
     }
     calls(0);
+    CHECK(refused_blocks >= 12);
     stacks_at_every_place();
     refused_threads_leave_no_ids();
     too_many_threads();

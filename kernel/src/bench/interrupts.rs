@@ -2,6 +2,7 @@
 use super::report;
 use crate::arch::{self, InterruptsOff};
 use crate::cpu;
+use crate::cpu::code_mark::KERNELS_HANDLER;
 use crate::cpu::device_vectors::{self, AttachedHandler, Source};
 use crate::devices::device_registry::{self, Device};
 use crate::devices::interrupt_allocation::{self, Kinds};
@@ -39,7 +40,7 @@ pub fn run() {
         return;
     }
     // SAFETY: `handle` uses no context.
-    let handler = unsafe { AttachedHandler::new(handle, core::ptr::null_mut(), core::ptr::null()) };
+    let handler = unsafe { AttachedHandler::new(handle, core::ptr::null_mut(), &KERNELS_HANDLER) };
     let source = Source::new(0);
     // SAFETY: nobody else has the list. Both stay in memory until this function returns, and it waits for the CPU before that.
     unsafe {

@@ -1,10 +1,12 @@
 //! Completing requests. A driver does that while it serves the queue, or in a handler, or on a thread.
-use super::mistakes::{Mistake, is_in_thread, report};
-use super::queue::{BlockQueue, NO_FUNCTION, SERVING, queue_of};
-use super::request::{RequestAt, is_code};
-use crate::arch::cpu_local_word;
+use super::done::{self, KnownDone};
+use super::mistakes::report;
+use super::queue::{BlockQueue, queue_of, served_here};
+use super::request::RequestAt;
 use crate::cpu::PreemptionOff;
-use crate::threads::cpu_threads;
+use crate::cpu::code_mark::{self, MarkBefore};
+use crate::threads::misuses::Misuse;
+use crate::threads::whose_code;
 use abi::{BLOCK_ERROR, BLOCK_GONE, BLOCK_OK, BlockRequest};
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
@@ -16,19 +18,17 @@ use core::sync::atomic::Ordering;
 #[inline(always)]
 pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
     let request = RequestAt(request.addr());
-    let serving = cpu_local_word!(SERVING).cast::<BlockQueue>();
-    // SAFETY: the word is the address of a queue. If it is that of a driver's queue, preemption has been off since this CPU has begun to
-    // serve it, so the queue exists. Otherwise it is `NO_QUEUE`, on any CPU.
-    let queue = unsafe { &*serving };
-    // The state of a null request cannot be read. No slot holds null.
-    let (slot, note) = queue.slot_of(request.state());
-    if status == BLOCK_OK && slot.release(request.0, note) {
-        // SAFETY: the request was outstanding. The caller vouches for `Done`.
-        unsafe { finish_well(request, queue) };
-    } else {
-        // SAFETY: `# Safety` is the same.
-        unsafe { complete_slowly(request, status) };
+    const { assert!(BLOCK_OK == 0) };
+    if let Some(queue) = served_here(status) {
+        // The state of a null request cannot be read. No slot holds null.
+        let (slot, note) = queue.slot_of(request.state());
+        if slot.release(request.0, note) {
+            // SAFETY: the request was outstanding. The caller vouches for `Done`.
+            return unsafe { finish_well(request, queue) };
+        }
     }
+    // SAFETY: `# Safety` is the same.
+    unsafe { complete_slowly(request, status) };
 }
 
 /// Ends a request of any queue with any status.
@@ -38,15 +38,15 @@ pub unsafe fn complete(request: *mut BlockRequest, status: c_int) {
 #[cold]
 #[inline(never)]
 unsafe fn complete_slowly(request: RequestAt, status: c_int) {
-    let is_in_thread = is_in_thread();
     let off = PreemptionOff::new();
     let state = request.state();
     let queue = queue_of(state, &off);
     let (slot, note) = queue.slot_of(state);
-    // In a handler, the kernel cannot tell whose code it is.
-    if is_in_thread && slot.holds(request.0) && !is_of_running_driver(queue) {
+    // The slot of no queue holds an address, too, which a driver may pass.
+    let is_outstanding = queue.depth != 0 && slot.holds(request.0);
+    if is_outstanding && !is_callers(queue) {
         report(
-            Mistake::Foreign,
+            Misuse::ForeignRequest,
             format_args!(
                 "completed the request at {:#x} of {}, which is another driver's",
                 request.0,
@@ -55,7 +55,7 @@ unsafe fn complete_slowly(request: RequestAt, status: c_int) {
         );
         return;
     }
-    if !slot.release(request.0, note) {
+    if !is_outstanding || !slot.release(request.0, note) {
         drop(off);
         return not_outstanding(request);
     }
@@ -66,15 +66,15 @@ unsafe fn complete_slowly(request: RequestAt, status: c_int) {
 
 fn not_outstanding(request: RequestAt) {
     report(
-        Mistake::NotOutstanding,
+        Misuse::NotOutstanding,
         format_args!("completed the request at {:#x}, which is not outstanding", request.0),
     );
 }
 
-/// Returns true if the running thread is one of the driver that has registered the device.
-fn is_of_running_driver(queue: &BlockQueue) -> bool {
-    let running = cpu_threads::current_thread().driver().map(core::ptr::from_ref);
-    running == queue.device().owner.map(core::ptr::from_ref)
+/// Returns true if the driver that calls has registered the device.
+fn is_callers(queue: &BlockQueue) -> bool {
+    let caller = whose_code::calling_driver().map(core::ptr::from_ref);
+    caller == queue.device().owner.map(core::ptr::from_ref)
 }
 
 /// Gives a request that has succeeded back to its submitter, if its `Done` is the one that the queue knows, as it is as a rule.
@@ -83,7 +83,8 @@ fn is_of_running_driver(queue: &BlockQueue) -> bool {
 /// As [`finish`].
 #[inline(always)]
 unsafe fn finish_well(request: RequestAt, queue: &BlockQueue) {
-    let done = queue.known_done.load(Ordering::Relaxed);
+    let known = queue.known_done();
+    let done = known.address.load(Ordering::Relaxed);
     if request.has_other_done(done) {
         // SAFETY: `# Safety` is the same.
         return unsafe { finish(request, BLOCK_OK, queue) };
@@ -91,7 +92,8 @@ unsafe fn finish_well(request: RequestAt, queue: &BlockQueue) {
     // SAFETY: the request was outstanding. The function was found to be code.
     unsafe {
         request.set_succeeded();
-        call_done(done, request);
+        let before = MarkBefore::of(&queue.mark);
+        call_done(done, known, request, before);
     }
 }
 
@@ -105,29 +107,35 @@ pub unsafe fn finish(request: RequestAt, status: i32, queue: &BlockQueue) {
     // SAFETY: the request was outstanding.
     unsafe { request.set_status(status) };
     let done = request.done();
-    if queue.known_done.load(Ordering::Relaxed) != done {
-        if done == NO_FUNCTION || !is_code(done) {
+    let mut known = queue.known_done();
+    if known.address.load(Ordering::Relaxed) != done {
+        let Some(found) = done::find(done) else {
             report(
-                Mistake::Request,
+                Misuse::BadRequest,
                 format_args!("the request at {:#x} has lost its function Done", request.0),
             );
             return;
-        }
-        queue.known_done.store(done, Ordering::Relaxed);
+        };
+        queue.set_known_done(found);
+        known = found;
     }
     // SAFETY: the function was found to be code.
-    unsafe { call_done(done, request) }
+    unsafe { call_done(done, known, request, MarkBefore::now()) }
 }
 
-/// Calls the function `Done` at this address.
+/// Calls the function `Done` at this address. `known` is, or was, its entry: the code is the entry's driver's. `before` is the CPU's mark.
 ///
 /// # Safety
-/// It is code, which a submitter named as the function to call with this request.
+/// It is code, which a submitter named as the function to call with this request. Preemption or interrupts are off.
 #[inline(always)]
-unsafe fn call_done(done: usize, request: RequestAt) {
+unsafe fn call_done(done: usize, known: &'static KnownDone, request: RequestAt, before: MarkBefore) {
     let function = core::ptr::with_exposed_provenance::<()>(done);
     // SAFETY: by `# Safety` the address is that of a function of this type.
     let function: unsafe extern "C" fn(*mut BlockRequest) = unsafe { core::mem::transmute(function) };
-    // SAFETY: by `# Safety` the function takes this request.
-    unsafe { function(core::ptr::with_exposed_provenance_mut(request.0)) }
+    // SAFETY: by `# Safety` the function takes this request. The mark is there for good, and no other thread runs on this CPU meanwhile.
+    unsafe {
+        code_mark::change_to(&known.mark);
+        function(core::ptr::with_exposed_provenance_mut(request.0));
+    }
+    before.restore();
 }

@@ -2,12 +2,13 @@
 //!
 //! An id is an index into the tables and a generation, so that the id of a device that is gone finds nothing.
 use super::complete::finish;
-use super::mistakes;
+use super::done;
 use super::queue::{
-    BY_NUMBER, BlockDevice, BlockQueue, Functions, MAX_BLOCK_DEVICES, NO_FUNCTION, QUEUES, QueueEntry,
-    QueueInUse, TAG_BITS,
+    BY_NUMBER, BlockDevice, BlockQueue, Functions, MAX_BLOCK_DEVICES, QUEUES, QueueEntry, QueueInUse,
+    TAG_BITS,
 };
 use super::request::RequestAt;
+use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::cpu::{self, MayWait, PreemptionOff};
 use crate::memory::heap;
 use crate::threads::owner::Owner;
@@ -19,7 +20,7 @@ use block_slots::Slot;
 use core::alloc::Layout;
 use core::ffi::c_int;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize};
 use units::{CpuId, NodeId};
 
 /// Generations of an index. The index has the lower bits of an id, which is below 2³¹.
@@ -164,16 +165,14 @@ pub fn unregister(id: c_int, owner: Option<&Owner>, may_wait: &MayWait) -> bool 
     found.map(|device| remove(&mut registry, device, may_wait)).is_some()
 }
 
-/// Unregisters all devices of a driver that is to be unloaded, and returns how many there were. Afterwards no queue knows a function
-/// of the driver. A thread calls this that may wait; another one unregisters nothing.
+/// Unregisters all devices of a driver that is to be unloaded, and returns how many there were. Afterwards no function
+/// `Done` of the driver is known. A thread calls this that may wait; another one unregisters nothing.
 pub fn close_all(owner: &Owner) -> usize {
     let Some(may_wait) = MayWait::now() else { return 0 };
     let mut registry = REGISTRY.lock();
     let count = remove_each(&mut registry, |device| is_same(device.owner, Some(owner)), &may_wait);
-    for queue in registry.devices.iter().flatten().flat_map(|device| &device.queues) {
-        queue.known_done.store(NO_FUNCTION, Ordering::Relaxed);
-    }
-    mistakes::forget(owner);
+    drop(registry);
+    done::forget(owner);
     count
 }
 
@@ -245,7 +244,7 @@ fn create(new: &NewBlockDevice, id: u32, owner: Option<&'static Owner>) -> Optio
     queues.try_reserve_exact(new.queues as usize).ok()?;
     let is_complete = (0..new.queues).all(|index| {
         let number = BY_NUMBER.iter().skip(1).position(QueueEntry::is_empty);
-        let queue = number.and_then(|number| create_queue(new, id, index, number as u32 + 1));
+        let queue = number.and_then(|number| create_queue(new, id, index, number as u32 + 1, owner));
         queue.map(|queue| queues.push(queue)).is_some()
     });
     let memory = if is_complete {
@@ -292,7 +291,13 @@ fn layout(depth: u32) -> Option<(Layout, u32)> {
 }
 
 /// Creates a queue, and lists it by its number.
-fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Option<&'static BlockQueue> {
+fn create_queue(
+    new: &NewBlockDevice,
+    id: u32,
+    index: u32,
+    number: u32,
+    owner: Option<&'static Owner>,
+) -> Option<&'static BlockQueue> {
     let (layout, slots) = layout(new.depth)?;
     let first_state = (number as usize) << TAG_BITS;
     let memory = allocate::<BlockQueue>(node_of(new, index), layout)?;
@@ -308,6 +313,7 @@ fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Optio
     }
     let most = (new.max_bytes / u64::from(new.block_size)).min(new.blocks).min(u64::from(u32::MAX));
     let queue = BlockQueue {
+        mark: CodeMark::new(owner.map_or(core::ptr::null(), core::ptr::from_ref).cast(), CodeKind::OfQueue),
         id,
         first_state,
         most_blocks: most,
@@ -316,7 +322,7 @@ fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Optio
         depth: new.depth,
         slot_mask: slots as usize - 1,
         index: index as c_int,
-        known_done: AtomicUsize::new(NO_FUNCTION),
+        known_done: BlockQueue::no_done(),
         functions: new.functions,
         device: AtomicPtr::default(),
         next_slot: AtomicUsize::new(0),

@@ -4,6 +4,7 @@
 
 mod complete;
 mod device_list;
+mod done;
 mod mistakes;
 mod poll;
 mod queue;
@@ -14,7 +15,7 @@ pub use complete::complete;
 pub use device_list::{
     NewBlockDevice, close_all, close_served_by, describe, find, is_served_by, next, register, unregister,
 };
-pub use mistakes::{Mistake, report};
+pub use mistakes::report;
 pub use poll::poll;
 pub use queue::Functions;
 pub use submit::submit;

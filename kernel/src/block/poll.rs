@@ -1,7 +1,8 @@
 //! Polling: the driver completes what its device has done.
-use super::mistakes::{Mistake, report};
+use super::mistakes::report;
 use super::queue::QueueInUse;
 use super::request::OF_THIS_CPU;
+use crate::threads::misuses::Misuse;
 use core::ffi::c_int;
 
 /// Polls a queue, as `Kernel_PollBlock` says.
@@ -28,7 +29,7 @@ fn poll_queue(queue: QueueInUse) -> c_int {
 #[inline(never)]
 fn poll_elsewhere(id: c_int, index: c_int, mut queue: QueueInUse) -> c_int {
     if queue.id != id as u32 {
-        report(Mistake::Id, format_args!("polled {id:#x}, which is no block device"));
+        report(Misuse::NoBlockDevice, format_args!("polled {id:#x}, which is no block device"));
         return queue.end_with(0);
     }
     if queue.change_to(index) { poll_queue(queue) } else { queue.end_with(0) }

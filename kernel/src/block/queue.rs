@@ -2,7 +2,9 @@
 //!
 //! Paths without a lock read the tables with preemption or interrupts off. A queue is freed only after a grace period in which no
 //! table leads to it.
-use crate::arch::{cpu_local_element, cpu_local_word, set_cpu_local_word};
+use super::done::{self, KnownDone};
+use crate::arch::cpu_local_element;
+use crate::cpu::code_mark::{self, CodeKind, CodeMark, MarkBefore};
 use crate::cpu::{self, Pinned, PreemptionOff, cpu_local};
 use crate::threads::owner::Owner;
 use abi::{BLOCK_STATE_TAG, BlockRequest, KERNEL_BLOCK_NAME_SIZE};
@@ -36,6 +38,8 @@ pub struct Functions {
 /// behind it.
 #[repr(C, align(64))]
 pub struct BlockQueue {
+    /// What a CPU is marked with that runs the driver's functions. It is the first field: see [`served_here`].
+    pub mark: CodeMark,
     /// The device's id. That of [`NO_QUEUE`] is negative, so it is no device's.
     pub id: u32,
     /// The state of a request in the first slot: the queue's number, above the bits of the slot.
@@ -52,8 +56,8 @@ pub struct BlockQueue {
     pub slot_mask: usize,
     /// The queue's index in the device.
     pub index: c_int,
-    /// A function `Done` that was found to be code, or [`NO_FUNCTION`].
-    pub known_done: AtomicUsize,
+    /// The function `Done` that was called last, as a rule.
+    pub known_done: AtomicPtr<KnownDone>,
     /// The driver's functions.
     pub functions: Functions,
     /// The device; null before it is complete.
@@ -61,9 +65,6 @@ pub struct BlockQueue {
     /// Where the search for a free slot begins.
     pub next_slot: AtomicUsize,
 }
-
-/// No function is at this address, and no failed read returns it.
-pub const NO_FUNCTION: usize = usize::MAX - 1;
 
 // SAFETY: the raw pointers are the context, which only the driver's functions follow, and functions. The driver allows them on any
 // CPU, also on several at once. All else is `Sync`.
@@ -113,6 +114,23 @@ impl BlockQueue {
         core::ptr::with_exposed_provenance(core::ptr::from_ref(self).addr() + size_of::<Self>())
     }
 
+    /// Returns what [`Self::known_done`] begins with.
+    pub const fn no_done() -> AtomicPtr<KnownDone> {
+        AtomicPtr::new((&raw const done::NONE).cast_mut())
+    }
+
+    /// Returns the function `Done` that was called last, as a rule.
+    #[inline(always)]
+    pub fn known_done(&self) -> &'static KnownDone {
+        // SAFETY: the pointer is that of `no_done`, or of `set_known_done`.
+        unsafe { &*self.known_done.load(Ordering::Acquire) }
+    }
+
+    /// Sets the function `Done` that is called next.
+    pub fn set_known_done(&self, done: &'static KnownDone) {
+        self.known_done.store(core::ptr::from_ref(done).cast_mut(), Ordering::Release);
+    }
+
     /// Returns the queue's device. It exists as long as the queue.
     pub fn device(&self) -> &BlockDevice {
         // SAFETY: the pointer is null, or that of `set_device`, or `NO_DEVICE`. The registry frees a device after its queues.
@@ -159,6 +177,7 @@ pub struct QueueOfOne {
 /// What a table holds where there is no queue: it has no blocks and no usable slot, so it accepts no request.
 pub static NO_QUEUE: QueueOfOne = QueueOfOne {
     queue: BlockQueue {
+        mark: CodeMark::new(core::ptr::null(), CodeKind::OfQueue),
         id: 1 << 31,
         first_state: 0,
         most_blocks: 0,
@@ -167,7 +186,7 @@ pub static NO_QUEUE: QueueOfOne = QueueOfOne {
         depth: 0,
         slot_mask: 0,
         index: 0,
-        known_done: AtomicUsize::new(NO_FUNCTION),
+        known_done: BlockQueue::no_done(),
         functions: Functions {
             context: core::ptr::null_mut(),
             submit: accept_nothing,
@@ -219,8 +238,6 @@ pub type CpuQueues = [QueueEntry; MAX_BLOCK_DEVICES];
 cpu_local! {
     /// For each block device the queue that this CPU's requests go to.
     pub static QUEUES: CpuQueues = [const { QueueEntry::empty() }; MAX_BLOCK_DEVICES];
-    /// The queue whose driver the CPU has called, and which has not returned.
-    pub static SERVING: QueueEntry = QueueEntry::empty();
 }
 
 /// All queues, by their numbers: the upper bits of a request's state.
@@ -271,15 +288,14 @@ impl QueueInUse {
 
     /// Begins to serve the queue on this CPU: the driver's functions are called from here on.
     #[inline(always)]
-    pub fn begin_serving(&self) -> ServedBefore {
-        let before = cpu_local_word!(SERVING);
-        set_cpu_local_word!(SERVING, self.queue.as_ptr().cast());
-        ServedBefore(before)
+    pub fn begin_serving(&self) -> MarkBefore {
+        // SAFETY: preemption is off until the mark before is restored, so the queue is not freed and no other thread runs.
+        unsafe { code_mark::enter(&self.mark, &self.off) }
     }
 
-    /// Returns the queue that this CPU has begun to serve last.
+    /// Returns the queue that this CPU serves. The function for which it does so has returned, and the mark before is not restored yet.
     pub fn being_served(off: PreemptionOff) -> Self {
-        let queue = NonNull::from(SERVING.here(&off).get(&off));
+        let queue = served_here(0).map_or(NonNull::from(&NO_QUEUE.queue), NonNull::from);
         Self { queue, off }
     }
 
@@ -302,16 +318,15 @@ pub fn end_with(off: PreemptionOff, result: c_int) -> c_int {
     if off.end_is_due() { after_deferred(result) } else { result }
 }
 
-/// What a CPU served before it began to serve a queue.
-#[derive(Clone, Copy)]
-pub struct ServedBefore(*const ());
-
-impl ServedBefore {
-    /// Serves again what the CPU served before.
-    #[inline(always)]
-    pub fn restore(self) {
-        set_cpu_local_word!(SERVING, self.0);
-    }
+/// Returns the queue whose driver's function the CPU runs, if that function itself calls, and no other one that it has called; but `None`
+/// if `other` is not 0. Both take one comparison.
+#[inline(always)]
+pub fn served_here<'q>(other: c_int) -> Option<&'q BlockQueue> {
+    const { assert!(CodeKind::OfQueue as c_int == 0) };
+    let mark = code_mark::current();
+    // SAFETY: a mark of this kind is the first field of a queue, which exists as long as the mark: preemption has been off since the
+    // CPU has begun to serve it.
+    (mark.kind() as c_int | other == 0).then(|| unsafe { &*core::ptr::from_ref(mark).cast::<BlockQueue>() })
 }
 
 /// Does the work that was deferred while preemption was off, and returns the result.
@@ -328,6 +343,7 @@ pub fn queue_of(state: usize, off: &impl Pinned) -> &BlockQueue {
 }
 
 const _: () = {
+    assert!(core::mem::offset_of!(BlockQueue, mark) == 0 && size_of::<BlockQueue>() == 128);
     // A request's state has a number of a queue and a slot.
     assert!(BLOCK_STATE_TAG == (1 << TAG_BITS) - 1 && abi::KERNEL_BLOCK_MAX_DEPTH <= BLOCK_STATE_TAG);
 };

@@ -1,9 +1,7 @@
 //! Access to requests, which lie in memory of drivers: each access is guarded, so a wrong address is found by the access itself.
 use crate::arch::guarded;
-use crate::memory::page_tables;
 use abi::{BLOCK_OK, BLOCK_POLLED, BLOCK_READ, BLOCK_WRITE, BlockRequest, DmaSegment};
 use core::mem::{align_of, offset_of, size_of};
-use units::VirtAddr;
 
 /// What the parts of a request are if they cannot be read: a request that is refused.
 const BAD: i32 = -1;
@@ -172,11 +170,6 @@ impl Head {
 pub fn segment_bytes(segments: usize, index: usize) -> u64 {
     let at = segments.wrapping_add(index.wrapping_mul(size_of::<DmaSegment>()));
     guarded::read_u64::<{ offset_of!(DmaSegment, Bytes) }, 0>(at)
-}
-
-/// Returns true if executable memory is mapped at the address.
-pub fn is_code(address: usize) -> bool {
-    page_tables::access_at(VirtAddr(address as u64)).is_some_and(|mapping| mapping.executable)
 }
 
 const _: () = assert!(BLOCK_READ == 0 && BLOCK_WRITE == 1);

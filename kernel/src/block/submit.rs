@@ -2,11 +2,14 @@
 //!
 //! [`accept_usual`] knows the requests that are common and cheap to check: a read or write of one segment, submitted before to the
 //! same queue. All others take [`accept`].
-use super::mistakes::{Mistake, report};
-use super::queue::{BlockQueue, QueueInUse, ServedBefore, end_with, queue_of};
-use super::request::{OF_THIS_CPU, RequestAt, is_code, segment_bytes};
+use super::done;
+use super::mistakes::report;
+use super::queue::{BlockQueue, QueueInUse, end_with, queue_of};
+use super::request::{OF_THIS_CPU, RequestAt, segment_bytes};
 use crate::arch::guarded;
 use crate::cpu::PreemptionOff;
+use crate::cpu::code_mark::MarkBefore;
+use crate::threads::misuses::Misuse;
 use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_WRITE, BlockRequest};
 use block_slots::ClaimError;
 use core::ffi::c_int;
@@ -107,7 +110,7 @@ fn take_back(
     requests: *const *mut BlockRequest,
     taken: c_int,
     count: c_int,
-    before: ServedBefore,
+    before: MarkBefore,
     off: PreemptionOff,
 ) -> c_int {
     let queue = QueueInUse::being_served(off);
@@ -147,7 +150,7 @@ fn submit_rest(
 }
 
 fn report_id(id: c_int) {
-    report(Mistake::Id, format_args!("submitted requests to {id:#x}, which is no block device"));
+    report(Misuse::NoBlockDevice, format_args!("submitted requests to {id:#x}, which is no block device"));
 }
 
 /// Submits requests that the common way does not know: to a queue that the first one names, or with invalid arguments.
@@ -169,7 +172,10 @@ fn submit_elsewhere(
     let number = RequestAt::first_of_array(requests).queue();
     // A request that cannot be read is refused as such below.
     if !matches!(number, OF_THIS_CPU | i32::MIN) && !queue.change_to(number) {
-        report(Mistake::Request, format_args!("submitted a request to queue {number}, which does not exist"));
+        report(
+            Misuse::BadRequest,
+            format_args!("submitted a request to queue {number}, which does not exist"),
+        );
         return queue.end_with(NONE);
     }
     submit_rest(0, requests, count, queue)
@@ -199,15 +205,15 @@ impl Refusal {
     /// Logs the reason, if it is a mistake and the driver's first of its kind.
     fn report(&self, request: RequestAt) {
         let (mistake, reason) = match self {
-            Self::NotMapped => (Mistake::Request, "is null, misaligned or not mapped"),
-            Self::Size => (Mistake::Request, "has a wrong size"),
-            Self::Operation => (Mistake::Request, "has an unknown operation or flag"),
-            Self::Blocks => (Mistake::Request, "has blocks that do not exist, or too many or none"),
+            Self::NotMapped => (Misuse::BadRequest, "is null, misaligned or not mapped"),
+            Self::Size => (Misuse::BadRequest, "has a wrong size"),
+            Self::Operation => (Misuse::BadRequest, "has an unknown operation or flag"),
+            Self::Blocks => (Misuse::BadRequest, "has blocks that do not exist, or too many or none"),
             Self::Segments => {
-                (Mistake::Request, "has too many segments, or segments that are not as long as its blocks")
+                (Misuse::BadRequest, "has too many segments, or segments that are not as long as its blocks")
             }
-            Self::Done => (Mistake::Request, "has no function Done"),
-            Self::Twice => (Mistake::Twice, "is outstanding already"),
+            Self::Done => (Misuse::BadRequest, "has no function Done"),
+            Self::Twice => (Misuse::RequestTwice, "is outstanding already"),
             Self::Full => return,
         };
         report(mistake, format_args!("submitted the request at {:#x}, which {reason}", request.0));
@@ -265,11 +271,8 @@ fn check(queue: &BlockQueue, request: RequestAt) -> Result<(), Refusal> {
         return Err(Refusal::Blocks);
     }
     let done = request.done();
-    if queue.known_done.load(Ordering::Relaxed) != done {
-        if !is_code(done) {
-            return Err(Refusal::Done);
-        }
-        queue.known_done.store(done, Ordering::Relaxed);
+    if queue.known_done().address.load(Ordering::Relaxed) != done {
+        queue.set_known_done(done::find(done).ok_or(Refusal::Done)?);
     }
     Ok(())
 }

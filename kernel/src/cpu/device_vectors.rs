@@ -2,8 +2,8 @@
 //!
 //! The folder `devices` decides which interrupt goes where. What is here is what the interrupt itself needs: it finds its handlers
 //! in its own CPU's table, without a lock and without a search.
+use super::code_mark::{self, CodeMark, MarkBefore};
 use super::cpu_local;
-use super::handler_mark;
 use super::hook::Hook;
 use super::identity::Cpu;
 use super::may_wait::MayWait;
@@ -24,25 +24,25 @@ pub type DeviceHandler = unsafe extern "C" fn(context: *mut c_void) -> u32;
 pub struct AttachedHandler {
     function: DeviceHandler,
     context: *mut c_void,
-    /// Whose handler it is, for [`handler_mark::owner`].
-    owner: *const (),
+    /// Whose handler it is.
+    mark: &'static CodeMark,
     next: AtomicPtr<AttachedHandler>,
     tally: Tally,
 }
 
-// SAFETY: nothing here uses what `context` and `owner` point at. `context` is passed to `function`, which by `AttachedHandler::new` may be
+// SAFETY: nothing here uses what `context` points at. `context` is passed to `function`, which by `AttachedHandler::new` may be
 // called with it on any CPU.
 unsafe impl Send for AttachedHandler {}
 // SAFETY: as for `Send`. The other fields are atomic.
 unsafe impl Sync for AttachedHandler {}
 
 impl AttachedHandler {
-    /// Returns a handler that has not run. `owner` is the driver that it belongs to.
+    /// Returns a handler that has not run. `mark` names the driver that it belongs to.
     ///
     /// # Safety
     /// While the handler is in a source's list, `function` may be called with `context`, with interrupts off, on any CPU.
-    pub unsafe fn new(function: DeviceHandler, context: *mut c_void, owner: *const ()) -> Self {
-        Self { function, context, owner, next: AtomicPtr::new(core::ptr::null_mut()), tally: Tally::new() }
+    pub unsafe fn new(function: DeviceHandler, context: *mut c_void, mark: &'static CodeMark) -> Self {
+        Self { function, context, mark, next: AtomicPtr::new(core::ptr::null_mut()), tally: Tally::new() }
     }
 
     /// Returns what was counted. Times are in ticks.
@@ -50,10 +50,11 @@ impl AttachedHandler {
         self.tally.counts()
     }
 
-    /// Calls the function, and counts the call. Returns true if it claims the interrupt.
+    /// Calls the function, and counts the call. Returns true if it claims the interrupt. The caller restores the CPU's mark.
     #[inline(always)]
-    fn run(&self, off: &InterruptsOff) -> bool {
-        handler_mark::enter(self.owner, off);
+    fn run(&self, _: &InterruptsOff) -> bool {
+        // SAFETY: the mark is there for good. Interrupts are off until the caller has restored the mark.
+        unsafe { code_mark::change_to(self.mark) };
         let start = arch::ticks();
         // SAFETY: by the condition of `new`, and since the handler is in a list: `Source::run` calls this only for those.
         let is_claimed = unsafe { (self.function)(self.context) } != NOT_MINE;
@@ -117,6 +118,7 @@ impl Source {
     /// Calls the handlers in turn.
     #[inline(always)]
     fn run(&self, off: &InterruptsOff) {
+        let before = MarkBefore::now();
         let (mut is_claimed, mut next) = (false, self.first.load(Ordering::Acquire));
         // SAFETY: by the condition of `add`, a handler that the list had when this interrupt came stays in memory until the CPU
         // answers a barrier, which it does not do here.
@@ -129,7 +131,7 @@ impl Source {
         } else {
             self.run_others(next, is_claimed, off);
         }
-        handler_mark::leave(off);
+        before.restore();
     }
 
     /// Calls the handlers from `next` on. `is_claimed` is true if one before them has claimed the interrupt.

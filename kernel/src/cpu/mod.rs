@@ -1,10 +1,10 @@
 //! CPUs: which ones there are, what each has for itself, and what they ask of each other.
 
+pub mod code_mark;
 mod deferred;
 pub mod device_vectors;
 mod grace_period;
 mod halt;
-pub mod handler_mark;
 mod hook;
 mod identity;
 mod install;

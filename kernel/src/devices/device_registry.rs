@@ -7,7 +7,7 @@ use crate::threads::Mutex;
 use crate::threads::owner::Owner;
 use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use device_claims::{Claim, DeviceId};
 use device_nodes::{DeviceNode, LocatedFunction};
 use dma_grants::KeptPages;
@@ -35,6 +35,8 @@ pub struct Device {
     pub decodes_memory: AtomicBool,
     /// Pages for DMA that the driver has freed. The next requests take them.
     pub kept_pages: KeptPages,
+    /// The number of grants of DMA memory for it, with those that are kept. It changes under the lock of the grant's table.
+    pub grants: AtomicUsize,
     id: DeviceId,
     claim: Claim,
     /// Nothing answers at its address any more. Set under `changes`, and never reset.
@@ -124,6 +126,7 @@ impl Device {
                     .is_some_and(|command| command & command::MEMORY != 0),
             ),
             kept_pages: KeptPages::new(),
+            grants: AtomicUsize::new(0),
             function,
             node,
             id,

@@ -9,7 +9,8 @@ use crate::memory::memory_context::MemoryContext;
 use crate::sync::{Rank, SpinLock};
 use crate::threads::owner::Owner;
 use alloc::vec::Vec;
-use dma_grants::{DmaEntry, DmaTable};
+use core::sync::atomic::Ordering;
+use dma_grants::{DmaEntry, GrowingTable, Search};
 use page_alloc::{Grant, Policy, Request};
 use units::{FRAME_SIZE, FrameNumber, PhysAddr};
 
@@ -53,10 +54,10 @@ const CONVENTIONAL_LIMIT: DeviceAddress = DeviceAddress((1 << 32) - 1);
 /// The tables, each with the grants whose frames it is responsible for.
 const SHARDS: usize = 32;
 
-type Shard = SpinLock<DmaTable<Vec<DmaEntry>>, PreemptionOff>;
+type Shard = SpinLock<GrowingTable<Vec<DmaEntry>>, PreemptionOff>;
 
 static GRANTS: [Shard; SHARDS] =
-    [const { SpinLock::new(Rank::DmaGrants, DmaTable::without_places(Vec::new())) }; SHARDS];
+    [const { SpinLock::new(Rank::DmaGrants, GrowingTable::without_places(Vec::new(), Vec::new())) }; SHARDS];
 
 fn shard(frame: FrameNumber) -> &'static Shard {
     &GRANTS[frame.0 as usize % SHARDS]
@@ -145,7 +146,9 @@ fn enter(owner: &'static Owner, device: &Device, entry: DmaEntry) -> bool {
                 return false;
             }
             if grants.has_room() {
-                return grants.insert(entry);
+                let is_entered = grants.insert(entry);
+                device.grants.fetch_add(usize::from(is_entered), Ordering::Relaxed);
+                return is_entered;
             }
             grants.next_size()
         };
@@ -155,7 +158,7 @@ fn enter(owner: &'static Owner, device: &Device, entry: DmaEntry) -> bool {
     }
 }
 
-/// Gives a shard a table of this size, unless another thread has. The heap is not used under the lock.
+/// Gives a shard this many places, unless another thread has. The heap is not used under the lock.
 #[cold]
 fn grow(shard: &Shard, size: usize) -> bool {
     let mut places = Vec::new();
@@ -164,7 +167,7 @@ fn grow(shard: &Shard, size: usize) -> bool {
     }
     places.resize(size, DmaEntry::default());
     let mut grants = shard.lock();
-    let old = if grants.next_size() == size { grants.move_to(places) } else { places };
+    let old = if grants.next_size() == size { grants.grow(places) } else { places };
     drop(grants);
     drop(old);
     true
@@ -191,6 +194,7 @@ pub fn free(owner: &'static Owner, address: DeviceAddress) -> bool {
         return true;
     }
     grants.remove(frame.0);
+    device.grants.fetch_sub(1, Ordering::Relaxed);
     drop(grants);
     free_entry(&entry)
 }
@@ -199,16 +203,29 @@ pub fn free(owner: &'static Owner, address: DeviceAddress) -> bool {
 /// with those that were freed and kept.
 pub fn free_all(device: &Device) -> usize {
     let mut count = 0;
-    for shard in &GRANTS {
-        let mut from = 0;
-        loop {
-            let entry = shard.lock().remove_of(device.slot() as u16, &mut from);
-            let Some(entry) = entry else { break };
-            count += usize::from(free_entry(&entry));
-        }
+    // A search may pass over a grant that others move meanwhile.
+    while device.grants.load(Ordering::Relaxed) != 0 {
+        count += GRANTS.iter().map(|shard| free_in(shard, device)).sum::<usize>();
     }
     device.kept_pages.clear();
     count
+}
+
+/// Frees the grants of a device that a search of the shard finds. Returns how many there were.
+fn free_in(shard: &Shard, device: &Device) -> usize {
+    let (mut count, mut from) = (0, 0);
+    loop {
+        let mut grants = shard.lock();
+        match grants.remove_of(device.slot() as u16, &mut from) {
+            Search::Removed(entry) => {
+                device.grants.fetch_sub(1, Ordering::Relaxed);
+                drop(grants);
+                count += usize::from(free_entry(&entry));
+            }
+            Search::Further => {}
+            Search::End => return count,
+        }
+    }
 }
 
 fn free_entry(entry: &DmaEntry) -> bool {

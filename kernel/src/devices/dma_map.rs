@@ -1,13 +1,18 @@
 //! Makes a driver's memory accessible to a device: which memory that may be, and its parts as the device sees them.
 use super::dma::DeviceAddress;
-use crate::arch::Mapping;
+use crate::arch::{InterruptsOff, Mapping};
+use crate::cpu;
 use crate::memory::page_tables;
 use crate::threads::owner::Owner;
-use ::address_space::layout::{DRIVERS, HEAP_METADATA, HEAPS, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END, STACKS};
+use ::address_space::layout::{
+    DRIVERS, HEAP_METADATA, HEAPS, PER_CPU, PER_CPU_END, PHYSICAL_MEMORY, PHYSICAL_MEMORY_END, STACKS,
+};
 use units::{FRAME_SIZE, VirtAddr};
 
-/// The most bytes of a region. It bounds how long a handler takes to look at each page.
+/// The most bytes of a region.
 const MOST_BYTES: u64 = 1 << 30;
+/// The most bytes of a region where interrupts or preemption are off: each page takes time.
+const MOST_BYTES_AT_ONCE: u64 = abi::KERNEL_DMA_HANDLER_BYTES as u64;
 
 /// A contiguous part of memory, as a device sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,16 +32,19 @@ pub struct DmaRegion {
 }
 
 impl DmaRegion {
-    /// Returns the region, or `None` if it is empty or longer than 1 GiB, or if it does not lie in one of the parts of the address space where drivers have
-    /// memory: the driver's own image, the heaps, the stacks, and the map of physical memory. `is_written` says whether the device writes.
+    /// Returns the region, or `None` if it is empty or longer than it may be here, or if it does not lie in one of the parts of the address space
+    /// where drivers have memory: the driver's own image, the heaps, the stacks, memory of each CPU, and the map of physical memory. `is_written` says whether the device writes.
     #[inline]
     pub fn of(owner: &'static Owner, start: VirtAddr, bytes: u64, is_written: bool) -> Option<Self> {
         let start = start.0;
-        let end = start.checked_add(bytes).filter(|_| (1..=MOST_BYTES).contains(&bytes))?;
+        let is_at_once = InterruptsOff::are_off() || cpu::is_preemption_off();
+        let most = if is_at_once { MOST_BYTES_AT_ONCE } else { MOST_BYTES };
+        let end = start.checked_add(bytes).filter(|_| (1..=most).contains(&bytes))?;
         let is_in = |first: VirtAddr, behind: VirtAddr| first.0 <= start && end <= behind.0;
         let image = owner.image();
         (is_in(PHYSICAL_MEMORY, PHYSICAL_MEMORY_END)
             || is_in(HEAPS, HEAP_METADATA)
+            || is_in(PER_CPU, PER_CPU_END)
             || is_in(STACKS.base, DRIVERS)
             || image.start <= start && end <= image.end)
             .then_some(Self { start, end, is_written })

@@ -40,7 +40,7 @@ pub unsafe fn attach(
         return false;
     }
     // SAFETY: by this function's condition: the handler is in no list before, and in none after `detach_locked`.
-    let handler = unsafe { AttachedHandler::new(function, context, core::ptr::from_ref(owner).cast()) };
+    let handler = unsafe { AttachedHandler::new(function, context, owner.handler_mark()) };
     let Some((source, handler, target)) = prepare(device, index, handler, cpu) else { return false };
     let place = match target {
         InterruptTarget::Line(line, cpu) => {

@@ -5,6 +5,7 @@
 //! old one has handled what had reached it: a handler never runs on two CPUs at once.
 use super::interrupt_lines::LinePlace;
 use crate::arch;
+use crate::cpu::code_mark::KERNELS_HANDLER;
 use crate::cpu::device_vectors::{self, AttachedHandler, Source};
 use crate::cpu::{Cpu, MayWait};
 use core::ffi::c_void;
@@ -64,7 +65,7 @@ pub unsafe fn move_unmasked(
     // SAFETY: `count_early` gets the counter that it asks for, which stays until this function returns. Then no list has the handler: the
     // wait for the new CPU is behind the second `publish` there.
     let counter = unsafe {
-        AttachedHandler::new(count_early, core::ptr::from_ref(&early).cast_mut().cast(), core::ptr::null())
+        AttachedHandler::new(count_early, core::ptr::from_ref(&early).cast_mut().cast(), &KERNELS_HANDLER)
     };
     let waiting = Source::new(0);
     // SAFETY: nobody else has the list. Source and handler stay in memory until this function returns, behind the wait for the new CPU,

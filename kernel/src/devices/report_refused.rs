@@ -7,7 +7,7 @@ pub use crate::threads::misuses::Misuse;
 /// Logs the driver's first mistake of this kind. Any code may call this.
 #[cold]
 pub fn report(owner: &'static Owner, misuse: Misuse, description: impl Display) {
-    if owner.misuses().note(misuse) {
+    if Owner::note_misuse(Some(owner), misuse) {
         log::warn!(target: "devices", "{} {description}; refused", owner.name());
     }
 }

@@ -1,6 +1,5 @@
 //! A driver: its image in memory, and the owner that its threads carry. It is loaded, then started on a thread of its own; one
 //! that refuses to start is unloaded.
-use super::images;
 use super::loader::{LoadError, LoadedImage};
 use super::per_cpu_memory;
 use crate::block;
@@ -10,6 +9,7 @@ use crate::threads::driver_timers;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::owner::Owner;
+use crate::threads::owners;
 use core::ffi::c_int;
 use core::fmt;
 use device_table::DeviceTable;
@@ -70,7 +70,7 @@ impl Driver {
     ) -> Result<Self, StartError> {
         let image = LoadedImage::load(bytes, cpu::current().node, resolve).map_err(StartError::Load)?;
         // Threads refer to the owner for as long as they live. The owner of a driver that refuses is a few lost bytes.
-        let Some(owner) = images::create_owner(one_line(name), image.addresses()) else {
+        let Some(owner) = owners::create(one_line(name), image.addresses()) else {
             // SAFETY: none of the image's code has run, and its addresses have not left this function.
             unsafe { image.unload() };
             return Err(StartError::NoMemory);

@@ -1,49 +1,10 @@
-//! The drivers that were ever loaded: the owner of each, and where its image is, or was, for reports of faults. Entries are only
-//! added: no address ever has two images.
+//! Where the images of drivers are, or were, for reports of faults.
 use crate::report::ForeignCode;
-use crate::threads::owner::{Owner, OwnerName};
-use alloc::vec::Vec;
-use core::ops::Range;
-use spin::Once;
+use crate::threads::owners;
 use units::VirtAddr;
-
-/// An image that is in memory, or was.
-struct Known {
-    owner: Owner,
-    next: Once<&'static Self>,
-}
-
-static FIRST: Once<&'static Known> = Once::new();
-
-/// Creates the owner of the driver whose image is at these addresses. It is never freed. Returns `None` if there is not enough
-/// memory, or if there are too many drivers.
-pub fn create_owner(name: OwnerName, addresses: Range<u64>) -> Option<&'static Owner> {
-    let mut entry = Vec::new();
-    entry.try_reserve_exact(1).ok()?;
-    entry.push(Known { owner: Owner::new(name, addresses)?, next: Once::new() });
-    let entry = entry.leak().first()?;
-    let mut end = &FIRST;
-    // If another thread has taken the end meanwhile, the entry goes behind that one.
-    loop {
-        let there = *end.call_once(|| entry);
-        if core::ptr::eq(there, entry) {
-            return Some(&entry.owner);
-        }
-        end = &there.next;
-    }
-}
 
 /// Returns the driver whose image the address lies in.
 pub fn find(address: VirtAddr) -> Option<ForeignCode> {
-    let mut next = &FIRST;
-    while let Some(image) = next.get() {
-        if image.owner.image().contains(&address.0) {
-            return Some(ForeignCode {
-                driver: image.owner.name(),
-                offset: address.0 - image.owner.image().start,
-            });
-        }
-        next = &image.next;
-    }
-    None
+    let owner = owners::of_code(address)?;
+    Some(ForeignCode { driver: owner.name(), offset: address.0 - owner.image().start })
 }

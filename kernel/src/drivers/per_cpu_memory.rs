@@ -8,7 +8,6 @@ use crate::threads::cpu_threads;
 use crate::threads::owner::Owner;
 use ::address_space::layout::{PER_CPU, PER_CPU_END};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
 use topology::Cpu;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, VirtAddr};
 
@@ -20,42 +19,39 @@ struct Grant {
     frames: Vec<FrameNumber>,
 }
 
-/// What is granted.
-static GRANTS: Mutex<Vec<Grant>> = Mutex::new(Vec::new());
+/// All grants.
+struct Grants {
+    granted: Vec<Grant>,
+    /// The first address that was given to no grant. No grant gets an address of another one, even if that was taken back.
+    next: u64,
+}
 
-/// The first address that was given to no grant. No address is used twice.
-static NEXT: AtomicU64 = AtomicU64::new(PER_CPU.0);
+static GRANTS: Mutex<Grants> = Mutex::new(Grants { granted: Vec::new(), next: PER_CPU.0 });
 
 /// Allocates `size` zeroed bytes for each CPU, on its node or the nearest one with memory, for the running thread's driver. Returns
-/// the address of the first CPU's part, and the distance from one part to the next. Returns `None` if there is not enough memory.
+/// the address of the first CPU's part, and the distance from one part to the next. Returns `None`, with nothing changed, if there is
+/// not enough memory.
 pub fn allocate(size: usize) -> Option<(VirtAddr, u64)> {
     let cpus = cpu_topology::cpus();
     let pages = (size as u64).div_ceil(FRAME_SIZE);
     let mut frames = Vec::new();
     frames.try_reserve_exact(pages as usize * cpus.len()).ok()?;
-    // The page behind the last part stays unmapped.
-    let start = take_addresses((pages * cpus.len() as u64 + 1) * FRAME_SIZE)?;
     let owner = cpu_threads::current_thread().driver();
+    let mut grants = GRANTS.lock();
+    grants.granted.try_reserve(1).ok()?;
+    let start = VirtAddr(grants.next);
+    // The page behind the last part stays unmapped.
+    let bytes = (pages * cpus.len() as u64 + 1) * FRAME_SIZE;
+    let end = start.0.checked_add(bytes).filter(|end| *end <= PER_CPU_END.0)?;
     let mut grant = Grant { owner, start, frames };
     let is_mapped = cpus.iter().all(|cpu| grant.map_part(cpu, pages).is_some());
     if !is_mapped {
         grant.free();
         return None;
     }
-    let mut grants = GRANTS.lock();
-    if grants.try_reserve(1).is_err() {
-        drop(grants);
-        grant.free();
-        return None;
-    }
-    grants.push(grant);
+    grants.granted.push(grant);
+    grants.next = end;
     Some((start, pages * FRAME_SIZE))
-}
-
-/// Returns the start of so many bytes of addresses, or `None` if all were used.
-fn take_addresses(bytes: u64) -> Option<VirtAddr> {
-    let after = |next: u64| next.checked_add(bytes).filter(|end| *end <= PER_CPU_END.0);
-    NEXT.try_update(Ordering::Relaxed, Ordering::Relaxed, after).ok().map(VirtAddr)
 }
 
 impl Grant {
@@ -64,7 +60,8 @@ impl Grant {
         for _ in 0..pages {
             let frame = allocate::allocate_for_kernel(cpu.node, 1, Zeroed::Yes)?.frame;
             let page = VirtAddr(self.start.0 + self.frames.len() as u64 * FRAME_SIZE);
-            // SAFETY: the frame was just allocated, and nothing else uses it. `take_addresses` gave the page to this grant alone.
+            // SAFETY: the frame was just allocated, and nothing else uses it. While `allocate` has the lock, no other grant
+            // gets the page.
             let mapped = unsafe {
                 page_tables::map(page, FrameRange::new(frame.0, frame.0 + 1), PageKind::Data, cpu.node)
             };
@@ -98,8 +95,8 @@ pub fn take_back(owner: &'static Owner) -> usize {
     loop {
         let mut grants = GRANTS.lock();
         let of_owner = |grant: &Grant| grant.owner.is_some_and(|other| core::ptr::eq(other, owner));
-        let Some(index) = grants.iter().position(of_owner) else { return count };
-        let grant = grants.swap_remove(index);
+        let Some(index) = grants.granted.iter().position(of_owner) else { return count };
+        let grant = grants.granted.swap_remove(index);
         drop(grants);
         grant.free();
         count += 1;

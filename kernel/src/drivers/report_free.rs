@@ -2,6 +2,7 @@
 //! mistake.
 use crate::threads::cpu_threads;
 use crate::threads::owner::Owner;
+use crate::threads::whose_code;
 use core::fmt::Display;
 use free_refusals::{RefusalKind, Refusals};
 use page_alloc::FreeError;
@@ -17,18 +18,20 @@ pub fn report_pages(frame: FrameNumber, count: u64, error: FreeError) {
     report("pages", kind_of(error), format_args!("freed {count} pages at {page:#x}: {error}"));
 }
 
-/// Reports that the kernel refused a free of the running thread. `target` is the log target; `description` says what the
-/// thread freed and what is wrong with it.
+/// Reports that the kernel refused a free of the code that runs. `target` is the log target; `description` says what it freed and
+/// what is wrong with it.
 #[cold]
 pub fn report(target: &str, kind: RefusalKind, description: impl Display) {
-    let thread = cpu_threads::current_thread();
-    let driver = thread.driver();
+    let driver = whose_code::calling_driver();
     if !driver.map_or(&KERNEL, Owner::refusals).note(kind) {
         return;
     }
     match driver {
         Some(driver) => log::warn!(target: target, "{} {description}; refused", driver.name()),
-        None => log::error!(target: target, "the kernel's thread {} {description}; refused", thread.name),
+        None => {
+            let name = cpu_threads::current_thread().name;
+            log::error!(target: target, "the kernel's thread {name} {description}; refused");
+        }
     }
 }
 

@@ -1,19 +1,17 @@
 //! Reports calls of drivers that the kernel refuses: the log names the driver and the mistake, once for each driver and kind.
 use crate::threads::cpu_threads;
-use crate::threads::driver_handler;
-use crate::threads::misuses::{Misuse, Misuses};
+use crate::threads::misuses::Misuse;
+use crate::threads::owner::Owner;
+use crate::threads::whose_code;
 use core::fmt::Display;
 
-/// The refused calls of the kernel's own threads.
-static KERNEL: Misuses = Misuses::new();
-
-/// Reports that the kernel refused a call of the running handler or thread. `description` says what it called and what is wrong
+/// Reports that the kernel refused a call of the code that runs. `description` says what it called and what is wrong
 /// with that. Handlers may call this.
 #[cold]
 #[inline(never)]
 pub fn report(misuse: Misuse, description: impl Display) {
-    let driver = driver_handler::calling_driver();
-    if !driver.map_or(&KERNEL, |driver| driver.misuses()).note(misuse) {
+    let driver = whose_code::calling_driver();
+    if !Owner::note_misuse(driver, misuse) {
         return;
     }
     match driver {

@@ -1,9 +1,10 @@
 //! The exports about block devices. What [`crate::block`] does without a lock it checks itself; this file checks the rest.
 use super::pointer::{self, Access, DriverPointer};
-use crate::block::{self, Functions, Mistake, NewBlockDevice};
+use super::{caller, thread_only};
+use crate::block::{self, Functions, NewBlockDevice};
 use crate::cpu::MayWait;
 use crate::devices::device_registry;
-use crate::threads::cpu_threads;
+use crate::threads::misuses::Misuse;
 use crate::threads::owner::Owner;
 use abi::{
     BlockDriver, BlockInfo, BlockRequest, KERNEL_BLOCK_MAX_DEPTH, KERNEL_BLOCK_MAX_QUEUES,
@@ -21,20 +22,9 @@ const BLOCK_SIZES: core::ops::RangeInclusive<u32> = 512..=1 << 30;
 /// The most bytes of a device.
 const MOST_BYTES: u64 = 1 << 63;
 
-fn driver() -> Option<&'static Owner> {
-    cpu_threads::current_thread().driver()
-}
-
 /// Returns the proof that a function for threads may run, or logs that it may not.
-fn in_thread(function: &str) -> Option<MayWait> {
-    let may_wait = MayWait::now();
-    if may_wait.is_none() {
-        block::report(
-            Mistake::InHandler,
-            format_args!("called {function} in a handler, or in a function that may not block"),
-        );
-    }
-    may_wait
+fn in_thread(function: &'static str) -> Option<MayWait> {
+    if thread_only::may_wait(function) { MayWait::now() } else { None }
 }
 
 pub unsafe extern "C" fn register_block(driver: *const BlockDriver) -> c_int {
@@ -42,10 +32,10 @@ pub unsafe extern "C" fn register_block(driver: *const BlockDriver) -> c_int {
     let driver = unsafe { DriverPointer::new(driver) };
     let register = || {
         in_thread("Kernel_RegisterBlock")?;
-        let (owner, driver) = (self::driver(), driver.read_sized()?);
+        let (owner, driver) = (caller::driver(), driver.read_sized()?);
         let new = read_driver(&driver, owner);
         if new.is_none() {
-            block::report(Mistake::Description, "described a block device that cannot be");
+            block::report(Misuse::BadBlockDevice, "described a block device that cannot be");
         }
         block::register(&new?, owner)
     };
@@ -103,10 +93,10 @@ fn field_of(name: &str) -> [c_char; 32] {
 
 pub extern "C" fn unregister_block(block: c_int) -> bool {
     let Some(may_wait) = in_thread("Kernel_UnregisterBlock") else { return false };
-    let is_unregistered = block::unregister(block, driver(), &may_wait);
+    let is_unregistered = block::unregister(block, caller::driver(), &may_wait);
     if !is_unregistered {
         block::report(
-            Mistake::Id,
+            Misuse::NoBlockDevice,
             format_args!("unregistered {block:#x}, which is no block device of its own"),
         );
     }

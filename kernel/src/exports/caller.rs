@@ -1,12 +1,12 @@
 //! The driver that calls an export.
 use super::thread_only;
-use crate::threads::driver_handler;
 use crate::threads::owner::Owner;
+use crate::threads::whose_code;
 
-/// Returns the driver of the running handler or thread, for an export that handlers may call.
+/// Returns the driver whose code calls, for an export that handlers and functions of block devices may call.
 #[inline]
 pub fn driver() -> Option<&'static Owner> {
-    driver_handler::calling_driver()
+    whose_code::calling_driver()
 }
 
 /// Returns the driver of the running thread, for `function`, an export that only threads may call. `None` refuses the call: a handler

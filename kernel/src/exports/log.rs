@@ -1,6 +1,6 @@
 //! The export that writes to the log.
 use super::pointer::DriverPointer;
-use crate::threads::driver_handler;
+use crate::threads::whose_code;
 use ::log::Level;
 use abi::{KERNEL_LOG_DEBUG, KERNEL_LOG_ERROR, KERNEL_LOG_TRACE, KERNEL_LOG_WARN};
 use core::ffi::{c_char, c_int};
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn log(level: c_int, text: *const c_char, length: usize) {
         KERNEL_LOG_TRACE => Level::Trace,
         _ => Level::Info,
     };
-    let driver = driver_handler::calling_driver().map_or("driver", |driver| driver.name());
+    let driver = whose_code::calling_driver().map_or("driver", |driver| driver.name());
     let ellipsis = if length > LONGEST { "..." } else { "" };
     ::log::log!(target: driver, level, "{}{ellipsis}", Escaped(cut(&bytes, LONGEST)));
 }

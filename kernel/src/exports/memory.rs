@@ -1,4 +1,5 @@
 //! The exports about memory: pages, addresses and the heap.
+use super::caller;
 use super::numa::{node_from, read_policy};
 use super::pointer::{Access, DriverPointer};
 use super::thread_only;
@@ -11,7 +12,6 @@ use crate::memory::heap;
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::page_tables;
 use crate::platform::numa_topology;
-use crate::threads::cpu_threads;
 use crate::threads::owner::Owner;
 use abi::{PAGE_REQUEST_ZEROED, PageGrant, PageRequest};
 use core::alloc::Layout;
@@ -171,7 +171,7 @@ pub extern "C" fn allocate_memory_from_node(size: usize, alignment: usize, node:
     block.unwrap_or(core::ptr::null_mut())
 }
 
-/// Allocates a block for the running thread's driver from the heap of `node`.
+/// Allocates a block for the calling driver from the heap of `node`.
 fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_void> {
     let alignment = if alignment == 0 { DEFAULT_ALIGNMENT } else { alignment };
     if size == 0 || !alignment.is_power_of_two() || alignment > LARGEST_ALIGNMENT {
@@ -181,9 +181,9 @@ fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_
     Some(heap::allocate_for(heap_owner(), node, layout)?.as_ptr().cast())
 }
 
-/// Returns the owner of the heap blocks of the running thread's driver.
+/// Returns the owner of the heap blocks of the calling driver.
 fn heap_owner() -> OwnerId {
-    cpu_threads::current_thread().driver().map_or(OwnerId::KERNEL, Owner::heap)
+    caller::driver().map_or(OwnerId::KERNEL, Owner::heap)
 }
 
 pub unsafe extern "C" fn free_memory(memory: *mut c_void) {

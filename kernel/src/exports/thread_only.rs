@@ -2,8 +2,8 @@
 use crate::arch::InterruptsOff;
 use crate::cpu;
 use crate::drivers::report_misuse;
-use crate::threads::driver_handler;
 use crate::threads::misuses::Misuse;
+use crate::threads::whose_code;
 
 /// Returns true if a thread calls that may wait and allocate. Returns false in a handler of a driver, and with interrupts off, as
 /// while a spin lock of the driver is held. The first such call of a driver is logged.
@@ -41,7 +41,7 @@ fn refuse_without_preemption(function: &'static str) {
 #[cold]
 #[inline(never)]
 fn refuse(function: &'static str) {
-    if driver_handler::owner().is_some() {
+    if whose_code::is_handler() {
         report_misuse::report(Misuse::ThreadOnlyInHandler, format_args!("called {function} in a handler"));
     } else {
         let description = format_args!("called {function} with interrupts off");

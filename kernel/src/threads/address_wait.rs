@@ -8,6 +8,7 @@ use super::scheduler;
 use super::sleep;
 use super::thread::{Thread, WaitPlace};
 use crate::arch::InterruptsOff;
+use crate::cpu;
 use crate::sync::{Rank, SpinLock, SpinLockGuard};
 use address_wait::{Waiters, bucket_of};
 use core::sync::atomic::Ordering;
@@ -103,7 +104,14 @@ impl Bucket {
         block(thread, time_ns, queue);
         // A thread that was woken has been taken out of the queue.
         let timed_out = self.queue.lock().threads.find_mut(&key(thread)).remove().is_some();
-        if timed_out { WaitEnd::TimedOut } else { WaitEnd::Woken }
+        if timed_out {
+            return WaitEnd::TimedOut;
+        }
+        let wakes = thread.wait.wakes.swap(0, Ordering::Relaxed);
+        if wakes != 0 {
+            wake_before(self, address, wakes, thread.wait.wakes_before.load(Ordering::Relaxed));
+        }
+        WaitEnd::Woken
     }
 
     /// Takes out of the queue the thread that has waited longest at the address, if it came before the ticket `end`. Returns `None`
@@ -140,8 +148,13 @@ fn block(thread: &'static Thread, time_ns: Option<u64>, queue: SpinLockGuard<'_,
     scheduler::block(queue);
 }
 
-/// Wakes up to `most` threads that wait at the address, those that have waited longest first. Returns how many. Interrupt handlers
-/// may call this.
+/// The most threads that are woken at once where interrupts or preemption are off.
+const MOST_AT_ONCE: u32 = 8;
+
+/// Wakes up to `most` threads that wait at the address, those that have waited longest first. Returns how many.
+///
+/// Interrupt handlers may call this. Where interrupts or preemption are off, [`MOST_AT_ONCE`] threads are woken at once, and counted. The
+/// last of them wakes the others before it does anything else.
 #[inline(always)]
 pub fn wake(address: u64, most: u32) -> u32 {
     let bucket = &BUCKETS[bucket_of(address, BUCKET_BITS)];
@@ -155,14 +168,28 @@ pub fn wake(address: u64, most: u32) -> u32 {
 fn wake_waiting(bucket: &Bucket, address: u64, most: u32) -> u32 {
     // A thread that is woken and waits again is not woken twice.
     let end = bucket.queue.lock().next_ticket;
+    wake_before(bucket, address, most, end)
+}
+
+/// Wakes threads as [`wake`] does, if they came before the ticket `end`.
+fn wake_before(bucket: &Bucket, address: u64, most: u32, end: u64) -> u32 {
+    let is_at_once = InterruptsOff::are_off() || cpu::is_preemption_off();
+    let last = if is_at_once { most.min(MOST_AT_ONCE) } else { most };
     let mut woken = 0;
     while woken < most
         && let Some(thread) = bucket.take(address, end)
     {
-        if let Some(thread) = thread {
-            scheduler::wake(thread);
-        }
         woken += 1;
+        // A thread whose time has passed wakes nobody, so the next one does.
+        let Some(thread) = thread else { continue };
+        if woken >= last {
+            let wait = &thread.thread().wait;
+            wait.wakes_before.store(end, Ordering::Relaxed);
+            wait.wakes.store(most - woken, Ordering::Relaxed);
+            scheduler::wake(thread);
+            break;
+        }
+        scheduler::wake(thread);
     }
     woken
 }

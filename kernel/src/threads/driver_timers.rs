@@ -3,23 +3,24 @@
 //! Setting a timer takes no lock, on any CPU, unless it becomes the first of its CPU: the lib `timer-heap`. The times there are
 //! nanoseconds. The tick looks at the timers from the time on that [`TimerTimes`] gives, which changes when the first timer does.
 use super::cpu_threads::{self, CpuThreads, TimerTimes};
-use super::driver_handler::{self, InHandler, number_of};
 use super::mutex::Mutex;
 use super::owner::Owner;
 use super::scheduler;
+use super::whose_code::{self, InHandler, number_of};
 use crate::arch::{self, InterruptsOff};
 use crate::clock;
 use crate::cpu::{self, Cpu};
 use crate::memory::allocate::{self, Zeroed};
 use crate::sync::{Rank, SpinLock};
 use core::ffi::c_void;
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use spin::Once;
 use timer_heap::{Due, Entry, NEVER, SLOTS, Shared, Timers, tag_of};
 use topology::MAX_CPUS;
-use units::{CpuId, FRAME_SIZE, NodeId};
+use units::{CpuId, FRAME_SIZE, FrameNumber, NodeId};
 
 pub use timer_heap::TimerId;
 
@@ -98,34 +99,62 @@ fn make_slots(cpu: &Cpu) -> Option<&'static TimerSlots> {
     if let Some(slots) = slots_of(cpu.id.index()) {
         return Some(slots);
     }
-    // What one call has allocated and a later step has not used is lost. There is little memory then, and a next call may succeed.
-    let slots: &'static [Shared] = allocate_array(cpu.node, SLOTS, Shared::new)?;
-    let entries = allocate_array(cpu.node, SLOTS, Entry::new)?;
-    let timers = Timers::new(slots, entries, cpu.id.0);
+    // All memory comes first: what one call has allocated is freed if a later one fails.
+    let (slots, entries) = (Room::new(cpu.node, SLOTS)?, Room::new(cpu.node, SLOTS)?);
+    let place = Room::new(cpu.node, 1)?;
+    let slots: &'static [Shared] = slots.fill(Shared::new);
+    let timers = Timers::new(slots, entries.fill(Entry::new), cpu.id.0);
     let timers = SpinLock::new(Rank::Timers, CpuTimers { timers, running: None });
-    let timers = allocate(cpu.node, 1)?.first_mut()?.write(timers);
+    let timers = place.keep().first_mut()?.write(timers);
     TIMERS_OF.get(cpu.id.index())?.call_once(|| timers);
     let slots: &'static TimerSlots = slots.try_into().ok()?;
     SLOTS_OF.get(cpu.id.index())?.store(ptr::from_ref(slots).cast_mut(), Ordering::Release);
     Some(slots)
 }
 
-/// Allocates values for good.
-fn allocate_array<T>(node: NodeId, count: usize, value: fn() -> T) -> Option<&'static mut [T]> {
-    let memory = allocate(node, count)?;
-    memory.iter_mut().for_each(|place| _ = place.write(value()));
-    // SAFETY: the line above has initialized each value.
-    Some(unsafe { memory.assume_init_mut() })
+/// Memory for some values, which is freed unless it is kept.
+struct Room<T> {
+    first: FrameNumber,
+    count: usize,
+    values: PhantomData<T>,
 }
 
-/// Allocates memory for so many values for good.
-fn allocate<T>(node: NodeId, count: usize) -> Option<&'static mut [MaybeUninit<T>]> {
-    const { assert!(align_of::<T>() as u64 <= FRAME_SIZE, "frames are aligned as the values must be") };
-    let pages = ((size_of::<T>() * count) as u64).div_ceil(FRAME_SIZE);
-    let frame = allocate::allocate_for_kernel(node, pages, Zeroed::No)?.frame;
-    let memory = arch::physical_memory(frame.address()).cast::<MaybeUninit<T>>();
-    // SAFETY: the lines above have allocated the frames, which are mapped there and have room. Nothing frees them.
-    Some(unsafe { core::slice::from_raw_parts_mut(memory, count) })
+impl<T> Room<T> {
+    /// The frames of so many values.
+    const fn frames(count: usize) -> u64 {
+        ((size_of::<T>() * count) as u64).div_ceil(FRAME_SIZE)
+    }
+
+    /// Allocates memory for so many values.
+    fn new(node: NodeId, count: usize) -> Option<Self> {
+        const { assert!(align_of::<T>() as u64 <= FRAME_SIZE, "frames are aligned as the values must be") };
+        let first = allocate::allocate_for_kernel(node, Self::frames(count), Zeroed::No)?.frame;
+        Some(Self { first, count, values: PhantomData })
+    }
+
+    /// Keeps the memory for good.
+    fn keep(self) -> &'static mut [MaybeUninit<T>] {
+        let memory = arch::physical_memory(self.first.address()).cast::<MaybeUninit<T>>();
+        let count = self.count;
+        core::mem::forget(self);
+        // SAFETY: `new` has allocated the frames, which are mapped there and have room. Nothing frees them: `drop` does not run.
+        unsafe { core::slice::from_raw_parts_mut(memory, count) }
+    }
+
+    /// Keeps the memory for good, with values in it.
+    fn fill(self, value: fn() -> T) -> &'static mut [T] {
+        let memory = self.keep();
+        memory.iter_mut().for_each(|place| _ = place.write(value()));
+        // SAFETY: the line above has initialized each value.
+        unsafe { memory.assume_init_mut() }
+    }
+}
+
+impl<T> Drop for Room<T> {
+    fn drop(&mut self) {
+        // The frames were just granted, so the free is not refused.
+        let _ = allocate::free_for_kernel(self.first, Self::frames(self.count));
+    }
 }
 
 /// Creates a timer of `cpu` that is not set.
@@ -151,7 +180,7 @@ pub fn create(cpu: &Cpu, callback: Callback) -> Result<TimerId, TimerError> {
 /// [`TimerError::Foreign`]. Handlers may call this.
 #[inline(always)]
 pub fn set(id: TimerId, when: u64, period: u64, refuse: impl FnOnce(TimerError) -> bool) -> bool {
-    let owner = driver_handler::calling_number();
+    let owner = whose_code::calling_number();
     let Some(timer) = slots_of(tag_of(id) as usize).and_then(|slots| timer_heap::find(slots, id)) else {
         return refuse(TimerError::NoSuchTimer);
     };

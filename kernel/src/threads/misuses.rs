@@ -25,6 +25,18 @@ pub enum Misuse {
     NoDmaMemory = 8,
     /// It called a function that blocks where preemption is off: in a function of a block device.
     ThreadOnlyPreemptionOff = 9,
+    /// It submitted a request that is not valid.
+    BadRequest = 10,
+    /// It submitted a request that is outstanding already.
+    RequestTwice = 11,
+    /// It completed a request that is not outstanding.
+    NotOutstanding = 12,
+    /// It completed a request of another driver's device.
+    ForeignRequest = 13,
+    /// It named a block device that does not exist, or one of another driver.
+    NoBlockDevice = 14,
+    /// It described a block device that cannot be.
+    BadBlockDevice = 15,
 }
 
 /// The kinds of misuse that one driver has committed, bit n for kind n.

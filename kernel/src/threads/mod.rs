@@ -5,7 +5,6 @@
 pub mod address_wait;
 mod cpu_sets;
 pub mod cpu_threads;
-pub mod driver_handler;
 pub mod driver_timers;
 mod idle;
 pub mod join;
@@ -13,6 +12,7 @@ pub mod lifecycle;
 pub mod misuses;
 mod mutex;
 pub mod owner;
+pub mod owners;
 pub mod scheduler;
 mod semaphore;
 pub mod sleep;
@@ -23,6 +23,7 @@ pub mod tick;
 mod timer_interrupt;
 pub mod trimmer;
 mod wait_queue;
+pub mod whose_code;
 
 pub use idle::{main as idle_main, run as run_idle};
 pub use mutex::Mutex;
@@ -47,8 +48,9 @@ pub fn name_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
 pub fn describe_current(out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let thread = cpu_threads::current_thread();
     write!(out, ", thread {} ({})", thread.id.0, thread.name)?;
-    match driver_handler::owner() {
-        Some(driver) => write!(out, ", in a handler of driver {}", driver.name()),
-        None => thread.driver_name().map_or(Ok(()), |driver| write!(out, ", in driver {driver}")),
+    let place = if whose_code::is_handler() { "a handler of driver" } else { "driver" };
+    match whose_code::calling_driver() {
+        Some(driver) => write!(out, ", in {place} {}", driver.name()),
+        None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
-use super::misuses::Misuses;
+use super::misuses::{Misuse, Misuses};
+use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::memory::heap;
 use arrayvec::ArrayString;
 use core::ops::Range;
@@ -26,6 +27,9 @@ fn take_heap_id() -> Option<OwnerId> {
         .and_then(OwnerId::new)
 }
 
+/// The refused calls of the kernel's own code.
+static MISUSES_OF_KERNEL: Misuses = Misuses::new();
+
 /// A driver's name, the number of its threads, and the records of its refused frees and calls.
 pub struct Owner {
     name: OwnerName,
@@ -35,6 +39,7 @@ pub struct Owner {
     refusals: Refusals,
     misuses: Misuses,
     heap: OwnerId,
+    in_handler: CodeMark,
 }
 
 impl Owner {
@@ -42,7 +47,8 @@ impl Owner {
     pub fn new(name: OwnerName, image: Range<u64>) -> Option<Self> {
         let heap = take_heap_id()?;
         let (refusals, misuses) = (Refusals::new(), Misuses::new());
-        Some(Self { name, image, threads: AtomicU32::new(0), refusals, misuses, heap })
+        let in_handler = CodeMark::new(core::ptr::null(), CodeKind::Handler);
+        Some(Self { name, image, threads: AtomicU32::new(0), refusals, misuses, heap, in_handler })
     }
 
     /// Returns the name that the log uses.
@@ -60,9 +66,16 @@ impl Owner {
         &self.refusals
     }
 
-    /// Returns the record of the driver's refused calls.
-    pub fn misuses(&self) -> &Misuses {
-        &self.misuses
+    /// Notes what the driver, or without one the kernel's own code, did that it must not. Returns true if it is the first of its
+    /// kind: the caller logs that one, and no later one.
+    pub fn note_misuse(driver: Option<&Self>, misuse: Misuse) -> bool {
+        driver.map_or(&MISUSES_OF_KERNEL, |driver| &driver.misuses).note(misuse)
+    }
+
+    /// Returns the mark of a CPU that runs a handler of the driver.
+    pub fn handler_mark(&'static self) -> &'static CodeMark {
+        self.in_handler.set_owner(core::ptr::from_ref(self).cast());
+        &self.in_handler
     }
 
     /// Returns what the claims on devices know the driver by.

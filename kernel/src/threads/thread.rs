@@ -100,6 +100,10 @@ pub struct WaitPlace {
     pub ticket: AtomicU64,
     /// The CPU among whose sleepers the thread is meanwhile, or [`WaitPlace::NOT_ASLEEP`].
     pub sleeps_on: AtomicU32,
+    /// How many others the thread wakes when it was woken itself, for one that could not wake them all at once; and the ticket of which
+    /// they came before.
+    pub wakes: AtomicU32,
+    pub wakes_before: AtomicU64,
 }
 
 impl WaitPlace {
@@ -112,6 +116,8 @@ impl WaitPlace {
             address: AtomicU64::new(0),
             ticket: AtomicU64::new(0),
             sleeps_on: AtomicU32::new(Self::NOT_ASLEEP),
+            wakes: AtomicU32::new(0),
+            wakes_before: AtomicU64::new(0),
         }
     }
 }
@@ -215,11 +221,6 @@ impl Thread {
     /// Returns the driver whose code the thread runs; `None` for a thread of the kernel.
     pub fn driver(&self) -> Option<&'static Owner> {
         self.driver
-    }
-
-    /// Returns that driver's name.
-    pub fn driver_name(&self) -> Option<&'static str> {
-        self.driver().map(Owner::name)
     }
 
     /// Tells the driver whose code the thread has run, if there is one, that the thread has exited.

@@ -6,10 +6,12 @@
 #[cfg(test)]
 extern crate std;
 
+mod growing;
 mod kept;
 #[cfg(test)]
 mod tests;
 
+pub use growing::{GrowingTable, Search};
 pub use kept::KeptPages;
 
 /// One grant.
@@ -27,7 +29,7 @@ pub struct DmaEntry {
 
 /// A table of grants in the places of `S`: none, or a power of two of them. At most three quarters of the places are used, so a search
 /// takes a few steps, however many grants there are.
-pub struct DmaTable<S> {
+struct DmaTable<S> {
     places: S,
     used: usize,
     /// How many grants there may be.
@@ -51,12 +53,6 @@ impl<S: AsRef<[DmaEntry]> + AsMut<[DmaEntry]>> DmaTable<S> {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.used < self.most
-    }
-
-    /// Returns the number of places that a larger table has, with which there is room for more.
-    #[must_use]
-    pub fn next_size(&self) -> usize {
-        if self.most == 0 { 16 } else { self.places.as_ref().len() * 2 }
     }
 
     /// Adds a grant. Returns false if there is no room, if the frame is 0, or if the frame has a grant already.
@@ -113,31 +109,14 @@ impl<S: AsRef<[DmaEntry]> + AsMut<[DmaEntry]>> DmaTable<S> {
         self.place_of(frame).map(|place| self.take(place))
     }
 
-    /// Removes a grant of this device, the next one from place `from` on if there is one, and sets `from` to where to go on. Returns `None` only if
-    /// the device has no grant, whatever was changed in the table since an earlier call.
-    pub fn remove_of(&mut self, device: u16, from: &mut usize) -> Option<DmaEntry> {
-        let places = self.places.as_ref();
-        let (before, behind) = places.split_at_checked(*from).unwrap_or((places, &[]));
-        let find =
-            |part: &[DmaEntry]| part.iter().position(|entry| entry.frame != 0 && entry.device == device);
-        // Others may have moved a grant to a place before: by removing one, or to a larger table.
-        let place = find(behind).map(|place| before.len() + place).or_else(|| find(before))?;
-        *from = place;
-        Some(self.take(place))
+    /// Returns the number of places.
+    fn len(&self) -> usize {
+        self.places.as_ref().len()
     }
 
-    /// Moves all grants to other places, and returns the old ones. If the new places are too few, they are returned, and nothing is moved.
-    #[must_use]
-    pub fn move_to(&mut self, places: S) -> S {
-        let mut larger = Self::new(places);
-        if self.used > larger.most {
-            return larger.places;
-        }
-        for entry in self.places.as_ref().iter().filter(|entry| entry.frame != 0) {
-            // The frames differ, and there is room for all.
-            let _ = larger.insert(*entry);
-        }
-        core::mem::replace(self, larger).places
+    /// Returns what is at a place; an empty entry if there is no such place.
+    fn at(&self, place: usize) -> DmaEntry {
+        self.places.as_ref().get(place).copied().unwrap_or_default()
     }
 
     /// Empties a place, and closes the gap: of the entries behind it, up to the next empty place, those that may stand there move forward.

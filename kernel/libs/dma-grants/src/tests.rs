@@ -4,23 +4,46 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
-type Table = DmaTable<Vec<DmaEntry>>;
+type Table = GrowingTable<Vec<DmaEntry>>;
 
-fn table(places: usize) -> Table {
-    Table::new(std::vec![DmaEntry::default(); places])
+fn places(count: usize) -> Vec<DmaEntry> {
+    std::vec![DmaEntry::default(); count]
+}
+
+fn table(count: usize) -> Table {
+    let mut table = Table::without_places(Vec::new(), Vec::new());
+    let _ = table.grow(places(count));
+    table
 }
 
 fn entry(frame: u64, device: u16) -> DmaEntry {
     DmaEntry { frame, pages: 1, device, node: 3 }
 }
 
+/// Removes all grants of the device of which there are so many, as a release does.
+fn remove_all(table: &mut Table, device: u16, count: usize) -> Vec<u64> {
+    let mut removed = Vec::new();
+    while removed.len() < count {
+        let mut from = 0;
+        loop {
+            match table.remove_of(device, &mut from) {
+                Search::Removed(entry) => removed.push(entry.frame),
+                Search::Further => {}
+                Search::End => break,
+            }
+        }
+    }
+    removed.sort_unstable();
+    removed
+}
+
 #[test]
 fn a_table_without_places_has_no_room_and_finds_nothing() {
-    for places in [0, 3] {
-        let mut table = table(places);
+    for count in [0, 3] {
+        let mut table = table(count);
         assert!(!table.has_room() && !table.insert(entry(1, 0)));
         assert_eq!(table.remove(1), None);
-        assert_eq!(table.remove_of(0, &mut 0), None);
+        assert_eq!(table.remove_of(0, &mut 0), Search::End);
         assert_eq!(table.next_size(), 16);
     }
 }
@@ -41,43 +64,57 @@ fn a_frame_is_granted_once_and_frame_0_never() {
 fn three_quarters_of_the_places_are_used() {
     let mut table = table(16);
     assert_eq!((1..100).filter(|&frame| table.insert(entry(frame, 0))).count(), 12);
-    let (few, many) = (std::vec![DmaEntry::default(); 8], std::vec![DmaEntry::default(); table.next_size()]);
-    assert_eq!(table.move_to(few).len(), 8, "too few places are given back");
-    assert_eq!(table.move_to(many).len(), 16);
+    assert_eq!(table.grow(places(8)).len(), 8, "too few places are given back");
+    assert_eq!(table.grow(places(table.next_size())).len(), 0);
     assert!((1..=12).all(|frame| table.remove(frame).is_some()));
+}
+
+#[test]
+fn a_table_grows_whenever_it_is_full_and_loses_nothing() {
+    let mut table = table(16);
+    for frame in 1..20_000 {
+        if !table.has_room() {
+            assert_eq!(table.before.used, 0, "all have moved before the table is full");
+            let size = table.next_size();
+            assert!(table.grow(places(size)).len() < size);
+        }
+        assert!(!table.insert(entry(frame - 1, 1)), "it is there, or 0");
+        assert!(table.insert(entry(frame, 0)));
+    }
+    assert!((1..20_000).all(|frame| table.find(frame) == Some(entry(frame, 0))));
+    assert!((1..20_000).all(|frame| table.remove(frame).is_some()));
 }
 
 proptest! {
     /// Against a map. Frames are few, so that entries collide and go round the end of the places.
     #[test]
     fn the_table_has_what_was_added_and_not_removed(
-        steps in prop::collection::vec((0..4_u8, 0..40_u64, 0..3_u16), 1..300),
+        steps in prop::collection::vec((0..5_u8, 0..40_u64, 0..3_u16), 1..300),
     ) {
-        let mut table = table(16);
+        let mut table = table(8);
+        let mut most = 6;
         let mut model = BTreeMap::new();
         for (step, frame, device) in steps {
             match step {
                 0 => prop_assert_eq!(table.remove(frame), model.remove(&frame)),
                 1 => {
-                    let mut from = 0;
-                    let mut removed: Vec<_> = std::iter::from_fn(|| table.remove_of(device, &mut from)).collect();
-                    removed.sort_by_key(|entry| entry.frame);
-                    let expected: Vec<_> = model.values().copied().filter(|entry: &DmaEntry| entry.device == device).collect();
-                    model.retain(|_, entry| entry.device != device);
-                    prop_assert_eq!(removed, expected);
+                    let is_of = |entry: &DmaEntry| entry.device == device;
+                    let expected: Vec<u64> = model.values().filter(|entry| is_of(entry)).map(|entry| entry.frame).collect();
+                    model.retain(|_, entry| !is_of(entry));
+                    prop_assert_eq!(remove_all(&mut table, device, expected.len()), expected);
                 }
+                2 if most < 48 && table.grow(places(table.next_size())).len() < table.now.len() => most *= 2,
                 _ => {
                     let inserted = table.insert(entry(frame, device));
-                    prop_assert_eq!(inserted, frame != 0 && model.len() < 12 && !model.contains_key(&frame));
+                    prop_assert_eq!(inserted, frame != 0 && model.len() < most && !model.contains_key(&frame));
                     if inserted {
                         model.insert(frame, entry(frame, device));
                     }
                 }
             }
-            prop_assert_eq!(table.has_room(), model.len() < 12);
+            prop_assert_eq!(table.has_room(), model.len() < most);
+            prop_assert!((0..40).all(|frame| table.find(frame) == model.get(&frame).copied()));
         }
-        let places = std::vec![DmaEntry::default(); 32];
-        let _ = table.move_to(places);
         for (frame, entry) in model {
             prop_assert_eq!(table.remove(frame), Some(entry));
         }
@@ -101,21 +138,20 @@ proptest! {
         for (step, index) in others {
             let (&frame, &device) = frames.iter().nth(index.index(frames.len())).unwrap();
             match table.remove_of(0, &mut from) {
-                Some(entry) => removed.push(entry.frame),
-                None => break,
+                Search::Removed(entry) => removed.push(entry.frame),
+                Search::Further => {}
+                Search::End => from = 0,
             }
             match step {
                 0 if device != 0 => _ = table.remove(frame),
                 1 => _ = table.insert(entry(frame + 100, 1)),
-                2 => {
-                    let larger = std::vec![DmaEntry::default(); table.next_size()];
-                    let _ = table.move_to(larger);
-                }
+                2 => _ = table.grow(places(table.next_size())),
                 _ => {}
             }
         }
-        removed.sort_unstable();
         let expected: Vec<u64> = frames.iter().filter(|(_, device)| **device == 0).map(|(frame, _)| *frame).collect();
+        removed.extend(remove_all(&mut table, 0, expected.len() - removed.len()));
+        removed.sort_unstable();
         prop_assert_eq!(removed, expected);
     }
 }
