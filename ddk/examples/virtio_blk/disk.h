@@ -37,22 +37,24 @@ typedef struct Disk Disk;
 
 // One virtqueue. The kernel's tags number its commands: two requests that are outstanding have different ones.
 typedef struct {
-    // What submitting uses, under the lock.
-    SpinLock lock;
+    // What submitting uses. Only the CPU that has the turn to submit writes here, except in `left`.
+    Turn submitting;
     uint16_t index;
     uint16_t available_index; // what was published last
     uint32_t mask;            // of an index: the ring's size - 1
-    uint8_t sector_shift;     // of a block's number, to that of its sector
+    uint32_t sectors_per_block;
     bool has_events;          // the event indices are in use
+    bool has_tables;          // the device knows indirect descriptors
     uint32_t sleepers;        // requests accepted so far whose submitter does not poll
     Command *commands;
     Available *available;
     volatile uint16_t *available_event; // the device writes there when it wants to be notified
     volatile uint16_t *doorbell;
     Used *used;
+    BlockRequest *left; // a list of requests that are to be submitted by the CPU that has the turn
 
-    // What polling uses. Only the CPU that has set `is_polling` writes here.
-    _Alignas(64) uint32_t is_polling;
+    // What polling uses. Only the CPU that has the turn to poll writes here.
+    _Alignas(64) Turn polling;
     uint32_t woken;      // requests completed so far whose submitter does not poll
     uint16_t used_index; // the next element of the used ring
     uint32_t depth;      // commands
@@ -114,9 +116,11 @@ bool enable_queue(Disk *disk, Queue *queue, uint16_t vector);
 bool is_alive(Disk *disk);
 void start(Disk *disk);
 
-// requests.c
-extern const BlockSubmit submits[2]; // by has_tables
-extern const BlockPoll polls[2];
+// submit.c
+BlockSubmit submit_for(const Disk *disk);
+
+// poll.c
+BlockPoll poll_for(const Disk *disk);
 
 // queue.c
 bool create_queue(Disk *disk, int index, int cpu);

@@ -2,6 +2,7 @@
 //!
 //! An id is an index into the tables and a generation, so that the id of a device that is gone finds nothing.
 use super::complete::finish;
+use super::length::Length;
 use super::mistakes;
 use super::queue::{
     BY_NUMBER, BlockDevice, BlockQueue, Functions, MAX_BLOCK_DEVICES, NO_FUNCTION, QUEUES, QueueEntry,
@@ -293,6 +294,7 @@ fn create_queue(new: &NewBlockDevice, id: u32, index: u32, number: u32) -> Optio
     let queue = BlockQueue {
         id,
         first_state,
+        usual: Length::usual(most, new.blocks, u64::from(new.block_size)),
         most_blocks: most,
         blocks: new.blocks,
         block_size: u64::from(new.block_size),

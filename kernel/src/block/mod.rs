@@ -4,6 +4,7 @@
 
 mod complete;
 mod device_list;
+mod length;
 mod mistakes;
 mod poll;
 mod queue;

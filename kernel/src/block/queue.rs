@@ -2,6 +2,7 @@
 //!
 //! Paths without a lock read the tables with preemption or interrupts off. A queue is freed only after a grace period in which no
 //! table leads to it.
+use super::length::Length;
 use crate::arch::{cpu_local_element, cpu_local_word, set_cpu_local_word};
 use crate::cpu::{self, Pinned, PreemptionOff, cpu_local};
 use crate::threads::owner::Owner;
@@ -40,6 +41,8 @@ pub struct BlockQueue {
     pub id: u32,
     /// The state of a request in the first slot: the queue's number, above the bits of the slot.
     pub first_state: usize,
+    /// The length of most requests.
+    pub usual: Length,
     /// The most blocks of a request: at most 2³² - 1, and not more than the device has.
     pub most_blocks: u64,
     /// The number of blocks of the device.
@@ -99,6 +102,12 @@ impl BlockQueue {
         let index = state & self.slot_mask;
         // SAFETY: the registry puts `slot_mask + 1` slots right behind a queue, and exposes their provenance. `NO_QUEUE` has one.
         (unsafe { &*self.first_slot().add(index) }, self.first_state.wrapping_add(index))
+    }
+
+    /// Returns the length of requests with these counts of blocks and segments; `None` if it is not usual, or not valid.
+    #[inline(always)]
+    pub fn length_of(&self, counts: u64) -> Option<Length> {
+        Length::of(counts, self.most_blocks, self.blocks, self.block_size)
     }
 
     /// Returns the slots that requests may have.
@@ -161,6 +170,8 @@ pub static NO_QUEUE: QueueOfOne = QueueOfOne {
     queue: BlockQueue {
         id: 1 << 31,
         first_state: 0,
+        // A request of this length is refused because the slot is unusable.
+        usual: Length::NONE,
         most_blocks: 0,
         blocks: 0,
         block_size: 0,

@@ -75,7 +75,7 @@ pub struct Namespace {
 
 /// The queues of a disk.
 pub struct Queues {
-    pub queues: &'static [Queue],
+    pub queues: &'static [&'static Queue],
     /// The interrupts. Queue i raises interrupt i modulo this; 0 if there are none.
     pub vectors: u32,
 }
@@ -191,9 +191,12 @@ impl Controller {
                     .ok()
             };
             let interrupting = create(index, interrupts.then(|| index as u16 % vectors as u16))?;
-            let polled = if has_both { create(count + index, None)? } else { interrupting };
-            Some(Queue { polled, interrupting })
+            if has_both {
+                return Some(Queue::new(create(count + index, None)?, Some(interrupting)));
+            }
+            Some(Queue::new(interrupting, None))
         });
+        let queues = queues.and_then(|queues| memory::keep_each(count, self.node(), |index| queues.get(index)));
         let queues = queues.ok_or(fault.unwrap_or(Fault::NoMemory("the queues")))?;
         Ok(Queues { queues, vectors })
     }
@@ -203,9 +206,8 @@ impl Controller {
         admin: &mut Admin,
         id: u16,
         interrupt: Option<u16>,
-    ) -> Result<&'static Pair, Fault> {
+    ) -> Result<Pair, Fault> {
         let pair = Pair::new(self.device, self.registers, id, self.entries, self.stride);
-        let pair = pair.and_then(|pair| memory::keep(pair, self.node()));
         let pair = pair.ok_or(Fault::NoMemory("a queue"))?;
         let (submission, completion) = pair.addresses();
         let new = NewPair { id, entries: self.entries, submission, completion, interrupt };

@@ -1,12 +1,12 @@
 //! A pair of I/O queues. Any CPU may submit to it and poll it, also in handlers.
 use crate::pages::{self, List};
-use crate::registers::{Command, Completion, DOORBELLS, ENTRIES, PAGE, PHASE};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use driver_kit::block::{self, FLAGS, OutstandingTable, Request, Requests};
+use crate::registers::{self, Command, Completion, DOORBELLS, ENTRIES, PAGE};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use driver_kit::block::{self, FLAGS, OutstandingTable, Request, Requests, Submissions};
 use driver_kit::device::Device;
 use driver_kit::dma::Dma;
 use driver_kit::mmio::{Mapping, Register};
-use driver_kit::sync::SpinLock;
+use driver_kit::sync::Turn;
 use driver_kit::warn;
 
 /// The opcodes of flush, write and read are 0, 1 and 2; the operations of the ABI are the other way round.
@@ -14,16 +14,21 @@ const OPCODE_OF_READ: u32 = 2;
 /// The namespace that the commands name.
 const NAMESPACE: u32 = 1;
 
-/// Nobody polls the queue.
-const FREE: u32 = 0;
-/// A CPU polls it.
-const POLLED: u32 = 1;
-/// A CPU polls it, and another one, or a handler, has wanted to since.
-const WANTED: u32 = 2;
+/// The phase in a completion's status, which is handled as an index is: its lower bits are one.
+const PHASE: usize = registers::PHASE as usize;
+
+/// The requests that a call submits: those of submitters that poll, or the others. Less a request's operation and flags this is its
+/// opcode, and above all opcodes for a request of the other kind.
+pub type Kind = u32;
+pub const POLLED: Kind = OPCODE_OF_READ + FLAGS;
+pub const INTERRUPTING: Kind = OPCODE_OF_READ;
 
 /// A submission queue, its completion queue, and what is outstanding in both.
-#[repr(align(64))]
+// In this order, so that the word of the turn has the address of the pair.
+#[repr(C, align(64))]
 pub struct Pair {
+    /// The turn to complete requests. Whoever has it uses `head` and `phase`.
+    polling: Turn,
     commands: Dma<'static, [Command; ENTRIES]>,
     completions: Dma<'static, [Completion; ENTRIES]>,
     tail_doorbell: Register<'static, u32>,
@@ -31,13 +36,11 @@ pub struct Pair {
     /// The entries of each queue, less 1. They are a power of two.
     mask: u8,
     /// Where the next command goes.
-    tail: SpinLock<u8>,
-    /// Keeps two CPUs from completing the same requests.
-    polling: AtomicU32,
-    /// Where the next completion will be. Only the CPU that polls uses this and the phase.
-    head: AtomicU32,
+    tail: Submissions<u8>,
+    /// Where the next completion will be.
+    head: AtomicU8,
     /// The phase of the next completion.
-    phase: AtomicU32,
+    phase: AtomicUsize,
     has_complained: AtomicBool,
     lists: Dma<'static, [List; ENTRIES]>,
     outstanding: OutstandingTable,
@@ -54,15 +57,15 @@ impl Pair {
     ) -> Option<Self> {
         let doorbell = DOORBELLS + 2 * usize::from(id) * stride;
         let pair = Self {
+            polling: Turn::new(),
             commands: device.allocate()?,
             completions: device.allocate()?,
             tail_doorbell: registers.register(doorbell)?,
             head_doorbell: registers.register(doorbell + stride)?,
             mask: (entries - 1) as u8,
-            tail: SpinLock::new(0),
-            polling: AtomicU32::new(FREE),
-            head: AtomicU32::new(0),
-            phase: AtomicU32::new(PHASE),
+            tail: Submissions::new(0),
+            head: AtomicU8::new(0),
+            phase: AtomicUsize::new(PHASE),
             has_complained: AtomicBool::new(false),
             lists: device.allocate()?,
             outstanding: OutstandingTable::new(),
@@ -84,69 +87,64 @@ impl Pair {
         self.commands.node()
     }
 
-    /// Submits a request if its data lies in one page. Otherwise returns false, and changes nothing.
+    /// Submits a request if it is of this kind and its data lies in one page, and returns 1. Otherwise returns the request.
     #[inline(always)]
-    pub fn submit_one(&self, request: &Request<'_>) -> bool {
-        let Some(data) = request.only_segment().and_then(pages::in_one_page) else { return false };
-        let opcode = OPCODE_OF_READ.wrapping_sub(u32::from(request.operation()));
-        let mut tail = self.tail.lock();
-        let command = &self.commands[usize::from(*tail)];
-        let next = tail.wrapping_add(1) & self.mask;
-        *tail = next;
-        self.write(command, request, opcode, data);
-        self.tail_doorbell.write(u32::from(next));
-        true
+    pub fn submit_one<'r>(&self, request: Request<'r>, kind: Kind) -> Result<u32, Request<'r>> {
+        let opcode = kind.wrapping_sub(request.operation_and_flags());
+        let data = request.only_segment().filter(|_| opcode < FLAGS).and_then(pages::in_one_page);
+        let Some(data) = data else { return Err(request) };
+        let submit = |tail: &mut u8, request: Request<'_>| {
+            *tail = self.write(&self.commands, *tail, &request, opcode, data);
+            self.tail_doorbell.write(u32::from(*tail));
+        };
+        Ok(self.tail.submit(request, submit, |tail, request| self.submit_left(tail, request)))
     }
 
-    /// Submits the next requests, as long as their submitter polls or not, as `is_polled` says.
+    /// Submits a request, and the next ones as far as they are of its kind.
     #[inline(always)]
-    pub fn submit(&self, requests: &mut Requests<'_>, is_polled: bool) {
-        while let Some(refused) = self.submit_until_refused(requests, is_polled) {
-            // Without the lock: the submitter may submit again from there.
-            refused.complete(block::ERROR);
-        }
-    }
-
-    /// Submits requests until there is one whose data the controller cannot address, and returns that.
-    #[inline(always)]
-    fn submit_until_refused<'r>(&self, requests: &mut Requests<'r>, is_polled: bool) -> Option<Request<'r>> {
-        let mut tail = self.tail.lock();
-        let ring = &self.commands[..=usize::from(self.mask)];
-        let mut room = ring.get(usize::from(*tail)..).unwrap_or(ring).iter();
-        let mut refused = None;
-        // A request with other flags differs from this by more than an operation.
-        let usual = OPCODE_OF_READ + if is_polled { FLAGS } else { 0 };
-        while let Some(next) = requests.first() {
-            let opcode = usual.wrapping_sub(next.operation_and_flags());
-            if opcode >= FLAGS {
-                break;
-            }
-            let Some(command) = room.as_slice().first() else {
-                room = ring.iter();
-                continue;
-            };
-            let Some(request) = requests.next() else { break };
-            room.next();
-            if let Some(data) = request.only_segment().and_then(pages::in_one_page) {
-                self.write(command, &request, opcode, data);
-                continue;
-            }
-            match self.describe(request) {
-                Ok((request, data)) => self.write(command, &request, opcode, data),
-                Err(request) => {
-                    refused = Some(request);
+    pub fn submit<'r>(&self, request: Request<'r>, requests: &mut Requests<'r>, kind: Kind) {
+        let commands = &*self.commands;
+        let submit = |shared_tail: &mut u8, mut request: Request<'r>| {
+            let mut tail = *shared_tail;
+            let mut opcode = kind.wrapping_sub(request.operation_and_flags());
+            loop {
+                tail = match request.only_segment().and_then(pages::in_one_page) {
+                    Some(data) => self.write(commands, tail, &request, opcode, data),
+                    None => self.describe_and_write(tail, request, opcode),
+                };
+                let Some(next) = requests.first() else { break };
+                opcode = kind.wrapping_sub(next.operation_and_flags());
+                if opcode >= FLAGS {
                     break;
                 }
+                let Some(next) = requests.next() else { break };
+                request = next;
             }
-        }
-        *tail = (ring.len() - room.len()) as u8 & self.mask;
-        self.tail_doorbell.write(u32::from(*tail));
-        refused
+            *shared_tail = tail;
+            self.tail_doorbell.write(u32::from(tail));
+        };
+        self.tail.submit(request, submit, |tail, request| self.submit_left(tail, request));
     }
 
-    /// Writes a request's command.
+    /// Submits a request that another CPU, or a handler, has left.
+    #[inline(never)]
+    fn submit_left(&self, tail: &mut u8, request: Request<'_>) {
+        let opcode = OPCODE_OF_READ.wrapping_sub(u32::from(request.operation()));
+        *tail = self.describe_and_write(*tail, request, opcode);
+        self.tail_doorbell.write(u32::from(*tail));
+    }
+
+    /// Writes a request's command. Returns where the next one goes.
     #[inline(always)]
-    fn write(&self, command: &Command, request: &Request<'_>, opcode: u32, data: pages::Data) {
+    fn write(
+        &self,
+        commands: &[Command; ENTRIES],
+        tail: u8,
+        request: &Request<'_>,
+        opcode: u32,
+        data: pages::Data,
+    ) -> u8 {
+        let command = &commands[usize::from(tail)];
         // Below the number of entries, as all tags are below the queue's depth.
         let tag = request.tag() as u8;
         command.opcode.set(opcode as u16);
@@ -156,19 +154,23 @@ impl Pair {
         command.block.set(request.block());
         command.count.set(request.count().wrapping_sub(1));
         self.outstanding.put(tag, request);
+        tail.wrapping_add(1) & self.mask
     }
 
-    /// Returns the request and where its data lies, or the request alone if the controller cannot address its data.
+    /// Writes the command of a request with any data, and returns where the next one goes. Ends the request if the controller cannot
+    /// address its data.
     #[cold]
     #[inline(never)]
-    fn describe<'r>(&self, request: Request<'r>) -> Result<(Request<'r>, pages::Data), Request<'r>> {
+    fn describe_and_write(&self, tail: u8, request: Request<'_>, opcode: u32) -> u8 {
         let tag = usize::from(request.tag() as u8);
         let address = self.lists.device_address() + (tag * size_of::<List>()) as u64;
         match pages::describe(&request, &self.lists[tag], address) {
-            Ok(data) => Ok((request, data)),
+            Ok(data) => self.write(&self.commands, tail, &request, opcode, data),
             Err(pages::Misaligned) => {
                 self.complain(format_args!("a request whose segments begin or end within pages was refused"));
-                Err(request)
+                // What the submitter submits from there is left to this CPU.
+                request.complete(block::ERROR);
+                tail
             }
         }
     }
@@ -176,76 +178,128 @@ impl Pair {
     /// Returns true if the controller has completed something that was not seen yet.
     #[inline(always)]
     pub fn has_completion(&self) -> bool {
-        let head = self.head.load(Ordering::Relaxed) as u8;
-        let status = self.completions[usize::from(head)].status.get();
-        (status ^ self.phase.load(Ordering::Relaxed)) & PHASE == 0
+        self.next_status() & PHASE == 0
     }
 
-    /// Completes what the controller has done, and returns how many requests these were. If another CPU does so already, it looks
-    /// once more, and this returns 0.
+    /// Returns the status of the next completion, without the bit of the phase if the completion is there.
     #[inline(always)]
-    pub fn poll(&self) -> u32 {
-        if self.polling.compare_exchange(FREE, POLLED, Ordering::Acquire, Ordering::Relaxed).is_err()
-            && self.polling.swap(WANTED, Ordering::AcqRel) != FREE
-        {
-            return 0;
-        }
-        let count = self.complete_all();
-        if self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
-            return count + self.poll_again();
-        }
-        count
+    fn next_status(&self) -> usize {
+        let head = usize::from(self.head.load(Ordering::Relaxed));
+        self.completions[head].status.get() as usize ^ self.phase.load(Ordering::Relaxed)
     }
 
-    /// Looks once more, until no other CPU has wanted to poll meanwhile.
+    /// Completes what the controller has done, and returns how many requests these were, or what `otherwise` returns if there were none. If
+    /// another CPU completes them already, it looks once more.
+    #[inline(always)]
+    pub fn poll_or(&self, otherwise: impl Fn() -> u32) -> u32 {
+        let or_otherwise = |count| if count == 0 { otherwise() } else { count };
+        if !self.polling.take() {
+            return or_otherwise(if self.polling.want() { self.poll_to_end(0) } else { 0 });
+        }
+        if !self.complete_next() {
+            return or_otherwise(if self.polling.end_is_early() { self.poll_again(0) } else { 0 });
+        }
+        // Often there is one, which needs fewer registers than several.
+        let count = if self.has_completion() { 1 + self.complete_more() } else { 1 };
+        self.ring_head_doorbell();
+        if self.polling.end_is_early() { self.poll_again(count) } else { count }
+    }
+
+    /// Looks once more if another CPU has wanted to poll. Returns the number of completions, together with `count` before.
     #[cold]
     #[inline(never)]
-    fn poll_again(&self) -> u32 {
-        let mut count = 0;
+    fn poll_again(&self, count: u32) -> u32 {
+        if self.polling.take_again() { self.poll_to_end(count) } else { count }
+    }
+
+    /// Completes what the controller has done, until no other CPU has wanted to poll meanwhile, and ends the turn, which the caller has.
+    /// Returns the number of completions, together with `count` before.
+    #[cold]
+    #[inline(never)]
+    fn poll_to_end(&self, mut count: u32) -> u32 {
         loop {
-            self.polling.swap(POLLED, Ordering::Acquire);
-            count += self.complete_all();
-            if self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_ok() {
+            let more = self.complete_more();
+            if more != 0 {
+                self.ring_head_doorbell();
+            }
+            count += more;
+            if !self.polling.end_is_early() || !self.polling.take_again() {
                 return count;
             }
         }
     }
 
+    /// Tells the controller which completions were seen.
     #[inline(always)]
-    fn complete_all(&self) -> u32 {
-        let mut head = self.head.load(Ordering::Relaxed) as u8;
+    fn ring_head_doorbell(&self) {
+        self.head_doorbell.write(u32::from(self.head.load(Ordering::Relaxed)));
+    }
+
+    /// Completes what the controller has done, without the doorbell. The caller has the turn.
+    #[inline(never)]
+    fn complete_more(&self) -> u32 {
+        let completions = &*self.completions;
+        let mut head = self.head.load(Ordering::Relaxed);
         let mut phase = self.phase.load(Ordering::Relaxed);
         let mut count = 0;
         loop {
-            let status = self.completions[usize::from(head)].status.get() ^ phase;
-            // The right phase, success, and a number that may be one of the table: all else is unusual.
-            if status >= ENTRIES as u32 {
-                if status & PHASE != 0 {
-                    break;
-                }
+            let status = completions[usize::from(head)].status.get() as usize ^ phase;
+            if status < ENTRIES {
+                self.complete(status);
+            } else if status & PHASE == 0 {
                 self.complete_unusual(status);
-            } else if let Some(request) = self.outstanding.take(status as u8) {
-                request.complete(block::OK);
             } else {
-                self.complain_about(status);
+                break;
             }
             count += 1;
             head = head.wrapping_add(1) & self.mask;
             if head == 0 {
+                // A branch that is rarely taken costs less than a choice.
+                core::hint::cold_path();
                 phase ^= PHASE;
             }
         }
-        if count != 0 {
-            self.head.store(u32::from(head), Ordering::Relaxed);
-            self.phase.store(phase, Ordering::Relaxed);
-            self.head_doorbell.write(u32::from(head));
-        }
+        self.head.store(head, Ordering::Relaxed);
+        self.phase.store(phase, Ordering::Relaxed);
         count
+    }
+
+    /// Completes the next request that the controller has done. Returns false if there is none.
+    #[inline(always)]
+    fn complete_next(&self) -> bool {
+        let status = self.next_status();
+        // The right phase, success, and a number that may be one of the table: all else is unusual.
+        let is_usual = status < ENTRIES;
+        if !is_usual && status & PHASE != 0 {
+            return false;
+        }
+        self.advance();
+        if is_usual { self.complete(status) } else { self.complete_unusual(status) }
+        true
+    }
+
+    /// Completes the request with this number, which is below [`ENTRIES`], if it is outstanding.
+    #[inline(always)]
+    fn complete(&self, number: usize) {
+        match self.outstanding.take(number as u8) {
+            Some(request) => request.complete(block::OK),
+            None => self.complain_about(number),
+        }
+    }
+
+    /// Goes on to the completion after the next one.
+    #[inline(always)]
+    fn advance(&self) {
+        let head = self.head.load(Ordering::Relaxed).wrapping_add(1) & self.mask;
+        self.head.store(head, Ordering::Relaxed);
+        if head == 0 {
+            self.phase.store(self.phase.load(Ordering::Relaxed) ^ PHASE, Ordering::Relaxed);
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn complete_unusual(&self, status: u32) {
+    fn complete_unusual(&self, status: usize) {
         let (id, status) = (status & 0xffff, status >> 17);
         let request = u8::try_from(id).ok().and_then(|id| self.outstanding.take(id));
         if let Some(request) = request {
@@ -258,7 +312,7 @@ impl Pair {
 
     #[cold]
     #[inline(never)]
-    fn complain_about(&self, id: u32) {
+    fn complain_about(&self, id: usize) {
         self.complain(format_args!("request {id} was completed, which is not outstanding"));
     }
 

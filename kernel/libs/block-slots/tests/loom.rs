@@ -170,7 +170,7 @@ fn a_request_that_is_submitted_to_two_queues_is_accepted_and_completed_once_by_i
         let (usual, moved) = both(
             move || {
                 let noted = read.load(Acquire);
-                usize::from(submitting.slots[0].claim_noted(A, noted, || read.load(Acquire)))
+                usize::from(submitting.slots[0].claim_noted(A, noted, |note| read.load(Acquire) == note))
             },
             || usize::from(new.claim_any(A, &note, (&old.slots[0], FIRST))),
         );
