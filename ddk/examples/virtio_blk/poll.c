@@ -153,6 +153,21 @@ static __attribute__((noinline)) int poll_several(Queue *queue) {
     return poll_in_turn(queue, true);
 }
 
+// Completes the completion `next`, if it is that of a usual request whose submitter sleeps. The caller has the turn.
+static __attribute__((noinline)) int poll_sleeper(Queue *queue, uint32_t next, uint64_t tag, uint64_t length) {
+    BlockRequest *request = queue->requests[tag];
+    bool is_usual = (length | UNUSUAL_SLEEPER) == queue->expected[tag] && queue->commands[tag].status == BLOCK_STATUS_OK;
+    if (!request || !is_usual) {
+        return poll_several(queue);
+    }
+    queue->requests[tag] = NULL;
+    queue->used_index = (uint16_t)(next + 1);
+    __atomic_store_n(&queue->woken, queue->woken + 1, __ATOMIC_RELAXED);
+    Kernel_CompleteBlock(request, BLOCK_OK);
+    end_turn(queue);
+    return likely(!somebody_sleeps(queue)) ? 1 : poll_again(queue, 1);
+}
+
 // Completes the usual completion of a usual request, if it is the only one. This needs fewer registers than several.
 static int poll_usual(void *context, int index) {
     Queue *queue = ((Queue **)context)[index];
@@ -170,7 +185,7 @@ static int poll_usual(void *context, int index) {
     }
     BlockRequest *request = queue->requests[tag];
     if (!likely(request && element >> 32 == queue->expected[tag] && queue->commands[tag].status == BLOCK_STATUS_OK)) {
-        return poll_several(queue);
+        return poll_sleeper(queue, next, tag, element >> 32);
     }
     queue->requests[tag] = NULL;
     queue->used_index = (uint16_t)(next + 1);

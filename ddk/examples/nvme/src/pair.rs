@@ -33,7 +33,9 @@ pub struct Pair {
     completions: Dma<'static, [Completion; ENTRIES]>,
     tail_doorbell: Register<'static, u32>,
     head_doorbell: Register<'static, u32>,
-    /// The entries of each queue, less 1. They are a power of two.
+    /// The entries of each queue: a power of two.
+    entries: u32,
+    /// The entries, less 1.
     mask: u8,
     /// Where the next command goes.
     tail: Submissions<u8>,
@@ -62,6 +64,7 @@ impl Pair {
             completions: device.allocate()?,
             tail_doorbell: registers.register(doorbell)?,
             head_doorbell: registers.register(doorbell + stride)?,
+            entries: entries as u32,
             mask: (entries - 1) as u8,
             tail: Submissions::new(0),
             head: AtomicU8::new(0),
@@ -241,7 +244,8 @@ impl Pair {
         let completions = &*self.completions;
         let mut head = self.head.load(Ordering::Relaxed);
         let mut phase = self.phase.load(Ordering::Relaxed);
-        let mut count = 0;
+        // The completions of whole rounds, less those before the first one. With the head this is the number of completions.
+        let mut count = 0_u32.wrapping_sub(u32::from(head));
         loop {
             let status = completions[usize::from(head)].status.get() as usize ^ phase;
             if status < ENTRIES {
@@ -251,17 +255,18 @@ impl Pair {
             } else {
                 break;
             }
-            count += 1;
             head = head.wrapping_add(1) & self.mask;
             if head == 0 {
                 // A branch that is rarely taken costs less than a choice.
                 core::hint::cold_path();
                 phase ^= PHASE;
+                count = count.wrapping_add(self.entries);
             }
         }
         self.head.store(head, Ordering::Relaxed);
         self.phase.store(phase, Ordering::Relaxed);
-        count
+        // Read again, so that the loop need not keep it as a number of this size.
+        count.wrapping_add(u32::from(self.head.load(Ordering::Relaxed)))
     }
 
     /// Completes the next request that the controller has done. Returns false if there is none.
