@@ -53,7 +53,7 @@ static inline void SpinLock_Unlock(SpinLock *lock, uint64_t flags) {
 
 /*
  * The right to do some work, for example to complete what a device has done. One CPU at a time has it. Nobody waits for it: who does
- * not get it leaves, and the work is done once more for him. So an interrupt handler may want the turn that the code has which it interrupts.
+ * not get it leaves, and the work is done once more for it. So an interrupt handler may want the turn that the code has which it interrupts.
  *
  *     if (Turn_Take(&turn) || Turn_Want(&turn)) {
  *         do {

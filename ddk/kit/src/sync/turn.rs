@@ -1,5 +1,9 @@
 //! The turn: work that one CPU at a time does for all that want it done.
-use core::sync::atomic::{AtomicU32, Ordering};
+#[cfg(not(loom))]
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering;
+#[cfg(loom)]
+use loom::sync::atomic::AtomicU32;
 
 /// Somebody has the turn.
 const HELD: u32 = 1;
@@ -7,7 +11,7 @@ const HELD: u32 = 1;
 const WANTED: u32 = 2;
 
 /// The right to do some work, for example to complete what a device has done. One CPU at a time has it. Nobody waits for it: who does not get
-/// it leaves, and the work is done once more for him. So an interrupt handler may want the turn that the code has which it interrupts.
+/// it leaves, and the work is done once more for it. So an interrupt handler may want the turn that the code has which it interrupts.
 ///
 /// ```ignore
 /// if turn.take() || turn.want() {
@@ -17,13 +21,23 @@ const WANTED: u32 = 2;
 ///     }
 /// }
 /// ```
+///
+/// The models are in `kernel/libs/block-slots/tests/loom.rs`.
 #[derive(Default)]
 pub struct Turn(AtomicU32);
 
 impl Turn {
     /// Returns a turn that nobody has.
+    #[cfg(not(loom))]
     #[must_use]
     pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Returns a turn that nobody has.
+    #[cfg(loom)]
+    #[must_use]
+    pub fn new() -> Self {
         Self(AtomicU32::new(0))
     }
 
