@@ -228,7 +228,9 @@ fn accept(queue: &QueueInUse, request: RequestAt) -> Result<(), Refusal> {
         return Err(Refusal::Twice);
     }
     check(queue, request)?;
-    if core::ptr::eq(noted, &raw const **queue) && slot.claim_noted(request.0, state, |note| request.has_state(note)) {
+    if core::ptr::eq(noted, &raw const **queue)
+        && slot.claim_noted(request.0, state, |note| request.has_state(note))
+    {
         return Ok(());
     }
     let claimed = queue.slots().claim_any(request.0, (slot, state), |new| request.change_state(state, new));

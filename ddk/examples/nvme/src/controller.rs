@@ -196,17 +196,13 @@ impl Controller {
             }
             Some(Queue::new(interrupting, None))
         });
-        let queues = queues.and_then(|queues| memory::keep_each(count, self.node(), |index| queues.get(index)));
+        let queues =
+            queues.and_then(|queues| memory::keep_each(count, self.node(), |index| queues.get(index)));
         let queues = queues.ok_or(fault.unwrap_or(Fault::NoMemory("the queues")))?;
         Ok(Queues { queues, vectors })
     }
 
-    fn create_pair(
-        &self,
-        admin: &mut Admin,
-        id: u16,
-        interrupt: Option<u16>,
-    ) -> Result<Pair, Fault> {
+    fn create_pair(&self, admin: &mut Admin, id: u16, interrupt: Option<u16>) -> Result<Pair, Fault> {
         let pair = Pair::new(self.device, self.registers, id, self.entries, self.stride);
         let pair = pair.ok_or(Fault::NoMemory("a queue"))?;
         let (submission, completion) = pair.addresses();

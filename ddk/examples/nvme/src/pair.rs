@@ -279,7 +279,11 @@ impl Pair {
             return false;
         }
         self.advance();
-        if is_usual { self.complete(status) } else { self.complete_unusual(status) }
+        if is_usual {
+            self.complete(status)
+        } else {
+            self.complete_unusual(status)
+        }
         true
     }
 
