@@ -49,6 +49,49 @@ static inline void SpinLock_Unlock(SpinLock *lock, uint64_t flags) {
     }
 }
 
+/* ---- Turn ---- */
+
+/*
+ * The right to do some work, for example to complete what a device has done. One CPU at a time has it. Nobody waits for it: who does
+ * not get it leaves, and the work is done once more for it. So an interrupt handler may want the turn that the code has which it interrupts.
+ *
+ *     if (Turn_Take(&turn) || Turn_Want(&turn)) {
+ *         do {
+ *             work();
+ *         } while (Turn_EndIsEarly(&turn) && Turn_TakeAgain(&turn));
+ *     }
+ */
+typedef struct {
+    uint32_t State;  /* bit 0: somebody has the turn; bit 1: somebody else has wanted it since */
+} Turn;
+
+/* Takes the turn. Returns false if somebody has it. */
+static inline bool Turn_Take(Turn *turn) {
+    return !(__atomic_fetch_or(&turn->State, 1u, __ATOMIC_ACQUIRE) & 1u);
+}
+
+/*
+ * Makes whoever has the turn do the work once more; it sees what the caller has written until now. Returns true if nobody has it any
+ * more: then the caller has it.
+ */
+static inline bool Turn_Want(Turn *turn) {
+    return !(__atomic_fetch_or(&turn->State, 3u, __ATOMIC_ACQ_REL) & 1u);
+}
+
+/* Ends the turn. Returns true if somebody has wanted it since: then the caller calls Turn_TakeAgain. */
+static inline bool Turn_EndIsEarly(Turn *turn) {
+    return __atomic_sub_fetch(&turn->State, 1u, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* Takes the turn again, for those that have wanted it. Returns false if somebody else has taken it, who then does it for them. */
+static inline bool Turn_TakeAgain(Turn *turn) {
+    if (!Turn_Take(turn)) {
+        return false;
+    }
+    __atomic_fetch_and(&turn->State, ~2u, __ATOMIC_ACQUIRE);
+    return true;
+}
+
 /* ---- Mutex ---- */
 
 /* What one thread at a time may hold. Others sleep meanwhile. Its holder may wait and allocate. */

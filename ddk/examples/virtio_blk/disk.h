@@ -41,22 +41,24 @@ typedef struct Disk Disk;
 
 // One virtqueue. The kernel's tags number its commands: two requests that are outstanding have different ones.
 typedef struct {
-    // What submitting uses, under the lock.
-    SpinLock lock;
+    // What submitting uses. Only the CPU that has the turn to submit writes here, except in `left`.
+    Turn submitting;
     uint16_t index;
     uint16_t available_index; // what was published last
     uint32_t mask;            // of an index: the ring's size - 1
-    uint8_t sector_shift;     // of a block's number, to that of its sector
+    uint32_t sectors_per_block;
     bool has_events;          // the event indices are in use
+    bool has_tables;          // the device knows indirect descriptors
     uint32_t sleepers;        // requests accepted so far whose submitter does not poll
     Command *commands;
     Available *available;
     volatile uint16_t *available_event; // the device writes there when it wants to be notified
     volatile uint16_t *doorbell;
     Used *used;
+    BlockRequest *left; // a list of requests that are to be submitted by the CPU that has the turn
 
-    // What polling uses. Only the CPU that has set `is_polling` writes here.
-    _Alignas(64) uint32_t is_polling;
+    // What polling uses. Only the CPU that has the turn to poll writes here.
+    _Alignas(64) Turn polling;
     uint32_t woken;      // requests completed so far whose submitter does not poll
     uint16_t used_index; // the next element of the used ring
     uint32_t depth;      // commands
@@ -74,6 +76,7 @@ typedef struct {
     uint64_t descriptors_at, available_at, used_at, commands_at; // offsets in the DMA memory
     int cpu;  // that handles the queue's interrupts
     int node; // of the memory
+    SpinLock restarting; // keeps interrupts off while a restart has the turn to submit
 } Queue;
 
 // One interrupt of the device, and the queues that it is for: `first`, and every `step`-th after it.
@@ -118,9 +121,13 @@ bool enable_queue(Disk *disk, Queue *queue, uint16_t vector);
 bool is_alive(Disk *disk);
 void start(Disk *disk);
 
-// requests.c
-extern const BlockSubmit submits[2]; // by has_tables
-extern const BlockPoll polls[2];
+// submit.c
+BlockSubmit submit_for(const Disk *disk);
+uint64_t begin_submitting(Queue *queue);
+void end_submitting(Queue *queue, uint64_t flags);
+
+// poll.c
+BlockPoll poll_for(const Disk *disk);
 
 // queue.c
 bool create_queue(Disk *disk, int index, int cpu);

@@ -98,6 +98,7 @@ bool create_queue(Disk *disk, int index, int cpu) {
     }
     queue->used_event = &queue->available->ring[ring];
     queue->available_event = (volatile uint16_t *)&queue->used->ring[ring];
+    queue->has_tables = disk->has_tables;
     queue->has_events = (disk->features & FEATURE_EVENT_INDEX) != 0;
     *queue->used_event = FAR_INDEX;
     prepare_commands(disk, queue);

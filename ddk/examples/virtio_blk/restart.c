@@ -49,7 +49,7 @@ void grow_older(Disk *disk) {
 // from here on waits until the device starts.
 static void end_requests(const Disk *disk, Queue *queue) {
     BlockRequest *ended[MAX_RING];
-    uint64_t flags = SpinLock_Lock(&queue->lock);
+    uint64_t flags = begin_submitting(queue);
     for (uint32_t tag = 0; tag < queue->depth; tag++) {
         ended[tag] = queue->requests[tag];
         queue->requests[tag] = NULL;
@@ -60,8 +60,8 @@ static void end_requests(const Disk *disk, Queue *queue) {
     *queue->available_event = 0;
     *queue->used_event = FAR_INDEX;
     queue->woken = queue->sleepers;
-    SpinLock_Unlock(&queue->lock, flags);
-    // Without the lock: their submitters may submit again from there.
+    end_submitting(queue, flags);
+    // Without the turn: their submitters may submit again from there.
     for (uint32_t tag = 0; tag < queue->depth; tag++) {
         if (ended[tag] != NULL) {
             Kernel_CompleteBlock(ended[tag], BLOCK_ERROR);
@@ -87,7 +87,7 @@ static bool start_again(Disk *disk) {
 // Resets the device, ends the requests that are outstanding with an error, and starts the device again. Returns false if it does not start.
 bool restart(Disk *disk) {
     for (int i = 0; i < disk->queue_count; i++) {
-        while (__atomic_exchange_n(&disk->queues[i]->is_polling, 1, __ATOMIC_ACQUIRE) != 0) {
+        while (!Turn_Take(&disk->queues[i]->polling)) {
             Kernel_YieldThread();
         }
     }
@@ -101,7 +101,8 @@ bool restart(Disk *disk) {
         if (is_well) {
             *queue->doorbell = queue->index;
         }
-        __atomic_store_n(&queue->is_polling, 0, __ATOMIC_RELEASE);
+        // Nobody wants the turn, so it does not end early.
+        (void)Turn_EndIsEarly(&queue->polling);
     }
     return is_well;
 }

@@ -2,7 +2,7 @@
 //
 // - transport.c: the device's registers, and the agreement on features
 // - queue.c: the queues' memory
-// - requests.c: the way of requests to the device and back
+// - submit.c, poll.c: the way of requests to the device and back
 // - interrupts.c: interrupts, and the thread that watches the device
 // - restart.c: the reset of a device that does not answer
 #include "disk.h"
@@ -200,11 +200,11 @@ static uint64_t register_disk(Disk *disk) {
         .Queues = (uint32_t)disk->queue_count,
         .Depth = disk->queues[0]->depth,
         .Context = disk->queues,
-        .Submit = submits[disk->has_tables],
-        .Poll = polls[disk->has_tables],
+        .Submit = submit_for(disk),
+        .Poll = poll_for(disk),
     };
     for (int i = 0; i < disk->queue_count; i++) {
-        disk->queues[i]->sector_shift = (uint8_t)shift;
+        disk->queues[i]->sectors_per_block = 1u << shift;
     }
     LogLine name = {0};
     add_text(&name, "vblk");

@@ -17,7 +17,7 @@ mod registers;
 mod split;
 
 use driver_kit::abi::{self, BlockRequest, DmaGrant, DmaRequest, DmaSegment};
-use driver_kit::block::{Block, BlockDriver, Geometry, Requests};
+use driver_kit::block::{Block, Geometry};
 use driver_kit::device::{self, Device};
 use driver_kit::memory;
 use driver_kit::mmio::Caching;
@@ -107,24 +107,6 @@ extern "C" fn Kernel_GetTime() -> u64 {
 }
 
 // ---- The driver ----
-
-struct Disk {
-    queue: Queue,
-}
-
-impl BlockDriver for Disk {
-    fn submit(&self, _: u32, requests: Requests<'_>) -> usize {
-        if requests.left() == 1 && self.queue.submit_one(&requests) {
-            1
-        } else {
-            self.queue.submit_all(requests)
-        }
-    }
-
-    fn poll(&self, _: u32) -> u32 {
-        self.queue.poll()
-    }
-}
 
 fn registered() -> MutexGuard<'static, Option<Registered>> {
     REGISTERED.lock().unwrap()
@@ -232,9 +214,9 @@ fn overwrite_all(random: &mut Random) {
 
 // ---- The test ----
 
-fn pair(device: &'static Device, id: u16) -> &'static Pair {
+fn pair(device: &'static Device, id: u16) -> Pair {
     let registers = memory::keep(device.map(0, 0, 0x2000, Caching::Uncached).unwrap(), None).unwrap();
-    memory::keep(Pair::new(device, registers, (id, None), ENTRIES, 4).unwrap(), None).unwrap()
+    Pair::new(device, registers, (id, None), (ENTRIES, 4), None).unwrap()
 }
 
 #[test]
@@ -242,25 +224,26 @@ fn whatever_the_controller_completes_a_request_ends_at_most_once() {
     let mut kept = None;
     device::add(1, |device| kept = memory::keep(device, None));
     let device = kept.unwrap();
-    let queue = Queue { polled: pair(device, 1), interrupting: pair(device, 2) };
+    let queue = Queue::new(pair(device, 1), Some(pair(device, 2)));
+    let queue: &'static Queue = memory::keep(queue, None).unwrap();
+    let queues: &'static [&'static Queue] = memory::keep_each(1, None, |_| Some(queue)).unwrap();
     let geometry = Geometry {
         device: 1,
         block_size: 512,
         blocks: 1 << 40,
         max_bytes: 1 << 18,
         max_segments: 64,
-        queues: 1,
         depth: DEPTH as u32,
     };
-    let disk = memory::keep(Disk { queue }, None).unwrap();
-    let _block = Block::register("nvme", &geometry, disk).unwrap();
+    let _block = Block::register("nvme", &geometry, queues).unwrap();
     let driver = registered().take().unwrap().0;
     let controller = |pair: &Pair| Controller {
         completions: std::ptr::with_exposed_provenance_mut(pair.description().completion as usize),
         head: 0,
         phase: 1,
     };
-    let mut controllers = [controller(queue.polled), controller(queue.interrupting)];
+    let new_controllers = || queue.pairs().map(controller).collect::<Vec<_>>();
+    let mut controllers = new_controllers();
     // SAFETY: zeros are a request: null pointers and no function.
     let mut requests: Vec<_> =
         (0..DEPTH).map(|_| (unsafe { std::mem::zeroed::<BlockRequest>() }, Vec::new())).collect();
@@ -278,7 +261,7 @@ fn whatever_the_controller_completes_a_request_ends_at_most_once() {
                 OUTSTANDING.iter().all(|outstanding| !outstanding.load(Ordering::Relaxed)),
                 "a request is left"
             );
-            controllers = [controller(queue.polled), controller(queue.interrupting)];
+            controllers = new_controllers();
             submit(&driver, &mut requests, &mut random);
             let before = ENDED.load(Ordering::Relaxed);
             // The lower byte is that of a tag.

@@ -3,6 +3,7 @@
 //! An id is an index into the tables and a generation, so that the id of a device that is gone finds nothing.
 use super::complete::finish;
 use super::done;
+use super::length::Length;
 use super::queue::{
     BY_NUMBER, BlockDevice, BlockQueue, Functions, MAX_BLOCK_DEVICES, QUEUES, QueueEntry, QueueInUse,
     TAG_BITS,
@@ -141,7 +142,7 @@ pub fn describe(id: c_int) -> Option<Description> {
         owner: device.owner,
         device: device.device,
         node: device.node,
-        block_size: queue.block_size as u32,
+        block_size: queue.block_size,
         blocks: queue.blocks,
         max_bytes: device.max_bytes,
         max_segments: device.max_segments,
@@ -213,7 +214,7 @@ fn remove(registry: &mut Registry, device: &'static BlockDevice, may_wait: &MayW
     wait_for_others(may_wait);
     for queue in &device.queues {
         end_requests(queue);
-        BY_NUMBER[queue.first_state >> TAG_BITS].clear();
+        BY_NUMBER[queue.first_state as usize >> TAG_BITS].clear();
     }
     // Completions that have found a queue are over after this.
     wait_for_others(may_wait);
@@ -299,15 +300,18 @@ fn create_queue(
     owner: Option<&'static Owner>,
 ) -> Option<&'static BlockQueue> {
     let (layout, slots) = layout(new.depth)?;
-    let first_state = (number as usize) << TAG_BITS;
+    let first_state = number << TAG_BITS;
     let memory = allocate::<BlockQueue>(node_of(new, index), layout)?;
     // SAFETY: by `layout` the slots lie within the memory, right behind the queue.
     let first = unsafe { memory.add(1).cast::<Slot>() };
     // `BlockQueue::slot_of` reaches them by their addresses.
     let _ = first.as_ptr().expose_provenance();
     for index in 0..slots as usize {
-        let slot =
-            if index < new.depth as usize { Slot::free(first_state + index) } else { Slot::unusable() };
+        let slot = if index < new.depth as usize {
+            Slot::free(first_state as usize + index)
+        } else {
+            Slot::unusable()
+        };
         // SAFETY: by `layout` there is room for so many slots.
         unsafe { first.add(index).write(slot) };
     }
@@ -316,9 +320,10 @@ fn create_queue(
         mark: CodeMark::new(owner.map_or(core::ptr::null(), core::ptr::from_ref).cast(), CodeKind::OfQueue),
         id,
         first_state,
-        most_blocks: most,
+        usual: Length::usual(most, new.blocks, u64::from(new.block_size)),
+        most_blocks: most as u32,
         blocks: new.blocks,
-        block_size: u64::from(new.block_size),
+        block_size: new.block_size,
         depth: new.depth,
         slot_mask: slots as usize - 1,
         index: index as c_int,
@@ -346,7 +351,7 @@ fn allocate<T>(node: NodeId, layout: Layout) -> Option<NonNull<T>> {
 /// # Safety
 /// Nothing uses the queue, and no CPU is about to read it from a table.
 unsafe fn free_queue(queue: &'static BlockQueue) {
-    BY_NUMBER[queue.first_state >> TAG_BITS].clear();
+    BY_NUMBER[queue.first_state as usize >> TAG_BITS].clear();
     if let Some((layout, _)) = layout(queue.depth) {
         // SAFETY: `create_queue` has allocated the memory with this layout. By `# Safety` nothing uses it.
         unsafe { heap::free(NonNull::from(queue).cast(), layout) };

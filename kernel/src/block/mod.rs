@@ -5,6 +5,7 @@
 mod complete;
 mod device_list;
 mod done;
+mod length;
 mod mistakes;
 mod poll;
 mod queue;

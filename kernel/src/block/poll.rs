@@ -9,7 +9,8 @@ use core::ffi::c_int;
 #[inline(always)]
 pub fn poll(id: c_int, index: c_int) -> c_int {
     let queue = QueueInUse::of_this_cpu(id);
-    if queue.id != id as u32 || index != OF_THIS_CPU {
+    // An interrupt handler names the queue, which often is that of this CPU.
+    if queue.id != id as u32 || (index != OF_THIS_CPU && index != queue.index) {
         return poll_elsewhere(id, index, queue);
     }
     poll_queue(queue)

@@ -3,6 +3,7 @@
 //! Paths without a lock read the tables with preemption or interrupts off. A queue is freed only after a grace period in which no
 //! table leads to it.
 use super::done::{self, KnownDone};
+use super::length::Length;
 use crate::arch::cpu_local_element;
 use crate::cpu::code_mark::{self, CodeKind, CodeMark, MarkBefore};
 use crate::cpu::{self, Pinned, PreemptionOff, cpu_local};
@@ -42,20 +43,22 @@ pub struct BlockQueue {
     pub mark: CodeMark,
     /// The device's id. That of [`NO_QUEUE`] is negative, so it is no device's.
     pub id: u32,
+    /// The queue's index in the device.
+    pub index: c_int,
+    /// The length of most requests.
+    pub usual: Length,
     /// The state of a request in the first slot: the queue's number, above the bits of the slot.
-    pub first_state: usize,
-    /// The most blocks of a request: at most 2³² - 1, and not more than the device has.
-    pub most_blocks: u64,
+    pub first_state: u32,
+    /// The most blocks of a request: not more than the device has.
+    pub most_blocks: u32,
     /// The number of blocks of the device.
     pub blocks: u64,
     /// Bytes of a block.
-    pub block_size: u64,
+    pub block_size: u32,
     /// The number of slots that requests may have.
     pub depth: u32,
     /// The number of slots in memory minus 1. That number is a power of two, and the slots from `depth` on are unusable.
     pub slot_mask: usize,
-    /// The queue's index in the device.
-    pub index: c_int,
     /// The function `Done` that was called last, as a rule.
     pub known_done: AtomicPtr<KnownDone>,
     /// The driver's functions.
@@ -99,14 +102,20 @@ impl BlockQueue {
     pub fn slot_of(&self, state: usize) -> (&Slot, usize) {
         let index = state & self.slot_mask;
         // SAFETY: the registry puts `slot_mask + 1` slots right behind a queue, and exposes their provenance. `NO_QUEUE` has one.
-        (unsafe { &*self.first_slot().add(index) }, self.first_state.wrapping_add(index))
+        (unsafe { &*self.first_slot().add(index) }, self.first_state.wrapping_add(index as u32) as usize)
+    }
+
+    /// Returns the length of requests with these counts of blocks and segments; `None` if it is not usual, or not valid.
+    #[inline(always)]
+    pub fn length_of(&self, counts: u64) -> Option<Length> {
+        Length::of(counts, u64::from(self.most_blocks), self.blocks, u64::from(self.block_size))
     }
 
     /// Returns the slots that requests may have.
     pub fn slots(&self) -> Slots<'_> {
         // SAFETY: as in `slot_of`, and `depth` is not more.
         let slots = unsafe { core::slice::from_raw_parts(self.first_slot(), self.depth as usize) };
-        Slots { slots, first_note: self.first_state, next: &self.next_slot }
+        Slots { slots, first_note: self.first_state as usize, next: &self.next_slot }
     }
 
     #[inline(always)]
@@ -180,6 +189,8 @@ pub static NO_QUEUE: QueueOfOne = QueueOfOne {
         mark: CodeMark::new(core::ptr::null(), CodeKind::OfQueue),
         id: 1 << 31,
         first_state: 0,
+        // A request of this length is refused because the slot is unusable.
+        usual: Length::NONE,
         most_blocks: 0,
         blocks: 0,
         block_size: 0,

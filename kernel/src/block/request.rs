@@ -119,6 +119,12 @@ impl RequestAt {
         guarded::read_u32_widened::<{ offset_of!(BlockRequest, State) }, 0>(self.0) as usize
     }
 
+    /// Returns true if the state is this; false also if it cannot be read.
+    #[inline(always)]
+    pub fn has_state(self, state: usize) -> bool {
+        !guarded::differs_u32::<{ offset_of!(BlockRequest, State) }>(self.0, state as u32)
+    }
+
     /// Changes the state from `old` to `new`. Returns false if it is another one, or cannot be written.
     pub fn change_state(self, old: usize, new: usize) -> bool {
         let (old, new) = (old as u32, new as u32);

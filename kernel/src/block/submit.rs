@@ -1,8 +1,9 @@
 //! Submitting requests: they are checked, noted as outstanding, and given to the driver, all with one call.
 //!
 //! [`accept_usual`] knows the requests that are common and cheap to check: a read or write of one segment, submitted before to the
-//! same queue. All others take [`accept`].
+//! same queue. All others take [`accept`]. What follows from the length of a page is worked out when the device is registered.
 use super::done;
+use super::length::Length;
 use super::mistakes::report;
 use super::queue::{BlockQueue, QueueInUse, end_with, queue_of};
 use super::request::{OF_THIS_CPU, RequestAt, segment_bytes};
@@ -27,54 +28,51 @@ const LONGEST: usize = 4096;
 #[inline(always)]
 pub unsafe fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int) -> c_int {
     let queue = QueueInUse::of_this_cpu(id);
-    if queue.id != id as u32 || count <= 0 {
+    if queue.id != id as u32 {
+        return submit_elsewhere(id, requests, count, queue);
+    }
+    if count != 1 {
+        return submit_several(id, requests, count, queue);
+    }
+    let request = RequestAt::first_of_array(requests);
+    if request.is_for_named_queue() {
+        return submit_elsewhere(id, requests, count, queue);
+    }
+    if !request.has_counts(queue.usual.counts) || !accept_usual(&queue, request, &queue.usual) {
+        return submit_several(id, requests, count, queue);
+    }
+    hand_over(queue, requests, 1)
+}
+
+/// Submits several requests, or one of another length than most.
+#[inline(never)]
+fn submit_several(id: c_int, requests: *const *mut BlockRequest, count: c_int, queue: QueueInUse) -> c_int {
+    if count <= 0 {
         return submit_elsewhere(id, requests, count, queue);
     }
     let mut request = RequestAt::first_of_array(requests);
     if request.is_for_named_queue() {
         return submit_elsewhere(id, requests, count, queue);
     }
-    let Some(mut length) = Length::of(request.counts(), &queue) else {
+    let Some(mut length) = queue.length_of(request.counts()) else {
         return submit_rest(0, requests, count, queue);
     };
-    let mut index = 0;
+    let end = requests.wrapping_add(count as usize);
+    // The requests that are left, as a negative number: a step is also the comparison with the end.
+    let mut left = -(count as isize);
     while accept_usual(&queue, request, &length) {
-        index += 1;
-        if index == count as usize {
+        left += 1;
+        if left == 0 {
             return hand_over(queue, requests, count);
         }
-        request = RequestAt::of_array(requests, index);
+        request = RequestAt::of_array(end, left as usize);
         if request.has_counts(length.counts) {
             continue;
         }
-        let Some(other) = Length::of(request.counts(), &queue) else { break };
+        let Some(other) = queue.length_of(request.counts()) else { break };
         length = other;
     }
-    submit_rest(index as c_int, requests, count, queue)
-}
-
-/// What follows from the length of a request. Most requests of a batch are equally long, so it is worked out for the first one only.
-struct Length {
-    /// The counts of blocks and segments, as [`RequestAt::counts`] reads them.
-    counts: u64,
-    /// The last block at which such a request may begin.
-    last_start: u64,
-    /// The bytes of its segment.
-    bytes: u64,
-}
-
-impl Length {
-    /// Returns the length with these counts of blocks and segments; `None` if it is not usual, or not valid.
-    #[inline(always)]
-    fn of(counts: u64, queue: &BlockQueue) -> Option<Self> {
-        // The count of blocks minus 1, if there is one segment, else at least 2³². If there are no blocks, it is 2⁶⁴ - 1.
-        let before_last = counts.wrapping_sub(1 << 32 | 1);
-        if before_last >= queue.most_blocks {
-            return None;
-        }
-        let blocks = u64::from(counts as u32);
-        Some(Self { counts, last_start: queue.blocks - blocks, bytes: blocks * queue.block_size })
-    }
+    submit_rest(count + left as c_int, requests, count, queue)
 }
 
 /// Notes a request with these counts as outstanding if it is valid, usual, and has a free slot. Otherwise changes nothing and returns false.
@@ -85,7 +83,7 @@ fn accept_usual(queue: &BlockQueue, request: RequestAt, length: &Length) -> bool
     }
     let state = request.state();
     // A wrong state is not the note of the slot to which it leads, so the exchange fails.
-    queue.slot_of(state).0.claim_noted(request.0, state, || request.state())
+    queue.slot_of(state).0.claim_noted(request.0, state, |note| request.has_state(note))
 }
 
 /// Gives accepted requests to the driver, and ends the submission.
@@ -236,7 +234,9 @@ fn accept(queue: &QueueInUse, request: RequestAt) -> Result<(), Refusal> {
         return Err(Refusal::Twice);
     }
     check(queue, request)?;
-    if core::ptr::eq(noted, &raw const **queue) && slot.claim_noted(request.0, state, || request.state()) {
+    if core::ptr::eq(noted, &raw const **queue)
+        && slot.claim_noted(request.0, state, |note| request.has_state(note))
+    {
         return Ok(());
     }
     let claimed = queue.slots().claim_any(request.0, (slot, state), |new| request.change_state(state, new));
@@ -263,10 +263,10 @@ fn check(queue: &BlockQueue, request: RequestAt) -> Result<(), Refusal> {
     let (count, segments) = (counts & u64::from(u32::MAX), counts >> 32);
     if head.operation() <= BLOCK_WRITE {
         let end = request.block().checked_add(count);
-        if count == 0 || count > queue.most_blocks || end.is_none_or(|end| end > queue.blocks) {
+        if count == 0 || count > u64::from(queue.most_blocks) || end.is_none_or(|end| end > queue.blocks) {
             return Err(Refusal::Blocks);
         }
-        check_segments(queue, request.segments(), segments, count * queue.block_size)?;
+        check_segments(queue, request.segments(), segments, count * u64::from(queue.block_size))?;
     } else if counts != 0 || request.block() != 0 {
         return Err(Refusal::Blocks);
     }

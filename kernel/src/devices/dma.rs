@@ -91,21 +91,33 @@ fn take_kept(owner: &'static Owner, device: &Device, needs: &DmaNeeds<'_>) -> Op
         return None;
     }
     let node = device.node.map_or_else(|| cpu::current().node, |node| node.node);
+    let clears = device.kept_pages.clears();
     let frame = FrameNumber(device.kept_pages.take(node.index() as u16)?);
-    // Under the lock the page keeps its entry: a release on another CPU may have freed it since `take`, or does so afterwards.
+    let is_still_granted = match needs.zeroed {
+        Zeroed::Yes => zero_granted(owner, device, frame),
+        // If the driver has the device now and no release has come since `clears`, the page has its entry. A release that begins afterwards
+        // takes it back, as all that the driver has of the device.
+        Zeroed::No => device.is_of(owner) && device.kept_pages.clears() == clears,
+    };
+    if !is_still_granted {
+        return None;
+    }
+    Some(Grant { frame, count: 1, node, fell_back: false, cached: false })
+}
+
+/// Fills a page with zeros if it is granted for the device, which is this driver's. Returns false if it is not.
+fn zero_granted(owner: &'static Owner, device: &Device, frame: FrameNumber) -> bool {
+    // Under the lock the page keeps its entry: a release on another CPU may have freed it since it was taken, or does so afterwards.
     let grants = shard(frame).lock();
     let is_granted = grants.find(frame.0).is_some_and(|entry| usize::from(entry.device) == device.slot());
     if !is_granted || !device.is_of(owner) {
-        return None;
+        return false;
     }
-    if needs.zeroed == Zeroed::Yes {
-        let page = arch::physical_memory(frame.address());
-        // SAFETY: the frame is granted for the device, which is this driver's, and stays so while the lock is held. It is RAM, which is mapped
-        // there.
-        unsafe { page.write_bytes(0, FRAME_SIZE as usize) };
-    }
-    drop(grants);
-    Some(Grant { frame, count: 1, node, fell_back: false, cached: false })
+    let page = arch::physical_memory(frame.address());
+    // SAFETY: the frame is granted for the device, which is this driver's, and stays so while the lock is held. It is RAM, which is mapped
+    // there.
+    unsafe { page.write_bytes(0, FRAME_SIZE as usize) };
+    true
 }
 
 /// Keeps a freed page for the next request, if there is room and any request may have it. Returns false if it is to be freed.

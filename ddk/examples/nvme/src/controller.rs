@@ -75,7 +75,7 @@ pub struct Namespace {
 
 /// The queues of a disk.
 pub struct Queues {
-    pub queues: &'static [Queue],
+    pub queues: &'static [&'static Queue],
     /// The interrupts. Queue i raises interrupt i modulo this; 0 if there are none.
     pub vectors: u32,
 }
@@ -132,14 +132,14 @@ impl Controller {
     }
 
     /// Enables the controller again, after it was disabled, and creates the same pairs of queues, which are empty.
-    pub fn restart(&self, admin: &mut Admin, queues: &[Queue]) -> Result<(), Fault> {
+    pub fn restart(&self, admin: &mut Admin, queues: &[&Queue]) -> Result<(), Fault> {
         self.enable(admin)?;
-        let wanted = queues.iter().flat_map(Queue::pairs).count() as u32;
+        let wanted = queues.iter().flat_map(|queue| queue.pairs()).count() as u32;
         let given = admin.request_pairs(wanted).map_err(|failure| Fault::Command("Set Features", failure))?;
         if given < wanted {
             return Err(Fault::Unsupported("the controller has fewer queues than before"));
         }
-        for pair in queues.iter().flat_map(Queue::pairs) {
+        for pair in queues.iter().flat_map(|queue| queue.pairs()) {
             let failed = |failure| Fault::Command("Create I/O Queue", failure);
             admin.create(&pair.description()).map_err(failed)?;
         }
@@ -216,21 +216,20 @@ impl Controller {
                     .ok()
             };
             let interrupting = create(index, interrupts.then(|| index as u16 % vectors as u16))?;
-            let polled = if has_both { create(count + index, None)? } else { interrupting };
-            Some(Queue { polled, interrupting })
+            if has_both {
+                return Some(Queue::new(create(count + index, None)?, Some(interrupting)));
+            }
+            Some(Queue::new(interrupting, None))
         });
+        let queues =
+            queues.and_then(|queues| memory::keep_each(count, self.node(), |index| queues.get(index)));
         let queues = queues.ok_or(fault.unwrap_or(Fault::NoMemory("the queues")))?;
         Ok(Queues { queues, vectors })
     }
 
-    fn create_pair(
-        &self,
-        admin: &mut Admin,
-        id: u16,
-        interrupt: Option<u16>,
-    ) -> Result<&'static Pair, Fault> {
-        let pair = Pair::new(self.device, self.registers, (id, interrupt), self.entries, self.stride);
-        let pair = pair.and_then(|pair| memory::keep(pair, self.node()));
+    fn create_pair(&self, admin: &mut Admin, id: u16, interrupt: Option<u16>) -> Result<Pair, Fault> {
+        let pair =
+            Pair::new(self.device, self.registers, (id, interrupt), (self.entries, self.stride), self.node());
         let pair = pair.ok_or(Fault::NoMemory("a queue"))?;
         admin.create(&pair.description()).map_err(|failure| Fault::Command("Create I/O Queue", failure))?;
         Ok(pair)

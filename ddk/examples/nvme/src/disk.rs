@@ -6,7 +6,7 @@ use crate::placement::Cpus;
 use crate::queue::Queue;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
-use driver_kit::block::{self, Block, BlockDriver, Geometry, Requests};
+use driver_kit::block::{self, Block, Geometry};
 use driver_kit::device::{Device, enable};
 use driver_kit::interrupt::Handled;
 use driver_kit::memory;
@@ -34,7 +34,7 @@ static LAST: Mutex<Option<&'static Disk>> = Mutex::new(None);
 pub struct Disk {
     before: Option<&'static Disk>,
     controller: Controller,
-    queues: &'static [Queue],
+    queues: &'static [&'static Queue],
     /// The id of the block device; 0 before it is registered.
     block: AtomicI32,
     registered: Mutex<Option<Block>>,
@@ -54,20 +54,6 @@ pub struct Disk {
     poll_timer: Mutex<Option<Timer>>,
 }
 
-impl BlockDriver for Disk {
-    #[inline(always)]
-    fn submit(&self, queue: u32, requests: Requests<'_>) -> usize {
-        let Some(queue) = self.queues.get(queue as usize) else { return 0 };
-        if requests.left() == 1 && queue.submit_one(&requests) { 1 } else { queue.submit_all(requests) }
-    }
-
-    #[inline(always)]
-    fn poll(&self, queue: u32) -> u32 {
-        let Some(queue) = self.queues.get(queue as usize) else { return 0 };
-        queue.poll()
-    }
-}
-
 /// Makes a disk of a device, and registers it.
 pub fn add(device: &'static Device) -> Result<(), Fault> {
     let controller = Controller::new(device)?;
@@ -81,7 +67,6 @@ pub fn add(device: &'static Device) -> Result<(), Fault> {
         blocks: namespace.blocks,
         max_bytes: namespace.max_bytes,
         max_segments: crate::registers::LIST as u32,
-        queues: queues.len() as u32,
         depth: controller.entries as u32 - 1,
     };
     let node = controller.node();
@@ -128,7 +113,7 @@ impl Disk {
         let name = Name::new(NEXT.fetch_add(1, Ordering::Relaxed));
         let watcher = Thread::create(c"watch", self.controller.node(), self, Self::watch);
         *self.watcher.lock() = Some(watcher.ok_or(Fault::NoMemory("a thread"))?);
-        let block = Block::register(name.as_str(), geometry, self);
+        let block = Block::register(name.as_str(), geometry, self.queues);
         let block = block.ok_or(Fault::NoMemory("the block device"))?;
         self.block.store(block.id(), Ordering::Relaxed);
         *self.registered.lock() = Some(block);
@@ -141,7 +126,7 @@ impl Disk {
     fn log(&self, name: &str, geometry: &Geometry, cpus: &Cpus, has_interrupts: bool) {
         let (mib, count) = ((geometry.blocks * u64::from(geometry.block_size)) >> 20, self.queues.len());
         let queues = if count == 1 { "queue" } else { "queues" };
-        let node = self.queues.first().map_or(0, |queue| queue.polled.node());
+        let node = self.queues.first().map_or(0, |queue| queue.node());
         let interrupts = cpus.node().filter(|_| has_interrupts);
         match interrupts {
             Some(cpu_node) if cpu_node == node => {
@@ -166,7 +151,7 @@ impl Disk {
     fn attach_interrupts(&'static self, cpus: &Cpus, vectors: u32) -> bool {
         let count = self.queues.len();
         let contexts = memory::keep_each(vectors as usize, self.controller.node(), |vector| {
-            let only = self.queues.get(vector).filter(|_| vectors as usize == count);
+            let only = self.queues.get(vector).copied().filter(|_| vectors as usize == count);
             Some(Interrupt { disk: self, vector: vector as u32, vectors, only })
         });
         let Some(contexts) = contexts else { return false };
@@ -240,7 +225,7 @@ impl Disk {
             return true;
         }
         warn!("the controller has not answered a request in 10 s; it is reset, and its requests fail");
-        let pairs = || self.queues.iter().flat_map(Queue::pairs);
+        let pairs = || self.queues.iter().flat_map(|queue| queue.pairs());
         pairs().for_each(Pair::suspend);
         // From here on it accesses no memory, so the requests' memory is free for other uses.
         let mut outcome = self.controller.disable();

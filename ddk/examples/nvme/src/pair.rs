@@ -1,15 +1,16 @@
 //! A pair of I/O queues. Any CPU may submit to it and poll it, also in handlers.
 use crate::admin::NewPair;
-use crate::pages::{self, List};
-use crate::registers::{Command, Completion, DOORBELLS, ENTRIES, PAGE, PHASE};
+use crate::pages::{self, Data, List};
+use crate::registers::{self, Command, Completion, DOORBELLS, ENTRIES, PAGE};
 use crate::split::{Next, PartCommand, Splits, Unsplit};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use driver_kit::block::{self, FLAGS, OutstandingTable, Request, Requests};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use driver_kit::block::{self, FLAGS, OutstandingTable, Request, Requests, Submissions};
 use driver_kit::device::Device;
 use driver_kit::dma::Dma;
+use driver_kit::memory::{self, Node};
 use driver_kit::mmio::{Mapping, Register};
-use driver_kit::sync::SpinLock;
-use driver_kit::warn;
+use driver_kit::sync::Turn;
+use driver_kit::{thread, warn};
 
 /// The opcodes of flush, write and read are 0, 1 and 2; the operations of the ABI are the other way round.
 const OPCODE_OF_READ: u32 = 2;
@@ -17,74 +18,72 @@ const OPCODE_OF_FLUSH: u32 = 0;
 /// The namespace that the commands name.
 const NAMESPACE: u32 = 1;
 
-/// Nobody polls the queue.
-const FREE: u32 = 0;
-/// A CPU polls it.
-const POLLED: u32 = 1;
-/// A CPU polls it, and another one, or a handler, has wanted to since.
-const WANTED: u32 = 2;
+/// The phase in a completion's status, which is handled as an index is: its lower bits are one.
+const PHASE: usize = registers::PHASE as usize;
+
+/// The requests that a call submits: those of submitters that poll, or the others. Less a request's operation and flags this is its
+/// opcode, and above all opcodes for a request of the other kind.
+pub type Kind = u32;
+pub const POLLED: Kind = OPCODE_OF_READ + FLAGS;
+pub const INTERRUPTING: Kind = OPCODE_OF_READ;
 
 /// A submission queue, its completion queue, and what is outstanding in both.
-#[repr(align(64))]
+// In this order, so that the word of the turn has the address of the pair.
+#[repr(C, align(64))]
 pub struct Pair {
+    /// The turn to complete requests. Whoever has it uses `head` and `phase`.
+    polling: Turn,
     commands: Dma<'static, [Command; ENTRIES]>,
     completions: Dma<'static, [Completion; ENTRIES]>,
     tail_doorbell: Register<'static, u32>,
     head_doorbell: Register<'static, u32>,
-    /// The entries of each queue, less 1. They are a power of two.
+    /// The entries of each queue: a power of two.
+    entries: u32,
+    /// The entries, less 1.
     mask: u8,
-    /// The number of both queues, and the interrupt of the completion queue.
-    id: u16,
-    interrupt: Option<u16>,
     /// Where the next command goes.
-    tail: SpinLock<u8>,
-    /// Keeps two CPUs from completing the same requests.
-    polling: AtomicU32,
-    /// Where the next completion will be. Only the CPU that polls uses this and the phase.
-    head: AtomicU32,
+    tail: Submissions<u8>,
+    /// Where the next completion will be.
+    head: AtomicU8,
     /// The phase of the next completion.
-    phase: AtomicU32,
+    phase: AtomicUsize,
     has_complained: AtomicBool,
     lists: Dma<'static, [List; ENTRIES]>,
     outstanding: OutstandingTable,
     /// The requests that need several commands.
-    splits: Splits,
-}
-
-/// Why a batch is not submitted to its end.
-enum Stop<'r> {
-    /// The controller cannot address the data of this request.
-    Refused(Request<'r>),
-    /// There is no room for the next request.
-    Full,
+    splits: &'static Splits,
+    /// The number of both queues, and the interrupt of the completion queue.
+    id: u16,
+    interrupt: Option<u16>,
 }
 
 impl Pair {
-    /// Allocates a pair of queues with this number and interrupt.
+    /// Allocates a pair of queues with this number and interrupt, so many entries each, and so many bytes from one doorbell to the next.
     pub fn new(
         device: &'static Device,
         registers: &'static Mapping<'static>,
         (id, interrupt): (u16, Option<u16>),
-        entries: usize,
-        stride: usize,
+        (entries, stride): (usize, usize),
+        node: Option<Node>,
     ) -> Option<Self> {
         let doorbell = DOORBELLS + 2 * usize::from(id) * stride;
         let pair = Self {
+            polling: Turn::new(),
             commands: device.allocate()?,
             completions: device.allocate()?,
             tail_doorbell: registers.register(doorbell)?,
             head_doorbell: registers.register(doorbell + stride)?,
+            entries: entries as u32,
             mask: (entries - 1) as u8,
-            id,
-            interrupt,
-            tail: SpinLock::new(0),
-            polling: AtomicU32::new(FREE),
-            head: AtomicU32::new(0),
-            phase: AtomicU32::new(PHASE),
+            tail: Submissions::new(0),
+            head: AtomicU8::new(0),
+            phase: AtomicUsize::new(PHASE),
             has_complained: AtomicBool::new(false),
             lists: device.allocate()?,
             outstanding: OutstandingTable::new(),
-            splits: Splits::new(),
+            splits: memory::keep(Splits::new(), node)?,
+            id,
+            interrupt,
         };
         // What is the same in all commands is written once.
         for command in pair.commands.iter() {
@@ -97,7 +96,7 @@ impl Pair {
     pub fn description(&self) -> NewPair {
         NewPair {
             id: self.id,
-            entries: usize::from(self.mask) + 1,
+            entries: self.entries as usize,
             submission: self.commands.device_address(),
             completion: self.completions.device_address(),
             interrupt: self.interrupt,
@@ -105,80 +104,118 @@ impl Pair {
     }
 
     /// Returns the node of the queues' memory.
-    pub fn node(&self) -> driver_kit::memory::Node {
+    pub fn node(&self) -> Node {
         self.commands.node()
     }
 
-    /// Submits a request if its data lies in one page. Otherwise returns false, and changes nothing.
+    /// Submits a request if it is of this kind and its data lies in one page, and returns 1. Otherwise returns the request.
     #[inline(always)]
-    pub fn submit_one(&self, request: &Request<'_>) -> bool {
-        let Some(data) = request.only_segment().and_then(pages::in_one_page) else { return false };
-        let opcode = OPCODE_OF_READ.wrapping_sub(u32::from(request.operation()));
-        let mut tail = self.tail.lock();
-        let command = &self.commands[usize::from(*tail)];
-        let next = tail.wrapping_add(1) & self.mask;
-        *tail = next;
-        self.write(command, request, opcode, data);
-        self.tail_doorbell.write(u32::from(next));
-        true
+    pub fn submit_one<'r>(&self, request: Request<'r>, kind: Kind) -> Result<u32, Request<'r>> {
+        let opcode = kind.wrapping_sub(request.operation_and_flags());
+        let data = request.only_segment().filter(|_| opcode < FLAGS).and_then(pages::in_one_page);
+        let Some(data) = data else { return Err(request) };
+        let submit = |tail: &mut u8, request: Request<'_>| {
+            *tail = self.write(&self.commands, *tail, &request, opcode, data);
+            self.tail_doorbell.write(u32::from(*tail));
+        };
+        Ok(self.tail.submit(request, submit, |tail, request| self.submit_left(tail, request)))
     }
 
-    /// Submits the next requests, as long as their submitter polls or not, as `is_polled` says. Returns false if there is no room for one.
+    /// Submits a request, and the next ones as far as they are of its kind. Returns false if there is no room for the one that was taken
+    /// last: it is not accepted.
     #[inline(always)]
-    pub fn submit(&self, requests: &mut Requests<'_>, is_polled: bool) -> bool {
-        loop {
-            match self.submit_until_stop(requests, is_polled) {
-                None => return true,
-                // Without the lock: the submitter may submit again from there.
-                Some(Stop::Refused(request)) => request.complete(block::ERROR),
-                Some(Stop::Full) => return false,
-            }
-        }
-    }
-
-    /// Submits requests until there is one that cannot be.
-    #[inline(always)]
-    fn submit_until_stop<'r>(&self, requests: &mut Requests<'r>, is_polled: bool) -> Option<Stop<'r>> {
-        let mut tail = self.tail.lock();
-        let ring = &self.commands[..=usize::from(self.mask)];
-        let mut room = ring.get(usize::from(*tail)..).unwrap_or(ring).iter();
-        let mut stop = None;
-        // A request with other flags differs from this by more than an operation.
-        let usual = OPCODE_OF_READ + if is_polled { FLAGS } else { 0 };
-        while let Some(next) = requests.first() {
-            let opcode = usual.wrapping_sub(next.operation_and_flags());
-            if opcode >= FLAGS {
-                break;
-            }
-            let Some(command) = room.as_slice().first() else {
-                room = ring.iter();
-                continue;
-            };
-            let before = requests.clone();
-            let Some(request) = requests.next() else { break };
-            if let Some(data) = request.only_segment().and_then(pages::in_one_page) {
-                room.next();
-                self.write(command, &request, opcode, data);
-                continue;
-            }
-            stop = self.write_unusual(command, request, opcode);
-            match stop {
-                None => _ = room.next(),
-                Some(Stop::Refused(_)) => break,
-                Some(Stop::Full) => {
-                    *requests = before;
+    pub fn submit<'r>(&self, request: Request<'r>, requests: &mut Requests<'r>, kind: Kind) -> bool {
+        let commands = &*self.commands;
+        let request = match self.prepare(request) {
+            Ok(request) => request,
+            Err(is_ended) => return is_ended,
+        };
+        let mut has_room = true;
+        let submit = |shared_tail: &mut u8, mut request: Request<'r>| {
+            let mut tail = *shared_tail;
+            let mut opcode = kind.wrapping_sub(request.operation_and_flags());
+            loop {
+                tail = match request.only_segment().and_then(pages::in_one_page) {
+                    Some(data) => self.write(commands, tail, &request, opcode, data),
+                    None => self.write_unusual(tail, request, opcode),
+                };
+                let Some(next) = requests.first() else { break };
+                opcode = kind.wrapping_sub(next.operation_and_flags());
+                if opcode >= FLAGS {
                     break;
                 }
+                let Some(next) = requests.next() else { break };
+                request = match self.prepare(next) {
+                    Ok(next) => next,
+                    Err(is_ended) => {
+                        has_room = is_ended;
+                        break;
+                    }
+                };
             }
-        }
-        *tail = (ring.len() - room.len()) as u8 & self.mask;
-        self.tail_doorbell.write(u32::from(*tail));
-        stop
+            *shared_tail = tail;
+            self.tail_doorbell.write(u32::from(tail));
+        };
+        self.tail.submit(request, submit, |tail, request| self.submit_left(tail, request));
+        has_room
     }
 
-    /// Writes a request's command.
+    /// Makes room for what a request needs besides one command, and returns the request. Otherwise returns true if it has ended, because
+    /// the controller cannot address its data, and false if there is no room.
     #[inline(always)]
-    fn write(&self, command: &Command, request: &Request<'_>, opcode: u32, data: pages::Data) {
+    fn prepare<'r>(&self, request: Request<'r>) -> Result<Request<'r>, bool> {
+        match request.only_segment().and_then(pages::in_one_page) {
+            Some(_) => Ok(request),
+            None => self.prepare_unusual(request),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn prepare_unusual<'r>(&self, request: Request<'r>) -> Result<Request<'r>, bool> {
+        let opcode = OPCODE_OF_READ.wrapping_sub(u32::from(request.operation()));
+        if opcode == OPCODE_OF_FLUSH || self.data_of(&request).is_some() {
+            return Ok(request);
+        }
+        match self.splits.prepare(&request, opcode, self.list_of(&request)) {
+            Ok(()) => Ok(request),
+            Err(Unsplit::Full) => Err(false),
+            Err(Unsplit::Misaligned) => {
+                self.complain(format_args!(
+                    "a request was refused: a segment begins at no multiple of 4, or is no whole number of blocks"
+                ));
+                // If this CPU has the turn, what the submitter submits from there is left to it.
+                request.complete(block::ERROR);
+                Err(true)
+            }
+        }
+    }
+
+    /// Submits a request that another CPU, or a handler, has left; or the commands that are due.
+    #[inline(never)]
+    fn submit_left(&self, tail: &mut u8, request: Option<Request<'_>>) {
+        if let Some(request) = request {
+            let opcode = OPCODE_OF_READ.wrapping_sub(u32::from(request.operation()));
+            *tail = self.write_unusual(*tail, request, opcode);
+        } else {
+            while let Some(part) = self.splits.take_due() {
+                *tail = self.write_part(*tail, &part);
+            }
+        }
+        self.tail_doorbell.write(u32::from(*tail));
+    }
+
+    /// Writes a request's command. Returns where the next one goes.
+    #[inline(always)]
+    fn write(
+        &self,
+        commands: &[Command; ENTRIES],
+        tail: u8,
+        request: &Request<'_>,
+        opcode: u32,
+        data: pages::Data,
+    ) -> u8 {
+        let command = &commands[usize::from(tail)];
         // Below the number of entries, as all tags are below the queue's depth.
         let tag = request.tag() as u8;
         command.opcode.set(opcode as u16);
@@ -188,129 +225,192 @@ impl Pair {
         command.block.set(request.block());
         command.count.set(request.count().wrapping_sub(1));
         self.outstanding.put(tag, request);
+        tail.wrapping_add(1) & self.mask
     }
 
-    /// Writes the command of a request of any segments, or the first of several. If there is none, returns why, and has written nothing.
+    /// Writes the command of any request, or the first of several. Returns where the next one goes.
     #[cold]
     #[inline(never)]
-    fn write_unusual<'r>(&self, command: &Command, request: Request<'r>, opcode: u32) -> Option<Stop<'r>> {
+    fn write_unusual(&self, tail: u8, request: Request<'_>, opcode: u32) -> u8 {
+        let no_data = (opcode == OPCODE_OF_FLUSH).then_some(Data { first: 0, more: 0 });
+        if let Some(data) = no_data.or_else(|| self.data_of(&request)) {
+            return self.write(&self.commands, tail, &request, opcode, data);
+        }
+        if let Some(part) = self.splits.begin(&request, self.list_of(&request)) {
+            return self.write_part(tail, &part);
+        }
+        // Its submitter has changed it since there was room.
+        request.complete(block::ERROR);
+        tail
+    }
+
+    /// Returns the data of a request if one command can address it all.
+    fn data_of(&self, request: &Request<'_>) -> Option<Data> {
+        let (list, address) = self.list_of(request);
+        let part = pages::describe(request.segments(), list, address).ok()?;
+        (part.segments == request.segments().count()).then_some(part.data)
+    }
+
+    /// Returns the list of a request's tag, and its address for the controller.
+    fn list_of(&self, request: &Request<'_>) -> (&List, u64) {
         let tag = usize::from(request.tag() as u8);
-        let (list, address) = (&self.lists[tag], self.list_address(tag));
-        let part = pages::describe(request.segments(), list, address);
-        if part.is_ok_and(|part| part.segments == request.segments().count()) || opcode == OPCODE_OF_FLUSH {
-            let data = part.map_or(pages::Data { first: 0, more: 0 }, |part| part.data);
-            self.write(command, &request, opcode, data);
-            return None;
-        }
-        match self.splits.begin(&request, opcode, (list, address)) {
-            Ok(part) => {
-                Self::write_part(command, &part);
-                None
-            }
-            Err(Unsplit::Full) => Some(Stop::Full),
-            Err(Unsplit::Misaligned) => {
-                self.complain(format_args!(
-                    "a request was refused: a segment begins at no multiple of 4, or is no whole number of blocks"
-                ));
-                Some(Stop::Refused(request))
-            }
-        }
+        (&self.lists[tag], self.lists.device_address() + (tag * size_of::<List>()) as u64)
     }
 
-    fn list_address(&self, tag: usize) -> u64 {
-        self.lists.device_address() + (tag * size_of::<List>()) as u64
-    }
-
-    fn write_part(command: &Command, part: &PartCommand) {
+    /// Writes the command of a part. Returns where the next one goes.
+    fn write_part(&self, tail: u8, part: &PartCommand) -> u8 {
+        let command = &self.commands[usize::from(tail)];
         command.opcode.set(part.opcode as u16);
         command.id.set(part.id);
         command.data.set(part.data.first);
         command.more_data.set(part.data.more);
         command.block.set(part.block);
         command.count.set(part.count.wrapping_sub(1));
+        tail.wrapping_add(1) & self.mask
     }
 
     /// Returns true if the controller has completed something that was not seen yet.
     #[inline(always)]
     pub fn has_completion(&self) -> bool {
-        let head = self.head.load(Ordering::Relaxed) as u8;
-        let status = self.completions[usize::from(head)].status.get();
-        (status ^ self.phase.load(Ordering::Relaxed)) & PHASE == 0
+        self.next_status() & PHASE == 0
     }
 
-    /// Completes what the controller has done, and returns how many requests these were. If another CPU does so already, it looks
-    /// once more, and this returns 0.
+    /// Returns the status of the next completion, without the bit of the phase if the completion is there.
     #[inline(always)]
-    pub fn poll(&self) -> u32 {
-        if self.polling.compare_exchange(FREE, POLLED, Ordering::Acquire, Ordering::Relaxed).is_err()
-            && self.polling.swap(WANTED, Ordering::AcqRel) != FREE
-        {
-            return 0;
-        }
-        let count = self.complete_all();
-        if self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
-            return count + self.poll_again();
-        }
-        count
+    fn next_status(&self) -> usize {
+        let head = usize::from(self.head.load(Ordering::Relaxed));
+        self.completions[head].status.get() as usize ^ self.phase.load(Ordering::Relaxed)
     }
 
-    /// Looks once more, until no other CPU has wanted to poll meanwhile.
+    /// Completes what the controller has done, and returns how many requests these were, or what `otherwise` returns if there were none. If
+    /// another CPU completes them already, it looks once more.
+    #[inline(always)]
+    pub fn poll_or(&self, otherwise: impl Fn() -> u32) -> u32 {
+        let or_otherwise = |count| if count == 0 { otherwise() } else { count };
+        if !self.polling.take() {
+            return or_otherwise(if self.polling.want() { self.poll_to_end(0) } else { 0 });
+        }
+        if !self.complete_next() {
+            return or_otherwise(if self.polling.end_is_early() { self.poll_again(0) } else { 0 });
+        }
+        // Often there is one, which needs fewer registers than several.
+        let count = if self.has_completion() { 1 + self.complete_more() } else { 1 };
+        self.ring_head_doorbell();
+        if self.polling.end_is_early() { self.poll_again(count) } else { count }
+    }
+
+    /// Looks once more if another CPU has wanted to poll. Returns the number of completions, together with `count` before.
     #[cold]
     #[inline(never)]
-    fn poll_again(&self) -> u32 {
-        let mut count = 0;
+    fn poll_again(&self, count: u32) -> u32 {
+        if self.polling.take_again() { self.poll_to_end(count) } else { count }
+    }
+
+    /// Completes what the controller has done, until no other CPU has wanted to poll meanwhile, and ends the turn, which the caller has.
+    /// Returns the number of completions, together with `count` before.
+    #[cold]
+    #[inline(never)]
+    fn poll_to_end(&self, mut count: u32) -> u32 {
         loop {
-            self.polling.swap(POLLED, Ordering::Acquire);
-            count += self.complete_all();
-            if self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_ok() {
+            let more = self.complete_more();
+            if more != 0 {
+                self.ring_head_doorbell();
+            }
+            count += more;
+            if !self.polling.end_is_early() || !self.polling.take_again() {
                 return count;
             }
         }
     }
 
+    /// Tells the controller which completions were seen.
     #[inline(always)]
-    fn complete_all(&self) -> u32 {
-        let mut head = self.head.load(Ordering::Relaxed) as u8;
+    fn ring_head_doorbell(&self) {
+        self.head_doorbell.write(u32::from(self.head.load(Ordering::Relaxed)));
+    }
+
+    /// Completes what the controller has done, without the doorbell. The caller has the turn.
+    #[inline(never)]
+    fn complete_more(&self) -> u32 {
+        let completions = &*self.completions;
+        let mut head = self.head.load(Ordering::Relaxed);
         let mut phase = self.phase.load(Ordering::Relaxed);
-        let mut count = 0;
+        // The completions of whole rounds, less those before the first one. With the head this is the number of completions.
+        let mut count = 0_u32.wrapping_sub(u32::from(head));
         loop {
-            let status = self.completions[usize::from(head)].status.get() ^ phase;
-            // The right phase, success, and a number that may be one of the table: all else is unusual.
-            if status >= ENTRIES as u32 {
-                if status & PHASE != 0 {
-                    break;
-                }
+            let status = completions[usize::from(head)].status.get() as usize ^ phase;
+            if status < ENTRIES {
+                self.complete(status);
+            } else if status & PHASE == 0 {
                 self.complete_unusual(status);
-            } else if let Some(request) = self.outstanding.take(status as u8) {
-                request.complete(block::OK);
             } else {
-                self.complain_about(status);
+                break;
             }
-            count += 1;
             head = head.wrapping_add(1) & self.mask;
             if head == 0 {
+                // A branch that is rarely taken costs less than a choice.
+                core::hint::cold_path();
                 phase ^= PHASE;
+                count = count.wrapping_add(self.entries);
             }
         }
-        if count != 0 {
-            self.head.store(u32::from(head), Ordering::Relaxed);
-            self.phase.store(phase, Ordering::Relaxed);
-            self.head_doorbell.write(u32::from(head));
+        self.head.store(head, Ordering::Relaxed);
+        self.phase.store(phase, Ordering::Relaxed);
+        // Read again, so that the loop need not keep it as a number of this size.
+        count.wrapping_add(u32::from(self.head.load(Ordering::Relaxed)))
+    }
+
+    /// Completes the next request that the controller has done. Returns false if there is none.
+    #[inline(always)]
+    fn complete_next(&self) -> bool {
+        let status = self.next_status();
+        // The right phase, success, and a number that may be one of the table: all else is unusual.
+        let is_usual = status < ENTRIES;
+        if !is_usual && status & PHASE != 0 {
+            return false;
         }
-        count
+        self.advance();
+        if is_usual {
+            self.complete(status)
+        } else {
+            self.complete_unusual(status)
+        }
+        true
+    }
+
+    /// Completes the request with this number, which is below [`ENTRIES`], if it is outstanding.
+    #[inline(always)]
+    fn complete(&self, number: usize) {
+        match self.outstanding.take(number as u8) {
+            Some(request) => request.complete(block::OK),
+            None => self.complain_about(number),
+        }
+    }
+
+    /// Goes on to the completion after the next one.
+    #[inline(always)]
+    fn advance(&self) {
+        let head = self.head.load(Ordering::Relaxed).wrapping_add(1) & self.mask;
+        self.head.store(head, Ordering::Relaxed);
+        if head == 0 {
+            self.phase.store(self.phase.load(Ordering::Relaxed) ^ PHASE, Ordering::Relaxed);
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn complete_unusual(&self, status: u32) {
+    fn complete_unusual(&self, status: usize) {
         let (id, status) = (status & 0xffff, status >> 17);
         let request = match u8::try_from(id) {
             Ok(id) => self.outstanding.take(id),
-            Err(_) => match self.splits.go_on(id, status != 0, &*self.lists, self.lists.device_address()) {
-                Next::Command(part) => return self.submit_part(&part),
-                Next::End(request) => Some(request),
-                Next::Unknown => None,
-            },
+            Err(_) => {
+                let lists = (&*self.lists, self.lists.device_address());
+                match self.splits.go_on(id as u32, status != 0, lists.0, lists.1) {
+                    Next::Due => return self.tail.want(|tail, request| self.submit_left(tail, request)),
+                    Next::End(request) => Some(request),
+                    Next::Unknown => None,
+                }
+            }
         };
         let Some(request) = request else { return self.complain_about(id) };
         if status == 0 {
@@ -321,17 +421,9 @@ impl Pair {
         }
     }
 
-    /// Submits the next part of a request. The part before it has left room.
-    fn submit_part(&self, part: &PartCommand) {
-        let mut tail = self.tail.lock();
-        Self::write_part(&self.commands[usize::from(*tail)], part);
-        *tail = tail.wrapping_add(1) & self.mask;
-        self.tail_doorbell.write(u32::from(*tail));
-    }
-
     #[cold]
     #[inline(never)]
-    fn complain_about(&self, id: u32) {
+    fn complain_about(&self, id: usize) {
         self.complain(format_args!("request {id} was completed, which is not outstanding"));
     }
 
@@ -355,38 +447,40 @@ impl Pair {
 
     /// Keeps all CPUs from completing requests until [`Pair::resume`]. Waits while one does so.
     pub fn suspend(&self) {
-        while self.polling.compare_exchange(FREE, POLLED, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            driver_kit::thread::yield_now();
+        while !self.polling.take() {
+            thread::yield_now();
         }
     }
 
     /// Empties both queues of a controller that is disabled, and ends the requests that are outstanding with an error. The pair is
     /// suspended. A request that is submitted from here on waits in the submission queue.
     pub fn end_all(&self) {
-        let mut tail = self.tail.lock();
-        for completion in self.completions.iter() {
-            completion.status.set(0);
-        }
-        self.head.store(0, Ordering::Relaxed);
-        self.phase.store(PHASE, Ordering::Relaxed);
-        *tail = 0;
-        let ended: [_; ENTRIES] = core::array::from_fn(|number| self.outstanding.take(number as u8));
-        let split = self.splits.take_all();
-        // Without the lock: their submitters may submit again from there.
-        drop(tail);
+        let empty = |tail: &mut u8| {
+            for completion in self.completions.iter() {
+                completion.status.set(0);
+            }
+            self.head.store(0, Ordering::Relaxed);
+            self.phase.store(PHASE, Ordering::Relaxed);
+            *tail = 0;
+            let ended: [_; ENTRIES] = core::array::from_fn(|number| self.outstanding.take(number as u8));
+            (ended, self.splits.take_all())
+        };
+        let (ended, split) = self.tail.use_alone(empty, |tail, request| self.submit_left(tail, request));
+        // Without the turn: their submitters may submit again from there.
         let all = ended.into_iter().chain(split).flatten();
         all.for_each(|request| request.complete(block::ERROR));
     }
 
     /// Lets CPUs complete requests again, and shows the controller what was submitted since [`Pair::end_all`].
     pub fn resume(&self) {
-        let tail = self.tail.lock();
-        if *tail != 0 {
-            self.tail_doorbell.write(u32::from(*tail));
-        }
-        drop(tail);
-        if self.polling.compare_exchange(POLLED, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
-            self.poll_again();
+        let show = |tail: &mut u8| {
+            if *tail != 0 {
+                self.tail_doorbell.write(u32::from(*tail));
+            }
+        };
+        self.tail.use_alone(show, |tail, request| self.submit_left(tail, request));
+        if self.polling.end_is_early() {
+            self.poll_again(0);
         }
     }
 }

@@ -1,70 +1,93 @@
-//! A queue of the disk, as the kernel sees it: a pair for requests that interrupt, and one for those whose submitter polls.
-use crate::pair::Pair;
-use driver_kit::block::Requests;
+//! A queue of the disk, as the kernel sees it: a pair for requests whose submitter polls, and one for those that interrupt.
+use crate::pair::{INTERRUPTING, POLLED, Pair};
+use driver_kit::block::{BlockQueue, Request, Requests};
+use driver_kit::memory::Node;
 
-/// A queue of the disk. If the controller has too few queues, both pairs are the same.
-#[derive(Clone, Copy)]
+/// A queue of the disk.
+#[repr(C, align(64))]
 pub struct Queue {
-    pub polled: &'static Pair,
-    pub interrupting: &'static Pair,
+    polled: Pair,
+    /// `None` if the controller has too few queues: then `polled` is for all requests, and raises interrupts.
+    interrupting: Option<Pair>,
+}
+
+impl BlockQueue for Queue {
+    #[inline(always)]
+    fn submit(&self, mut requests: Requests<'_>) -> u32 {
+        if requests.left() != 1 {
+            return self.submit_all(requests);
+        }
+        let Some(request) = requests.next() else { return 0 };
+        self.polled.submit_one(request, POLLED).unwrap_or_else(|request| self.submit_other(request))
+    }
+
+    /// Completes the polled requests or, if none has completed, the others.
+    #[inline(always)]
+    fn poll(&self) -> u32 {
+        self.polled.poll_or(|| self.poll_interrupting())
+    }
 }
 
 impl Queue {
+    /// Returns the queue with these pairs. Without a pair for the requests that interrupt, the other one is for all requests.
+    pub const fn new(polled: Pair, interrupting: Option<Pair>) -> Self {
+        Self { polled, interrupting }
+    }
+
     /// Iterates over its pairs: one or two.
-    pub fn pairs(&self) -> impl Iterator<Item = &'static Pair> {
-        let polled = (!self.is_one_pair()).then_some(self.polled);
-        core::iter::once(self.interrupting).chain(polled)
+    pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        core::iter::once(&self.polled).chain(&self.interrupting)
     }
 
-    fn is_one_pair(&self) -> bool {
-        core::ptr::eq(self.polled, self.interrupting)
+    /// Returns the node of the queue's memory.
+    pub fn node(&self) -> Node {
+        self.polled.node()
     }
 
-    #[inline(always)]
-    fn pair_of(&self, is_polled: bool) -> &'static Pair {
-        if is_polled { self.polled } else { self.interrupting }
+    /// Returns the pair for requests whose submitter does not poll.
+    fn interrupting(&self) -> &Pair {
+        self.interrupting.as_ref().unwrap_or(&self.polled)
     }
 
-    /// Submits the only request. Returns false, and changes nothing, if it is not usual.
-    #[inline(always)]
-    pub fn submit_one(&self, requests: &Requests<'_>) -> bool {
-        let Some(request) = requests.clone().next() else { return false };
-        self.pair_of(request.is_polled()).submit_one(&request)
+    /// Submits the only request, which is not a usual one whose submitter polls.
+    #[inline(never)]
+    fn submit_other(&self, request: Request<'_>) -> u32 {
+        let one = self.interrupting().submit_one(request, INTERRUPTING);
+        one.unwrap_or_else(|request| u32::from(self.submit_run(request, &mut Requests::none())))
     }
 
     /// Submits all requests for which there is room, each run of polled and other requests together. Returns how many these are.
     #[inline(never)]
-    pub fn submit_all(&self, mut requests: Requests<'_>) -> usize {
+    fn submit_all(&self, mut requests: Requests<'_>) -> u32 {
         let count = requests.left();
-        while let Some(is_polled) = requests.first().map(|request| request.is_polled()) {
-            if !self.pair_of(is_polled).submit(&mut requests, is_polled) {
-                return count - requests.left();
+        while let Some(request) = requests.next() {
+            if !self.submit_run(request, &mut requests) {
+                return count - requests.left() - 1;
             }
         }
         count
     }
 
-    /// Completes what the controller has done: the polled requests or, if there are none, the others.
+    /// Submits a request, and the next ones as far as they are of its kind. Returns false if there is no room for the one that was taken
+    /// last.
     #[inline(always)]
-    pub fn poll(&self) -> u32 {
-        if self.polled.has_completion() {
-            let count = self.polled.poll();
-            if count != 0 {
-                return count;
-            }
+    fn submit_run<'r>(&self, request: Request<'r>, next: &mut Requests<'r>) -> bool {
+        if request.is_polled() {
+            self.polled.submit(request, next, POLLED)
+        } else {
+            self.interrupting().submit(request, next, INTERRUPTING)
         }
-        if self.is_one_pair() || !self.interrupting.has_completion() { 0 } else { self.poll_interrupting() }
     }
 
     #[inline(never)]
     fn poll_interrupting(&self) -> u32 {
-        self.interrupting.poll()
+        self.interrupting.as_ref().map_or(0, |pair| pair.poll_or(|| 0))
     }
 
     /// Returns true if a request that interrupts has completed and was not seen yet.
     #[inline(always)]
     pub fn has_interrupting(&self) -> bool {
-        self.interrupting.has_completion()
+        self.interrupting().has_completion()
     }
 
     /// Makes the outstanding requests older, and returns the age of the oldest.

@@ -26,8 +26,8 @@ pub struct PartCommand {
 
 /// What a completed command of this kind leads to.
 pub enum Next {
-    /// The next part.
-    Command(PartCommand),
+    /// The next part is due: see [`Splits::take_due`].
+    Due,
     /// The request has ended.
     End(Accepted),
     /// There is no such command.
@@ -43,10 +43,21 @@ pub enum Unsplit {
     Misaligned,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    /// A request has the place, and no command yet.
+    Prepared,
+    /// A command of the request is outstanding or due.
+    Begun,
+}
+
 /// A request that is being split. Its segments are copied: the request itself cannot be read once it is accepted.
 #[derive(Clone, Copy)]
 struct Split {
-    is_used: bool,
+    state: State,
+    /// The command of the next part, which no CPU has submitted yet.
+    due: Option<PartCommand>,
     /// The request's tag, and with it its list of pages.
     tag: u8,
     opcode: u32,
@@ -59,7 +70,8 @@ struct Split {
 }
 
 const UNUSED: Split = Split {
-    is_used: false,
+    state: State::Free,
+    due: None,
     tag: 0,
     opcode: 0,
     block: 0,
@@ -81,54 +93,80 @@ impl Splits {
         Self { splits: SpinLock::new([UNUSED; MOST]), outstanding: OutstandingTable::new() }
     }
 
-    /// Begins to split a request, and returns its first command. `list` is the list of the request's tag.
-    pub fn begin(
+    /// Makes room for a request that is to be split. `list` is the list of the request's tag. Any CPU may call this, before the request's
+    /// command has its turn.
+    pub fn prepare(
         &self,
         request: &Request<'_>,
         opcode: u32,
         (list, list_address): (&List, u64),
-    ) -> Result<PartCommand, Unsplit> {
+    ) -> Result<(), Unsplit> {
         let mut splits = self.splits.lock();
-        let Some(index) = splits.iter().position(|split| !split.is_used) else { return Err(Unsplit::Full) };
+        let tag = request.tag() as u8;
+        // A request of this tag that has not begun never will: its submitter has changed it meanwhile.
+        let given_up = splits.iter().position(|split| split.state == State::Prepared && split.tag == tag);
+        let free = || splits.iter().position(|split| split.state == State::Free);
+        let Some(index) = given_up.or_else(free) else { return Err(Unsplit::Full) };
         let split = &mut splits[index];
-        (split.next, split.end) = (0, 0);
+        (split.state, split.next, split.end) = (State::Free, 0, 0);
         for (to, from) in split.segments.iter_mut().zip(request.segments()) {
             *to = from;
             split.end += 1;
         }
         let bytes: u64 = split.segments[..split.end].iter().map(|segment| segment.Bytes).sum();
-        split.tag = request.tag() as u8;
+        split.tag = tag;
         split.opcode = opcode;
         split.block = request.block();
         split.block_size = bytes.checked_div(u64::from(request.count())).unwrap_or(0);
         if !split.is_possible(list, list_address) {
             return Err(Unsplit::Misaligned);
         }
-        split.is_used = true;
+        split.state = State::Prepared;
+        Ok(())
+    }
+
+    /// Begins to split a request for which there is room, and returns its first command. Returns `None` if there is no room for it.
+    pub fn begin(&self, request: &Request<'_>, (list, list_address): (&List, u64)) -> Option<PartCommand> {
+        let mut splits = self.splits.lock();
+        let tag = request.tag() as u8;
+        let index = splits.iter().position(|split| split.state == State::Prepared && split.tag == tag)?;
+        let split = &mut splits[index];
+        let command = split.next_command(index, list, list_address).ok()?;
+        split.state = State::Begun;
         self.outstanding.put(index as u8, request);
-        split.next_command(index, list, list_address).map_err(|Misaligned| Unsplit::Misaligned)
+        Some(command)
     }
 
     /// Goes on after the command with this number has completed. A command that has failed ends its request: no further one follows.
     pub fn go_on(&self, id: u32, has_failed: bool, lists: &[List], lists_address: u64) -> Next {
         let Some(index) = id.checked_sub(FIRST_ID).map(|index| index as usize) else { return Next::Unknown };
         let mut splits = self.splits.lock();
-        let Some(split) = splits.get_mut(index).filter(|split| split.is_used) else { return Next::Unknown };
+        // A command that is due is not outstanding.
+        let is_outstanding = |split: &&mut Split| split.state == State::Begun && split.due.is_none();
+        let Some(split) = splits.get_mut(index).filter(is_outstanding) else { return Next::Unknown };
         let tag = usize::from(split.tag);
         if !has_failed && split.next < split.end {
             let address = lists_address + (tag * size_of::<List>()) as u64;
             if let Some(Ok(command)) = lists.get(tag).map(|list| split.next_command(index, list, address)) {
-                return Next::Command(command);
+                split.due = Some(command);
+                return Next::Due;
             }
         }
-        split.is_used = false;
+        split.state = State::Free;
         self.outstanding.take(index as u8).map_or(Next::Unknown, Next::End)
     }
 
-    /// Forgets all requests, and returns them.
+    /// Returns a command that is due, if there is one. The caller submits it.
+    pub fn take_due(&self) -> Option<PartCommand> {
+        self.splits.lock().iter_mut().find_map(|split| split.due.take())
+    }
+
+    /// Forgets all requests that have begun, and returns them.
     pub fn take_all(&self) -> [Option<Accepted>; MOST] {
         let mut splits = self.splits.lock();
-        splits.iter_mut().for_each(|split| split.is_used = false);
+        for split in splits.iter_mut().filter(|split| split.state == State::Begun) {
+            (split.state, split.due) = (State::Free, None);
+        }
         core::array::from_fn(|index| self.outstanding.take(index as u8))
     }
 

@@ -11,9 +11,10 @@
 #define SpinLock_Lock(lock) ((void)(lock), 0)
 #define SpinLock_Unlock(lock, flags) ((void)(lock), (void)(flags))
 
+#include "../poll.c"
 #include "../queue.c"
-#include "../requests.c"
 #include "../restart.c"
+#include "../submit.c"
 
 #define RING 16
 #define STEPS 400
@@ -155,7 +156,7 @@ static void submit_some(Disk *disk) {
             batch[count++] = &requests[tag];
         }
     }
-    if (count > 0 && submits[disk->has_tables](disk->queues, 0, batch, count) != count) {
+    if (count > 0 && submit_for(disk)(disk->queues, 0, batch, count) != count) {
         fail("the queue took fewer requests than there are free commands");
     }
 }
@@ -212,7 +213,7 @@ static void run(bool has_tables, bool has_events) {
     for (int i = 0; i < STEPS; i++) {
         submit_some(&disk);
         act(&disk);
-        if (polls[has_tables](disk.queues, 0) > (int)(RING * MOST_ROUNDS)) {
+        if (poll_for(&disk)(disk.queues, 0) > (int)(RING * MOST_ROUNDS)) {
             fail("a poll counts more completions than there are requests");
         }
         if (at_random(50) == 0) {

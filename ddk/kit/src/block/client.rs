@@ -1,9 +1,8 @@
 //! Using a block device: requests in batches, with memory of their own.
 use crate::memory::Node;
-use crate::sync::Event;
+use crate::sync::Countdown;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 pub use abi::BlockInfo;
 use abi::{
@@ -79,14 +78,9 @@ struct Slot {
     ended: *const Ended,
 }
 
-/// What `Done` tells. It lies in front of the slots.
+/// What `Done` tells: how many requests are outstanding. It lies in front of the slots.
 #[repr(C, align(64))]
-struct Ended {
-    /// The requests that are outstanding.
-    left: AtomicU32,
-    /// Set while none is.
-    all: Event,
-}
+struct Ended(Countdown);
 
 /// Requests that are submitted together, each with memory for its data. They belong to one thread at a time.
 pub struct Batch {
@@ -151,8 +145,7 @@ impl Batch {
     unsafe fn fill(&self) {
         // SAFETY: by `# Safety` the memory is the caller's. Each offset is below what `new` has allocated.
         unsafe {
-            self.ended.write(Ended { left: AtomicU32::new(0), all: Event::new() });
-            self.ended.as_ref().all.set();
+            self.ended.write(Ended(Countdown::new()));
             self.data.write_bytes(0, self.pages as usize * (PAGE as usize / size_of::<u64>()));
             for index in 0..self.count {
                 let slot = self.slots.add(index);
@@ -189,16 +182,17 @@ impl Batch {
         })
     }
 
-    fn ended(&self) -> &Ended {
+    #[inline(always)]
+    fn outstanding(&self) -> &Countdown {
         // SAFETY: `fill` has written it, and all in it is atomic.
-        unsafe { self.ended.as_ref() }
+        unsafe { &self.ended.as_ref().0 }
     }
 
     /// Returns true if no request is outstanding.
     #[inline(always)]
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.ended().all.is_set()
+        self.outstanding().is_over()
     }
 
     /// Says what a request does. With `polled` the device raises no interrupt for it. A size that the request's memory does not
@@ -232,38 +226,29 @@ impl Batch {
     #[inline(always)]
     pub fn submit(&mut self, count: usize) -> usize {
         assert!(count <= self.count && self.is_idle(), "the requests are outstanding");
-        let ended = self.ended();
-        ended.all.reset();
-        ended.left.store(count as u32, Ordering::Relaxed);
+        self.outstanding().start(count as u32);
         // SAFETY: the requests stay as they are until they are done: `is_idle` guards each access, and `drop` waits for that.
         let accepted =
             unsafe { abi::Kernel_SubmitBlock(self.disk.0, self.pointers.as_ptr(), count as c_int) };
-        let accepted = accepted.max(0) as usize;
-        if accepted < count {
-            self.forget((count - accepted) as u32);
-        }
-        accepted
+        if accepted == count as c_int { count } else { self.forget(count, accepted.max(0) as usize) }
     }
 
-    /// Counts requests that were not accepted as done.
+    /// Counts the requests that were not accepted as done. Returns how many were accepted.
     #[cold]
-    fn forget(&self, count: u32) {
-        if self.ended().left.fetch_sub(count, Ordering::AcqRel) == count {
-            self.ended().all.set();
-        }
+    fn forget(&self, count: usize, accepted: usize) -> usize {
+        (accepted..count).for_each(|_| self.outstanding().end_one());
+        accepted
     }
 
     /// Waits until all requests are done. The thread sleeps meanwhile, so no request may be a polled one.
     pub fn wait(&self) {
-        if !self.is_idle() {
-            self.ended().all.wait();
-        }
+        self.outstanding().wait();
     }
 
     /// Waits until all requests are done, for at most so many nanoseconds. Returns false if the time has passed.
     #[must_use]
     pub fn wait_for(&self, time_ns: u64) -> bool {
-        self.is_idle() || self.ended().all.wait_for(time_ns)
+        self.outstanding().wait_for(time_ns)
     }
 
     /// Returns the status of a request, or `None` if there is no such request or if requests are outstanding.
@@ -350,16 +335,6 @@ fn empty_request(segment: *const DmaSegment) -> BlockRequest {
 /// Notes that a request of a batch is done.
 unsafe extern "C" fn done(request: *mut BlockRequest) {
     let slot = request.cast::<Slot>();
-    // SAFETY: a batch has submitted the request, which is the first field of its slot.
-    let ended = unsafe { &*(*slot).ended };
-    if ended.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-        all_done(ended);
-    }
-}
-
-/// Notes that all requests of a batch are done. A function of its own, so that `done` needs no frame.
-#[inline(never)]
-fn all_done(ended: &Ended) {
-    // The batch counts as idle, and may go, only when the event is set. After that, `set` uses its address alone.
-    ended.all.set();
+    // SAFETY: a batch has submitted the request, which is the first field of its slot. The batch exists until its countdown is over.
+    unsafe { &(*(*slot).ended).0 }.end_one();
 }

@@ -6,16 +6,15 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use abi::{BLOCK_STATE_TAG, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
 
-/// What serves a block device. The kernel calls both functions on any CPU, also on several at once, and in handlers. They must not
-/// block or allocate. In them the kernel takes the running thread's driver for the caller, so it may refuse to set a timer, to mask an
-/// interrupt or to read configuration space.
-pub trait BlockDriver: Sync + 'static {
-    /// Accepts requests for a queue, in their order. The kernel has checked them. Returns the number of requests that it took from
+/// A queue of a block device. The kernel calls both functions on any CPU, also on several at once, and in handlers. They must not
+/// block or allocate. In them the kernel takes the driver whose functions they are for the caller.
+pub trait BlockQueue: Sync + 'static {
+    /// Accepts requests, in their order. The kernel has checked them. Returns the number of requests that it took from
     /// `requests`. Fewer than all mean that the queue is full.
-    fn submit(&self, queue: u32, requests: Requests<'_>) -> usize;
+    fn submit(&self, requests: Requests<'_>) -> u32;
 
-    /// Completes what the device has done on a queue. Returns the number of completions.
-    fn poll(&self, queue: u32) -> u32;
+    /// Completes what the device has done on the queue. Returns the number of completions.
+    fn poll(&self) -> u32;
 }
 
 /// What a block device is like.
@@ -31,8 +30,6 @@ pub struct Geometry {
     pub max_bytes: u64,
     /// The most segments of a request.
     pub max_segments: u32,
-    /// The number of queues. Queue i is for the CPUs whose index modulo this is i.
-    pub queues: u32,
     /// The most requests that a queue holds. Tags are below it.
     pub depth: u32,
 }
@@ -42,9 +39,13 @@ pub struct Geometry {
 pub struct Block(c_int);
 
 impl Block {
-    /// Registers a block device. A name of more than 31 bytes is cut. Returns `None` if the kernel refuses it, for example because the
-    /// name is taken.
-    pub fn register<D: BlockDriver>(name: &str, geometry: &Geometry, driver: &'static D) -> Option<Self> {
+    /// Registers a block device. Queue i is for the CPUs whose index modulo the number of queues is i. A name of more than 31 bytes is
+    /// cut. Returns `None` if the kernel refuses the device, for example because the name is taken.
+    pub fn register<Q: BlockQueue>(
+        name: &str,
+        geometry: &Geometry,
+        queues: &'static [&'static Q],
+    ) -> Option<Self> {
         let mut field: [c_char; KERNEL_BLOCK_NAME_SIZE] = [0; _];
         let room = field.len() - 1;
         field.iter_mut().take(room).zip(name.bytes()).for_each(|(to, byte)| *to = byte as c_char);
@@ -56,15 +57,15 @@ impl Block {
             Blocks: geometry.blocks,
             MaxBytes: geometry.max_bytes,
             MaxSegments: geometry.max_segments,
-            Queues: geometry.queues,
+            Queues: queues.len() as u32,
             Depth: geometry.depth,
             Reserved: 0,
             Name: field,
-            Context: core::ptr::from_ref(driver).cast_mut().cast(),
-            Submit: Some(submit::<D>),
-            Poll: Some(poll::<D>),
+            Context: queues.as_ptr().cast_mut().cast(),
+            Submit: Some(submit::<Q>),
+            Poll: Some(poll::<Q>),
         };
-        // SAFETY: the description is a local variable. Its functions take a `&'static D` as their context.
+        // SAFETY: the description is a local variable. Its functions take a slice of so many `&'static Q` as their context.
         let id = unsafe { abi::Kernel_RegisterBlock(&description) };
         (id > 0).then_some(Self(id))
     }
@@ -91,22 +92,32 @@ pub fn poll_through_kernel(block: c_int, queue: Option<u32>) -> u32 {
     unsafe { abi::Kernel_PollBlock(block, queue.map_or(-1, |queue| queue as c_int)) as u32 }
 }
 
-unsafe extern "C" fn submit<D: BlockDriver>(
+unsafe extern "C" fn submit<Q: BlockQueue>(
     context: *mut c_void,
     queue: c_int,
     first: *const *mut BlockRequest,
     count: c_int,
 ) -> c_int {
-    // SAFETY: `Block::register` has given the kernel a `&'static D` with this function.
-    let driver = unsafe { &*context.cast::<D>() };
     // SAFETY: the kernel passes `count` pointers.
     let end = unsafe { first.add(count as usize) };
-    driver.submit(queue as u32, Requests { next: first, end, life: PhantomData }) as c_int
+    let requests = Requests { next: first, end, life: PhantomData };
+    // SAFETY: the kernel passes what `Block::register` has given to it, and an index of a queue.
+    unsafe { queue_of::<Q>(context, queue) }.submit(requests) as c_int
 }
 
-unsafe extern "C" fn poll<D: BlockDriver>(context: *mut c_void, queue: c_int) -> c_int {
-    // SAFETY: `Block::register` has given the kernel a `&'static D` with this function.
-    unsafe { &*context.cast::<D>() }.poll(queue as u32) as c_int
+unsafe extern "C" fn poll<Q: BlockQueue>(context: *mut c_void, queue: c_int) -> c_int {
+    // SAFETY: the kernel passes what `Block::register` has given to it, and an index of a queue.
+    unsafe { queue_of::<Q>(context, queue) }.poll() as c_int
+}
+
+/// Returns the queue with this index.
+///
+/// # Safety
+/// The context is the first of more than `index` references that stay for good, and the index is not negative.
+#[inline(always)]
+unsafe fn queue_of<Q>(context: *mut c_void, index: c_int) -> &'static Q {
+    // SAFETY: `# Safety`.
+    unsafe { *context.cast::<&'static Q>().add(index as u32 as usize) }
 }
 
 /// Requests that the kernel offers. The driver accepts what it takes from them.
@@ -130,6 +141,12 @@ impl<'r> Iterator for Requests<'r> {
 }
 
 impl<'r> Requests<'r> {
+    /// Returns no requests.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { next: core::ptr::null(), end: core::ptr::null(), life: PhantomData }
+    }
+
     #[inline(always)]
     fn peek(&self) -> Option<Request<'r>> {
         if self.next == self.end {
@@ -150,9 +167,9 @@ impl<'r> Requests<'r> {
     /// Returns how many requests are left.
     #[inline(always)]
     #[must_use]
-    pub fn left(&self) -> usize {
+    pub fn left(&self) -> u32 {
         // SAFETY: both point into the array, or behind its last element.
-        unsafe { self.end.offset_from(self.next) as usize }
+        unsafe { self.end.offset_from(self.next) as u32 }
     }
 }
 
@@ -178,14 +195,7 @@ impl NextRequest<'_> {
     #[inline(always)]
     #[must_use]
     pub fn operation_and_flags(&self) -> u32 {
-        const {
-            assert!(
-                core::mem::offset_of!(BlockRequest, Flags)
-                    == core::mem::offset_of!(BlockRequest, Operation) + 2
-            )
-        };
-        // SAFETY: as for each field. Both fields are there, and the request is aligned to 8 bytes.
-        unsafe { (&raw const (*self.0.request.as_ptr()).Operation).cast::<u32>().read() }
+        self.0.operation_and_flags()
     }
 }
 
@@ -207,11 +217,38 @@ macro_rules! field {
 }
 
 impl Request<'_> {
+    /// Returns the request's address, and ends the use of the request.
+    pub(super) fn into_pointer(self) -> NonNull<BlockRequest> {
+        self.request
+    }
+
+    /// Returns the request at this address.
+    ///
+    /// # Safety
+    /// The driver has accepted the request, and neither it nor the kernel ends it as long as this value is used.
+    pub(super) const unsafe fn from_pointer(request: NonNull<BlockRequest>) -> Self {
+        Self { request, life: PhantomData }
+    }
+
     /// Returns the operation: [`super::READ`], [`super::WRITE`] or [`super::FLUSH`].
     #[inline(always)]
     #[must_use]
     pub fn operation(&self) -> u16 {
         field!(self, Operation)
+    }
+
+    /// Returns the operation and the flags: with [`FLAGS`] as their lowest bit. One access reads both.
+    #[inline(always)]
+    #[must_use]
+    pub fn operation_and_flags(&self) -> u32 {
+        const {
+            assert!(
+                core::mem::offset_of!(BlockRequest, Flags)
+                    == core::mem::offset_of!(BlockRequest, Operation) + 2
+            )
+        };
+        // SAFETY: as for each field. Both fields are there, and the request is aligned to 8 bytes.
+        unsafe { (&raw const (*self.request.as_ptr()).Operation).cast::<u32>().read() }
     }
 
     /// Returns true if the submitter polls.
@@ -299,11 +336,11 @@ impl OutstandingTable {
     #[inline(always)]
     pub fn take(&self, number: u8) -> Option<Accepted> {
         let entry = &self.0[usize::from(number)];
-        let request = NonNull::new(entry.load(Ordering::Relaxed))?;
+        // An entry is null, or the address of a request with its age.
+        let request = entry.load(Ordering::Relaxed).map_addr(|address| address & !AGE);
+        let request = NonNull::new(request)?;
         entry.store(core::ptr::null_mut(), Ordering::Relaxed);
-        let request = request.as_ptr().map_addr(|address| address & !AGE);
-        // SAFETY: an entry is null, or the address of a request, which is aligned and not null, with its age.
-        Some(Accepted(unsafe { NonNull::new_unchecked(request) }))
+        Some(Accepted(request))
     }
 
     /// Makes each request older by one, up to 7, and returns the age of the oldest. A request that is put into the table has age 0.

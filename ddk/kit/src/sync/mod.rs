@@ -5,18 +5,23 @@
 //! [`Completion::complete`] may be called there, too. A function that waits panics there, and with a spin lock held.
 
 mod completion;
+mod countdown;
 mod event;
 mod interrupts;
 mod mutex;
 mod semaphore;
 mod spin_lock;
+mod turn;
 mod wait;
 
 pub use completion::Completion;
+pub use countdown::Countdown;
 pub use event::Event;
+pub(crate) use interrupts::InterruptsOff;
 pub use mutex::{Mutex, MutexGuard};
 pub use semaphore::Semaphore;
 pub use spin_lock::{SpinGuard, SpinLock};
+pub use turn::Turn;
 
 /// Wakes the threads that wait at this address, without a change of the word. For a driver with a protocol of its own.
 pub fn wake_all(word: &core::sync::atomic::AtomicU32) {

@@ -59,15 +59,14 @@ impl Slot {
         self.0.compare_exchange(note, request, AcqRel, Relaxed).is_ok()
     }
 
-    /// Puts a request into the slot that it notes. `current_note` reads the note once more: another CPU may have moved the request to
-    /// another slot since `note` was read. Fails, and changes nothing, also then.
+    /// Puts a request into the slot that it notes. `still_notes` reads the request's note once more, and returns true if it is the same:
+    /// another CPU may have moved the request to another slot since `note` was read. Fails, and changes nothing, also then.
     #[inline(always)]
-    pub fn claim_noted(&self, request: usize, note: usize, current_note: impl FnOnce() -> usize) -> bool {
-        if !self.claim(request, note) {
-            return false;
-        }
+    pub fn claim_noted(&self, request: usize, note: usize, still_notes: impl FnOnce(usize) -> bool) -> bool {
+        // The exchange returns the note. Used from here on, it stays in the register where the exchange leaves it.
+        let Ok(note) = self.0.compare_exchange(note, request, AcqRel, Relaxed) else { return false };
         // If the slot is free again already, the request was completed in it.
-        current_note() == note || !self.release(request, note)
+        still_notes(note) || !self.release(request, note)
     }
 
     /// Frees the slot, whose note this is. Fails, and changes nothing, if it does not hold this request. For each claim, one call

@@ -9,6 +9,11 @@ use loom::sync::atomic::{
 };
 use loom::thread;
 
+/// The turn of driver_kit, by which drivers submit and poll. It has no other user of loom.
+#[path = "../../../../ddk/kit/src/sync/turn.rs"]
+mod turn;
+use turn::Turn;
+
 const A: usize = 0xffff_8000_0000_1000;
 const B: usize = 0xffff_8000_0000_2000;
 
@@ -170,7 +175,7 @@ fn a_request_that_is_submitted_to_two_queues_is_accepted_and_completed_once_by_i
         let (usual, moved) = both(
             move || {
                 let noted = read.load(Acquire);
-                usize::from(submitting.slots[0].claim_noted(A, noted, || read.load(Acquire)))
+                usize::from(submitting.slots[0].claim_noted(A, noted, |note| read.load(Acquire) == note))
             },
             || usize::from(new.claim_any(A, &note, (&old.slots[0], FIRST))),
         );
@@ -194,5 +199,52 @@ fn of_two_first_submissions_of_a_request_to_two_queues_one_succeeds() {
         let (one, other) = both(submit(first.clone(), note.clone()), submit(second.clone(), note));
         assert_eq!(one + other, 1);
         assert_eq!(first.take_all() + second.take_all(), 1);
+    });
+}
+
+/// Work that is wanted, and what the one with the turn has done of it, which nobody else may touch.
+struct Wanted {
+    turn: Turn,
+    wanted: AtomicUsize,
+    done: UnsafeCell<usize>,
+}
+
+impl Wanted {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { turn: Turn::new(), wanted: AtomicUsize::new(0), done: UnsafeCell::new(0) })
+    }
+
+    /// Does all that is wanted. The caller has the turn.
+    fn work(&self) {
+        let all = self.wanted.load(Relaxed);
+        // SAFETY: only whoever has the turn touches it, which the model checks.
+        self.done.with_mut(|done| unsafe { *done = all });
+    }
+
+    /// Wants one more, and does it unless somebody else will.
+    fn want_one(&self) {
+        self.wanted.fetch_add(1, Relaxed);
+        if self.turn.take() || self.turn.want() {
+            self.work();
+            while self.turn.end_is_early() && self.turn.take_again() {
+                self.work();
+            }
+        }
+    }
+}
+
+#[test]
+fn of_cpus_that_want_a_turn_at_once_one_at_a_time_works_and_all_is_done() {
+    loom::model(|| {
+        let wanted = Wanted::new();
+        let others = [wanted.clone(), wanted.clone()];
+        let threads = others.map(|other| thread::spawn(move || other.want_one()));
+        wanted.want_one();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        // SAFETY: all threads have ended.
+        wanted.done.with(|done| assert_eq!(unsafe { *done }, 3));
+        assert!(wanted.turn.take(), "nobody has the turn");
     });
 }

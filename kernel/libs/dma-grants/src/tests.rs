@@ -198,3 +198,16 @@ fn of_threads_that_keep_and_take_at_once_each_page_is_one_threads() {
     all.sort_unstable();
     assert_eq!(all, [1, 2, 3, 4]);
 }
+
+#[test]
+fn whoever_takes_a_kept_page_learns_whether_all_were_forgotten_meanwhile() {
+    let kept = KeptPages::new();
+    let before = kept.clears();
+    assert!(kept.keep(7, 1));
+    assert_eq!(kept.take(1), Some(7));
+    assert_eq!(kept.clears(), before, "nobody has cleared");
+    assert!(kept.keep(8, 1));
+    kept.clear();
+    assert_eq!(kept.take(1), None);
+    assert_ne!(kept.clears(), before);
+}

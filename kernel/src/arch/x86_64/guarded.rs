@@ -174,6 +174,17 @@ pub fn exceeds_u64<const OFFSET: usize>(address: usize, most: u64) -> bool {
     false
 }
 
+/// Returns true if the 4 bytes that are `OFFSET` bytes behind `address` are not `value`, or cannot be read.
+#[inline(always)]
+pub fn differs_u32<const OFFSET: usize>(address: usize, value: u32) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("cmp [{address} + {offset}], {value:e}", "jne"), address = in(reg) address, value = in(reg) value,
+            jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
 /// Returns true if the 4 bytes that are `OFFSET` bytes behind `address` are not `VALUE`, or cannot be read.
 #[inline(always)]
 pub fn differs_u32_const<const OFFSET: usize, const VALUE: i32>(address: usize) -> bool {
