@@ -70,7 +70,11 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
             ]
             .iter()
             .any(|alone| path.ends_with(alone));
-            path.is_dir() && !is_alone && !LATE.iter().any(|late| path.ends_with(late))
+            // The folder of Cargo's flags is none.
+            path.is_dir()
+                && !path.ends_with(".cargo")
+                && !is_alone
+                && !LATE.iter().any(|late| path.ends_with(late))
         })
         .collect();
     sources.sort();
