@@ -58,11 +58,41 @@ pub struct Cpu {
 pub struct Driver {
     /// The file name, perhaps without its ending.
     pub name: String,
-    /// `loaded`, `refused`, or `starting` if the outcome comes later, in another event.
+    /// `loaded`, `refused`, `unloaded`, or `starting` if the outcome comes later, in another event.
     pub status: String,
     /// The reason of a refusal or a delay.
     #[serde(default)]
     pub reason: Option<String>,
+    /// What was left of a driver that has ended.
+    #[serde(default)]
+    pub left: Option<Left>,
+}
+
+/// What a driver has left, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+pub struct Left {
+    /// Pages.
+    pub pages: u32,
+    /// Heap blocks.
+    pub heap: u32,
+    /// DMA memory.
+    pub dma: u32,
+    /// Threads that ran.
+    pub threads: u32,
+    /// Interrupts.
+    pub interrupts: u32,
+    /// Timers.
+    pub timers: u32,
+    /// Mappings of devices' memory.
+    pub mappings: u32,
+}
+
+impl Left {
+    /// Returns true if nothing was left.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A fault of a firmware table: event `finding`.

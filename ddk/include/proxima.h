@@ -25,12 +25,11 @@ extern "C" {
 // when the function returns. If that takes longer than 10 s, the kernel names the driver and continues to boot.
 //
 // Returns 0 if the driver has started. Any other number, by convention a negative one, means that it does not
-// start: the kernel logs the number, unloads the driver and continues to boot. The driver frees all pages and
-// memory that it was given before it returns such a number.
+// start: the kernel logs the number, takes back what the driver has, unloads it and continues to boot.
 extern int Driver_Init(void);
 
-// Stops the driver. A driver that can be unloaded defines this function. A kernel that unloads drivers calls it once,
-// before it does so. This kernel unloads no driver that has started, and never calls it.
+// Stops the driver. A driver may define this function. The kernel calls it once when it unloads the driver, on a thread of its
+// own, after Driver_RemoveDevice for each of its devices. Then it takes back all that the driver still has.
 extern void Driver_Exit(void);
 
 /* ---- NUMA ---- */
@@ -501,11 +500,11 @@ typedef struct DeviceInfo {
 // function-level reset.
 extern int Driver_AddDevice(int device);
 
-// Ends the use of a device that is gone. A driver may define this function. The kernel calls it on a thread of its own, on the device's
-// node if that is known, when nothing answers at the device's address any more and Driver_AddDevice has returned. By then the
+// Ends the use of a device: nothing answers at its address any more, or the driver is unloaded. A driver may define this function.
+// The kernel calls it on a thread of its own, on the device's node if that is known, when Driver_AddDevice has returned. By then the
 // kernel has taken the device's interrupts back and unregistered the block devices that it serves. The driver still owns the device,
 // its mappings and its DMA memory. When the function returns, the kernel takes these back: nothing of the driver uses them any more. A driver
-// without this function keeps them. The device's id then finds nothing.
+// without this function keeps those of a device that is gone. The id of such a device then finds nothing.
 extern void Driver_RemoveDevice(int device);
 
 // Finds the next device that matches, in the order of addresses. after is the id of the device before; 0 means from
@@ -801,7 +800,7 @@ extern bool Kernel_DetachInterrupt(int device, int index);
 // Kernel_WaitAddress: the time has passed.
 #define KERNEL_WAIT_TIMED_OUT 1
 
-// Kernel_WaitAddress: the driver is being stopped. This kernel stops no driver, and never returns it.
+// Kernel_WaitAddress: the driver is being stopped, and its threads should end.
 #define KERNEL_WAIT_STOPPING 2
 
 // [thread] Waits until another thread or a handler wakes this address, if *word has the value expected. No wake-up is
@@ -1069,6 +1068,52 @@ extern int Kernel_SubmitBlock(int block, BlockRequest *const *requests, int coun
 //
 // Returns the number of requests that completed, as the driver says; 0 also if there is no such block device or queue.
 extern int Kernel_PollBlock(int block, int queue);
+
+/* ---- Drivers and each other ---- */
+
+// The most bytes of an interface's name, with the zero that ends it.
+#define KERNEL_INTERFACE_NAME_SIZE 64
+
+// [thread] Loads the driver of this name from the ramdisk, starts it, and gives it its devices. The name is that of its file, without
+// .so.
+//
+// Returns 0. Returns -1 if there is no such driver, if it is loaded already, if it cannot be loaded or refuses to start, or if
+// Driver_Init does not return within 10 s: then it goes on starting. The log has the reason. Returns -1 if name is
+// null or not mapped, in a handler, with interrupts off, and in the functions of a block device.
+extern int Kernel_LoadDriver(const char *name);
+
+// [thread] Unloads a driver: ends it in the order that docs/driver-abi.md has, takes back all that it has, and unmaps it. The log and
+// the event driver have what was left.
+//
+// Returns 0. Returns -1, and changes nothing, if no driver of this name has started, if it is the caller, if another thread stops it
+// already, or if another driver uses an interface of it. Returns -1 if threads of it do not end: then its memory stays, and
+// another call tries again. The log has the reason. Returns -1 if name is null or not mapped, in a handler, with interrupts off, and in the functions
+// of a block device.
+extern int Kernel_UnloadDriver(const char *name);
+
+// [any] Returns true if the calling driver is being stopped: its threads should end.
+extern bool Kernel_IsStopping(void);
+
+// [thread] Publishes a table of size bytes under a name and a version, for other drivers. The kernel keeps the address and does not
+// read the table, which stays until the driver has ended.
+//
+// Returns true. Returns false, and changes nothing, if the name is empty or has KERNEL_INTERFACE_NAME_SIZE bytes or more, if it
+// is null or not mapped, if table is null or not mapped, if size is 0, if there is an interface of this name and
+// version, if there is no memory, if the driver is being stopped, in a handler, with interrupts off, and in the functions of a
+// block device.
+extern bool Kernel_PublishInterface(const char *name, uint32_t version, const void *table, size_t size);
+
+// [thread] Returns the table that another driver has published under this name and version, if it has size bytes or more. Until
+// Kernel_ReleaseInterface, called as often as this, its publisher cannot be unloaded. The kernel ends the uses of a driver that has
+// ended.
+//
+// Returns null if there is no such interface, if there is no memory, if the driver is being stopped, if name is
+// null or not mapped, in a handler, with interrupts off, and in the functions of a block device.
+extern const void *Kernel_UseInterface(const char *name, uint32_t version, size_t size);
+
+// [thread] Ends one use of an interface. A table that the driver does not use is ignored, and so is a call in a handler, with
+// interrupts off, or in the functions of a block device.
+extern void Kernel_ReleaseInterface(const void *table);
 
 /* ---- The layout of the structures in the kernel ---- */
 

@@ -163,11 +163,11 @@ unsafe extern "C" {
     /// function-level reset.
     pub fn Driver_AddDevice(device: c_int) -> c_int;
 
-    /// Ends the use of a device that is gone. A driver may define this function. The kernel calls it on a thread of its own, on the device's
-    /// node if that is known, when nothing answers at the device's address any more and `Driver_AddDevice` has returned. By then the
+    /// Ends the use of a device: nothing answers at its address any more, or the driver is unloaded. A driver may define this function.
+    /// The kernel calls it on a thread of its own, on the device's node if that is known, when `Driver_AddDevice` has returned. By then the
     /// kernel has taken the device's interrupts back and unregistered the block devices that it serves. The driver still owns the device,
     /// its mappings and its DMA memory. When the function returns, the kernel takes these back: nothing of the driver uses them any more. A driver
-    /// without this function keeps them. The device's id then finds nothing.
+    /// without this function keeps those of a device that is gone. The id of such a device then finds nothing.
     pub fn Driver_RemoveDevice(device: c_int);
 
     /// Finds the next device that matches, in the order of addresses. `after` is the id of the device before; 0 means from

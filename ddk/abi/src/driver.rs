@@ -13,12 +13,11 @@ unsafe extern "C" {
     /// when the function returns. If that takes longer than 10 s, the kernel names the driver and continues to boot.
     ///
     /// Returns 0 if the driver has started. Any other number, by convention a negative one, means that it does not
-    /// start: the kernel logs the number, unloads the driver and continues to boot. The driver frees all pages and
-    /// memory that it was given before it returns such a number.
+    /// start: the kernel logs the number, takes back what the driver has, unloads it and continues to boot.
     pub fn Driver_Init() -> c_int;
 
-    /// Stops the driver. A driver that can be unloaded defines this function. A kernel that unloads drivers calls it once,
-    /// before it does so. This kernel unloads no driver that has started, and never calls it.
+    /// Stops the driver. A driver may define this function. The kernel calls it once when it unloads the driver, on a thread of its
+    /// own, after `Driver_RemoveDevice` for each of its devices. Then it takes back all that the driver still has.
     pub fn Driver_Exit();
 }
 

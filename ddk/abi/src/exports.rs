@@ -77,4 +77,10 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_GetBlockInfo",
     "Kernel_SubmitBlock",
     "Kernel_PollBlock",
+    "Kernel_LoadDriver",
+    "Kernel_UnloadDriver",
+    "Kernel_IsStopping",
+    "Kernel_PublishInterface",
+    "Kernel_UseInterface",
+    "Kernel_ReleaseInterface",
 ];

@@ -8,7 +8,7 @@ pub const KERNEL_WAIT_FOREVER: u64 = u64::MAX;
 pub const KERNEL_WAIT_WOKEN: c_int = 0;
 /// `Kernel_WaitAddress`: the time has passed.
 pub const KERNEL_WAIT_TIMED_OUT: c_int = 1;
-/// `Kernel_WaitAddress`: the driver is being stopped. This kernel stops no driver, and never returns it.
+/// `Kernel_WaitAddress`: the driver is being stopped, and its threads should end.
 pub const KERNEL_WAIT_STOPPING: c_int = 2;
 
 unsafe extern "C" {

@@ -6,7 +6,7 @@ use cbindgen::{
 use std::path::Path;
 
 /// The families in the header's order: the title, and the file of `ddk/abi/src` that defines it.
-const FAMILIES: [(&str, &str); 13] = [
+const FAMILIES: [(&str, &str); 14] = [
     ("The driver itself", "driver.rs"),
     ("NUMA", "numa.rs"),
     ("Memory: pages and the heap", "memory.rs"),
@@ -20,6 +20,7 @@ const FAMILIES: [(&str, &str); 13] = [
     ("Time and timers", "time.rs"),
     ("Log", "log.rs"),
     ("Block devices", "block.rs"),
+    ("Drivers and each other", "life.rs"),
 ];
 
 const BEGINNING: &str = "\

@@ -30,10 +30,10 @@ impl Outcome for Result<(), Refusal> {
     }
 }
 
-/// Logs the panic, and stops the machine: the kernel cannot end one driver alone yet.
+/// Logs the panic, and ends the driver.
 pub fn panicked(panic: &PanicInfo<'_>) -> ! {
     log::write(Level::Error, format_args!("{panic}"));
-    // SAFETY: `ud2` raises an invalid-opcode exception, which the kernel reports with its address. It does not return.
+    // SAFETY: `ud2` raises an invalid-opcode exception, at which the kernel ends the driver. It does not return.
     unsafe { core::arch::asm!("ud2", options(noreturn)) }
 }
 

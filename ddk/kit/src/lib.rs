@@ -3,7 +3,7 @@
 //! A driver is a `staticlib` with `#![no_std]` and `#![forbid(unsafe_code)]`. The macro [`driver!`] defines its entry, its
 //! exit and its panic handler. `docs/driver-guide.md` shows a whole driver.
 //!
-//! The modules, one for each part of the ABI: [`device`], [`mmio`], [`dma`], [`interrupt`], [`block`], [`log`], [`memory`], [`per_cpu`],
+//! The modules, one for each part of the ABI: [`device`], [`mmio`], [`dma`], [`drivers`], [`interrupt`], [`block`], [`log`], [`memory`], [`per_cpu`],
 //! [`thread`], [`sync`], [`time`], [`timer`].
 #![no_std]
 
@@ -14,6 +14,7 @@ pub mod block;
 pub mod device;
 pub mod dma;
 pub mod driver;
+pub mod drivers;
 pub mod interrupt;
 pub mod log;
 pub mod memory;

@@ -78,6 +78,12 @@ static void *const exports[] = {
     (void *)Kernel_GetBlockInfo,
     (void *)Kernel_SubmitBlock,
     (void *)Kernel_PollBlock,
+    (void *)Kernel_LoadDriver,
+    (void *)Kernel_UnloadDriver,
+    (void *)Kernel_IsStopping,
+    (void *)Kernel_PublishInterface,
+    (void *)Kernel_UseInterface,
+    (void *)Kernel_ReleaseInterface,
 };
 
 int Driver_Init(void) {

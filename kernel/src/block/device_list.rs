@@ -77,14 +77,17 @@ pub struct Description {
     pub depth: u32,
 }
 
-struct Registry {
-    devices: [Option<&'static BlockDevice>; MAX_BLOCK_DEVICES],
+/// The block devices by their indices.
+pub(super) struct Registry {
+    /// The devices. Index 0 is never used.
+    pub(super) devices: [Option<&'static BlockDevice>; MAX_BLOCK_DEVICES],
     generations: [u32; MAX_BLOCK_DEVICES],
     /// The index that was used last.
     last: usize,
 }
 
-static REGISTRY: Mutex<Registry> =
+/// The lock around them. Threads alone take it.
+pub(super) static REGISTRY: Mutex<Registry> =
     Mutex::new(Registry { devices: [None; MAX_BLOCK_DEVICES], generations: [0; MAX_BLOCK_DEVICES], last: 0 });
 
 impl Registry {

@@ -7,6 +7,7 @@ mod device_list;
 mod done;
 mod length;
 mod mistakes;
+mod outstanding;
 mod poll;
 mod queue;
 mod request;
@@ -17,6 +18,7 @@ pub use device_list::{
     NewBlockDevice, close_all, close_served_by, describe, find, is_served_by, next, register, unregister,
 };
 pub use mistakes::report;
+pub use outstanding::wait_for_requests_of;
 pub use poll::poll;
 pub use queue::Functions;
 pub use submit::submit;

@@ -11,6 +11,19 @@ const NON_MASKABLE: u64 = 2;
 
 static HANDLERS: [Hook<fn(&InterruptsOff)>; 256] = [const { Hook::new() }; 256];
 static EXCEPTION: Hook<fn(&Frame) -> !> = Hook::new();
+static CONTAIN: Hook<fn(&mut Frame) -> bool> = Hook::new();
+static END_THREAD: Hook<fn(&Frame)> = Hook::new();
+
+/// Sets the function that handles exceptions which are not the kernel's own. It returns false for others; else the CPU continues as the
+/// frame says. It is called with interrupts off.
+pub fn contain_with(contain: fn(&mut Frame) -> bool) {
+    CONTAIN.set(contain);
+}
+
+/// Sets the function that ends the running thread if that is due. It is called with interrupts off, at the end of an interrupt.
+pub fn end_threads_with(end_if_due: fn(&Frame)) {
+    END_THREAD.set(end_if_due);
+}
 
 /// Registers the function that is called for this vector, on the CPU that is interrupted.
 pub fn register(vector: u8, handler: fn(&InterruptsOff)) {
@@ -40,8 +53,10 @@ impl InterruptHandler for Handler {
         // until the CPU returns from the interrupt; a thread that runs before that restores them off when it switches back.
         let off = unsafe { InterruptsOff::assume() };
         shootdown::leave_idle(&off);
-        if frame.vector != u64::from(vectors::SPURIOUS) {
+        if frame.vector < u64::from(vectors::END_THREAD) {
             interrupt(frame.vector as u8, &off);
+        } else if frame.vector == u64::from(vectors::END_THREAD) {
+            end_thread(frame);
         }
     }
 
@@ -58,6 +73,15 @@ impl InterruptHandler for Handler {
     }
 }
 
+/// Ends the running thread if that is due: then this does not return.
+#[cold]
+fn end_thread(frame: &Frame) {
+    arch::end_of_interrupt();
+    if let Some(end_if_due) = END_THREAD.get() {
+        end_if_due(frame);
+    }
+}
+
 /// Handles an exception. Returns only after a guarded access, and from an order to stop that this CPU does not follow.
 #[cold]
 fn exception(frame: &mut Frame) {
@@ -70,6 +94,9 @@ fn exception(frame: &mut Frame) {
             StopOrder::GoOn => return,
             StopOrder::Stop => arch::halt_forever(),
         }
+    }
+    if CONTAIN.get().is_some_and(|contain| contain(frame)) {
+        return;
     }
     match EXCEPTION.get() {
         Some(report) => report(frame),

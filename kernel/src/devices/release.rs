@@ -1,5 +1,5 @@
 //! Takes devices from drivers: what a driver has of a device goes back in the order in which it can do no harm.
-use super::device_registry::{self, Device};
+use super::device_registry::Device;
 use super::{dma, interrupt_allocation, mappings, power};
 use crate::threads::owner::Owner;
 
@@ -43,10 +43,10 @@ fn take(device: &Device, owner: &'static Owner, with_reset: bool) -> Option<Take
     Some(TakenBack { interrupts, mappings, dma })
 }
 
-/// Takes all devices from a driver of which nothing runs any more, and resets them. Returns how many there were.
-pub fn release_all(owner: &'static Owner) -> usize {
-    let devices = device_registry::all().iter().filter(|device| device.is_of(owner));
-    devices.filter_map(|device| release_and_reset(device, owner)).count()
+/// Takes the interrupts of a device back. Returns how many the driver had.
+pub fn take_interrupts(device: &Device) -> usize {
+    let _changes = device.changes.lock();
+    interrupt_allocation::take_back(device)
 }
 
 /// Takes the interrupts of a device back, and turns its bus mastering off. The device stays the driver's, which may be using it. Returns how
@@ -56,13 +56,4 @@ pub fn stop(device: &Device) -> usize {
     let interrupts = interrupt_allocation::take_back(device);
     power::stop_bus_mastering_of(device);
     interrupts
-}
-
-/// Stops and resets all devices of a driver that is refused but whose threads still run. The devices stay the driver's: its threads may be
-/// using them.
-pub fn stop_all(owner: &'static Owner) {
-    for device in device_registry::all().iter().filter(|device| device.is_of(owner)) {
-        stop(device);
-        power::reset(device, owner);
-    }
 }

@@ -1,24 +1,24 @@
 //! A driver: its image in memory, and the owner that its threads carry. It is loaded, then started on a thread of its own; one
 //! that refuses to start is unloaded.
+use super::end_driver::{DriverEnd, Why, end_driver};
+use super::loaded_drivers;
 use super::loader::{LoadError, LoadedImage};
-use super::per_cpu_memory;
-use crate::block;
 use crate::cpu;
-use crate::devices::release;
-use crate::threads::driver_timers;
+use crate::threads::Mutex;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
-use crate::threads::owner::Owner;
+use crate::threads::owner::{Life, Owner};
 use crate::threads::owners;
+use crate::threads::thread::Start;
 use core::ffi::c_int;
 use core::fmt;
-use device_table::DeviceTable;
 use driver_text::one_line;
+use events::Left;
 
 /// A driver that is loaded and has not run yet.
 pub struct Driver {
-    image: LoadedImage,
     owner: &'static Owner,
+    init: Start,
 }
 
 /// Why a driver does not run.
@@ -34,9 +34,25 @@ pub enum StartError {
     Refused {
         /// What `Driver_Init` returned, or gave to `Kernel_ExitThread`.
         code: c_int,
-        /// How many threads it left running. The image stays in memory if there are any.
-        threads: u32,
+        /// What the kernel took back.
+        end: DriverEnd,
     },
+    /// It has failed before `Driver_Init` had returned.
+    Failed(&'static Owner, DriverEnd),
+    /// A driver of this name is loaded.
+    Loaded,
+    /// The driver was stopped before `Driver_Init` had returned.
+    Stopped,
+}
+
+impl StartError {
+    /// Returns what the kernel took back from the driver.
+    pub fn left(&self) -> Left {
+        match self {
+            Self::Refused { end, .. } => end.left,
+            _ => Left::default(),
+        }
+    }
 }
 
 impl fmt::Display for StartError {
@@ -48,11 +64,11 @@ impl fmt::Display for StartError {
             Self::NoThread(CreateError::TooMany) => {
                 out.write_str("there are too many threads for one of its own")
             }
-            Self::Refused { code, threads: 0 } => write!(out, "Driver_Init returned {code}"),
-            Self::Refused { code, threads } => write!(
-                out,
-                "Driver_Init returned {code}; its memory stays, threads that still run in it: {threads}"
-            ),
+            Self::NoThread(CreateError::Stopping) => out.write_str("it is being stopped"),
+            Self::Stopped => out.write_str("it was stopped before Driver_Init had returned"),
+            Self::Failed(_, end) => write!(out, "it has failed{end}"),
+            Self::Loaded => out.write_str("it is loaded already"),
+            Self::Refused { code, end } => write!(out, "Driver_Init returned {code}{end}"),
         }
     }
 }
@@ -62,12 +78,17 @@ impl Driver {
     /// returns the address of the kernel's export of a name.
     ///
     /// # Errors
-    /// [`StartError::Load`] or [`StartError::NoMemory`]; none of the image stays in memory.
+    /// [`StartError::Load`], [`StartError::Loaded`] or [`StartError::NoMemory`]; none of the image stays in memory.
     pub fn load(
         name: &str,
         bytes: &'static [u8],
         resolve: fn(&str) -> Option<u64>,
     ) -> Result<Self, StartError> {
+        // Owners are created by one thread at a time.
+        let _loading = LOADING.lock();
+        if loaded_drivers::find(&one_line::<96>(name)).is_some() {
+            return Err(StartError::Loaded);
+        }
         let image = LoadedImage::load(bytes, cpu::current().node, resolve).map_err(StartError::Load)?;
         // Threads refer to the owner for as long as they live. The owner of a driver that refuses is a few lost bytes.
         let Some(owner) = owners::create(one_line(name), image.addresses()) else {
@@ -75,7 +96,13 @@ impl Driver {
             unsafe { image.unload() };
             return Err(StartError::NoMemory);
         };
-        Ok(Self { image, owner })
+        // SAFETY: the image is unloaded below, and then nothing is started, or by `end_driver`, after the thread's end.
+        let init = unsafe { image.init() };
+        if let Err(image) = loaded_drivers::insert(owner, image) {
+            give_up(owner, image);
+            return Err(StartError::NoMemory);
+        }
+        Ok(Self { owner, init })
     }
 
     /// Starts a thread that runs `Driver_Init`, on the running CPU and with no preferred node and no policy.
@@ -83,24 +110,32 @@ impl Driver {
     /// # Errors
     /// [`StartError::NoThread`]; the image is unloaded.
     pub fn start(self) -> Result<Starting, StartError> {
-        let Self { image, owner } = self;
-        // SAFETY: the image is unloaded below, where no thread was created, or in `Starting::finish`, after the thread's end.
-        let start = unsafe { image.init() };
-        match lifecycle::create_for_driver("Driver_Init", start, owner, cpu::current()) {
-            Ok(init) => Ok(Starting { image, owner, init }),
+        let Self { owner, init } = self;
+        match lifecycle::create_for_driver("Driver_Init", init, owner, cpu::current()) {
+            Ok(init) => Ok(Starting { owner, init }),
             Err(error) => {
-                owner.take_back_heap();
-                // SAFETY: none of the image's code has run, and nothing keeps an address of it.
-                unsafe { image.unload() };
+                if let Some(image) = loaded_drivers::remove(owner) {
+                    give_up(owner, image);
+                }
                 Err(StartError::NoThread(error))
             }
         }
     }
 }
 
+/// Held while a driver is loaded.
+static LOADING: Mutex<()> = Mutex::new(());
+
+/// Unloads a driver of which nothing has run.
+fn give_up(owner: &'static Owner, image: LoadedImage) {
+    owner.take_back_heap();
+    // SAFETY: none of the image's code has run, and nothing keeps an address of it.
+    unsafe { image.unload() };
+    owner.set_life(Life::Over);
+}
+
 /// A driver whose `Driver_Init` runs, or has returned and was not judged yet.
 pub struct Starting {
-    image: LoadedImage,
     owner: &'static Owner,
     /// The thread that runs `Driver_Init`.
     init: Joining,
@@ -117,53 +152,30 @@ impl Starting {
         self.init.has_ended_within(time_ns)
     }
 
-    /// Waits until `Driver_Init` has returned. A driver that starts stays in memory until the machine stops.
+    /// Waits until `Driver_Init` has returned.
     ///
     /// # Errors
-    /// [`StartError::Refused`]; the image is unloaded if no thread is left that may run in it.
-    pub fn finish(self) -> Result<RunningDriver, StartError> {
-        let Self { image, owner, init } = self;
+    /// [`StartError::Refused`]; the image is unloaded if no thread is left that may run in it. [`StartError::Stopped`].
+    pub fn finish(self) -> Result<&'static Owner, StartError> {
+        let Self { owner, init } = self;
         let code = init.finish();
         let unreported = owner.refusals().unreported();
         if unreported > 0 {
             log::warn!(target: "pages", "{}: {unreported} more of its frees were refused", owner.name());
         }
-        if code == 0 {
-            return Ok(RunningDriver {
-                owner,
-                devices: image.devices(),
-                remove_device: image.remove_device(),
-            });
+        if code == 0 && !owner.is_stopping() {
+            loaded_drivers::set_started(owner);
+            // If it fails from here on, another thread ends it.
+            if !owner.has_failed() {
+                return Ok(owner);
+            }
         }
-        // No thread of the driver that still runs can count on its timers: it was refused. Nor can a callback create a thread.
-        driver_timers::take_back(owner);
-        let threads = owner.threads();
-        if threads == 0 {
-            // A thread that ran until now may have made more of them.
-            driver_timers::take_back(owner);
-            block::close_all(owner);
-            release::release_all(owner);
-            driver_timers::release_slots(owner);
-            per_cpu_memory::take_back(owner);
-            owner.take_back_heap();
-            // SAFETY: the owner counts no thread, not even that of `Driver_Init`, so none of the code runs. A driver that
-            // refuses leaves its addresses with nobody: exports keep no pointer of a driver past their return.
-            unsafe { image.unload() };
-        } else {
-            block::close_all(owner);
-            release::stop_all(owner);
+        if !owner.begin_stop() {
+            return Err(StartError::Stopped);
         }
-        Err(StartError::Refused { code, threads })
+        if owner.has_failed() {
+            return Err(StartError::Failed(owner, end_driver(owner, Why::Failed)));
+        }
+        Err(StartError::Refused { code, end: end_driver(owner, Why::Refused) })
     }
-}
-
-/// A driver that has started.
-#[derive(Clone, Copy)]
-pub struct RunningDriver {
-    /// Whom its threads, devices and memory belong to.
-    pub owner: &'static Owner,
-    /// The devices that it wants, and the address of its `Driver_AddDevice`. `None` if it has no such table.
-    pub devices: Option<(DeviceTable<'static>, u64)>,
-    /// The address of `Driver_RemoveDevice`, if the driver has that function.
-    pub remove_device: Option<u64>,
 }

@@ -2,13 +2,14 @@
 use crate::arch::{self, PageKind};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
+use crate::threads::Mutex;
 use crate::threads::thread::Start;
-use ::address_space::layout::DRIVERS;
+use ::address_space::layout::{BOOT_LOADER, DRIVERS};
+use address_ranges::AddressRanges;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
 use core::fmt;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering};
 use device_table::{DeviceTable, TableError};
 use elf_image::{Image, ImageError, PAGE_SIZE, Permissions};
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
@@ -42,9 +43,24 @@ impl fmt::Display for LoadError {
     }
 }
 
-/// The first address that no image has been given. Images are never moved, and no code has run twice at an address: the drivers'
-/// part of the address space holds more than 100,000 images of the largest size.
-static NEXT_BASE: AtomicU64 = AtomicU64::new(DRIVERS.0);
+/// The addresses of images. Images are never moved.
+static ADDRESSES: Mutex<AddressRanges> = Mutex::new(AddressRanges::new(DRIVERS.0, BOOT_LOADER.0));
+
+/// The addresses of the functions that a driver defines, beside `Driver_Init`.
+#[derive(Clone, Copy)]
+pub struct DriverFunctions {
+    /// `Driver_AddDevice`.
+    pub add_device: Option<u64>,
+    /// `Driver_RemoveDevice`.
+    pub remove_device: Option<u64>,
+    /// `Driver_Exit`.
+    pub exit: Option<u64>,
+}
+
+impl DriverFunctions {
+    /// A driver that defines none of them.
+    pub const NONE: Self = Self { add_device: None, remove_device: None, exit: None };
+}
 
 /// A driver's image in memory.
 pub struct LoadedImage {
@@ -52,10 +68,12 @@ pub struct LoadedImage {
     base: u64,
     /// The address of `Driver_Init`.
     init: u64,
-    /// The devices that the driver wants, and the address of `Driver_AddDevice`.
-    devices: Option<(DeviceTable<'static>, u64)>,
-    /// The address of `Driver_RemoveDevice`, if the driver has that function.
-    remove_device: Option<u64>,
+    /// The addresses of the driver's other functions.
+    functions: DriverFunctions,
+    /// The devices that the driver wants.
+    devices: Option<DeviceTable<'static>>,
+    /// The pages that its addresses are for.
+    pages: usize,
     /// The frame of each page; `None` for a gap. The image owns the frames.
     frames: Vec<Option<FrameNumber>>,
 }
@@ -72,17 +90,21 @@ impl LoadedImage {
     ) -> Result<Self, LoadError> {
         let image = Image::parse(bytes).map_err(LoadError::Image)?;
         let init = image.symbol("Driver_Init").ok_or(LoadError::NoInit)?;
-        let wanted = read_devices(&image)?;
+        let devices = read_devices(&image)?;
         let pages = image.page_count();
         let mut frames = Vec::new();
         frames.try_reserve_exact(pages).map_err(|_| LoadError::NoMemory(pages))?;
         // The page before the image and the page behind it stay unmapped.
         let span = (pages as u64 + 2) * FRAME_SIZE;
-        let start = NEXT_BASE.fetch_add(span, Ordering::Relaxed);
+        let start = ADDRESSES.lock().take(span).ok_or(LoadError::NoMemory(pages))?;
         let base = start + FRAME_SIZE;
-        let devices = wanted.map(|(table, add)| (table, base + add));
-        let remove_device = image.symbol("Driver_RemoveDevice").map(|remove| base + remove);
-        let mut loaded = Self { base, init: base + init, devices, remove_device, frames };
+        let address_of = |name| image.symbol(name).map(|offset| base + offset);
+        let functions = DriverFunctions {
+            add_device: address_of("Driver_AddDevice"),
+            remove_device: address_of("Driver_RemoveDevice"),
+            exit: address_of("Driver_Exit"),
+        };
+        let mut loaded = Self { base, init: base + init, functions, devices, pages, frames };
         let result = loaded
             .fill(&image, node)
             .and_then(|()| loaded.relocate(&image, resolve))
@@ -90,8 +112,6 @@ impl LoadedImage {
         if let Err(error) = result {
             // SAFETY: none of the image's code has run, and its addresses have not left this function.
             unsafe { loaded.unload() };
-            // The next image has these addresses, and the page tables that are there, unless another was loaded meanwhile.
-            let _ = NEXT_BASE.compare_exchange(start + span, start, Ordering::Relaxed, Ordering::Relaxed);
             return Err(error);
         }
         Ok(loaded)
@@ -145,7 +165,7 @@ impl LoadedImage {
             };
             let frames = FrameRange::new(frame.0, frame.0 + 1);
             // SAFETY: the image owns the frame, and the kernel writes to it no more. The page lies in the part of the address
-            // space that `NEXT_BASE` gave to this image alone.
+            // space that `ADDRESSES` gave to this image alone.
             unsafe { page_tables::map(self.page_address(index), frames, kind, node) }
                 .map_err(|_| LoadError::NoMemory(self.frames.len()))?;
         }
@@ -157,14 +177,14 @@ impl LoadedImage {
         self.base..self.page_address(self.frames.len()).0
     }
 
-    /// Returns the devices that the driver wants, and the address of its `Driver_AddDevice`.
-    pub fn devices(&self) -> Option<(DeviceTable<'static>, u64)> {
+    /// Returns the devices that the driver wants, if it has a table of them.
+    pub fn devices(&self) -> Option<DeviceTable<'static>> {
         self.devices
     }
 
-    /// Returns the address of the driver's `Driver_RemoveDevice`, if it has that function.
-    pub fn remove_device(&self) -> Option<u64> {
-        self.remove_device
+    /// Returns the addresses of the driver's functions.
+    pub fn functions(&self) -> DriverFunctions {
+        self.functions
     }
 
     fn page_address(&self, index: usize) -> VirtAddr {
@@ -181,7 +201,7 @@ impl LoadedImage {
         unsafe { Start::new(call_init, core::ptr::with_exposed_provenance_mut(self.init as usize)) }
     }
 
-    /// Unmaps the image and frees its frames.
+    /// Unmaps the image, and frees its frames and its addresses.
     ///
     /// # Safety
     /// No CPU runs the image's code or will run it, and nothing keeps an address of the image.
@@ -192,15 +212,18 @@ impl LoadedImage {
             // Each frame was granted as one page. `free_for_kernel` logs a refusal; the page then leaks.
             let _ = allocate::free_for_kernel(*frame, 1);
         }
+        // With the unmapped pages around it. Addresses that cannot be noted are not used again.
+        let span = self.base - FRAME_SIZE..self.page_address(self.pages + 1).0;
+        let _ = ADDRESSES.lock().give_back(span);
     }
 }
 
-/// Reads the table of the devices that a driver wants, and the offset of its `Driver_AddDevice`. `None` if it has no table.
-fn read_devices(image: &Image<'static>) -> Result<Option<(DeviceTable<'static>, u64)>, LoadError> {
+/// Reads the table of the devices that a driver wants. `None` if it has no table.
+fn read_devices(image: &Image<'static>) -> Result<Option<DeviceTable<'static>>, LoadError> {
     let Some(bytes) = image.object("Driver_Devices") else { return Ok(None) };
     let table = DeviceTable::read(bytes).map_err(LoadError::Devices)?;
-    let add = image.symbol("Driver_AddDevice").ok_or(LoadError::NoAddDevice)?;
-    Ok(Some((table, add)))
+    image.symbol("Driver_AddDevice").ok_or(LoadError::NoAddDevice)?;
+    Ok(Some(table))
 }
 
 /// Calls the `Driver_Init` at this address.

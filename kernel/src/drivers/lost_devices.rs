@@ -1,28 +1,20 @@
 //! Devices that go while the machine runs: a thread of the kernel looks whether they still answer, and takes those that do not from their
 //! drivers.
-use super::device_call::{self, DeviceFunction};
-use super::driver::RunningDriver;
-use super::late;
+use super::call::{self, Call, PATIENCE_NS};
+use super::{late, loaded_drivers};
 use crate::block;
 use crate::devices::device_registry::{self, Device};
 use crate::devices::release;
 use crate::threads::join::Joining;
 use crate::threads::owner::Owner;
 use crate::threads::thread::Start;
-use crate::threads::{Mutex, lifecycle, sleep};
-use alloc::vec::Vec;
+use crate::threads::{lifecycle, sleep};
 use core::ffi::c_void;
 
 /// How often the thread looks.
 const LOOK_NS: u64 = 1_000_000_000;
 /// A device that does not answer is looked at again after this time: it may be in a reset.
 const CONFIRM_NS: u64 = 100_000_000;
-/// How long the thread waits for a `Driver_RemoveDevice` before it goes on.
-const PATIENCE_NS: u64 = 10_000_000_000;
-
-/// The drivers that have started. Others do not lose a device before they have.
-static DRIVERS: Mutex<Vec<RunningDriver>> = Mutex::new(Vec::new());
-
 /// Starts the thread, if there is a device that may go.
 pub fn start() {
     if device_registry::all().iter().all(Device::is_kernels) {
@@ -33,16 +25,6 @@ pub fn start() {
     if lifecycle::create("lost devices", start, None).is_err() {
         log::warn!(target: "devices", "there is no memory to see whether devices go");
     }
-}
-
-/// Lets a driver that has started lose devices.
-pub fn watch_for(driver: &RunningDriver) {
-    let mut drivers = DRIVERS.lock();
-    if drivers.try_reserve(1).is_err() {
-        log::warn!(target: "devices", "there is no memory to see whether devices of {} go", driver.owner.name());
-        return;
-    }
-    drivers.push(*driver);
 }
 
 unsafe extern "C" fn run(_: *mut c_void) -> i32 {
@@ -66,17 +48,19 @@ fn lose(device: &'static Device) {
         }
         return;
     };
-    let is_owner = |driver: &&RunningDriver| core::ptr::eq(driver.owner, owner);
-    let driver = DRIVERS.lock().iter().find(is_owner).copied();
-    let Some(driver) = driver.filter(|_| device.begin_loss(Some(owner))) else { return };
+    if !loaded_drivers::has_started(owner) || owner.is_stopping() || !device.begin_loss(Some(owner)) {
+        return;
+    }
     log::warn!(target: "devices", "{address} is gone; {} loses it", owner.name());
     let interrupts = release::stop(device);
     block::close_served_by(device.id());
-    let Some(remove) = driver.remove_device else {
+    let Some(remove) = loaded_drivers::functions(owner).remove_device else {
         log::warn!(target: "devices", "{address}: {} has no Driver_RemoveDevice, so it keeps the device's memory", owner.name());
         return;
     };
-    let Some(thread) = device_call::start(owner, device, DeviceFunction::Remove(remove)) else {
+    let node = device.node.map(|node| node.node);
+    // SAFETY: the function is from the driver's image, which stays until all threads of the driver have ended.
+    let Some(thread) = (unsafe { call::begin(owner, Call::RemoveDevice(remove, device.id()), node) }) else {
         log::warn!(target: "devices", "{address}: there is no memory for a thread of {}", owner.name());
         return;
     };

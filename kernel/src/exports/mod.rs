@@ -13,6 +13,7 @@ mod cpu;
 mod device;
 mod dma;
 mod interrupt;
+mod life;
 mod log;
 mod memory;
 mod numa;
@@ -124,6 +125,12 @@ exports! {
     Kernel_GetBlockInfo(_, _) = block::get_block_info;
     Kernel_SubmitBlock(_, _, _) = block::submit_block;
     Kernel_PollBlock(_, _) = block::poll_block;
+    Kernel_LoadDriver(_) = life::load_driver;
+    Kernel_UnloadDriver(_) = life::unload_driver;
+    Kernel_IsStopping() = life::is_stopping;
+    Kernel_PublishInterface(_, _, _, _) = life::publish_interface;
+    Kernel_UseInterface(_, _, _) = life::use_interface;
+    Kernel_ReleaseInterface(_) = life::release_interface;
 }
 
 /// Returns the address of the export with this name.

@@ -66,7 +66,7 @@ pub unsafe extern "C" fn join_thread(thread: c_int, code: *mut c_int) -> c_int {
         if !code.is_null() {
             code.check_writable()?;
         }
-        let exit_code = join::join(thread_from(thread)?).ok()?;
+        let exit_code = join::join_for_driver(thread_from(thread)?).ok()?;
         if code.is_null() { Some(()) } else { code.write(exit_code) }
     };
     join_thread().map_or(NONE, |()| 0)
@@ -83,7 +83,7 @@ pub extern "C" fn sleep_thread(nanoseconds: u64) {
     if !thread_only::may_wait("Kernel_SleepThread") {
         return;
     }
-    sleep::sleep_ns(nanoseconds);
+    sleep::sleep_for_driver_ns(nanoseconds);
 }
 
 pub unsafe extern "C" fn set_thread_affinity(thread: c_int, cpus: *const u64, words: usize) -> c_int {

@@ -3,7 +3,7 @@ use crate::arch::InterruptsOff;
 use crate::cpu;
 use crate::drivers::report_misuse;
 use crate::threads::misuses::Misuse;
-use crate::threads::whose_code;
+use crate::threads::{ending, whose_code};
 
 /// Returns true if a thread calls that may wait and allocate. Returns false in a handler of a driver, and with interrupts off, as
 /// while a spin lock of the driver is held. The first such call of a driver is logged.
@@ -18,7 +18,7 @@ pub fn is_thread(function: &'static str) -> bool {
 }
 
 /// Returns true if a thread calls that may wait for other threads. Returns false where [`is_thread`] does, and with preemption off, as in the
-/// functions of a block device. The first such call of a driver is logged.
+/// functions of a block device. The first such call of a driver is logged. A thread whose driver's threads are to end exits instead.
 #[inline]
 pub fn may_wait(function: &'static str) -> bool {
     if !is_thread(function) {
@@ -28,6 +28,7 @@ pub fn may_wait(function: &'static str) -> bool {
         refuse_without_preemption(function);
         return false;
     }
+    ending::exit_if_due();
     true
 }
 

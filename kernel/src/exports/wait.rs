@@ -2,7 +2,7 @@
 use super::pointer::DriverPointer;
 use super::thread_only;
 use crate::threads::address_wait::{self, WaitEnd};
-use abi::{KERNEL_WAIT_FOREVER, KERNEL_WAIT_TIMED_OUT, KERNEL_WAIT_WOKEN};
+use abi::{KERNEL_WAIT_FOREVER, KERNEL_WAIT_STOPPING, KERNEL_WAIT_TIMED_OUT, KERNEL_WAIT_WOKEN};
 use core::ffi::c_int;
 
 /// What an export returns for arguments that it refuses.
@@ -18,6 +18,7 @@ pub unsafe extern "C" fn wait_address(word: *const u32, expected: u32, nanosecon
     match address_wait::wait(word.addr() as u64, expected, time_ns, || pointer.load()) {
         WaitEnd::Woken => KERNEL_WAIT_WOKEN,
         WaitEnd::TimedOut => KERNEL_WAIT_TIMED_OUT,
+        WaitEnd::Stopping => KERNEL_WAIT_STOPPING,
         WaitEnd::NoWord => REFUSED,
     }
 }

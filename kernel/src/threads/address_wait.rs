@@ -60,6 +60,8 @@ pub enum WaitEnd {
     Woken,
     /// The time has passed.
     TimedOut,
+    /// The driver whose code the thread runs is being stopped.
+    Stopping,
     /// The word cannot be read.
     NoWord,
 }
@@ -97,6 +99,10 @@ impl Bucket {
             Some(_) => {}
         }
         let thread = cpu_threads::current_thread();
+        // Under the lock: whoever stops the driver looks for its threads afterwards.
+        if thread.is_leaving() {
+            return WaitEnd::Stopping;
+        }
         thread.wait.address.store(address, Ordering::Relaxed);
         thread.wait.ticket.store(queue.next_ticket, Ordering::Relaxed);
         queue.next_ticket += 1;
@@ -111,7 +117,7 @@ impl Bucket {
         if wakes != 0 {
             wake_before(self, address, wakes, thread.wait.wakes_before.load(Ordering::Relaxed));
         }
-        WaitEnd::Woken
+        if thread.is_leaving() { WaitEnd::Stopping } else { WaitEnd::Woken }
     }
 
     /// Takes out of the queue the thread that has waited longest at the address, if it came before the ticket `end`. Returns `None`
@@ -120,14 +126,28 @@ impl Bucket {
         let mut queue = self.queue.lock();
         let mut first = queue.threads.lower_bound_mut(Bound::Included(&(address, 0)));
         let waits_here = |thread: &Thread| key(thread).0 == address && key(thread).1 < end;
-        let thread = if first.get().is_some_and(waits_here) { first.remove()? } else { return None };
-        let sleeps_on = thread.wait.sleeps_on.load(Ordering::Relaxed);
-        if sleeps_on == WaitPlace::NOT_ASLEEP {
-            return Some(Some(Blocked::claim(thread)));
-        }
-        // The thread goes on under this bucket's lock only, so it is among these sleepers or has left them.
-        let sleepers = cpu_threads::get(CpuId(sleeps_on));
-        Some(sleepers.and_then(|cpu| cpu.sleepers.lock().remove(thread)))
+        if first.get().is_some_and(waits_here) { first.remove().map(unblocked) } else { None }
+    }
+}
+
+/// Returns a thread that was taken out of its bucket's queue, under the bucket's lock. `None` if its time has passed at the same moment.
+fn unblocked(thread: &'static Thread) -> Option<Blocked<Thread>> {
+    let sleeps_on = thread.wait.sleeps_on.load(Ordering::Relaxed);
+    if sleeps_on == WaitPlace::NOT_ASLEEP {
+        return Some(Blocked::claim(thread));
+    }
+    // The thread goes on under the bucket's lock only, so it is among these sleepers or has left them.
+    cpu_threads::get(CpuId(sleeps_on))?.sleepers.lock().remove(thread)
+}
+
+/// Ends the wait of a thread whose driver is being stopped, if it waits at an address. A thread that is about to wait may be missed.
+pub(super) fn end_wait_of(thread: &Thread) {
+    let bucket = &BUCKETS[bucket_of(thread.wait.address.load(Ordering::Relaxed), BUCKET_BITS)];
+    let mut queue = bucket.queue.lock();
+    let unblocked = queue.threads.find_mut(&key(thread)).remove().and_then(unblocked);
+    drop(queue);
+    if let Some(thread) = unblocked {
+        scheduler::wake(thread);
     }
 }
 

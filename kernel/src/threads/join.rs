@@ -65,6 +65,11 @@ impl Joining {
         }
     }
 
+    /// Gives the right back: another thread may claim it.
+    pub fn give_back(self) {
+        self.0.release_join();
+    }
+
     /// Waits until the thread has exited, takes it out of the table and frees its control block. Returns its exit code.
     pub fn finish(self) -> i32 {
         let code = self.wait();
@@ -93,6 +98,24 @@ impl Deref for Joining {
 /// [`ThreadError`], at once.
 pub fn join(id: ThreadId) -> Result<i32, ThreadError> {
     Ok(Joining::claim(id)?.finish())
+}
+
+/// How long a thread of a driver waits for the end of another one before it looks whether the driver is being stopped.
+const LOOK_NS: u64 = 100_000_000;
+
+/// Joins a thread as [`join`] does, for the running thread's driver.
+///
+/// # Errors
+/// [`ThreadError::Stopping`] soon after a stop of the driver has begun; else [`ThreadError`], at once.
+pub fn join_for_driver(id: ThreadId) -> Result<i32, ThreadError> {
+    let joining = Joining::claim(id)?;
+    while !joining.has_ended_within(LOOK_NS) {
+        if cpu_threads::current_thread().is_leaving() {
+            joining.give_back();
+            return Err(ThreadError::Stopping);
+        }
+    }
+    Ok(joining.finish())
 }
 
 /// Publishes the exit code of a thread that the reaper is done with, and wakes the thread that joins. The thread may be destroyed

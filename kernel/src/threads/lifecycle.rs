@@ -25,6 +25,8 @@ pub enum CreateError {
     TooMany,
     /// There is no memory for the control block or the stack.
     NoMemory,
+    /// The driver is being stopped.
+    Stopping,
 }
 
 /// Creates a thread and lets it run, on the least busy CPU of the node that it prefers.
@@ -36,6 +38,9 @@ pub enum CreateError {
 /// [`CreateError`]; nothing was created.
 pub fn create(name: &str, start: Start, node: Option<NodeId>) -> Result<ThreadId, CreateError> {
     let creator = cpu_threads::current_thread();
+    if creator.is_leaving() {
+        return Err(CreateError::Stopping);
+    }
     let memory = creator.memory.inherit();
     if node.is_some() {
         // The creator's policy would override the preferred node, and is about the creator's memory.

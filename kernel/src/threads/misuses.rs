@@ -48,6 +48,11 @@ impl Misuses {
         Self(AtomicU32::new(0))
     }
 
+    /// Forgets all, for another life of the driver.
+    pub fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
     /// Notes one. Returns true if it is the first of its kind: the caller logs that one, and no later one.
     pub fn note(&self, misuse: Misuse) -> bool {
         let bit = 1 << misuse as u32;

@@ -6,6 +6,7 @@ pub mod address_wait;
 mod cpu_sets;
 pub mod cpu_threads;
 pub mod driver_timers;
+pub mod ending;
 mod idle;
 pub mod join;
 pub mod lifecycle;

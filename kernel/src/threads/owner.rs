@@ -3,8 +3,9 @@ use super::misuses::{Misuse, Misuses};
 use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::memory::heap;
 use arrayvec::ArrayString;
+use core::fmt;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use device_claims::OwnerKey;
 use free_refusals::Refusals;
 use node_heap::{OWNERS, OwnerId};
@@ -30,25 +31,143 @@ fn take_heap_id() -> Option<OwnerId> {
 /// The refused calls of the kernel's own code.
 static MISUSES_OF_KERNEL: Misuses = Misuses::new();
 
-/// A driver's name, the number of its threads, and the records of its refused frees and calls.
+/// How far the life of a driver has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Life {
+    /// It starts, or has started.
+    Running,
+    /// It is to go. What it serves to other drivers ends, and it may still end its own work.
+    Stopping,
+    /// Its waits and sleeps end, and it creates no more threads.
+    Leaving,
+    /// Its threads end wherever they run its code.
+    Ending,
+    /// Its threads end as before, but nobody waits for that: its memory stays.
+    Stuck,
+    /// Nothing of it runs, and the kernel has taken back what it had. A driver of the same name may be loaded.
+    Over,
+}
+
+impl Life {
+    const ALL: [Self; 6] =
+        [Self::Running, Self::Stopping, Self::Leaving, Self::Ending, Self::Stuck, Self::Over];
+}
+
+/// A driver's name, how far its life has come, the number of its threads, and the records of its refused frees and calls.
+///
+/// It lives for ever, since anything may refer to it. A driver that is loaded again has the same one.
 pub struct Owner {
     name: OwnerName,
-    /// The addresses of its image.
-    image: Range<u64>,
+    /// The addresses of its image: the first one, and the one behind the last. They change only while nothing of the driver runs.
+    image: [AtomicU64; 2],
+    /// A [`Life`].
+    life: AtomicU8,
+    /// How often the driver was loaded.
+    lives: AtomicU32,
+    /// How many exceptions its code has raised in this life.
+    failures: AtomicU32,
     threads: AtomicU32,
     refusals: Refusals,
     misuses: Misuses,
-    heap: OwnerId,
+    /// Its number in the heaps, an [`OwnerId`]. It changes only while nothing of the driver runs.
+    heap: AtomicUsize,
     in_handler: CodeMark,
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "driver {}", self.name())
+    }
 }
 
 impl Owner {
     /// Returns the owner of a driver without threads, or `None` if there are too many drivers.
     pub fn new(name: OwnerName, image: Range<u64>) -> Option<Self> {
-        let heap = take_heap_id()?;
-        let (refusals, misuses) = (Refusals::new(), Misuses::new());
-        let in_handler = CodeMark::new(core::ptr::null(), CodeKind::Handler);
-        Some(Self { name, image, threads: AtomicU32::new(0), refusals, misuses, heap, in_handler })
+        let heap = AtomicUsize::new(take_heap_id()?.index());
+        Some(Self {
+            name,
+            image: [AtomicU64::new(image.start), AtomicU64::new(image.end)],
+            life: AtomicU8::new(Life::Running as u8),
+            lives: AtomicU32::new(1),
+            failures: AtomicU32::new(0),
+            threads: AtomicU32::new(0),
+            refusals: Refusals::new(),
+            misuses: Misuses::new(),
+            heap,
+            in_handler: CodeMark::new(core::ptr::null(), CodeKind::Handler),
+        })
+    }
+
+    /// Begins another life, with the image at these addresses. Returns false, and changes nothing, if there are too many drivers. The
+    /// caller alone loads drivers, and this one's life is over.
+    pub fn begin_again(&self, image: Range<u64>) -> bool {
+        let Some(heap) = take_heap_id() else { return false };
+        self.heap.store(heap.index(), Ordering::Relaxed);
+        self.lives.fetch_add(1, Ordering::Relaxed);
+        self.failures.store(0, Ordering::Relaxed);
+        self.refusals.forget();
+        self.misuses.forget();
+        self.image[0].store(image.start, Ordering::Relaxed);
+        self.image[1].store(image.end, Ordering::Relaxed);
+        self.life.store(Life::Running as u8, Ordering::Release);
+        true
+    }
+
+    /// Returns how far the driver's life has come.
+    #[inline]
+    pub fn life(&self) -> Life {
+        Life::ALL[usize::from(self.life.load(Ordering::SeqCst)).min(Life::ALL.len() - 1)]
+    }
+
+    /// Returns how often the driver was loaded. Whoever has begun something for a driver compares this when it ends.
+    pub fn lives(&self) -> u32 {
+        self.lives.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the driver's code has raised an exception.
+    pub fn note_failure(&self) {
+        self.failures.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Returns true if the driver's code has raised an exception in this life.
+    pub fn has_failed(&self) -> bool {
+        self.failures.load(Ordering::SeqCst) > 0
+    }
+
+    /// Returns true if the driver is to go.
+    #[inline]
+    pub fn is_stopping(&self) -> bool {
+        self.life() != Life::Running
+    }
+
+    /// Returns true if the driver's waits and sleeps end.
+    #[inline]
+    pub fn is_leaving(&self) -> bool {
+        self.life.load(Ordering::SeqCst) >= Life::Leaving as u8
+    }
+
+    /// Returns true if the driver's threads end wherever they run its code.
+    #[inline]
+    pub fn is_ending(&self) -> bool {
+        matches!(self.life(), Life::Ending | Life::Stuck)
+    }
+
+    /// Begins another attempt to end a driver that is stuck. Returns false if it is not stuck.
+    pub fn resume_stop(&self) -> bool {
+        let [stuck, ending] = [Life::Stuck as u8, Life::Ending as u8];
+        self.life.compare_exchange(stuck, ending, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    /// Ends the driver's time as a running one. Returns false if it had ended before: another thread takes the driver back.
+    pub fn begin_stop(&self) -> bool {
+        let [running, stopping] = [Life::Running as u8, Life::Stopping as u8];
+        self.life.compare_exchange(running, stopping, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    /// Moves the life of a driver that is stopping on. The thread that has begun the stop calls it.
+    pub fn set_life(&self, life: Life) {
+        self.life.store(life as u8, Ordering::SeqCst);
     }
 
     /// Returns the name that the log uses.
@@ -57,8 +176,9 @@ impl Owner {
     }
 
     /// Returns the addresses of the driver's image: the first one, and the one behind the last.
-    pub fn image(&self) -> &Range<u64> {
-        &self.image
+    pub fn image(&self) -> Range<u64> {
+        let [start, end] = &self.image;
+        start.load(Ordering::Relaxed)..end.load(Ordering::Relaxed)
     }
 
     /// Returns the record of the driver's refused frees.
@@ -96,15 +216,17 @@ impl Owner {
     }
 
     /// Returns what the heaps know the driver by.
+    #[inline]
     pub fn heap(&self) -> OwnerId {
-        self.heap
+        OwnerId::new(self.heap.load(Ordering::Relaxed)).expect("a driver has a number in the heaps")
     }
 
     /// Takes back all heap blocks of a driver of which nothing runs any more, and returns how many there were. Another driver may get
     /// its number in the heaps: this one allocates no more.
     pub fn take_back_heap(&self) -> usize {
-        let blocks = heap::take_back_all(self.heap);
-        HEAP_IDS[self.heap.index() / 64].fetch_and(!(1 << (self.heap.index() % 64)), Ordering::Relaxed);
+        let id = self.heap();
+        let blocks = heap::take_back_all(id);
+        HEAP_IDS[id.index() / 64].fetch_and(!(1 << (id.index() % 64)), Ordering::Relaxed);
         blocks
     }
 

@@ -1,5 +1,5 @@
-//! The drivers that were ever loaded. Entries are only added: no address ever has two images.
-use super::owner::{Owner, OwnerName};
+//! The drivers that are loaded, or were. Entries are only added. A driver that is loaded again has the entry that it had before.
+use super::owner::{Life, Owner, OwnerName};
 use alloc::vec::Vec;
 use core::ops::Range;
 use spin::Once;
@@ -13,9 +13,12 @@ struct Known {
 
 static FIRST: Once<&'static Known> = Once::new();
 
-/// Creates the owner of the driver whose image is at these addresses. It is never freed. Returns `None` if there is not enough
-/// memory, or if there are too many drivers.
+/// Returns the owner of the driver whose image is at these addresses: the one that a driver of this name had before, or a new one. It is
+/// never freed. Returns `None` if there is not enough memory, or if there are too many drivers. One thread at a time calls this.
 pub fn create(name: OwnerName, addresses: Range<u64>) -> Option<&'static Owner> {
+    if let Some(former) = all().find(|owner| owner.name() == name.as_str() && owner.life() == Life::Over) {
+        return former.begin_again(addresses).then_some(former);
+    }
     let mut entry = Vec::new();
     entry.try_reserve_exact(1).ok()?;
     entry.push(Known { owner: Owner::new(name, addresses)?, next: Once::new() });
@@ -31,14 +34,13 @@ pub fn create(name: OwnerName, addresses: Range<u64>) -> Option<&'static Owner> 
     }
 }
 
-/// Returns the driver whose image the address lies in, or lay. Any code may call this.
+/// Returns all drivers that are loaded or were.
+pub fn all() -> impl Iterator<Item = &'static Owner> {
+    let first = FIRST.get().copied();
+    core::iter::successors(first, |known| known.next.get().copied()).map(|known| &known.owner)
+}
+
+/// Returns the driver whose image the address lies in. Any code may call this.
 pub fn of_code(address: VirtAddr) -> Option<&'static Owner> {
-    let mut next = &FIRST;
-    while let Some(known) = next.get() {
-        if known.owner.image().contains(&address.0) {
-            return Some(&known.owner);
-        }
-        next = &known.next;
-    }
-    None
+    all().find(|owner| owner.image().contains(&address.0) && owner.life() != Life::Over)
 }

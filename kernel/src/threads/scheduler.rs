@@ -123,6 +123,11 @@ fn give_way(cpu: &'static CpuThreads) {
 pub fn end_slice() {
     // An idle CPU looks for work by itself, and its idle thread is never queued.
     if !cpu_threads::current().is_idling_here() {
+        if cpu_threads::current_thread().is_ending() {
+            // The thread goes on, and the interrupt ends it there. Whoever asks for its end may be waiting for this CPU.
+            arch::interrupt_this_cpu(arch::vectors::END_THREAD);
+            return;
+        }
         move_away_if_forbidden();
         give_way(cpu_threads::current());
     }

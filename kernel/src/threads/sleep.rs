@@ -15,6 +15,23 @@ pub fn sleep_ns(time_ns: u64) {
     scheduler::block(sleepers);
 }
 
+/// How long a thread of a driver sleeps before it looks whether the driver is being stopped.
+const LOOK_NS: u64 = 100_000_000;
+
+/// Blocks the running thread as [`sleep_ns`] does, but returns soon after a stop of its driver has begun.
+#[track_caller]
+pub fn sleep_for_driver_ns(time_ns: u64) {
+    let end = clock::time_ns().saturating_add(time_ns);
+    let mut left = time_ns;
+    loop {
+        sleep_ns(left.min(LOOK_NS));
+        left = end.saturating_sub(clock::time_ns());
+        if left == 0 || cpu_threads::current_thread().is_leaving() {
+            return;
+        }
+    }
+}
+
 /// Returns the time that is `time_ns` nanoseconds away, by the clock of this CPU. The caller stays on this CPU until
 /// it is among the CPU's sleepers.
 pub fn time_after(time_ns: u64, _: &InterruptsOff) -> u64 {

@@ -218,9 +218,30 @@ impl Thread {
         !self.is_joined.swap(true, Ordering::Relaxed)
     }
 
+    /// Returns true if a thread has the right to join this one, or none ever gets it.
+    pub(super) fn is_joined(&self) -> bool {
+        self.is_joined.load(Ordering::Relaxed)
+    }
+
+    /// Gives the right to join the thread back.
+    pub(super) fn release_join(&self) {
+        self.is_joined.store(false, Ordering::Relaxed);
+    }
+
     /// Returns the driver whose code the thread runs; `None` for a thread of the kernel.
     pub fn driver(&self) -> Option<&'static Owner> {
         self.driver
+    }
+
+    /// Returns true if the thread runs the code of a driver whose waits and sleeps end.
+    #[inline]
+    pub fn is_leaving(&self) -> bool {
+        self.driver().is_some_and(Owner::is_leaving)
+    }
+
+    /// Returns true if the thread runs the code of a driver whose threads are to end.
+    pub fn is_ending(&self) -> bool {
+        self.driver().is_some_and(Owner::is_ending)
     }
 
     /// Tells the driver whose code the thread has run, if there is one, that the thread has exited.

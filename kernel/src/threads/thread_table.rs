@@ -26,4 +26,6 @@ pub enum ThreadError {
     Itself,
     /// None of the CPUs is online.
     NoCpu,
+    /// The driver whose code the running thread runs is being stopped.
+    Stopping,
 }

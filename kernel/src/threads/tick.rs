@@ -1,5 +1,6 @@
 //! The tick: the timer's interrupt wakes sleepers, sends lines of the log that wait, counts the time slice, and offers work to idle CPUs.
 use super::cpu_threads::{self, CpuThreads};
+use super::ending;
 use super::scheduler;
 use super::sleep;
 use super::timer_interrupt;
@@ -20,6 +21,7 @@ const LATE_TICKS_PER_MS: u64 = 200;
 pub fn register() {
     cpu::interrupts::register(arch::vectors::TIMER, tick);
     cpu::register_deferred(DeferredWork::Switch, scheduler::end_slice);
+    cpu::interrupts::end_threads_with(ending::end_if_due);
 }
 
 /// Sets the timer for this CPU's next tick.

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use driver_kit::driver::Refusal;
 use driver_kit::sync::{Event, Mutex, SpinLock};
 use driver_kit::timer::Timer;
-use driver_kit::{info, time};
+use driver_kit::{drivers, info, time};
 
 driver_kit::driver! { init = start }
 
@@ -49,6 +49,24 @@ macro_rules! five_times {
     }};
 }
 
+/// Measures unloading and loading a driver that has nothing, which is loaded at first.
+fn measure_life(name: &core::ffi::CStr) -> Result<(), Refusal> {
+    let mut least = [u64::MAX; 2];
+    for _ in 0..TRIES {
+        let calls: [fn(&core::ffi::CStr) -> bool; 2] = [drivers::unload, drivers::load];
+        for (call, least) in calls.into_iter().zip(&mut least) {
+            let start = time::now_ns();
+            if !call(name) {
+                return Err(Refusal(-2));
+            }
+            *least = (*least).min(time::now_ns() - start);
+        }
+    }
+    info!("bench driver.unload {} 1", least[0]);
+    info!("bench driver.load {} 1", least[1]);
+    Ok(())
+}
+
 static SPIN: SpinLock<()> = SpinLock::new(());
 static MUTEX: Mutex<()> = Mutex::new(());
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -84,5 +102,5 @@ fn start() -> Result<(), Refusal> {
             event.reset();
         });
     });
-    Ok(())
+    measure_life(c"empty")
 }

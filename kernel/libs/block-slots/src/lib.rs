@@ -81,6 +81,12 @@ impl Slot {
         self.0.load(Acquire) & !LEAVING == request
     }
 
+    /// Returns the request that the slot holds.
+    pub fn held(&self) -> Option<usize> {
+        let held = self.0.load(Acquire);
+        (held > HIGHEST_NOTE && held & LEAVING == 0 && held != UNUSABLE).then_some(held)
+    }
+
     /// Frees the slot, whose note this is, and returns the request that it held.
     pub fn take(&self, note: usize) -> Option<usize> {
         let held = self.0.swap(note, AcqRel);

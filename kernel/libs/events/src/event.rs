@@ -2,6 +2,7 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// One line of the event stream. The field `"event"` names the variant.
@@ -69,6 +70,8 @@ pub enum Event<'a> {
         /// The reason why it was refused or has not started yet, or an empty string if it was loaded.
         #[serde(borrow)]
         reason: Cow<'a, str>,
+        /// What the kernel took back from a driver that has ended.
+        left: Left,
     },
     /// A fault in a firmware table, and what was done about it.
     Finding {
@@ -262,6 +265,52 @@ pub struct SideCache {
     pub write_policy: u8,
 }
 
+/// What the kernel took back from a driver that has ended, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Left {
+    /// Pages.
+    pub pages: u32,
+    /// Blocks of the heaps.
+    pub heap: u32,
+    /// Pieces of memory for DMA.
+    pub dma: u32,
+    /// Threads that ran.
+    pub threads: u32,
+    /// Interrupts of devices.
+    pub interrupts: u32,
+    /// Timers.
+    pub timers: u32,
+    /// Parts of devices' memory that were mapped.
+    pub mappings: u32,
+}
+
+impl Left {
+    /// Returns true if nothing was left.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Left {
+    /// Writes the kinds of which something was left, as "2 pages, 1 timers".
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            (self.pages, "pages"),
+            (self.heap, "heap blocks"),
+            (self.dma, "pieces of DMA memory"),
+            (self.threads, "threads"),
+            (self.interrupts, "interrupts"),
+            (self.timers, "timers"),
+            (self.mappings, "mappings"),
+        ];
+        let left = kinds.into_iter().filter(|(count, _)| *count > 0);
+        left.enumerate().try_for_each(|(index, (count, kind))| {
+            write!(out, "{}{count} {kind}", if index > 0 { ", " } else { "" })
+        })
+    }
+}
+
 /// The result of loading a driver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -272,4 +321,8 @@ pub enum DriverStatus {
     Refused,
     /// The driver's start function has not returned in time. When it returns, another event has the result.
     Starting,
+    /// The driver has ended, and is no longer in memory.
+    Unloaded,
+    /// The driver's code has raised an exception, and the driver has ended.
+    Failed,
 }

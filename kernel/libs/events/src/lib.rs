@@ -16,8 +16,8 @@ mod topology;
 
 pub use driver::DriverText;
 pub use event::{
-    Device, DriverStatus, Event, Limits, MemoryRange, Node, Performance, PersistentRange, PortPerformance,
-    SideCache,
+    Device, DriverStatus, Event, Left, Limits, MemoryRange, Node, Performance, PersistentRange,
+    PortPerformance, SideCache,
 };
 pub use finding::FindingText;
 pub use line::{LineError, write_line};

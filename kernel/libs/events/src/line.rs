@@ -25,7 +25,7 @@ pub fn write_line<'b>(event: &Event<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8
 mod tests {
     use super::*;
     use crate::{
-        Device, DriverStatus, Limits, MemoryRange, Node, Performance, PersistentRange, PortPerformance,
+        Device, DriverStatus, Left, Limits, MemoryRange, Node, Performance, PersistentRange, PortPerformance,
         SideCache,
     };
     use alloc::vec;
@@ -157,6 +157,7 @@ mod tests {
             name: "odd\"name\\".into(),
             status: DriverStatus::Refused,
             reason: "line\nbreak, \u{1} and \u{fe}".into(),
+            left: Left { heap: 3, ..Left::default() },
         };
         assert_eq!(serde_json::from_str::<Event<'_>>(&line_of(&event)).expect("valid JSON"), event);
     }

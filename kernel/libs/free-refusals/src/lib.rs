@@ -61,6 +61,11 @@ impl Refusals {
         self.counts[kind as usize].fetch_add(1, Relaxed) == 0
     }
 
+    /// Forgets all refusals: the next one of each kind is the first again.
+    pub fn forget(&self) {
+        self.counts.iter().for_each(|count| count.store(0, Relaxed));
+    }
+
     /// Returns the number of refused frees that nobody reported: all but the first of each kind.
     #[must_use]
     pub fn unreported(&self) -> u64 {

@@ -126,6 +126,13 @@ impl<T, const SLOTS: usize> ThreadTable<T, SLOTS> {
         value
     }
 
+    /// Returns the values in the slots from `first` on, at most `count` of them. Returns `None` if no slot from `first` on was ever used.
+    pub fn in_slots(&self, first: usize, count: usize) -> Option<impl Iterator<Item = &T>> {
+        let end = first.saturating_add(count).min(usize::from(self.used) + 1);
+        let slots = self.slots.get(first..end).filter(|slots| !slots.is_empty())?;
+        Some(slots.iter().filter_map(|slot| slot.value.as_ref()))
+    }
+
     fn slot_of(id: ThreadId) -> usize {
         id.0 as usize % SLOTS
     }

@@ -196,6 +196,11 @@ pub fn request_barrier(cpu: ApicId) {
     send(cpu, Message::Fixed(vectors::BARRIER));
 }
 
+/// Interrupts a CPU, which then ends the thread that it runs if that is to end.
+pub fn request_end_of_thread(cpu: ApicId) {
+    send(cpu, Message::Fixed(vectors::END_THREAD));
+}
+
 /// Interrupts a CPU as a device does that has this vector.
 pub fn interrupt_for_device(cpu: ApicId, vector: u8) {
     debug_assert!((vectors::FIRST_OF_DEVICES..=vectors::LAST_OF_DEVICES).contains(&vector));

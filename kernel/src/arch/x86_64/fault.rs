@@ -53,3 +53,28 @@ pub fn is_use_of_the_fpu(frame: &Frame) -> bool {
         _ => false,
     }
 }
+
+/// Returns true if the exception is about the instruction that the CPU was about to execute, and about nothing that the whole CPU is in: a
+/// thread that has raised it can be left.
+pub fn is_of_code(frame: &Frame) -> bool {
+    // Divide error, breakpoint to device not available, segments to page fault, x87, alignment check, SIMD, control protection.
+    matches!(frame.vector, 0 | 3..=7 | 11..=14 | 16 | 17 | 19 | 21)
+}
+
+/// Returns true if the CPU was about to execute what is no code.
+pub fn is_jump_to_nowhere(frame: &Frame) -> bool {
+    const FETCH: u64 = 1 << 4;
+    frame.vector == PAGE_FAULT
+        && frame.error_code & FETCH != 0
+        && Cr2::read_raw() == frame.instruction_pointer
+}
+
+/// Makes the CPU continue in a function instead, on the same stack. Interrupts are on there.
+pub fn continue_at(frame: &mut Frame, function: extern "C" fn() -> !) {
+    /// The flag that is always set, and that for interrupts.
+    const FLAGS: u64 = 1 << 1 | 1 << 9;
+    frame.instruction_pointer = function as usize as u64;
+    // As a call leaves it.
+    frame.stack_pointer = (frame.stack_pointer & !15) - 8;
+    frame.flags = FLAGS;
+}

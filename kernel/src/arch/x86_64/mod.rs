@@ -34,7 +34,8 @@ pub mod vectors;
 pub use apic::{
     ApicSettings, avoid_x2apic, end_of_interrupt, frame as apic_frame, has_x2apic,
     init_this_cpu as init_apic, interrupt_for_device, interrupt_this_cpu, request_barrier, request_drain,
-    request_shootdown, request_tick, settings as apic_settings, stop_cpu, this_cpu as this_apic_id, wake_cpu,
+    request_end_of_thread, request_shootdown, request_tick, settings as apic_settings, stop_cpu,
+    this_cpu as this_apic_id, wake_cpu,
 };
 pub use context::{Context, switch};
 pub use cpu_local::{
@@ -44,7 +45,10 @@ pub use cpu_local::{
 pub(crate) use cpu_local::{cpu_local_element, cpu_local_word, set_cpu_local_word};
 pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc, physical_address_bits};
 pub use descriptors::CpuTables;
-pub use fault::{fault_address, is_machine_check, is_use_of_the_fpu, page_fault_words};
+pub use fault::{
+    continue_at, fault_address, is_jump_to_nowhere, is_machine_check, is_of_code, is_use_of_the_fpu,
+    page_fault_words,
+};
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction,
     let_interrupts_in, switch_stack, ticks, ticks_after_loads, ticks_in_order, use_fpu,

@@ -17,7 +17,10 @@ pub const SHOOTDOWN: u8 = 0xf1;
 pub const DRAIN: u8 = 0xf2;
 /// For the fault injection: raised by a CPU on itself.
 pub const INJECTED: u8 = 0xf3;
+/// Makes a CPU end the thread that it runs, if that runs the code of a driver that is being stopped.
+pub const END_THREAD: u8 = 0xfe;
 /// An interrupt that was withdrawn before the CPU took it. It needs no end-of-interrupt.
 pub const SPURIOUS: u8 = 0xff;
 
-const _: () = assert!(BARRIER / 16 < FIRST_OF_DEVICES / 16 && LAST_OF_DEVICES < TIMER);
+const _: () =
+    assert!(BARRIER / 16 < FIRST_OF_DEVICES / 16 && LAST_OF_DEVICES < TIMER && END_THREAD + 1 == SPURIOUS);

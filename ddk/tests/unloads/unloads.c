@@ -1,0 +1,94 @@
+// unloads: loads and unloads the drivers `busy` and `empty`, and checks what the kernel refuses, and that nothing is lost.
+#include <proxima.h>
+#include <proxima_freestanding.h>
+
+#include "../busy/busy.h"
+
+#define ROUNDS 20
+#define FEW_PAGES 16 // what the CPUs' caches and the heaps may hold more or less
+
+static int errors;
+
+static void failed(const char *what, size_t length) {
+    errors++;
+    Kernel_Log(KERNEL_LOG_ERROR, what, length);
+}
+
+#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
+
+// Counts the free pages by taking all of them, which also empties what CPUs keep.
+static uint64_t free_pages(void) {
+    PageRequest request = {.Size = sizeof request, .Count = 1};
+    PageGrant grant = {.Size = sizeof grant};
+    uint64_t pages = 0, last = 0;
+    while (Kernel_AllocatePages(&request, &grant)) {
+        *(uint64_t *)Kernel_PhysToVirt(grant.Address) = last;
+        last = grant.Address;
+        pages++;
+    }
+    while (last != 0) {
+        uint64_t next = *(uint64_t *)Kernel_PhysToVirt(last);
+        CHECK(Kernel_FreePage(last));
+        last = next;
+    }
+    return pages;
+}
+
+static void load_and_unload(const char *name, int rounds) {
+    for (int round = 0; round < rounds; round++) {
+        CHECK(Kernel_LoadDriver(name) == 0);
+        CHECK(Kernel_UnloadDriver(name) == 0);
+    }
+}
+
+static void wrong_calls(void) {
+    CHECK(Kernel_UnloadDriver("unloads") == -1);
+    CHECK(Kernel_UnloadDriver("nobody") == -1);
+    CHECK(Kernel_UnloadDriver(NULL) == -1);
+    CHECK(Kernel_LoadDriver("nobody") == -1);
+    CHECK(Kernel_LoadDriver(NULL) == -1);
+    CHECK(Kernel_LoadDriver("busy") == -1); // it is loaded
+    CHECK(!Kernel_IsStopping());
+    CHECK(Kernel_UseInterface("nothing", 1, 1) == NULL);
+    CHECK(Kernel_UseInterface(BUSY_NAME, BUSY_VERSION + 1, 1) == NULL);
+    CHECK(Kernel_UseInterface(BUSY_NAME, BUSY_VERSION, sizeof(BusyTable) + 1) == NULL);
+    CHECK(Kernel_UseInterface(NULL, BUSY_VERSION, 1) == NULL);
+    CHECK(!Kernel_PublishInterface(BUSY_NAME, BUSY_VERSION, &errors, sizeof errors)); // it exists
+    CHECK(!Kernel_PublishInterface("", 1, &errors, sizeof errors));
+    CHECK(!Kernel_PublishInterface(NULL, 1, &errors, sizeof errors));
+    CHECK(!Kernel_PublishInterface("own", 1, NULL, 4));
+    CHECK(!Kernel_PublishInterface("own", 1, &errors, 0));
+    char name[KERNEL_INTERFACE_NAME_SIZE + 1];
+    memset(name, 'n', sizeof name);
+    name[KERNEL_INTERFACE_NAME_SIZE] = 0;
+    CHECK(!Kernel_PublishInterface(name, 1, &errors, sizeof errors));
+    name[KERNEL_INTERFACE_NAME_SIZE - 1] = 0;
+    CHECK(Kernel_PublishInterface(name, 1, &errors, sizeof errors));
+    Kernel_ReleaseInterface(&errors); // which this driver does not use
+}
+
+static void interface_in_use(void) {
+    const BusyTable *table = Kernel_UseInterface(BUSY_NAME, BUSY_VERSION, sizeof *table);
+    CHECK(table != NULL && table->threads == 8 && table->timers > 0);
+    CHECK(Kernel_UseInterface(BUSY_NAME, BUSY_VERSION, 1) == table);
+    CHECK(Kernel_UnloadDriver("busy") == -1);
+    Kernel_ReleaseInterface(table);
+    CHECK(Kernel_UnloadDriver("busy") == -1);
+    Kernel_ReleaseInterface(table);
+}
+
+int Driver_Init(void) {
+    wrong_calls();
+    interface_in_use();
+    CHECK(Kernel_UnloadDriver("busy") == 0);
+    CHECK(Kernel_UseInterface(BUSY_NAME, BUSY_VERSION, 1) == NULL);
+    CHECK(Kernel_UnloadDriver("busy") == -1);
+    load_and_unload("busy", 2);
+    CHECK(Kernel_UnloadDriver("empty") == 0);
+    load_and_unload("empty", ROUNDS);
+    uint64_t before = free_pages();
+    load_and_unload("empty", ROUNDS);
+    uint64_t after = free_pages();
+    CHECK(after + FEW_PAGES > before);
+    return -errors;
+}

@@ -1,0 +1,56 @@
+//! The outstanding requests of a submitter that is to be unloaded. The device may still access their memory, so they are waited for.
+use super::device_list::REGISTRY;
+use super::poll::poll;
+use super::request::RequestAt;
+use crate::clock;
+use crate::threads::sleep;
+use core::ffi::c_int;
+use core::ops::Range;
+
+/// How long requests are waited for. The drivers of disks give a device 10 s.
+const LIMIT_NS: u64 = 15_000_000_000;
+/// How long to wait between two looks.
+const PAUSE_NS: u64 = 1_000_000;
+
+/// Waits until no request is outstanding whose `Done` lies at these addresses. The code there submits no more, but `Done` may. Returns how
+/// many are outstanding nevertheless after some seconds.
+pub fn wait_for_requests_of(code: &Range<u64>) -> usize {
+    let end = clock::time_ns().saturating_add(LIMIT_NS);
+    loop {
+        let count = poll_those_of(code);
+        if count == 0 || clock::time_ns() > end {
+            return count;
+        }
+        sleep::sleep_ns(PAUSE_NS);
+    }
+}
+
+/// Polls each queue that has such requests: it may be that nobody else does. Returns how many there were.
+fn poll_those_of(code: &Range<u64>) -> usize {
+    let (mut count, mut from) = (0, (0, 0));
+    while let Some((id, queue, found)) = next_queue_of(code, &mut from) {
+        count += found;
+        poll(id, queue);
+    }
+    count
+}
+
+/// Returns the next queue that has such requests, as the id of its device and its index, and how many it has. `from` is where to begin: an
+/// index of a device and of a queue.
+fn next_queue_of(code: &Range<u64>, from: &mut (usize, usize)) -> Option<(c_int, c_int, usize)> {
+    let registry = REGISTRY.lock();
+    while let Some(entry) = registry.devices.get(from.0) {
+        let queue = entry.and_then(|device| device.queues.get(from.1));
+        let Some(queue) = queue else {
+            *from = (from.0 + 1, 0);
+            continue;
+        };
+        from.1 += 1;
+        let is_of = |request: &usize| code.contains(&(RequestAt(*request).done() as u64));
+        let count = queue.slots().slots.iter().filter_map(|slot| slot.held()).filter(is_of).count();
+        if count > 0 {
+            return Some((queue.id as c_int, queue.index, count));
+        }
+    }
+    None
+}
