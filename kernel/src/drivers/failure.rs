@@ -11,11 +11,11 @@ use crate::report::event_stream;
 use crate::threads::owner::Owner;
 use crate::threads::thread::Start;
 use crate::threads::{Semaphore, cpu_threads, lifecycle, owners};
+use ::address_space::layout::{BOOT_LOADER, DRIVERS};
 use core::ffi::c_void;
 use core::fmt;
 use events::DriverText;
 use fault_text::exception_name;
-use units::VirtAddr;
 
 /// What a thread that has failed exits with.
 const FAILED: i32 = -1;
@@ -69,16 +69,16 @@ fn contain(frame: &mut Frame) -> bool {
 
 /// Returns the driver whose code has raised the exception on a thread of its own, where it can be left.
 fn failed_driver(frame: &Frame) -> Option<&'static Owner> {
+    let at = frame.instruction_pointer;
+    let is_in_an_image = (DRIVERS.0..BOOT_LOADER.0).contains(&at);
+    // First of all: an exception in the kernel may mean that the CPU's own data are damaged, which everything below uses.
+    if !arch::is_of_code(frame) || !(is_in_an_image || arch::is_jump_to_nowhere(frame)) {
+        return None;
+    }
     let driver = cpu_threads::current_thread().driver()?;
     let is_own_code = code_mark::current().kind() == CodeKind::Thread && !cpu::is_preemption_off();
-    let at = frame.instruction_pointer;
-    let is_elsewhere = || {
-        arch::is_jump_to_nowhere(frame)
-            && frame.has_interrupts_on()
-            && owners::of_code(VirtAddr(at)).is_none()
-    };
-    let is_there = driver.image().contains(&at) || is_elsewhere();
-    (is_own_code && is_there && arch::is_of_code(frame)).then_some(driver)
+    let is_there = driver.image().contains(&at) || !is_in_an_image && frame.has_interrupts_on();
+    (is_own_code && is_there).then_some(driver)
 }
 
 /// Ends the running thread, which has failed.
