@@ -55,7 +55,7 @@ pub fn panicked(panic: &PanicInfo<'_>) -> ! {
 /// }
 /// ```
 ///
-/// `unsafe remove_device`, which comes last and may be left out, is a function that takes the id of a device which is gone; its interrupts
+/// `unsafe remove_device`, which comes last and may be left out, is a function that takes the id of a device which is gone, or whose driver is unloaded; its interrupts
 /// have been taken back, and the block devices that it served are unregistered. When the function returns, the kernel takes the device's
 /// mappings and memory for DMA, also those that the driver keeps for good. The word `unsafe` is the driver's promise that from then on
 /// nothing of it accesses them. Without the function, the driver keeps both.
