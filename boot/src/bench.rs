@@ -63,7 +63,7 @@ pub fn measure(images: &Images, firmware: Firmware, qemu: Vec<OsString>) -> Resu
     if !is_one_size {
         let with_disks = measure_one(Machine::two_nodes().image(&images.with_disks), firmware)?;
         measured.extend(with_disks.into_iter().filter_map(of_machine_with_disks));
-        measured.extend(measure_with_drivers(&["empty", "measures"])?);
+        measured.extend(measure_with_drivers(&["nothing", "measures"])?);
         measured.extend(measure_with_drivers(&["nvme", "virtio_blk", "disk_bench"])?);
         for (size, node_mib) in [("16GiB", 8 << 10), ("1TiB", 512 << 10)] {
             let larger = measure_one(Machine::two_nodes_of(node_mib).image(&images.kernel), firmware)?;

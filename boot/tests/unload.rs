@@ -11,7 +11,7 @@ use common::boot;
 static RUN: LazyLock<Run> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("disk.img");
-    driver::build_test_image(&["empty", "busy", "unloads"], &image).unwrap();
+    driver::build_test_image(&["nothing", "busy", "unloads"], &image).unwrap();
     boot(&Machine::two_nodes().image(&image), Verdict::Success)
 });
 
@@ -33,7 +33,7 @@ fn what_a_driver_has_is_taken_back_when_it_is_unloaded() {
 
 #[test]
 fn a_driver_that_has_nothing_leaves_nothing() {
-    let unloaded = events_of("empty", "unloaded");
+    let unloaded = events_of("nothing", "unloaded");
     assert_eq!(unloaded.len(), 41, "{}", RUN.serial);
     assert!(unloaded.iter().all(|driver| driver.left.as_ref().is_some_and(|left| left.is_nothing())));
 }

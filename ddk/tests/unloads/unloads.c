@@ -1,4 +1,4 @@
-// unloads: loads and unloads the drivers `busy` and `empty`, and checks what the kernel refuses, and that nothing is lost.
+// unloads: loads and unloads the drivers `busy` and `nothing`, and checks what the kernel refuses, and that nothing is lost.
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
@@ -84,10 +84,10 @@ int Driver_Init(void) {
     CHECK(Kernel_UseInterface(BUSY_NAME, BUSY_VERSION, 1) == NULL);
     CHECK(Kernel_UnloadDriver("busy") == -1);
     load_and_unload("busy", 2);
-    CHECK(Kernel_UnloadDriver("empty") == 0);
-    load_and_unload("empty", ROUNDS);
+    CHECK(Kernel_UnloadDriver("nothing") == 0);
+    load_and_unload("nothing", ROUNDS);
     uint64_t before = free_pages();
-    load_and_unload("empty", ROUNDS);
+    load_and_unload("nothing", ROUNDS);
     uint64_t after = free_pages();
     CHECK(after + FEW_PAGES > before);
     return -errors;

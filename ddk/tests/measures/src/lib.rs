@@ -102,5 +102,5 @@ fn start() -> Result<(), Refusal> {
             event.reset();
         });
     });
-    measure_life(c"empty")
+    measure_life(c"nothing")
 }
