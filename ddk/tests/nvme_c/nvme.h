@@ -79,9 +79,9 @@ typedef struct {
     BlockRequest *left; // a list of requests that are to be submitted by the CPU that has the turn
     uint64_t phase;     // of the next completion
     uint32_t entries;   // of each queue: a power of two
-    uint8_t mask;       // the entries, less 1
-    uint8_t tail;       // where the next command goes
-    uint8_t head;       // where the next completion will be
+    uint32_t mask;      // the entries, less 1
+    uint32_t tail;      // where the next command goes
+    uint32_t head;      // where the next completion will be
     List *lists;        // one for each tag
     uint64_t commands_at, completions_at, lists_at; // for the controller
     bool has_complained;

@@ -58,14 +58,14 @@ HOT void ring_head_doorbell(const Pair *pair) {
 
 // Completes the next request that the controller has done. Returns false if there is none.
 HOT bool complete_next(Pair *pair) {
-    uint8_t head = pair->head;
+    uint32_t head = pair->head;
     uint64_t status = pair->completions[head].status ^ pair->phase;
     // The right phase, success, and a number that may be one of the table: all else is unusual.
     bool is_usual = status < ENTRIES;
     if (!is_usual && status & PHASE) {
         return false;
     }
-    head = (uint8_t)(head + 1) & pair->mask;
+    head = (head + 1) & pair->mask;
     pair->head = head;
     if (!likely(head != 0)) {
         pair->phase ^= PHASE;
@@ -81,7 +81,7 @@ HOT bool complete_next(Pair *pair) {
 // Completes what the controller has done, without the doorbell. The caller has the turn. Returns the number of completions.
 static __attribute__((noinline)) uint32_t complete_more(Pair *pair) {
     CompletionEntry *completions = pair->completions;
-    uint8_t head = pair->head;
+    uint32_t head = pair->head;
     uint64_t phase = pair->phase;
     // The completions of whole rounds, less those before the first one. With the head this is the number of completions.
     uint32_t count = 0u - head;
@@ -94,7 +94,7 @@ static __attribute__((noinline)) uint32_t complete_more(Pair *pair) {
         } else {
             break;
         }
-        head = (uint8_t)(head + 1) & pair->mask;
+        head = (head + 1) & pair->mask;
         if (!likely(head != 0)) {
             phase ^= PHASE;
             count += pair->entries;
@@ -152,7 +152,7 @@ int poll(void *context, int index) {
 // Returns true if a request that interrupts has completed and was not seen yet. Another CPU may poll meanwhile.
 bool has_interrupting(const Queue *queue) {
     const Pair *pair = queue->interrupting;
-    uint8_t head = __atomic_load_n(&pair->head, __ATOMIC_RELAXED);
+    uint32_t head = __atomic_load_n(&pair->head, __ATOMIC_RELAXED);
     uint64_t phase = __atomic_load_n(&pair->phase, __ATOMIC_RELAXED);
     return !((pair->completions[head].status ^ phase) & PHASE);
 }

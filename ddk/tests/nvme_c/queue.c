@@ -72,7 +72,7 @@ static bool create_pair(Disk *disk, Pair *pair, uint32_t id, int interrupt) {
     pair->tail_doorbell = (volatile uint32_t *)(disk->registers + doorbell);
     pair->head_doorbell = (volatile uint32_t *)(disk->registers + doorbell + disk->stride);
     pair->entries = disk->entries;
-    pair->mask = (uint8_t)(disk->entries - 1);
+    pair->mask = disk->entries - 1;
     pair->phase = PHASE;
     pair->id = (uint16_t)id;
     pair->interrupt = interrupt;

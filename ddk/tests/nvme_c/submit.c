@@ -12,10 +12,10 @@ HOT bool is_in_one_page(const BlockRequest *request) {
 }
 
 // Writes a request's command. Returns where the next one goes.
-HOT uint8_t put(Pair *pair, uint8_t tail, BlockRequest *request, uint32_t opcode, uint64_t data, uint64_t more_data) {
+HOT uint32_t put(Pair *pair, uint32_t tail, BlockRequest *request, uint32_t opcode, uint64_t data, uint64_t more_data) {
     Command *command = &pair->commands[tail];
     // All tags are below the queue's depth, which is below the number of entries.
-    uint64_t tag = (uint8_t)request->State;
+    uint32_t tag = request->State & (ENTRIES - 1);
     command->opcode = (uint16_t)opcode;
     command->id = (uint16_t)tag;
     command->data = data;
@@ -23,7 +23,7 @@ HOT uint8_t put(Pair *pair, uint8_t tail, BlockRequest *request, uint32_t opcode
     command->block = request->Block;
     command->count = request->Count - 1;
     pair->requests[tag] = (uint64_t)request;
-    return (uint8_t)(tail + 1) & pair->mask;
+    return (tail + 1) & pair->mask;
 }
 
 // Adds the pages from `first` to `end` to a list that has `count` already. Returns the new count; above LIST if there is no room.
@@ -55,7 +55,7 @@ static bool list_pages(Pair *pair, const BlockRequest *request, uint64_t *more_d
 }
 
 // Writes the command of any request; ends one that would need several. Returns where the next one goes.
-COLD uint8_t put_unusual(Pair *pair, uint8_t tail, BlockRequest *request, uint32_t opcode) {
+COLD uint32_t put_unusual(Pair *pair, uint32_t tail, BlockRequest *request, uint32_t opcode) {
     uint64_t more_data = 0;
     if (opcode == OPCODE_OF_FLUSH) {
         return put(pair, tail, request, opcode, 0, 0);
@@ -75,7 +75,7 @@ COLD uint8_t put_unusual(Pair *pair, uint8_t tail, BlockRequest *request, uint32
 COLD void submit_left(Pair *pair) {
     do {
         BlockRequest *request = __atomic_exchange_n(&pair->left, NULL, __ATOMIC_ACQUIRE);
-        uint8_t tail = pair->tail;
+        uint32_t tail = pair->tail;
         while (request) {
             BlockRequest *following = (BlockRequest *)request->ForDriver[0];
             tail = put_unusual(pair, tail, request, (uint32_t)OPCODE_OF_READ - request->Operation);
@@ -121,7 +121,7 @@ HOT int submit_one(Pair *pair, BlockRequest *request, uint32_t kind) {
     if (!likely(Turn_Take(&pair->submitting))) {
         return leave(pair, request);
     }
-    uint8_t tail = put(pair, pair->tail, request, opcode, data, 0);
+    uint32_t tail = put(pair, pair->tail, request, opcode, data, 0);
     pair->tail = tail;
     *pair->tail_doorbell = tail;
     return likely(!Turn_EndIsEarly(&pair->submitting)) ? 1 : end_early(pair);
@@ -135,7 +135,7 @@ HOT BlockRequest *const *submit_run(Pair *pair, BlockRequest *const *next, Block
         leave(pair, request);
         return next;
     }
-    uint8_t tail = pair->tail;
+    uint32_t tail = pair->tail;
     uint32_t opcode = kind - operation_and_flags(request);
     for (;;) {
         if (likely(is_in_one_page(request))) {
