@@ -1,4 +1,4 @@
-// nvme_c: `ddk/examples/nvme` in C, to compare what a request costs. It has no restart, removal, unload or polling without interrupts, and does
+// nvme_c: `ddk/examples/nvme` in C, to compare what a request costs. It has no restart and no removal, needs interrupts, and does
 // not split requests: one whose segments no single command can address ends with BLOCK_ERROR.
 //
 // - admin.c: the controller, and what its disk is
