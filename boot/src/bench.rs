@@ -65,6 +65,8 @@ pub fn measure(images: &Images, firmware: Firmware, qemu: Vec<OsString>) -> Resu
         measured.extend(with_disks.into_iter().filter_map(of_machine_with_disks));
         measured.extend(measure_with_drivers(&["nothing", "measures"])?);
         measured.extend(measure_with_drivers(&["nvme", "virtio_blk", "disk_bench"])?);
+        // What the driver in Rust does, in C.
+        measured.extend(measure_with_drivers(&["nvme_c", "disk_bench"])?);
         for (size, node_mib) in [("16GiB", 8 << 10), ("1TiB", 512 << 10)] {
             let larger = measure_one(Machine::two_nodes_of(node_mib).image(&images.kernel), firmware)?;
             measured.extend(larger.into_iter().filter_map(|bench| of_larger_machine(bench, size)));

@@ -111,6 +111,22 @@ fn a_disk_of_no_node_has_a_queue_for_each_cpu() {
     }
 }
 
+/// The driver that the benchmarks compare with the one in Rust.
+#[test]
+fn all_cpus_read_what_others_wrote_through_the_driver_in_c() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    driver::build_test_image(&["nvme_c", "write_disks"], &image).unwrap();
+    for (pairs, queues) in [(1, "1 queue"), (64, "2 queues")] {
+        let file = scratch();
+        let device = on_node(1, &format!(",max_ioqpairs={pairs}"));
+        let machine = two_nodes().arguments(drive_of(file.path())).arguments(device);
+        let run = boot(&machine.image(&image), Verdict::Success);
+        assert_has(&run, &format!("INFO  nvme_c: disk nvme0, 64 MiB, {queues}, memory on node 1"));
+        assert_has(&run, "INFO  write_disks: nvme0: 4 CPUs wrote and read it, sleeping and polling");
+    }
+}
+
 #[test]
 fn all_cpus_read_what_others_wrote_under_uefi() {
     let run = boot(&Machine::two_nodes().firmware(Firmware::Uefi), Verdict::Success);

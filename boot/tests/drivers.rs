@@ -72,6 +72,7 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
                 "reloads",
                 "unloads",
                 "disk_bench",
+                "nvme_c",
                 "interrupts",
                 "leaves_interrupts",
             ]
