@@ -90,7 +90,7 @@ impl Driver {
             return Err(StartError::Loaded);
         }
         let image = LoadedImage::load(bytes, cpu::current().node, resolve).map_err(StartError::Load)?;
-        // Threads refer to the owner for as long as they live. The owner of a driver that refuses is a few lost bytes.
+        // Threads refer to the owner for as long as they live. The next driver of this name has it, too.
         let Some(owner) = owners::create(one_line(name), image.addresses()) else {
             // SAFETY: none of the image's code has run, and its addresses have not left this function.
             unsafe { image.unload() };
@@ -155,7 +155,8 @@ impl Starting {
     /// Waits until `Driver_Init` has returned.
     ///
     /// # Errors
-    /// [`StartError::Refused`]; the image is unloaded if no thread is left that may run in it. [`StartError::Stopped`].
+    /// [`StartError::Refused`] or [`StartError::Failed`]; the driver has ended, and the error says whether its memory stays.
+    /// [`StartError::Stopped`]: another thread ends it.
     pub fn finish(self) -> Result<&'static Owner, StartError> {
         let Self { owner, init } = self;
         let code = init.finish();

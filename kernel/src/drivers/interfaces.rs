@@ -52,14 +52,14 @@ pub fn publish(
 }
 
 /// Returns the table of the interface of this name and version, of at least `size` bytes, which `user` uses from then on. Returns `None` if
-/// there is none, or if there is no memory.
+/// there is none, if one of both drivers is being stopped, or if there is no memory.
 pub fn begin_use(user: &'static Owner, name: &str, version: u32, size: usize) -> Option<PublishedTable> {
     let mut interfaces = INTERFACES.lock();
     let wanted = |other: &&mut Interface| {
         other.name.as_str() == name && other.version == version && other.size >= size
     };
     let interface = interfaces.iter_mut().find(wanted)?;
-    if user.is_stopping() {
+    if user.is_stopping() || interface.publisher.is_stopping() {
         return None;
     }
     interface.users.try_reserve(1).ok()?;
@@ -79,21 +79,38 @@ pub fn end_use(user: &'static Owner, table: PublishedTable) -> bool {
     false
 }
 
+/// Begins the stop of a driver, as [`Owner::begin_stop`] does, unless another driver uses an interface of it. From then on none does.
+///
+/// # Errors
+/// [`InUse`]; nothing is changed.
+pub fn begin_stop(publisher: &'static Owner) -> Result<bool, InUse> {
+    let interfaces = INTERFACES.lock();
+    match other_user(&interfaces, publisher) {
+        Some(user) => Err(user),
+        None => Ok(publisher.begin_stop()),
+    }
+}
+
 /// Withdraws all interfaces of a driver that is being stopped.
 ///
 /// # Errors
 /// [`InUse`]; nothing is changed: another driver uses one.
 pub fn withdraw_all(publisher: &'static Owner) -> Result<(), InUse> {
     let mut interfaces = INTERFACES.lock();
-    let own = || interfaces.iter().filter(|interface| is(interface.publisher, publisher));
-    let in_use = own().flat_map(|interface| &interface.users).find(|user| !is(user, publisher)).copied();
-    match in_use {
-        Some(user) => Err(InUse(user)),
+    match other_user(&interfaces, publisher) {
+        Some(user) => Err(user),
         None => {
             interfaces.retain(|interface| !is(interface.publisher, publisher));
             Ok(())
         }
     }
+}
+
+/// Returns another driver that uses an interface of this one.
+fn other_user(interfaces: &[Interface], publisher: &'static Owner) -> Option<InUse> {
+    let own = interfaces.iter().filter(|interface| is(interface.publisher, publisher));
+    let mut users = own.flat_map(|interface| &interface.users);
+    users.find(|user| !is(user, publisher)).map(|user| InUse(user))
 }
 
 /// Ends all uses of interfaces by a driver of which nothing runs any more.

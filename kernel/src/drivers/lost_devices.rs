@@ -15,6 +15,7 @@ use core::ffi::c_void;
 const LOOK_NS: u64 = 1_000_000_000;
 /// A device that does not answer is looked at again after this time: it may be in a reset.
 const CONFIRM_NS: u64 = 100_000_000;
+
 /// Starts the thread, if there is a device that may go.
 pub fn start() {
     if device_registry::all().iter().all(Device::is_kernels) {

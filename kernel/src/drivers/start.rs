@@ -1,16 +1,12 @@
 //! Starting drivers: all of the ramdisk at boot, and one by its name later.
+use super::call::PATIENCE_NS;
 use super::driver::{Driver, StartError, Starting};
 use super::{add_devices, failure, files, late, loaded_drivers, lost_devices};
 use crate::platform::ramdisk::Ramdisk;
 use crate::report::event_stream;
-use crate::threads::owner::Owner;
 use core::fmt::{self, Display};
-use driver_text::one_line;
 use events::{DriverText, Left};
 use spin::Once;
-
-/// How long the caller waits for a `Driver_Init` before it goes on.
-const PATIENCE_NS: u64 = 10_000_000_000;
 
 /// Returns the address of the kernel's export of a name.
 type Resolve = fn(&str) -> Option<u64>;
@@ -30,7 +26,8 @@ pub fn start_all(ramdisk: &'static Ramdisk, resolve: Resolve) -> usize {
     for file in files::all() {
         match file.driver() {
             Ok((name, bytes)) => match Driver::load(name, bytes, resolve).and_then(Driver::start) {
-                Ok(starting) => wait_for(starting),
+                // What becomes of it is in the log.
+                Ok(starting) => _ = wait_for(starting),
                 Err(error) => report_refusal(name, &error, error.left()),
             },
             Err(error) => report_refusal(&file.path, &error, Left::default()),
@@ -70,37 +67,31 @@ impl Display for LoadByNameError {
 pub fn load(name: &str) -> Result<(), LoadByNameError> {
     let bytes = files::find(name).ok_or(LoadByNameError::NoSuchDriver)?;
     let resolve = *RESOLVE.get().ok_or(LoadByNameError::NoSuchDriver)?;
-    // Two threads that load one driver both come this far: the second is refused by `Driver::load`.
-    if loaded_drivers::find(&one_line::<96>(name)).is_some() {
-        return Err(LoadByNameError::Loaded);
+    match Driver::load(name, bytes, resolve).and_then(Driver::start) {
+        Ok(starting) => wait_for(starting),
+        Err(StartError::Loaded) => Err(LoadByNameError::Loaded),
+        Err(error) => {
+            report_refusal(name, &error, error.left());
+            Err(LoadByNameError::Refused)
+        }
     }
-    let started = Driver::load(name, bytes, resolve).and_then(Driver::start);
-    let starting = started.map_err(|error| {
-        report_refusal(name, &error, error.left());
-        if matches!(error, StartError::Loaded) { LoadByNameError::Loaded } else { LoadByNameError::Refused }
-    })?;
-    if !starting.has_returned_within(PATIENCE_NS) {
-        wait_for(starting);
-        return Err(LoadByNameError::StillStarting);
-    }
-    finish(starting).map(|_| ()).ok_or(LoadByNameError::Refused)
 }
 
 /// Waits for a driver to start and reports the outcome. If it takes too long, reports that, and another thread waits.
-fn wait_for(starting: Starting) {
+fn wait_for(starting: Starting) -> Result<(), LoadByNameError> {
     let name = starting.name();
     if starting.has_returned_within(PATIENCE_NS) {
-        finish(starting);
-        return;
+        return finish(starting);
     }
     let text = DriverText::starting(name, &"Driver_Init has not returned after 10 s");
     log::warn!(target: "drivers", "{} is still starting: {}; the boot goes on", text.name(), text.reason());
     event_stream::send(&text.event());
     late::wait_for(name, starting, |starting| _ = finish(starting));
+    Err(LoadByNameError::StillStarting)
 }
 
-/// Waits until `Driver_Init` has returned, reports the outcome, and gives a driver that has started its devices. Returns that driver.
-fn finish(starting: Starting) -> Option<&'static Owner> {
+/// Waits until `Driver_Init` has returned, reports the outcome, and gives a driver that has started its devices.
+fn finish(starting: Starting) -> Result<(), LoadByNameError> {
     let name = starting.name();
     match starting.finish() {
         Ok(owner) => {
@@ -108,17 +99,12 @@ fn finish(starting: Starting) -> Option<&'static Owner> {
             log::info!(target: "drivers", "{} loaded", text.name());
             event_stream::send(&text.event());
             add_devices::add_devices(owner);
-            Some(owner)
+            return Ok(());
         }
-        Err(StartError::Failed(owner, end)) => {
-            failure::report(owner, end);
-            None
-        }
-        Err(error) => {
-            report_refusal(name, &error, error.left());
-            None
-        }
+        Err(StartError::Failed(owner, end)) => failure::report(owner, end),
+        Err(error) => report_refusal(name, &error, error.left()),
     }
+    Err(LoadByNameError::Refused)
 }
 
 /// Writes to the log and to the event stream that a driver does not run, and why. A driver without a valid name is named by its path.

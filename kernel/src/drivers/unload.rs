@@ -3,7 +3,7 @@ use super::end_driver::{DriverEnd, Why, end_driver};
 use super::interfaces::{self, InUse};
 use super::loaded_drivers;
 use crate::report::event_stream;
-use crate::threads::owner::{Life, Owner};
+use crate::threads::owner::Owner;
 use crate::threads::whose_code;
 use core::fmt;
 use events::DriverText;
@@ -48,14 +48,13 @@ pub fn unload(name: &str) -> Result<(), UnloadError> {
     if owner.resume_stop() {
         return finish(owner, Why::Stuck);
     }
-    if !owner.begin_stop() {
-        return Err(UnloadError::Stopping);
+    match interfaces::begin_stop(owner) {
+        Err(user) => Err(UnloadError::InUse(user)),
+        Ok(false) => Err(UnloadError::Stopping),
+        // The functions of a driver that has failed are not called.
+        Ok(true) if owner.has_failed() => finish(owner, Why::Failed),
+        Ok(true) => finish(owner, Why::Unloaded),
     }
-    if let Err(user) = interfaces::withdraw_all(owner) {
-        owner.set_life(Life::Running);
-        return Err(UnloadError::InUse(user));
-    }
-    finish(owner, Why::Unloaded)
 }
 
 fn finish(owner: &'static Owner, why: Why) -> Result<(), UnloadError> {
