@@ -147,6 +147,7 @@ void stop_watch(Disk *disk);
 // restart.c
 bool has_too_old(const Disk *disk);
 void grow_older(Disk *disk);
+bool start_queues(Disk *disk);
 bool restart(Disk *disk);
 
 // virtio_blk.c

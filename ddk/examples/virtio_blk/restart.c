@@ -69,12 +69,8 @@ static void end_requests(const Disk *disk, Queue *queue) {
     }
 }
 
-// Gives a device that was reset its queues again, and starts it.
-static bool start_again(Disk *disk) {
-    uint64_t features = disk->features;
-    if (!negotiate(disk) || disk->features != features || !set_device_vector(disk)) {
-        return false;
-    }
+// Gives the queues to the device, and starts it. Returns false if it does not start.
+bool start_queues(Disk *disk) {
     for (int i = 0; i < disk->queue_count; i++) {
         if (!enable_queue(disk, disk->queues[i], vector_of(disk, i))) {
             return false;
@@ -82,6 +78,15 @@ static bool start_again(Disk *disk) {
     }
     start(disk);
     return is_alive(disk);
+}
+
+// Gives a device that was reset its queues again, and starts it.
+static bool start_again(Disk *disk) {
+    uint64_t features = disk->features;
+    if (!negotiate(disk) || disk->features != features || !set_device_vector(disk)) {
+        return false;
+    }
+    return start_queues(disk);
 }
 
 // Resets the device, ends the requests that are outstanding with an error, and starts the device again. Returns false if it does not start.

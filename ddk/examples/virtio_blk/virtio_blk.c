@@ -146,19 +146,10 @@ static bool create_queues(Disk *disk) {
     return true;
 }
 
-// Gives the queues to the device, and starts it.
-static bool start_queues(Disk *disk) {
+// Sets the interrupts up, gives the queues to the device, and starts it.
+static bool start_disk(Disk *disk) {
     allocate_interrupts(disk);
-    if (!attach_interrupts(disk)) {
-        return false;
-    }
-    for (int i = 0; i < disk->queue_count; i++) {
-        if (!enable_queue(disk, disk->queues[i], vector_of(disk, i))) {
-            return false;
-        }
-    }
-    start(disk);
-    return is_alive(disk);
+    return attach_interrupts(disk) && start_queues(disk);
 }
 
 // Returns the sectors of the disk. The device may be changing its two halves.
@@ -245,7 +236,7 @@ static bool open_disk(Disk *disk) {
         return false; // the log has the reason
     } else if (!create_queues(disk)) {
         reason = "its queues cannot be created";
-    } else if (!start_queues(disk)) {
+    } else if (!start_disk(disk)) {
         reason = "it does not start";
     } else if ((bytes = register_disk(disk)) == 0) {
         reason = "the kernel refuses what it says of itself";
