@@ -5,6 +5,8 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define PAGE KERNEL_PAGE_SIZE
 
 // Addresses at which nothing is mapped: one in the first page, and one that is not a canonical x86_64 address.
@@ -13,15 +15,6 @@
 
 // A pointer into the object that is not aligned for its type.
 #define MISALIGNED(object) ((void *)((char *)&(object) + 1))
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 static NumaPolicy policy_of(uint32_t kind, int node) {
     return (NumaPolicy){.Size = sizeof(NumaPolicy), .Kind = kind, .Node = node};

@@ -6,20 +6,13 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define PAGE KERNEL_PAGE_SIZE
 #define NOT_MAPPED ((void *)8)
 #define NOT_CANONICAL ((void *)0x8000000000000000ull)
 #define MISALIGNED(object) ((void *)((char *)&(object) + 1))
 #define ALL_ONES UINT32_MAX
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 static DeviceMatch any(void) {
     return (DeviceMatch){.Size = sizeof(DeviceMatch), .Vendor = DEVICE_ANY, .Device = DEVICE_ANY,

@@ -12,6 +12,8 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define BLOCK 512u
 #define BLOCKS 2048u
 #define PAGES (BLOCK * BLOCKS / KERNEL_PAGE_SIZE)
@@ -19,15 +21,6 @@
 #define DEPTH 8
 #define ROOM 6 // what a queue of ram holds
 #define NOT_MAPPED ((void *)8)
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    __atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 static void lock(int *held) {
     while (__atomic_exchange_n(held, 1, __ATOMIC_ACQUIRE)) {

@@ -5,6 +5,8 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define BLOCK 512u
 #define BLOCKS 2048u
 #define PAGE KERNEL_PAGE_SIZE
@@ -15,15 +17,6 @@
 // Addresses at which nothing is mapped: one in the first page, and one that is not a canonical x86_64 address.
 #define NOT_MAPPED ((void *)8)
 #define NOT_CANONICAL ((void *)0x8000000000000000ull)
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    __atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 // A request with its segments, and how often it was done.
 typedef struct {

@@ -6,18 +6,12 @@
 #include <proxima_freestanding.h>
 #include <proxima_sync.h>
 
+#include "../check.h"
+
 #define TIMEOUT 20000000000ull
 #define NOT_MEMORY 0x00f0000000000000ull
 #define COUNT 4
 
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 #define LOG(text) Kernel_Log(KERNEL_LOG_INFO, text, sizeof text - 1)
 
 static void done(BlockRequest *request) {

@@ -9,6 +9,8 @@
 #include <proxima_freestanding.h>
 #include <proxima_sync.h>
 
+#include "../check.h"
+
 #define MAX_CPUS 64
 #define PAGE ((uint64_t)KERNEL_PAGE_SIZE)
 #define AREA 64          // blocks of each CPU
@@ -20,14 +22,6 @@
 
 static int disk;
 static BlockInfo info;
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    __atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 typedef struct {
     _Alignas(64) BlockRequest request;

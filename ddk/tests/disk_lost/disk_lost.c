@@ -10,6 +10,8 @@
 #include <proxima_freestanding.h>
 #include <proxima_sync.h>
 
+#include "../check.h"
+
 #define TIMEOUT 30000000000ull
 #define PAUSE 10000000ull
 #define COUNT 8 // requests to each queue before the loss, and so many behind it
@@ -20,14 +22,6 @@
 #define SLOT_CONTROL 0x18
 #define POWER_OFF 0x700
 
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 #define LOG(text) Kernel_Log(KERNEL_LOG_INFO, text, sizeof text - 1)
 
 typedef struct {

@@ -7,6 +7,8 @@
 #include <proxima_freestanding.h>
 #include <proxima_sync.h>
 
+#include "../check.h"
+
 #define TIMEOUT 20000000000ull
 #define PAGE ((uint64_t)KERNEL_PAGE_SIZE)
 #define MOST_SEGMENTS 16
@@ -15,17 +17,11 @@
 #define ROUNDS 20
 #define GUARD 0xee
 
-static int errors, block;
+static int block;
 static BlockInfo info;
 static uint64_t scattered, whole; // physical memory: some pages for each request
 static uint32_t seed = 1;
 
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 #define LOG(text) Kernel_Log(KERNEL_LOG_INFO, text, sizeof text - 1)
 
 typedef struct {

@@ -6,17 +6,14 @@
 #include <proxima_freestanding.h>
 #include <proxima_sync.h>
 
+#include "../check.h"
+
 #define SECOND 1000000000ull
 #define TIMEOUT (60 * SECOND)
 #define LONG (256u << 10)
 #define MOST_DISKS 4
 #define WAITING 3 // requests at a time
 
-static void failed(const char *what, size_t length) {
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 #define LOG(text) Kernel_Log(KERNEL_LOG_INFO, text, sizeof text - 1)
 
 typedef struct {

@@ -5,6 +5,8 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define PAGE KERNEL_PAGE_SIZE
 #define DMA_LIMIT 0xfffffff // the device reaches 28 bits
 #define BUFFER 0x40000      // the device's own memory
@@ -19,15 +21,6 @@ const DeviceMatch Driver_Devices[] = {
     {.Size = sizeof(DeviceMatch), .Vendor = 0x1b36, .Device = 0x0005, .SubVendor = DEVICE_ANY, .SubDevice = DEVICE_ANY},
     {.Size = 0},
 };
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 // Copies DATA bytes from one device address to another. One of them is in the device.
 static bool copies(volatile uint32_t *registers, uint64_t from, uint64_t to, uint32_t command) {

@@ -5,6 +5,8 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define EDU_VENDOR 0x1234
 #define EDU_DEVICE 0x11e8
 #define NVME_CLASS 0x010802
@@ -13,15 +15,6 @@
 #define MS 1000000ull
 // How often the driver looks for an interrupt before it gives up: some seconds.
 #define PATIENCE 200000000u
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 static size_t append(char *to, size_t at, const char *text) {
     while (*text != '\0') {

@@ -4,18 +4,11 @@
 #include <proxima_freestanding.h>
 #include <proxima_sync.h>
 
+#include "../check.h"
+
 #define MOST_CPUS 64
 #define ROUNDS 5000
 #define MILLISECOND 1000000ull
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    __atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 static bool move_to(int cpu) {
     uint64_t cpus[MOST_CPUS / 64] = {0};

@@ -5,18 +5,11 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define PAGE KERNEL_PAGE_SIZE
 #define MAX_NODES 128
 #define PAGES 400
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 static NumaPolicy policy_of_all(uint32_t kind, int nodes) {
     NumaPolicy policy = {.Size = sizeof policy, .Kind = kind};

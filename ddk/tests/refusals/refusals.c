@@ -6,6 +6,8 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define PAGE KERNEL_PAGE_SIZE
 #define MAX_NODES 128
 #define AFFINITY_WORDS 32
@@ -25,15 +27,8 @@
 // Bytes of memory that no machine has.
 #define HUGE_SIZE (1ull << 50)
 
-static int errors, nodes;
+static int nodes;
 static int refused_blocks;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 // xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled", 2016).
 static uint64_t random_state = 20260417;

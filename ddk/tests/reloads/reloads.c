@@ -2,19 +2,13 @@
 #include <proxima.h>
 #include <proxima_freestanding.h>
 
+#include "../check.h"
+
 #define ROUNDS 5
 #define OUTSTANDING 8
 
-static int errors;
 static uint32_t done, gone, wrong;
 static uint64_t page;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 static void ended(BlockRequest *request) {
     uint32_t *count = request->Status == BLOCK_OK ? &done : request->Status == BLOCK_GONE ? &gone : &wrong;

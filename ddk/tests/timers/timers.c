@@ -4,17 +4,10 @@
 #include <proxima_freestanding.h>
 #include <proxima_sync.h>
 
+#include "../check.h"
+
 #define MOST_CPUS 64
 #define MILLISECOND 1000000ull
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    __atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 // A timer, and what its callback has seen.
 struct test {

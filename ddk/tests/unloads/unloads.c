@@ -3,18 +3,10 @@
 #include <proxima_freestanding.h>
 
 #include "../busy/busy.h"
+#include "../check.h"
 
 #define ROUNDS 20
 #define FEW_PAGES 16 // what the CPUs' caches and the heaps may hold more or less
-
-static int errors;
-
-static void failed(const char *what, size_t length) {
-    errors++;
-    Kernel_Log(KERNEL_LOG_ERROR, what, length);
-}
-
-#define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
 // Counts the free pages by taking all of them, which also empties what CPUs keep.
 static uint64_t free_pages(void) {
