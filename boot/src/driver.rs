@@ -1,4 +1,4 @@
-//! Compiles drivers as the driver kit documents it: drivers in C with the C compiler, drivers in Rust with `ddk/kit/build.sh`.
+//! Compiles drivers as the driver kit documents it: drivers in C with the C compiler, drivers in Rust with `ddk/driver/build.sh`.
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -175,11 +175,11 @@ fn build_from_rust(folder: &Path, driver: &Path) -> Result<()> {
     let workspace = artifacts::workspace();
     let mut parts = vec![workspace.join("rust-toolchain.toml"), workspace.join("Cargo.toml")];
     parts.extend(all_files(folder)?);
-    for part in ["ddk/abi", "ddk/kit"] {
+    for part in ["ddk/abi", "ddk/driver"] {
         parts.extend(all_files(&workspace.join(part))?);
     }
     if is_stale(driver, &parts)? {
-        let script = workspace.join("ddk/kit/build.sh");
+        let script = workspace.join("ddk/driver/build.sh");
         let status = Command::new(&script).arg(folder).arg(driver).status();
         let status = status.with_context(|| script.display().to_string())?;
         if !status.success() {

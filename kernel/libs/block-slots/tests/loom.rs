@@ -10,7 +10,7 @@ use loom::sync::atomic::{
 use loom::thread;
 
 /// The turn of driver_kit, by which drivers submit and poll. It has no other user of loom.
-#[path = "../../../../ddk/kit/src/sync/turn.rs"]
+#[path = "../../../../ddk/driver/src/sync/turn.rs"]
 mod turn;
 use turn::Turn;
 

@@ -73,7 +73,7 @@ pub fn build_rust() -> Option<Vec<u8>> {
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let output = folder.join("hello_rust.so");
-    let result = Command::new(ddk().join("kit/build.sh"))
+    let result = Command::new(ddk().join("driver/build.sh"))
         .arg(ddk().join("examples/hello_rust"))
         .arg(&output)
         .env("CARGO_TARGET_DIR", folder)

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds a driver in Rust: ddk/kit/build.sh FOLDER [OUTPUT]. The folder has a Cargo package of the type `staticlib`. Without OUTPUT,
+# Builds a driver in Rust: ddk/driver/build.sh FOLDER [OUTPUT]. The folder has a Cargo package of the type `staticlib`. Without OUTPUT,
 # the driver goes to target/ddk/NAME.so in the repository.
 set -eu
-kit=$(dirname "$(realpath "$0")")
+crate=$(dirname "$(realpath "$0")")
 folder=$(realpath "${1:?usage: build.sh FOLDER [OUTPUT]}")
-target=$(realpath -m "${CARGO_TARGET_DIR:-$kit/../../target}/ddk")
+target=$(realpath -m "${CARGO_TARGET_DIR:-$crate/../../target}/ddk")
 name=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$folder/Cargo.toml" | head -n 1 | tr - _)
 output=$(realpath -m "${2:-$target/$name.so}")
 triple=x86_64-unknown-none
@@ -18,5 +18,5 @@ cargo build --release --locked --quiet --target-dir "$target" --target "$triple"
     --config "target.$triple.rustflags = ['-C', 'relocation-model=pic', '-C', 'code-model=small']"
 
 # Links the whole static library into a shared object, then leaves out what the exported symbols do not need.
-cc -shared -nostdlib -s -Wl,-z,now,-z,separate-code,--gc-sections "-Wl,--version-script=$kit/exports.map" \
+cc -shared -nostdlib -s -Wl,-z,now,-z,separate-code,--gc-sections "-Wl,--version-script=$crate/exports.map" \
     -Wl,--whole-archive "$target/$triple/release/lib$name.a" -o "$output"
