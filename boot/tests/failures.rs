@@ -85,5 +85,12 @@ fn the_log_says_what_failed_and_where_in_the_file() {
     one(&["division_init failed: divide error at offset 0x"]);
     one(&["invalid_opcode_init failed: invalid opcode at offset 0x"]);
     one(&["fpu_init failed: ", "it uses the FPU or vector registers"]);
+    // The stack, by the unwind tables and the symbols of the driver's file and of the kernel's.
+    for kind in ["null_write", "null_jump", "data_jump"] {
+        let driver = format!("{kind}_thread: #");
+        one(&[&driver, " fail_on_thread+0x", ", offset 0x", &format!(" of driver {kind}_thread")]);
+        one(&[&driver, " kernel::threads::lifecycle::thread_main+0x"]);
+    }
+    one(&["null_jump_thread: #0 unknown function, 0x0000000000000000"]);
     one(&["null_write_last_thread ended after its failure; it left 1 heap blocks, "]);
 }

@@ -55,6 +55,7 @@ fn assert_reports(run: &Run, faults: usize, panics: usize) {
 fn a_panic_is_failure_and_says_where() {
     let run = broken("panic");
     assert_says(&run, &["panic", ".rs:"]);
+    assert_says(&run, &["error panic: #", " kernel::boot_on_own_node+0x", ", 0xffffffff8"]);
     assert_reports(&run, 0, 1);
 }
 

@@ -15,8 +15,8 @@ unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 # A driver is code that runs at any address. The kernel's flags, which Cargo finds in the repository, come before these.
 cd "$folder"
 cargo build --release --locked --quiet --target-dir "$target" --target "$triple" \
-    --config "target.$triple.rustflags = ['-C', 'relocation-model=pic', '-C', 'code-model=small']"
+    --config "target.$triple.rustflags = ['-C', 'relocation-model=pic', '-C', 'code-model=small', '-C', 'force-unwind-tables=yes']"
 
 # Links the whole static library into a shared object, then leaves out what the exported symbols do not need.
-cc -shared -nostdlib -s -Wl,-z,now,-z,separate-code,--gc-sections "-Wl,--version-script=$crate/exports.map" \
+cc -shared -nostdlib -Wl,--strip-debug -Wl,-z,now,-z,separate-code,--gc-sections "-Wl,--version-script=$crate/exports.map" \
     -Wl,--whole-archive "$target/$triple/release/lib$name.a" -o "$output"

@@ -37,7 +37,7 @@ use memory::{allocate, cache_drain, fail_allocation, frames, heap, page_setup};
 use parameters::Parameters;
 use platform::ramdisk::Ramdisk;
 use platform::{acpi, clock_tables, command_line, interrupt_tables, numa_topology, pci_tables, qemu};
-use report::{console, event_stream, fault, phases, verdict};
+use report::{console, event_stream, fault, phases, stack_trace, verdict};
 use selftest::fault_injection;
 use spin::Once;
 use threads::{lifecycle, scheduler, tick, trimmer};
@@ -72,6 +72,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     cpu::init_early(threads::first_task(), fault::fatal);
     register_upward_calls();
     phases::begin(start_ticks);
+    stack_trace::init(kernel_file_bytes(boot_info));
     console::init();
     event_stream::init();
     // The ramdisk, and the kernel's parameters.
@@ -208,4 +209,11 @@ fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {
 
 fn kernel_file(boot_info: &BootInfo) -> PhysRange {
     PhysRange::new(boot_info.kernel_addr, boot_info.kernel_addr + boot_info.kernel_len)
+}
+
+fn kernel_file_bytes(boot_info: &BootInfo) -> &'static [u8] {
+    let file = kernel_file(boot_info);
+    // SAFETY: the boot loader has put the file there and maps all RAM at `physical_memory`, as the kernel's own page tables do later. The frames
+    // stay allocated. The kernel writes the part that is its data, and stack traces read only headers, symbols and unwind tables.
+    unsafe { core::slice::from_raw_parts(arch::physical_memory(file.start), file.len_bytes() as usize) }
 }

@@ -7,7 +7,7 @@ use super::loaded_drivers;
 use crate::arch::{self, Frame};
 use crate::cpu;
 use crate::cpu::code_mark::{self, CodeKind};
-use crate::report::event_stream;
+use crate::report::{event_stream, stack_trace};
 use crate::threads::owner::Owner;
 use crate::threads::thread::Start;
 use crate::threads::{Semaphore, cpu_threads, lifecycle, owners};
@@ -62,6 +62,7 @@ fn contain(frame: &mut Frame) -> bool {
     let Some(driver) = failed_driver(frame) else { return false };
     let failure = Failure { frame, driver };
     log::error!(target: "drivers", "{} failed: {failure}", driver.name());
+    stack_trace::log_from("drivers", &format_args!("{}: ", driver.name()), frame.all_registers());
     driver.note_failure();
     arch::continue_at(frame, exit_failed);
     true

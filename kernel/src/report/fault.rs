@@ -1,6 +1,7 @@
 //! Exceptions: the report of an exception, and the end of the machine after it.
 use super::last_words;
 use super::place::{ForeignCode, Place, TaskName, driver_code};
+use super::stack_trace;
 use crate::arch::{self, Frame};
 use ::last_words::Cause;
 use address_space::layout::STACKS;
@@ -28,7 +29,7 @@ pub fn fatal(frame: &Frame) -> ! {
         log::error!(target: "fault", "address {:#018x}{doing}", address.0);
     }
     let code = driver_code(VirtAddr(frame.instruction_pointer));
-    if let Some(ForeignCode { driver, offset }) = &code {
+    if let Some(ForeignCode { driver, offset, .. }) = &code {
         log::error!(target: "fault", "the instruction is at offset {offset:#x} of driver {driver}");
     }
     if arch::is_use_of_the_fpu(frame) {
@@ -40,6 +41,7 @@ pub fn fatal(frame: &Frame) -> ! {
         );
     }
     log::error!(target: "fault", "on {Place}");
+    stack_trace::log_from("fault", &"", frame.all_registers());
     report.end()
 }
 

@@ -9,6 +9,7 @@ mod output;
 mod panic;
 pub mod phases;
 mod place;
+pub mod stack_trace;
 pub mod verdict;
 
 pub use machine_end::{ExitStatus, exit_with};

@@ -22,6 +22,8 @@ pub struct ForeignCode {
     pub driver: &'static str,
     /// The offset in the driver's image, which is that in the driver's file for tools such as objdump.
     pub offset: u64,
+    /// The driver's file, if it is in memory.
+    pub file: Option<&'static [u8]>,
 }
 
 static CODE: Hook<fn(VirtAddr) -> Option<ForeignCode>> = Hook::new();

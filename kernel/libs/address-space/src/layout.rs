@@ -34,6 +34,8 @@ pub const DRIVERS: VirtAddr = VirtAddr(0xffff_d800_0000_0000);
 pub const BOOT_LOADER: VirtAddr = VirtAddr(0xffff_e000_0000_0000);
 /// The last address of the boot loader's part.
 pub const BOOT_LOADER_LAST: VirtAddr = VirtAddr(0xffff_efff_ffff_ffff);
+/// The kernel's image, linked at this address (`.cargo/config.toml`).
+pub const KERNEL_IMAGE: VirtAddr = VirtAddr(0xffff_ffff_8000_0000);
 /// The registers of devices.
 pub const DEVICES: VirtAddr = VirtAddr(0xffff_f000_0000_0000);
 /// The registers of the running CPU's local APIC.

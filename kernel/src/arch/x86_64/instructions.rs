@@ -2,6 +2,7 @@
 use ::x86_64::instructions::{hlt, interrupts};
 use core::arch::{asm, naked_asm};
 use core::marker::PhantomData;
+use stack_trace::Registers;
 use units::VirtAddr;
 
 /// Keeps interrupts off on the running CPU. Dropping it restores the state that [`InterruptsOff::new`] found, so of two guards
@@ -112,6 +113,30 @@ pub unsafe fn switch_stack(stack_top: VirtAddr, continue_at: extern "C" fn() -> 
     }
     // SAFETY: by `# Safety`, the call has a stack to itself, and nothing misses the current one.
     unsafe { switch(stack_top.0, continue_at) }
+}
+
+/// Returns the registers at this place that a function keeps for its caller, for a stack trace.
+#[inline(always)]
+pub fn registers_here() -> Registers {
+    let mut general = [0; 16];
+    let instruction;
+    // SAFETY: the instructions store registers in `general`, which has room for them.
+    unsafe {
+        asm!(
+            "mov [{general} + 8 * 3], rbx",
+            "mov [{general} + 8 * 6], rbp",
+            "mov [{general} + 8 * 7], rsp",
+            "mov [{general} + 8 * 12], r12",
+            "mov [{general} + 8 * 13], r13",
+            "mov [{general} + 8 * 14], r14",
+            "mov [{general} + 8 * 15], r15",
+            "lea {instruction}, [rip]",
+            general = in(reg) general.as_mut_ptr(),
+            instruction = lateout(reg) instruction,
+            options(nostack, preserves_flags),
+        );
+    }
+    Registers::of(instruction, general)
 }
 
 /// Executes an invalid instruction, for the fault injection.

@@ -8,6 +8,7 @@ use super::vectors;
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
 use core::arch::naked_asm;
+use stack_trace::Registers;
 
 /// The state of a CPU at the moment when it was interrupted.
 #[repr(C)]
@@ -32,6 +33,14 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Returns all registers of the interrupted code, for a stack trace.
+    pub fn all_registers(&self) -> Registers {
+        let [r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax] = self.registers;
+        let general =
+            [rax, rdx, rcx, rbx, rsi, rdi, rbp, self.stack_pointer, r8, r9, r10, r11, r12, r13, r14, r15];
+        Registers::of(self.instruction_pointer, general)
+    }
+
     /// Returns true if the interrupted code had interrupts on.
     pub fn has_interrupts_on(&self) -> bool {
         self.flags & 1 << 9 != 0

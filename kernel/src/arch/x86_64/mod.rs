@@ -51,7 +51,7 @@ pub use fault::{
 };
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction,
-    let_interrupts_in, switch_stack, ticks, ticks_after_loads, ticks_in_order, use_fpu,
+    let_interrupts_in, registers_here, switch_stack, ticks, ticks_after_loads, ticks_in_order, use_fpu,
 };
 pub use interrupts::{Frame, InterruptHandler, interrupt_as_a_device_does};
 pub use io_apic::{IO_APIC_SIZE, IoApic};
