@@ -1,4 +1,5 @@
-//! What a driver defines: its entry, its exit, and what happens when it panics.
+//! What a driver defines: its entry, its exit, what it does with its devices, and what happens when it panics.
+use crate::device::{Device, DeviceMatch};
 use crate::log::{self, Level};
 use core::ffi::c_int;
 use core::panic::PanicInfo;
@@ -37,6 +38,69 @@ pub fn panicked(panic: &PanicInfo<'_>) -> ! {
     unsafe { core::arch::asm!("ud2", options(noreturn)) }
 }
 
+/// A driver of devices. The kernel finds them by [`Self::DEVICES`], and [`crate::driver!`] gives each to this driver.
+///
+/// ```
+/// use driver_kit::device::{Device, DeviceMatch, enable};
+/// use driver_kit::driver::{DeviceDriver, Refusal};
+/// use driver_kit::mmio::Register;
+///
+/// /// A device: its registers, and what else the driver knows of it.
+/// struct Thermometer<'d> {
+///     degrees: Register<'d, u32>,
+/// }
+///
+/// struct Thermometers;
+///
+/// impl DeviceDriver for Thermometers {
+///     const DEVICES: &'static [DeviceMatch] = &[DeviceMatch::ids(0x1234, 0x5678)];
+///     type State<'d> = Thermometer<'d>;
+///
+///     fn add(device: Device<'_>) -> Result<Thermometer<'_>, Refusal> {
+///         if !device.enable(enable::MEMORY) {
+///             return Err(Refusal(-1));
+///         }
+///         let degrees = device.bar(0).and_then(|bar| bar.register(0)).ok_or(Refusal(-2))?;
+///         Ok(Thermometer { degrees })
+///     }
+///
+///     fn remove(thermometer: &Thermometer<'_>) {
+///         driver_kit::info!("{} degrees at last", thermometer.degrees.read());
+///     }
+/// }
+/// ```
+///
+/// A device ends in this order, when it is gone, when the driver is unloaded, and, from step 2 on, when `add` has returned an error:
+///
+/// 1. The kernel takes the interrupts back, unregisters the block devices, and [`Self::remove`] is called.
+/// 2. The device's threads are joined, its timers destroyed, and what is left of its interrupts and block devices is ended. From here on
+///    nothing of the device runs.
+/// 3. The state is dropped, and then the memory of [`Device::keep`] is freed.
+/// 4. The kernel takes registers, memory for DMA and the device itself.
+///
+/// A driver that has failed does none of this: no code of it runs any more, and the kernel takes all that it had.
+pub trait DeviceDriver: 'static {
+    /// The devices that the driver wants. Another driver may own some of them.
+    const DEVICES: &'static [DeviceMatch];
+
+    /// What the driver knows of a device that it has added.
+    type State<'d>: Send;
+
+    /// Starts a device that matches [`Self::DEVICES`] and that no other driver owns, on a thread of its node. Returns the device's state, which
+    /// stays until the device is removed.
+    ///
+    /// # Errors
+    /// The driver does not serve the device: the kernel logs the code, takes the device back, and resets it if it can. Before that all that was
+    /// made from the device ends; a thread of it that waits must have been told to end.
+    fn add(device: Device<'_>) -> Result<Self::State<'_>, Refusal>;
+
+    /// Prepares for the end of a device, which may be gone already: registers then read as ones, or zeros in some machines. What `add` has
+    /// made ends without this function, except for threads: the driver tells them to end here.
+    fn remove(state: &Self::State<'_>) {
+        let _ = state;
+    }
+}
+
 /// Defines the symbols that the kernel looks for, and the panic handler. A driver calls this once.
 ///
 /// `init` is a function without arguments that returns `()`, or `Result<(), Refusal>` if the driver may refuse to start. `exit`
@@ -46,40 +110,19 @@ pub fn panicked(panic: &PanicInfo<'_>) -> ! {
 /// driver_kit::driver! { init = start, exit = stop }
 /// ```
 ///
-/// With `devices`, an array of [`abi::DeviceMatch`], the driver gets each such device that no other driver owns: the kernel calls
-/// `add_device` with a [`crate::device::Device`]. The function returns what `init` may return, and runs on a thread of the device's node.
+/// `devices` is a type that implements [`DeviceDriver`](crate::driver::DeviceDriver): it gets each device of its table. A driver of devices
+/// needs no `init`.
 ///
 /// ```ignore
-/// driver_kit::driver! {
-///     init = start, devices = [DeviceMatch::class(0x01_0802)], add_device = add
-/// }
-/// ```
-///
-/// `unsafe remove_device`, which comes last and may be left out, is a function that takes the id of a device which is gone, or whose driver is unloaded; its interrupts
-/// have been taken back, and the block devices that it served are unregistered. When the function returns, the kernel takes the device's
-/// mappings and memory for DMA, also those that the driver keeps for good. The word `unsafe` is the driver's promise that from then on
-/// nothing of it accesses them. Without the function, the driver keeps both.
-///
-/// ```ignore
-/// driver_kit::driver! {
-///     init = start, devices = [DeviceMatch::class(0x01_0802)], add_device = add, unsafe remove_device = remove
-/// }
+/// driver_kit::driver! { devices = Thermometers }
 /// ```
 #[macro_export]
 macro_rules! driver {
-    (
-        init = $init:path
-        $(, exit = $exit:path)?
-        $(, devices = $devices:expr, add_device = $add:path)?
-        $(, unsafe remove_device = $remove:path)?
-        $(,)?
-    ) => {
-        $($crate::devices! { $devices, $add })?
-
-        $(#[unsafe(no_mangle)]
-        extern "C" fn Driver_RemoveDevice(device: ::core::ffi::c_int) {
-            $remove(device)
-        })?
+    (devices = $devices:ty $(,)?) => {
+        $crate::driver! { init = $crate::driver::start_nothing, devices = $devices }
+    };
+    (init = $init:path $(, exit = $exit:path)? $(, devices = $devices:ty)? $(,)?) => {
+        $($crate::devices! { $devices })?
 
         #[unsafe(no_mangle)]
         extern "C" fn Driver_Init() -> ::core::ffi::c_int {
@@ -98,25 +141,32 @@ macro_rules! driver {
     };
 }
 
-/// Defines the symbols of a driver that has a table of devices. [`driver!`] uses this.
+/// The entry of a driver that has nothing to start but its devices.
+#[doc(hidden)]
+pub fn start_nothing() {}
+
+/// Defines the symbols of a driver of devices. [`driver!`] uses this.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! devices {
-    ($devices:expr, $add:path) => {
+    ($driver:ty) => {
+        static DEVICES: $crate::devices::Devices<$driver> = $crate::devices::Devices::new();
+
         #[unsafe(no_mangle)]
-        static Driver_Devices: [$crate::abi::DeviceMatch; { $devices.len() + 1 }] = {
-            let mut table = [$crate::abi::DeviceMatch::END; { $devices.len() + 1 }];
-            let (devices, mut index) = ($devices, 0);
-            while index < devices.len() {
-                table[index] = devices[index];
-                index += 1;
-            }
-            table
-        };
+        static Driver_Devices: [$crate::abi::DeviceMatch;
+            <$driver as $crate::driver::DeviceDriver>::DEVICES.len() + 1] =
+            $crate::devices::table(<$driver as $crate::driver::DeviceDriver>::DEVICES);
 
         #[unsafe(no_mangle)]
         extern "C" fn Driver_AddDevice(device: ::core::ffi::c_int) -> ::core::ffi::c_int {
-            $crate::device::add(device, $add)
+            // SAFETY: the kernel calls this function.
+            unsafe { DEVICES.add(device) }
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn Driver_RemoveDevice(device: ::core::ffi::c_int) {
+            // SAFETY: the kernel calls this function.
+            unsafe { DEVICES.remove(device) };
         }
     };
 }

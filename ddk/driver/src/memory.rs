@@ -65,37 +65,3 @@ pub fn distance(from: Node, to: Node) -> Option<c_int> {
     let distance = unsafe { abi::Kernel_GetNumaDistance(from, to) };
     (distance >= 0).then_some(distance)
 }
-
-/// Moves a value into the heap of a node, or of this CPU's, where it stays until the driver goes. Returns `None` if there is not enough
-/// memory.
-#[must_use]
-pub fn keep<T: Send + Sync + 'static>(value: T, node: Option<Node>) -> Option<&'static T> {
-    let mut value = Some(value);
-    keep_each(1, node, |_| value.take())?.first()
-}
-
-/// Makes `count` values in the heap of a node, or of this CPU's, where they stay until the driver goes. Returns `None` if there is not
-/// enough memory, or if `value` returns `None`; the values before are not dropped then.
-#[must_use]
-pub fn keep_each<T: Send + Sync + 'static>(
-    count: usize,
-    node: Option<Node>,
-    mut value: impl FnMut(usize) -> Option<T>,
-) -> Option<&'static [T]> {
-    let node = node.unwrap_or_else(current_node);
-    let bytes = size_of::<T>().checked_mul(count)?.max(1);
-    // SAFETY: the function takes any numbers.
-    let block = unsafe { abi::Kernel_AllocateMemoryFromNode(bytes, align_of::<T>(), node) };
-    let block = core::ptr::NonNull::new(block.cast::<T>())?;
-    for index in 0..count {
-        let Some(value) = value(index) else {
-            // SAFETY: the block was allocated above, and nothing refers to it.
-            unsafe { abi::Kernel_FreeMemory(block.as_ptr().cast()) };
-            return None;
-        };
-        // SAFETY: the block has room for so many values and their alignment, and nothing else refers to it.
-        unsafe { block.add(index).write(value) };
-    }
-    // SAFETY: all values are written, and the block is never freed by the driver.
-    Some(unsafe { core::slice::from_raw_parts(block.as_ptr(), count) })
-}

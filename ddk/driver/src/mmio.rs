@@ -13,23 +13,31 @@ pub enum Caching {
     WriteCombined,
 }
 
-/// A part of a device's memory that is mapped. Dropping it unmaps it.
-#[derive(Debug)]
-pub struct Mapping<'d> {
+/// A BAR of a device, or a part of one, that is mapped. The mapping ends with the device.
+#[derive(Clone, Copy, Debug)]
+pub struct Bar<'d> {
     base: NonNull<u8>,
     bytes: usize,
-    device: PhantomData<&'d Device>,
+    device: PhantomData<Device<'d>>,
 }
 
 // SAFETY: a mapping gives out registers only, which may be used on any CPU.
-unsafe impl Send for Mapping<'_> {}
+unsafe impl Send for Bar<'_> {}
 // SAFETY: as for `Send`.
-unsafe impl Sync for Mapping<'_> {}
+unsafe impl Sync for Bar<'_> {}
 
-impl Device {
+impl<'d> Device<'d> {
+    /// Maps a whole BAR, which the CPU does not cache. Returns `None` if the kernel refuses it, for example because there is no such BAR in
+    /// memory.
+    #[must_use]
+    pub fn bar(self, bar: u32) -> Option<Bar<'d>> {
+        let bytes = self.info().Bars.get(bar as usize)?.Size;
+        self.map(bar, 0, usize::try_from(bytes).ok()?, Caching::Uncached)
+    }
+
     /// Maps a part of a BAR. Returns `None` if the kernel refuses it, for example because the BAR has no such part.
     #[must_use]
-    pub fn map(&self, bar: u32, offset: u64, bytes: usize, caching: Caching) -> Option<Mapping<'_>> {
+    pub fn map(self, bar: u32, offset: u64, bytes: usize, caching: Caching) -> Option<Bar<'d>> {
         let caching = match caching {
             Caching::Uncached => abi::DEVICE_UNCACHED,
             Caching::WriteCombined => abi::DEVICE_WRITE_COMBINED,
@@ -37,12 +45,12 @@ impl Device {
         // SAFETY: the function takes any numbers.
         let base =
             unsafe { abi::Kernel_MapDeviceMemory(self.id(), bar as c_int, offset, bytes as u64, caching) };
-        Some(Mapping { base: NonNull::new(base.cast())?, bytes, device: PhantomData })
+        Some(Bar { base: NonNull::new(base.cast())?, bytes, device: PhantomData })
     }
 }
 
-impl<'d> Mapping<'d> {
-    /// Returns the bytes of the mapping.
+impl<'d> Bar<'d> {
+    /// Returns the bytes that are mapped.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -50,26 +58,19 @@ impl<'d> Mapping<'d> {
 
     /// Returns the register at an offset, or `None` if it does not lie in the mapping or is not aligned.
     #[must_use]
-    pub fn register<T: Word>(&self, offset: usize) -> Option<Register<'_, T>> {
+    pub fn register<T: Word>(&self, offset: usize) -> Option<Register<'d, T>> {
         let end = offset.checked_add(size_of::<T>())?;
         // SAFETY: `offset` is below `bytes`, which are mapped.
         let register = (end <= self.bytes).then(|| unsafe { self.base.byte_add(offset) })?.cast::<T>();
-        register.is_aligned().then_some(Register { register, mapping: PhantomData })
+        register.is_aligned().then_some(Register { register, bar: PhantomData })
     }
 }
 
-impl Drop for Mapping<'_> {
-    fn drop(&mut self) {
-        // SAFETY: no register refers to the mapping any more: they borrow it.
-        unsafe { abi::Kernel_UnmapDeviceMemory(self.base.as_ptr().cast()) };
-    }
-}
-
-/// One register of a device.
+/// One register of a device. An access is one instruction, and checks nothing any more.
 #[derive(Clone, Copy, Debug)]
-pub struct Register<'m, T> {
+pub struct Register<'d, T> {
     register: NonNull<T>,
-    mapping: PhantomData<&'m T>,
+    bar: PhantomData<Bar<'d>>,
 }
 
 // SAFETY: each access is one volatile instruction, which any CPU may execute.
@@ -82,14 +83,14 @@ impl<T: Word> Register<'_, T> {
     #[inline(always)]
     #[must_use]
     pub fn read(&self) -> T {
-        // SAFETY: `Mapping::register` has checked range and alignment, and the mapping is borrowed.
+        // SAFETY: `Bar::register` has checked range and alignment, and the mapping stays for the register's lifetime.
         unsafe { self.register.read_volatile() }
     }
 
     /// Writes the register, with one access.
     #[inline(always)]
     pub fn write(&self, value: T) {
-        // SAFETY: `Mapping::register` has checked range and alignment, and the mapping is borrowed.
+        // SAFETY: `Bar::register` has checked range and alignment, and the mapping stays for the register's lifetime.
         unsafe { self.register.write_volatile(value) }
     }
 }

@@ -1,5 +1,7 @@
 //! Threads and CPUs.
+use crate::device::Device;
 use crate::memory::Node;
+use crate::scope::{Kind, Record};
 use core::ffi::{CStr, c_int, c_void};
 
 /// A CPU: a number from 0 to [`cpus`].
@@ -26,11 +28,15 @@ pub fn is_online(cpu: Cpu) -> bool {
     unsafe { abi::Kernel_IsCpuOnline(cpu) }
 }
 
-/// A thread that was created and not joined yet. A thread that nobody joins goes on, and its id and a page stay in use.
+/// A thread that was created and not joined yet. If nobody joins it, it goes on. A thread of a device ends with the device: until the end
+/// of [`crate::driver::DeviceDriver::remove`], the driver tells it to. The id and a page of another one stay in use.
 #[derive(Debug)]
-pub struct Thread(c_int);
+pub struct Thread<'d> {
+    id: c_int,
+    record: Option<&'d Record>,
+}
 
-impl Thread {
+impl Thread<'static> {
     /// Creates a thread that calls `main` with `argument`. It prefers the memory of `node`, or inherits its creator's preference.
     /// Returns `None` if there is no such node, no memory, or too many threads.
     ///
@@ -41,23 +47,60 @@ impl Thread {
         F: Fn(&'static T) -> c_int + Copy + Send + 'static,
     {
         let _ = main;
-        let argument = core::ptr::from_ref(argument).cast_mut().cast();
-        let entry: abi::ThreadEntry = Some(call::<T, F>);
-        // SAFETY: the name ends with a zero byte. `call` takes a `&'static T` as its argument, from any thread, as `T` is `Sync`.
-        let id = unsafe { abi::Kernel_CreateThread(name.as_ptr(), entry, argument, node.unwrap_or(-1)) };
-        (id > 0).then_some(Self(id))
+        // SAFETY: the argument and the closure stay for good.
+        let id = unsafe { create::<T, F>(name, node, argument) };
+        (id > 0).then_some(Self { id, record: None })
     }
+}
 
-    /// Waits until the thread has ended, and returns its exit code. Returns `None` if it is the calling thread.
+impl<'d> Device<'d> {
+    /// Creates a thread of the device that calls `main` with `argument`. It prefers the memory of the device's node, if that is known. Returns
+    /// `None` if there is no memory, or if there are too many threads. When the device is removed, or not added after all, the thread is joined.
+    ///
+    /// `main` is a function, or a closure that captures nothing.
+    pub fn create_thread<T, F>(self, name: &CStr, argument: &'d T, main: F) -> Option<Thread<'d>>
+    where
+        T: Sync,
+        F: Fn(&'d T) -> c_int + Copy + Send + 'd,
+    {
+        let _ = main;
+        // SAFETY: the scope joins the thread before `'d` ends.
+        let create = || unsafe { create::<T, F>(name, self.node(), argument) };
+        let (id, record) = self.scope().create(Kind::Thread, create)?;
+        Some(Thread { id, record: Some(record) })
+    }
+}
+
+/// Creates a thread, and returns its id, or -1.
+///
+/// # Safety
+/// The thread ends before the lifetime does.
+unsafe fn create<'d, T: Sync, F: Fn(&'d T) -> c_int + Copy + Send + 'd>(
+    name: &CStr,
+    node: Option<Node>,
+    argument: &'d T,
+) -> c_int {
+    let argument = core::ptr::from_ref(argument).cast_mut().cast();
+    let entry: abi::ThreadEntry = Some(call::<T, F>);
+    // SAFETY: the name ends with a zero byte. `call` takes a `&'d T` as its argument, from any thread, as `T` is `Sync`.
+    unsafe { abi::Kernel_CreateThread(name.as_ptr(), entry, argument, node.unwrap_or(-1)) }
+}
+
+impl Thread<'_> {
+    /// Waits until the thread has ended, and returns its exit code. Returns `None` if it is the calling thread, or if the driver stops.
     pub fn join(self) -> Option<c_int> {
         let mut code = 0;
         // SAFETY: `code` is a local variable that nothing else refers to during the call.
-        (unsafe { abi::Kernel_JoinThread(self.0, &mut code) } == 0).then_some(code)
+        let is_joined = unsafe { abi::Kernel_JoinThread(self.id, &mut code) } == 0;
+        if let Some(record) = self.record.filter(|_| is_joined) {
+            record.free();
+        }
+        is_joined.then_some(code)
     }
 
     /// Restricts the thread to one CPU. Returns false if it is not online.
     pub fn move_to(&self, cpu: Cpu) -> bool {
-        move_thread(self.0, cpu)
+        move_thread(self.id, cpu)
     }
 }
 
@@ -90,16 +133,16 @@ pub fn sleep_ns(time_ns: u64) {
 }
 
 /// Calls the closure of this type, which captures nothing, with the value at `argument`.
-unsafe extern "C" fn call<T: Sync + 'static, F: Fn(&'static T) -> c_int + Copy + Send + 'static>(
+unsafe extern "C" fn call<'d, T: Sync + 'd, F: Fn(&'d T) -> c_int + Copy + Send + 'd>(
     argument: *mut c_void,
 ) -> c_int {
     let main = conjured::<F>();
-    // SAFETY: `Thread::create` alone names this function, with a `&'static T`.
+    // SAFETY: `create` alone names this function, with a `&'d T`, and nothing calls it after `'d`.
     main(unsafe { &*argument.cast::<T>() })
 }
 
 /// Returns a value of a function's type, or of a closure's that captures nothing. It was given to this crate before.
-pub(crate) fn conjured<F: Copy + Send + 'static>() -> F {
+pub(crate) fn conjured<F: Copy + Send>() -> F {
     const { assert!(size_of::<F>() == 0, "the closure captures something") };
     // SAFETY: a type without bytes has one value, which is valid: the caller has had one of these, and it is `Copy`.
     unsafe { core::mem::zeroed() }

@@ -17,9 +17,10 @@ mod registers;
 mod split;
 
 use driver_kit::abi::{self, BlockRequest, DmaGrant, DmaRequest, DmaSegment};
-use driver_kit::block::{Block, Geometry};
-use driver_kit::device::{self, Device};
-use driver_kit::memory;
+use driver_kit::block::Geometry;
+use driver_kit::device::{Device, DeviceMatch};
+use driver_kit::devices::Devices;
+use driver_kit::driver::{DeviceDriver, Refusal};
 use driver_kit::mmio::Caching;
 use pair::Pair;
 use queue::Queue;
@@ -40,7 +41,7 @@ static FAILED: AtomicU32 = AtomicU32::new(0);
 
 /// The functions that the kernel was given.
 struct Registered(abi::BlockDriver);
-// SAFETY: the context is a `&'static` of a `Sync` type.
+// SAFETY: the context is a reference to a `Sync` type.
 unsafe impl Send for Registered {}
 static REGISTERED: Mutex<Option<Registered>> = Mutex::new(None);
 
@@ -96,7 +97,8 @@ macro_rules! ignored {
     ($($name:ident)+) => { $(#[unsafe(no_mangle)] extern "C" fn $name() -> c_int { 0 })+ };
 }
 ignored! { Kernel_UnregisterBlock Kernel_ReleaseDevice Kernel_UnmapDeviceMemory Kernel_GetDeviceInfo
-Kernel_GetCurrentNumaNode Kernel_YieldThread Kernel_WakeAddress }
+Kernel_GetCurrentNumaNode Kernel_YieldThread Kernel_WakeAddress Kernel_GetBlockInfo Kernel_DestroyTimer Kernel_JoinThread
+Kernel_SleepThread Kernel_GetInterruptInfo Kernel_DetachInterrupt Kernel_WaitAddress }
 
 #[unsafe(no_mangle)]
 extern "C" fn Kernel_Log(_: c_int, _: *const c_char, _: usize) {}
@@ -214,30 +216,47 @@ fn overwrite_all(random: &mut Random) {
 
 // ---- The test ----
 
-fn pair(device: &'static Device, id: u16) -> Pair {
-    let registers = memory::keep(device.map(0, 0, 0x2000, Caching::Uncached).unwrap(), None).unwrap();
-    Pair::new(device, registers, (id, None), (ENTRIES, 4), None).unwrap()
+fn pair(device: Device<'_>, id: u16) -> Pair<'_> {
+    let registers = device.map(0, 0, 0x2000, Caching::Uncached).unwrap();
+    Pair::new(device, registers, (id, None), (ENTRIES, 4)).unwrap()
+}
+
+/// A driver whose device is the controller of the test.
+struct Driver;
+
+impl DeviceDriver for Driver {
+    const DEVICES: &'static [DeviceMatch] = &[];
+    type State<'d> = ();
+
+    fn add(device: Device<'_>) -> Result<(), Refusal> {
+        run(device);
+        Ok(())
+    }
 }
 
 #[test]
 fn whatever_the_controller_completes_a_request_ends_at_most_once() {
-    let mut kept = None;
-    device::add(1, |device| kept = memory::keep(device, None));
-    let device = kept.unwrap();
-    let queue = Queue::new(pair(device, 1), Some(pair(device, 2)));
-    let queue: &'static Queue = memory::keep(queue, None).unwrap();
-    let queues: &'static [&'static Queue] = memory::keep_each(1, None, |_| Some(queue)).unwrap();
+    static DEVICES: Devices<Driver> = Devices::new();
+    // SAFETY: this is the kernel.
+    unsafe {
+        assert_eq!(DEVICES.add(1), 0);
+        DEVICES.remove(1);
+    }
+}
+
+fn run(device: Device<'_>) {
+    let queue = device.keep(Queue::new(pair(device, 1), Some(pair(device, 2)))).unwrap();
+    let queues = device.keep_each(1, |_| Some(queue)).unwrap();
     let geometry = Geometry {
-        device: 1,
         block_size: 512,
         blocks: 1 << 40,
         max_bytes: 1 << 18,
         max_segments: 64,
         depth: DEPTH as u32,
     };
-    let _block = Block::register("nvme", &geometry, queues).unwrap();
+    let _block = device.register_block("nvme", &geometry, queues).unwrap();
     let driver = registered().take().unwrap().0;
-    let controller = |pair: &Pair| Controller {
+    let controller = |pair: &Pair<'_>| Controller {
         completions: std::ptr::with_exposed_provenance_mut(pair.description().completion as usize),
         head: 0,
         phase: 1,

@@ -1,4 +1,6 @@
 //! Serving a block device: the functions that the kernel calls, and the requests that they get.
+use crate::device::Device;
+use crate::scope::{self, Kind, Record};
 use core::ffi::{c_char, c_int, c_void};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -8,7 +10,7 @@ use abi::{BLOCK_STATE_TAG, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
 
 /// A queue of a block device. The kernel calls both functions on any CPU, also on several at once, and in handlers. They must not
 /// block or allocate. In them the kernel takes the driver whose functions they are for the caller.
-pub trait BlockQueue: Sync + 'static {
+pub trait BlockQueue: Sync {
     /// Accepts requests, in their order. The kernel has checked them. Returns the number of requests that it took from
     /// `requests`. Fewer than all mean that the queue is full.
     fn submit(&self, requests: Requests<'_>) -> u32;
@@ -20,8 +22,6 @@ pub trait BlockQueue: Sync + 'static {
 /// What a block device is like.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
-    /// The id of the device that serves the requests; 0 if there is none.
-    pub device: c_int,
     /// Bytes of a block.
     pub block_size: u32,
     /// The number of blocks.
@@ -34,53 +34,95 @@ pub struct Geometry {
     pub depth: u32,
 }
 
-/// A block device that is registered. Dropping it unregisters it, and ends its requests.
+/// A block device that is registered. Dropping it unregisters it, and ends its requests. If a device serves it, it ends with the device.
 #[derive(Debug)]
-pub struct Block(c_int);
+pub struct Block<'d> {
+    id: c_int,
+    record: Option<&'d Record>,
+}
 
-impl Block {
-    /// Registers a block device. Queue i is for the CPUs whose index modulo the number of queues is i. A name of more than 31 bytes is
-    /// cut. Returns `None` if the kernel refuses the device, for example because the name is taken.
+impl Block<'static> {
+    /// Registers a block device that no device serves: a disk in memory, for example. Queue i is for the CPUs whose index modulo the number
+    /// of queues is i. A name of more than 31 bytes is cut. Returns `None` if the kernel refuses it, for example because the name is taken.
     pub fn register<Q: BlockQueue>(
         name: &str,
         geometry: &Geometry,
         queues: &'static [&'static Q],
     ) -> Option<Self> {
-        let mut field: [c_char; KERNEL_BLOCK_NAME_SIZE] = [0; _];
-        let room = field.len() - 1;
-        field.iter_mut().take(room).zip(name.bytes()).for_each(|(to, byte)| *to = byte as c_char);
-        let description = abi::BlockDriver {
-            Size: size_of::<abi::BlockDriver>() as u32,
-            Flags: 0,
-            Device: geometry.device,
-            BlockSize: geometry.block_size,
-            Blocks: geometry.blocks,
-            MaxBytes: geometry.max_bytes,
-            MaxSegments: geometry.max_segments,
-            Queues: queues.len() as u32,
-            Depth: geometry.depth,
-            Reserved: 0,
-            Name: field,
-            Context: queues.as_ptr().cast_mut().cast(),
-            Submit: Some(submit::<Q>),
-            Poll: Some(poll::<Q>),
-        };
-        // SAFETY: the description is a local variable. Its functions take a slice of so many `&'static Q` as their context.
-        let id = unsafe { abi::Kernel_RegisterBlock(&description) };
-        (id > 0).then_some(Self(id))
-    }
-
-    /// Returns the number that the kernel knows the block device by.
-    #[must_use]
-    pub const fn id(&self) -> c_int {
-        self.0
+        // SAFETY: the queues stay for good.
+        let id = unsafe { register(0, name, geometry, queues) };
+        (id > 0).then_some(Self { id, record: None })
     }
 }
 
-impl Drop for Block {
+impl<'d> Device<'d> {
+    /// Registers a block device that this device serves, as [`Block::register`] does. Its queues live as long as the device.
+    pub fn register_block<Q: BlockQueue>(
+        self,
+        name: &str,
+        geometry: &Geometry,
+        queues: &'d [&'d Q],
+    ) -> Option<Block<'d>> {
+        // SAFETY: the scope unregisters the block device before `'d` ends, if the kernel has not done so before.
+        let create = || unsafe { register(self.id(), name, geometry, queues) };
+        let (id, record) = self.scope().create(Kind::BlockDevice, create)?;
+        Some(Block { id, record: Some(record) })
+    }
+}
+
+/// Registers a block device, and returns its id, or -1.
+///
+/// # Safety
+/// It is unregistered before the lifetime of the queues ends.
+unsafe fn register<Q: BlockQueue>(device: c_int, name: &str, geometry: &Geometry, queues: &[&Q]) -> c_int {
+    let mut field: [c_char; KERNEL_BLOCK_NAME_SIZE] = [0; _];
+    let room = field.len() - 1;
+    field.iter_mut().take(room).zip(name.bytes()).for_each(|(to, byte)| *to = byte as c_char);
+    let description = abi::BlockDriver {
+        Size: size_of::<abi::BlockDriver>() as u32,
+        Flags: 0,
+        Device: device,
+        BlockSize: geometry.block_size,
+        Blocks: geometry.blocks,
+        MaxBytes: geometry.max_bytes,
+        MaxSegments: geometry.max_segments,
+        Queues: queues.len() as u32,
+        Depth: geometry.depth,
+        Reserved: 0,
+        Name: field,
+        Context: queues.as_ptr().cast_mut().cast(),
+        Submit: Some(submit::<Q>),
+        Poll: Some(poll::<Q>),
+    };
+    // SAFETY: the description is a local variable. Its functions take a slice of so many `&Q` as their context.
+    unsafe { abi::Kernel_RegisterBlock(&description) }
+}
+
+/// Returns true if there is a block device with this number.
+pub(crate) fn is_registered(block: c_int) -> bool {
+    // SAFETY: zeros are valid in each field, which are numbers.
+    let mut info: abi::BlockInfo = unsafe { core::mem::zeroed() };
+    info.Size = size_of::<abi::BlockInfo>() as u32;
+    // SAFETY: `info` is a local variable that nothing else refers to during the call.
+    unsafe { abi::Kernel_GetBlockInfo(block, &mut info) }
+}
+
+impl Block<'_> {
+    /// Returns the number that the kernel knows the block device by.
+    #[must_use]
+    pub const fn id(&self) -> c_int {
+        self.id
+    }
+}
+
+impl Drop for Block<'_> {
     fn drop(&mut self) {
-        // SAFETY: the function takes any number.
-        unsafe { abi::Kernel_UnregisterBlock(self.0) };
+        if let Some(record) = self.record {
+            scope::end_block_device(record);
+        } else {
+            // SAFETY: the function takes any number.
+            unsafe { abi::Kernel_UnregisterBlock(self.id) };
+        }
     }
 }
 
@@ -113,11 +155,11 @@ unsafe extern "C" fn poll<Q: BlockQueue>(context: *mut c_void, queue: c_int) -> 
 /// Returns the queue with this index.
 ///
 /// # Safety
-/// The context is the first of more than `index` references that stay for good, and the index is not negative.
+/// The context is the first of more than `index` references that are valid during `'q`, and the index is not negative.
 #[inline(always)]
-unsafe fn queue_of<Q>(context: *mut c_void, index: c_int) -> &'static Q {
+unsafe fn queue_of<'q, Q>(context: *mut c_void, index: c_int) -> &'q Q {
     // SAFETY: `# Safety`.
-    unsafe { *context.cast::<&'static Q>().add(index as u32 as usize) }
+    unsafe { *context.cast::<&'q Q>().add(index as u32 as usize) }
 }
 
 /// Requests that the kernel offers. The driver accepts what it takes from them.

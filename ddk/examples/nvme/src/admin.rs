@@ -1,8 +1,8 @@
 //! The admin queue: one command at a time, waited for with a time limit.
 use crate::registers::{ACQ, AQA, ASQ, Command, Completion, PAGE, PHASE};
 use driver_kit::device::Device;
-use driver_kit::dma::{Dma, DmaCell};
-use driver_kit::mmio::{Mapping, Register};
+use driver_kit::dma::{DmaCell, SharedDma};
+use driver_kit::mmio::{Bar, Register};
 use driver_kit::time;
 
 /// Entries of both admin queues.
@@ -46,23 +46,23 @@ pub struct NewPair {
 }
 
 /// The admin queue of a controller.
-pub struct Admin {
-    submission: Dma<'static, [Command; ENTRIES]>,
-    completion: Dma<'static, [Completion; ENTRIES]>,
-    identity: Dma<'static, Identity>,
-    tail_doorbell: Register<'static, u32>,
-    head_doorbell: Register<'static, u32>,
+pub struct Admin<'d> {
+    submission: SharedDma<'d, [Command; ENTRIES]>,
+    completion: SharedDma<'d, [Completion; ENTRIES]>,
+    identity: SharedDma<'d, Identity>,
+    tail_doorbell: Register<'d, u32>,
+    head_doorbell: Register<'d, u32>,
     /// The commands so far.
     count: usize,
 }
 
-impl Admin {
+impl<'d> Admin<'d> {
     /// Allocates the queue.
-    pub fn new(device: &'static Device, registers: &'static Mapping<'static>, stride: usize) -> Option<Self> {
+    pub fn new(device: Device<'d>, registers: Bar<'d>, stride: usize) -> Option<Self> {
         Some(Self {
-            submission: device.allocate()?,
-            completion: device.allocate()?,
-            identity: device.allocate()?,
+            submission: device.allocate_shared()?,
+            completion: device.allocate_shared()?,
+            identity: device.allocate_shared()?,
             tail_doorbell: registers.register(crate::registers::DOORBELLS)?,
             head_doorbell: registers.register(crate::registers::DOORBELLS + stride)?,
             count: 0,
@@ -70,7 +70,7 @@ impl Admin {
     }
 
     /// Empties the queue, and tells the controller, which is disabled, where it lies. Returns `None` if it has no such registers.
-    pub fn prepare(&mut self, registers: &Mapping<'_>) -> Option<()> {
+    pub fn prepare(&mut self, registers: Bar<'_>) -> Option<()> {
         self.count = 0;
         for completion in self.completion.iter() {
             completion.status.set(0);

@@ -6,9 +6,8 @@ use crate::queue::Queue;
 use crate::registers::{CAP, CC, CC_ENABLE, CSTS, CSTS_FATAL, CSTS_READY, ENTRIES, GONE, LIST, PAGE};
 use core::fmt;
 use driver_kit::device::{Device, enable};
-use driver_kit::interrupt::kinds;
-use driver_kit::memory::{self, Node};
-use driver_kit::mmio::{Caching, Mapping, Register};
+use driver_kit::interrupt::{Interrupts, kinds};
+use driver_kit::mmio::{Bar, Caching, Register};
 use driver_kit::{thread, time};
 
 /// The most bytes of registers that are mapped.
@@ -50,11 +49,11 @@ impl fmt::Display for Fault {
 }
 
 /// A controller's registers.
-pub struct Controller {
-    pub device: &'static Device,
-    registers: &'static Mapping<'static>,
-    configuration: Register<'static, u32>,
-    status: Register<'static, u32>,
+pub struct Controller<'d> {
+    pub device: Device<'d>,
+    registers: Bar<'d>,
+    configuration: Register<'d, u32>,
+    status: Register<'d, u32>,
     /// Bytes from one doorbell to the next.
     stride: usize,
     /// Entries of an I/O queue: a power of two.
@@ -74,21 +73,20 @@ pub struct Namespace {
 }
 
 /// The queues of a disk.
-pub struct Queues {
-    pub queues: &'static [&'static Queue],
-    /// The interrupts. Queue i raises interrupt i modulo this; 0 if there are none.
-    pub vectors: u32,
+pub struct Queues<'d> {
+    pub queues: &'d [&'d Queue<'d>],
+    /// The interrupts, if there are any. Queue i raises interrupt i modulo their number.
+    pub interrupts: Option<Interrupts<'d>>,
 }
 
-impl Controller {
+impl<'d> Controller<'d> {
     /// Maps the registers and resets the controller.
-    pub fn new(device: &'static Device) -> Result<Self, Fault> {
+    pub fn new(device: Device<'d>) -> Result<Self, Fault> {
         if !device.enable(enable::MEMORY | enable::BUS_MASTER) {
             return Err(Fault::NotEnabled);
         }
         let bytes = device.info().Bars[0].Size.min(MOST_REGISTERS) as usize;
-        let mapping = device.map(0, 0, bytes, Caching::Uncached);
-        let registers = mapping.and_then(|mapping| memory::keep(mapping, None));
+        let registers = device.map(0, 0, bytes, Caching::Uncached);
         let registers = registers.ok_or(Fault::NoMemory("the registers"))?;
         let in_bar = |register| Option::ok_or(register, Fault::NoMemory("the registers"));
         let capabilities: u64 = registers.register(CAP).ok_or(Fault::NoMemory("the registers"))?.read();
@@ -118,21 +116,21 @@ impl Controller {
     }
 
     /// Creates the admin queue and enables the controller.
-    pub fn start(&self) -> Result<Admin, Fault> {
+    pub fn start(&self) -> Result<Admin<'d>, Fault> {
         let admin = Admin::new(self.device, self.registers, self.stride);
         let mut admin = admin.ok_or(Fault::NoMemory("the admin queue"))?;
         self.enable(&mut admin)?;
         Ok(admin)
     }
 
-    fn enable(&self, admin: &mut Admin) -> Result<(), Fault> {
+    fn enable(&self, admin: &mut Admin<'_>) -> Result<(), Fault> {
         admin.prepare(self.registers).ok_or(Fault::NoMemory("the registers"))?;
         self.configuration.write(CC_ENABLE);
         self.wait_until_ready(CSTS_READY)
     }
 
     /// Enables the controller again, after it was disabled, and creates the same pairs of queues, which are empty.
-    pub fn restart(&self, admin: &mut Admin, queues: &[&Queue]) -> Result<(), Fault> {
+    pub fn restart(&self, admin: &mut Admin<'_>, queues: &[&Queue<'_>]) -> Result<(), Fault> {
         self.enable(admin)?;
         let wanted = queues.iter().flat_map(|queue| queue.pairs()).count() as u32;
         let given = admin.request_pairs(wanted).map_err(|failure| Fault::Command("Set Features", failure))?;
@@ -175,7 +173,7 @@ impl Controller {
     }
 
     /// Reads what the controller and its first namespace are.
-    pub fn identify(&self, admin: &mut Admin) -> Result<Namespace, Fault> {
+    pub fn identify(&self, admin: &mut Admin<'_>) -> Result<Namespace, Fault> {
         let failed = |failure| Fault::Command("Identify", failure);
         // Byte 77 is the most bytes of a command: pages, as a power of two; 0 stands for no limit.
         let pages_shift = admin.identify(1, 0).map_err(failed)?[19].get() >> 8 & 0xff;
@@ -200,43 +198,36 @@ impl Controller {
 
     /// Creates a queue for each of the CPUs, as far as the controller has queues; the others are left out of `cpus`. If the device has
     /// interrupts, each queue has a pair that raises the interrupt with the queue's index, as far as there are so many, else the first.
-    pub fn create_queues(&self, admin: &mut Admin, cpus: &mut Cpus) -> Result<Queues, Fault> {
+    pub fn create_queues(&self, admin: &mut Admin<'_>, cpus: &mut Cpus) -> Result<Queues<'d>, Fault> {
         let wanted = 2 * cpus.count() as u32;
         let given = admin.request_pairs(wanted).map_err(|failure| Fault::Command("Set Features", failure))?;
         cpus.truncate(given as usize);
         let count = cpus.count();
-        let vectors = self.device.allocate_interrupts(1, count as u32, kinds::MSIX | kinds::MSI).unwrap_or(0);
-        let interrupts = vectors > 0;
-        let has_both = interrupts && given as usize >= 2 * count;
+        let interrupts = self.device.interrupts(1, count as u32, kinds::MSIX | kinds::MSI);
+        let has_both = interrupts.is_some() && given as usize >= 2 * count;
         let mut fault = None;
-        let queues = memory::keep_each(count, self.node(), |index| {
+        let queues = self.device.keep_each(count, |index| {
             let mut create = |number: usize, interrupt| {
                 self.create_pair(admin, number as u16 + 1, interrupt)
                     .map_err(|failed| fault = Some(failed))
                     .ok()
             };
-            let interrupting = create(index, interrupts.then(|| index as u16 % vectors as u16))?;
+            let vector = interrupts.map(|interrupts| index as u16 % interrupts.count() as u16);
+            let interrupting = create(index, vector)?;
             if has_both {
                 return Some(Queue::new(create(count + index, None)?, Some(interrupting)));
             }
             Some(Queue::new(interrupting, None))
         });
-        let queues =
-            queues.and_then(|queues| memory::keep_each(count, self.node(), |index| queues.get(index)));
+        let queues = queues.and_then(|queues| self.device.keep_each(count, |index| queues.get(index)));
         let queues = queues.ok_or(fault.unwrap_or(Fault::NoMemory("the queues")))?;
-        Ok(Queues { queues, vectors })
+        Ok(Queues { queues, interrupts })
     }
 
-    fn create_pair(&self, admin: &mut Admin, id: u16, interrupt: Option<u16>) -> Result<Pair, Fault> {
-        let pair =
-            Pair::new(self.device, self.registers, (id, interrupt), (self.entries, self.stride), self.node());
+    fn create_pair(&self, admin: &mut Admin<'_>, id: u16, interrupt: Option<u16>) -> Result<Pair<'d>, Fault> {
+        let pair = Pair::new(self.device, self.registers, (id, interrupt), (self.entries, self.stride));
         let pair = pair.ok_or(Fault::NoMemory("a queue"))?;
         admin.create(&pair.description()).map_err(|failure| Fault::Command("Create I/O Queue", failure))?;
         Ok(pair)
-    }
-
-    /// Returns the device's node, or `None` if it is unknown.
-    pub fn node(&self) -> Option<Node> {
-        Some(self.device.info().Node).filter(|node| *node >= 0)
     }
 }

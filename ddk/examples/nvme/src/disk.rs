@@ -8,10 +8,8 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use driver_kit::block::{self, Block, Geometry};
 use driver_kit::device::{Device, enable};
-use driver_kit::interrupt::Handled;
-use driver_kit::memory;
+use driver_kit::interrupt::{Handled, Interrupts};
 use driver_kit::sync::{Event, Mutex};
-use driver_kit::thread::Thread;
 use driver_kit::timer::Timer;
 use driver_kit::{error, info, time, warn};
 
@@ -27,100 +25,82 @@ const TOO_OLD: usize = 6;
 /// The number of the next disk.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// The disk that was made last. Each leads to the one before.
-static LAST: Mutex<Option<&'static Disk>> = Mutex::new(None);
-
 /// A disk.
-pub struct Disk {
-    before: Option<&'static Disk>,
-    controller: Controller,
-    queues: &'static [&'static Queue],
+pub struct Disk<'d> {
+    controller: Controller<'d>,
+    queues: &'d [&'d Queue<'d>],
+    interrupts: Option<Interrupts<'d>>,
     /// The id of the block device; 0 before it is registered.
     block: AtomicI32,
-    registered: Mutex<Option<Block>>,
+    registered: Mutex<Option<Block<'d>>>,
     /// For a restart.
-    admin: Mutex<Admin>,
+    admin: Mutex<Admin<'d>>,
     /// Set when the watcher is to look at the controller.
     attention: Event,
     /// A request is too old.
     is_silent: AtomicBool,
-    /// The device is gone, says the kernel.
+    /// The driver is to give the device up, says the kernel.
     is_removed: AtomicBool,
-    /// The thread that waits for `attention`.
-    watcher: Mutex<Option<Thread>>,
     /// How often the controller was looked at.
     looks: AtomicU32,
-    timer: Mutex<Option<Timer>>,
-    poll_timer: Mutex<Option<Timer>>,
+    timer: Mutex<Option<Timer<'d>>>,
+    poll_timer: Mutex<Option<Timer<'d>>>,
 }
 
 /// Makes a disk of a device, and registers it.
-pub fn add(device: &'static Device) -> Result<(), Fault> {
+pub fn add(device: Device<'_>) -> Result<&Disk<'_>, Fault> {
     let controller = Controller::new(device)?;
     let mut admin = controller.start()?;
     let namespace = controller.identify(&mut admin).inspect_err(|_| _ = controller.disable())?;
-    let mut cpus = Cpus::near(controller.node());
-    let Queues { queues, vectors } = controller.create_queues(&mut admin, &mut cpus)?;
+    let mut cpus = Cpus::near(device.node());
+    let Queues { queues, interrupts } = controller.create_queues(&mut admin, &mut cpus)?;
     let geometry = Geometry {
-        device: device.id(),
         block_size: namespace.block_size,
         blocks: namespace.blocks,
         max_bytes: namespace.max_bytes,
         max_segments: crate::registers::LIST as u32,
         depth: controller.entries as u32 - 1,
     };
-    let node = controller.node();
-    let mut last = LAST.lock();
     let disk = Disk {
-        before: *last,
         controller,
         queues,
+        interrupts,
         block: AtomicI32::new(0),
         registered: Mutex::new(None),
         admin: Mutex::new(admin),
         attention: Event::new(),
         is_silent: AtomicBool::new(false),
         is_removed: AtomicBool::new(false),
-        watcher: Mutex::new(None),
         looks: AtomicU32::new(0),
         timer: Mutex::new(None),
         poll_timer: Mutex::new(None),
     };
-    let disk = memory::keep(disk, node).ok_or(Fault::NoMemory("the disk"))?;
-    *last = Some(disk);
-    drop(last);
-    disk.register(&geometry, &cpus, vectors)
+    let disk = device.keep(disk).ok_or(Fault::NoMemory("the disk"))?;
+    disk.register(&geometry, &cpus)?;
+    Ok(disk)
 }
 
-/// Ends the disk of a device that is gone, if it has become one. On return nothing uses the device's registers, memory and interrupts any
-/// more, nor will: the timers and the thread that watches have ended, the block device is unregistered, and nothing looks at the disk again.
-pub fn remove(device: c_int) {
-    let mut next = *LAST.lock();
-    while let Some(disk) = next {
-        if disk.controller.device.id() == device {
-            disk.is_removed.store(true, Ordering::Relaxed);
-            disk.attention.set();
-            let watcher = disk.watcher.lock().take();
-            watcher.and_then(Thread::join);
-            return;
-        }
-        next = disk.before;
-    }
-}
-
-impl Disk {
-    fn register(&'static self, geometry: &Geometry, cpus: &Cpus, vectors: u32) -> Result<(), Fault> {
+impl<'d> Disk<'d> {
+    fn register(&'d self, geometry: &Geometry, cpus: &Cpus) -> Result<(), Fault> {
+        let device = self.controller.device;
         let name = Name::new(NEXT.fetch_add(1, Ordering::Relaxed));
-        let watcher = Thread::create(c"watch", self.controller.node(), self, Self::watch);
-        *self.watcher.lock() = Some(watcher.ok_or(Fault::NoMemory("a thread"))?);
-        let block = Block::register(name.as_str(), geometry, self.queues);
+        let block = device.register_block(name.as_str(), geometry, self.queues);
         let block = block.ok_or(Fault::NoMemory("the block device"))?;
         self.block.store(block.id(), Ordering::Relaxed);
         *self.registered.lock() = Some(block);
-        let has_interrupts = vectors > 0 && self.attach_interrupts(cpus, vectors);
+        let has_interrupts = self.interrupts.is_some_and(|interrupts| self.attach(interrupts, cpus));
         self.start_timers(cpus, has_interrupts)?;
+        // The last, as nothing tells it to end if something fails here.
+        let watcher = device.create_thread(c"watch", self, Self::watch);
+        watcher.ok_or(Fault::NoMemory("a thread"))?;
         self.log(name.as_str(), geometry, cpus, has_interrupts);
         Ok(())
+    }
+
+    /// Lets the thread that watches the controller end.
+    pub fn end(&self) {
+        self.is_removed.store(true, Ordering::Relaxed);
+        self.attention.set();
     }
 
     fn log(&self, name: &str, geometry: &Geometry, cpus: &Cpus, has_interrupts: bool) {
@@ -148,29 +128,29 @@ impl Disk {
     }
 
     /// Attaches each interrupt on the CPU of its first queue. Returns false if one cannot be.
-    fn attach_interrupts(&'static self, cpus: &Cpus, vectors: u32) -> bool {
-        let count = self.queues.len();
-        let contexts = memory::keep_each(vectors as usize, self.controller.node(), |vector| {
+    fn attach(&'d self, interrupts: Interrupts<'d>, cpus: &Cpus) -> bool {
+        let (count, vectors) = (self.queues.len(), interrupts.count());
+        let contexts = self.controller.device.keep_each(vectors as usize, |vector| {
             let only = self.queues.get(vector).copied().filter(|_| vectors as usize == count);
             Some(Interrupt { disk: self, vector: vector as u32, vectors, only })
         });
         let Some(contexts) = contexts else { return false };
         contexts.iter().all(|context| {
             let cpu = cpus.of_queue(context.vector as usize);
-            self.controller.device.attach_interrupt(context.vector, Some(cpu), context, Interrupt::handle)
+            interrupts.attach(context.vector, Some(cpu), context, Interrupt::handle)
         })
     }
 
-    fn start_timers(&'static self, cpus: &Cpus, has_interrupts: bool) -> Result<(), Fault> {
+    fn start_timers(&'d self, cpus: &Cpus, has_interrupts: bool) -> Result<(), Fault> {
         let no_timer = Fault::NoMemory("a timer");
-        let now = time::now_ns();
-        let timer = Timer::create(Some(cpus.of_queue(0)), self, Self::look).ok_or(no_timer)?;
+        let (device, now) = (self.controller.device, time::now_ns());
+        let timer = device.create_timer(Some(cpus.of_queue(0)), self, Self::look).ok_or(no_timer)?;
         timer.set_each(now + LOOK_NS, LOOK_NS);
         *self.timer.lock() = Some(timer);
         if has_interrupts {
             return Ok(());
         }
-        let timer = Timer::create(Some(cpus.of_queue(0)), self, Self::poll_all).ok_or(no_timer)?;
+        let timer = device.create_timer(Some(cpus.of_queue(0)), self, Self::poll_all).ok_or(no_timer)?;
         timer.set_each(now + POLL_NS, POLL_NS);
         *self.poll_timer.lock() = Some(timer);
         Ok(())
@@ -201,7 +181,7 @@ impl Disk {
     }
 
     /// Restarts the controller when it leaves a request unanswered, until it is lost, and then gives it up, on a thread of its own.
-    fn watch(&'static self) -> c_int {
+    fn watch(&self) -> c_int {
         loop {
             self.attention.wait();
             self.attention.reset();
@@ -243,8 +223,13 @@ impl Disk {
     fn give_up(&self) {
         drop(self.timer.lock().take());
         drop(self.poll_timer.lock().take());
-        let reason = if self.controller.is_lost() { "is gone, or has failed" } else { "does not restart" };
-        error!("the controller {reason}; its disk is removed");
+        if self.controller.is_lost() {
+            error!("the controller is gone, or has failed; its disk is removed");
+        } else if self.is_removed.load(Ordering::Relaxed) {
+            info!("the controller is given back; its disk is removed");
+        } else {
+            error!("the controller does not restart; its disk is removed");
+        }
         // From here on it accesses no memory, so the requests' memory is free for other uses.
         if let Err(fault) = self.controller.disable() {
             warn!("{fault}");
@@ -257,20 +242,20 @@ impl Disk {
 }
 
 /// An interrupt of a disk.
-struct Interrupt {
-    disk: &'static Disk,
+struct Interrupt<'d> {
+    disk: &'d Disk<'d>,
     vector: u32,
     /// How many interrupts the disk has.
     vectors: u32,
     /// The interrupt's only queue, if each queue has an interrupt of its own.
-    only: Option<&'static Queue>,
+    only: Option<&'d Queue<'d>>,
 }
 
-impl Interrupt {
+impl Interrupt<'_> {
     /// Completes what the controller has done on a queue. A poll completes polled requests first. It returns 0 if another CPU polls,
     /// which then looks once more. The queue is named by its index: the interrupt may have moved to any CPU.
     #[inline(always)]
-    fn poll(block: c_int, index: u32, queue: &Queue) {
+    fn poll(block: c_int, index: u32, queue: &Queue<'_>) {
         while block::poll_through_kernel(block, Some(index)) != 0 && queue.has_interrupting() {}
     }
 

@@ -13,33 +13,33 @@ mod registers;
 mod split;
 
 use controller::Fault;
+use disk::Disk;
 use driver_kit::device::{Device, DeviceMatch};
-use driver_kit::driver::Refusal;
-use driver_kit::{error, info, memory};
+use driver_kit::driver::{DeviceDriver, Refusal};
+use driver_kit::{error, info};
 
 /// The class of NVMe controllers: mass storage, non-volatile memory, NVM Express.
 const NVME: u32 = 0x01_0802;
 
-driver_kit::driver! {
-    // `disk::remove` returns when nothing uses the device any more.
-    init = start, devices = [DeviceMatch::class(NVME)], add_device = add, unsafe remove_device = disk::remove
-}
+driver_kit::driver! { devices = Disks }
 
-fn start() {}
+struct Disks;
 
-fn add(device: Device) -> Result<(), Refusal> {
-    let info = device.info();
-    // Queues and interrupts refer to the device for good.
-    let device = memory::keep(device, None).ok_or(Refusal(-1))?;
-    if let Err(fault) = disk::add(device) {
-        // It stays the driver's, but does nothing any more.
-        let _ = device.enable(0);
-        let (segment, bus, slot, function) = (info.Segment, info.Bus, info.Slot, info.Function);
-        let address = format_args!("{segment:04x}:{bus:02x}:{slot:02x}.{function}");
-        match fault {
-            Fault::Empty => info!("{address}: {fault}"),
-            _ => error!("{address}: {fault}"),
-        }
+impl DeviceDriver for Disks {
+    const DEVICES: &'static [DeviceMatch] = &[DeviceMatch::class(NVME)];
+    type State<'d> = &'d Disk<'d>;
+
+    fn add(device: Device<'_>) -> Result<&Disk<'_>, Refusal> {
+        disk::add(device).map_err(|fault| {
+            match fault {
+                Fault::Empty => info!("{device}: {fault}"),
+                _ => error!("{device}: {fault}"),
+            }
+            Refusal(-1)
+        })
     }
-    Ok(())
+
+    fn remove(disk: &&Disk<'_>) {
+        disk.end();
+    }
 }

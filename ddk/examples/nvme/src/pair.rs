@@ -6,9 +6,9 @@ use crate::split::{Next, PartCommand, Splits, Unsplit};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use driver_kit::block::{self, FLAGS, OutstandingTable, Request, Requests, Submissions};
 use driver_kit::device::Device;
-use driver_kit::dma::Dma;
-use driver_kit::memory::{self, Node};
-use driver_kit::mmio::{Mapping, Register};
+use driver_kit::dma::SharedDma;
+use driver_kit::memory::Node;
+use driver_kit::mmio::{Bar, Register};
 use driver_kit::sync::Turn;
 use driver_kit::{thread, warn};
 
@@ -30,13 +30,13 @@ pub const INTERRUPTING: Kind = OPCODE_OF_READ;
 /// A submission queue, its completion queue, and what is outstanding in both.
 // In this order, so that the word of the turn has the address of the pair.
 #[repr(C, align(64))]
-pub struct Pair {
+pub struct Pair<'d> {
     /// The turn to complete requests. Whoever has it uses `head` and `phase`.
     polling: Turn,
-    commands: Dma<'static, [Command; ENTRIES]>,
-    completions: Dma<'static, [Completion; ENTRIES]>,
-    tail_doorbell: Register<'static, u32>,
-    head_doorbell: Register<'static, u32>,
+    commands: SharedDma<'d, [Command; ENTRIES]>,
+    completions: SharedDma<'d, [Completion; ENTRIES]>,
+    tail_doorbell: Register<'d, u32>,
+    head_doorbell: Register<'d, u32>,
     /// The entries of each queue: a power of two.
     entries: u32,
     /// The entries, less 1.
@@ -48,29 +48,28 @@ pub struct Pair {
     /// The phase of the next completion.
     phase: AtomicUsize,
     has_complained: AtomicBool,
-    lists: Dma<'static, [List; ENTRIES]>,
+    lists: SharedDma<'d, [List; ENTRIES]>,
     outstanding: OutstandingTable,
     /// The requests that need several commands.
-    splits: &'static Splits,
+    splits: &'d Splits,
     /// The number of both queues, and the interrupt of the completion queue.
     id: u16,
     interrupt: Option<u16>,
 }
 
-impl Pair {
+impl<'d> Pair<'d> {
     /// Allocates a pair of queues with this number and interrupt, so many entries each, and so many bytes from one doorbell to the next.
     pub fn new(
-        device: &'static Device,
-        registers: &'static Mapping<'static>,
+        device: Device<'d>,
+        registers: Bar<'d>,
         (id, interrupt): (u16, Option<u16>),
         (entries, stride): (usize, usize),
-        node: Option<Node>,
     ) -> Option<Self> {
         let doorbell = DOORBELLS + 2 * usize::from(id) * stride;
         let pair = Self {
             polling: Turn::new(),
-            commands: device.allocate()?,
-            completions: device.allocate()?,
+            commands: device.allocate_shared()?,
+            completions: device.allocate_shared()?,
             tail_doorbell: registers.register(doorbell)?,
             head_doorbell: registers.register(doorbell + stride)?,
             entries: entries as u32,
@@ -79,9 +78,9 @@ impl Pair {
             head: AtomicU8::new(0),
             phase: AtomicUsize::new(PHASE),
             has_complained: AtomicBool::new(false),
-            lists: device.allocate()?,
+            lists: device.allocate_shared()?,
             outstanding: OutstandingTable::new(),
-            splits: memory::keep(Splits::new(), node)?,
+            splits: device.keep(Splits::new())?,
             id,
             interrupt,
         };

@@ -5,13 +5,13 @@ use driver_kit::memory::Node;
 
 /// A queue of the disk.
 #[repr(C, align(64))]
-pub struct Queue {
-    polled: Pair,
+pub struct Queue<'d> {
+    polled: Pair<'d>,
     /// `None` if the controller has too few queues: then `polled` is for all requests, and raises interrupts.
-    interrupting: Option<Pair>,
+    interrupting: Option<Pair<'d>>,
 }
 
-impl BlockQueue for Queue {
+impl BlockQueue for Queue<'_> {
     #[inline(always)]
     fn submit(&self, mut requests: Requests<'_>) -> u32 {
         if requests.left() != 1 {
@@ -28,14 +28,14 @@ impl BlockQueue for Queue {
     }
 }
 
-impl Queue {
+impl<'d> Queue<'d> {
     /// Returns the queue with these pairs. Without a pair for the requests that interrupt, the other one is for all requests.
-    pub const fn new(polled: Pair, interrupting: Option<Pair>) -> Self {
+    pub const fn new(polled: Pair<'d>, interrupting: Option<Pair<'d>>) -> Self {
         Self { polled, interrupting }
     }
 
     /// Iterates over its pairs: one or two.
-    pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
+    pub fn pairs(&self) -> impl Iterator<Item = &Pair<'d>> {
         core::iter::once(&self.polled).chain(&self.interrupting)
     }
 
@@ -45,7 +45,7 @@ impl Queue {
     }
 
     /// Returns the pair for requests whose submitter does not poll.
-    fn interrupting(&self) -> &Pair {
+    fn interrupting(&self) -> &Pair<'d> {
         self.interrupting.as_ref().unwrap_or(&self.polled)
     }
 

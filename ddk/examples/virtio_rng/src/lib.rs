@@ -8,38 +8,18 @@ mod config;
 mod hal;
 
 use config::DeviceConfig;
-use core::ffi::c_int;
-use driver_kit::abi::{
-    DEVICE_ANY, DEVICE_BUS_MASTER, DEVICE_MEMORY, DeviceInfo, DeviceMatch, Kernel_EnableDevice,
-    Kernel_GetDeviceInfo,
-};
+use driver_kit::device::{Device, DeviceMatch, enable};
+use driver_kit::driver::{DeviceDriver, Refusal};
 use driver_kit::{info, sync::Mutex, warn};
 use hal::KernelHal;
 use virtio_drivers::device::rng::VirtIORng;
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
 
-driver_kit::driver! { init = start }
+driver_kit::driver! { devices = Driver }
 
-const SIZE: u32 = size_of::<DeviceMatch>() as u32;
-
-const fn virtio(device: u16) -> DeviceMatch {
-    DeviceMatch {
-        Size: SIZE,
-        Flags: 0,
-        Vendor: 0x1af4,
-        Device: device,
-        SubVendor: DEVICE_ANY,
-        SubDevice: DEVICE_ANY,
-        Class: 0,
-        ClassMask: 0,
-    }
-}
-
-/// The devices that the driver wants: a virtio-rng, and one that has the old interface, too. An element of size 0 ends the table.
-#[unsafe(no_mangle)]
-static Driver_Devices: [DeviceMatch; 3] =
-    [virtio(0x1044), virtio(0x1005), DeviceMatch { Size: 0, Vendor: 0, Device: 0, ..virtio(0) }];
+/// The vendor of virtio devices.
+const VIRTIO: u16 = 0x1af4;
 
 /// The bytes to read. The buffer is aligned to its size, so it does not cross a page.
 #[repr(align(256))]
@@ -48,37 +28,38 @@ struct Buffer([u8; 256]);
 /// The crate's memory functions have no argument for the device, so one device is served at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn start() {}
+struct Driver;
 
-#[unsafe(no_mangle)]
-extern "C" fn Driver_AddDevice(device: c_int) -> c_int {
-    let _one = ONE_AT_A_TIME.lock();
-    match read_random(device) {
-        Ok(count) => {
-            info!("{count} random bytes");
-            0
-        }
-        Err(reason) => {
-            warn!("device {device:#x}: {reason}");
-            -1
+impl DeviceDriver for Driver {
+    /// A virtio-rng, and one that has the old interface, too.
+    const DEVICES: &'static [DeviceMatch] =
+        &[DeviceMatch::ids(VIRTIO, 0x1044), DeviceMatch::ids(VIRTIO, 0x1005)];
+    type State<'d> = ();
+
+    fn add(device: Device<'_>) -> Result<(), Refusal> {
+        let _one = ONE_AT_A_TIME.lock();
+        match read_random(device) {
+            Ok(count) => {
+                info!("{count} random bytes");
+                Ok(())
+            }
+            Err(reason) => {
+                warn!("device {:#x}: {reason}", device.id());
+                Err(Refusal(-1))
+            }
         }
     }
 }
 
-fn read_random(device: c_int) -> Result<usize, &'static str> {
-    let mut about = DeviceInfo { Size: size_of::<DeviceInfo>() as u32, ..DeviceInfo::default() };
-    // SAFETY: the kernel checks the id and the structure, and only writes the structure.
-    let is_enabled = unsafe {
-        Kernel_GetDeviceInfo(device, &raw mut about)
-            && Kernel_EnableDevice(device, DEVICE_MEMORY | DEVICE_BUS_MASTER)
-    };
-    if !is_enabled {
+fn read_random(device: Device<'_>) -> Result<usize, &'static str> {
+    if !device.enable(enable::MEMORY | enable::BUS_MASTER) {
         return Err("it cannot be enabled");
     }
-    hal::serve(device, &about);
+    let about = device.info();
+    hal::serve(device.id(), &about);
     // The crate names a device by its address on the bus.
     let function = DeviceFunction { bus: about.Bus, device: about.Slot, function: about.Function };
-    let mut root = PciRoot::new(DeviceConfig::new(device, about));
+    let mut root = PciRoot::new(DeviceConfig::new(device.id(), about));
     let transport = PciTransport::new::<KernelHal, _>(&mut root, function);
     let transport = transport.map_err(|_| "it has no registers of virtio 1.0")?;
     let mut random = VirtIORng::<KernelHal, _>::new(transport).map_err(|_| "it does not start")?;

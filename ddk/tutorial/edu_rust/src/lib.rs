@@ -4,12 +4,12 @@
 #![forbid(unsafe_code)]
 
 use driver_kit::device::{Device, DeviceMatch, enable};
-use driver_kit::dma::{Dma, DmaCell};
-use driver_kit::driver::Refusal;
+use driver_kit::dma::Dma;
+use driver_kit::driver::{DeviceDriver, Refusal};
+use driver_kit::info;
 use driver_kit::interrupt::{Handled, kinds};
-use driver_kit::mmio::{Caching, Mapping, Register};
+use driver_kit::mmio::{Bar, Caching, Register};
 use driver_kit::sync::Semaphore;
-use driver_kit::{info, memory};
 
 /// The status that has the device raise an interrupt after each factorial.
 const STATUS_INTERRUPTS: u32 = 0x80;
@@ -29,37 +29,70 @@ const HIGHEST_ADDRESS: u64 = 0xfff_ffff;
 const LENGTH: u32 = 2048;
 const SECOND_NS: u64 = 1_000_000_000;
 
-driver_kit::driver! { init = start, devices = [DeviceMatch::ids(0x1234, 0x11e8)], add_device = add }
+driver_kit::driver! { devices = Driver }
 
-fn start() {}
+struct Driver;
 
-struct Edu {
-    identity: Register<'static, u32>,
-    factorial: Register<'static, u32>,
-    status: Register<'static, u32>,
-    raised: Register<'static, u32>,
-    acknowledge: Register<'static, u32>,
-    source: Register<'static, u32>,
-    target: Register<'static, u32>,
-    length: Register<'static, u32>,
-    command: Register<'static, u32>,
+impl DeviceDriver for Driver {
+    const DEVICES: &'static [DeviceMatch] = &[DeviceMatch::ids(0x1234, 0x11e8)];
+    type State<'d> = &'d Edu<'d>;
+
+    fn add(device: Device<'_>) -> Result<&Edu<'_>, Refusal> {
+        if !device.enable(enable::MEMORY | enable::BUS_MASTER) {
+            return Err(Refusal(-1));
+        }
+        let bar = device.map(0, 0, 0x1000, Caching::Uncached).ok_or(Refusal(-2))?;
+        // The interrupt's function finds it there.
+        let edu = device.keep(Edu::new(bar).ok_or(Refusal(-2))?).ok_or(Refusal(-3))?;
+        if edu.identity.read() & 0xff != 0xed {
+            return Err(Refusal(-4));
+        }
+        let interrupts = device.interrupts(1, 1, kinds::MSI | kinds::INTX).ok_or(Refusal(-5))?;
+        if !interrupts.attach(0, None, edu, Edu::on_interrupt) || !edu.computes() {
+            return Err(Refusal(-5));
+        }
+        info!("10! is {}, the device says with an interrupt", edu.factorial.read());
+        let buffer = device.allocate_up_to(HIGHEST_ADDRESS).ok_or(Refusal(-6))?;
+        if !edu.copies(buffer) {
+            return Err(Refusal(-7));
+        }
+        info!("{LENGTH} bytes went through the device and came back");
+        Ok(edu)
+    }
+
+    fn remove(edu: &&Edu<'_>) {
+        edu.status.write(0); // No interrupts any more, for whoever has the device next.
+    }
+}
+
+/// A device of this kind.
+struct Edu<'d> {
+    identity: Register<'d, u32>,
+    factorial: Register<'d, u32>,
+    status: Register<'d, u32>,
+    raised: Register<'d, u32>,
+    acknowledge: Register<'d, u32>,
+    source: Register<'d, u32>,
+    target: Register<'d, u32>,
+    length: Register<'d, u32>,
+    command: Register<'d, u32>,
     /// One unit for each interrupt.
     answers: Semaphore,
 }
 
-impl Edu {
-    fn new(registers: &'static Mapping<'static>) -> Option<Self> {
-        let register = |offset| registers.register(offset);
+impl<'d> Edu<'d> {
+    /// Returns `None` if the BAR is too small.
+    fn new(bar: Bar<'d>) -> Option<Self> {
         Some(Self {
-            identity: register(0x00)?,
-            factorial: register(0x08)?,
-            status: register(0x20)?,
-            raised: register(0x24)?,
-            acknowledge: register(0x64)?,
-            source: register(0x80)?,
-            target: register(0x88)?,
-            length: register(0x90)?,
-            command: register(0x98)?,
+            identity: bar.register(0x00)?,
+            factorial: bar.register(0x08)?,
+            status: bar.register(0x20)?,
+            raised: bar.register(0x24)?,
+            acknowledge: bar.register(0x64)?,
+            source: bar.register(0x80)?,
+            target: bar.register(0x88)?,
+            length: bar.register(0x90)?,
+            command: bar.register(0x98)?,
             answers: Semaphore::new(0),
         })
     }
@@ -89,48 +122,22 @@ impl Edu {
     }
 
     /// Copies the first half of the buffer to the device, and from there to the second half.
-    fn copies(&self, buffer: &Dma<'_, Buffer>) -> bool {
-        let [sent, received] = &**buffer;
-        for (value, cell) in (1..).zip(sent) {
-            cell.set(value);
+    fn copies(&self, mut buffer: Dma<'_, Buffer>) -> bool {
+        for (value, word) in (1..).zip(&mut buffer[0]) {
+            *word = value;
         }
+        // From here on, nobody reads or writes the buffer here.
+        let buffer = buffer.hand_over();
         let address = buffer.device_address();
-        self.copy(address, OWN_MEMORY, 0)
-            && self.copy(OWN_MEMORY, address + u64::from(LENGTH), TO_MEMORY)
-            && sent.iter().zip(received).all(|(sent, received)| sent.get() == received.get())
+        let is_copied = self.copy(address, OWN_MEMORY, 0)
+            && self.copy(OWN_MEMORY, address + u64::from(LENGTH), TO_MEMORY);
+        // A device that has not answered still has the buffer: it goes back with the device.
+        is_copied && {
+            let buffer = buffer.take_back();
+            buffer[0] == buffer[1]
+        }
     }
 }
 
-/// The bytes that are sent, and those that come back.
-type Buffer = [[DmaCell<u32>; LENGTH as usize / 4]; 2];
-
-fn add(device: Device) -> Result<(), Refusal> {
-    // The interrupt's context stays for good, so the device does, too.
-    let device = memory::keep(device, None).ok_or(Refusal(-1))?;
-    let run = || {
-        let registers = device.map(0, 0, 0x1000, Caching::Uncached).ok_or(Refusal(-2))?;
-        let registers = memory::keep(registers, None).ok_or(Refusal(-1))?;
-        let edu = memory::keep(Edu::new(registers).ok_or(Refusal(-2))?, None).ok_or(Refusal(-1))?;
-        if !device.enable(enable::MEMORY | enable::BUS_MASTER) || edu.identity.read() & 0xff != 0xed {
-            return Err(Refusal(-3));
-        }
-        let granted = device.allocate_interrupts(1, 1, kinds::MSI | kinds::INTX);
-        if granted.is_none() || !device.attach_interrupt(0, None, edu, Edu::on_interrupt) {
-            return Err(Refusal(-4));
-        }
-        if !edu.computes() {
-            return Err(Refusal(-5));
-        }
-        info!("10! is {}, the device says with an interrupt", edu.factorial.read());
-        let buffer = device.allocate_up_to(HIGHEST_ADDRESS).ok_or(Refusal(-6))?;
-        if !edu.copies(&buffer) {
-            return Err(Refusal(-7));
-        }
-        info!("{LENGTH} bytes went through the device and came back");
-        Ok(())
-    };
-    run().inspect_err(|_| {
-        // A kept device is not given back: turn it off.
-        let _ = device.enable(0);
-    })
-}
+/// The words that are sent, and those that come back.
+type Buffer = [[u32; LENGTH as usize / 4]; 2];

@@ -1,15 +1,15 @@
-//! Memory that a device accesses: arrays of cells on the device's node.
+//! Memory that the driver and a device use at the same time: a ring, for example. It consists of cells.
 //!
 //! The device may write the memory at any time, so no reference to a value in it exists: a [`DmaCell`] is read and written as a whole.
+use super::grant::{self, Grant};
 use crate::device::Device;
 use crate::memory::Node;
 use crate::mmio::Word;
 use core::cell::UnsafeCell;
-use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-/// An integer in memory that a device accesses.
+/// An integer in memory that the driver and a device use at the same time.
 #[repr(transparent)]
 pub struct DmaCell<T>(UnsafeCell<T>);
 
@@ -44,7 +44,7 @@ unsafe impl<T: Word> DmaLayout for DmaCell<T> {}
 // SAFETY: the elements are cells.
 unsafe impl<T: DmaLayout, const N: usize> DmaLayout for [T; N] {}
 
-/// Defines a structure in memory that a device accesses. Each field is an integer in a [`DmaCell`], or an array of such structures.
+/// Defines a structure in memory that the driver and a device use at the same time, for [`crate::dma::SharedDma`]. Each field is an integer in a [`DmaCell`], or an array of such structures.
 ///
 /// ```ignore
 /// driver_kit::dma_struct! {
@@ -68,77 +68,50 @@ macro_rules! dma_struct {
     };
 }
 
-/// Memory for a device: `T`, with zeros in all cells at first. Dropping it does not free it, because the device may still access it:
-/// the kernel takes it back with the device.
-pub struct Dma<'d, T: DmaLayout> {
+/// Memory that the driver and a device use at the same time: `T`, with zeros in all cells at first. It ends with the device, and not before,
+/// because the device may still access it.
+pub struct SharedDma<'d, T: DmaLayout> {
     memory: NonNull<T>,
-    address: u64,
-    node: Node,
-    device: PhantomData<&'d Device>,
+    grant: Grant<'d>,
 }
 
 // SAFETY: it gives out shared references only, and `DmaLayout` types are `Sync`.
-unsafe impl<T: DmaLayout> Send for Dma<'_, T> {}
+unsafe impl<T: DmaLayout> Send for SharedDma<'_, T> {}
 // SAFETY: as for `Send`.
-unsafe impl<T: DmaLayout> Sync for Dma<'_, T> {}
+unsafe impl<T: DmaLayout> Sync for SharedDma<'_, T> {}
 
-impl Device {
-    /// Allocates memory that the device accesses, with zeros, on its node or the nearest that has some. It begins on a page, and is
-    /// contiguous. Returns `None` if there is no such memory.
+impl<'d> Device<'d> {
+    /// Allocates memory that the driver and the device use at the same time, with zeros, on the device's node or the nearest that has some.
+    /// It begins on a page, and is contiguous. Returns `None` if there is no such memory.
     #[must_use]
-    pub fn allocate<T: DmaLayout>(&self) -> Option<Dma<'_, T>> {
-        self.allocate_up_to(0)
+    pub fn allocate_shared<T: DmaLayout>(self) -> Option<SharedDma<'d, T>> {
+        self.allocate_shared_up_to(0)
     }
 
-    /// Allocates memory as [`Device::allocate`] does, for a device that reaches no address above `highest`. 0 means the limit of
+    /// Allocates memory as [`Device::allocate_shared`] does, for a device that reaches no address above `highest`. 0 means the limit of
     /// the device's bus.
     #[must_use]
-    pub fn allocate_up_to<T: DmaLayout>(&self, highest: u64) -> Option<Dma<'_, T>> {
-        const { assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096) };
-        let request = abi::DmaRequest {
-            Size: size_of::<abi::DmaRequest>() as u32,
-            Flags: 0,
-            Device: self.id(),
-            Reserved: 0,
-            Bytes: size_of::<T>() as u64,
-            Alignment: 0,
-            Boundary: 0,
-            HighestAddress: highest,
-            Policy: core::ptr::null(),
-        };
-        let mut grant = abi::DmaGrant {
-            Size: size_of::<abi::DmaGrant>() as u32,
-            Node: 0,
-            Memory: core::ptr::null_mut(),
-            DeviceAddress: 0,
-            Bytes: 0,
-            Distance: 0,
-            FellBack: 0,
-        };
-        // SAFETY: both structures are local variables that nothing else refers to during the call.
-        if !unsafe { abi::Kernel_AllocateDma(&request, &mut grant) } {
-            return None;
-        }
-        let memory = NonNull::new(grant.Memory.cast())?;
-        Some(Dma { memory, address: grant.DeviceAddress, node: grant.Node, device: PhantomData })
+    pub fn allocate_shared_up_to<T: DmaLayout>(self, highest: u64) -> Option<SharedDma<'d, T>> {
+        let (memory, grant) = grant::allocate(self, highest)?;
+        Some(SharedDma { memory, grant })
     }
 }
 
-impl<T: DmaLayout> Dma<'_, T> {
+impl<T: DmaLayout> SharedDma<'_, T> {
     /// Returns the address of the first byte, for the device.
     #[must_use]
     pub const fn device_address(&self) -> u64 {
-        self.address
+        self.grant.address
     }
 
     /// Returns the node of the memory.
     #[must_use]
     pub const fn node(&self) -> Node {
-        self.node
+        self.grant.node
     }
 }
 
-impl<T: DmaLayout> Deref for Dma<'_, T> {
+impl<T: DmaLayout> Deref for SharedDma<'_, T> {
     type Target = T;
 
     #[inline(always)]
