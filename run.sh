@@ -22,6 +22,8 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
   bench         run the benchmarks and show them as a table
   compare [pages|heap]
                 measure the page allocator, or the heap, side by side with others (-- --help says more)
+  new-driver NAME --c|--rust [--pci VENDOR:DEVICE]
+                make the folder of a driver that builds and boots; NAME may be a path that ends with the name
   soak [NAME [COUNT]]
                 run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads,
                 loom, pages-host, pages, heap-host, heap, disks, fail-allocation, shapes, flips, oracle, newer-qemu
@@ -82,7 +84,7 @@ if (($# > 0)) && [[ $1 != -* ]]; then
 fi
 case $verb in
 boot | bench) need_tools machine ;;
-image) need_tools ;;
+image | new-driver) need_tools ;;
 compare) need_tools comparison ;;
 check) need_tools fuzzer ;;
 soak) need_tools machine fuzzer ;;

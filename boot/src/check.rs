@@ -95,7 +95,7 @@ fn documentation() -> Vec<Command> {
 /// Returns the folders of the drivers in Rust. Each is a workspace of its own.
 fn rust_drivers() -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
-    for parent in ["ddk/examples", "ddk/tutorial", "ddk/tests"] {
+    for parent in ["ddk/examples", "ddk/templates", "ddk/tests", "ddk/tutorial"] {
         let parent = artifacts::workspace().join(parent);
         let entries = fs::read_dir(&parent).with_context(|| parent.display().to_string())?;
         folders.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));

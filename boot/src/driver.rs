@@ -110,7 +110,11 @@ pub fn build_test_image(names: &[&str], image: &Path) -> Result<()> {
     build_image(image, &drivers)
 }
 
-fn build_image(image: &Path, drivers: &[PathBuf]) -> Result<()> {
+/// Builds a BIOS image with these drivers.
+///
+/// # Errors
+/// The image builder is missing or fails.
+pub fn build_image(image: &Path, drivers: &[PathBuf]) -> Result<()> {
     let mut builder = Command::new(artifacts::image_builder()?);
     builder.arg("--kernel").arg(artifacts::kernel()?).arg("--bios").arg(image);
     let status = builder.arg("--drivers").args(drivers).status()?;

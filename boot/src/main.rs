@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod check;
 mod command;
+mod new_driver;
 mod options;
 mod soak;
 mod suite;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Image { drivers } => build::images(&drivers),
         Command::Bench(boot) => measure(boot),
         Command::Compare { subject, arguments } => compare(subject, &arguments),
+        Command::NewDriver(driver) => new_driver::create(&driver),
         Command::Test => suite::test(),
         Command::Check => check::check(),
         Command::Soak { name, count } => soak::soak(name.as_deref(), count),

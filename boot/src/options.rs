@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use boot::Firmware;
 use lexopt::prelude::*;
 
+use crate::new_driver::{Language, NewDriver};
+
 /// What to do.
 #[derive(PartialEq, Debug)]
 pub enum Command {
@@ -18,6 +20,8 @@ pub enum Command {
     Bench(Boot),
     /// Compare the page allocator or the heap with others.
     Compare { subject: Subject, arguments: Vec<OsString> },
+    /// Make the folder of a driver.
+    NewDriver(NewDriver),
     /// Run all tests.
     Test,
     /// Check the form of the source text.
@@ -58,6 +62,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
         Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         None => "boot".into(),
     };
+    if verb == "new-driver" {
+        return new_driver(parser).map(Command::NewDriver);
+    }
     let (boot, words) = options(parser, &verb)?;
     for driver in &boot.drivers {
         let is_readable = driver.is_dir() || driver.is_file() && File::open(driver).is_ok();
@@ -130,6 +137,41 @@ fn options(mut parser: lexopt::Parser, verb: &str) -> Result<(Boot, Vec<String>)
             Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         }
     }
+}
+
+/// Reads what follows the verb `new-driver`.
+fn new_driver(mut parser: lexopt::Parser) -> Result<NewDriver> {
+    let (mut folder, mut language, mut device) = (None, None, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("c") if language.is_none() => language = Some(Language::C),
+            Long("rust") if language.is_none() => language = Some(Language::Rust),
+            Long("pci") if device.is_none() => {
+                let value = parser.value().ok().and_then(|value| value.string().ok());
+                let ids = value.as_deref().and_then(ids);
+                device = Some(ids.context(
+                    "--pci is followed by VENDOR:DEVICE, two numbers of up to 4 hexadecimal digits",
+                )?);
+            }
+            Value(path) if folder.is_none() => folder = Some(PathBuf::from(path)),
+            other => {
+                bail!("{}: new-driver takes a NAME, --c or --rust, and --pci VENDOR:DEVICE", shown(&other))
+            }
+        }
+    }
+    let folder = folder.context("new-driver is followed by a NAME, or by a path that ends with it")?;
+    let language = language.context("new-driver takes --c or --rust")?;
+    Ok(NewDriver { folder, language, device })
+}
+
+/// Reads the vendor and the device of PCI devices: 1234:11e8.
+fn ids(text: &str) -> Option<(u16, u16)> {
+    let id = |digits: &str| {
+        let is_plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_plain)
+    };
+    let (vendor, device) = text.split_once(':')?;
+    Some((id(vendor)?, id(device)?))
 }
 
 /// Returns an argument as the user has typed it.
@@ -210,6 +252,29 @@ mod tests {
             compare(Subject::Pages, &["--crate", "bitmap"])
         );
         assert_eq!(refused("compare threads"), "threads: compare is followed by pages or heap");
+    }
+
+    #[test]
+    fn a_new_driver_has_a_name_a_language_and_perhaps_a_device() {
+        let new = |folder: &str, language, device| {
+            Command::NewDriver(NewDriver { folder: folder.into(), language, device })
+        };
+        assert_eq!(read("new-driver my --c").unwrap(), new("my", Language::C, None));
+        let with_device = new("a/my", Language::Rust, Some((0x1234, 0x11e8)));
+        assert_eq!(read("new-driver --pci 1234:11E8 a/my --rust").unwrap(), with_device);
+        let wrong = [
+            "new-driver",
+            "new-driver my",
+            "new-driver --c",
+            "new-driver my --c --rust",
+            "new-driver my your --c",
+            "new-driver my --c --pci",
+            "new-driver my --c --pci 1234",
+            "new-driver my --c --pci 1234:12345",
+            "new-driver my --c --pci +123:1",
+            "new-driver my --c --firmware uefi",
+        ];
+        wrong.into_iter().for_each(|words| _ = read(words).unwrap_err());
     }
 
     #[test]
