@@ -25,7 +25,8 @@ impl Timer<'static> {
         let _ = expired;
         // SAFETY: the context and the closure stay for good.
         let id = unsafe { create::<T, F>(cpu, context) };
-        (id > 0).then_some(Self { id, record: None })
+        // Not `then_some`: it would make a timer, and destroy it.
+        (id > 0).then(|| Self { id, record: None })
     }
 }
 

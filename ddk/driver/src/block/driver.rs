@@ -51,7 +51,8 @@ impl Block<'static> {
     ) -> Option<Self> {
         // SAFETY: the queues stay for good.
         let id = unsafe { register(0, name, geometry, queues) };
-        (id > 0).then_some(Self { id, record: None })
+        // Not `then_some`: it would make a block device, and unregister it.
+        (id > 0).then(|| Self { id, record: None })
     }
 }
 
