@@ -29,13 +29,41 @@ typedef struct {
     uint16_t Served;  /* the ticket that is served; only the holder writes it */
 } SpinLock;
 
-/* Waits for the lock and takes it. The result is for SpinLock_Unlock. */
-static inline uint64_t SpinLock_Lock(SpinLock *lock) {
+#ifdef PROXIMA_HOST
+/* In a test on a host, ddk/mock has the interrupts, and knows when a CPU waits for another one. */
+extern uint64_t ProximaHost_InterruptsOff(void);
+extern void ProximaHost_RestoreInterrupts(uint64_t flags);
+extern void ProximaHost_Spin(void);
+#define ProximaSync_InterruptsOff ProximaHost_InterruptsOff
+#define ProximaSync_RestoreInterrupts ProximaHost_RestoreInterrupts
+#define ProximaSync_Spin ProximaHost_Spin
+#else
+/* Switches interrupts off on the running CPU. Returns the flags from before. */
+static inline uint64_t ProximaSync_InterruptsOff(void) {
     uint64_t flags;
     __asm__ volatile("pushfq\n\tpop %0\n\tcli" : "=r"(flags) : : "memory");
+    return flags;
+}
+
+/* Switches interrupts on if they are on in these flags. */
+static inline void ProximaSync_RestoreInterrupts(uint64_t flags) {
+    if (flags & (1u << 9)) {
+        __asm__ volatile("sti" : : : "memory");
+    }
+}
+
+/* Lets time pass in a loop that waits for another CPU. */
+static inline void ProximaSync_Spin(void) {
+    __asm__ volatile("pause");
+}
+#endif
+
+/* Waits for the lock and takes it. The result is for SpinLock_Unlock. */
+static inline uint64_t SpinLock_Lock(SpinLock *lock) {
+    uint64_t flags = ProximaSync_InterruptsOff();
     uint16_t ticket = __atomic_fetch_add(&lock->Next, 1, __ATOMIC_RELAXED);
     while (__atomic_load_n(&lock->Served, __ATOMIC_ACQUIRE) != ticket) {
-        __asm__ volatile("pause");
+        ProximaSync_Spin();
     }
     return flags;
 }
@@ -44,9 +72,7 @@ static inline uint64_t SpinLock_Lock(SpinLock *lock) {
 static inline void SpinLock_Unlock(SpinLock *lock, uint64_t flags) {
     uint16_t served = (uint16_t)(__atomic_load_n(&lock->Served, __ATOMIC_RELAXED) + 1);
     __atomic_store_n(&lock->Served, served, __ATOMIC_RELEASE);
-    if (flags & (1u << 9)) {
-        __asm__ volatile("sti" : : : "memory");
-    }
+    ProximaSync_RestoreInterrupts(flags);
 }
 
 /* ---- Turn ---- */

@@ -134,6 +134,8 @@ macro_rules! driver {
             $($exit();)?
         }
 
+        // In a test on a host, the standard library has it.
+        #[cfg(target_os = "none")]
         #[panic_handler]
         fn panicked(panic: &::core::panic::PanicInfo<'_>) -> ! {
             $crate::driver::panicked(panic)

@@ -157,6 +157,19 @@ extern "C" fn Kernel_YieldThread() {
     std::thread::yield_now();
 }
 
+#[unsafe(no_mangle)]
+extern "C" fn ProximaHost_InterruptsOff() -> u64 {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn ProximaHost_Spin() {
+    std::thread::yield_now();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn ProximaHost_RestoreInterrupts(_: u64) {}
+
 macro_rules! ignored {
     ($($name:ident)+) => { $(#[unsafe(no_mangle)] extern "C" fn $name() -> c_int { 0 })+ };
 }

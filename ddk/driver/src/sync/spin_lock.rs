@@ -42,7 +42,7 @@ impl<T> SpinLock<T> {
     #[cold]
     fn wait(&self, ticket: u16) {
         while self.served.load(Ordering::Acquire) != ticket {
-            core::hint::spin_loop();
+            super::interrupts::spin();
         }
     }
 }
