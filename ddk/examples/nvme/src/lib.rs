@@ -1,5 +1,5 @@
 //! nvme: the driver of NVMe disks. Each is a block device with a queue for each CPU of its node (docs/driver-guide.md).
-#![no_std]
+#![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
 mod admin;
