@@ -41,6 +41,12 @@ impl<'d> Device<'d> {
         self.scope.device()
     }
 
+    /// Returns true if the device ends: its threads should, too. It becomes true after [`crate::driver::DeviceDriver::remove`].
+    #[must_use]
+    pub fn is_ending(self) -> bool {
+        self.scope.is_closed()
+    }
+
     /// Returns what is known of the device.
     #[must_use]
     pub fn info(self) -> DeviceInfo {

@@ -95,7 +95,8 @@ pub trait DeviceDriver: 'static {
     fn add(device: Device<'_>) -> Result<Self::State<'_>, Refusal>;
 
     /// Prepares for the end of a device, which may be gone already: registers then read as ones, or zeros in some machines. What `add` has
-    /// made ends without this function, except for threads: the driver tells them to end here.
+    /// made ends without this function, except for threads that wait: the driver tells them to end here. A thread that works looks at
+    /// [`Device::is_ending`].
     fn remove(state: &Self::State<'_>) {
         let _ = state;
     }

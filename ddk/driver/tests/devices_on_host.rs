@@ -356,6 +356,40 @@ fn the_devices_of_a_driver_do_not_end_with_each_other() {
     assert_all_memory_is_freed();
 }
 
+struct Works;
+
+impl DeviceDriver for Works {
+    const DEVICES: &'static [DeviceMatch] = &[];
+    type State<'d> = ();
+
+    fn add(device: Device<'_>) -> Result<(), Refusal> {
+        let work = |device: &Device<'_>| {
+            while !device.is_ending() {
+                std::thread::yield_now();
+            }
+            note("thread has ended");
+            0
+        };
+        device.create_thread(c"work", device.keep(device).unwrap(), work).unwrap();
+        assert!(!device.is_ending());
+        Ok(())
+    }
+
+    fn remove((): &()) {
+        note("remove");
+    }
+}
+
+#[test]
+fn a_thread_that_works_sees_that_its_device_ends() {
+    let _alone = alone();
+    static DEVICES: Devices<Works> = Devices::new();
+    assert_eq!(add(&DEVICES, 1), 0);
+    remove(&DEVICES, 1);
+    assert_eq!(notes(), ["remove", "thread has ended", "thread joined"]);
+    assert_all_memory_is_freed();
+}
+
 struct Timers;
 
 impl DeviceDriver for Timers {
