@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_void};
 
 pub use abi::InterruptInfo;
 
-/// The kinds of interrupts that a driver accepts, for [`Device::allocate_interrupts`].
+/// The kinds of interrupts that a driver accepts, for [`Device::interrupts`].
 pub mod kinds {
     pub use abi::{INTERRUPT_INTX as INTX, INTERRUPT_MSI as MSI, INTERRUPT_MSIX as MSIX};
 }
