@@ -40,7 +40,8 @@ pub enum Language {
 /// # Errors
 /// The name is not one for a driver, or a driver of the examples has it; the folder is there, or cannot be made. Then nothing is.
 pub fn create(new: &NewDriver) -> Result<()> {
-    let name = new.folder.file_name().and_then(|name| name.to_str()).context("the path does not end with a name")?;
+    let name =
+        new.folder.file_name().and_then(|name| name.to_str()).context("the path does not end with a name")?;
     check_name(name)?;
     let example = artifacts::workspace().join("ddk/examples").join(name);
     ensure!(!example.exists(), "{name}: an example has this name, and is loaded beside your driver");
