@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use boot::{Machine, Run, Verdict, artifacts, driver};
 use common::boot;
+use tempfile::TempDir;
 
 const KINDS: [&str; 9] = [
     "NULL_WRITE",
@@ -20,32 +21,54 @@ const KINDS: [&str; 9] = [
     "LOCKED",
 ];
 
-/// In `Driver_Init`, in a thread that it waits for, and in a thread that outlives it.
-const PLACES: [&str; 3] = ["INIT", "THREAD", "LAST_THREAD"];
+/// Where the drivers fail: in `Driver_Init`, in a thread that it waits for, in a thread that outlives it, and where the kernel calls them.
+const PLACES: [&str; 11] = [
+    "INIT",
+    "THREAD",
+    "LAST_THREAD",
+    "ADD_DEVICE",
+    "HANDLER",
+    "TIMER",
+    "SUBMIT",
+    "POLL",
+    "DONE",
+    "EXIT",
+    "REMOVE_DEVICE",
+];
+
+/// The places that a driver comes to only when it is unloaded. The driver `unloads_failing` unloads it twice.
+const AT_UNLOAD: [&str; 2] = ["EXIT", "REMOVE_DEVICE"];
 
 fn name(kind: &str, place: &str) -> String {
     format!("{kind}_{place}").to_lowercase()
 }
 
-/// One boot with a driver for each kind of failure in each place, and a sound one behind them.
-static RUN: LazyLock<Run> = LazyLock::new(|| {
+/// An image with a driver for each kind of failure in each place, one that serves and uses them, and sound ones behind them.
+static IMAGE: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let tests = artifacts::workspace().join("ddk/tests");
-    let mut drivers = Vec::new();
-    for (kind, place) in KINDS.iter().flat_map(|kind| PLACES.map(|place| (kind, place))) {
-        let driver = folder.path().join(name(kind, place)).with_extension("so");
+    let mut drivers = vec![compile(&tests.join("survivor"), folder.path())];
+    // The first driver that fails in `Driver_RemoveDevice` keeps the device, so these come last.
+    for (kind, place) in PLACES.iter().flat_map(|place| KINDS.map(|kind| (kind, place))) {
         let flags = [format!("-DKIND={kind}"), format!("-DPLACE={place}")];
-        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        driver::compile_with(&flags, &[tests.join("fails/fails.c")], &driver).unwrap();
-        drivers.push(driver);
+        drivers.push(compile_with(&flags, &tests.join("fails/fails.c"), &name(kind, place), folder.path()));
     }
-    drivers.push(compile(&tests.join("locks"), folder.path()));
-    let image = folder.path().join("disk.img");
+    let list = |words: &[&str]| {
+        words.iter().map(|word| format!("{:?}", word.to_lowercase())).collect::<Vec<_>>().join(",")
+    };
+    let flags = [format!("-DKINDS={}", list(&KINDS)), format!("-DPLACES={}", list(&AT_UNLOAD))];
+    let source = tests.join("unloads_failing/unloads_failing.c");
+    drivers.push(compile_with(&flags, &source, "unloads_failing", folder.path()));
+    drivers.extend(["locks", "edu_dma"].map(|name| compile(&tests.join(name), folder.path())));
     let mut builder = Command::new(artifacts::image_builder().unwrap());
-    builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg("--bios").arg(&image);
+    builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg("--bios").arg(image_in(&folder));
     assert!(builder.arg("--drivers").args(drivers).status().unwrap().success());
-    boot(&Machine::two_nodes().image(image), Verdict::Success)
+    folder
 });
+
+fn image_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("disk.img")
+}
 
 fn compile(source: &Path, into: &Path) -> PathBuf {
     let driver = into.join(source.file_name().unwrap()).with_extension("so");
@@ -53,22 +76,56 @@ fn compile(source: &Path, into: &Path) -> PathBuf {
     driver
 }
 
-#[test]
-fn each_kind_of_failure_in_each_place_ends_the_driver_and_not_the_machine() {
-    let drivers = RUN.drivers();
-    for name in KINDS.iter().flat_map(|kind| PLACES.map(|place| name(kind, place))) {
+fn compile_with(flags: &[String], source: &Path, name: &str, into: &Path) -> PathBuf {
+    let driver = into.join(name).with_extension("so");
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    driver::compile_with(&flags, &[source.to_path_buf()], &driver).unwrap();
+    driver
+}
+
+/// The machine with four CPUs, on two nodes.
+static RUN: LazyLock<Run> = LazyLock::new(|| run(Machine::two_nodes()));
+
+fn run(machine: Machine) -> Run {
+    boot(&machine.image(image_in(&IMAGE)).arguments(["-device", "edu,addr=9"]), Verdict::Success)
+}
+
+/// Asserts that each driver has ended as failed, once for each time that it was loaded, with all that it had taken back, and that the
+/// sound drivers have noticed nothing.
+fn assert_contained(run: &Run) {
+    let drivers = run.drivers();
+    for (kind, place) in KINDS.iter().flat_map(|kind| PLACES.map(|place| (kind, place))) {
+        let name = name(kind, place);
         let failed: Vec<_> =
             drivers.iter().filter(|driver| driver.name == name && driver.status == "failed").collect();
-        let [failed] = failed[..] else { panic!("{name}: {drivers:?}\n{}", RUN.serial) };
-        let left = failed.left.expect("it says what was left");
-        assert_eq!(left.heap, 1, "{name}\n{}", RUN.serial);
-        assert!(
-            failed.reason.as_ref().is_some_and(|reason| !reason.contains("stays")),
-            "{name}\n{}",
-            RUN.serial
-        );
+        let times = if AT_UNLOAD.contains(&place) { 2 } else { 1 };
+        assert_eq!(failed.len(), times, "{name}: {drivers:?}\n{}", run.serial);
+        for failed in failed {
+            let left = failed.left.expect("it says what was left");
+            assert_eq!(left.heap, 1, "{name}\n{}", run.serial);
+            let reason = failed.reason.as_ref();
+            assert!(reason.is_some_and(|reason| !reason.contains("stays")), "{name}\n{}", run.serial);
+        }
     }
-    assert!(drivers.iter().any(|driver| driver.name == "locks" && driver.status == "loaded"));
+    for name in ["survivor", "unloads_failing", "locks", "edu_dma"] {
+        let is_loaded = drivers.iter().any(|driver| driver.name == name && driver.status == "loaded");
+        assert!(is_loaded, "{name}\n{}", run.serial);
+    }
+    for wrong in ["does not hold", "did not end", "goes on after"] {
+        assert!(!run.serial.contains(wrong), "{wrong}\n{}", run.serial);
+    }
+    let disks = run.lines().filter(|line| line.contains("survivor: the requests ended as gone")).count();
+    assert_eq!(disks, 2 * KINDS.len(), "{}", run.serial);
+}
+
+#[test]
+fn each_kind_of_failure_in_each_place_ends_the_driver_and_not_the_machine() {
+    assert_contained(&RUN);
+}
+
+#[test]
+fn a_machine_with_one_cpu_outlives_each_failure() {
+    assert_contained(&run(Machine::without_numa(1, 512).arguments(["-machine", "q35"])));
 }
 
 #[test]
@@ -92,5 +149,10 @@ fn the_log_says_what_failed_and_where_in_the_file() {
         one(&[&driver, " kernel::threads::lifecycle::thread_main+0x"]);
     }
     one(&["null_jump_thread: #0 unknown function, 0x0000000000000000"]);
+    one(&["division_handler failed: divide error at offset 0x", "in a handler"]);
+    one(&["null_jump_timer failed: page fault at 0x0000000000000000", "in a handler"]);
+    one(&["wild_read_poll failed: ", " at offset 0x", "in a function of its block device"]);
+    one(&["fpu_done failed: ", "in Done of a request"]);
+    one(&["data_jump_exit failed: page fault at offset 0x", "in thread Driver_Exit"]);
     one(&["null_write_last_thread ended after its failure; it left 1 heap blocks, "]);
 }

@@ -1,9 +1,23 @@
 // fails: raises an exception. A test chooses the kind by -DKIND=… and the place by -DPLACE=…
+//
+// In Submit and Poll it serves the driver `survivor`, and in Done it is a client of it. Driver_Exit and Driver_RemoveDevice are called
+// when `unloads_failing` unloads it. Handlers, Driver_AddDevice and Driver_RemoveDevice need QEMU's device `edu`.
 #include <proxima.h>
 #include <proxima_sync.h>
 
 enum { NULL_WRITE, WILD_READ, CONSTANT_WRITE, DATA_JUMP, NULL_JUMP, DIVISION, INVALID_OPCODE, FPU, LOCKED };
-enum { INIT, THREAD, LAST_THREAD };
+
+#define INIT 0
+#define THREAD 1
+#define LAST_THREAD 2
+#define ADD_DEVICE 3
+#define HANDLER 4
+#define TIMER 5
+#define SUBMIT 6
+#define POLL 7
+#define DONE 8
+#define EXIT 9
+#define REMOVE_DEVICE 10
 
 #ifndef KIND
 #define KIND NULL_WRITE
@@ -11,6 +25,9 @@ enum { INIT, THREAD, LAST_THREAD };
 #ifndef PLACE
 #define PLACE INIT
 #endif
+
+#define RAISE (0x60 / 4) // the register of `edu` that raises an interrupt
+#define FOREVER (3600ull * 1000000000)
 
 static SpinLock lock;
 static volatile int zero;
@@ -44,12 +61,42 @@ static void fail(void) {
         break;
     case LOCKED:
         SpinLock_Lock(&lock);
-        // Goes on as:
+        __attribute__((fallthrough));
     default:
         *(volatile int *)(uintptr_t)zero = 1;
     }
 }
 
+// Fails with registers changed that a function keeps.
+__attribute__((noinline, unused)) static void fail_somewhere(void) {
+    void (*function)(void) = fail;
+    __asm__ volatile("mov $-1, %%rbx; mov %%rbx, %%r12; mov %%rbx, %%r13; mov %%rbx, %%r14; mov %%rbx, %%r15; push %%rbp; mov %%rbx, %%rbp; "
+                     "call *%0; pop %%rbp"
+                     : "+a"(function)
+                     :
+                     : "rbx", "r12", "r13", "r14", "r15", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
+}
+
+#if PLACE == ADD_DEVICE || PLACE == HANDLER
+// Returns the device, once the driver before has lost it.
+static int wait_for_device(void) {
+    DeviceMatch edu = {.Size = sizeof edu, .Vendor = 0x1234, .Device = 0x11e8, .SubVendor = DEVICE_ANY, .SubDevice = DEVICE_ANY};
+    int device = Kernel_FindDevice(&edu, 0);
+    DeviceInfo info = {.Size = sizeof info};
+    while (Kernel_GetDeviceInfo(device, &info) && info.Owner[0]) {
+        Kernel_SleepThread(1000000);
+    }
+    return device;
+}
+#endif
+
+static int sleep_long(void *argument) {
+    (void)argument;
+    Kernel_SleepThread(FOREVER);
+    return 0;
+}
+
+#if PLACE == THREAD || PLACE == LAST_THREAD
 static int fail_on_thread(void *argument) {
     (void)argument;
     Kernel_SleepThread(1000000);
@@ -57,23 +104,162 @@ static int fail_on_thread(void *argument) {
     return 0;
 }
 
-static int sleep_long(void *argument) {
-    (void)argument;
-    Kernel_SleepThread(3600ull * 1000000000);
-    return 0;
-}
-
-int Driver_Init(void) {
-    if (Kernel_AllocateMemory(100, 0) == NULL || Kernel_CreateThread("sleeps", sleep_long, NULL, -1) < 0) {
-        return -1;
-    }
-    if (PLACE == INIT) {
-        fail();
-    }
+static int begin(void) {
     int thread = Kernel_CreateThread("fails", fail_on_thread, NULL, -1);
     if (PLACE == THREAD) {
         // Until the other thread has failed.
         Kernel_JoinThread(thread, NULL);
     }
     return thread > 0 ? 0 : -1;
+}
+
+#elif PLACE == HANDLER
+static volatile uint32_t *registers;
+
+static uint32_t handle(void *context) {
+    (void)context;
+    fail_somewhere();
+    return INTERRUPT_HANDLED;
+}
+
+static int begin(void) {
+    InterruptSetup setup = {.Size = sizeof setup, .Handler = handle, .Cpu = -1};
+    int device = wait_for_device();
+    if (!Kernel_ClaimDevice(device) || !Kernel_EnableDevice(device, DEVICE_MEMORY | DEVICE_BUS_MASTER)) {
+        return -2;
+    }
+    registers = Kernel_MapDeviceMemory(device, 0, 0, 0x1000, DEVICE_UNCACHED);
+    // Some kinds of failure come by a line if there is one, whose device goes on asking, and all others by a message.
+    bool has_line = KIND % 2 == 0 && Kernel_AllocateInterrupts(device, 1, 1, INTERRUPT_INTX) == 1;
+    if (registers == NULL || (!has_line && Kernel_AllocateInterrupts(device, 1, 1, INTERRUPT_MSI) != 1) || !Kernel_AttachInterrupt(device, 0, &setup)) {
+        return -3;
+    }
+    for (;;) {
+        registers[RAISE] = 1;
+        Kernel_SleepThread(1000000);
+    }
+}
+
+#elif PLACE == TIMER
+static void handle(void *context) {
+    (void)context;
+    fail_somewhere();
+}
+
+static int begin(void) {
+    int timer = Kernel_CreateTimer(handle, NULL, -1);
+    if (!Kernel_SetTimer(timer, Kernel_GetTime() + 1000000, 1000000)) {
+        return -2;
+    }
+    return sleep_long(NULL);
+}
+
+#elif PLACE == SUBMIT || PLACE == POLL
+static int submitted;
+
+// Takes two requests, and fails at the third if it is to fail here.
+static int submit(void *context, int queue, BlockRequest *const *requests, int count) {
+    (void)context, (void)queue, (void)requests;
+    submitted += count;
+    if (PLACE == SUBMIT && submitted == 3) {
+        fail_somewhere();
+    }
+    return count;
+}
+
+static int poll(void *context, int queue) {
+    (void)context, (void)queue;
+    if (PLACE == POLL && submitted == 3) {
+        fail_somewhere();
+    }
+    return 0;
+}
+
+static int begin(void) {
+    BlockDriver driver = {.Size = sizeof driver, .BlockSize = 512, .Blocks = 8, .MaxBytes = 4096, .MaxSegments = 1, .Queues = 1,
+                          .Depth = 4, .Name = "failing", .Submit = submit, .Poll = poll};
+    if (Kernel_RegisterBlock(&driver) < 0) {
+        return -2;
+    }
+    return sleep_long(NULL);
+}
+
+#elif PLACE == DONE
+static void done(BlockRequest *request) {
+    (void)request;
+    fail_somewhere();
+}
+
+static int begin(void) {
+    static BlockRequest requests[2];
+    BlockRequest *both[2] = {&requests[0], &requests[1]};
+    int disk = Kernel_OpenBlock("survivor", 0);
+    for (int i = 0; i < 2; i++) {
+        requests[i] = (BlockRequest){.Size = sizeof requests[i], .Operation = BLOCK_FLUSH, .Done = done, .Queue = -1};
+    }
+    if (Kernel_SubmitBlock(disk, both, 2) != 2) {
+        return -2;
+    }
+    Kernel_PollBlock(disk, -1);
+    return sleep_long(NULL);
+}
+
+#elif PLACE == INIT
+static int begin(void) {
+    fail();
+    return -2;
+}
+
+#elif PLACE == ADD_DEVICE
+static int begin(void) {
+    return wait_for_device() > 0 ? 0 : -2;
+}
+
+#else
+static int begin(void) {
+    return 0;
+}
+#endif
+
+#if PLACE == ADD_DEVICE || PLACE == REMOVE_DEVICE
+const DeviceMatch Driver_Devices[] = {
+    {.Size = sizeof(DeviceMatch), .Vendor = 0x1234, .Device = 0x11e8, .SubVendor = DEVICE_ANY, .SubDevice = DEVICE_ANY},
+    {.Size = 0},
+};
+
+int Driver_AddDevice(int device) {
+    (void)device;
+    if (PLACE == ADD_DEVICE) {
+        fail();
+    }
+    return 0;
+}
+#endif
+
+#if PLACE == EXIT || PLACE == REMOVE_DEVICE
+static int removed;
+#endif
+
+#if PLACE == REMOVE_DEVICE
+void Driver_RemoveDevice(int device) {
+    removed = device;
+    fail();
+}
+#endif
+
+// A driver without a device fails here.
+#if PLACE == EXIT || PLACE == REMOVE_DEVICE
+void Driver_Exit(void) {
+    if (removed) {
+        Kernel_Log(KERNEL_LOG_ERROR, "goes on after its failure", 25);
+    }
+    fail();
+}
+#endif
+
+int Driver_Init(void) {
+    if (Kernel_AllocateMemory(100, 0) == NULL || Kernel_CreateThread("sleeps", sleep_long, NULL, -1) < 0) {
+        return -1;
+    }
+    return begin();
 }

@@ -4,12 +4,14 @@ use super::mistakes::report;
 use super::queue::{BlockQueue, queue_of, served_here};
 use super::request::RequestAt;
 use crate::cpu::PreemptionOff;
-use crate::cpu::code_mark::{self, MarkBefore};
+use crate::cpu::code_mark;
 use crate::threads::misuses::Misuse;
-use crate::threads::whose_code;
+use crate::threads::owner::Owner;
+use crate::threads::{owners, whose_code};
 use abi::{BLOCK_ERROR, BLOCK_GONE, BLOCK_OK, BlockRequest};
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
+use units::VirtAddr;
 
 /// Ends a request, as `Kernel_CompleteBlock` says.
 ///
@@ -92,12 +94,11 @@ unsafe fn finish_well(request: RequestAt, queue: &BlockQueue) {
     // SAFETY: the request was outstanding. The function was found to be code.
     unsafe {
         request.set_succeeded();
-        let before = MarkBefore::of(&queue.mark);
-        call_done(done, known, request, before);
+        call_done(done, known, request);
     }
 }
 
-/// Gives a request that is not outstanding any more back to its submitter, unless its `Done` is no code any more.
+/// Gives a request that is not outstanding any more back to its submitter, unless its `Done` is no code any more, or the submitter has failed.
 ///
 /// # Safety
 /// The request was outstanding until now, and its `Done` may be called. Preemption or interrupts are off.
@@ -110,6 +111,9 @@ pub unsafe fn finish(request: RequestAt, status: i32, queue: &BlockQueue) {
     let mut known = queue.known_done();
     if known.address.load(Ordering::Relaxed) != done {
         let Some(found) = done::find(done) else {
+            if owners::of_code(VirtAddr(done as u64)).is_some_and(Owner::has_failed) {
+                return;
+            }
             report(
                 Misuse::BadRequest,
                 format_args!("the request at {:#x} has lost its function Done", request.0),
@@ -120,22 +124,16 @@ pub unsafe fn finish(request: RequestAt, status: i32, queue: &BlockQueue) {
         known = found;
     }
     // SAFETY: the function was found to be code.
-    unsafe { call_done(done, known, request, MarkBefore::now()) }
+    unsafe { call_done(done, known, request) }
 }
 
-/// Calls the function `Done` at this address. `known` is, or was, its entry: the code is the entry's driver's. `before` is the CPU's mark.
+/// Calls the function `Done` at this address. `known` is, or was, its entry: the code is the entry's driver's.
 ///
 /// # Safety
 /// It is code, which a submitter named as the function to call with this request. Preemption or interrupts are off.
 #[inline(always)]
-unsafe fn call_done(done: usize, known: &'static KnownDone, request: RequestAt, before: MarkBefore) {
+unsafe fn call_done(done: usize, known: &'static KnownDone, request: RequestAt) {
     let function = core::ptr::with_exposed_provenance::<()>(done);
-    // SAFETY: by `# Safety` the address is that of a function of this type.
-    let function: unsafe extern "C" fn(*mut BlockRequest) = unsafe { core::mem::transmute(function) };
-    // SAFETY: by `# Safety` the function takes this request. The mark is there for good, and no other thread runs on this CPU meanwhile.
-    unsafe {
-        code_mark::change_to(&known.mark);
-        function(core::ptr::with_exposed_provenance_mut(request.0));
-    }
-    before.restore();
+    // SAFETY: by `# Safety` it is a function that takes this request. The mark is there for good.
+    unsafe { code_mark::call_with_one::<0>(&known.mark, function, request.0) };
 }

@@ -9,6 +9,7 @@ use super::queue::{
     TAG_BITS,
 };
 use super::request::RequestAt;
+use crate::arch::InterruptsOff;
 use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::cpu::{self, MayWait, PreemptionOff};
 use crate::memory::heap;
@@ -117,6 +118,9 @@ pub fn register(new: &NewBlockDevice, owner: Option<&'static Owner>) -> Option<c
     for cpu in cpu::all() {
         QUEUES.of(cpu)[index].set(device.queues[cpu.id.index() % device.queues.len()]);
     }
+    if let Some(owner) = owner.filter(|owner| owner.has_failed()) {
+        silence(owner);
+    }
     Some(id as c_int)
 }
 
@@ -178,6 +182,19 @@ pub fn close_all(owner: &Owner) -> usize {
     drop(registry);
     done::forget(owner);
     count
+}
+
+/// Keeps the kernel from calling functions of a driver that has failed: its block devices accept and poll nothing, and the `Done` of its
+/// requests is not called. Their outstanding requests end when it is unregistered. Any code may call this.
+pub fn silence(owner: &'static Owner) {
+    let off = InterruptsOff::new();
+    let key = core::ptr::from_ref(owner).cast();
+    for queue in BY_NUMBER.iter().map(|entry| entry.get(&off)).filter(|queue| queue.mark.owner() == key) {
+        for cpu in cpu::all() {
+            QUEUES.of(cpu)[queue.id as usize % MAX_BLOCK_DEVICES].clear();
+        }
+    }
+    done::forget(owner);
 }
 
 /// Unregisters all block devices that are served by a device which is gone, and returns how many there were. A thread calls this that may

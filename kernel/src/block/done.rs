@@ -43,24 +43,30 @@ fn known_of(owner: Option<&Owner>) -> &'static [KnownDone; KNOWN_OF_EACH] {
     &KNOWN[owner.map_or(0, |owner| owner.heap().index())]
 }
 
-/// Returns the function at this address, or `None` if it is no code. It takes a walk through the page tables and a search.
+/// Returns the function at this address, or `None` if it is no code, or of a driver that has failed. It takes a walk through the page tables and a search.
 pub fn find(address: usize) -> Option<&'static KnownDone> {
     let at = VirtAddr(address as u64);
     page_tables::access_at(at).filter(|mapping| mapping.executable)?;
     let owner = owners::of_code(at);
+    let may_be_called = || !owner.is_some_and(Owner::has_failed);
     let known = known_of(owner);
     if let Some(found) = known.iter().find(|known| known.address.load(Ordering::Acquire) == address) {
-        return Some(found);
+        return may_be_called().then_some(found);
     }
     let is_free = |known: &&KnownDone| known.address.load(Ordering::Relaxed) == NO_FUNCTION;
     let next = || &known[NEXT.fetch_add(1, Ordering::Relaxed) % KNOWN_OF_EACH];
     let place = known.iter().find(is_free).unwrap_or_else(next);
     place.mark.set_owner(owner.map_or(ptr::null(), ptr::from_ref).cast());
-    place.address.store(address, Ordering::Release);
+    place.address.store(address, Ordering::SeqCst);
+    if !may_be_called() {
+        // It may have failed since it was forgotten.
+        place.address.store(NO_FUNCTION, Ordering::Relaxed);
+        return None;
+    }
     Some(place)
 }
 
-/// Forgets the functions of a driver that is to be unloaded.
+/// Forgets the functions of a driver that is to be unloaded, or has failed. Any code may call this.
 pub fn forget(owner: &Owner) {
     for known in known_of(Some(owner)) {
         known.address.store(NO_FUNCTION, Ordering::Relaxed);

@@ -15,7 +15,8 @@ mod submit;
 
 pub use complete::complete;
 pub use device_list::{
-    NewBlockDevice, close_all, close_served_by, describe, find, is_served_by, next, register, unregister,
+    NewBlockDevice, close_all, close_served_by, describe, find, is_served_by, next, register, silence,
+    unregister,
 };
 pub use mistakes::report;
 pub use outstanding::wait_for_requests_of;

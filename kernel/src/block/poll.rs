@@ -1,7 +1,8 @@
 //! Polling: the driver completes what its device has done.
 use super::mistakes::report;
-use super::queue::QueueInUse;
+use super::queue::{Functions, QueueInUse};
 use super::request::OF_THIS_CPU;
+use crate::cpu::code_mark;
 use crate::threads::misuses::Misuse;
 use core::ffi::c_int;
 
@@ -18,10 +19,12 @@ pub fn poll(id: c_int, index: c_int) -> c_int {
 
 #[inline(always)]
 fn poll_queue(queue: QueueInUse) -> c_int {
-    let before = queue.begin_serving();
+    let Functions { context, poll, .. } = queue.functions;
     // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
-    let done = unsafe { (queue.functions.poll)(queue.functions.context, queue.index) };
-    before.restore();
+    let done = unsafe {
+        let arguments = (context.addr(), queue.index);
+        code_mark::call_with_two::<0>(&queue.mark, poll as *const (), arguments)
+    };
     queue.end_with(done)
 }
 

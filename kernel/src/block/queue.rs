@@ -5,7 +5,7 @@
 use super::done::{self, KnownDone};
 use super::length::Length;
 use crate::arch::cpu_local_element;
-use crate::cpu::code_mark::{self, CodeKind, CodeMark, MarkBefore};
+use crate::cpu::code_mark::{self, CodeKind, CodeMark};
 use crate::cpu::{self, Pinned, PreemptionOff, cpu_local};
 use crate::threads::owner::Owner;
 use abi::{BLOCK_STATE_TAG, BlockRequest, KERNEL_BLOCK_NAME_SIZE};
@@ -295,19 +295,6 @@ impl QueueInUse {
     /// Returns the guard that keeps preemption off.
     pub fn off(&self) -> &PreemptionOff {
         &self.off
-    }
-
-    /// Begins to serve the queue on this CPU: the driver's functions are called from here on.
-    #[inline(always)]
-    pub fn begin_serving(&self) -> MarkBefore {
-        // SAFETY: preemption is off until the mark before is restored, so the queue is not freed and no other thread runs.
-        unsafe { code_mark::enter(&self.mark, &self.off) }
-    }
-
-    /// Returns the queue that this CPU serves. The function for which it does so has returned, and the mark before is not restored yet.
-    pub fn being_served(off: PreemptionOff) -> Self {
-        let queue = served_here(0).map_or(NonNull::from(&NO_QUEUE.queue), NonNull::from);
-        Self { queue, off }
     }
 
     /// Returns the guard that keeps preemption off, without the queue.

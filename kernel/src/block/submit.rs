@@ -5,11 +5,11 @@
 use super::done;
 use super::length::Length;
 use super::mistakes::report;
-use super::queue::{BlockQueue, QueueInUse, end_with, queue_of};
+use super::queue::{BlockQueue, Functions, QueueInUse, end_with, queue_of};
 use super::request::{OF_THIS_CPU, RequestAt, segment_bytes};
 use crate::arch::guarded;
 use crate::cpu::PreemptionOff;
-use crate::cpu::code_mark::MarkBefore;
+use crate::cpu::code_mark;
 use crate::threads::misuses::Misuse;
 use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_WRITE, BlockRequest};
 use block_slots::ClaimError;
@@ -18,6 +18,8 @@ use core::sync::atomic::Ordering;
 
 /// What the ABI returns if there is no such block device or queue.
 const NONE: c_int = -1;
+/// What counts as the result of a `Submit` that has failed.
+const FAILED: c_int = c_int::MIN;
 /// The most bytes of a request's structure.
 const LONGEST: usize = 4096;
 
@@ -89,37 +91,38 @@ fn accept_usual(queue: &BlockQueue, request: RequestAt, length: &Length) -> bool
 /// Gives accepted requests to the driver, and ends the submission.
 #[inline(always)]
 fn hand_over(queue: QueueInUse, requests: *const *mut BlockRequest, count: c_int) -> c_int {
-    let before = queue.begin_serving();
+    let Functions { context, submit, .. } = queue.functions;
     // SAFETY: the driver has registered the function for this. Preemption is off, so an unregistration waits for it.
-    let taken = unsafe { (queue.functions.submit)(queue.functions.context, queue.index, requests, count) };
+    let taken = unsafe {
+        let arguments = (context.addr(), queue.index, requests.expose_provenance(), count);
+        code_mark::call_with_four::<FAILED>(&queue.mark, submit as *const (), arguments)
+    };
     // The queue is found again if it is needed, so that it need not be kept in a register.
     let off = queue.into_off();
     if taken != count {
-        return take_back(requests, taken, count, before, off);
+        return take_back(requests, taken, count, off);
     }
-    before.restore();
     end_with(off, taken)
 }
 
 /// Frees the slots of the requests that the driver has not taken, and ends the submission.
+///
+/// The driver may have failed in the middle of it. Nobody knows which requests its device has: they all are outstanding, and end as gone
+/// with the driver.
 #[cold]
 #[inline(never)]
-fn take_back(
-    requests: *const *mut BlockRequest,
-    taken: c_int,
-    count: c_int,
-    before: MarkBefore,
-    off: PreemptionOff,
-) -> c_int {
-    let queue = QueueInUse::being_served(off);
-    before.restore();
+fn take_back(requests: *const *mut BlockRequest, taken: c_int, count: c_int, off: PreemptionOff) -> c_int {
+    if taken == FAILED {
+        return end_with(off, count);
+    }
     let taken = taken.clamp(0, count);
     for index in taken..count {
         let request = RequestAt::of_array(requests, index as usize);
-        let (slot, note) = queue.slot_of(request.state());
+        // A submitter that changes the note meanwhile keeps the slot taken.
+        let (slot, note) = queue_of(request.state(), &off).slot_of(request.state());
         slot.release(request.0, note);
     }
-    queue.end_with(taken)
+    end_with(off, taken)
 }
 
 /// Submits requests of which the first `accepted` ones are accepted. Each of the others takes the long way.

@@ -1,10 +1,11 @@
 //! Whose code a CPU runs. An interrupt calls a handler, and one driver another's functions of a block device, so the running thread
 //! says nothing about whose code it is.
+//!
+//! The kernel calls such functions here, as guarded calls: a function that fails can be abandoned ([`abandon`]).
 use super::cpu_local;
-use super::local::Pinned;
-use crate::arch::{self, set_cpu_local_word};
+use crate::arch::{self, CallRecord, Frame, set_cpu_local_word};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// How code is called.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,12 +27,14 @@ pub struct CodeMark {
     /// The driver; null for the kernel, and for the code of a thread.
     owner: AtomicPtr<()>,
     kind: CodeKind,
+    /// The driver has failed: its code is not called any more.
+    has_failed: AtomicBool,
 }
 
 impl CodeMark {
     /// Returns the mark of code of this owner.
     pub const fn new(owner: *const (), kind: CodeKind) -> Self {
-        Self { owner: AtomicPtr::new(owner.cast_mut()), kind }
+        Self { owner: AtomicPtr::new(owner.cast_mut()), kind, has_failed: AtomicBool::new(false) }
     }
 
     /// Sets the owner. Until now there is none, or code of the one before runs no more.
@@ -50,6 +53,17 @@ impl CodeMark {
     pub fn kind(&self) -> CodeKind {
         self.kind
     }
+
+    /// Notes whether the driver has failed.
+    pub fn set_failed(&self, has_failed: bool) {
+        self.has_failed.store(has_failed, Ordering::SeqCst);
+    }
+
+    /// Returns true if the driver has failed, so that its code is not to be called any more.
+    #[inline(always)]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
 }
 
 /// The mark of a CPU that runs its thread's own code.
@@ -58,61 +72,96 @@ static THREAD: CodeMark = CodeMark::new(ptr::null(), CodeKind::Thread);
 /// The mark of the kernel's own handlers.
 pub static KERNELS_HANDLER: CodeMark = CodeMark::new(ptr::null(), CodeKind::Handler);
 
+/// What a CPU's calls begin with.
+static OUTERMOST: CallRecord = CallRecord::outermost((&raw const THREAD).cast());
+
 cpu_local! {
-    /// The mark of the code that the CPU runs.
-    static MARK: AtomicPtr<CodeMark> = AtomicPtr::new((&raw const THREAD).cast_mut());
+    /// The record of the innermost guarded call of the CPU. Its mark is the mark of the code that the CPU runs.
+    static CALLS: AtomicPtr<CallRecord> = AtomicPtr::new((&raw const OUTERMOST).cast_mut());
 }
 
-/// The mark that a CPU had before.
-#[derive(Clone, Copy)]
-pub struct MarkBefore(*const ());
-
-impl MarkBefore {
-    /// Marks the CPU as it was. This is the CPU on which the code was entered.
-    #[inline(always)]
-    pub fn restore(self) {
-        set_cpu_local_word!(MARK, self.0);
-    }
-
-    /// Returns this mark, the running CPU's, as the one to be restored.
-    #[inline(always)]
-    pub fn of(mark: &CodeMark) -> Self {
-        Self(ptr::from_ref(mark).cast())
-    }
-
-    /// Returns the running CPU's mark as the one to be restored.
-    #[inline(always)]
-    pub fn now() -> Self {
-        Self(arch::cpu_local_word!(MARK))
-    }
-}
-
-/// Marks the running CPU as one that runs code with this mark, until the mark before is restored.
+/// Calls a function of one argument as code with this mark. Returns what it returns, or `FAILED` if it was abandoned.
 ///
 /// # Safety
-/// The mark stays in memory until then, and no other thread runs on the CPU meanwhile.
+/// The function has this type for a C compiler, up to the type of the result, and may be called with this argument. Until it returns, the
+/// mark stays in memory, and preemption or interrupts are off.
 #[inline(always)]
-pub unsafe fn enter(mark: &CodeMark, _: &impl Pinned) -> MarkBefore {
-    let before = MarkBefore::now();
+pub unsafe fn call_with_one<const FAILED: i32>(mark: &CodeMark, function: *const (), argument: usize) -> i32 {
+    let mark = ptr::from_ref(mark);
     // SAFETY: `# Safety` is the same.
-    unsafe { change_to(mark) };
-    before
+    unsafe { arch::guarded_call!(CALLS, mark, function, FAILED, "rdi" = argument) }
 }
 
-/// Marks the running CPU as one that runs code with this mark. The caller restores the mark before.
+/// Calls a function of two arguments, as [`call_with_one`] does.
 ///
 /// # Safety
-/// As [`enter`].
+/// As for [`call_with_one`].
 #[inline(always)]
-pub unsafe fn change_to(mark: &CodeMark) {
-    set_cpu_local_word!(MARK, ptr::from_ref(mark).cast());
+pub unsafe fn call_with_two<const FAILED: i32>(
+    mark: &CodeMark,
+    function: *const (),
+    (first, second): (usize, i32),
+) -> i32 {
+    let mark = ptr::from_ref(mark);
+    // SAFETY: `# Safety` is the same.
+    unsafe { arch::guarded_call!(CALLS, mark, function, FAILED, "rdi" = first, "esi" = second) }
 }
 
-/// Returns the running CPU's mark, which is in memory until the code that calls returns. One instruction reads it: a thread may move to
-/// another CPU at any time, and is in its own code then.
+/// Calls a function of four arguments, as [`call_with_one`] does.
+///
+/// # Safety
+/// As for [`call_with_one`].
+#[inline(always)]
+pub unsafe fn call_with_four<const FAILED: i32>(
+    mark: &CodeMark,
+    function: *const (),
+    (first, second, third, fourth): (usize, i32, usize, i32),
+) -> i32 {
+    let mark = ptr::from_ref(mark);
+    // SAFETY: `# Safety` is the same.
+    unsafe {
+        arch::guarded_call!(
+            CALLS,
+            mark,
+            function,
+            FAILED,
+            "rdi" = first,
+            "esi" = second,
+            "rdx" = third,
+            "ecx" = fourth
+        )
+    }
+}
+
+/// Returns the running CPU's mark, which is in memory until the code that calls returns. One instruction reads where it is: a thread may
+/// move to another CPU at any time, and is in its own code then.
 #[inline(always)]
 pub fn current<'c>() -> &'c CodeMark {
-    let mark = arch::cpu_local_word!(MARK).cast::<CodeMark>();
-    // SAFETY: by the condition of `enter`, the mark is in memory while the code runs that it belongs to, which calls this.
-    unsafe { &*mark }
+    // SAFETY: by the condition of `call_with_one`, the mark is in memory while the code runs that it belongs to, which calls this.
+    unsafe { &*innermost().mark().cast::<CodeMark>() }
+}
+
+/// Returns the record of the innermost guarded call of the running CPU, which is there until the code that calls returns.
+#[inline(always)]
+pub fn innermost<'c>() -> &'c CallRecord {
+    let record = arch::cpu_local_word!(CALLS).cast::<CallRecord>();
+    // SAFETY: the word leads to `OUTERMOST`, or to what a guarded call has pushed whose function runs. That function, or one that it
+    // calls, calls this.
+    unsafe { &*record }
+}
+
+/// Abandons the function that a guarded call of the running CPU has called: the CPU continues behind the innermost call. Returns false, and
+/// changes nothing, if there is no such call, or if its record was overwritten.
+///
+/// # Safety
+/// The frame is that of an exception or an interrupt in the function's own code, or in what it has jumped to, and in no code of the kernel
+/// that it has called.
+pub unsafe fn abandon(frame: &mut Frame) -> bool {
+    let record = innermost();
+    let previous = record.previous();
+    if previous.is_null() || !record.abandon(frame) {
+        return false;
+    }
+    set_cpu_local_word!(CALLS, previous.cast());
+    true
 }

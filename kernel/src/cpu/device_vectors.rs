@@ -2,7 +2,7 @@
 //!
 //! The folder `devices` decides which interrupt goes where. What is here is what the interrupt itself needs: it finds its handlers
 //! in its own CPU's table, without a lock and without a search.
-use super::code_mark::{self, CodeMark, MarkBefore};
+use super::code_mark::{self, CodeMark};
 use super::cpu_local;
 use super::hook::Hook;
 use super::identity::Cpu;
@@ -15,7 +15,9 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use device_interrupts::{Barrier, Counts, Streak, Tally, VectorSet};
 
 /// What a handler returns if its device did not interrupt. Any other value claims the interrupt.
-const NOT_MINE: u32 = 0;
+const NOT_MINE: i32 = 0;
+/// What counts as a handler's result if it has failed.
+const FAILED: i32 = 1;
 
 /// A function that handles an interrupt. It runs with interrupts off.
 pub type DeviceHandler = unsafe extern "C" fn(context: *mut c_void) -> u32;
@@ -50,14 +52,19 @@ impl AttachedHandler {
         self.tally.counts()
     }
 
-    /// Calls the function, and counts the call. Returns true if it claims the interrupt. The caller restores the CPU's mark.
+    /// Calls the function, and counts the call. Returns true if it claims the interrupt. A driver that has failed claims none.
     #[inline(always)]
     fn run(&self, _: &InterruptsOff) -> bool {
-        // SAFETY: the mark is there for good. Interrupts are off until the caller has restored the mark.
-        unsafe { code_mark::change_to(self.mark) };
+        if self.mark.has_failed() {
+            return false;
+        }
         let start = arch::ticks();
-        // SAFETY: by the condition of `new`, and since the handler is in a list: `Source::run` calls this only for those.
-        let is_claimed = unsafe { (self.function)(self.context) } != NOT_MINE;
+        // SAFETY: by the condition of `new`, and since the handler is in a list: `Source::run` calls this only for those. The mark is
+        // there for good.
+        let result = unsafe {
+            code_mark::call_with_one::<FAILED>(self.mark, self.function as *const (), self.context.addr())
+        };
+        let is_claimed = result != NOT_MINE;
         self.tally.count(arch::ticks().wrapping_sub(start), is_claimed);
         is_claimed
     }
@@ -118,7 +125,6 @@ impl Source {
     /// Calls the handlers in turn.
     #[inline(always)]
     fn run(&self, off: &InterruptsOff) {
-        let before = MarkBefore::now();
         let (mut is_claimed, mut next) = (false, self.first.load(Ordering::Acquire));
         // SAFETY: by the condition of `add`, a handler that the list had when this interrupt came stays in memory until the CPU
         // answers a barrier, which it does not do here.
@@ -131,7 +137,6 @@ impl Source {
         } else {
             self.run_others(next, is_claimed, off);
         }
-        before.restore();
     }
 
     /// Calls the handlers from `next` on. `is_claimed` is true if one before them has claimed the interrupt.

@@ -1,5 +1,5 @@
 //! Masks and unmasks a device's interrupts for its driver. It takes the lock of the interrupts' state alone, so that handlers may do it.
-use super::device_registry::Device;
+use super::device_registry::{self, Device};
 use super::interrupt_registers;
 use super::interrupt_state::{InterruptKind, InterruptSlot};
 use crate::threads::owner::Owner;
@@ -21,6 +21,15 @@ pub fn set_masked(device: &Device, owner: &'static Owner, index: usize, masked: 
         is_set
     };
     device.interrupts.with_slot(index, set).unwrap_or(false)
+}
+
+/// Masks all interrupts of a driver that has failed, as far as they can be masked. Any code may call this.
+pub fn mask_all_of(owner: &'static Owner) {
+    for device in device_registry::all().iter().filter(|device| device.is_of(owner)) {
+        for index in 0..device.interrupts.count() {
+            set_masked(device, owner, index, true);
+        }
+    }
 }
 
 fn can_be_masked(device: &Device, kind: InterruptKind, slot: &InterruptSlot) -> bool {

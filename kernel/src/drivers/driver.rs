@@ -8,8 +8,8 @@ use crate::threads::Mutex;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
 use crate::threads::owner::{Life, Owner};
-use crate::threads::owners;
 use crate::threads::thread::Start;
+use crate::threads::{owners, sleep};
 use core::ffi::c_int;
 use core::fmt;
 use driver_text::one_line;
@@ -39,6 +39,8 @@ pub enum StartError {
     },
     /// It has failed before `Driver_Init` had returned.
     Failed(&'static Owner, DriverEnd),
+    /// It has failed, and another thread has ended it, and has reported that.
+    FailedAndReported,
     /// A driver of this name is loaded.
     Loaded,
     /// The driver was stopped before `Driver_Init` had returned.
@@ -67,6 +69,7 @@ impl fmt::Display for StartError {
             Self::NoThread(CreateError::Stopping) => out.write_str("it is being stopped"),
             Self::Stopped => out.write_str("it was stopped before Driver_Init had returned"),
             Self::Failed(_, end) => write!(out, "it has failed{end}"),
+            Self::FailedAndReported => out.write_str("it has failed"),
             Self::Loaded => out.write_str("it is loaded already"),
             Self::Refused { code, end } => write!(out, "Driver_Init returned {code}{end}"),
         }
@@ -112,7 +115,7 @@ impl Driver {
     pub fn start(self) -> Result<Starting, StartError> {
         let Self { owner, init } = self;
         match lifecycle::create_for_driver("Driver_Init", init, owner, cpu::current()) {
-            Ok(init) => Ok(Starting { owner, init }),
+            Ok(init) => Ok(Starting { owner, init, life: owner.lives() }),
             Err(error) => {
                 if let Some(image) = loaded_drivers::remove(owner) {
                     give_up(owner, image);
@@ -122,6 +125,20 @@ impl Driver {
         }
     }
 }
+
+/// Returns why a driver has not started that another thread ends. If it has failed, waits for its end first: it may then be loaded again.
+fn wait_for_end(owner: &Owner, life: u32) -> StartError {
+    if owner.lives() == life && !owner.has_failed() {
+        return StartError::Stopped;
+    }
+    while owner.lives() == life && !matches!(owner.life(), Life::Stuck | Life::Over) {
+        sleep::sleep_ns(PAUSE_NS);
+    }
+    StartError::FailedAndReported
+}
+
+/// How long to wait between two looks at a driver that ends.
+const PAUSE_NS: u64 = 1_000_000;
 
 /// Held while a driver is loaded.
 static LOADING: Mutex<()> = Mutex::new(());
@@ -139,6 +156,8 @@ pub struct Starting {
     owner: &'static Owner,
     /// The thread that runs `Driver_Init`.
     init: Joining,
+    /// Which life of the driver this belongs to.
+    life: u32,
 }
 
 impl Starting {
@@ -156,23 +175,24 @@ impl Starting {
     ///
     /// # Errors
     /// [`StartError::Refused`] or [`StartError::Failed`]; the driver has ended, and the error says whether its memory stays.
-    /// [`StartError::Stopped`]: another thread ends it.
+    /// [`StartError::Stopped`] or [`StartError::FailedAndReported`]: another thread ends it.
     pub fn finish(self) -> Result<&'static Owner, StartError> {
-        let Self { owner, init } = self;
+        let Self { owner, init, life } = self;
         let code = init.finish();
         let unreported = owner.refusals().unreported();
         if unreported > 0 {
             log::warn!(target: "pages", "{}: {unreported} more of its frees were refused", owner.name());
         }
-        if code == 0 && !owner.is_stopping() {
+        let is_same_life = owner.lives() == life;
+        if code == 0 && is_same_life && !owner.is_stopping() {
             loaded_drivers::set_started(owner);
             // If it fails from here on, another thread ends it.
             if !owner.has_failed() {
                 return Ok(owner);
             }
         }
-        if !owner.begin_stop() {
-            return Err(StartError::Stopped);
+        if !is_same_life || !owner.begin_stop() {
+            return Err(wait_for_end(owner, life));
         }
         if owner.has_failed() {
             return Err(StartError::Failed(owner, end_driver(owner, Why::Failed)));

@@ -92,15 +92,15 @@ fn of(owner: &'static Owner) -> impl Iterator<Item = &'static Device> {
     device_registry::all().iter().filter(move |device| device.is_of(owner))
 }
 
-/// Calls the driver's functions for its end: for each of its devices, and for itself.
+/// Calls the driver's functions for its end: for each of its devices, and for itself. If one fails, no other is called.
 fn say_goodbye(owner: &'static Owner) {
     let functions = loaded_drivers::functions(owner);
     if let Some(remove) = functions.remove_device {
-        for device in of(owner) {
+        for device in of(owner).take_while(|_| !owner.has_failed()) {
             run(owner, Call::RemoveDevice(remove, device.id()), Some(device));
         }
     }
-    if let Some(exit) = functions.exit {
+    if let Some(exit) = functions.exit.filter(|_| !owner.has_failed()) {
         run(owner, Call::Exit(exit), None);
     }
 }

@@ -5,6 +5,7 @@ mod call;
 mod driver;
 mod end_driver;
 mod failure;
+mod fault_place;
 mod files;
 mod handover;
 pub mod images;

@@ -102,6 +102,7 @@ fn finish(starting: Starting) -> Result<(), LoadByNameError> {
             return Ok(());
         }
         Err(StartError::Failed(owner, end)) => failure::report(owner, end),
+        Err(StartError::FailedAndReported) => {}
         Err(error) => report_refusal(name, &error, error.left()),
     }
     Err(LoadByNameError::Refused)

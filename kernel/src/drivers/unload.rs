@@ -1,7 +1,7 @@
 //! Unloading a driver by its name, and the report of it.
 use super::end_driver::{DriverEnd, Why, end_driver};
 use super::interfaces::{self, InUse};
-use super::loaded_drivers;
+use super::{failure, loaded_drivers};
 use crate::report::event_stream;
 use crate::threads::owner::Owner;
 use crate::threads::whose_code;
@@ -59,8 +59,14 @@ pub fn unload(name: &str) -> Result<(), UnloadError> {
 
 fn finish(owner: &'static Owner, why: Why) -> Result<(), UnloadError> {
     let end = end_driver(owner, why);
+    if owner.has_failed() {
+        failure::report(owner, end);
+    }
     if end.is_in_memory() {
         return Err(UnloadError::Stays(end));
+    }
+    if owner.has_failed() {
+        return Ok(());
     }
     let text = DriverText::unloaded(owner.name(), end.left);
     if end.left.is_nothing() {

@@ -4,7 +4,7 @@ use super::pointer::{self, DriverPointer};
 use super::thread_only;
 use crate::threads::cpu_threads;
 use crate::threads::thread::{Start, ThreadId};
-use crate::threads::{join, lifecycle, scheduler, sleep};
+use crate::threads::{ending, join, lifecycle, scheduler, sleep};
 use abi::{KERNEL_THREAD_NAME_SIZE, ThreadEntry};
 use arrayvec::ArrayString;
 use core::ffi::{c_char, c_int, c_void};
@@ -77,6 +77,7 @@ pub extern "C" fn yield_thread() {
         return;
     }
     scheduler::yield_now();
+    ending::exit_if_due();
 }
 
 pub extern "C" fn sleep_thread(nanoseconds: u64) {
@@ -84,6 +85,7 @@ pub extern "C" fn sleep_thread(nanoseconds: u64) {
         return;
     }
     sleep::sleep_for_driver_ns(nanoseconds);
+    ending::exit_if_due();
 }
 
 pub unsafe extern "C" fn set_thread_affinity(thread: c_int, cpus: *const u64, words: usize) -> c_int {

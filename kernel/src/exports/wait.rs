@@ -2,6 +2,7 @@
 use super::pointer::DriverPointer;
 use super::thread_only;
 use crate::threads::address_wait::{self, WaitEnd};
+use crate::threads::ending;
 use abi::{KERNEL_WAIT_FOREVER, KERNEL_WAIT_STOPPING, KERNEL_WAIT_TIMED_OUT, KERNEL_WAIT_WOKEN};
 use core::ffi::c_int;
 
@@ -15,7 +16,9 @@ pub unsafe extern "C" fn wait_address(word: *const u32, expected: u32, nanosecon
     let time_ns = (nanoseconds != KERNEL_WAIT_FOREVER).then_some(nanoseconds);
     // SAFETY: the condition of all exports (see the folder's `mod.rs`), except that other threads may access the word atomically.
     let pointer = unsafe { DriverPointer::new(word) };
-    match address_wait::wait(word.addr() as u64, expected, time_ns, || pointer.load()) {
+    let end = address_wait::wait(word.addr() as u64, expected, time_ns, || pointer.load());
+    ending::exit_if_due();
+    match end {
         WaitEnd::Woken => KERNEL_WAIT_WOKEN,
         WaitEnd::TimedOut => KERNEL_WAIT_TIMED_OUT,
         WaitEnd::Stopping => KERNEL_WAIT_STOPPING,

@@ -52,7 +52,14 @@ pub enum Life {
 impl Life {
     const ALL: [Self; 6] =
         [Self::Running, Self::Stopping, Self::Leaving, Self::Ending, Self::Stuck, Self::Over];
+
+    fn of(byte: u8) -> Self {
+        Self::ALL[usize::from(byte & !FAILED).min(Self::ALL.len() - 1)]
+    }
 }
+
+/// Set beside a [`Life`] once the driver has failed in it.
+const FAILED: u8 = 1 << 7;
 
 /// A driver's name, how far its life has come, the number of its threads, and the records of its refused frees and calls.
 ///
@@ -61,12 +68,10 @@ pub struct Owner {
     name: OwnerName,
     /// The addresses of its image: the first one, and the one behind the last. They change only while nothing of the driver runs.
     image: [AtomicU64; 2],
-    /// A [`Life`].
+    /// A [`Life`], and [`FAILED`].
     life: AtomicU8,
     /// How often the driver was loaded.
     lives: AtomicU32,
-    /// How many exceptions its code has raised in this life.
-    failures: AtomicU32,
     threads: AtomicU32,
     refusals: Refusals,
     misuses: Misuses,
@@ -90,7 +95,6 @@ impl Owner {
             image: [AtomicU64::new(image.start), AtomicU64::new(image.end)],
             life: AtomicU8::new(Life::Running as u8),
             lives: AtomicU32::new(1),
-            failures: AtomicU32::new(0),
             threads: AtomicU32::new(0),
             refusals: Refusals::new(),
             misuses: Misuses::new(),
@@ -105,7 +109,7 @@ impl Owner {
         let Some(heap) = take_heap_id() else { return false };
         self.heap.store(heap.index(), Ordering::Relaxed);
         self.lives.fetch_add(1, Ordering::Relaxed);
-        self.failures.store(0, Ordering::Relaxed);
+        self.in_handler.set_failed(false);
         self.refusals.forget();
         self.misuses.forget();
         self.image[0].store(image.start, Ordering::Relaxed);
@@ -117,7 +121,7 @@ impl Owner {
     /// Returns how far the driver's life has come.
     #[inline]
     pub fn life(&self) -> Life {
-        Life::ALL[usize::from(self.life.load(Ordering::SeqCst)).min(Life::ALL.len() - 1)]
+        Life::of(self.life.load(Ordering::SeqCst))
     }
 
     /// Returns how often the driver was loaded. Whoever has begun something for a driver compares this when it ends.
@@ -125,14 +129,15 @@ impl Owner {
         self.lives.load(Ordering::Relaxed)
     }
 
-    /// Notes that the driver's code has raised an exception.
+    /// Notes that the driver has failed: its handlers are not called any more, and its threads end. Any code may call this.
     pub fn note_failure(&self) {
-        self.failures.fetch_add(1, Ordering::SeqCst);
+        self.in_handler.set_failed(true);
+        self.life.fetch_or(FAILED, Ordering::SeqCst);
     }
 
-    /// Returns true if the driver's code has raised an exception in this life.
+    /// Returns true if the driver has failed in this life.
     pub fn has_failed(&self) -> bool {
-        self.failures.load(Ordering::SeqCst) > 0
+        self.life.load(Ordering::SeqCst) & FAILED != 0
     }
 
     /// Returns true if the driver is to go.
@@ -141,33 +146,38 @@ impl Owner {
         self.life() != Life::Running
     }
 
-    /// Returns true if the driver's waits and sleeps end.
+    /// Returns true if the driver's waits and sleeps end, also because it has failed.
     #[inline]
     pub fn is_leaving(&self) -> bool {
+        const { assert!(FAILED > Life::Over as u8) };
         self.life.load(Ordering::SeqCst) >= Life::Leaving as u8
     }
 
     /// Returns true if the driver's threads end wherever they run its code.
     #[inline]
     pub fn is_ending(&self) -> bool {
-        matches!(self.life(), Life::Ending | Life::Stuck)
+        self.has_failed() || matches!(self.life(), Life::Ending | Life::Stuck)
     }
 
     /// Begins another attempt to end a driver that is stuck. Returns false if it is not stuck.
     pub fn resume_stop(&self) -> bool {
-        let [stuck, ending] = [Life::Stuck as u8, Life::Ending as u8];
-        self.life.compare_exchange(stuck, ending, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        self.change_life(Life::Stuck, Life::Ending)
     }
 
     /// Ends the driver's time as a running one. Returns false if it had ended before: another thread takes the driver back.
     pub fn begin_stop(&self) -> bool {
-        let [running, stopping] = [Life::Running as u8, Life::Stopping as u8];
-        self.life.compare_exchange(running, stopping, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        self.change_life(Life::Running, Life::Stopping)
+    }
+
+    fn change_life(&self, from: Life, to: Life) -> bool {
+        let change = |byte| (Life::of(byte) == from).then_some(to as u8 | byte & FAILED);
+        self.life.try_update(Ordering::SeqCst, Ordering::Relaxed, change).is_ok()
     }
 
     /// Moves the life of a driver that is stopping on. The thread that has begun the stop calls it.
     pub fn set_life(&self, life: Life) {
-        self.life.store(life as u8, Ordering::SeqCst);
+        let change = |byte| Some(life as u8 | byte & FAILED);
+        let _ = self.life.try_update(Ordering::SeqCst, Ordering::Relaxed, change);
     }
 
     /// Returns the name that the log uses.

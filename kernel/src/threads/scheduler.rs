@@ -130,6 +130,10 @@ pub fn end_slice() {
         }
         move_away_if_forbidden();
         give_way(cpu_threads::current());
+        // Its driver may have failed while other threads ran.
+        if cpu_threads::current_thread().is_ending() {
+            arch::interrupt_this_cpu(arch::vectors::END_THREAD);
+        }
     }
 }
 

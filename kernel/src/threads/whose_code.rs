@@ -1,32 +1,12 @@
 //! Which driver's code a CPU runs: the running thread's own, or a handler, or a function of a block device, which another driver calls.
 use super::cpu_threads;
 use super::owner::Owner;
-use crate::arch::InterruptsOff;
-use crate::cpu::code_mark::{self, CodeKind, CodeMark, KERNELS_HANDLER, MarkBefore};
-use core::marker::PhantomData;
+use crate::cpu::code_mark::{self, CodeKind, CodeMark};
 use core::ptr;
 
-/// Marks the running CPU as one that runs a handler of a driver, while it lives. Whoever calls a driver's handler makes one around
-/// the call. Interrupts stay off meanwhile.
-pub struct InHandler<'a>(MarkBefore, PhantomData<&'a InterruptsOff>);
-
-impl<'a> InHandler<'a> {
-    /// Sets the mark. A handler of the kernel's own, in tests, has no owner.
-    pub fn enter(owner: Option<&'static Owner>, off: &'a InterruptsOff) -> Self {
-        let mark = owner.map_or(&KERNELS_HANDLER, Owner::handler_mark);
-        // SAFETY: owners live for ever. Interrupts are off until `drop`.
-        Self(unsafe { code_mark::enter(mark, off) }, PhantomData)
-    }
-}
-
-impl Drop for InHandler<'_> {
-    fn drop(&mut self) {
-        self.0.restore();
-    }
-}
-
+/// Returns the driver that a mark is of; `None` for the kernel, and for the code of a thread.
 #[inline(always)]
-fn owner_of(mark: &CodeMark) -> Option<&'static Owner> {
+pub fn owner_of(mark: &CodeMark) -> Option<&'static Owner> {
     // SAFETY: marks have null, or a pointer made from a `&'static Owner`: those of an owner itself, and those of the folder `block`.
     unsafe { mark.owner().cast::<Owner>().as_ref() }
 }

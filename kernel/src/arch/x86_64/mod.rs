@@ -7,6 +7,7 @@ mod cpuid;
 mod descriptors;
 mod fault;
 pub mod guarded;
+mod guarded_call;
 mod instructions;
 mod interrupts;
 mod io_apic;
@@ -49,6 +50,8 @@ pub use fault::{
     continue_at, fault_address, is_jump_to_nowhere, is_machine_check, is_of_code, is_use_of_the_fpu,
     page_fault_words,
 };
+pub use guarded_call::CallRecord;
+pub(crate) use guarded_call::guarded_call;
 pub use instructions::{
     InterruptsOff, enable_interrupts, halt_forever, halt_until_interrupt, invalid_instruction,
     let_interrupts_in, registers_here, switch_stack, ticks, ticks_after_loads, ticks_in_order, use_fpu,

@@ -1,0 +1,102 @@
+//! Where an exception has happened, if it is a driver's alone: whose code it was, and who has called it.
+use crate::arch::{self, CallRecord, Frame, guarded};
+use crate::cpu;
+use crate::cpu::code_mark::{self, CodeKind};
+use crate::threads::owner::Owner;
+use crate::threads::whose_code;
+use crate::threads::{cpu_threads, owners};
+use ::address_space::layout::{BOOT_LOADER, DRIVERS};
+use core::fmt;
+use fault_text::exception_name;
+use units::VirtAddr;
+
+/// An exception in the code of a driver, where that code can be left.
+pub struct FaultPlace {
+    /// The driver that the kernel has called: it returns to the kernel, or the thread is its own.
+    caller: &'static Owner,
+    /// The driver whose code it is; `None` if the CPU has jumped to what is no code.
+    code: Option<&'static Owner>,
+    kind: CodeKind,
+}
+
+impl FaultPlace {
+    /// Returns the place, or `None` if the exception is not a driver's alone. Nothing but the frame and its stack is looked at before the
+    /// code is known to be a driver's: an exception in the kernel may mean that the CPU's own data are damaged.
+    pub fn of(frame: &Frame) -> Option<Self> {
+        let at = frame.instruction_pointer;
+        if !arch::is_of_code(frame) || !(is_drivers(at) || arch::is_jump_to_nowhere(frame)) {
+            return None;
+        }
+        let code = owners::of_code(VirtAddr(at));
+        let kind = code_mark::current().kind();
+        if code.is_none() && !(arch::is_jump_to_nowhere(frame) && has_jumped(frame, kind)) {
+            return None;
+        }
+        // On a thread, the kernel has called nothing and is in no function of its own: that would be on the way to the thread's code.
+        let may_be_left = kind != CodeKind::Thread || !cpu::is_preemption_off();
+        let caller = whose_code::calling_driver().filter(|_| may_be_left)?;
+        Some(Self { caller, code, kind })
+    }
+
+    /// Returns the driver that has failed.
+    pub fn failed(&self) -> &'static Owner {
+        self.code.unwrap_or(self.caller)
+    }
+
+    /// Returns the driver that the kernel has called, or whose thread it is.
+    pub fn caller(&self) -> &'static Owner {
+        self.caller
+    }
+
+    /// Returns true if the code ran on a thread of its driver's own, as what the thread does.
+    pub fn is_on_own_thread(&self) -> bool {
+        self.kind == CodeKind::Thread
+    }
+
+    /// Describes the exception with this frame.
+    pub fn of_frame<'f>(&'f self, frame: &'f Frame) -> impl fmt::Display {
+        Description { place: self, frame }
+    }
+}
+
+/// Returns true if drivers' images lie at addresses like this.
+fn is_drivers(address: u64) -> bool {
+    (DRIVERS.0..BOOT_LOADER.0).contains(&address)
+}
+
+/// Returns true if it was code of a driver that has jumped to what is no code. A call has left an address of that code on the stack. A jump
+/// or a return at the end of the function that the kernel has called leaves the stack as it was at the call.
+fn has_jumped(frame: &Frame, kind: CodeKind) -> bool {
+    let is_call = is_drivers(guarded::read_u64::<0, 0>(frame.stack_pointer as usize));
+    let is_left = |record: &CallRecord| record.is_left_at(frame.stack_pointer);
+    is_call
+        || if kind == CodeKind::Thread { frame.has_interrupts_on() } else { is_left(code_mark::innermost()) }
+}
+
+struct Description<'f> {
+    place: &'f FaultPlace,
+    frame: &'f Frame,
+}
+
+impl fmt::Display for Description<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.frame.instruction_pointer;
+        out.write_str(exception_name(self.frame.vector))?;
+        match self.place.code {
+            Some(driver) => write!(out, " at offset {:#x}", at - driver.image().start)?,
+            None => write!(out, " at {at:#018x}, which is none of its code")?,
+        }
+        if let Some(address) = arch::fault_address(self.frame) {
+            write!(out, ", address {:#018x}{}", address.0, arch::page_fault_words(self.frame))?;
+        }
+        if arch::is_use_of_the_fpu(self.frame) {
+            out.write_str(": it uses the FPU or vector registers; compile it with -mgeneral-regs-only")?;
+        }
+        match self.place.kind {
+            CodeKind::Thread => write!(out, ", in thread {}", cpu_threads::current_thread().name),
+            CodeKind::Handler => out.write_str(", in a handler"),
+            CodeKind::OfQueue => out.write_str(", in a function of its block device"),
+            CodeKind::Done => out.write_str(", in Done of a request"),
+        }
+    }
+}
