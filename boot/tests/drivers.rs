@@ -69,6 +69,8 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
                 "disk_segments",
                 "disk_silent",
                 "fails",
+                "survivor",
+                "unloads_failing",
                 "reloads",
                 "unloads",
                 "disk_bench",

@@ -53,7 +53,7 @@ pub fn defer(cpu: &Cpu, what: DeferredWork) {
 /// Does the pending work of this CPU, if preemption is on. Otherwise the CPU does the work once preemption is on again.
 #[inline]
 pub(super) fn run(off: &InterruptsOff) {
-    if PENDING.here(off).load(Ordering::Relaxed) != 0 {
+    if arch::is_cpu_local_byte_set!(PENDING) {
         run_pending(off);
     }
 }

@@ -24,7 +24,8 @@ pub type DeviceHandler = unsafe extern "C" fn(context: *mut c_void) -> u32;
 
 /// A handler, and what is counted of it. A source has a list of them.
 pub struct AttachedHandler {
-    function: DeviceHandler,
+    /// A [`DeviceHandler`].
+    function: AtomicPtr<()>,
     context: *mut c_void,
     /// Whose handler it is.
     mark: &'static CodeMark,
@@ -44,6 +45,7 @@ impl AttachedHandler {
     /// # Safety
     /// While the handler is in a source's list, `function` may be called with `context`, with interrupts off, on any CPU.
     pub unsafe fn new(function: DeviceHandler, context: *mut c_void, mark: &'static CodeMark) -> Self {
+        let function = AtomicPtr::new(function as *mut ());
         Self { function, context, mark, next: AtomicPtr::new(core::ptr::null_mut()), tally: Tally::new() }
     }
 
@@ -52,18 +54,22 @@ impl AttachedHandler {
         self.tally.counts()
     }
 
-    /// Calls the function, and counts the call. Returns true if it claims the interrupt. A driver that has failed claims none.
+    /// Keeps the function from being called from here on, because its driver has failed. It then claims no interrupt.
+    pub fn silence(&self) {
+        unsafe extern "C" fn claim_none(_: *mut c_void) -> u32 {
+            0
+        }
+        self.function.store(claim_none as *mut (), Ordering::SeqCst);
+    }
+
+    /// Calls the function, and counts the call. Returns true if it claims the interrupt.
     #[inline(always)]
     fn run(&self, _: &InterruptsOff) -> bool {
-        if self.mark.has_failed() {
-            return false;
-        }
         let start = arch::ticks();
+        let function = self.function.load(Ordering::Relaxed);
         // SAFETY: by the condition of `new`, and since the handler is in a list: `Source::run` calls this only for those. The mark is
         // there for good.
-        let result = unsafe {
-            code_mark::call_with_one::<FAILED>(self.mark, self.function as *const (), self.context.addr())
-        };
+        let result = unsafe { code_mark::call_with_one::<FAILED>(self.mark, function, self.context.addr()) };
         let is_claimed = result != NOT_MINE;
         self.tally.count(arch::ticks().wrapping_sub(start), is_claimed);
         is_claimed
@@ -157,6 +163,7 @@ impl Source {
 }
 
 /// The sources of a CPU's vectors; null for vectors without one.
+#[repr(transparent)]
 struct VectorTable([AtomicPtr<Source>; 256]);
 
 cpu_local! {
@@ -202,7 +209,7 @@ pub fn unpublish(cpu: &Cpu, vector: u8) {
 /// Runs the handlers of a vector on this CPU. Returns false if it has no source.
 #[inline(always)]
 pub(super) fn run_handlers(vector: u8, off: &InterruptsOff) -> bool {
-    let source = TABLE.here(off).0[usize::from(vector)].load(Ordering::Acquire);
+    let source = arch::cpu_local_element!(TABLE, usize::from(vector)).cast::<Source>();
     // SAFETY: by the condition of `publish`, a source in the table stays in memory until this CPU answers a barrier, which it
     // does not do here: interrupts are off.
     let Some(source) = (unsafe { source.as_ref() }) else { return false };

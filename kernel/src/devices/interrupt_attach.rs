@@ -61,7 +61,8 @@ pub unsafe fn attach(
     let is_on = device.interrupts.with_slot(index, |kind, slot| {
         *slot = InterruptSlot { place: Some(place), is_masked: false, is_changing: false };
         // Under the lock, so that a handler that masks its interrupt does so behind this.
-        interrupt_registers::send_to(device, kind, index, place)
+        // A driver that has failed meanwhile gets no interrupt: its others are silent.
+        !owner.has_failed() && interrupt_registers::send_to(device, kind, index, place)
     });
     is_on == Some(true) || {
         detach_locked(device, index, may_wait);

@@ -23,10 +23,12 @@ pub fn set_masked(device: &Device, owner: &'static Owner, index: usize, masked: 
     device.interrupts.with_slot(index, set).unwrap_or(false)
 }
 
-/// Masks all interrupts of a driver that has failed, as far as they can be masked. Any code may call this.
-pub fn mask_all_of(owner: &'static Owner) {
+/// Keeps all interrupt handlers of a driver that has failed from being called, and masks the interrupts as far as they can be masked. Any
+/// code may call this.
+pub fn silence_all_of(owner: &'static Owner) {
     for device in device_registry::all().iter().filter(|device| device.is_of(owner)) {
         for index in 0..device.interrupts.count() {
+            device.interrupts.silence(index);
             set_masked(device, owner, index, true);
         }
     }

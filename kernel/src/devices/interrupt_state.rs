@@ -150,6 +150,14 @@ impl InterruptState {
         Some((NonNull::from(source), NonNull::from(handler)))
     }
 
+    /// Keeps the handler of an interrupt from being called from here on, because its driver has failed. Any code may call this.
+    pub fn silence(&self, index: usize) {
+        let granted = self.granted.lock();
+        if let Some((_, handler)) = granted.as_ref().and_then(|granted| granted.attached(index)) {
+            handler.silence();
+        }
+    }
+
     /// Describes an interrupt, or returns `None` if there is none. Any code may call this.
     pub fn describe(&self, index: usize) -> Option<InterruptDescription> {
         let granted = self.granted.lock();

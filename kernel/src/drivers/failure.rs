@@ -60,7 +60,7 @@ fn contain(frame: &mut Frame) -> bool {
 fn fail(driver: &'static Owner) {
     driver.note_failure();
     block::silence(driver);
-    interrupt_mask::mask_all_of(driver);
+    interrupt_mask::silence_all_of(driver);
 }
 
 /// Ends the running thread, which has failed.

@@ -55,7 +55,7 @@ impl FaultPlace {
 
     /// Describes the exception with this frame.
     pub fn of_frame<'f>(&'f self, frame: &'f Frame) -> impl fmt::Display {
-        Description { place: self, frame }
+        FaultDescription { place: self, frame }
     }
 }
 
@@ -73,12 +73,12 @@ fn has_jumped(frame: &Frame, kind: CodeKind) -> bool {
         || if kind == CodeKind::Thread { frame.has_interrupts_on() } else { is_left(code_mark::innermost()) }
 }
 
-struct Description<'f> {
+struct FaultDescription<'f> {
     place: &'f FaultPlace,
     frame: &'f Frame,
 }
 
-impl fmt::Display for Description<'_> {
+impl fmt::Display for FaultDescription<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.frame.instruction_pointer;
         out.write_str(exception_name(self.frame.vector))?;

@@ -1,13 +1,13 @@
-//! Pointers that drivers pass. Each access asks the page tables first, so a wrong pointer is refused and does not fault the
-//! kernel.
+//! Pointers that drivers pass. Each access asks the page tables first, so a wrong pointer is refused. The access itself is guarded:
+//! memory that another thread of the driver unmaps meanwhile reads as zeros, and the kernel does not fault.
+use crate::arch::guarded;
 use crate::memory::page_tables;
 use abi::{
     BlockDriver, DeviceInfo, DeviceMatch, DmaRequest, InterruptInfo, InterruptSetup, NumaPolicy, PageRequest,
     PerCpuGrant,
 };
 use arrayvec::{ArrayString, ArrayVec};
-use core::mem::{align_of, size_of};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::mem::{MaybeUninit, align_of, size_of};
 use units::{FRAME_SIZE, VirtAddr};
 
 /// The most bytes of an array.
@@ -25,7 +25,7 @@ pub enum Access {
 /// A type for which every pattern of bits is a value: an integer, a raw pointer, or a structure of these.
 ///
 /// # Safety
-/// Every pattern of bits is a value of the type.
+/// Every pattern of bits is a value of the type, so also zeros.
 pub unsafe trait Plain: Copy {}
 
 // SAFETY: every pattern of bits is a value of an integer.
@@ -81,17 +81,14 @@ impl<T> DriverPointer<T> {
         T: Plain,
     {
         self.check(size_of::<T>(), Access::Read)?;
-        // SAFETY: `check` found the memory aligned and mapped. By the condition of `new` nothing writes it meanwhile, and any
-        // bytes are a value of a `Plain` type.
-        Some(unsafe { self.0.read() })
+        Some(read_guarded(self.0.addr()))
     }
 
     /// Writes a value.
     pub fn write(&self, value: T) -> Option<()> {
         self.check(size_of::<T>(), Access::Write)?;
-        // SAFETY: `check` found the memory aligned, mapped and writable. By the condition of `new` it is the driver's, and
-        // nothing else accesses it.
-        unsafe { self.0.write(value) };
+        // SAFETY: by the condition of `new` the memory is the driver's, and nothing else accesses it.
+        unsafe { write_guarded(self.0.addr(), &value) };
         Some(())
     }
 
@@ -115,9 +112,8 @@ impl<T> DriverPointer<T> {
         }
         self.check(end, access)?;
         let tail = size_of::<T>()..end;
-        // SAFETY: `check` found the whole structure mapped. By the condition of `new` nothing writes it meanwhile.
-        let byte = |offset| unsafe { self.0.cast::<u8>().wrapping_add(offset).read() };
-        tail.into_iter().all(|offset| byte(offset) == 0).then_some(size)
+        let is_zero = |offset| guarded::read_u8(self.0.addr() + offset) == Some(0);
+        tail.into_iter().all(is_zero).then_some(size)
     }
 
     /// Reads an array of as many elements as `to` has.
@@ -126,9 +122,9 @@ impl<T> DriverPointer<T> {
         T: Plain,
     {
         self.check(size_of_val(to), Access::Read)?;
-        // SAFETY: `check` found the array aligned and mapped. By the condition of `new` nothing writes it meanwhile, and any
-        // bytes are values of a `Plain` type. `to` has room for exactly as many.
-        unsafe { self.0.copy_to(to.as_mut_ptr(), to.len()) };
+        for (index, to) in to.iter_mut().enumerate() {
+            *to = read_guarded(self.0.wrapping_add(index).addr());
+        }
         Some(())
     }
 
@@ -137,9 +133,8 @@ impl<T> DriverPointer<T> {
         let size = length.checked_mul(size_of::<T>()).filter(|size| *size <= LONGEST_ARRAY)?;
         self.check(size, Access::Write)?;
         for index in 0..length {
-            // SAFETY: `check` found the array aligned, mapped and writable. By the condition of `new` it is the driver's, and
-            // nothing else accesses it.
-            unsafe { self.0.wrapping_add(index).write(value(index)) };
+            // SAFETY: by the condition of `new` the array is the driver's, and nothing else accesses it.
+            unsafe { write_guarded(self.0.wrapping_add(index).addr(), &value(index)) };
         }
         Some(())
     }
@@ -150,9 +145,8 @@ impl<T> DriverPointer<T> {
         let size = length.checked_mul(size_of::<T>()).filter(|size| *size <= LONGEST_ARRAY)?;
         self.check(size, Access::Write)?;
         for (index, value) in values.take(length).enumerate() {
-            // SAFETY: `check` found the array aligned, mapped and writable. By the condition of `new` it is the driver's, and
-            // nothing else accesses it.
-            unsafe { self.0.wrapping_add(index).write(value) };
+            // SAFETY: by the condition of `new` the array is the driver's, and nothing else accesses it.
+            unsafe { write_guarded(self.0.wrapping_add(index).addr(), &value) };
         }
         Some(())
     }
@@ -191,8 +185,7 @@ impl DriverPointer<u32> {
     /// Reads a word that other threads may write meanwhile, if they do so atomically.
     pub fn load(&self) -> Option<u32> {
         self.check(size_of::<u32>(), Access::Read)?;
-        // SAFETY: `check` found the word aligned and mapped. Other threads access it atomically alone, by the ABI.
-        Some(unsafe { AtomicU32::from_ptr(self.0) }.load(Ordering::Acquire))
+        Some(guarded::read_u32::<0, 0>(self.0.addr()))
     }
 }
 
@@ -201,13 +194,10 @@ impl DriverPointer<u8> {
     pub fn copy<const N: usize>(&self, length: usize) -> Option<ArrayVec<u8, N>> {
         let length = length.min(N);
         self.check(length, Access::Read)?;
-        let mut copy = ArrayVec::new();
-        // SAFETY: `check` found the bytes mapped, and by the condition of `new` nothing writes them meanwhile. The copy has room
-        // for `N` bytes, and exactly `length` of them are initialized when its length is set.
-        unsafe {
-            self.0.copy_to(copy.as_mut_ptr(), length);
-            copy.set_len(length);
-        }
+        let mut copy = ArrayVec::from([0; N]);
+        copy.truncate(length);
+        // SAFETY: the copy has `length` bytes.
+        unsafe { guarded::copy_from(self.0.addr(), copy.as_mut_ptr(), length) };
         Some(copy)
     }
 
@@ -223,6 +213,47 @@ impl DriverPointer<u8> {
         let text = bytes.split(|&byte| byte == 0).next()?;
         let valid = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
         ArrayString::from(valid).ok()
+    }
+}
+
+/// Reads a value, word by word. Words that cannot be read are zero.
+#[inline(always)]
+fn read_guarded<T: Plain>(address: usize) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    let to = value.as_mut_ptr();
+    for offset in (0..size_of::<T>()).step_by(align_of::<T>()) {
+        let from = address.wrapping_add(offset);
+        // SAFETY: the offset is a multiple of the type's alignment and below its size, which is a multiple of the alignment, so a word as
+        // large as the alignment lies there within the value.
+        unsafe {
+            match align_of::<T>() {
+                8 => to.byte_add(offset).cast::<u64>().write(guarded::read_u64::<0, 0>(from)),
+                4 => to.byte_add(offset).cast::<u32>().write(guarded::read_u32::<0, 0>(from)),
+                _ => to.byte_add(offset).cast::<u8>().write(guarded::read_u8(from).unwrap_or(0)),
+            }
+        }
+    }
+    // SAFETY: every pattern of bits is a value of a `Plain` type, and all bytes were initialized.
+    unsafe { value.assume_init() }
+}
+
+/// Writes a value, word by word. Words that cannot be written are left out.
+///
+/// # Safety
+/// Writing the memory, as far as it is mapped and writable, breaks nothing that the caller does not vouch for.
+#[inline(always)]
+unsafe fn write_guarded<T>(address: usize, value: &T) {
+    let from = core::ptr::from_ref(value);
+    for offset in (0..size_of::<T>()).step_by(align_of::<T>()) {
+        let to = address.wrapping_add(offset);
+        // SAFETY: as in `read_guarded` for the reads, which may be of padding; `# Safety` for the writes.
+        unsafe {
+            match align_of::<T>() {
+                8 => guarded::write_8_bytes(to, from.byte_add(offset).cast::<MaybeUninit<u64>>().read()),
+                4 => guarded::write_4_bytes(to, from.byte_add(offset).cast::<MaybeUninit<u32>>().read()),
+                _ => guarded::write_byte(to, from.byte_add(offset).cast::<MaybeUninit<u8>>().read()),
+            }
+        }
     }
 }
 

@@ -190,6 +190,21 @@ macro_rules! cpu_local_element {
 }
 pub(crate) use cpu_local_element;
 
+/// Returns true if the first byte of the running CPU's copy of a static of the section `cpu_local` is not 0.
+macro_rules! is_cpu_local_byte_set {
+    ($name:path) => {
+        'set: {
+            // SAFETY: GS leads to a copy of the section, all of which may be read.
+            unsafe {
+                core::arch::asm!("cmp byte ptr gs:[{}], 0", "jne {}", sym $name, label { break 'set true },
+                    options(nostack, readonly))
+            };
+            false
+        }
+    };
+}
+pub(crate) use is_cpu_local_byte_set;
+
 /// Returns the task that the running CPU runs. One instruction reads it, so the result is right even if the thread moves.
 #[inline]
 pub fn current_task() -> *const () {

@@ -7,6 +7,7 @@
 //! The accesses are relaxed atomic ones: other CPUs may access the same memory at the same time.
 use super::interrupts::Frame;
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
 const STACK_FAULT: u64 = 12;
 const GENERAL_PROTECTION: u64 = 13;
@@ -260,4 +261,56 @@ pub fn read_u8(address: usize) -> Option<u8> {
             value = lateout(reg) value, options(nostack, preserves_flags, readonly))
     };
     u8::try_from(value).ok()
+}
+
+/// Writes the 8 bytes at `address`, which may be the padding of a structure. Does nothing if they cannot be written.
+///
+/// # Safety
+/// As for [`write_u32`].
+#[inline(always)]
+pub unsafe fn write_8_bytes(address: usize, value: MaybeUninit<u64>) {
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be written.
+    unsafe {
+        asm!(guarded!("mov [{address}], {value}", ""), address = in(reg) address, value = in(reg) value,
+            options(nostack, preserves_flags))
+    };
+}
+
+/// Writes the 4 bytes at `address`, as [`write_8_bytes`] does.
+///
+/// # Safety
+/// As for [`write_u32`].
+#[inline(always)]
+pub unsafe fn write_4_bytes(address: usize, value: MaybeUninit<u32>) {
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be written.
+    unsafe {
+        asm!(guarded!("mov [{address}], {value:e}", ""), address = in(reg) address, value = in(reg) value,
+            options(nostack, preserves_flags))
+    };
+}
+
+/// Writes the byte at `address`, as [`write_8_bytes`] does.
+///
+/// # Safety
+/// As for [`write_u32`].
+#[inline(always)]
+pub unsafe fn write_byte(address: usize, value: MaybeUninit<u8>) {
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be written.
+    unsafe {
+        asm!(guarded!("mov [{address}], {value}", ""), address = in(reg) address, value = in(reg_byte) value,
+            options(nostack, preserves_flags))
+    };
+}
+
+/// Copies bytes from `from` to `to`. What lies behind the first one that cannot be read is not copied.
+///
+/// # Safety
+/// `length` bytes may be written at `to`.
+#[inline]
+pub unsafe fn copy_from(from: usize, to: *mut u8, length: usize) {
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("rep movsb", ""), inout("rsi") from => _, inout("rdi") to => _, inout("rcx") length => _,
+            options(nostack, preserves_flags))
+    };
 }
