@@ -93,10 +93,13 @@ macro_rules! guarded_call {
             "pushq $3f",
             "pushq {mark}",
             "pushq %gs:{calls}",
+            // For traces of the stack.
+            ".cfi_adjust_cfa_offset 80",
             "movq %rsp, %gs:{calls}",
             "call *{function}",
             "popq %gs:{calls}",
             "addq $72, %rsp",
+            ".cfi_adjust_cfa_offset -80",
             "2:",
             ".pushsection guarded_call, \"ax\", @progbits",
             "3:",
