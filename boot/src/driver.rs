@@ -238,12 +238,14 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(entries(folder)?.into_iter().filter(|file| file.extension() == extension.as_deref()).collect())
 }
 
-/// Returns the files of a folder and of all folders in it.
+/// Returns the files of a folder and of all folders in it, except for what Cargo builds there.
 fn all_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in entries(folder)? {
         if path.is_dir() {
-            files.extend(all_files(&path)?);
+            if !path.ends_with("target") {
+                files.extend(all_files(&path)?);
+            }
         } else {
             files.push(path);
         }

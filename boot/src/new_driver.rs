@@ -76,6 +76,10 @@ fn fill(new: &NewDriver, name: &str) -> Result<()> {
     let (template, placeholder) = template(new);
     copy(&template, &new.folder, &|text| adapt(text, placeholder, name, new.device))?;
     if new.language == Language::Rust {
+        // For `cargo` and editors in the folder.
+        let toolchain = artifacts::workspace().join("rust-toolchain.toml");
+        fs::copy(&toolchain, new.folder.join("rust-toolchain.toml"))
+            .with_context(|| toolchain.display().to_string())?;
         let manifest = new.folder.canonicalize()?.join("Cargo.toml");
         let mut lock = cargo(&["generate-lockfile", "--quiet", "--offline", "--manifest-path"]);
         run(lock.arg(manifest).stdin(Stdio::null()))?;
