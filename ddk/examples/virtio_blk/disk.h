@@ -114,6 +114,7 @@ struct Disk {
 
 // transport.c
 bool find_registers(Disk *disk);
+void unmap_registers(const Disk *disk);
 bool negotiate(Disk *disk);
 bool reset(Disk *disk);
 uint16_t queue_size(Disk *disk, int index);

@@ -52,6 +52,16 @@ bool find_registers(Disk *disk) {
     return true;
 }
 
+// Unmaps what find_registers has mapped.
+void unmap_registers(const Disk *disk) {
+    const volatile void *parts[] = {disk->common, disk->isr, disk->config, disk->notify};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i]) {
+            Kernel_UnmapDeviceMemory((void *)parts[i]);
+        }
+    }
+}
+
 // Resets the device: afterwards it accesses no memory. Returns false if it does not answer in time.
 bool reset(Disk *disk) {
     disk->common->status = 0;

@@ -219,6 +219,7 @@ static void free_disk(Disk *disk) {
     for (int i = 0; disk->queues && i < disk->queue_count; i++) {
         free_queue(disk->queues[i]);
     }
+    unmap_registers(disk);
     Kernel_FreeMemory(disk->queues);
     Kernel_FreeMemory(disk->vectors);
     Kernel_FreeMemory(disk);
