@@ -196,7 +196,10 @@ impl Contexts {
         entry: Box<dyn FnOnce() -> i32>,
     ) -> Option<ContextId> {
         let stack = match self.free_stacks.pop() {
-            Some(stack) => stack,
+            Some(stack) => {
+                crate::sanitizer::forget(stack, STACK_BYTES);
+                stack
+            }
             None => regions.allocate(STACK_BYTES, 4096, Use::Stack, Some(0))?.expose_provenance(),
         };
         context.stack = stack;

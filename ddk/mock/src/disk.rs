@@ -26,6 +26,11 @@ impl Disk {
         (id > 0).then_some(Self(id))
     }
 
+    /// Returns the block device with this id.
+    pub(crate) const fn of(id: i32) -> Self {
+        Self(id)
+    }
+
     /// Returns the id.
     #[must_use]
     pub const fn id(&self) -> i32 {
@@ -115,6 +120,10 @@ pub struct Buffer {
 }
 
 impl Buffer {
+    pub(crate) fn memory(&self) -> *mut u8 {
+        pointer(self.memory)
+    }
+
     /// Returns the bytes.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

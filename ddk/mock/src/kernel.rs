@@ -11,6 +11,8 @@ use crate::schedule;
 use crate::trap;
 use crate::world::{self, describe, with};
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::num::NonZero;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -74,8 +76,17 @@ impl Machine {
     /// # Panics
     /// As [`Machine::run`]. The message names the allocation.
     pub fn run_with_each_allocation_failing(&self, driver: Driver, test: impl Fn(&mut Kernel, u64)) {
-        let mut number = 0;
-        let is_over = loop {
+        if let Err(report) = self.attempt_with_each_allocation_failing(driver, test) {
+            panic!("{report}");
+        }
+    }
+
+    pub(crate) fn attempt_with_each_allocation_failing(
+        &self,
+        driver: Driver,
+        test: impl Fn(&mut Kernel, u64),
+    ) -> Result<(), String> {
+        for number in 0.. {
             let outcome = process::fork_with_answer(
                 || {
                     world::create(self.clone(), schedule::begin);
@@ -89,12 +100,14 @@ impl Machine {
                 describe,
             );
             match outcome {
-                Ok(has_failed) if has_failed || number == 0 => number += 1,
-                Ok(_) => break number > 1,
-                Err(report) => panic!("allocation {number} fails: {report}"),
+                Ok(false) if number == 1 => return Err("the driver allocates nothing".into()),
+                // The driver has made fewer allocations than this.
+                Ok(false) if number > 1 => break,
+                Ok(_) => {}
+                Err(report) => return Err(format!("allocation {number} fails: {report}")),
             }
-        };
-        assert!(is_over, "the driver allocates nothing");
+        }
+        Ok(())
     }
 }
 
@@ -221,22 +234,24 @@ impl Kernel {
     pub fn each_seed(&mut self, seeds: Range<u64>, test: impl Fn(&mut Self, u64)) {
         let only = std::env::var(ONE_SEED).ok().and_then(|seed| seed.parse().ok());
         let seeds = only.map_or(seeds, |seed| seed..seed + 1);
+        let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let mut children = VecDeque::new();
         for seed in seeds {
-            let outcome = process::fork(
-                || {
-                    with(|world| {
-                        world.machine.seed = Some(seed);
-                        world.random = crate::random::Random::new(seed);
-                    });
-                    test(self, seed);
-                    self.end();
-                },
-                describe,
-            );
-            if let Err(report) = outcome {
-                process::fail(&format!("with {ONE_SEED}={seed}: {report}"));
+            let run = || {
+                with(|world| {
+                    world.machine.seed = Some(seed);
+                    world.random = crate::random::Random::new(seed);
+                });
+                test(self, seed);
+                self.end();
+                false
+            };
+            children.push_back((seed, process::start(run, describe)));
+            if children.len() >= at_once {
+                children.pop_front().into_iter().for_each(wait_for);
             }
         }
+        children.into_iter().for_each(wait_for);
     }
 
     /// Takes the findings so far. The test asserts on them.
@@ -283,6 +298,13 @@ impl Kernel {
         if findings > 0 || overrun > 0 {
             process::fail(&format!("findings are left\n{}", describe()));
         }
+    }
+}
+
+/// Waits for the run of a seed. If it has failed, this run ends, too.
+fn wait_for((seed, child): (u64, process::Child)) {
+    if let Err(report) = child.wait() {
+        process::fail(&format!("with {ONE_SEED}={seed}: {report}"));
     }
 }
 

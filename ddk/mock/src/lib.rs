@@ -19,7 +19,8 @@
 //! - **Memory**: each block lies at a page without access rights, and freed memory is never used again. Memory whose content is undefined
 //!   is filled with 0xd5. A device reaches only what the driver has given to it, and only with bus mastering on.
 //! - **Order**: threads and handlers take turns on one thread of the host, at calls of exports and accesses of registers. With
-//!   [`Machine::seed`] or [`Kernel::each_seed`] a seed decides when. The clock is the machine's own: ten seconds pass at once.
+//!   [`Machine::seed`] or [`Kernel::each_seed`] a seed decides when, and interrupts the driver between any two instructions, too. The clock
+//!   is the machine's own: ten seconds pass at once.
 //! - **Failure**: [`Kernel::fail_allocation`] and [`Machine::run_with_each_allocation_failing`] let allocations fail.
 //! - **Mistakes** of the driver or the device are findings ([`Kind`]). A finding that the test does not take fails it, and so does a leak.
 //!
@@ -29,6 +30,7 @@
 
 mod arguments;
 mod blocks;
+mod c_functions;
 mod clock;
 mod contexts;
 mod decode;
@@ -48,8 +50,10 @@ mod placement;
 mod process;
 mod random;
 mod regions;
+mod sanitizer;
 mod schedule;
 mod stack_switch;
+mod stepping;
 mod trap;
 mod world;
 

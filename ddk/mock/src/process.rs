@@ -12,8 +12,8 @@ const LIMIT_S: u32 = 60;
 /// The exit code of a run that has failed, and has reported why.
 const FAILED: i32 = 101;
 
-/// The exit code of a run that has answered with true.
-const YES: i32 = 1;
+/// The exit code of a run that has answered with true. Sanitizers and the C library use others.
+const YES: i32 = 77;
 
 /// The hook of panics is set.
 static HOOK: Once = Once::new();
@@ -33,42 +33,74 @@ pub fn fork(run: impl FnOnce(), describe: fn() -> String) -> Result<(), String> 
 
 /// Runs `run` in a process of its own, as [`fork`] does. Returns what it returns.
 pub fn fork_with_answer(run: impl FnOnce() -> bool, describe: fn() -> String) -> Result<bool, String> {
+    start(run, describe).wait()
+}
+
+/// A run that has begun.
+pub struct Child {
+    process: libc::pid_t,
+    report: File,
+}
+
+/// Begins to run `run` in a process of its own, as [`fork`] does.
+pub fn start(run: impl FnOnce() -> bool, describe: fn() -> String) -> Child {
     HOOK.call_once(|| set_hook(describe));
     let mut ends = [0; 2];
     // SAFETY: the array has room for two descriptors.
     assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0, "there is no pipe");
     // SAFETY: the new process has this thread only. It runs the test and ends without returning; of what other threads may have locked it
     // uses the allocator alone, which the C library unlocks.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "there is no process");
-    let is_a_run = REPORT.load(Ordering::Relaxed) >= 0;
-    if child == 0 {
+    let process = unsafe { libc::fork() };
+    assert!(process >= 0, "there is no process");
+    if process == 0 {
         // SAFETY: the descriptor is open, and this process's own.
         unsafe { libc::close(ends[0]) };
         run_and_exit(ends[1], run);
     }
-    // A run that waits for another one has the other's limit.
-    // SAFETY: the descriptor is open, and this process does not write.
-    unsafe {
+    // SAFETY: the first descriptor is open, and the file alone uses it from here on. This process does not write to the second one.
+    let report = unsafe {
         libc::close(ends[1]);
-        libc::alarm(0);
+        File::from_raw_fd(ends[0])
+    };
+    Child { process, report }
+}
+
+impl Child {
+    /// Waits for the end of the run. Returns what it has returned, or why it has not.
+    pub fn wait(mut self) -> Result<bool, String> {
+        // A run that waits for another one has the other's limit.
+        // SAFETY: this ends an alarm.
+        unsafe { libc::alarm(0) };
+        let mut report = Vec::new();
+        let _ = self.report.read_to_end(&mut report);
+        let report = String::from_utf8_lossy(&report).into_owned();
+        let mut status = 0;
+        // SAFETY: the child is this process's, and nobody else waits for it.
+        while unsafe { libc::waitpid(self.process, &mut status, 0) } < 0 {}
+        if REPORT.load(Ordering::Relaxed) >= 0 {
+            // SAFETY: the alarm has no handler, so it ends the process.
+            unsafe { libc::alarm(LIMIT_S) };
+        }
+        if libc::WIFSIGNALED(status) {
+            return Err(report + &reason(libc::WTERMSIG(status)));
+        }
+        match libc::WEXITSTATUS(status) {
+            0 if report.is_empty() => Ok(false),
+            YES if report.is_empty() => Ok(true),
+            code if report.is_empty() => Err(format!("the run has exited with the code {code}")),
+            _ => Err(report),
+        }
     }
-    // SAFETY: the descriptor is open, and the file alone uses it from here on.
-    let mut pipe = unsafe { File::from_raw_fd(ends[0]) };
-    let mut report = Vec::new();
-    let _ = pipe.read_to_end(&mut report);
-    let report = String::from_utf8_lossy(&report).into_owned();
-    let mut status = 0;
-    // SAFETY: the child is this process's, and nobody else waits for it.
-    while unsafe { libc::waitpid(child, &mut status, 0) } < 0 {}
-    if is_a_run {
-        // SAFETY: the alarm has no handler, so it ends the process.
-        unsafe { libc::alarm(LIMIT_S) };
-    }
-    if libc::WIFEXITED(status) && report.is_empty() && matches!(libc::WEXITSTATUS(status), 0 | YES) {
-        return Ok(libc::WEXITSTATUS(status) == YES);
-    }
-    Err(if libc::WIFSIGNALED(status) { report + &reason(libc::WTERMSIG(status)) } else { report })
+}
+
+/// Runs `run` in this process, which was made for it, and ends the process.
+fn run_and_exit(report: i32, run: impl FnOnce() -> bool) -> ! {
+    // SAFETY: the alarm has no handler, so it ends the process.
+    unsafe { libc::alarm(LIMIT_S) };
+    REPORT.store(report, Ordering::Relaxed);
+    let answer = catch_unwind(AssertUnwindSafe(run));
+    // SAFETY: nothing of this process is needed any more.
+    unsafe { libc::_exit(if matches!(answer, Ok(true)) { YES } else { 0 }) }
 }
 
 /// Makes a panic in a run end it. The hook is set before the first run, because a run cannot set it if another test panics when it begins.
@@ -80,16 +112,6 @@ fn set_hook(describe: fn() -> String) {
         }
         before(panic);
     }));
-}
-
-/// Runs `run` in this process, which was made for it, and ends the process.
-fn run_and_exit(report: i32, run: impl FnOnce() -> bool) -> ! {
-    // SAFETY: the alarm has no handler, so it ends the process.
-    unsafe { libc::alarm(LIMIT_S) };
-    REPORT.store(report, Ordering::Relaxed);
-    let answer = catch_unwind(AssertUnwindSafe(run));
-    // SAFETY: nothing of this process is needed any more.
-    unsafe { libc::_exit(if matches!(answer, Ok(true)) { YES } else { 0 }) }
 }
 
 fn reason(signal: i32) -> String {

@@ -6,12 +6,15 @@ use crate::finding::Kind;
 use crate::model::Bus;
 use crate::process;
 use crate::stack_switch;
+use crate::stepping;
 use crate::world::{World, describe, with};
 use std::ffi::c_void;
 use std::ptr::with_exposed_provenance_mut;
 
 /// The machine stops if nothing but the time goes on for so long, in nanoseconds.
 const LONGEST_QUIET_NS: u64 = 3_600_000_000_000;
+/// One in so many calls of the driver is interrupted at an instruction.
+const ONE_IN: u64 = 32;
 /// How often in a row a line may be nobody's.
 const MOST_UNCLAIMED: u64 = 1000;
 
@@ -59,6 +62,18 @@ pub fn point(pace: Pace) {
         world.clock.step(next);
     });
     run_until_ready(pace);
+}
+
+/// Returns after how many instructions of the driver others run; 0: not at a certain one.
+pub fn steps() -> u64 {
+    with(|world| {
+        if world.machine.seed.is_none() || !world.random.one_in(ONE_IN) {
+            return 0;
+        }
+        // Rather few: executing an instruction alone takes microseconds.
+        let most = 1 + world.random.below(stepping::MOST_STEPS);
+        1 + world.random.below(most)
+    })
 }
 
 /// Takes the running thread off its CPU until its state is ready again. Returns what ended the wait.
@@ -230,6 +245,7 @@ fn run_interrupt(device: usize, index: usize) -> i32 {
         (interrupt.handler, world.clock.now())
     });
     let Some((handler, context)) = handler else { return 0 };
+    stepping::begin(steps());
     // SAFETY: the driver has attached the function with this argument.
     let result = unsafe { handler(with_exposed_provenance_mut::<c_void>(context)) };
     with(|world| {

@@ -5,16 +5,17 @@ use crate::finding::Kind;
 use crate::model::Bus;
 use crate::process;
 use crate::regions::{PAGE, pointer};
-use crate::schedule::{Pace, point};
-use crate::world::{describe, with};
+use crate::schedule::{Pace, point, steps};
+use crate::stepping::{self, Step};
+use crate::world::{describe, is_free, with};
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 
 /// The longest instruction.
 const LONGEST: usize = 15;
-/// The trap flag of RFLAGS: the processor executes one instruction (Intel SDM vol. 3 §17.3.2).
-const TRAP: i64 = 1 << 8;
+/// The trap flag of RFLAGS.
+const TRAP: i64 = stepping::TRAP as i64;
 /// The error code's bit of a write (Intel SDM vol. 3 §4.7).
 const WRITE: i64 = 2;
 
@@ -40,16 +41,16 @@ const REGISTERS: [c_int; 16] = [
 
 /// An instruction that the processor executes on a register's page, with its result still to be stored.
 #[derive(Clone, Copy)]
-struct Step {
+struct Executed {
     address: usize,
     width: u8,
     is_write: bool,
 }
 
-struct Stepping(Cell<Option<Step>>);
+struct OneExecuted(Cell<Option<Executed>>);
 // SAFETY: each run is a process of its own with one thread.
-unsafe impl Sync for Stepping {}
-static STEPPING: Stepping = Stepping(Cell::new(None));
+unsafe impl Sync for OneExecuted {}
+static EXECUTED: OneExecuted = OneExecuted(Cell::new(None));
 
 /// Sets the handlers of this process's signals.
 pub fn install() {
@@ -69,7 +70,10 @@ unsafe extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mu
     // SAFETY: with SA_SIGINFO the kernel passes both, and they exist until this function returns.
     let (info, registers) = unsafe { (&*info, &mut (*context.cast::<ucontext_t>()).uc_mcontext.gregs) };
     match signal {
-        libc::SIGTRAP => end_step(registers),
+        libc::SIGTRAP => match EXECUTED.0.take() {
+            Some(executed) => end_step(executed, registers),
+            None => step(registers),
+        },
         libc::SIGSEGV => {
             // SAFETY: the signal has an address.
             let address = unsafe { info.si_addr() }.expose_provenance();
@@ -126,18 +130,32 @@ fn access(address: usize, registers: &mut Saved) {
             set_rights(address, libc::PROT_READ | libc::PROT_WRITE);
             // SAFETY: the page is the mapping's own, and may be accessed now.
             unsafe { pointer(address).copy_from(value.to_le_bytes().as_ptr(), usize::from(width)) };
-            STEPPING.0.set(Some(Step { address, width, is_write }));
+            EXECUTED.0.set(Some(Executed { address, width, is_write }));
             registers[libc::REG_EFL as usize] |= TRAP;
             return;
         }
     }
     registers[libc::REG_RIP as usize] += instruction.length as i64;
+    let steps = steps();
+    if steps > 0 {
+        stepping::set(steps);
+        registers[libc::REG_EFL as usize] |= TRAP;
+    }
+}
+
+/// Goes on after an instruction of the driver was executed alone: with the next one, or with what else may run.
+fn step(registers: &mut Saved) {
+    match stepping::count() {
+        Step::Another => return,
+        Step::Last if is_free() => point(Pace::Yields),
+        Step::Last | Step::None => {}
+    }
+    registers[libc::REG_EFL as usize] &= !TRAP;
 }
 
 /// Ends what [`Access::Compute`] began: the processor has executed the instruction.
-fn end_step(registers: &mut Saved) {
+fn end_step(step: Executed, registers: &mut Saved) {
     registers[libc::REG_EFL as usize] &= !TRAP;
-    let Some(step) = STEPPING.0.take() else { return };
     let mut value = [0; 8];
     // SAFETY: the page is the mapping's own, and may be accessed until the next line.
     unsafe { value.as_mut_ptr().copy_from(pointer(step.address), usize::from(step.width)) };

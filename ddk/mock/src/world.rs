@@ -9,6 +9,7 @@ use crate::machine::Machine;
 use crate::placement::Memory;
 use crate::random::Random;
 use crate::regions::Regions;
+use crate::stepping;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -168,8 +169,14 @@ pub fn create(machine: Machine, begin: extern "C" fn() -> !) {
 /// # Panics
 /// If there is no machine: an export was called outside of a run.
 pub fn with<R>(use_it: impl FnOnce(&mut World) -> R) -> R {
+    stepping::stop();
     let mut world = WORLD.0.borrow_mut();
     use_it(world.as_mut().expect("exports are called in a run of a machine only"))
+}
+
+/// Returns true if nobody uses the machine.
+pub fn is_free() -> bool {
+    WORLD.0.try_borrow_mut().is_ok()
 }
 
 /// Describes the run so far: its seed, findings, threads and log.

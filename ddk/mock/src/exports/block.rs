@@ -4,7 +4,8 @@ use crate::blocks::{Asked, OUTSTANDING, Outstanding, is_valid};
 use crate::contexts::Owner;
 use crate::enter;
 use crate::finding::Kind;
-use crate::schedule::{Pace, in_block_function, point};
+use crate::schedule::{Pace, in_block_function, point, steps};
+use crate::stepping;
 use crate::world::{World, with};
 use abi::{
     BLOCK_ERROR, BLOCK_GONE, BLOCK_OK, BLOCK_STATE_TAG, BlockDriver, BlockInfo, BlockRequest,
@@ -245,9 +246,10 @@ fn submit(driver: &BlockDriver, queue: usize, offered: &[Offered]) -> usize {
     let Some(submit) = driver.Submit else { return 0 };
     let array: Vec<_> = offered.iter().map(|offered| offered.request).collect();
     let count = array.len() as c_int;
-    // SAFETY: the driver has registered the function with this argument. The array has so many requests, which are valid.
-    let accepted = in_block_function(Owner::Driver, || unsafe {
-        submit(driver.Context, queue as c_int, array.as_ptr(), count)
+    let accepted = in_block_function(Owner::Driver, || {
+        stepping::begin(steps());
+        // SAFETY: the driver has registered the function with this argument. The array has so many requests, which are valid.
+        unsafe { submit(driver.Context, queue as c_int, array.as_ptr(), count) }
     });
     if !(0..=count).contains(&accepted) {
         let text = format!("Submit has returned {accepted} for {count} requests");
@@ -283,8 +285,11 @@ pub(super) unsafe extern "C" fn Kernel_PollBlock(block: c_int, queue: c_int) -> 
         Some((queue, device.driver))
     });
     let Some((queue, BlockDriver { Poll: Some(poll), Context: context, .. })) = entered else { return 0 };
-    // SAFETY: the driver has registered the function with this argument.
-    let completed = in_block_function(Owner::Driver, || unsafe { poll(context, queue as c_int) });
+    let completed = in_block_function(Owner::Driver, || {
+        stepping::begin(steps());
+        // SAFETY: the driver has registered the function with this argument.
+        unsafe { poll(context, queue as c_int) }
+    });
     with(|world| {
         if completed < 0 {
             world.found(Kind::BadReturn, format!("Poll has returned {completed}"));

@@ -5,7 +5,7 @@ use crate::{SECOND, driver, machine, start};
 use driver_mock::abi::{BLOCK_ERROR, BLOCK_OK, DmaSegment};
 use driver_mock::{Buffer, Bus, Disk, Random, Request};
 
-const STEPS: u32 = 10_000;
+const STEPS: u32 = 4_000;
 /// Requests of the test, which are at most as many as the queue has tags.
 const REQUESTS: usize = 24;
 
