@@ -114,6 +114,23 @@ extern "C" fn Kernel_UnregisterBlock(_: c_int) -> bool {
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn Kernel_AllocateDma(request: *const abi::DmaRequest, grant: *mut abi::DmaGrant) -> bool {
+    // SAFETY: the crate `driver_kit` passes local variables.
+    let (request, grant) = unsafe { (&*request, &mut *grant) };
+    // It is not freed before the process ends.
+    grant.Memory = Vec::leak(vec![0_u64; request.Bytes as usize / 8]).as_mut_ptr().cast();
+    grant.DeviceAddress = 0x1000;
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn Kernel_FreeDma(address: u64) -> bool {
+    assert_eq!(address, 0x1000);
+    note("buffer freed");
+    true
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn Kernel_AllocateInterrupts(_: c_int, _: c_int, most: c_int, _: u32) -> c_int {
     most
 }
@@ -387,6 +404,52 @@ fn a_thread_that_works_sees_that_its_device_ends() {
     assert_eq!(add(&DEVICES, 1), 0);
     remove(&DEVICES, 1);
     assert_eq!(notes(), ["remove", "thread has ended", "thread joined"]);
+    assert_all_memory_is_freed();
+}
+
+#[test]
+fn a_block_device_that_the_kernel_has_ended_is_not_unregistered_again() {
+    let _alone = alone();
+    static DEVICES: Devices<Starts> = Devices::new();
+    assert_eq!(add(&DEVICES, 1), 0);
+    IS_REGISTERED.store(false, Ordering::Relaxed);
+    remove(&DEVICES, 1);
+    assert!(!notes().iter().any(|note| note == "block device unregistered"), "{:?}", notes());
+}
+
+struct Buffers;
+
+impl DeviceDriver for Buffers {
+    const DEVICES: &'static [DeviceMatch] = &[];
+    type State<'d> = ();
+
+    fn add(device: Device<'_>) -> Result<(), Refusal> {
+        let buffer = || device.allocate::<[u64; 4]>().unwrap();
+        drop(buffer());
+        assert_eq!(notes(), ["buffer freed"]);
+
+        let mut mine = buffer();
+        mine[1] = 7;
+        let its = mine.hand_over();
+        assert_eq!(its.device_address(), 0x1000);
+        let mine = its.take_back();
+        assert_eq!(*mine, [0, 7, 0, 0]);
+        assert_eq!(notes().len(), 1, "the memory is the same all the while");
+        drop(mine);
+        assert_eq!(notes().len(), 2);
+
+        drop(buffer().hand_over());
+        assert_eq!(notes().len(), 2, "the device may write it still");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_buffer_is_freed_once_and_not_while_the_device_has_it() {
+    let _alone = alone();
+    static DEVICES: Devices<Buffers> = Devices::new();
+    assert_eq!(add(&DEVICES, 1), 0);
+    remove(&DEVICES, 1);
     assert_all_memory_is_freed();
 }
 
