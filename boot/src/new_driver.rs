@@ -117,11 +117,10 @@ fn copy(from: &Path, to: &Path, adapt: &dyn Fn(&str) -> String) -> Result<()> {
 
 /// Returns a text of a template with the driver's name, its device, and the place of the kit.
 fn adapt(text: &str, placeholder: &str, name: &str, device: Option<(u16, u16)>) -> String {
-    let kit = artifacts::workspace().join("ddk/driver").display().to_string();
+    let kit = artifacts::workspace().join("ddk").display().to_string();
     // A path in a string of TOML.
     let kit = kit.replace('\\', r"\\").replace('"', "\\\"");
-    let mut text =
-        text.replace(placeholder, name).replace("path = \"../../driver\"", &format!("path = \"{kit}\""));
+    let mut text = text.replace(placeholder, name).replace("path = \"../../", &format!("path = \"{kit}/"));
     if let Some((vendor, device)) = device {
         text = text.replace("0x1234", &format!("{vendor:#06x}")).replace("0x11e8", &format!("{device:#06x}"));
         text = text.replace("1234:11e8", &format!("{vendor:04x}:{device:04x}"));
@@ -142,10 +141,14 @@ fn next_step(new: &NewDriver, name: &str) -> String {
         Some((0x1234, 0x11e8)) => " -- -device edu",
         Some(_) => " -- -device MODEL",
     };
+    let test = match new.language {
+        Language::C => "",
+        Language::Rust => " `cargo test` in its folder tests it without a machine.",
+    };
     let says = if new.device.is_some() { "found" } else { "Hello from" };
     format!(
         "The driver is {}. Build and boot it:\n\n    {} --drivers {}{machine}\n\nThe log then has a line \"{name}: {says} ...\". \
-         docs/driver-guide.md goes on from there.",
+         docs/driver-guide.md goes on from there.{test}",
         source.display(),
         quoted(&script),
         quoted(folder),

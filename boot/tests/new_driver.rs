@@ -1,4 +1,4 @@
-//! What `./run.sh new-driver` makes builds and boots, and finds its device. The guide's drivers that read a block are as short as it says.
+//! What `./run.sh new-driver` makes builds and boots, and finds its device, also in tests on the host. The guide's drivers that read a block are as short as it says.
 mod common;
 
 use std::fs;
@@ -79,6 +79,27 @@ fn each_kind_of_driver_is_unloaded_and_leaves_no_memory() {
         let unloaded = events.iter().find(|driver| driver.name == name && driver.status == "unloaded");
         let left = unloaded.and_then(|driver| driver.left.as_ref()).expect("it is unloaded");
         assert_eq!((left.heap, left.threads, left.timers), (0, 0, 0), "{name}\n{}", RUN.serial);
+    }
+}
+
+#[test]
+fn the_tests_of_drivers_in_rust_pass_on_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, options, tests) in [("in_rust", "--rust", 1), ("of_testdev", "--rust --pci 1b36:0005", 2)] {
+        new_driver(folder.path(), name, options);
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(folder.path().join(name)).args([
+            "test",
+            "--offline",
+            "--locked",
+            "--test",
+            "on_host",
+        ]);
+        let target = artifacts::workspace().join("target/ddk/outside/new-drivers");
+        let output = cargo.env("CARGO_TARGET_DIR", target).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let all = said.into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && all.contains(&format!("{tests} passed")), "{all}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! my_driver: says hello, on which node it runs, and goodbye.
-#![no_std]
+#![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
 use driver_kit::driver::Refusal;

@@ -1,5 +1,5 @@
 //! my_device: drives the PCI device 1234:11e8. It finds the device's registers, and says so.
-#![no_std]
+#![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
 use driver_kit::device::{Device, DeviceMatch, enable};
