@@ -142,13 +142,16 @@ fn next_step(new: &NewDriver, name: &str) -> String {
         Some(_) => " -- -device MODEL",
     };
     let test = match new.language {
-        Language::C => "",
-        Language::Rust => " `cargo test` in its folder tests it without a machine.",
+        Language::C => {
+            let script = artifacts::workspace().join("ddk/mock/test.sh");
+            format!("{} {}", quoted(&script), quoted(folder))
+        }
+        Language::Rust => format!("(cd {} && cargo test)", quoted(folder)),
     };
     let says = if new.device.is_some() { "found" } else { "Hello from" };
     format!(
         "The driver is {}. Build and boot it:\n\n    {} --drivers {}{machine}\n\nThe log then has a line \"{name}: {says} ...\". \
-         docs/driver-guide.md goes on from there.{test}",
+         This tests it without a machine:\n\n    {test}\n\ndocs/driver-guide.md goes on from there.",
         source.display(),
         quoted(&script),
         quoted(folder),
