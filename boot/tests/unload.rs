@@ -26,9 +26,16 @@ fn what_a_driver_has_is_taken_back_when_it_is_unloaded() {
     for unloaded in events_of("busy", "unloaded") {
         let left = unloaded.left.expect("it says what was left");
         let [threads, timers] = [left.threads, left.timers];
-        assert_eq!((threads, timers, left.heap), (8, 4, 99), "{}", RUN.serial);
+        assert_eq!((threads, timers, left.heap, left.pages), (8, 4, 99, 2000), "{}", RUN.serial);
     }
-    assert_eq!(events_of("busy", "unloaded").len(), 3, "{}", RUN.serial);
+    assert_eq!(events_of("busy", "unloaded").len(), 4, "{}", RUN.serial);
+}
+
+#[test]
+fn a_driver_frees_no_pages_of_another_and_is_told_so_once() {
+    let refused: Vec<&str> = RUN.lines().filter(|line| line.contains("is not the caller's")).collect();
+    assert_eq!(refused.len(), 1, "{}", RUN.serial);
+    assert!(refused[0].contains("unloads freed 1 pages at "), "{}", refused[0]);
 }
 
 #[test]

@@ -25,11 +25,11 @@ extern "C" {
 // when the function returns. If that takes longer than 10 s, the kernel names the driver and continues to boot.
 //
 // Returns 0 if the driver has started. Any other number, by convention a negative one, means that it does not
-// start: the kernel logs the number, takes back what the driver has, except for pages, unloads it and continues to boot.
+// start: the kernel logs the number, takes back what the driver has, unloads it and continues to boot.
 extern int Driver_Init(void);
 
 // Stops the driver. A driver may define this function. The kernel calls it once when it unloads the driver, on a thread of its
-// own, after Driver_RemoveDevice for each of its devices. Then it takes back all that the driver still has, except for pages.
+// own, after Driver_RemoveDevice for each of its devices. Then it takes back all that the driver still has.
 extern void Driver_Exit(void);
 
 /* ---- NUMA ---- */
@@ -219,14 +219,14 @@ extern bool Kernel_AllocatePages(const PageRequest *request, PageGrant *grant);
 // Frees one page.
 //
 // Returns true. Returns false, and changes nothing, if page is not the address of a page, if the page was not handed
-// out or is free already, or if one call granted it together with others. The log has one line for a driver's first
-// mistake of each kind.
+// out or is free already, if it belongs to another driver, or if one call granted it together with others. The log has one
+// line for a driver's first mistake of each kind.
 extern bool Kernel_FreePage(uint64_t page);
 
 // Frees exactly the pages that one call granted.
 //
-// Returns true. Returns false, and changes nothing, if the pages are not exactly one grant, or are free already. The log
-// has one line for a driver's first mistake of each kind.
+// Returns true. Returns false, and changes nothing, if the pages are not exactly one grant of the driver, or are free already.
+// The log has one line for a driver's first mistake of each kind.
 extern bool Kernel_FreePages(uint64_t page, uint64_t count);
 
 // Returns the address at which a driver reads and writes the memory at a physical address; null if there is no memory.
@@ -1082,7 +1082,7 @@ extern int Kernel_PollBlock(int block, int queue);
 // null or not mapped, in a handler, with interrupts off, and in the functions of a block device.
 extern int Kernel_LoadDriver(const char *name);
 
-// [thread] Unloads a driver: ends it in the order that docs/driver-abi.md has, takes back all that it has, except for pages, and unmaps it. The log and
+// [thread] Unloads a driver: ends it in the order that docs/driver-abi.md has, takes back all that it has, and unmaps it. The log and
 // the event driver have what was left.
 //
 // Returns 0. Returns -1, and changes nothing, if no driver of this name has started, if it is the caller, if another thread stops it

@@ -13,11 +13,11 @@ unsafe extern "C" {
     /// when the function returns. If that takes longer than 10 s, the kernel names the driver and continues to boot.
     ///
     /// Returns 0 if the driver has started. Any other number, by convention a negative one, means that it does not
-    /// start: the kernel logs the number, takes back what the driver has, except for pages, unloads it and continues to boot.
+    /// start: the kernel logs the number, takes back what the driver has, unloads it and continues to boot.
     pub fn Driver_Init() -> c_int;
 
     /// Stops the driver. A driver may define this function. The kernel calls it once when it unloads the driver, on a thread of its
-    /// own, after `Driver_RemoveDevice` for each of its devices. Then it takes back all that the driver still has, except for pages.
+    /// own, after `Driver_RemoveDevice` for each of its devices. Then it takes back all that the driver still has.
     pub fn Driver_Exit();
 }
 

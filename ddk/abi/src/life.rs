@@ -13,7 +13,7 @@ unsafe extern "C" {
     /// null or not mapped, in a handler, with interrupts off, and in the functions of a block device.
     pub fn Kernel_LoadDriver(name: *const c_char) -> c_int;
 
-    /// \[thread\] Unloads a driver: ends it in the order that docs/driver-abi.md has, takes back all that it has, except for pages, and unmaps it. The log and
+    /// \[thread\] Unloads a driver: ends it in the order that docs/driver-abi.md has, takes back all that it has, and unmaps it. The log and
     /// the event `driver` have what was left.
     ///
     /// Returns 0. Returns -1, and changes nothing, if no driver of this name has started, if it is the caller, if another thread stops it

@@ -79,14 +79,14 @@ unsafe extern "C" {
     /// Frees one page.
     ///
     /// Returns true. Returns false, and changes nothing, if `page` is not the address of a page, if the page was not handed
-    /// out or is free already, or if one call granted it together with others. The log has one line for a driver's first
-    /// mistake of each kind.
+    /// out or is free already, if it belongs to another driver, or if one call granted it together with others. The log has one
+    /// line for a driver's first mistake of each kind.
     pub fn Kernel_FreePage(page: u64) -> bool;
 
     /// Frees exactly the pages that one call granted.
     ///
-    /// Returns true. Returns false, and changes nothing, if the pages are not exactly one grant, or are free already. The log
-    /// has one line for a driver's first mistake of each kind.
+    /// Returns true. Returns false, and changes nothing, if the pages are not exactly one grant of the driver, or are free already.
+    /// The log has one line for a driver's first mistake of each kind.
     pub fn Kernel_FreePages(page: u64, count: u64) -> bool;
 
     /// Returns the address at which a driver reads and writes the memory at a physical address; null if there is no memory.

@@ -43,6 +43,7 @@ pub mod interrupt;
 pub mod log;
 pub mod memory;
 pub mod mmio;
+pub mod pages;
 pub mod per_cpu;
 mod scope;
 pub mod sync;

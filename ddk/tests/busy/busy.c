@@ -1,5 +1,5 @@
-// busy: has threads in every kind of wait, one that never waits, timers on all CPUs, blocks of the heaps, memory of each CPU, and an
-// interface. When it is unloaded, it ends nothing by itself.
+// busy: has threads in every kind of wait, one that never waits, timers on all CPUs, pages, blocks of the heaps, memory of each CPU, and
+// an interface. When it is unloaded, it ends nothing by itself.
 #include <proxima.h>
 #include <proxima_sync.h>
 
@@ -83,12 +83,48 @@ static void tick(void *context) {
 
 static BusyTable table;
 
+// Allocates BUSY_PAGES pages in grants of all kinds: single ones, which CPUs' caches grant, some of them freed again, runs, blocks of 2 MiB,
+// and the rest in one that begins and ends within blocks.
+static bool allocate_pages(void) {
+    uint64_t singles[100], pages = 0;
+    for (int page = 0; page < 100; page++) {
+        PageRequest request = {.Size = sizeof request, .Count = 1};
+        PageGrant grant = {.Size = sizeof grant};
+        if (page % 3 == 0) {
+            singles[page] = Kernel_AllocatePageFromNode(page % Kernel_GetNumaNodeCount());
+        } else {
+            singles[page] = Kernel_AllocatePages(&request, &grant) ? grant.Address : 0;
+        }
+        if (singles[page] == 0) {
+            return false;
+        }
+    }
+    for (int page = 0; page < 100; page += 2) {
+        if (!Kernel_FreePage(singles[page])) {
+            return false;
+        }
+        pages++;
+    }
+    table.page = singles[1];
+    table.run = Kernel_AllocatePagesFromNode(BUSY_RUN, 0);
+    table.block = Kernel_AllocatePagesFromNode(BUSY_BLOCK, Kernel_GetNumaNodeCount() - 1);
+    pages += BUSY_RUN + BUSY_BLOCK;
+    for (uint64_t count = 2; count <= 64; count *= 2) {
+        pages += Kernel_AllocatePagesFromNode(count, 0) != 0 ? count : 0;
+    }
+    uint64_t rest = Kernel_AllocatePagesFromNode(BUSY_PAGES - pages, 0);
+    return table.run != 0 && table.block != 0 && rest != 0;
+}
+
 int Driver_Init(void) {
     PerCpuGrant per_cpu = {.Size = sizeof per_cpu};
     for (int block = 1; block < 100; block++) {
         if (Kernel_AllocateMemory((size_t)block * 100, 0) == NULL) {
             return -1;
         }
+    }
+    if (!allocate_pages()) {
+        return -5;
     }
     Mutex_Lock(&held);
     if (!Kernel_AllocatePerCpu(100, &per_cpu)) {

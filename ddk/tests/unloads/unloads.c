@@ -59,6 +59,17 @@ static void wrong_calls(void) {
     Kernel_ReleaseInterface(&errors); // which this driver does not use
 }
 
+// Another driver's pages are not freed, in whatever way.
+static void pages_of_another(const BusyTable *table) {
+    CHECK(!Kernel_FreePage(table->page));
+    CHECK(!Kernel_FreePages(table->page, 1));
+    CHECK(!Kernel_FreePages(table->run, BUSY_RUN));
+    CHECK(!Kernel_FreePage(table->run));
+    CHECK(!Kernel_FreePages(table->run + 4096, BUSY_RUN - 1));
+    CHECK(!Kernel_FreePages(table->block, BUSY_BLOCK));
+    CHECK(!Kernel_FreePage(table->block));
+}
+
 static void interface_in_use(void) {
     const BusyTable *table = Kernel_UseInterface(BUSY_NAME, BUSY_VERSION, sizeof *table);
     CHECK(table != NULL && table->threads == 8 && table->timers > 0);
@@ -66,6 +77,7 @@ static void interface_in_use(void) {
     CHECK(Kernel_UnloadDriver("busy") == -1);
     Kernel_ReleaseInterface(table);
     CHECK(Kernel_UnloadDriver("busy") == -1);
+    pages_of_another(table);
     Kernel_ReleaseInterface(table);
 }
 
@@ -82,5 +94,8 @@ int Driver_Init(void) {
     load_and_unload("nothing", ROUNDS);
     uint64_t after = free_pages();
     CHECK(after + FEW_PAGES > before);
+    load_and_unload("busy", 1);
+    before = free_pages();
+    CHECK(after + FEW_PAGES > before && before + FEW_PAGES > after);
     return -errors;
 }

@@ -6,6 +6,7 @@ use crate::devices::release;
 use crate::memory::allocate::{self, Zeroed};
 use crate::selftest::devices::{free_device, test_owner};
 use core::hint::black_box;
+use page_alloc::PageOwner;
 use units::{FRAME_SIZE, VirtAddr};
 
 /// Measures allocating and freeing a page for a device, and looking up the parts of memory for it.
@@ -32,7 +33,7 @@ pub fn run() {
                 black_box(region.map(|region| region.parts().filter(Option::is_some).count()));
             });
         }
-        allocate::free_pages(frame, 4);
+        allocate::free_pages(frame, 4, PageOwner::NOBODY);
     }
     release::release(device, owner);
 }

@@ -17,6 +17,7 @@ use crate::platform::{numa_topology, pci_tables};
 use crate::report::event_stream;
 use crate::report::phases;
 use events::Event;
+use page_alloc::PageOwner;
 use units::{FrameNumber, NodeId};
 
 /// The number of pairs in each benchmark, after as many to warm up.
@@ -78,7 +79,7 @@ fn single_pairs(name: &str, allocate: impl Fn() -> Option<FrameNumber>) {
 fn pairs(name: &str, count: u64) {
     measure(name, || {
         if let Some(frame) = allocate::allocate_pages(count) {
-            allocate::free_pages(frame, count);
+            allocate::free_pages(frame, count, PageOwner::NOBODY);
         }
     });
 }

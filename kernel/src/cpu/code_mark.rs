@@ -133,6 +133,12 @@ pub unsafe fn call_with_four<const FAILED: i32>(
     }
 }
 
+/// Returns true if the running CPU runs its thread's own code.
+#[inline(always)]
+pub fn is_of_thread() -> bool {
+    arch::cpu_local_word_is!(CALLS, OUTERMOST)
+}
+
 /// Returns the running CPU's mark, which is in memory until the code that calls returns. One instruction reads where it is: a thread may
 /// move to another CPU at any time, and is in its own code then.
 #[inline(always)]

@@ -11,7 +11,7 @@ use crate::threads::owner::Owner;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use dma_grants::{DmaEntry, GrowingTable, Search};
-use page_alloc::{Grant, Policy, Request};
+use page_alloc::{Grant, PageOwner, Policy, Request};
 use units::{FRAME_SIZE, FrameNumber, PhysAddr};
 
 /// An address by which a device accesses memory.
@@ -137,7 +137,8 @@ fn allocate_frames(device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
     let limit = if device.function.express.is_some() { None } else { Some(CONVENTIONAL_LIMIT) };
     let highest = needs.highest.or(limit).map(DeviceAddress::memory);
     let preferred = device.node.map(|node| node.node);
-    let mut request = Request { preferred, alignment, highest, kernel_owned: true, ..Request::local(count) };
+    let mut request =
+        Request { preferred, alignment, highest, owner: PageOwner::KERNEL, ..Request::local(count) };
     let Some(policy) = needs.policy else { return allocate::allocate(&request, needs.zeroed).ok() };
     let context = MemoryContext::current();
     let mut cursor = context.cursor();

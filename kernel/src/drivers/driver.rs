@@ -145,7 +145,7 @@ static LOADING: Mutex<()> = Mutex::new(());
 
 /// Unloads a driver of which nothing has run.
 fn give_up(owner: &'static Owner, image: LoadedImage) {
-    owner.take_back_heap();
+    owner.take_back_memory();
     // SAFETY: none of the image's code has run, and nothing keeps an address of it.
     unsafe { image.unload() };
     owner.set_life(Life::Over);

@@ -6,7 +6,7 @@ use super::{loaded_drivers, per_cpu_memory};
 use crate::block;
 use crate::devices::device_registry::{self, Device};
 use crate::devices::{power, release};
-use crate::threads::owner::{Life, Owner};
+use crate::threads::owner::{Life, MemoryLeft, Owner};
 use crate::threads::{driver_timers, ending};
 use core::fmt;
 use events::Left;
@@ -133,7 +133,9 @@ fn take_back(owner: &'static Owner, mut left: Left) -> Left {
     block::close_all(owner);
     driver_timers::release_slots(owner);
     per_cpu_memory::take_back(owner);
-    left.heap = owner.take_back_heap() as u32;
+    let MemoryLeft { pages, blocks } = owner.take_back_memory();
+    left.pages = u32::try_from(pages).unwrap_or(u32::MAX);
+    left.heap = blocks as u32;
     if let Some(image) = loaded_drivers::remove(owner) {
         // SAFETY: the owner counts no thread, its handlers and timers were taken back, and no queue and no interface leads to its functions: no CPU runs
         // the image's code, nor will. Exports keep no pointer of a driver past their return.

@@ -42,6 +42,7 @@ fn kind_of(error: FreeError) -> RefusalKind {
         FreeError::NeverAdded(_) => RefusalKind::NeverAdded,
         FreeError::NotKernelOwned(_) => RefusalKind::NotKernelOwned,
         FreeError::InsideGrant(_) => RefusalKind::InsideGrant,
+        FreeError::NotTheOwner(_) => RefusalKind::NotTheOwner,
         FreeError::WrongCount { .. } => RefusalKind::WrongCount,
     }
 }

@@ -4,6 +4,7 @@ use crate::cpu;
 use crate::drivers::report_misuse;
 use crate::threads::misuses::Misuse;
 use crate::threads::{ending, whose_code};
+use core::hint::black_box;
 
 /// Returns true if a thread calls that may wait and allocate. Returns false in a handler of a driver, and with interrupts off, as
 /// while a spin lock of the driver is held. The first such call of a driver is logged.
@@ -30,6 +31,22 @@ pub fn may_wait(function: &'static str) -> bool {
     }
     ending::exit_if_due();
     true
+}
+
+/// Returns true in a handler of a driver, and with interrupts off, where [`is_thread`] returns false. The caller ends with
+/// [`refuse_call`] then.
+#[inline(always)]
+pub fn is_no_thread() -> bool {
+    InterruptsOff::are_off()
+}
+
+/// Refuses a call of `function`, as its last step.
+#[cold]
+#[inline(never)]
+pub fn refuse_call(function: &'static str) -> bool {
+    refuse(function);
+    // The caller returns what it gets, so it needs no stack.
+    black_box(false)
 }
 
 #[cold]

@@ -7,8 +7,9 @@ use super::packed_policy::Packed;
 use super::{cache_drain, cpu_memory, fail_allocation};
 use crate::arch;
 use crate::cpu::{self, Hook, PreemptionOff};
+use core::hint::black_box;
 use core::num::NonZero;
-use page_alloc::{AllocateError, FreeError, Grant, Policy, Refusal, Request};
+use page_alloc::{AllocateError, FreeError, Grant, PageOwner, Policy, Refusal, Request};
 use units::{FRAME_SIZE, FrameNumber, NodeId, NodeSet, PhysAddr};
 
 /// Whether pages are filled with zeros before they are handed out.
@@ -33,12 +34,21 @@ pub struct ThreadRequest<'p> {
     pub policy: Option<Policy<'p>>,
     /// Whether the pages are zeroed.
     pub zeroed: Zeroed,
+    /// Whose the pages are.
+    pub owner: PageOwner,
 }
 
 impl ThreadRequest<'_> {
     /// Returns a request for so many zeroed pages by the thread's policy.
     pub const fn new(count: u64) -> Self {
-        Self { count, alignment: 1, highest: None, policy: None, zeroed: Zeroed::Yes }
+        Self {
+            count,
+            alignment: 1,
+            highest: None,
+            policy: None,
+            zeroed: Zeroed::Yes,
+            owner: PageOwner::NOBODY,
+        }
     }
 }
 
@@ -64,7 +74,9 @@ fn page_number() -> Option<NonZero<u64>> {
     }
     let off = PreemptionOff::new();
     let cache = cpu_memory::cache(&off);
-    let Some(grant) = cache.take_at_hand(1, cache.node()) else { return page_number_beyond_cache(off) };
+    let Some(grant) = cache.take_at_hand(1, cache.node(), PageOwner::NOBODY) else {
+        return page_number_beyond_cache(off);
+    };
     let number = NonZero::new(grant.frame.0);
     if off.end_is_due() { after_deferred(number) } else { number }
 }
@@ -77,7 +89,7 @@ fn placed_page() -> Option<NonZero<u64>> {
 #[inline(never)]
 fn page_number_beyond_cache(off: PreemptionOff) -> Option<NonZero<u64>> {
     if !fail_allocation::is_on()
-        && let Some(grant) = cpu_memory::cache(&off).refill_and_take_page()
+        && let Some(grant) = cpu_memory::cache(&off).refill_and_take_page(PageOwner::NOBODY)
     {
         return NonZero::new(grant.frame.0);
     }
@@ -113,7 +125,7 @@ fn placed_page_number(count: u64) -> Option<NonZero<u64>> {
         let cache = cpu_memory::cache(&off);
         let node = if placement == Packed::LOCAL { Some(cache.node()) } else { placement.named_node() };
         if let Some(node) = node
-            && let Some(grant) = cache.take_at_hand(count, node)
+            && let Some(grant) = cache.take_at_hand(count, node, PageOwner::NOBODY)
         {
             count_grant(&grant, false);
             return NonZero::new(grant.frame.0);
@@ -137,10 +149,10 @@ fn general_page_number(count: u64) -> Option<NonZero<u64>> {
 /// [`AllocateError`]; nothing was allocated.
 #[inline(never)]
 pub fn allocate_for_thread(request: ThreadRequest<'_>) -> Result<Grant, AllocateError> {
-    let ThreadRequest { count, alignment, highest, policy, zeroed } = request;
+    let ThreadRequest { count, alignment, highest, policy, zeroed, owner } = request;
     let context = MemoryContext::current();
     let mut cursor = context.cursor();
-    let mut request = Request { alignment, highest, ..Request::local(count) };
+    let mut request = Request { alignment, highest, owner, ..Request::local(count) };
     match policy {
         Some(policy) => policy.apply(&mut request, &mut cursor),
         None => context.effective_policy().apply(&mut request, &mut cursor),
@@ -255,9 +267,9 @@ fn count_grant(grant: &Grant, interleaved: bool) {
 
 /// Fills pages that the caller has just allocated with zeros.
 #[inline]
-fn zero(frame: FrameNumber, count: u64) {
+pub(super) fn zero(frame: FrameNumber, count: u64) {
     let start = arch::physical_memory(frame.address());
-    // SAFETY: the callers, both in this file, pass frames of a grant that they have not given to other code yet. Granted frames are RAM, which
+    // SAFETY: the callers pass frames of a grant that they have not given to other code yet. Granted frames are RAM, which
     // `physical_memory` maps.
     unsafe { start.write_bytes(0, (count * FRAME_SIZE) as usize) };
 }
@@ -265,19 +277,19 @@ fn zero(frame: FrameNumber, count: u64) {
 /// Allocates `count` contiguous pages for the kernel itself, from `node` or else from the nearest node that has them. Only
 /// [`free_for_kernel`] takes them back.
 pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
-    allocate(&Request { kernel_owned: true, ..Request::new(count, node) }, zeroed).ok()
+    allocate(&Request { owner: PageOwner::KERNEL, ..Request::new(count, node) }, zeroed).ok()
 }
 
 /// Allocates `count` contiguous pages for the kernel itself, from `node` or not at all.
 pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
-    let request = Request { kernel_owned: true, strict: true, ..Request::new(count, node) };
+    let request = Request { owner: PageOwner::KERNEL, strict: true, ..Request::new(count, node) };
     allocate(&request, zeroed).ok()
 }
 
 /// Allocates `count` contiguous pages for the kernel itself, as [`allocate_for_kernel`] does. The first frame's number is a multiple
 /// of `alignment`, a power of two.
 pub fn allocate_aligned_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<FrameNumber> {
-    let request = Request { kernel_owned: true, alignment, ..Request::new(count, node) };
+    let request = Request { owner: PageOwner::KERNEL, alignment, ..Request::new(count, node) };
     Some(allocate(&request, Zeroed::No).ok()?.frame)
 }
 
@@ -296,7 +308,7 @@ pub fn allocate_at_hand_for_kernel(node: NodeId, count: u64, alignment: u64) -> 
 
 /// Allocates a page for the kernel itself, with its last byte at `highest` or below.
 pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
-    let request = Request { kernel_owned: true, highest: Some(highest), ..Request::new(1, node) };
+    let request = Request { owner: PageOwner::KERNEL, highest: Some(highest), ..Request::new(1, node) };
     Some(allocate(&request, zeroed).ok()?.frame)
 }
 
@@ -305,58 +317,68 @@ pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
     Some(allocate_for_kernel(node, 1, Zeroed::No)?.frame)
 }
 
-/// Takes back pages of one allocation.
+/// Takes back pages of one allocation that belong to nobody in particular.
 ///
 /// # Errors
 /// [`FreeError`]; nothing was changed.
 pub fn free(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
-    let off = PreemptionOff::new();
-    cpu_memory::cache(&off).free(frame, count).inspect_err(|_| count_refused())
+    free_of(frame, count, PageOwner::NOBODY)
 }
 
-/// Takes back a single page. Returns false, with nothing changed, if the free is refused, which is reported.
+/// Takes back pages of one allocation of this owner.
+///
+/// # Errors
+/// [`FreeError`]; nothing was changed.
+fn free_of(frame: FrameNumber, count: u64, owner: PageOwner) -> Result<(), FreeError> {
+    let off = PreemptionOff::new();
+    cpu_memory::cache(&off).free_of(frame, count, owner).inspect_err(|_| count_refused())
+}
+
+/// Takes back a single page that belongs to nobody in particular. Returns false, with nothing changed, if the free is refused, which is reported.
 #[inline(never)]
 pub fn free_page(frame: FrameNumber) -> bool {
     let off = PreemptionOff::new();
-    if !cpu_memory::cache(&off).put_page_in_cache(frame) {
-        return free_page_beyond_cache(frame, off);
+    if !cpu_memory::cache(&off).put_page_in_cache(frame, PageOwner::NOBODY) {
+        return free_page_beyond_cache(frame, PageOwner::NOBODY, off);
     }
     if off.end_is_due() { freed_after_deferred() } else { true }
 }
 
+/// Takes back a single page of the owner that the cache did not take at once. Reports a refusal.
 #[inline(never)]
-fn free_page_beyond_cache(frame: FrameNumber, off: PreemptionOff) -> bool {
-    if cpu_memory::cache(&off).put_page_beyond_cache(frame) {
+pub(super) fn free_page_beyond_cache(frame: FrameNumber, owner: PageOwner, off: PreemptionOff) -> bool {
+    if cpu_memory::cache(&off).put_page_beyond_cache(frame, owner) {
         return true;
     }
     drop(off);
-    free_or_report(frame, 1)
+    free_or_report(frame, 1, owner)
 }
 
 /// Does the work that was deferred while preemption was off, after a page was freed.
 #[cold]
 #[inline(never)]
-fn freed_after_deferred() -> bool {
+pub(super) fn freed_after_deferred() -> bool {
     cpu::do_deferred();
-    true
+    // The caller returns what it gets, so it needs no stack.
+    black_box(true)
 }
 
-/// Takes back pages of one allocation. Returns false, with nothing changed, if the free is refused, which is reported.
+/// Takes back pages of one allocation of this owner. Returns false, with nothing changed, if the free is refused, which is reported.
 #[inline(always)]
-pub fn free_pages(frame: FrameNumber, count: u64) -> bool {
+pub fn free_pages(frame: FrameNumber, count: u64, owner: PageOwner) -> bool {
     {
         let off = PreemptionOff::new();
-        if cpu_memory::cache(&off).put_at_hand(frame, count) {
+        if cpu_memory::cache(&off).put_at_hand(frame, count, owner) {
             return true;
         }
     }
-    free_or_report(frame, count)
+    free_or_report(frame, count, owner)
 }
 
 #[cold]
 #[inline(never)]
-fn free_or_report(frame: FrameNumber, count: u64) -> bool {
-    free(frame, count).map_err(|error| report_refused(frame, count, error)).is_ok()
+fn free_or_report(frame: FrameNumber, count: u64, owner: PageOwner) -> bool {
+    free_of(frame, count, owner).map_err(|error| report_refused(frame, count, error)).is_ok()
 }
 
 /// Takes back pages that were allocated for the kernel itself. Logs a refusal.

@@ -3,6 +3,7 @@ use super::frames;
 use super::heap_lock::HeapLock;
 use crate::arch::InterruptsOff;
 use crate::cpu::{self, Cpu, PreemptionOff, cpu_local_addressed};
+use crate::platform::numa_topology;
 use core::mem::MaybeUninit;
 use cpu_requests::DrainRequest;
 use node_heap::{CpuHeap, NodeHeaps};
@@ -19,6 +20,8 @@ pub struct CpuMemory {
     heap: OfOneCpu<CpuHeap<'static, HeapLock>>,
     /// The CPU's node.
     pub node: NodeId,
+    /// The distance of the node to itself.
+    pub distance: u32,
     /// The pages that the CPU has allocated, except those from its cache.
     pub page_counts: CpuCounts,
     /// Other CPUs' requests for the pages in the cache.
@@ -43,6 +46,7 @@ cpu_local_addressed! {
         page_cache: OfOneCpu(CpuCache::detached()),
         heap: OfOneCpu(CpuHeap::detached()),
         node: NodeId::ZERO,
+        distance: 0,
         page_counts: CpuCounts::new(),
         cache_drain: DrainRequest::closed(),
         heap_drain: DrainRequest::closed(),
@@ -56,6 +60,14 @@ cpu_local_addressed! {
 #[inline(always)]
 pub fn cache(_off: &PreemptionOff) -> &CpuCache<'static> {
     &current().page_cache.0
+}
+
+/// Returns the running CPU's memory state with its access to the page allocator. The guard keeps the thread on the CPU. No interrupt handler
+/// calls this.
+#[inline(always)]
+pub fn with_cache(_off: &PreemptionOff) -> (&CpuMemory, &CpuCache<'static>) {
+    let memory = current();
+    (memory, &memory.page_cache.0)
 }
 
 /// Returns the running CPU's access to the heaps. The guard keeps the thread on the CPU. No interrupt handler calls this.
@@ -137,6 +149,7 @@ pub unsafe fn init(cpu: &Cpu, cache: Option<CpuCache<'static>>) {
     unsafe {
         let memory = &mut (*memory).value;
         memory.node = cpu.node;
+        memory.distance = numa_topology::get().distance(cpu.node, cpu.node).map_or(0, u32::from);
         memory.page_cache_view = cache.as_ref().map(CpuCache::view);
         match cache {
             Some(cache) => memory.page_cache.0 = cache,

@@ -7,6 +7,7 @@ pub mod cache_drain;
 pub mod cpu_memory;
 pub mod device_memory;
 mod drain_wait;
+pub mod driver_pages;
 pub mod early_heap;
 pub mod fail_allocation;
 mod frame_chain;

@@ -1,31 +1,31 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
 use super::misuses::{Misuse, Misuses};
 use crate::cpu::code_mark::{CodeKind, CodeMark};
-use crate::memory::heap;
+use crate::memory::{driver_pages, heap};
 use arrayvec::ArrayString;
 use core::fmt;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use device_claims::OwnerKey;
 use free_refusals::Refusals;
 use node_heap::{OWNERS, OwnerId};
+use page_alloc::{AtomicPageOwner, PageOwner};
 
 /// A driver's name, of a bounded length.
 pub type OwnerName = ArrayString<96>;
 
-/// The numbers of drivers in the heaps that are taken: bit n % 64 of word n / 64. The kernel is 0.
-static HEAP_IDS: [AtomicU64; OWNERS / 64] = [
+/// The numbers of drivers that are taken: bit n % 64 of word n / 64. The kernel is 0.
+static NUMBERS: [AtomicU64; OWNERS / 64] = [
     AtomicU64::new(1),
     const {
-        assert!(OWNERS == 128);
+        assert!(OWNERS == 128 && PageOwner::COUNT == OWNERS + 1);
         AtomicU64::new(0)
     },
 ];
 
-fn take_heap_id() -> Option<OwnerId> {
-    (1..OWNERS)
-        .find(|id| HEAP_IDS[id / 64].fetch_or(1 << (id % 64), Ordering::Relaxed) & 1 << (id % 64) == 0)
-        .and_then(OwnerId::new)
+fn take_number() -> Option<PageOwner> {
+    let is_free = |n: &usize| NUMBERS[n / 64].fetch_or(1 << (n % 64), Ordering::Relaxed) & 1 << (n % 64) == 0;
+    (1..OWNERS).find(is_free).and_then(PageOwner::new)
 }
 
 /// The refused calls of the kernel's own code.
@@ -61,6 +61,15 @@ impl Life {
 /// Set beside a [`Life`] once the driver has failed in it.
 const FAILED: u8 = 1 << 7;
 
+/// The memory that a driver has left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoryLeft {
+    /// Its pages.
+    pub pages: u64,
+    /// Its blocks of the heaps.
+    pub blocks: usize,
+}
+
 /// A driver's name, how far its life has come, the number of its threads, and the records of its refused frees and calls.
 ///
 /// It lives for ever, since anything may refer to it. A driver that is loaded again has the same one.
@@ -75,8 +84,8 @@ pub struct Owner {
     threads: AtomicU32,
     refusals: Refusals,
     misuses: Misuses,
-    /// Its number in the heaps, an [`OwnerId`]. It changes only while nothing of the driver runs.
-    heap: AtomicUsize,
+    /// The number by which the heaps and the page allocator know it. It changes only while nothing of the driver runs.
+    number: AtomicPageOwner,
     in_handler: CodeMark,
 }
 
@@ -89,7 +98,7 @@ impl fmt::Debug for Owner {
 impl Owner {
     /// Returns the owner of a driver without threads, or `None` if there are too many drivers.
     pub fn new(name: OwnerName, image: Range<u64>) -> Option<Self> {
-        let heap = AtomicUsize::new(take_heap_id()?.index());
+        let number = AtomicPageOwner::new(take_number()?);
         Some(Self {
             name,
             image: [AtomicU64::new(image.start), AtomicU64::new(image.end)],
@@ -98,7 +107,7 @@ impl Owner {
             threads: AtomicU32::new(0),
             refusals: Refusals::new(),
             misuses: Misuses::new(),
-            heap,
+            number,
             in_handler: CodeMark::new(core::ptr::null(), CodeKind::Handler),
         })
     }
@@ -106,8 +115,8 @@ impl Owner {
     /// Begins another life, with the image at these addresses. Returns false, and changes nothing, if there are too many drivers. The
     /// caller alone loads drivers, and this one's life is over.
     pub fn begin_again(&self, image: Range<u64>) -> bool {
-        let Some(heap) = take_heap_id() else { return false };
-        self.heap.store(heap.index(), Ordering::Relaxed);
+        let Some(number) = take_number() else { return false };
+        self.number.store(number);
         self.lives.fetch_add(1, Ordering::Relaxed);
         self.in_handler.set_failed(false);
         self.refusals.forget();
@@ -228,16 +237,22 @@ impl Owner {
     /// Returns what the heaps know the driver by.
     #[inline]
     pub fn heap(&self) -> OwnerId {
-        OwnerId::new(self.heap.load(Ordering::Relaxed)).expect("a driver has a number in the heaps")
+        OwnerId::new(self.pages().number()).expect("the numbers are those of the heaps")
     }
 
-    /// Takes back all heap blocks of a driver of which nothing runs any more, and returns how many there were. Another driver may get
-    /// its number in the heaps: this one allocates no more.
-    pub fn take_back_heap(&self) -> usize {
-        let id = self.heap();
+    /// Returns what the page allocator knows the driver by.
+    #[inline(always)]
+    pub fn pages(&self) -> PageOwner {
+        self.number.load()
+    }
+
+    /// Takes back all pages and heap blocks of a driver of which nothing runs any more, and returns how many there were. Another driver may
+    /// get its number: this one allocates no more.
+    pub fn take_back_memory(&self) -> MemoryLeft {
+        let (id, pages) = (self.heap(), driver_pages::take_back(self.pages()));
         let blocks = heap::take_back_all(id);
-        HEAP_IDS[id.index() / 64].fetch_and(!(1 << (id.index() % 64)), Ordering::Relaxed);
-        blocks
+        NUMBERS[id.index() / 64].fetch_and(!(1 << (id.index() % 64)), Ordering::Relaxed);
+        MemoryLeft { pages, blocks }
     }
 
     /// Returns the number of threads that the driver has created and that have not exited. If it is 0 after `Driver_Init` has

@@ -5,6 +5,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use driver_kit::driver::Refusal;
+use driver_kit::pages::{Pages, PagesWanted};
 use driver_kit::sync::{Event, Mutex, SpinLock};
 use driver_kit::timer::Timer;
 use driver_kit::{drivers, info, time};
@@ -101,6 +102,9 @@ fn start() -> Result<(), Refusal> {
             event.set();
             event.reset();
         });
+    });
+    measure("page.driver.pair", || {
+        in_a_row!(drop(Pages::allocate(&PagesWanted::PAGE)));
     });
     measure_life(c"nothing")
 }

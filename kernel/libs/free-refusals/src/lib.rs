@@ -20,6 +20,8 @@ pub enum RefusalKind {
     NotKernelOwned,
     /// The address lies inside a grant, not at its start.
     InsideGrant,
+    /// The pages belong to another driver.
+    NotTheOwner,
     /// The grant at the address has another number of pages.
     WrongCount,
     /// The address is not that of an allocated heap block.
@@ -28,13 +30,14 @@ pub enum RefusalKind {
 
 impl RefusalKind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NotAPage,
         Self::NotMemory,
         Self::AlreadyFree,
         Self::NeverAdded,
         Self::NotKernelOwned,
         Self::InsideGrant,
+        Self::NotTheOwner,
         Self::WrongCount,
         Self::NotABlock,
     ];

@@ -3,7 +3,6 @@ use core::ops::Range;
 
 use crate::blocks::Block;
 use crate::extent::{Extent, edges, pieces, whole_blocks};
-use crate::frame_map::FrameMap;
 use crate::node_memory::NodeMemory;
 
 impl NodeMemory<'_> {
@@ -22,7 +21,7 @@ impl NodeMemory<'_> {
         for piece in edges(&frames) {
             let slot = extent.slot(piece.number);
             if self.blocks.map(slot).is_none() {
-                self.blocks.split(slot, piece.number, &FrameMap::all_reserved());
+                self.blocks.split(slot, piece.number, false);
             }
         }
         if frames.start < self.added_end {

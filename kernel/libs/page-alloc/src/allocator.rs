@@ -37,7 +37,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
         setup::table_layout(spans)
     }
 
-    /// Returns the layout of the memory that [`PageAllocator::new`] needs for this node: 144 bytes for each 2 MiB block that the
+    /// Returns the layout of the memory that [`PageAllocator::new`] needs for this node: 656 bytes for each 2 MiB block that the
     /// node's spans touch, and some 640 bytes besides, also for a node without memory.
     ///
     /// # Errors

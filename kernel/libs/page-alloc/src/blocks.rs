@@ -5,6 +5,7 @@ use core::num::NonZeroU32;
 
 use crate::MAX_ORDER;
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
+use crate::owner::PageOwner;
 
 /// The order of a whole block.
 pub const BLOCK_ORDER: u8 = 9;
@@ -52,7 +53,7 @@ pub enum Block {
     /// The frame map holds the frames' states.
     Split { free: u16, largest: Largest, number: u32, link: Link },
     /// The whole block is granted, and the grant starts here.
-    Head,
+    Head(PageOwner),
     /// The whole block is granted, the grant starts here, and the kernel owns it.
     KernelHead,
     /// The whole block is granted, and the grant starts in an earlier block.
@@ -87,7 +88,7 @@ impl Largest {
     }
 }
 
-const _: () = assert!(size_of::<Block>() == 16 && size_of::<FrameMap>() == 192);
+const _: () = assert!(size_of::<Block>() == 16 && size_of::<FrameMap>() == 640);
 
 impl Block {
     /// Returns the list of the block: that of its largest free order.
@@ -111,7 +112,8 @@ impl Block {
 /// Memory for a block's frame map.
 pub struct MapSlot(UnsafeCell<MaybeUninit<FrameMap>>);
 
-// SAFETY: only `Blocks::split` writes the cell, under the node's lock, and then only with atomic stores of whole words.
+// SAFETY: only `Blocks::split` writes the cell, under the node's lock: before there is a reference to the map, or else with atomic
+// stores.
 unsafe impl Sync for MapSlot {}
 
 /// A node's blocks.
@@ -122,15 +124,26 @@ unsafe impl Sync for MapSlot {}
 pub struct Blocks<'m> {
     descriptors: &'m mut [Block],
     maps: &'m [MapSlot],
+    /// For each 64 blocks, whose maps are initialised.
+    initialised: &'m mut [u64],
+}
+
+/// Returns the number of words with a bit for each of so many blocks.
+pub const fn words_for(blocks: usize) -> usize {
+    blocks.div_ceil(64)
 }
 
 impl<'m> Blocks<'m> {
-    /// Returns blocks over these descriptors, none of which is `Split`, and as many slots for maps.
-    pub fn new(descriptors: &'m mut [Block], maps: &'m mut [MaybeUninit<MapSlot>]) -> Self {
-        debug_assert!(descriptors.len() == maps.len());
+    /// Returns blocks over these descriptors, none of which is `Split`, as many slots for maps, and [`words_for`] them that are 0.
+    pub fn new(
+        descriptors: &'m mut [Block],
+        maps: &'m mut [MaybeUninit<MapSlot>],
+        initialised: &'m mut [u64],
+    ) -> Self {
+        debug_assert!(descriptors.len() == maps.len() && initialised.len() == words_for(maps.len()));
         descriptors.iter().for_each(|block| debug_assert!(matches!(block, Block::Quiet)));
         // SAFETY: a slot is a cell around a `MaybeUninit`, for which any bytes are valid.
-        Self { descriptors, maps: unsafe { maps.assume_init_ref() } }
+        Self { descriptors, maps: unsafe { maps.assume_init_ref() }, initialised }
     }
 
     /// Returns a block's descriptor.
@@ -153,18 +166,18 @@ impl<'m> Blocks<'m> {
         self.descriptors[slot] = Block::Quiet;
     }
 
-    /// Makes the block a granted one.
+    /// Makes the block one that is granted, with the grant's start, whose owner this is, or `None` for a later part.
     #[inline]
-    pub fn set_granted(&mut self, slot: usize, starts_grant: bool) {
-        self.descriptors[slot] = if starts_grant { Block::Head } else { Block::Inside };
+    pub fn set_granted(&mut self, slot: usize, starts_grant_of: Option<PageOwner>) {
+        self.descriptors[slot] = starts_grant_of.map_or(Block::Inside, Block::Head);
     }
 
     /// Makes the grant of whole blocks that starts with this block kernel-owned, or undoes that. Returns false, with nothing
     /// changed, if no grant in the other state starts here.
     pub fn set_kernel_owned(&mut self, slot: usize, owned: bool) -> bool {
         let to = match (self.descriptors[slot], owned) {
-            (Block::Head, true) => Block::KernelHead,
-            (Block::KernelHead, false) => Block::Head,
+            (Block::Head(_), true) => Block::KernelHead,
+            (Block::KernelHead, false) => Block::Head(PageOwner::NOBODY),
             _ => return false,
         };
         self.descriptors[slot] = to;
@@ -177,13 +190,18 @@ impl<'m> Blocks<'m> {
         self.descriptors[slot] = Block::Free { order, number: number as u32, link: Link::default() };
     }
 
-    /// Makes a whole block a split one with this frame map. The block is on no list and has no free frames until
-    /// [`Blocks::set_split`] sets them.
-    pub fn split(&mut self, slot: usize, number: u64, map: &FrameMap) {
-        let memory = self.maps[slot].0.get().cast::<FrameMap>();
-        // SAFETY: the slot is large enough, aligned and lives for 'm. A `FrameMap` consists of atomic words, for which any
-        // bytes are valid, and the stores below initialise all of them.
-        unsafe { &*memory }.copy_from(map);
+    /// Makes a whole block a split one all of whose frames are free in its map, or reserved. The block is on no list and has no free
+    /// frames until [`Blocks::set_split`] sets them.
+    pub fn split(&mut self, slot: usize, number: u64, free: bool) {
+        let memory = self.maps[slot].0.get();
+        let (word, bit) = (&mut self.initialised[slot / 64], 1 << (slot % 64));
+        if *word & bit == 0 {
+            *word |= bit;
+            // SAFETY: the slot lives for 'm, and only the holder of the node's lock, which this is, has reached it so far.
+            unsafe { (*memory).write(const { FrameMap::all_reserved() }) };
+        }
+        // SAFETY: the map is initialised, now or when its block was split before.
+        unsafe { (*memory).assume_init_ref() }.set_all(free);
         let largest = Largest::default();
         self.descriptors[slot] =
             Block::Split { free: 0, largest, number: number as u32, link: Link::default() };
@@ -195,7 +213,7 @@ impl<'m> Blocks<'m> {
         if let Block::Split { free, .. } = self.descriptors[slot] {
             return free;
         }
-        self.split(slot, number, &FrameMap::all_free());
+        self.split(slot, number, true);
         BLOCK_FRAMES
     }
 

@@ -14,7 +14,8 @@ use crate::carve::Carver;
 use crate::contents::{ALL, CACHE_FRAMES, CacheView, Contents, Ring, STEP, add, slot};
 use crate::frame_map::FrameMap;
 use crate::hot_chunks::KnownBlock;
-use crate::singles::Singles;
+use crate::owner::PageOwner;
+use crate::owners::Owners;
 use crate::span_table::Span;
 use crate::word::count_of;
 
@@ -38,11 +39,11 @@ pub struct CachedFrames<'m> {
     /// The top of `contents` when the cache is empty, and when it is full.
     bottom: Cell<u64>,
     limit: Cell<u64>,
-    /// For each entry of the ring, the bits that contain the frame's.
-    singles: Cell<[&'m Singles; CACHE_FRAMES]>,
-    /// The remembered bits of 64 frames each, and the first of these frames.
+    /// For each entry of the ring, the bytes that contain the frame's.
+    owners: Cell<[&'m Owners; CACHE_FRAMES]>,
+    /// The remembered bytes of 64 frames each, and the first of these frames.
     known_firsts: Cell<[u64; KNOWN_WORDS]>,
-    known_singles: Cell<[&'m Singles; KNOWN_WORDS]>,
+    known_owners: Cell<[&'m Owners; KNOWN_WORDS]>,
     known_blocks: Cell<[KnownBlock<'m>; KNOWN_BLOCKS]>,
     /// The block from which the cache was refilled last.
     refill_block: Cell<Option<RefillBlock>>,
@@ -72,7 +73,7 @@ static NO_SPAN: Span = Span::EMPTY;
 /// The ring of a CPU without a cache, which is always empty and full.
 static NO_CONTENTS: Contents<'static> = Contents::empty(None, None);
 
-/// Returns where the frame's bits are remembered.
+/// Returns where the frame's byte is remembered.
 #[inline]
 fn known_index(frame: u64) -> usize {
     (frame / 64) as usize % KNOWN_WORDS
@@ -100,9 +101,9 @@ impl<'m> CachedFrames<'m> {
             contents,
             bottom: Cell::new(0),
             limit: Cell::new(limit),
-            singles: Cell::new([NO_MAP.singles_of(0); CACHE_FRAMES]),
+            owners: Cell::new([NO_MAP.owners_of(0); CACHE_FRAMES]),
             known_firsts: Cell::new([NO_FIRST; KNOWN_WORDS]),
-            known_singles: Cell::new([NO_MAP.singles_of(0); KNOWN_WORDS]),
+            known_owners: Cell::new([NO_MAP.owners_of(0); KNOWN_WORDS]),
             known_blocks: Cell::new(
                 [KnownBlock { number: NO_NUMBER, map: &NO_MAP, span: &NO_SPAN }; KNOWN_BLOCKS],
             ),
@@ -139,9 +140,19 @@ impl<'m> CachedFrames<'m> {
         self.contents.ring.top.load(Relaxed) == self.limit.get()
     }
 
-    /// Takes a frame out of the cache. The frame becomes a grant, or stays withheld if the grant is the kernel's.
-    #[inline]
-    pub fn take(&self, kernel_owned: bool) -> Option<FrameNumber> {
+    /// Takes a frame out of the cache. The frame becomes a grant of the owner, who is not the kernel.
+    #[inline(always)]
+    pub fn take(&self, owner: PageOwner) -> Option<FrameNumber> {
+        self.take_and(|frame, owners| owners[frame as usize % 64].grant(owner))
+    }
+
+    /// Takes a frame out of the cache for the kernel. The frame stays withheld.
+    pub fn take_withheld(&self) -> Option<FrameNumber> {
+        self.take_and(|_, _| ())
+    }
+
+    #[inline(always)]
+    fn take_and(&self, grant: impl FnOnce(u64, &Owners)) -> Option<FrameNumber> {
         let ring = &self.contents.ring;
         let top = ring.top.load(Relaxed);
         if top == self.bottom.get() {
@@ -149,34 +160,32 @@ impl<'m> CachedFrames<'m> {
         }
         let slot = slot(top.wrapping_sub(STEP));
         let frame = ring.frames[slot].load(Relaxed);
-        if !kernel_owned {
-            self.singles.as_array_of_cells()[slot].get().grant(frame);
-        }
+        grant(frame, self.owners.as_array_of_cells()[slot].get());
         add(&ring.top, STEP.wrapping_neg());
         add(&ring.granted, 1);
         Some(FrameNumber(frame))
     }
 
-    /// Puts a frame into the cache, if it is a grant of its own. Returns false, with nothing changed, if it is none, if the cache
-    /// does not remember its bits, or if the cache is full.
+    /// Puts a frame into the cache, if it is a grant of its own, and this owner's. Returns false, with nothing changed, if it is not, if
+    /// the cache does not remember its byte, or if the cache is full.
     #[inline(always)]
     #[must_use = "a frame that was not put into the cache is still granted"]
-    pub fn put(&self, frame: FrameNumber) -> bool {
+    pub fn put(&self, frame: FrameNumber, owner: PageOwner) -> bool {
         let known = known_index(frame.0);
         let offset = frame.0.wrapping_sub(self.known_firsts.as_array_of_cells()[known].get());
-        offset < 64 && self.put_at(frame.0, offset, self.known_singles.as_array_of_cells()[known].get())
+        offset < 64 && self.put_at(frame.0, offset, self.known_owners.as_array_of_cells()[known].get(), owner)
     }
 
-    /// Puts a frame into the cache, if these bits say that it is a grant of its own. Returns false, with nothing changed, if it is
-    /// none, or if the cache is full.
+    /// Puts a frame into the cache, if these bytes say that it is a grant of its own, and this owner's. Returns false, with nothing
+    /// changed, if it is not, or if the cache is full.
     #[inline]
-    pub fn put_into(&self, frame: u64, singles: &'m Singles) -> bool {
-        self.put_at(frame, frame % 64, singles)
+    pub fn put_into(&self, frame: u64, owners: &'m Owners, owner: PageOwner) -> bool {
+        self.put_at(frame, frame % 64, owners, owner)
     }
 
-    /// Puts a frame into the cache as [`CachedFrames::put_into`] does. `offset` is the frame's among those of the bits.
+    /// Puts a frame into the cache as [`CachedFrames::put_into`] does. `offset` is the frame's among those of the bytes.
     #[inline(always)]
-    fn put_at(&self, frame: u64, offset: u64, singles: &'m Singles) -> bool {
+    fn put_at(&self, frame: u64, offset: u64, owners: &'m Owners, owner: PageOwner) -> bool {
         let ring = &self.contents.ring;
         let top = ring.top.load(Relaxed);
         if top == self.limit.get() {
@@ -185,8 +194,8 @@ impl<'m> CachedFrames<'m> {
         let slot = slot(top);
         // Above the top, so not in the cache yet.
         ring.frames[slot].store(frame, Relaxed);
-        self.singles.as_array_of_cells()[slot].set(singles);
-        let put = singles.take_back(offset);
+        self.owners.as_array_of_cells()[slot].set(owners);
+        let put = owners[offset as usize % 64].take_back(owner);
         if put {
             add(&ring.top, STEP);
         }
@@ -205,24 +214,24 @@ impl<'m> CachedFrames<'m> {
         self.known_blocks.as_array_of_cells()[block.number as usize % KNOWN_BLOCKS].set(block);
     }
 
-    /// Remembers the bits of the frame and of the others of its word.
+    /// Remembers the bytes of the frame and of the others of its word.
     #[inline]
-    pub fn remember_singles(&self, frame: u64, singles: &'m Singles) {
+    pub fn remember_owners(&self, frame: u64, owners: &'m Owners) {
         let known = known_index(frame);
         self.known_firsts.as_array_of_cells()[known].set(frame & !63);
-        self.known_singles.as_array_of_cells()[known].set(singles);
+        self.known_owners.as_array_of_cells()[known].set(owners);
     }
 
     /// Puts withheld frames into the cache, which has room for them: those frames of the word starting with `first` whose bits are
     /// set in `frames`. The cache then grants the lowest first.
-    pub fn fill(&self, first: u64, mut frames: u64, singles: &'m Singles) {
+    pub fn fill(&self, first: u64, mut frames: u64, owners: &'m Owners) {
         let Ring { top, frames: ring, .. } = &self.contents.ring;
         let end = top.load(Relaxed).wrapping_add(u64::from(count_of(frames)) * STEP);
         let mut next = end;
         let mut put = |frame| {
             next = next.wrapping_sub(STEP);
             ring[slot(next)].store(frame, Relaxed);
-            self.singles.as_array_of_cells()[slot(next)].set(singles);
+            self.owners.as_array_of_cells()[slot(next)].set(owners);
         };
         if frames == !0 {
             (first..first + 64).for_each(put);
@@ -241,7 +250,7 @@ impl<'m> CachedFrames<'m> {
         let start = slot(self.bottom.get());
         // The rest of the ring, behind its end, is for the next time.
         let end = CACHE_FRAMES.min(start + self.len().min(FLUSHED_FRAMES));
-        let words = &self.singles.as_array_of_cells()[start..end];
+        let words = &self.owners.as_array_of_cells()[start..end];
         let frames = &self.contents.ring.frames[start..end];
         let mut next = 0;
         for _ in 0..FLUSHED_WORDS {

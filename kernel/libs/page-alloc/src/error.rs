@@ -56,6 +56,8 @@ pub enum FreeError {
     NotKernelOwned(FrameNumber),
     /// The frame is granted, but it is not the first of its grant.
     InsideGrant(FrameNumber),
+    /// The frame is the first of a grant of another owner.
+    NotTheOwner(FrameNumber),
     /// The frame is the first of a grant of another count.
     WrongCount {
         /// The grant's first frame.
@@ -146,6 +148,7 @@ impl fmt::Display for FreeError {
                 write!(out, "frame {:#x} begins a grant that the kernel does not own", frame.0)
             }
             Self::InsideGrant(frame) => write!(out, "frame {:#x} is inside a grant, not its first", frame.0),
+            Self::NotTheOwner(frame) => write!(out, "frame {:#x} is not the caller's", frame.0),
             Self::WrongCount { frame, count, granted } => {
                 write!(out, "frame {:#x} begins a grant of {granted} frames, not of {count}", frame.0)
             }

@@ -1,7 +1,8 @@
 //! The states of the 512 frames of a split block.
 use core::ops::Range;
 
-use crate::singles::Singles;
+use crate::owner::PageOwner;
+use crate::owners::{OwnerByte, Owners};
 use crate::word::{FrameState, Word, bit_of};
 
 mod search;
@@ -11,15 +12,18 @@ pub const BLOCK_FRAMES: u16 = 1 << 9;
 
 const WORDS: usize = BLOCK_FRAMES as usize / 64;
 
+/// The owners of a block of which no frame starts a grant.
+const NO_OWNERS: [Owners; WORDS] = [const { [OwnerByte::NONE; 64] }; WORDS];
+
 /// Orders up to this one fit in a word.
 const WORD_ORDER: u8 = 6;
 
-/// The states of a block's frames. The bits that caches change have a cache line of their own.
+/// The states of a block's frames. The bytes that caches change lie apart from the words, which the holder of the node's lock changes.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct FrameMap {
-    singles: [Singles; WORDS],
     words: [Word; WORDS],
+    owners: [Owners; WORDS],
 }
 
 /// Which part of a grant some frames are.
@@ -35,19 +39,27 @@ pub enum GrantPart {
 
 impl FrameMap {
     /// Returns the map of a block whose frames are all free.
+    #[cfg(test)]
     pub const fn all_free() -> Self {
-        Self { singles: [const { Singles::none() }; WORDS], words: [const { Word::all_free() }; WORDS] }
+        Self { owners: NO_OWNERS, words: [const { Word::all_free() }; WORDS] }
     }
 
     /// Returns the map of a block none of whose frames was added.
     pub const fn all_reserved() -> Self {
-        Self { singles: [const { Singles::none() }; WORDS], words: [const { Word::all_reserved() }; WORDS] }
+        Self { owners: NO_OWNERS, words: [const { Word::all_reserved() }; WORDS] }
     }
 
     /// Stores the states of another map.
+    #[cfg(test)]
     pub fn copy_from(&self, other: &Self) {
         self.words.iter().zip(&other.words).for_each(|(word, other)| word.copy_from(other));
-        self.singles.iter().zip(&other.singles).for_each(|(singles, other)| singles.copy_from(other));
+        let owners = self.owners.as_flattened().iter().zip(other.owners.as_flattened());
+        owners.for_each(|(owner, other)| owner.copy_from(other));
+    }
+
+    /// Makes all frames free, or reserved. None of them is a grant of its own.
+    pub fn set_all(&self, free: bool) {
+        self.words.iter().for_each(|word| word.set_all(free));
     }
 
     /// Returns the word of a frame of the block.
@@ -56,17 +68,23 @@ impl FrameMap {
         &self.words[(frame / 64) as usize % WORDS]
     }
 
-    /// Returns the bits that say whether a frame of the block, or one of the others of its word, is a grant of its own.
+    /// Returns the owner of the grant that starts with a frame of the block.
+    #[inline(always)]
+    pub fn owner_of(&self, frame: u64) -> &OwnerByte {
+        &self.owners.as_flattened()[frame as usize % BLOCK_FRAMES as usize]
+    }
+
+    /// Returns the owners of the grants that start with the frames of a word of the block.
     #[inline]
-    pub const fn singles_of(&self, frame: u64) -> &Singles {
-        &self.singles[(frame / 64) as usize % WORDS]
+    pub const fn owners_of(&self, frame: u64) -> &Owners {
+        &self.owners[(frame / 64) as usize % WORDS]
     }
 
     /// Returns the state of a frame: [`FrameState::Head`] for the block's last frame also if it is withheld, which only the next
     /// block can tell.
     pub fn state(&self, frame: u16) -> FrameState {
         match self.word_of(frame.into()).state(frame.into()) {
-            FrameState::Head if self.singles_of(frame.into()).contain(frame.into()) => FrameState::Single,
+            FrameState::Head if self.owner_of(frame.into()).is_single() => FrameState::Single,
             FrameState::Head if frame + 1 < BLOCK_FRAMES && !self.is_inside(frame + 1) => {
                 FrameState::Withheld
             }
@@ -74,12 +92,16 @@ impl FrameMap {
         }
     }
 
-    /// Makes free frames this part of a grant.
-    pub fn grant(&self, frames: Range<u16>, part: GrantPart) {
+    /// Makes free frames this part of a grant of the owner.
+    pub fn grant(&self, frames: Range<u16>, part: GrantPart, owner: PageOwner) {
         if part == GrantPart::Whole && frames.len() == 1 {
-            return self.grant_single(frames.start);
+            return self.grant_single(frames.start, owner);
         }
-        let mut heads = if part == GrantPart::Further { 0 } else { bit_of(frames.start.into()) };
+        let mut heads = 0;
+        if part != GrantPart::Further {
+            heads = bit_of(frames.start.into());
+            self.owner_of(frames.start.into()).set_owner(owner);
+        }
         for (word, mask) in masks(frames) {
             self.words[word].grant_free(mask, heads);
             heads = 0;
@@ -87,9 +109,9 @@ impl FrameMap {
     }
 
     /// Makes a free frame a grant of its own.
-    fn grant_single(&self, frame: u16) {
+    fn grant_single(&self, frame: u16, owner: PageOwner) {
         self.word_of(frame.into()).withhold_free(bit_of(frame.into()));
-        self.singles_of(frame.into()).grant(frame.into());
+        self.owner_of(frame.into()).grant(owner);
     }
 
     /// Makes reserved frames free, or those of a grant of several.
@@ -104,10 +126,11 @@ impl FrameMap {
 
     /// Makes an aligned chunk of free frames a grant of its own. `order` is at most 8.
     #[inline]
-    pub fn grant_chunk(&self, first: u16, order: u8) {
+    pub fn grant_chunk(&self, first: u16, order: u8, owner: PageOwner) {
         if order == 0 {
-            return self.grant_single(first);
+            return self.grant_single(first, owner);
         }
+        self.owner_of(first.into()).set_owner(owner);
         let (words, mask) = chunk(first, order);
         let mut heads = bit_of(first.into());
         for word in &self.words[words] {
@@ -116,31 +139,33 @@ impl FrameMap {
         }
     }
 
-    /// Reserves an aligned chunk, or withholds a single frame, if it is a grant of its own. `order` is at most 8. Returns false, with nothing changed, if it is
-    /// none, or if only the next block can tell.
+    /// Reserves an aligned chunk, or withholds a single frame, if it is a grant of its own, and this owner's. `order` is at most 8. Returns
+    /// false, with nothing changed, if it is not, or if only the next block can tell.
     #[inline]
-    pub fn take_back_chunk(&self, first: u16, order: u8) -> bool {
+    pub fn take_back_chunk(&self, first: u16, order: u8, owner: PageOwner) -> bool {
         if order == 0 {
-            return self.singles_of(first.into()).take_back(first.into());
+            return self.owner_of(first.into()).take_back(owner);
         }
         let is_granted = if order < WORD_ORDER && first % 64 + (1 << order) < 64 {
             self.word_of(first.into()).is_grant(first.into(), 1 << order, false)
         } else {
             self.is_granted_long_chunk(first, order)
         };
-        if is_granted {
+        let takes_back = is_granted && self.owner_of(first.into()).is_owner(owner);
+        if takes_back {
             let (words, mask) = chunk(first, order);
             self.words[words].iter().for_each(|word| word.reserve_granted(mask));
         }
-        is_granted
+        takes_back
     }
 
     /// Makes an aligned reserved or withheld chunk a grant of its own. `order` is at most 8.
     #[inline]
-    pub fn grant_reserved_chunk(&self, first: u16, order: u8) {
+    pub fn grant_reserved_chunk(&self, first: u16, order: u8, owner: PageOwner) {
         if order == 0 {
-            return self.singles_of(first.into()).grant(first.into());
+            return self.owner_of(first.into()).grant(owner);
         }
+        self.owner_of(first.into()).set_owner(owner);
         let (words, mask) = chunk(first, order);
         let mut heads = bit_of(first.into());
         for word in &self.words[words] {

@@ -58,7 +58,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// Returns the layout of the metadata that [`PageAllocator::add_memory`] needs for this memory now. If other memory is added
     /// first, it needs a little more.
     ///
-    /// It is 144 bytes for each 2 MiB block that the memory touches, 2 KiB, some 40 bytes for each span that was added before, and
+    /// It is 656 bytes for each 2 MiB block that the memory touches, 2 KiB, some 40 bytes for each span that was added before, and
     /// 350 for each of those that are the node's.
     ///
     /// # Errors

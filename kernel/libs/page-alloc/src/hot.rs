@@ -5,15 +5,16 @@ use crate::blocks::{BLOCK_ORDER, Block, block_of, offset_in_block};
 use crate::extent::Extent;
 use crate::hot_chunks::{HotChunks, HotPart, KnownBlock};
 use crate::node_memory::NodeMemory;
+use crate::owner::PageOwner;
 use crate::span_table::Span;
 use crate::word::{bit_of, bits_of};
 
 impl<'m> NodeMemory<'m> {
-    /// Grants the hot chunk of this order, if there is one and it ends at or below frame `limit`.
-    pub fn take_hot(&mut self, order: u8, limit: u64) -> Option<u64> {
+    /// Grants the hot chunk of this order to the owner, if there is one and it ends at or below frame `limit`.
+    pub fn take_hot(&mut self, order: u8, limit: u64, owner: PageOwner) -> Option<u64> {
         if order == BLOCK_ORDER {
             let (number, _) = self.hot.block?;
-            return if (number + 1) << BLOCK_ORDER <= limit { self.take_hot_block() } else { None };
+            return if (number + 1) << BLOCK_ORDER <= limit { self.take_hot_block(owner) } else { None };
         }
         let slot = self.hot.parts.get_mut(usize::from(order))?;
         let HotPart { frame, map, .. } = (*slot)?;
@@ -22,46 +23,49 @@ impl<'m> NodeMemory<'m> {
         }
         *slot = None;
         self.free -= 1 << order;
-        map.grant_reserved_chunk(offset_in_block(frame), order);
+        map.grant_reserved_chunk(offset_in_block(frame), order, owner);
         Some(frame)
     }
 
-    /// Grants the hot chunk of `count` frames, if there is one, to the kernel or to others. `count` is a power of two up to 32, and
-    /// not 1 for the kernel; such a chunk lies in one word.
+    /// Grants the hot chunk of `count` frames, if there is one, to the owner. `count` is a power of two up to 32, and not 1 for the kernel;
+    /// such a chunk lies in one word.
     #[inline(always)]
-    pub fn take_hot_in_word(&mut self, count: u64, kernel_owned: bool) -> Option<u64> {
+    pub fn take_hot_in_word(&mut self, count: u64, owner: PageOwner) -> Option<u64> {
         let HotPart { frame, map, .. } = self.hot.parts.get_mut(count.trailing_zeros() as usize)?.take()?;
         self.free -= count;
-        if kernel_owned {
+        if count == 1 {
+            map.owner_of(frame).grant(owner);
+            return Some(frame);
+        }
+        map.owner_of(frame).set_owner(owner);
+        if owner.is_kernel() {
             map.word_of(frame).grant_reserved_to_kernel(bits_of(frame, count) & !bit_of(frame));
-        } else if count == 1 {
-            map.singles_of(frame).grant(frame);
         } else {
             map.word_of(frame).grant_reserved(bits_of(frame, count), bit_of(frame));
         }
         Some(frame)
     }
 
-    /// Grants the hot block, if there is one.
+    /// Grants the hot block to the owner, if there is one.
     #[inline]
-    pub fn take_hot_block(&mut self) -> Option<u64> {
+    pub fn take_hot_block(&mut self, owner: PageOwner) -> Option<u64> {
         let (number, span) = self.hot.block.take()?;
         self.free -= 1 << BLOCK_ORDER;
-        self.blocks.set_granted(span.extent().slot(number), true);
+        self.blocks.set_granted(span.extent().slot(number), Some(owner));
         Some(number << BLOCK_ORDER)
     }
 
     /// Takes back an aligned chunk of up to a block, which becomes the hot chunk of its order. Returns false, with nothing
-    /// changed, if there is one already, or if the block alone cannot tell that the chunk is a grant.
-    pub fn keep_hot(&mut self, span: &'m Span, frame: u64, order: u8) -> bool {
+    /// changed, if there is one already, or if the block alone cannot tell that the chunk is a grant of the owner.
+    pub fn keep_hot(&mut self, span: &'m Span, frame: u64, order: u8, owner: PageOwner) -> bool {
         let number = block_of(frame);
         if order == BLOCK_ORDER {
-            return self.keep_hot_block(span, number);
+            return self.keep_hot_block(span, number, owner);
         }
         let Some(map) = self.blocks.map(span.extent().slot(number)) else { return false };
         let first = offset_in_block(frame);
         let Some(slot @ None) = self.hot.parts.get_mut(usize::from(order)) else { return false };
-        if !map.take_back_chunk(first, order) {
+        if !map.take_back_chunk(first, order, owner) {
             return false;
         }
         self.free += 1 << order;
@@ -79,14 +83,28 @@ impl<'m> NodeMemory<'m> {
         true
     }
 
-    /// Takes back `count` frames of a known block as [`NodeMemory::keep_hot`] does: a grant of the kernel or of others. `count` is a
-    /// power of two up to 32, and not 1 for the kernel.
+    /// Takes back a single frame of a known block as [`NodeMemory::keep_hot`] does.
+    #[inline(always)]
+    pub fn keep_hot_page(&mut self, block: KnownBlock<'m>, frame: u64, owner: PageOwner) -> bool {
+        let KnownBlock { map, span, .. } = block;
+        let [slot @ None, ..] = &mut self.hot.parts else { return false };
+        if !map.owner_of(frame).take_back(owner) {
+            return false;
+        }
+        self.free += 1;
+        *slot = Some(HotPart { frame, span, map });
+        true
+    }
+
+    /// Takes back `count` frames of a known block as [`NodeMemory::keep_hot`] does: a grant of the owner, who is the kernel if
+    /// `kernel_owned` says so. `count` is a power of two from 2 to 32.
     #[inline(always)]
     pub fn keep_hot_in_word(
         &mut self,
         block: KnownBlock<'m>,
         frame: u64,
         count: u64,
+        owner: PageOwner,
         kernel_owned: bool,
     ) -> bool {
         let KnownBlock { map, span, .. } = block;
@@ -94,23 +112,20 @@ impl<'m> NodeMemory<'m> {
         let Some(slot @ None) = self.hot.parts.get_mut(count.trailing_zeros() as usize) else {
             return false;
         };
-        let taken_back = if count == 1 && !kernel_owned {
-            map.singles_of(frame).take_back(frame)
-        } else {
-            let ends_word = frame % 64 + count == 64;
-            let is_grant = if ends_word {
-                map.is_grant_at_word_end(offset_in_block(frame), kernel_owned)
-            } else {
-                word.is_grant(frame, count, kernel_owned)
-            };
-            if is_grant {
-                word.reserve_granted(bits_of(frame, count));
-            }
-            is_grant
-        };
-        if !taken_back {
+        // The byte tells first: so the owner is in no register while the bits are looked at.
+        if !map.owner_of(frame).is_owner_of_several(owner) {
             return false;
         }
+        let ends_word = frame % 64 + count == 64;
+        let is_grant = if ends_word {
+            map.is_grant_at_word_end(offset_in_block(frame), kernel_owned)
+        } else {
+            word.is_grant(frame, count, kernel_owned)
+        };
+        if !is_grant {
+            return false;
+        }
+        word.reserve_granted(bits_of(frame, count));
         self.free += count;
         *slot = Some(HotPart { frame, span, map });
         true
@@ -118,9 +133,9 @@ impl<'m> NodeMemory<'m> {
 
     /// Takes back a whole block as [`NodeMemory::keep_hot`] does.
     #[inline]
-    pub fn keep_hot_block(&mut self, span: &'m Span, number: u64) -> bool {
+    pub fn keep_hot_block(&mut self, span: &'m Span, number: u64, owner: PageOwner) -> bool {
         let extent = span.extent();
-        if self.hot.block.is_some() || !self.is_granted_block(extent, number) {
+        if self.hot.block.is_some() || !self.is_granted_block(extent, number, owner) {
             return false;
         }
         self.blocks.set_quiet(extent.slot(number));
@@ -148,9 +163,9 @@ impl<'m> NodeMemory<'m> {
         any
     }
 
-    /// Returns true if the block is a grant of its own.
+    /// Returns true if the block is a grant of its own, and this owner's.
     #[inline]
-    fn is_granted_block(&self, extent: Extent, number: u64) -> bool {
+    fn is_granted_block(&self, extent: Extent, number: u64, owner: PageOwner) -> bool {
         let next_is_inside = || {
             let next = number + 1;
             extent.contains(next)
@@ -159,6 +174,6 @@ impl<'m> NodeMemory<'m> {
                     None => matches!(self.blocks.get(extent.slot(next)), Block::Inside),
                 }
         };
-        matches!(self.blocks.get(extent.slot(number)), Block::Head) && !next_is_inside()
+        matches!(self.blocks.get(extent.slot(number)), Block::Head(its) if its == owner) && !next_is_inside()
     }
 }

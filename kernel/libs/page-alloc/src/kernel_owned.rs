@@ -9,6 +9,7 @@ use crate::error::FreeError;
 use crate::extent::Extent;
 use crate::frame_map::BLOCK_FRAMES;
 use crate::node_memory::NodeMemory;
+use crate::owner::PageOwner;
 use crate::span_table::Span;
 use crate::word::FrameState;
 
@@ -19,7 +20,7 @@ impl<'m> NodeMemory<'m> {
         if count == 1
             && let Some(map) = self.blocks.map(extent.slot(block_of(frame)))
         {
-            return map.singles_of(frame).take_back(frame)
+            return map.owner_of(frame).take_back(PageOwner::NOBODY)
                 && map.word_of(frame).set_kernel_owned(frame, true);
         }
         self.set_kernel_owned(extent, frame, true)
@@ -49,7 +50,7 @@ impl<'m> NodeMemory<'m> {
             self.keep_or_release_single(span, frame.0);
             return Ok(());
         }
-        let freed = self.free(span, frame, count);
+        let freed = self.free(span, frame, count, PageOwner::NOBODY);
         freed.map_err(|error| {
             let is_single = self.state(extent, frame.0) == FrameState::Withheld;
             self.set_kernel_owned(extent, frame.0, true);

@@ -26,18 +26,20 @@ mod kernel_owned;
 mod lists;
 mod node;
 mod node_memory;
+mod owner;
+mod owners;
 mod policy;
 mod refill;
 mod region;
 mod release;
 mod request;
 mod setup;
-mod singles;
 mod span_index;
 mod span_table;
 mod spans;
 mod stats;
 mod take;
+mod take_back;
 mod walk;
 mod word;
 
@@ -47,11 +49,13 @@ pub use atomic::ModelLock;
 pub use contents::{CACHE_FRAMES, CacheView};
 pub use cpu_cache::CpuCache;
 pub use error::{AddError, AllocateError, FreeError, GrowError, IsolateError, Refusal, SetupError};
+pub use owner::{AtomicPageOwner, PageOwner};
 pub use policy::{Cursor, NodeWeights, Policy};
 pub use request::{Grant, Request};
 pub use setup::NodeSetup;
 pub use spans::NodeFrames;
 pub use stats::NodeStats;
+pub use take_back::TakeBack;
 
 /// The largest order with a list: 2^18 frames are 1 GiB.
 pub const MAX_ORDER: u8 = 18;

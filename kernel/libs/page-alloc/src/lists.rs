@@ -78,7 +78,8 @@ mod tests {
     fn the_smallest_order_that_fits_is_found_until_its_list_is_empty() {
         let mut descriptors = [Block::Quiet; 4];
         let mut maps = [const { MaybeUninit::uninit() }; 4];
-        let mut blocks = Blocks::new(&mut descriptors, &mut maps);
+        let mut initialised = [0];
+        let mut blocks = Blocks::new(&mut descriptors, &mut maps, &mut initialised);
         let mut lists = Lists::EMPTY;
         let index = BlockIndex::new;
         for (slot, order) in [(0, 10), (1, 10), (2, 10), (3, 12)] {

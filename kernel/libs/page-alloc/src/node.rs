@@ -12,6 +12,7 @@ use crate::error::{FreeError, IsolateError};
 use crate::guarded::Guarded;
 use crate::hot_chunks::KnownBlock;
 use crate::node_memory::NodeMemory;
+use crate::owner::PageOwner;
 use crate::region::{self, Region};
 use crate::request::{Needs, Purpose};
 use crate::span_index::SpanIndex;
@@ -75,7 +76,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let Some(frame) = found.or_else(|| region::allocate(regions, needs)) else {
             return Err(guarded.cached_that_may_help(needs.count));
         };
-        if purpose.kernel_owned
+        if needs.owner.is_kernel()
             && let Some(span) = spans.find(frame)
             && !guarded.memory_of(span).make_kernel_owned(span.extent(), frame, needs.count)
         {
@@ -86,9 +87,9 @@ impl<'m, L: RawMutex> Node<'m, L> {
         Ok(FrameNumber(frame))
     }
 
-    /// Grants the hot chunk of `count` frames, if there is one: up to 32 frames, or 512. `local`: to a CPU of this node.
+    /// Grants the hot chunk of `count` frames to the owner, if there is one: up to 32 frames, or 512. `local`: to a CPU of this node.
     #[inline(always)]
-    pub fn take_hot(&self, count: u64, local: bool) -> Option<FrameNumber> {
+    pub fn take_hot(&self, count: u64, local: bool, owner: PageOwner) -> Option<FrameNumber> {
         let is_block = count == 1 << BLOCK_ORDER;
         if !is_block && (count > 32 || count & count.wrapping_sub(1) != 0) {
             return None;
@@ -96,7 +97,7 @@ impl<'m, L: RawMutex> Node<'m, L> {
         let mut guarded = self.guarded.lock();
         let memory = &mut guarded.memory;
         let frame =
-            if is_block { memory.take_hot_block()? } else { memory.take_hot_in_word(count, false)? };
+            if is_block { memory.take_hot_block(owner)? } else { memory.take_hot_in_word(count, owner)? };
         guarded.counts.count_hit(count, local);
         Some(FrameNumber(frame))
     }
@@ -106,13 +107,20 @@ impl<'m, L: RawMutex> Node<'m, L> {
     #[inline(always)]
     pub fn take_hot_for_kernel(&self, count: u64, local: bool) -> Option<FrameNumber> {
         let mut guarded = self.guarded.lock();
-        let frame = guarded.memory.take_hot_in_word(count, true)?;
+        let frame = guarded.memory.take_hot_in_word(count, PageOwner::KERNEL)?;
         guarded.counts.count_hit(count, local);
         Some(FrameNumber(frame))
     }
 
-    /// Takes back `count` frames of a known block of the node, which become a hot chunk: a grant of the kernel or of others. `count` is
-    /// a power of two up to 32, and not 1 for the kernel. Returns false, with nothing changed, if they are no such grant, if there
+    /// Takes back a single frame of a known block of the node, which becomes the hot chunk of one frame. Returns false, with nothing
+    /// changed, if it is not a grant of the owner, if there is such a hot chunk already, or if the block was added after setup.
+    #[inline(always)]
+    pub fn keep_hot_page(&self, block: KnownBlock<'m>, frame: FrameNumber, owner: PageOwner) -> bool {
+        block.span.region == 0 && self.guarded.lock().memory.keep_hot_page(block, frame.0, owner)
+    }
+
+    /// Takes back `count` frames of a known block of the node, which become a hot chunk: a grant of the owner, who is the kernel if
+    /// `kernel_owned` says so. `count` is a power of two from 2 to 32. Returns false, with nothing changed, if they are no such grant, if there
     /// is a hot chunk of that order already, or if the block was added after setup.
     #[inline(always)]
     pub fn keep_hot_in_word(
@@ -120,16 +128,17 @@ impl<'m, L: RawMutex> Node<'m, L> {
         block: KnownBlock<'m>,
         frame: FrameNumber,
         count: u64,
+        owner: PageOwner,
         kernel_owned: bool,
     ) -> bool {
         block.span.region == 0
-            && self.guarded.lock().memory.keep_hot_in_word(block, frame.0, count, kernel_owned)
+            && self.guarded.lock().memory.keep_hot_in_word(block, frame.0, count, owner, kernel_owned)
     }
 
     /// Takes back a whole block of this span of the node, as [`Node::keep_hot_in_word`] does.
     #[inline]
-    pub fn keep_hot_block(&self, span: &'m Span, number: u64) -> bool {
-        span.region == 0 && self.guarded.lock().memory.keep_hot_block(span, number)
+    pub fn keep_hot_block(&self, span: &'m Span, number: u64, owner: PageOwner) -> bool {
+        span.region == 0 && self.guarded.lock().memory.keep_hot_block(span, number, owner)
     }
 
     /// Returns the block of this span of the node, if it is split.
@@ -144,11 +153,23 @@ impl<'m, L: RawMutex> Node<'m, L> {
         self.foreign.0.fetch_add(frames, Relaxed);
     }
 
-    /// Takes back a grant that starts in this span of the node.
-    pub fn free(&self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    /// Takes back a grant of the owner that starts in this span of the node.
+    pub fn free(
+        &self,
+        span: &'m Span,
+        frame: FrameNumber,
+        count: u64,
+        owner: PageOwner,
+    ) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        let result = guarded.memory_of(span).free(span, frame, count);
+        let result = guarded.memory_of(span).free(span, frame, count, owner);
         result.map_err(|error| guarded.refuse(error))
+    }
+
+    /// Takes back grants of the owner that start in this span of the node, from this frame on. Returns how many frames these were, and
+    /// the next frame to look at.
+    pub fn take_back_some(&self, span: &'m Span, from: u64, owner: PageOwner) -> (u64, u64) {
+        self.guarded.lock().memory_of(span).take_back_some(span, from, owner)
     }
 
     /// Makes a frame of this span of the node, which a cache has granted to the kernel, kernel-owned.
@@ -230,24 +251,25 @@ impl<'m, L: RawMutex> Node<'m, L> {
         }
     }
 
-    /// Frees a single frame of the node into a cache. A full cache first returns some of its frames, but only for a frame that is
+    /// Frees a single frame of the owner, which is of the node, into a cache. A full cache first returns some of its frames, but only for a frame that is
     /// a grant: a refusal changes nothing.
     pub fn free_into(
         &self,
         cache: &CachedFrames<'m>,
         span: &'m Span,
         frame: FrameNumber,
+        owner: PageOwner,
         spans: &SpanIndex<'m>,
     ) -> Result<(), FreeError> {
         let mut guarded = self.guarded.lock();
-        match guarded.memory_of(span).single(span.extent(), frame) {
+        match guarded.memory_of(span).single(span.extent(), frame, owner) {
             Ok(Some(map)) => {
                 if cache.is_full() {
                     guarded.flush(cache, spans);
                 }
                 cache.remember(KnownBlock { number: block_of(frame.0), map, span });
-                cache.remember_singles(frame.0, map.singles_of(frame.0));
-                if cache.put_into(frame.0, map.singles_of(frame.0)) {
+                cache.remember_owners(frame.0, map.owners_of(frame.0));
+                if cache.put_into(frame.0, map.owners_of(frame.0), owner) {
                     return Ok(());
                 }
                 Err(guarded.refuse(FreeError::AlreadyFree(frame)))

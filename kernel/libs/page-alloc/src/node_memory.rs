@@ -76,9 +76,9 @@ impl<'m> NodeMemory<'m> {
             };
         }
         match self.blocks.get(slot) {
-            Block::Head if offset_in_block(frame) == 0 => FrameState::Head,
+            Block::Head(_) if offset_in_block(frame) == 0 => FrameState::Head,
             Block::KernelHead if offset_in_block(frame) == 0 => FrameState::Reserved,
-            Block::Head | Block::KernelHead | Block::Inside => FrameState::Inside,
+            Block::Head(_) | Block::KernelHead | Block::Inside => FrameState::Inside,
             _ if self.free_run_over(extent, number).is_some() => FrameState::Free,
             _ => FrameState::Reserved,
         }

@@ -35,7 +35,7 @@ impl<'m> NodeMemory<'m> {
         let free = match chunk.block {
             Block::Free { order, .. } => {
                 self.take_start_of_run(chunk.extent, order, BLOCK_ORDER);
-                self.blocks.split(slot, chunk.extent.first, &FrameMap::all_free());
+                self.blocks.split(slot, chunk.extent.first, true);
                 BLOCK_FRAMES
             }
             _ => self.blocks.free_in(slot),
@@ -54,12 +54,12 @@ impl<'m> NodeMemory<'m> {
         }
         // From the last word down: the cache grants first what comes last.
         for number in (first..end).rev() {
-            let (singles, frames) = (map.singles_of(number * 64), available(number));
+            let (owners, frames) = (map.owners_of(number * 64), available(number));
             if frames == 0 {
                 continue;
             }
-            cache.fill(number * 64, frames, singles);
-            cache.remember_singles(number * 64, singles);
+            cache.fill(number * 64, frames, owners);
+            cache.remember_owners(number * 64, owners);
             map.word_of(number * 64).withhold_free(frames);
         }
         cache.wanted.set(REFILL_FRAMES.min(2 * wanted.max(count)));

@@ -2,7 +2,7 @@
 use core::alloc::{Layout, LayoutError};
 use core::mem::{MaybeUninit, replace};
 
-use crate::blocks::{Block, Blocks, MapSlot};
+use crate::blocks::{Block, Blocks, MapSlot, words_for};
 use crate::carve::{Carver, fill};
 use crate::node_memory::NodeMemory;
 use crate::request::Needs;
@@ -29,6 +29,7 @@ pub struct Parts<'m> {
 pub fn layout(regions: usize, spans: usize, blocks: usize) -> Result<Layout, LayoutError> {
     let (layout, _) = Layout::array::<Region<'_>>(regions + 1)?.extend(Layout::array::<MapSlot>(blocks)?)?;
     let (layout, _) = layout.extend(Layout::array::<Block>(blocks)?)?;
+    let (layout, _) = layout.extend(Layout::array::<u64>(words_for(blocks))?)?;
     let (layout, _) = layout.extend(Layout::new::<SpanTable<'_>>())?;
     Ok(layout.extend(SpanTable::layout(spans + 1)?)?.0)
 }
@@ -45,9 +46,10 @@ pub fn cut<'m>(
     let regions = carver.uninit(span.region as usize)?;
     let maps = carver.uninit::<MapSlot>(blocks)?;
     let descriptors = carver.filled(blocks, Block::Quiet)?;
+    let initialised = carver.filled(words_for(blocks), 0)?;
     let [table] = carver.uninit::<SpanTable<'m>>(1)? else { return None };
     let table = table.write(SpanTable::extended(spans, span, &mut carver)?);
-    Some(Parts { regions, blocks: Blocks::new(descriptors, maps), table })
+    Some(Parts { regions, blocks: Blocks::new(descriptors, maps, initialised), table })
 }
 
 /// Moves the regions and a further one into `memory`. The old regions stay behind empty.
@@ -57,7 +59,8 @@ pub fn moved<'m>(
     memory: &'m mut [MaybeUninit<Region<'m>>],
 ) -> &'m mut [Region<'m>] {
     let moved = regions.iter_mut().map(|region| {
-        let empty = Region { memory: NodeMemory::new(Blocks::new(&mut [], &mut [])), span: region.span };
+        let empty =
+            Region { memory: NodeMemory::new(Blocks::new(&mut [], &mut [], &mut [])), span: region.span };
         replace(region, empty)
     });
     fill(memory, moved.chain([added]))

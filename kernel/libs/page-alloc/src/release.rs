@@ -9,20 +9,27 @@ use crate::error::FreeError;
 use crate::extent::{Extent, Piece, edges, whole_blocks};
 use crate::frame_map::{BLOCK_FRAMES, FrameMap};
 use crate::node_memory::NodeMemory;
+use crate::owner::PageOwner;
 use crate::span_table::Span;
 use crate::word::FrameState;
 
 impl<'m> NodeMemory<'m> {
-    /// Takes back a grant that lies in the span, if `count` frames from `frame` on are exactly that grant.
-    pub fn free(&mut self, span: &'m Span, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+    /// Takes back a grant that lies in the span, if `count` frames from `frame` on are exactly that grant, and this owner's.
+    pub fn free(
+        &mut self,
+        span: &'m Span,
+        frame: FrameNumber,
+        count: u64,
+        owner: PageOwner,
+    ) -> Result<(), FreeError> {
         let extent = span.extent();
         if let Some(order) = chunk_order(frame.0, count)
-            && (self.keep_hot(span, frame.0, order)
-                || (order < BLOCK_ORDER && self.free_chunk(extent, frame.0, order)))
+            && (self.keep_hot(span, frame.0, order, owner)
+                || (order < BLOCK_ORDER && self.free_chunk(extent, frame.0, order, owner)))
         {
             return Ok(());
         }
-        self.check_grant(extent, frame, count)?;
+        self.check_grant(extent, frame, count, owner)?;
         if count == 1 {
             // It was none a moment ago: a cache had it, and has granted it since.
             return Err(FreeError::AlreadyFree(frame));
@@ -31,18 +38,24 @@ impl<'m> NodeMemory<'m> {
         Ok(())
     }
 
-    /// Returns the frame map of a frame that is a grant of its own in a split block, or the reason why it is none.
-    pub fn single(&self, extent: Extent, frame: FrameNumber) -> Result<Option<&'m FrameMap>, FreeError> {
-        self.check_grant(extent, frame, 1)?;
+    /// Returns the frame map of a frame that is a grant of its own in a split block, and this owner's, or the reason why it is not.
+    pub fn single(
+        &self,
+        extent: Extent,
+        frame: FrameNumber,
+        owner: PageOwner,
+    ) -> Result<Option<&'m FrameMap>, FreeError> {
+        self.check_grant(extent, frame, 1, owner)?;
         Ok(self.blocks.map(extent.slot(block_of(frame.0))))
     }
 
-    /// Checks that these frames are exactly a grant.
+    /// Checks that these frames are exactly a grant, and this owner's.
     pub(crate) fn check_grant(
         &self,
         extent: Extent,
         frame: FrameNumber,
         count: u64,
+        owner: PageOwner,
     ) -> Result<(), FreeError> {
         match self.state(extent, frame.0) {
             FrameState::Free => return Err(FreeError::AlreadyFree(frame)),
@@ -52,15 +65,27 @@ impl<'m> NodeMemory<'m> {
             FrameState::Inside => return Err(FreeError::InsideGrant(frame)),
             FrameState::Single | FrameState::Head => {}
         }
+        if !self.is_owner(extent, frame.0, owner) {
+            return Err(FreeError::NotTheOwner(frame));
+        }
         let granted = self.grant_len(extent, frame.0);
         if granted == count { Ok(()) } else { Err(FreeError::WrongCount { frame, count, granted }) }
     }
 
-    /// Takes back an aligned chunk of one block, if the block alone can tell that the chunk is a grant.
-    fn free_chunk(&mut self, extent: Extent, frame: u64, order: u8) -> bool {
+    /// Returns true if this is the owner of the grant that starts with this frame.
+    fn is_owner(&self, extent: Extent, frame: u64, owner: PageOwner) -> bool {
+        let slot = extent.slot(block_of(frame));
+        match self.blocks.map(slot) {
+            Some(map) => map.owner_of(frame).is_owner(owner),
+            None => matches!(self.blocks.get(slot), Block::Head(its) if its == owner),
+        }
+    }
+
+    /// Takes back an aligned chunk of one block, if the block alone can tell that the chunk is a grant of the owner.
+    fn free_chunk(&mut self, extent: Extent, frame: u64, order: u8, owner: PageOwner) -> bool {
         let (slot, first) = (extent.slot(block_of(frame)), offset_in_block(frame));
         let Some(map) = self.blocks.map(slot) else { return false };
-        if !map.take_back_chunk(first, order) {
+        if !map.take_back_chunk(first, order, owner) {
             return false;
         }
         self.release_chunk(extent, frame, order);
@@ -93,7 +118,7 @@ impl<'m> NodeMemory<'m> {
 
     /// Returns the length of the grant that starts with this frame. A step for each block of the grant.
     pub(crate) fn grant_len(&self, extent: Extent, start: u64) -> u64 {
-        let whole = matches!(self.blocks.get(extent.slot(block_of(start))), Block::Head);
+        let whole = matches!(self.blocks.get(extent.slot(block_of(start))), Block::Head(_));
         let mut next = start + if whole { BLOCK_FRAMES.into() } else { 1 };
         while block_of(next) < extent.end {
             let slot = extent.slot(block_of(next));
@@ -111,7 +136,8 @@ impl<'m> NodeMemory<'m> {
         next - start
     }
 
-    fn release(&mut self, extent: Extent, frames: Range<u64>) {
+    /// Makes the frames of a grant free.
+    pub(crate) fn release(&mut self, extent: Extent, frames: Range<u64>) {
         let blocks = whole_blocks(&frames);
         for number in blocks.clone() {
             self.blocks.set_quiet(extent.slot(number));

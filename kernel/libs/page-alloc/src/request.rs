@@ -3,6 +3,7 @@ use units::{FRAME_SIZE, FrameNumber, NodeId, NodeSet, PhysAddr};
 
 use crate::MAX_ORDER;
 use crate::error::AllocateError;
+use crate::owner::PageOwner;
 
 /// A request for contiguous frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,8 +23,8 @@ pub struct Request {
     pub nodes: NodeSet,
     /// Whether interleaving chose the preferred node. Only the count `interleave_hit` depends on it.
     pub interleaved: bool,
-    /// Whether the kernel owns the grant. Only [`CpuCache::free_kernel_owned`](crate::CpuCache::free_kernel_owned) takes it back.
-    pub kernel_owned: bool,
+    /// Whose the grant is.
+    pub owner: PageOwner,
 }
 
 impl Request {
@@ -44,7 +45,7 @@ impl Request {
             strict: false,
             nodes: NodeSet::ALL,
             interleaved: false,
-            kernel_owned: false,
+            owner: PageOwner::NOBODY,
         }
     }
 
@@ -86,13 +87,15 @@ pub(crate) struct Needs {
     pub limit: u64,
     /// A free chunk of this order contains such a run whatever lies around it. May exceed [`MAX_ORDER`].
     pub order: u8,
+    /// Whose the grant is.
+    pub owner: PageOwner,
 }
 
 impl Needs {
     /// Checks a request.
     #[inline]
     pub fn of(request: &Request) -> Result<Self, AllocateError> {
-        let &Request { count, alignment, highest, .. } = request;
+        let &Request { count, alignment, highest, owner, .. } = request;
         if !alignment.is_power_of_two() {
             return Err(AllocateError::BadAlignment(alignment));
         }
@@ -103,7 +106,7 @@ impl Needs {
         let alignment = alignment.max(natural);
         let order = log2_ceil(count.max(alignment));
         let limit = highest.map_or(u64::MAX, |last| last.0 / FRAME_SIZE + u64::from(ends_frame(last)));
-        Ok(Self { count, alignment, limit, order })
+        Ok(Self { count, alignment, limit, order, owner })
     }
 
     /// Returns true if exactly the free chunks of one order meet the needs, so that the lists alone know the answer.
@@ -121,8 +124,6 @@ pub(crate) struct Purpose {
     pub cpu_node: NodeId,
     /// Whether interleaving chose the node.
     pub interleaved: bool,
-    /// Whether the kernel owns the grant.
-    pub kernel_owned: bool,
 }
 
 const fn ends_frame(address: PhysAddr) -> bool {
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn a_request_with_a_limit_is_not_served_by_any_frames() {
         let page = Request::page();
-        let owned = Request { kernel_owned: true, ..page };
+        let owned = Request { owner: PageOwner::KERNEL, ..page };
         let unlimited = [page, owned, Request::local(3), Request::new(1, NodeId::ZERO)];
         assert!(unlimited.iter().all(Request::has_no_limits));
         let others = [

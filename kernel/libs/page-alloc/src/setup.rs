@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use lock_api::RawMutex;
 use units::NodeId;
 
-use crate::blocks::{Block, Blocks, MapSlot};
+use crate::blocks::{Block, Blocks, MapSlot, words_for};
 use crate::carve::Carver;
 use crate::error::SetupError;
 use crate::node::Node;
@@ -39,7 +39,7 @@ pub fn node_layout<L>(spans: &[NodeFrames], node: NodeId) -> Result<Layout, Setu
     layout_for::<L>(blocks).map_err(|_| SetupError::MetadataTooSmall(node))
 }
 
-/// Builds a node, nothing of which is free yet, in its metadata. Writes the node and a byte for each of its blocks.
+/// Builds a node, nothing of which is free yet, in its metadata. Writes the node, and a byte and a bit for each of its blocks.
 pub fn build_node<'m, L: RawMutex>(
     id: NodeId,
     setup: NodeSetup<'m>,
@@ -53,7 +53,8 @@ pub fn build_node<'m, L: RawMutex>(
         let [node] = carver.uninit::<Node<'m, L>>(1)? else { return None };
         let maps = carver.uninit::<MapSlot>(blocks)?;
         let descriptors = carver.filled(blocks, Block::Quiet)?;
-        Some((node, Blocks::new(descriptors, maps)))
+        let initialised = carver.filled(words_for(blocks), 0)?;
+        Some((node, Blocks::new(descriptors, maps, initialised)))
     };
     let (node, blocks) = cut().ok_or(SetupError::MetadataTooSmall(id))?;
     Ok(node.write(Node::new(id, NodeMemory::new(blocks), setup.fallback, table)))
@@ -62,7 +63,7 @@ pub fn build_node<'m, L: RawMutex>(
 fn layout_for<L>(blocks: usize) -> Result<Layout, LayoutError> {
     let (layout, _) = Layout::new::<Node<'_, L>>().extend(Layout::array::<MapSlot>(blocks)?)?;
     let (layout, _) = layout.extend(Layout::array::<Block>(blocks)?)?;
-    Ok(layout)
+    Ok(layout.extend(Layout::array::<u64>(words_for(blocks))?)?.0)
 }
 
 fn block_count(spans: &[NodeFrames], node: NodeId) -> Result<usize, SetupError> {

@@ -2,8 +2,9 @@
 use crate::blocks::{BLOCK_ORDER, Block, block_of};
 use crate::buddy::blocks_in;
 use crate::extent::{Extent, Piece, edges, whole_blocks};
-use crate::frame_map::{BLOCK_FRAMES, FrameMap, GrantPart};
+use crate::frame_map::{BLOCK_FRAMES, GrantPart};
 use crate::node_memory::NodeMemory;
+use crate::owner::PageOwner;
 use crate::request::Needs;
 use crate::span_table::Span;
 
@@ -33,7 +34,7 @@ impl NodeMemory<'_> {
         spans: impl Iterator<Item = &'s Span> + Clone,
     ) -> Option<u64> {
         if needs.is_chunk()
-            && let Some(frame) = self.take_hot(needs.order, needs.limit)
+            && let Some(frame) = self.take_hot(needs.order, needs.limit, needs.owner)
         {
             return Some(frame);
         }
@@ -49,9 +50,9 @@ impl NodeMemory<'_> {
             && chunk.frame() + needs.count <= needs.limit
         {
             if needs.is_chunk() {
-                self.take_chunk(&chunk, needs.order);
+                self.take_chunk(&chunk, needs.order, needs.owner);
             } else {
-                self.take_run(chunk.extent, chunk.frame(), needs.count);
+                self.take_run(chunk.extent, chunk.frame(), needs);
             }
             return Some(chunk.frame());
         }
@@ -62,7 +63,7 @@ impl NodeMemory<'_> {
             .map(Span::extent)
             .take_while(|extent| extent.first << BLOCK_ORDER < needs.limit)
             .find_map(|extent| Some((extent, self.find_run(extent, needs)?)))?;
-        self.take_run(extent, frame, needs.count);
+        self.take_run(extent, frame, needs);
         Some(frame)
     }
 
@@ -94,7 +95,7 @@ impl NodeMemory<'_> {
     }
 
     /// Grants a chunk of this order, which was just found.
-    fn take_chunk(&mut self, chunk: &Chunk, order: u8) {
+    fn take_chunk(&mut self, chunk: &Chunk, order: u8, owner: PageOwner) {
         let Chunk { extent, block, offset } = *chunk;
         let number = extent.first;
         let slot = extent.slot(number);
@@ -103,9 +104,9 @@ impl NodeMemory<'_> {
             Block::Free { order: found, .. } => {
                 self.take_start_of_run(extent, found, order.max(BLOCK_ORDER));
                 if order >= BLOCK_ORDER {
-                    return self.grant_blocks(slot, blocks_in(order) as usize);
+                    return self.grant_blocks(slot, blocks_in(order) as usize, owner);
                 }
-                self.blocks.split(slot, number, &FrameMap::all_free());
+                self.blocks.split(slot, number, true);
                 (BLOCK_FRAMES, BLOCK_ORDER)
             }
             Block::Split { free, largest, .. } => (free, largest.order()),
@@ -113,7 +114,7 @@ impl NodeMemory<'_> {
         };
         let Some(map) = self.blocks.map(slot) else { return };
         let around = map.order_around(offset);
-        map.grant_chunk(offset, order);
+        map.grant_chunk(offset, order, owner);
         let now_largest = if around < largest || (around < BLOCK_ORDER && map.find(around).is_some()) {
             Some(largest)
         } else if around > order {
@@ -126,22 +127,23 @@ impl NodeMemory<'_> {
         self.relist(slot, listed, free - (1 << order), now_largest);
     }
 
-    fn grant_blocks(&mut self, first: usize, count: usize) {
-        self.blocks.set_granted(first, true);
+    fn grant_blocks(&mut self, first: usize, count: usize, owner: PageOwner) {
+        self.blocks.set_granted(first, Some(owner));
         for slot in first + 1..first + count {
-            self.blocks.set_granted(slot, false);
+            self.blocks.set_granted(slot, None);
         }
     }
 
     /// Grants a run of free frames.
-    fn take_run(&mut self, extent: Extent, start: u64, count: u64) {
+    fn take_run(&mut self, extent: Extent, start: u64, needs: &Needs) {
+        let &Needs { count, owner, .. } = needs;
         let frames = start..start + count;
         let first = block_of(start);
         self.free -= count;
         if let Some(piece) = Piece::of_one_block(&frames)
             && self.blocks.map(extent.slot(first)).is_some()
         {
-            return self.take_piece(extent, piece, GrantPart::Whole);
+            return self.take_piece(extent, piece, GrantPart::Whole, owner);
         }
         self.withdraw_blocks(extent, first..block_of(frames.end - 1) + 1);
         for piece in edges(&frames) {
@@ -150,19 +152,19 @@ impl NodeMemory<'_> {
                 true => GrantPart::First,
                 false => GrantPart::Further,
             };
-            self.take_piece(extent, piece, part);
+            self.take_piece(extent, piece, part, owner);
         }
         for number in whole_blocks(&frames) {
-            self.blocks.set_granted(extent.slot(number), number == first);
+            self.blocks.set_granted(extent.slot(number), (number == first).then_some(owner));
         }
     }
 
     /// Makes free frames of one block this part of a grant. Splits the block if it is whole.
-    fn take_piece(&mut self, extent: Extent, piece: Piece, part: GrantPart) {
+    fn take_piece(&mut self, extent: Extent, piece: Piece, part: GrantPart, owner: PageOwner) {
         let slot = extent.slot(piece.number);
         let free = self.blocks.split_if_whole(slot, piece.number);
         if let Some(map) = self.blocks.map(slot) {
-            map.grant(piece.start..piece.end, part);
+            map.grant(piece.start..piece.end, part, owner);
         }
         self.settle(extent, piece.number, free - piece.len());
     }

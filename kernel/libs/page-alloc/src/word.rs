@@ -3,7 +3,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::atomic::AtomicU64;
 
-/// The state of a frame. The bits are (`free`, `head`), and the one in [`Singles`](crate::singles::Singles).
+/// The state of a frame. The bits are (`free`, `head`), and the one of a grant of its own in [`Owners`](crate::owners::Owners).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FrameState {
     /// (1, 0): the frame can be granted.
@@ -32,6 +32,7 @@ pub struct Word {
 
 impl Word {
     /// Returns a word whose frames are all free.
+    #[cfg(test)]
     pub const fn all_free() -> Self {
         Self { free: AtomicU64::new(!0), head: AtomicU64::new(0) }
     }
@@ -42,9 +43,16 @@ impl Word {
     }
 
     /// Stores the states of another word.
+    #[cfg(test)]
     pub fn copy_from(&self, other: &Self) {
         self.free.store(other.free(), Relaxed);
         self.head.store(other.head(), Relaxed);
+    }
+
+    /// Makes all frames free, or reserved.
+    pub fn set_all(&self, free: bool) {
+        self.free.store(!0, Relaxed);
+        self.head.store(if free { 0 } else { !0 }, Relaxed);
     }
 
     /// Loads the `free` bits.

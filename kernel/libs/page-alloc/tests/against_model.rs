@@ -2,12 +2,12 @@
 mod machine;
 mod model;
 
-use machine::{Machine, cpus, node, take, uncached};
+use machine::{Machine, cpus, node, take_for, uncached};
 use model::Model;
 use model::plans::{HIGH, Step, THREADS, plans};
 use model::policies::{Turns, Wish};
 use page_alloc::{
-    AllocateError, CpuCache, Cursor, IsolateError, NodeFrames, NodeStats, PageAllocator, Request,
+    AllocateError, CpuCache, Cursor, IsolateError, NodeFrames, NodeStats, PageAllocator, PageOwner, Request,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -36,12 +36,12 @@ impl Pair<'_> {
                 let wish = Wish::of(request, self.cpus[cpu].node(), self.fallback);
                 self.allocate(cpu, request, &wish);
             }
-            &Step::AllocateBy { ref policy, count, thread, cpu, times } => {
+            &Step::AllocateBy { owner, ref policy, count, thread, cpu, times } => {
                 let cpu = cpu.index(self.cpus.len());
                 for _ in 0..times {
                     let (cursor, turns) = &mut self.turns[thread];
                     let wish = policy.wish(self.cpus[cpu].node(), turns, self.fallback);
-                    let mut request = Request::local(count);
+                    let mut request = Request { owner, ..Request::local(count) };
                     policy.with(|policy| policy.apply(&mut request, cursor));
                     self.allocate(cpu, &request, &wish);
                 }
@@ -52,9 +52,10 @@ impl Pair<'_> {
                 }
             }
             Step::FreeSingles { first, cpu, times } => self.free_singles(first, cpu, *times),
-            Step::TakePages { cpu, times } => {
-                (0..*times).for_each(|_| self.take_page(cpu.index(self.cpus.len())));
+            Step::TakePages { owner, cpu, times } => {
+                (0..*times).for_each(|_| self.take_page(cpu.index(self.cpus.len()), *owner));
             }
+            Step::TakeBack { owner } => self.take_back(*owner),
             Step::Drain { cpu } => {
                 let cpu = &self.cpus[cpu.index(self.cpus.len())];
                 cpu.drain();
@@ -143,12 +144,12 @@ impl Pair<'_> {
     }
 
     /// Takes a frame of the CPU's node, if one is free that no other CPU has in its cache.
-    fn take_page(&mut self, cpu: usize) {
+    fn take_page(&mut self, cpu: usize, owner: PageOwner) {
         let node = self.cpus[cpu].node();
-        match take(&self.cpus[cpu]) {
+        match take_for(&self.cpus[cpu], owner) {
             Some(frame) => {
                 let wish = Wish::new(node, vec![node]);
-                self.model.grant(&Request::page(), &wish, node, frame.0, node);
+                self.model.grant(&Request { owner, ..Request::page() }, &wish, node, frame.0, node);
             }
             None => {
                 let stats = self.pages.stats(node).unwrap();
@@ -174,16 +175,30 @@ impl Pair<'_> {
         self.free_on(start as usize % self.cpus.len(), start, count);
     }
 
-    /// Frees in both, and compares the errors. A refusal changes no free chunk.
+    /// Frees for the owner, after another one has tried to.
     fn free_on(&mut self, cpu: usize, start: u64, count: u64) {
+        let owner = self.model.owner_of(start);
+        let other = PageOwner::new(owner.number() ^ 1).unwrap();
+        self.free_for(other, cpu, start, count);
+        self.free_for(owner, cpu, start, count);
+    }
+
+    /// Frees in both, and compares the errors. A refusal changes no free chunk.
+    fn free_for(&mut self, owner: PageOwner, cpu: usize, start: u64, count: u64) {
         let before = self.look.then(|| self.free_by_order());
-        let result = self.cpus[cpu].free(FrameNumber(start), count);
-        assert_eq!(result, self.model.free(start, count));
+        let result = self.cpus[cpu].free_of(FrameNumber(start), count, owner);
+        assert_eq!(result, self.model.free(owner, start, count));
         assert!(result.is_ok() || before.is_none_or(|before| self.free_by_order() == before));
         if result.is_err() {
-            assert_eq!(uncached(self.pages, 0).free(FrameNumber(start), count), result);
-            assert_eq!(self.model.free(start, count), result);
+            assert_eq!(uncached(self.pages, 0).free_of(FrameNumber(start), count, owner), result);
+            assert_eq!(self.model.free(owner, start, count), result);
         }
+    }
+
+    /// Takes back in both what an owner has.
+    fn take_back(&mut self, owner: PageOwner) {
+        let expected = if owner == PageOwner::NOBODY { 0 } else { self.model.take_back(owner) };
+        assert_eq!(self.pages.take_back(owner).sum::<u64>(), expected);
     }
 
     fn add(&mut self, range: FrameRange) {

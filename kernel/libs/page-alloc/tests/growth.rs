@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use machine::{Machine, allocate, cpus, leak, node, span, take, uncached};
-use page_alloc::{AddError, CACHE_FRAMES, FreeError, GrowError, IsolateError, NodeFrames, Request};
+use page_alloc::{
+    AddError, CACHE_FRAMES, FreeError, GrowError, IsolateError, NodeFrames, PageOwner, Request,
+};
 use units::{FrameNumber, FrameRange};
 
 #[test]
@@ -268,7 +270,7 @@ fn a_kernel_owned_frame_that_came_from_a_cache_is_refused_as_others_are_however_
     let (pages, bytes) = machine.pages_and_memory(1);
     pages.add(FrameRange::new(512, 1024)).unwrap();
     let cpu = &cpus(&pages, &[node(0)], bytes)[0];
-    let frame = allocate(cpu, &Request { kernel_owned: true, ..Request::page() }).unwrap().frame;
+    let frame = allocate(cpu, &Request { owner: PageOwner::KERNEL, ..Request::page() }).unwrap().frame;
     let range = FrameRange { start: frame, end: FrameNumber(1024) };
     assert_eq!(pages.isolate(range), Err(IsolateError::NeverAdded(frame)));
 
@@ -277,7 +279,7 @@ fn a_kernel_owned_frame_that_came_from_a_cache_is_refused_as_others_are_however_
     assert_eq!(pages.isolate(range), Err(IsolateError::NeverAdded(frame)));
     // The same as of a frame that no cache had.
     let other = uncached(&pages, 0)
-        .allocate(&Request { kernel_owned: true, ..Request::page() }, |_| ())
+        .allocate(&Request { owner: PageOwner::KERNEL, ..Request::page() }, |_| ())
         .unwrap()
         .frame;
     let range = FrameRange { start: other, end: FrameNumber(1024) };

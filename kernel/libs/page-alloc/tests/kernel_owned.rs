@@ -2,7 +2,7 @@
 mod machine;
 
 use machine::{Machine, allocate, cpus, node, span, take, uncached};
-use page_alloc::{CpuCache, FreeError, Grant, PageAllocator, Request};
+use page_alloc::{CpuCache, FreeError, Grant, PageAllocator, PageOwner, Request};
 use proptest::prelude::*;
 use units::{FrameNumber, FrameRange};
 
@@ -15,7 +15,7 @@ fn machine() -> Machine {
 const FREE: FrameRange = FrameRange::new(512, 8000);
 
 fn kernel_owned(count: u64) -> Request {
-    Request { kernel_owned: true, ..Request::local(count) }
+    Request { owner: PageOwner::KERNEL, ..Request::local(count) }
 }
 
 /// Tries every free of a grant or a part of it that others may try.
@@ -48,7 +48,8 @@ proptest! {
             .enumerate()
             .filter_map(|(index, &count)| {
                 let kernel_owned = owned & 1 << index != 0;
-                let request = Request { kernel_owned, ..Request::local(count) };
+                let owner = if kernel_owned { PageOwner::KERNEL } else { PageOwner::NOBODY };
+                let request = Request { owner, ..Request::local(count) };
                 Some((kernel_owned, allocate(&cpu, &request).ok()?))
             })
             .collect();
@@ -161,13 +162,16 @@ fn a_chunk_that_the_kernel_has_freed_is_at_hand_for_both_owners_and_is_freed_by_
             assert_eq!((grant.frame, grant.cached), (frame, false));
             assert_eq!(cpu.take_at_hand_for_kernel(count, node(0)), None);
             assert_not_freed(&pages, cpu, grant);
-            assert!(!cpu.put_at_hand(frame, count) && !cpu.put_at_hand_of_kernel(frame, count / 2));
+            assert!(
+                !cpu.put_at_hand(frame, count, PageOwner::NOBODY)
+                    && !cpu.put_at_hand_of_kernel(frame, count / 2)
+            );
             assert!(!cpu.put_at_hand_of_kernel(FrameNumber(frame.0 + count / 2), count / 2));
             assert!(cpu.put_at_hand_of_kernel(frame, count) && !cpu.put_at_hand_of_kernel(frame, count));
-            assert_eq!(cpu.take_at_hand(count, node(0)).unwrap().frame, frame);
+            assert_eq!(cpu.take_at_hand(count, node(0), PageOwner::NOBODY).unwrap().frame, frame);
             assert!(!cpu.put_at_hand_of_kernel(frame, count));
             assert_eq!(cpu.free_kernel_owned(frame, count), Err(FreeError::NotKernelOwned(frame)));
-            assert!(cpu.put_at_hand(frame, count));
+            assert!(cpu.put_at_hand(frame, count, PageOwner::NOBODY));
         }
     }
     assert_eq!(cpu.take_at_hand_for_kernel(1, node(0)), None);

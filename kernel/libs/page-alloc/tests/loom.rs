@@ -7,7 +7,7 @@ use loom_machine::{
     FEW_PREEMPTIONS, FIRST, allocate, assert_one_refused, explore, explore_within, frame_new_to_caches,
     grant, take, uncached, work,
 };
-use page_alloc::FreeError;
+use page_alloc::{FreeError, PageOwner, Request};
 use units::FrameNumber;
 
 #[test]
@@ -31,6 +31,27 @@ fn of_a_cache_and_the_node_that_a_frame_goes_to_at_once_one_refuses_it() {
             work(move |_, _| uncached(pages).free(frame, 1)),
         ]);
         assert_one_refused(&freed, frame);
+    });
+}
+
+#[test]
+fn a_second_free_takes_no_frame_that_was_granted_to_another_owner_meanwhile() {
+    explore(2, 4, |machine| {
+        let pages = machine.pages;
+        let [before, after] = [1, 2].map(|number| PageOwner::new(number).unwrap());
+        let for_owner = |owner| Request { owner, ..Request::page() };
+        let frame = machine.cpus[0].allocate(&for_owner(before), |_| ()).unwrap().frame;
+        let freed = machine.run(vec![
+            work(move |cpu, _| {
+                let freed = cpu.free_of(frame, 1, before);
+                let grant = cpu.allocate(&for_owner(after), |_| ()).unwrap();
+                assert_ne!(uncached(pages).free_of(grant.frame, 1, before), Ok(()));
+                cpu.free_of(grant.frame, 1, after).unwrap();
+                freed
+            }),
+            work(move |cpu, _| cpu.free_of(frame, 1, before)),
+        ]);
+        assert_eq!(freed.iter().filter(|freed| freed.is_ok()).count(), 1, "{freed:?}");
     });
 }
 

@@ -163,6 +163,24 @@ macro_rules! cpu_local_word {
 }
 pub(crate) use cpu_local_word;
 
+/// Returns true if the first word of the running CPU's copy of a static of the section `cpu_local` is the address of another static. One
+/// instruction reads it.
+macro_rules! cpu_local_word_is {
+    ($name:path, $other:path) => {{
+        #[inline(always)]
+        fn is_other() -> bool {
+            // SAFETY: GS leads to a copy of the section, all of which may be read. The addresses of statics fit a number of 32 bits.
+            unsafe {
+                core::arch::asm!("cmp qword ptr gs:[{}], offset {}", "jne {}", sym $name, sym $other, label { return true },
+                    options(nostack, readonly))
+            };
+            false
+        }
+        !is_other()
+    }};
+}
+pub(crate) use cpu_local_word_is;
+
 /// Writes the first word of the running CPU's copy of a static of the section `cpu_local`, in one instruction.
 macro_rules! set_cpu_local_word {
     ($name:path, $word:expr) => {{
@@ -204,6 +222,27 @@ macro_rules! is_cpu_local_byte_set {
     };
 }
 pub(crate) use is_cpu_local_byte_set;
+
+/// Adds to a word of the running CPU's copy of a static of the section `cpu_local`, in one instruction, which no interrupt divides. The
+/// static is an array of words, and the index is below its length. The sum wraps.
+macro_rules! add_to_cpu_local_element {
+    ($name:path, $index:expr, const $more:literal) => {{
+        let index: usize = $index;
+        // SAFETY: as below.
+        unsafe {
+            core::arch::asm!("add qword ptr gs:[{} + 8 * {}], {}", sym $name, in(reg) index, const $more, options(nostack))
+        };
+    }};
+    ($name:path, $index:expr, $more:expr) => {{
+        let index: usize = $index;
+        let more: u64 = $more;
+        // SAFETY: GS leads to a copy of the section. The caller owns the static, whose words are atomic numbers, and the index is in it.
+        unsafe {
+            core::arch::asm!("add qword ptr gs:[{} + 8 * {}], {}", sym $name, in(reg) index, in(reg) more, options(nostack))
+        };
+    }};
+}
+pub(crate) use add_to_cpu_local_element;
 
 /// Returns the task that the running CPU runs. One instruction reads it, so the result is right even if the thread moves.
 #[inline]

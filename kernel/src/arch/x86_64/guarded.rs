@@ -197,6 +197,43 @@ pub fn differs_u32_const<const OFFSET: usize, const VALUE: i32>(address: usize) 
     false
 }
 
+/// Returns true if the 8 bytes that are `OFFSET` bytes behind `address` are not `VALUE`, or cannot be read.
+#[inline(always)]
+pub fn differs_u64_const<const OFFSET: usize, const VALUE: i32>(address: usize) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(guarded_jump!("cmp qword ptr [{address} + {offset}], {value}", "jne"), address = in(reg) address,
+            value = const VALUE, jump = label { return true }, offset = const OFFSET, options(nostack, readonly))
+    };
+    false
+}
+
+/// Returns true if one of the three numbers of 8 bytes that begin `OFFSET` bytes behind `address` is not 0, or cannot be read.
+#[inline(always)]
+pub fn is_any_of_three_set<const OFFSET: usize>(address: usize) -> bool {
+    // SAFETY: the block only reads, and the CPU jumps to the label if the memory cannot be read.
+    unsafe {
+        asm!(
+            "2:",
+            "mov {value}, [{address} + {offset}]",
+            "3:",
+            "or {value}, [{address} + {offset} + 8]",
+            "4:",
+            "or {value}, [{address} + {offset} + 16]",
+            "jnz {jump}",
+            ".pushsection guarded_access, \"aR\", @progbits",
+            ".balign 4",
+            ".long 2b - ., {jump} - .",
+            ".long 3b - ., {jump} - .",
+            ".long 4b - ., {jump} - .",
+            ".popsection",
+            address = in(reg) address, value = out(reg) _, jump = label { return true }, offset = const OFFSET,
+            options(nostack, readonly)
+        )
+    };
+    false
+}
+
 /// Returns true if one of the bits `BITS` is set in the 4 bytes that are `OFFSET` bytes behind `address`, or if they cannot be read.
 #[inline(always)]
 pub fn has_bits_u32<const OFFSET: usize, const BITS: u32>(address: usize) -> bool {
@@ -232,6 +269,28 @@ pub unsafe fn write_u32_const<const OFFSET: usize, const VALUE: i32>(address: us
         asm!(guarded!("mov dword ptr [{address} + {offset}], {value}", ""), address = in(reg) address,
             value = const VALUE, offset = const OFFSET, options(nostack, preserves_flags))
     };
+}
+
+/// Writes the 4 bytes that are `OFFSET` bytes behind `address` as they are. Returns false if they cannot be written. Other CPUs do not write
+/// them at the same time.
+///
+/// # Safety
+/// As for [`write_u32`].
+#[inline(always)]
+pub unsafe fn can_write_u32<const OFFSET: usize>(address: usize) -> bool {
+    // SAFETY: `# Safety`; the CPU jumps to the label if the memory cannot be written.
+    unsafe {
+        asm!(
+            "2:",
+            "or dword ptr [{address} + {offset}], 0",
+            ".pushsection guarded_access, \"aR\", @progbits",
+            ".balign 4",
+            ".long 2b - ., {jump} - .",
+            ".popsection",
+            address = in(reg) address, jump = label { return false }, offset = const OFFSET, options(nostack)
+        )
+    };
+    true
 }
 
 /// Replaces the 4 bytes that are `OFFSET` bytes behind `address` by `new` if they are `old`, atomically. Returns true if it did;

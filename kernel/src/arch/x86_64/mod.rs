@@ -43,7 +43,10 @@ pub use cpu_local::{
     AREA_ALIGNMENT, CpuArea, PreemptionEnd, Task, begin_no_preemption, begin_work, current_task,
     end_no_preemption, end_no_preemption_is_due, is_preemption_off, set_current_task,
 };
-pub(crate) use cpu_local::{cpu_local_element, cpu_local_word, is_cpu_local_byte_set, set_cpu_local_word};
+pub(crate) use cpu_local::{
+    add_to_cpu_local_element, cpu_local_element, cpu_local_word, cpu_local_word_is, is_cpu_local_byte_set,
+    set_cpu_local_word,
+};
 pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc, physical_address_bits};
 pub use descriptors::CpuTables;
 pub use fault::{

@@ -23,6 +23,61 @@ struct Modelled {
     turn: loom::sync::atomic::AtomicU64,
 }
 
+/// Returns loom's side of the atomic at this address, which begins with this value.
+fn modelled(address: usize, value: u64) -> Arc<Modelled> {
+    // Loom runs its threads in turn, and none of them stops in here. Only a panic of the model poisons the lock.
+    let mut known = BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner);
+    let modelled = known.entry(address);
+    let new = || Modelled {
+        value: loom::sync::atomic::AtomicU64::new(value),
+        turn: loom::sync::atomic::AtomicU64::new(0),
+    };
+    modelled.or_insert_with(|| Arc::new(new())).clone()
+}
+
+/// Removes loom's side of the atomic at this address, where another value will be.
+fn forget(address: usize) {
+    BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
+}
+
+/// A `u8`.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct AtomicU8(u8);
+
+impl AtomicU8 {
+    pub const fn new(value: u8) -> Self {
+        Self(value)
+    }
+
+    fn modelled(&self) -> Arc<Modelled> {
+        modelled(ptr::from_ref(self).addr(), self.0.into())
+    }
+
+    pub fn load(&self, order: Ordering) -> u8 {
+        let modelled = self.modelled();
+        modelled.turn.swap(0, Ordering::Relaxed);
+        modelled.value.load(order) as u8
+    }
+
+    pub fn store(&self, value: u8, order: Ordering) {
+        self.modelled().value.store(value.into(), order);
+    }
+
+    pub fn compare_exchange(&self, old: u8, new: u8, success: Ordering, failure: Ordering) -> Result<u8, u8> {
+        let modelled = self.modelled();
+        modelled.turn.swap(0, Ordering::Relaxed);
+        let exchanged = modelled.value.compare_exchange(old.into(), new.into(), success, failure);
+        exchanged.map(|value| value as u8).map_err(|value| value as u8)
+    }
+}
+
+impl Drop for AtomicU8 {
+    fn drop(&mut self) {
+        forget(ptr::from_ref(self).addr());
+    }
+}
+
 /// A `u64`.
 #[derive(Debug)]
 #[repr(transparent)]
@@ -34,14 +89,7 @@ impl AtomicU64 {
     }
 
     fn modelled(&self) -> Arc<Modelled> {
-        // Loom runs its threads in turn, and none of them stops in here. Only a panic of the model poisons the lock.
-        let mut known = BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner);
-        let modelled = known.entry(ptr::from_ref(self).addr());
-        let new = || Modelled {
-            value: loom::sync::atomic::AtomicU64::new(self.0),
-            turn: loom::sync::atomic::AtomicU64::new(0),
-        };
-        modelled.or_insert_with(|| Arc::new(new())).clone()
+        modelled(ptr::from_ref(self).addr(), self.0)
     }
 
     pub fn load(&self, order: Ordering) -> u64 {
@@ -54,23 +102,14 @@ impl AtomicU64 {
         self.modelled().value.store(value, order);
     }
 
-    pub fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
-        self.modelled().value.fetch_or(bits, order)
-    }
-
-    pub fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
-        self.modelled().value.fetch_and(bits, order)
-    }
-
     pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         self.modelled().value.fetch_add(value, order)
     }
 }
 
 impl Drop for AtomicU64 {
-    /// Removes loom's atomic: another value will have this address.
     fn drop(&mut self) {
-        BY_ADDRESS.lock().unwrap_or_else(PoisonError::into_inner).remove(&ptr::from_ref(self).addr());
+        forget(ptr::from_ref(self).addr());
     }
 }
 

@@ -11,6 +11,7 @@ use super::{CpuCache, is_chunk_in_word};
 use crate::allocator::PageAllocator;
 use crate::error::{AllocateError, Refusal};
 use crate::node::Node;
+use crate::owner::PageOwner;
 use crate::request::{Grant, Needs, Purpose, Request};
 
 impl<'m, L: RawMutex> CpuCache<'m, L> {
@@ -54,28 +55,29 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
     /// See [`Refusal`].
     #[inline]
     pub fn try_allocate(&self, request: &Request, drained: NodeSet) -> Result<Grant, Refusal> {
-        if request.has_no_limits() {
+        let is_unlimited = request.has_no_limits();
+        if is_unlimited {
             let preferred = request.preferred.unwrap_or(self.node.get());
-            let at_hand = match request.kernel_owned {
+            let at_hand = match request.owner.is_kernel() {
                 true => self.take_at_hand_for_kernel(request.count, preferred),
-                false => self.take_at_hand(request.count, preferred),
+                false => self.take_at_hand(request.count, preferred, request.owner),
             };
             if let Some(grant) = at_hand {
                 return Ok(grant);
             }
         }
-        self.allocate_from_nodes(request, drained)
+        self.allocate_from_nodes(request, is_unlimited, drained)
     }
 
-    /// Grants any `count` frames of the node, if they are at hand: a single frame in the cache, or a hot chunk of up to 32 frames or
+    /// Grants any `count` frames of the node to the owner, if they are at hand: a single frame in the cache, or a hot chunk of up to 32 frames or
     /// of 512. This is the first step of [`CpuCache::allocate`], for callers that want it inlined.
     #[inline(always)]
-    pub fn take_at_hand(&self, count: u64, id: NodeId) -> Option<Grant> {
+    pub fn take_at_hand(&self, count: u64, id: NodeId, owner: PageOwner) -> Option<Grant> {
         let own = self.node.get();
         if count == 1 && id == own {
-            return self.frames.take(false).map(|frame| self.cached(frame));
+            return self.frames.take(owner).map(|frame| self.cached(frame));
         }
-        let frame = self.allocator.get()?.node(id)?.take_hot(count, id == own)?;
+        let frame = self.allocator.get()?.node(id)?.take_hot(count, id == own, owner)?;
         Some(Grant { frame, count, node: id, fell_back: false, cached: false })
     }
 
@@ -96,16 +98,21 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         Grant { frame, count: 1, node: self.node.get(), fell_back: false, cached: true }
     }
 
-    /// Allocates frames that are not at hand.
+    /// Allocates frames that are not at hand. `is_unlimited` is what [`Request::has_no_limits`] says.
     #[inline]
-    fn allocate_from_nodes(&self, request: &Request, drained: NodeSet) -> Result<Grant, Refusal> {
-        let &Request { count, strict, kernel_owned, .. } = request;
+    fn allocate_from_nodes(
+        &self,
+        request: &Request,
+        is_unlimited: bool,
+        drained: NodeSet,
+    ) -> Result<Grant, Refusal> {
+        let &Request { count, strict, .. } = request;
         let preferred = request.preferred.unwrap_or(self.node.get());
         let no_fit = AllocateError::NoFit { preferred, count };
         let allocator = self.allocator.get().ok_or(no_fit)?;
-        let own_page = count == 1 && self.frames.node() == Some(preferred) && request.has_no_limits();
+        let own_page = count == 1 && self.frames.node() == Some(preferred) && is_unlimited;
         if own_page {
-            match self.refill_and_take(allocator, kernel_owned) {
+            match self.refill_and_take(allocator, request.owner) {
                 Ok(frame) => return Ok(self.cached(frame)),
                 Err(0) => {}
                 Err(held) => self.ask_to_drain(preferred, held, drained)?,
@@ -125,17 +132,20 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
     fn refill_and_take(
         &self,
         allocator: &PageAllocator<'m, L>,
-        kernel_owned: bool,
+        owner: PageOwner,
     ) -> Result<FrameNumber, u64> {
         let node = allocator.node(self.node.get()).ok_or(0u64)?;
-        if kernel_owned && let Some(frame) = self.frames.take(kernel_owned) {
+        if owner.is_kernel()
+            && let Some(frame) = self.frames.take_withheld()
+        {
             self.reserve_for_kernel(allocator, node, frame);
             return Ok(frame);
         }
         node.refill(&self.frames)?;
-        let frame = self.frames.take(kernel_owned).ok_or(0u64)?;
+        let taken = if owner.is_kernel() { self.frames.take_withheld() } else { self.frames.take(owner) };
+        let frame = taken.ok_or(0u64)?;
         self.remember_block(allocator, frame);
-        if kernel_owned {
+        if owner.is_kernel() {
             self.reserve_for_kernel(allocator, node, frame);
         }
         Ok(frame)
@@ -148,12 +158,12 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         }
     }
 
-    /// Grants a frame of the CPU's node as [`CpuCache::take_at_hand`] does, after that has found the cache empty. Returns `None` if no
+    /// Grants a frame of the CPU's node to the owner as [`CpuCache::take_at_hand`] does, after that has found the cache empty. Returns `None` if no
     /// frame of the node is free outside of its caches, or if the CPU has no cache.
     #[inline]
-    pub fn refill_and_take_page(&self) -> Option<Grant> {
+    pub fn refill_and_take_page(&self, owner: PageOwner) -> Option<Grant> {
         let allocator = self.allocator.get().filter(|_| self.frames.node().is_some())?;
-        self.refill_and_take(allocator, false).ok().map(|frame| self.cached(frame))
+        self.refill_and_take(allocator, owner).ok().map(|frame| self.cached(frame))
     }
 
     /// Allocates from the lists of the preferred node, unless that was `tried` already, and then of the nodes in its fallback order.
@@ -167,12 +177,12 @@ impl<'m, L: RawMutex> CpuCache<'m, L> {
         drained: NodeSet,
     ) -> Result<Grant, Refusal> {
         let needs = Needs::of(request)?;
-        let &Request { interleaved, kernel_owned, nodes, .. } = request;
+        let &Request { interleaved, nodes, .. } = request;
         let preferred_node = allocator.node(preferred).ok_or(AllocateError::NoSuchNode(preferred))?;
         let fallback = if request.strict { &[] } else { preferred_node.fallback() };
         let any = nodes == NodeSet::ALL;
         let wanted = if any { preferred } else { first_allowed(preferred, fallback, nodes) };
-        let purpose = Purpose { wanted, cpu_node: self.node.get(), interleaved, kernel_owned };
+        let purpose = Purpose { wanted, cpu_node: self.node.get(), interleaved };
         let allocate = |id| self.allocate_on(allocator, id, &needs, purpose, drained);
         if !tried
             && (any || nodes.contains(preferred))

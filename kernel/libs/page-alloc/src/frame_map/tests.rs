@@ -24,7 +24,7 @@ fn copy(map: &FrameMap) -> FrameMap {
 
 /// Makes frames free, whatever their state was.
 fn free(map: &FrameMap, frames: Range<u16>) {
-    frames.clone().for_each(|frame| _ = map.singles_of(frame.into()).take_back(frame.into()));
+    frames.clone().for_each(|frame| _ = map.owner_of(frame.into()).take_back(PageOwner::NOBODY));
     map.release(frames);
 }
 
@@ -42,7 +42,7 @@ fn worked_map() -> impl Strategy<Value = (FrameMap, Vec<FrameState>)> {
             free(&map, start..end);
             states[range.clone()].fill(FrameState::Free);
             if let Some(part) = part {
-                map.grant(start..end, part);
+                map.grant(start..end, part, PageOwner::NOBODY);
                 states[range.clone()].fill(FrameState::Inside);
                 if part != GrantPart::Further {
                     states[range.start] = FrameState::Head;
@@ -111,27 +111,27 @@ proptest! {
             }
         };
         let before = copy(&map);
-        prop_assert_eq!(before.take_back_chunk(first, order), is_grant);
+        prop_assert_eq!(before.take_back_chunk(first, order, PageOwner::NOBODY), is_grant);
         if order > 0 {
             prop_assert_eq!(before.is_reserved(range.clone()), is_grant || map.is_reserved(range.clone()));
         }
         let (by_chunk, by_range) = (copy(&map), copy(&map));
         free(&by_range, range.clone());
         let all_free = copy(&by_range);
-        by_range.grant(range.clone(), GrantPart::Whole);
+        by_range.grant(range.clone(), GrantPart::Whole, PageOwner::NOBODY);
         free(&by_chunk, range.clone());
-        by_chunk.grant_chunk(first, order);
+        by_chunk.grant_chunk(first, order, PageOwner::NOBODY);
         prop_assert_eq!(states(&by_chunk), states(&by_range));
         // The next frame belongs to no grant of several that starts before it.
         let ends = range.end == BLOCK_FRAMES || map.state(range.end) != FrameState::Inside;
         let tells = order == 0 || (ends && range.end < BLOCK_FRAMES);
-        prop_assert_eq!(by_chunk.take_back_chunk(first, order), tells);
+        prop_assert_eq!(by_chunk.take_back_chunk(first, order, PageOwner::NOBODY), tells);
         prop_assert_eq!(by_chunk.is_reserved(range), tells && order > 0);
         if tells {
-            prop_assert!(!by_chunk.take_back_chunk(first, order));
-            by_chunk.grant_reserved_chunk(first, order);
+            prop_assert!(!by_chunk.take_back_chunk(first, order, PageOwner::NOBODY));
+            by_chunk.grant_reserved_chunk(first, order, PageOwner::NOBODY);
             prop_assert_eq!(states(&by_chunk), states(&by_range));
-            prop_assert!(by_chunk.take_back_chunk(first, order));
+            prop_assert!(by_chunk.take_back_chunk(first, order, PageOwner::NOBODY));
             by_chunk.release_chunk(first, order);
             prop_assert_eq!(states(&by_chunk), states(&all_free));
         }

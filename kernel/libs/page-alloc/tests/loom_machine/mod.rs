@@ -77,6 +77,7 @@ pub fn explore_within(preemptions: Option<usize>, cpus: usize, frames: u64, mode
         let nodes = [NodeSetup { metadata: metadata.bytes(), fallback: &[NODE] }];
         let pages = allocator.put(Pages::new(&SPANS, table.bytes(), nodes).unwrap());
         pages.add(FrameRange::new(FIRST, FIRST + frames)).unwrap();
+        touch_each(pages, frames);
         let cpus = caches.iter().map(|memory| warm(pages, memory.bytes())).collect();
         let free = pages.free_by_order(NODE).unwrap();
         // Reads all entries of the caches, so that loom knows them before there are threads.
@@ -85,6 +86,13 @@ pub fn explore_within(preemptions: Option<usize>, cpus: usize, frames: u64, mode
         model(&mut machine);
     });
     println!("loom: {} ways", runs.load(Ordering::Relaxed));
+}
+
+/// Grants each frame on its own, and takes it back: loom knows the byte of each before there are threads.
+fn touch_each(pages: &'static Pages, frames: u64) {
+    let cpu = uncached(pages);
+    let granted: Vec<_> = (0..frames).map(|_| grant(&cpu, 1)).collect();
+    granted.into_iter().for_each(|frame| cpu.free(frame, 1).unwrap());
 }
 
 /// Returns a CPU whose cache is empty and remembers the block. The cache has held only the first frame.

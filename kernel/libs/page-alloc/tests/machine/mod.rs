@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
 
-use page_alloc::{AllocateError, CpuCache, Grant, NodeFrames, NodeSetup, PageAllocator, Request};
+use page_alloc::{AllocateError, CpuCache, Grant, NodeFrames, NodeSetup, PageAllocator, PageOwner, Request};
 use units::{FrameNumber, FrameRange, NodeId};
 
 pub fn node(index: usize) -> NodeId {
@@ -114,6 +114,11 @@ pub fn allocate(cpu: &CpuCache<'_>, request: &Request) -> Result<Grant, Allocate
 
 /// Allocates a frame of the CPU's node, or none.
 pub fn take(cpu: &CpuCache<'_>) -> Option<FrameNumber> {
-    let request = Request { strict: true, ..Request::page() };
+    take_for(cpu, PageOwner::NOBODY)
+}
+
+/// Allocates a frame of the CPU's node for the owner, or none.
+pub fn take_for(cpu: &CpuCache<'_>, owner: PageOwner) -> Option<FrameNumber> {
+    let request = Request { strict: true, owner, ..Request::page() };
     allocate(cpu, &request).ok().map(|grant| grant.frame)
 }

@@ -4,7 +4,9 @@ pub mod policies;
 
 use std::collections::BTreeMap;
 
-use page_alloc::{AddError, FreeError, GrowError, IsolateError, NodeFrames, NodeStats, ORDERS, Request};
+use page_alloc::{
+    AddError, FreeError, GrowError, IsolateError, NodeFrames, NodeStats, ORDERS, PageOwner, Request,
+};
 use policies::Wish;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, PhysAddr};
 
@@ -20,6 +22,8 @@ pub struct Model {
     /// The spans, touching ones of a node merged, and their frames.
     spans: Vec<(NodeFrames, Vec<Frame>)>,
     pub grants: BTreeMap<u64, u64>,
+    /// The owner of each grant.
+    pub owners: BTreeMap<u64, PageOwner>,
     pub stats: Vec<NodeStats>,
     pub refused_outside: u64,
 }
@@ -41,6 +45,7 @@ impl Model {
         Self {
             spans: merged.into_iter().map(with_frames).collect(),
             grants: BTreeMap::new(),
+            owners: BTreeMap::new(),
             stats,
             refused_outside: 0,
         }
@@ -176,6 +181,7 @@ impl Model {
         assert!(part.iter().all(|&frame| frame == Frame::Free), "{start} for {request:?} was not free");
         part.fill(Frame::Granted(start));
         self.grants.insert(start, request.count);
+        self.owners.insert(start, request.owner);
         self.count(request, wish, cpu_node, node);
     }
 
@@ -193,8 +199,25 @@ impl Model {
         }
     }
 
-    pub fn free(&mut self, start: u64, count: u64) -> Result<(), FreeError> {
-        let result = self.check_free(start, count);
+    /// Returns the owner of the grant that starts here, or nobody.
+    pub fn owner_of(&self, start: u64) -> PageOwner {
+        self.owners.get(&start).copied().unwrap_or(PageOwner::NOBODY)
+    }
+
+    /// Takes back all grants of the owner, and returns the number of frames.
+    pub fn take_back(&mut self, owner: PageOwner) -> u64 {
+        let of_owner = self.owners.iter().filter(|(_, its)| **its == owner).map(|(start, _)| *start);
+        let mut frames = 0;
+        for start in of_owner.collect::<Vec<_>>() {
+            let count = self.grants[&start];
+            self.free(owner, start, count).unwrap();
+            frames += count;
+        }
+        frames
+    }
+
+    pub fn free(&mut self, owner: PageOwner, start: u64, count: u64) -> Result<(), FreeError> {
+        let result = self.check_free(owner, start, count);
         match (result, self.span_of(start)) {
             (_, None) => self.refused_outside += 1,
             (Err(_), Some((node, ..))) => self.stats[node.index()].refused_frees += 1,
@@ -202,18 +225,21 @@ impl Model {
                 frames[(start - first) as usize..][..count as usize].fill(Frame::Free);
                 self.stats[node.index()].free += count;
                 self.grants.remove(&start);
+                self.owners.remove(&start);
             }
         }
         result
     }
 
-    fn check_free(&mut self, start: u64, count: u64) -> Result<(), FreeError> {
+    fn check_free(&mut self, owner: PageOwner, start: u64, count: u64) -> Result<(), FreeError> {
+        let its = self.owner_of(start);
         let frame = FrameNumber(start);
         let (_, first, _, frames) = self.span_of(start).ok_or(FreeError::NotMemory(frame))?;
         match frames[(start - first) as usize] {
             Frame::Free => Err(FreeError::AlreadyFree(frame)),
             Frame::Reserved => Err(FreeError::NeverAdded(frame)),
             Frame::Granted(head) if head != start => Err(FreeError::InsideGrant(frame)),
+            Frame::Granted(_) if its != owner => Err(FreeError::NotTheOwner(frame)),
             Frame::Granted(_) => match self.grants[&start] {
                 granted if granted != count => Err(FreeError::WrongCount { frame, count, granted }),
                 _ => Ok(()),

@@ -1,5 +1,5 @@
 //! Random machines, and what random users do with them.
-use page_alloc::{NodeFrames, Request};
+use page_alloc::{NodeFrames, PageOwner, Request};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use units::{NodeId, PhysAddr};
@@ -31,6 +31,7 @@ pub enum Step {
     },
     /// Allocates by a policy, for one of the threads, on this CPU.
     AllocateBy {
+        owner: PageOwner,
         policy: policies::Plan,
         count: u64,
         thread: usize,
@@ -87,17 +88,28 @@ pub enum Step {
     },
     /// Takes so many single frames of the CPU's node.
     TakePages {
+        owner: PageOwner,
         cpu: Index,
         times: u16,
     },
     Drain {
         cpu: Index,
     },
+    /// Takes back all grants of an owner, or nothing if that is nobody.
+    TakeBack {
+        owner: PageOwner,
+    },
 }
 
 /// Returns how many single frames a CPU takes or frees in a row: rarely more than its cache has room for.
 fn singles() -> impl Strategy<Value = u16> {
     prop_oneof![4 => 1..400u16, 1 => 500..1200u16]
+}
+
+/// Returns nobody, or one of a few owners, the last one among them.
+fn owner() -> impl Strategy<Value = PageOwner> {
+    let numbers = prop_oneof![Just(0), Just(1), Just(2), Just(127)];
+    numbers.prop_map(|number| PageOwner::new(number).unwrap())
 }
 
 /// Returns random plans.
@@ -148,7 +160,9 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
         3 => (any::<Index>(), any::<Index>()).prop_map(|(which, cpu)| Step::Free { which, cpu }),
         2 => (any::<Index>(), any::<Index>(), singles())
             .prop_map(|(first, cpu, times)| Step::FreeSingles { first, cpu, times }),
-        3 => (any::<Index>(), singles()).prop_map(|(cpu, times)| Step::TakePages { cpu, times }),
+        3 => (owner(), any::<Index>(), singles())
+            .prop_map(|(owner, cpu, times)| Step::TakePages { owner, cpu, times }),
+        1 => owner().prop_map(|owner| Step::TakeBack { owner }),
         1 => any::<Index>().prop_map(|cpu| Step::Drain { cpu }),
         1 => (any::<Index>(), 0..3u64, 0..3u64, 0..1100u64)
             .prop_map(|(which, ahead, back, count)| Step::FreeOther { which, ahead, back, count }),
@@ -182,9 +196,9 @@ fn request(nodes: usize) -> impl Strategy<Value = Request> {
     let highest =
         prop_oneof![3 => Just(None), 1 => (0..9000u64 * 4096).prop_map(|last| Some(PhysAddr(last)))];
     let preferred = prop::option::of((0..nodes).prop_map(node));
-    let choice = (preferred, any::<bool>(), policies::sets(nodes), any::<bool>());
+    let choice = (preferred, any::<bool>(), policies::sets(nodes), any::<bool>(), owner());
     (count, alignment, highest, choice).prop_map(
-        |(count, alignment, highest, (preferred, strict, nodes, interleaved))| Request {
+        |(count, alignment, highest, (preferred, strict, nodes, interleaved, owner))| Request {
             count,
             alignment,
             highest,
@@ -192,7 +206,7 @@ fn request(nodes: usize) -> impl Strategy<Value = Request> {
             strict,
             nodes,
             interleaved,
-            kernel_owned: false,
+            owner,
         },
     )
 }
@@ -200,7 +214,14 @@ fn request(nodes: usize) -> impl Strategy<Value = Request> {
 fn by_policy(nodes: usize) -> impl Strategy<Value = Step> {
     let count = prop_oneof![3 => Just(1), 1 => 1..20u64, 1 => 1..3000u64];
     let of_what = (policies::policies(nodes), count);
-    (of_what, 0..THREADS, any::<Index>(), 1..40u8).prop_map(|((policy, count), thread, cpu, times)| {
-        Step::AllocateBy { policy, count, thread, cpu, times }
-    })
+    (owner(), of_what, 0..THREADS, any::<Index>(), 1..40u8).prop_map(
+        |(owner, (policy, count), thread, cpu, times)| Step::AllocateBy {
+            owner,
+            policy,
+            count,
+            thread,
+            cpu,
+            times,
+        },
+    )
 }

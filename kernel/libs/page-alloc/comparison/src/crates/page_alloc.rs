@@ -2,7 +2,7 @@
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
 
-use page_alloc::{CpuCache, NodeFrames, NodeSetup, PageAllocator, Request};
+use page_alloc::{CpuCache, NodeFrames, NodeSetup, PageAllocator, PageOwner, Request};
 use units::{FrameNumber, FrameRange, NodeId};
 
 use crate::frame_allocator::{Abilities, Crate, FrameAllocator};
@@ -70,7 +70,7 @@ impl FrameAllocator for Cached<'_> {
     #[inline(always)]
     fn allocate(&mut self, order: u8) -> Option<u64> {
         if order == 0
-            && let Some(grant) = self.0.take_at_hand(1, self.0.node())
+            && let Some(grant) = self.0.take_at_hand(1, self.0.node(), PageOwner::NOBODY)
         {
             return Some(grant.frame.0);
         }
@@ -79,7 +79,8 @@ impl FrameAllocator for Cached<'_> {
 
     #[inline(always)]
     fn free(&mut self, frame: u64, order: u8) -> bool {
-        (order == 0 && self.0.put_at_hand(FrameNumber(frame), 1)) || self.free_any(frame, order)
+        (order == 0 && self.0.put_at_hand(FrameNumber(frame), 1, PageOwner::NOBODY))
+            || self.free_any(frame, order)
     }
 
     fn drain(&mut self) {
