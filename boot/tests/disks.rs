@@ -180,7 +180,9 @@ fn assert_lost(run: &Run, address: &str, driver: &str) {
     let start = format!("INFO  devices: {address}: taken from {driver}: ");
     let taken = run.lines().find(|line| line.starts_with(&start));
     let taken = taken.unwrap_or_else(|| panic!("{start}\n{}", run.serial));
-    assert!(number_before(taken, "interrupts") > 0 && number_before(taken, "mappings") > 0, "{taken}");
+    assert!(number_before(taken, "interrupts") > 0, "{taken}");
+    // The crate `driver_kit` leaves registers to the kernel; `virtio_blk` unmaps them.
+    assert_eq!(number_before(taken, "mappings") > 0, driver == "nvme", "{taken}");
 }
 
 #[test]

@@ -30,6 +30,7 @@
 
 mod arguments;
 mod blocks;
+mod bus;
 mod c_functions;
 mod clock;
 mod contexts;

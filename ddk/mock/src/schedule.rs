@@ -14,7 +14,7 @@ use std::ptr::with_exposed_provenance_mut;
 /// The machine stops if nothing but the time goes on for so long, in nanoseconds.
 const LONGEST_QUIET_NS: u64 = 3_600_000_000_000;
 /// One in so many calls of the driver is interrupted at an instruction.
-const ONE_IN: u64 = 32;
+const ONE_IN: u64 = 48;
 /// How often in a row a line may be nobody's.
 const MOST_UNCLAIMED: u64 = 1000;
 
@@ -124,8 +124,11 @@ fn stuck(what: &str) -> ! {
 
 impl World {
     fn next(&mut self, pace: Pace) -> Next {
-        self.contexts.wake_due(&self.clock);
         let can_go_on = self.contexts.can_go_on();
+        if self.machine.seed.is_some() && can_go_on && pace != Pace::Yields && self.random.one_in(2) {
+            return Next::Continue;
+        }
+        self.contexts.wake_due(&self.clock);
         let is_handler = self.contexts.here().role == Role::Handler;
         let now = self.clock.now();
         let devices = self.devices.all.iter().enumerate();
@@ -134,7 +137,7 @@ impl World {
             .map(|(index, _)| index)
             .collect();
         let pending = self.pending();
-        let Some(mut random) = self.machine.seed.map(|_| self.random.clone()) else {
+        if self.machine.seed.is_none() {
             if let Some(device) = works.first() {
                 return Next::Work(*device);
             }
@@ -152,21 +155,16 @@ impl World {
                 None if can_go_on => Next::Continue,
                 None => self.idle(),
             };
-        };
+        }
         let others = self.contexts.others();
         let mut choices: Vec<_> = works.into_iter().map(Next::Work).collect();
         choices.extend(pending.into_iter().map(Next::Handle));
         choices.extend(others.into_iter().map(Next::Switch));
-        let chosen = if can_go_on && (choices.is_empty() || (pace != Pace::Yields && random.one_in(2))) {
-            Next::Continue
-        } else if choices.is_empty() {
-            self.idle()
-        } else {
-            let index = random.below(choices.len() as u64) as usize;
-            choices.swap_remove(index)
-        };
-        self.random = random;
-        chosen
+        match choices.len() {
+            0 if can_go_on => Next::Continue,
+            0 => self.idle(),
+            count => choices.swap_remove(self.random.below(count as u64) as usize),
+        }
     }
 
     fn idle(&self) -> Next {
