@@ -85,6 +85,36 @@ typedef struct NumaPolicy {
     const uint8_t *Weights;
 } NumaPolicy;
 
+// The numbers of a node, in pages. The driver sets Size, the kernel sets the rest. All but the first four count since boot, as Linux does.
+typedef struct NumaNodeStatistics {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // 0.
+    uint32_t Reserved;
+    // The pages of the node's memory, including those in use since boot.
+    uint64_t Total;
+    // The pages that the kernel hands out: the free and the granted ones.
+    uint64_t Managed;
+    // The free pages.
+    uint64_t Free;
+    // The pages of the largest free chunk of a power of two, at most 1 GiB; 0 if no page is free outside of CPUs' caches.
+    uint64_t LargestFree;
+    // Pages that were granted from here and wanted from here.
+    uint64_t Hit;
+    // Pages that were granted from here and wanted from another node.
+    uint64_t Miss;
+    // Pages that were wanted from here and came from another node.
+    uint64_t Foreign;
+    // Pages that were granted from here as interleaving chose: a part of Hit.
+    uint64_t InterleaveHit;
+    // Pages that were granted from here to a CPU of this node.
+    uint64_t Local;
+    // Pages that were granted from here to a CPU of another node.
+    uint64_t Other;
+    // Frees of pages of this node that were refused. This counts calls and not pages.
+    uint64_t Refused;
+} NumaNodeStatistics;
+
 // Returns the number of nodes: at least 1.
 extern int Kernel_GetNumaNodeCount(void);
 
@@ -145,6 +175,12 @@ extern int Kernel_SetNumaPolicy(const NumaPolicy *policy);
 // Returns 0. Returns -1, and writes nothing, if policy is null, misaligned or not mapped; if Size is too small, or
 // the tail is not zero; or if the weights cannot be written.
 extern int Kernel_GetNumaPolicy(NumaPolicy *policy);
+
+// [thread] Returns the numbers of a node at this moment. The caller sets statistics->Size.
+//
+// Returns true, and fills *statistics. Returns false, and changes nothing, if there is no such node, if statistics is null,
+// misaligned or not writable, if its Size or the tail behind the known part is wrong, in a handler, and with interrupts off.
+extern bool Kernel_GetNumaNodeStatistics(int node, NumaNodeStatistics *statistics);
 
 /* ---- Memory: pages and the heap ---- */
 
@@ -1114,6 +1150,9 @@ extern const void *Kernel_UseInterface(const char *name, uint32_t version, size_
 // [thread] Ends one use of an interface. A table that the driver does not use is ignored, and so is a call in a handler, with
 // interrupts off, or in the functions of a block device.
 extern void Kernel_ReleaseInterface(const void *table);
+
+// [any] Returns the kernel's version: the major number in the upper 16 bits, the minor one in the lower.
+extern uint32_t Kernel_GetVersion(void);
 
 /* ---- The layout of the structures in the kernel ---- */
 

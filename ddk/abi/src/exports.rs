@@ -15,6 +15,7 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_GetPreferredNumaNode",
     "Kernel_SetNumaPolicy",
     "Kernel_GetNumaPolicy",
+    "Kernel_GetNumaNodeStatistics",
     "Kernel_AllocatePage",
     "Kernel_AllocatePageLocal",
     "Kernel_AllocatePageFromNode",
@@ -83,4 +84,5 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_PublishInterface",
     "Kernel_UseInterface",
     "Kernel_ReleaseInterface",
+    "Kernel_GetVersion",
 ];

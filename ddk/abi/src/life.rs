@@ -50,4 +50,7 @@ unsafe extern "C" {
     /// \[thread\] Ends one use of an interface. A table that the driver does not use is ignored, and so is a call in a handler, with
     /// interrupts off, or in the functions of a block device.
     pub fn Kernel_ReleaseInterface(table: *const c_void);
+
+    /// \[any\] Returns the kernel's version: the major number in the upper 16 bits, the minor one in the lower.
+    pub fn Kernel_GetVersion() -> u32;
 }

@@ -33,6 +33,38 @@ pub struct NumaNodeInfo {
     pub IsValid: bool,
 }
 
+/// The numbers of a node, in pages. The driver sets `Size`, the kernel sets the rest. All but the first four count since boot, as Linux does.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NumaNodeStatistics {
+    /// The size of this structure in bytes.
+    pub Size: u32,
+    /// 0.
+    pub Reserved: u32,
+    /// The pages of the node's memory, including those in use since boot.
+    pub Total: u64,
+    /// The pages that the kernel hands out: the free and the granted ones.
+    pub Managed: u64,
+    /// The free pages.
+    pub Free: u64,
+    /// The pages of the largest free chunk of a power of two, at most 1 GiB; 0 if no page is free outside of CPUs' caches.
+    pub LargestFree: u64,
+    /// Pages that were granted from here and wanted from here.
+    pub Hit: u64,
+    /// Pages that were granted from here and wanted from another node.
+    pub Miss: u64,
+    /// Pages that were wanted from here and came from another node.
+    pub Foreign: u64,
+    /// Pages that were granted from here as interleaving chose: a part of `Hit`.
+    pub InterleaveHit: u64,
+    /// Pages that were granted from here to a CPU of this node.
+    pub Local: u64,
+    /// Pages that were granted from here to a CPU of another node.
+    pub Other: u64,
+    /// Frees of pages of this node that were refused. This counts calls and not pages.
+    pub Refused: u64,
+}
+
 /// A policy: which nodes memory comes from. The driver sets `Size`. Fields that a kind does not use are zero.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,9 +195,19 @@ unsafe extern "C" {
     /// Returns 0. Returns -1, and writes nothing, if `policy` is null, misaligned or not mapped; if `Size` is too small, or
     /// the tail is not zero; or if the weights cannot be written.
     pub fn Kernel_GetNumaPolicy(policy: *mut NumaPolicy) -> c_int;
+
+    /// \[thread\] Returns the numbers of a node at this moment. The caller sets `statistics->Size`.
+    ///
+    /// Returns true, and fills `*statistics`. Returns false, and changes nothing, if there is no such node, if `statistics` is null,
+    /// misaligned or not writable, if its `Size` or the tail behind the known part is wrong, in a handler, and with interrupts off.
+    pub fn Kernel_GetNumaNodeStatistics(node: c_int, statistics: *mut NumaNodeStatistics) -> bool;
 }
 
 const _: () = {
+    assert!(size_of::<NumaNodeStatistics>() == 96);
+    assert!(offset_of!(NumaNodeStatistics, Total) == 8);
+    assert!(offset_of!(NumaNodeStatistics, LargestFree) == 32);
+    assert!(offset_of!(NumaNodeStatistics, Refused) == 88);
     assert!(size_of::<NumaNodeInfo>() == 32);
     assert!(offset_of!(NumaNodeInfo, NodeId) == 0);
     assert!(offset_of!(NumaNodeInfo, CpuCount) == 4);

@@ -21,3 +21,11 @@ pub fn is_stopping() -> bool {
     // SAFETY: the function takes no arguments and may be called at any time.
     unsafe { abi::Kernel_IsStopping() }
 }
+
+/// Returns the kernel's version: the major and the minor number.
+#[must_use]
+pub fn kernel_version() -> (u16, u16) {
+    // SAFETY: the function takes no arguments and may be called at any time.
+    let version = unsafe { abi::Kernel_GetVersion() };
+    ((version >> 16) as u16, version as u16)
+}

@@ -50,6 +50,15 @@ pub fn node_info(node: Node) -> Option<abi::NumaNodeInfo> {
     unsafe { abi::Kernel_GetNumaNodeInfo(node, &mut info) }.then_some(info)
 }
 
+/// Returns the numbers of a node at this moment, in pages, or `None` if there is no such node, and in a handler.
+#[must_use]
+pub fn node_statistics(node: Node) -> Option<abi::NumaNodeStatistics> {
+    let size = size_of::<abi::NumaNodeStatistics>() as u32;
+    let mut statistics = abi::NumaNodeStatistics { Size: size, ..Default::default() };
+    // SAFETY: `statistics` is a local variable that nothing else refers to during the call.
+    unsafe { abi::Kernel_GetNumaNodeStatistics(node, &mut statistics) }.then_some(statistics)
+}
+
 /// Returns the node of a CPU, or `None` if there is no such CPU.
 #[must_use]
 pub fn node_of_cpu(cpu: c_int) -> Option<Node> {

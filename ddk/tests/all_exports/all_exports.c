@@ -16,6 +16,7 @@ static void *const exports[] = {
     (void *)Kernel_GetPreferredNumaNode,
     (void *)Kernel_SetNumaPolicy,
     (void *)Kernel_GetNumaPolicy,
+    (void *)Kernel_GetNumaNodeStatistics,
     (void *)Kernel_AllocatePage,
     (void *)Kernel_AllocatePageLocal,
     (void *)Kernel_AllocatePageFromNode,
@@ -84,6 +85,7 @@ static void *const exports[] = {
     (void *)Kernel_PublishInterface,
     (void *)Kernel_UseInterface,
     (void *)Kernel_ReleaseInterface,
+    (void *)Kernel_GetVersion,
 };
 
 int Driver_Init(void) {

@@ -70,6 +70,24 @@ static void pages_of_another(const BusyTable *table) {
     CHECK(!Kernel_FreePage(table->block));
 }
 
+// The numbers of a node follow what is granted and freed.
+static void statistics(void) {
+    NumaNodeStatistics before = {.Size = sizeof before}, after = before, wrong = {.Size = sizeof wrong - 1};
+    for (int node = 0; node < Kernel_GetNumaNodeCount(); node++) {
+        CHECK(Kernel_GetNumaNodeStatistics(node, &before));
+        uint64_t pages = Kernel_AllocatePagesFromNode(512, node);
+        CHECK(!Kernel_FreePages(pages, 511));
+        CHECK(pages != 0 && Kernel_GetNumaNodeStatistics(node, &after));
+        CHECK(after.Free == before.Free - 512 && after.Hit == before.Hit + 512 && after.Refused == before.Refused + 1);
+        CHECK(after.Total == before.Total && after.Managed == before.Managed && after.Managed <= after.Total);
+        CHECK(after.Hit + after.Miss == after.Local + after.Other && after.LargestFree <= after.Free);
+        CHECK(Kernel_FreePages(pages, 512) && Kernel_GetNumaNodeStatistics(node, &after) && after.Free == before.Free);
+    }
+    CHECK(!Kernel_GetNumaNodeStatistics(-1, &after) && !Kernel_GetNumaNodeStatistics(Kernel_GetNumaNodeCount(), &after));
+    CHECK(!Kernel_GetNumaNodeStatistics(0, &wrong) && !Kernel_GetNumaNodeStatistics(0, NULL));
+    CHECK(Kernel_GetVersion() >> 16 < 100 && Kernel_GetVersion() != 0);
+}
+
 static void interface_in_use(void) {
     const BusyTable *table = Kernel_UseInterface(BUSY_NAME, BUSY_VERSION, sizeof *table);
     CHECK(table != NULL && table->threads == 8 && table->timers > 0);
@@ -83,6 +101,7 @@ static void interface_in_use(void) {
 
 int Driver_Init(void) {
     wrong_calls();
+    statistics();
     interface_in_use();
     CHECK(Kernel_UnloadDriver("busy") == 0);
     CHECK(Kernel_UseInterface(BUSY_NAME, BUSY_VERSION, 1) == NULL);

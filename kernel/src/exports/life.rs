@@ -108,3 +108,20 @@ pub extern "C" fn release_interface(table: *const c_void) {
         interfaces::end_use(user, PublishedTable(table.addr() as u64));
     }
 }
+
+pub extern "C" fn get_version() -> u32 {
+    const VERSION: u32 =
+        number(env!("CARGO_PKG_VERSION_MAJOR")) << 16 | number(env!("CARGO_PKG_VERSION_MINOR"));
+    VERSION
+}
+
+/// Returns the number that these digits write.
+const fn number(digits: &str) -> u32 {
+    let (digits, mut number, mut next) = (digits.as_bytes(), 0, 0);
+    while next < digits.len() {
+        number = number * 10 + (digits[next] - b'0') as u32;
+        next += 1;
+    }
+    assert!(number <= 0xffff, "half of a version has 16 bits");
+    number
+}

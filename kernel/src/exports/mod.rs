@@ -65,6 +65,7 @@ exports! {
     Kernel_GetPreferredNumaNode() = numa::get_preferred_numa_node;
     Kernel_SetNumaPolicy(_) = numa::set_numa_policy;
     Kernel_GetNumaPolicy(_) = numa::get_numa_policy;
+    Kernel_GetNumaNodeStatistics(_, _) = numa::get_numa_node_statistics;
     Kernel_AllocatePage() = pages::allocate_page;
     Kernel_AllocatePageLocal() = pages::allocate_page_local;
     Kernel_AllocatePageFromNode(_) = pages::allocate_page_from_node;
@@ -133,6 +134,7 @@ exports! {
     Kernel_PublishInterface(_, _, _, _) = life::publish_interface;
     Kernel_UseInterface(_, _, _) = life::use_interface;
     Kernel_ReleaseInterface(_) = life::release_interface;
+    Kernel_GetVersion() = life::get_version;
 }
 
 /// Returns the address of the export with this name.

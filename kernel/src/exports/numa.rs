@@ -8,11 +8,10 @@ use crate::memory::memory_context::MemoryContext;
 use crate::platform::numa_topology;
 use abi::{
     NUMA_POLICY_INTERLEAVE, NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_SET, NUMA_POLICY_STRICT,
-    NUMA_POLICY_WEIGHTED, NumaNodeInfo, NumaPolicy,
+    NUMA_POLICY_WEIGHTED, NumaNodeInfo, NumaNodeStatistics, NumaPolicy,
 };
 use core::ffi::c_int;
-use page_alloc::NodeWeights;
-use page_alloc::Policy;
+use page_alloc::{NodeStats, NodeWeights, Policy};
 use units::{FrameNumber, MAX_NODES, NodeId, NodeSet, PhysAddr};
 
 /// What an export returns for no node, or for arguments that it refuses.
@@ -106,6 +105,40 @@ pub unsafe extern "C" fn set_numa_policy(policy: *const NumaPolicy) -> c_int {
     let Some(policy) = read_policy(policy, &mut weights) else { return NONE };
     MemoryContext::current().set_policy(Some(policy));
     0
+}
+
+pub unsafe extern "C" fn get_numa_node_statistics(node: c_int, statistics: *mut NumaNodeStatistics) -> bool {
+    // The numbers are under the node's lock, which leaves interrupts on: a handler might wait for the code that it has interrupted.
+    if !thread_only::is_thread("Kernel_GetNumaNodeStatistics") {
+        return false;
+    }
+    // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    let statistics = unsafe { DriverPointer::new(statistics) };
+    let fill = || {
+        let size = statistics.check_sized(Access::Write)?;
+        statistics.write(node_statistics(&frames::node_stats(node_from(node)?), size))
+    };
+    fill().is_some()
+}
+
+/// Returns a node's numbers as the ABI describes them, in a structure of `size` bytes.
+fn node_statistics(stats: &NodeStats, size: u32) -> NumaNodeStatistics {
+    let &NodeStats { total, managed, free, hit, miss, foreign, interleave_hit, local, other, .. } = stats;
+    NumaNodeStatistics {
+        Size: size,
+        Reserved: 0,
+        Total: total,
+        Managed: managed,
+        Free: free,
+        LargestFree: stats.largest_free_order.map_or(0, |order| 1 << order),
+        Hit: hit,
+        Miss: miss,
+        Foreign: foreign,
+        InterleaveHit: interleave_hit,
+        Local: local,
+        Other: other,
+        Refused: stats.refused_frees,
+    }
 }
 
 pub unsafe extern "C" fn get_numa_policy(policy: *mut NumaPolicy) -> c_int {

@@ -12,8 +12,10 @@ pub const BLOCK_FRAMES: u16 = 1 << 9;
 
 const WORDS: usize = BLOCK_FRAMES as usize / 64;
 
-/// The owners of a block of which no frame starts a grant.
-const NO_OWNERS: [Owners; WORDS] = [const { [OwnerByte::NONE; 64] }; WORDS];
+/// Returns the owners of a block of which no frame starts a grant.
+const fn no_owners() -> [Owners; WORDS] {
+    [const { [const { OwnerByte::none() }; 64] }; WORDS]
+}
 
 /// Orders up to this one fit in a word.
 const WORD_ORDER: u8 = 6;
@@ -41,12 +43,12 @@ impl FrameMap {
     /// Returns the map of a block whose frames are all free.
     #[cfg(test)]
     pub const fn all_free() -> Self {
-        Self { owners: NO_OWNERS, words: [const { Word::all_free() }; WORDS] }
+        Self { owners: no_owners(), words: [const { Word::all_free() }; WORDS] }
     }
 
     /// Returns the map of a block none of whose frames was added.
     pub const fn all_reserved() -> Self {
-        Self { owners: NO_OWNERS, words: [const { Word::all_reserved() }; WORDS] }
+        Self { owners: no_owners(), words: [const { Word::all_reserved() }; WORDS] }
     }
 
     /// Stores the states of another map.

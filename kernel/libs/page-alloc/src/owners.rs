@@ -24,8 +24,10 @@ pub struct OwnerByte(AtomicU8);
 const SINGLE: u8 = 1 << 7;
 
 impl OwnerByte {
-    /// The byte of a frame that starts no grant.
-    pub const NONE: Self = Self(AtomicU8::new(0));
+    /// Returns the byte of a frame that starts no grant.
+    pub const fn none() -> Self {
+        Self(AtomicU8::new(0))
+    }
 
     /// Stores the byte of another frame.
     #[cfg(test)]
