@@ -107,12 +107,12 @@ impl Bus {
         with(|world| world.devices.all[self.device].line = is_set);
     }
 
-    /// Has [`DeviceModel::work`] called once, soon. With a seed, this may be at any later call or access of the driver.
+    /// Has [`crate::DeviceModel::work`] called once, soon. With a seed, this may be at any later call or access of the driver.
     pub fn work(&self) {
         self.work_in(0);
     }
 
-    /// Has [`DeviceModel::work`] called once, after this time. An earlier time that was set before stays.
+    /// Has [`crate::DeviceModel::work`] called once, after this time. An earlier time that was set before stays.
     pub fn work_in(&self, nanoseconds: u64) {
         with(|world| {
             let when = world.clock.now().saturating_add(nanoseconds);
