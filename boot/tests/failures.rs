@@ -9,7 +9,7 @@ use boot::{Machine, Run, Verdict, artifacts, driver};
 use common::boot;
 use tempfile::TempDir;
 
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 11] = [
     "NULL_WRITE",
     "WILD_READ",
     "CONSTANT_WRITE",
@@ -19,6 +19,8 @@ const KINDS: [&str; 9] = [
     "INVALID_OPCODE",
     "FPU",
     "LOCKED",
+    "STACK",
+    "LOST_STACK",
 ];
 
 /// Where the drivers fail: in `Driver_Init`, in a thread that it waits for, in a thread that outlives it, and where the kernel calls them.
@@ -46,25 +48,50 @@ fn name(kind: &str, place: &str) -> String {
 /// An image with a driver for each kind of failure in each place, one that serves and uses them, and sound ones behind them.
 static IMAGE: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
-    let tests = artifacts::workspace().join("ddk/tests");
-    let mut drivers = vec![compile(&tests.join("survivor"), folder.path())];
     // The first driver that fails in `Driver_RemoveDevice` keeps the device, so these come last.
-    for (kind, place) in PLACES.iter().flat_map(|place| KINDS.map(|kind| (kind, place))) {
-        let flags = [format!("-DKIND={kind}"), format!("-DPLACE={place}")];
-        drivers.push(compile_with(&flags, &tests.join("fails/fails.c"), &name(kind, place), folder.path()));
-    }
+    let mut drivers = failing(PLACES.iter().flat_map(|place| KINDS.map(|kind| (kind, *place))), &folder);
     let list = |words: &[&str]| {
         words.iter().map(|word| format!("{:?}", word.to_lowercase())).collect::<Vec<_>>().join(",")
     };
     let flags = [format!("-DKINDS={}", list(&KINDS)), format!("-DPLACES={}", list(&AT_UNLOAD))];
-    let source = tests.join("unloads_failing/unloads_failing.c");
+    let source = tests().join("unloads_failing/unloads_failing.c");
     drivers.push(compile_with(&flags, &source, "unloads_failing", folder.path()));
-    drivers.extend(["locks", "edu_dma"].map(|name| compile(&tests.join(name), folder.path())));
-    let mut builder = Command::new(artifacts::image_builder().unwrap());
-    builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg("--bios").arg(image_in(&folder));
-    assert!(builder.arg("--drivers").args(drivers).status().unwrap().success());
+    build_image(drivers, &folder);
     folder
 });
+
+/// Where code of a driver can loop for ever with interrupts on, so that its CPU runs no other thread.
+const LOOPS: [&str; 5] = ["HANDLER", "TIMER", "SUBMIT", "POLL", "DONE"];
+/// Where it can do so with interrupts off.
+const LOOPS_OFF: [&str; 9] =
+    ["INIT", "THREAD", "LAST_THREAD", "ADD_DEVICE", "HANDLER", "TIMER", "SUBMIT", "POLL", "DONE"];
+
+fn looping() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let with_interrupts = LOOPS.iter().map(|place| ("LOOP", *place));
+    with_interrupts.chain(LOOPS_OFF.iter().map(|place| ("LOOP_OFF", *place)))
+}
+
+/// Compiles a driver for each kind of failure and place, behind the one that serves and uses them.
+fn failing(kinds: impl Iterator<Item = (&'static str, &'static str)>, folder: &TempDir) -> Vec<PathBuf> {
+    let source = tests().join("fails/fails.c");
+    let compile_one = |(kind, place)| {
+        let flags = [format!("-DKIND={kind}"), format!("-DPLACE={place}")];
+        compile_with(&flags, &source, &name(kind, place), folder.path())
+    };
+    std::iter::once(compile(&tests().join("survivor"), folder.path())).chain(kinds.map(compile_one)).collect()
+}
+
+/// Builds an image with these drivers, and sound ones behind them.
+fn build_image(mut drivers: Vec<PathBuf>, folder: &TempDir) {
+    drivers.extend(["locks", "edu_dma"].map(|name| compile(&tests().join(name), folder.path())));
+    let mut builder = Command::new(artifacts::image_builder().unwrap());
+    builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg("--bios").arg(image_in(folder));
+    assert!(builder.arg("--drivers").args(drivers).status().unwrap().success());
+}
+
+fn tests() -> PathBuf {
+    artifacts::workspace().join("ddk/tests")
+}
 
 fn image_in(folder: &TempDir) -> PathBuf {
     folder.path().join("disk.img")
@@ -84,17 +111,17 @@ fn compile_with(flags: &[String], source: &Path, name: &str, into: &Path) -> Pat
 }
 
 /// The machine with four CPUs, on two nodes.
-static RUN: LazyLock<Run> = LazyLock::new(|| run(Machine::two_nodes()));
+static RUN: LazyLock<Run> = LazyLock::new(|| run(Machine::two_nodes(), &IMAGE));
 
-fn run(machine: Machine) -> Run {
-    boot(&machine.image(image_in(&IMAGE)).arguments(["-device", "edu,addr=9"]), Verdict::Success)
+fn run(machine: Machine, image: &TempDir) -> Run {
+    boot(&machine.image(image_in(image)).arguments(["-device", "edu,addr=9"]), Verdict::Success)
 }
 
 /// Asserts that each driver has ended as failed, once for each time that it was loaded, with all that it had taken back, and that the
 /// sound drivers have noticed nothing.
-fn assert_contained(run: &Run) {
+fn assert_contained<'k>(run: &Run, kinds: impl Iterator<Item = (&'k str, &'k str)> + Clone) {
     let drivers = run.drivers();
-    for (kind, place) in KINDS.iter().flat_map(|kind| PLACES.map(|place| (kind, place))) {
+    for (kind, place) in kinds.clone() {
         let name = name(kind, place);
         let failed: Vec<_> =
             drivers.iter().filter(|driver| driver.name == name && driver.status == "failed").collect();
@@ -107,7 +134,7 @@ fn assert_contained(run: &Run) {
             assert!(reason.is_some_and(|reason| !reason.contains("stays")), "{name}\n{}", run.serial);
         }
     }
-    for name in ["survivor", "unloads_failing", "locks", "edu_dma"] {
+    for name in ["survivor", "locks", "edu_dma"] {
         let is_loaded = drivers.iter().any(|driver| driver.name == name && driver.status == "loaded");
         assert!(is_loaded, "{name}\n{}", run.serial);
     }
@@ -115,17 +142,54 @@ fn assert_contained(run: &Run) {
         assert!(!run.serial.contains(wrong), "{wrong}\n{}", run.serial);
     }
     let disks = run.lines().filter(|line| line.contains("survivor: the requests ended as gone")).count();
-    assert_eq!(disks, 2 * KINDS.len(), "{}", run.serial);
+    let expected = kinds.filter(|(_, place)| ["SUBMIT", "POLL"].contains(place)).count();
+    assert_eq!(disks, expected, "{}", run.serial);
+}
+
+fn all_kinds() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    KINDS.into_iter().flat_map(|kind| PLACES.map(|place| (kind, place)))
 }
 
 #[test]
 fn each_kind_of_failure_in_each_place_ends_the_driver_and_not_the_machine() {
-    assert_contained(&RUN);
+    assert_contained(&RUN, all_kinds());
+    assert!(RUN.drivers().iter().any(|driver| driver.name == "unloads_failing" && driver.status == "loaded"));
 }
 
 #[test]
 fn a_machine_with_one_cpu_outlives_each_failure() {
-    assert_contained(&run(Machine::without_numa(1, 512).arguments(["-machine", "q35"])));
+    let machine = Machine::without_numa(1, 512).arguments(["-machine", "q35"]);
+    assert_contained(&run(machine, &IMAGE), all_kinds());
+}
+
+#[test]
+fn the_watchdog_fails_a_driver_whose_code_loops_where_nothing_else_gets_the_cpu() {
+    let folder = tempfile::tempdir().unwrap();
+    build_image(failing(looping(), &folder), &folder);
+    let run = run(Machine::two_nodes().parameters("watchdog=fail"), &folder);
+    assert_contained(&run, looping().collect::<Vec<_>>().into_iter());
+}
+
+#[test]
+fn a_machine_with_one_cpu_fails_a_driver_that_loops_with_interrupts_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let kinds = ["SUBMIT", "POLL", "DONE"].map(|place| ("LOOP", place));
+    build_image(failing(kinds.into_iter(), &folder), &folder);
+    let run = run(Machine::without_numa(1, 512).parameters("watchdog=fail"), &folder);
+    assert_contained(&run, kinds.into_iter());
+}
+
+#[test]
+fn a_handler_that_runs_for_too_long_is_reported_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let kinds = [("SLOW", "TIMER"), ("SLOW", "HANDLER")];
+    build_image(failing(kinds.into_iter(), &folder), &folder);
+    let machine = Machine::two_nodes().image(image_in(&folder)).arguments(["-device", "edu,addr=9"]);
+    let run = boot(&machine, Verdict::Success);
+    for name in ["slow_timer", "slow_handler"] {
+        let lines = run.lines().filter(|line| line.contains(name) && line.contains("has run for")).count();
+        assert_eq!(lines, 1, "{name}\n{}", run.serial);
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ use drivers::{images, report_free};
 use events::PageCounts;
 use memory::address_space;
 use memory::{allocate, cache_drain, fail_allocation, frames, heap, page_setup};
-use parameters::Parameters;
+use parameters::{Parameters, Watchdog};
 use platform::ramdisk::Ramdisk;
 use platform::{acpi, clock_tables, command_line, interrupt_tables, numa_topology, pci_tables, qemu};
 use report::{console, event_stream, fault, phases, stack_trace, verdict};
@@ -149,6 +149,10 @@ extern "C" fn boot_on_own_node() -> ! {
     phases::end("devices");
     examine_itself(parameters);
     phases::end("tests");
+    // On the counting clock, nothing but what is measured runs.
+    if !parameters.bench && parameters.watchdog != Watchdog::Off {
+        drivers::start_watchdog(parameters.watchdog == Watchdog::Fail);
+    }
     let drivers = drivers::start_all(ramdisk, exports::resolve);
     log_complete(drivers);
     phases::end("drivers");

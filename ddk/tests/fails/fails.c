@@ -1,11 +1,11 @@
-// fails: raises an exception. A test chooses the kind by -DKIND=… and the place by -DPLACE=…
+// fails: raises an exception, or loops. A test chooses the kind by -DKIND=… and the place by -DPLACE=…
 //
 // In Submit and Poll it serves the driver `survivor`, and in Done it is a client of it. Driver_Exit and Driver_RemoveDevice are called
 // when `unloads_failing` unloads it. Handlers, Driver_AddDevice and Driver_RemoveDevice need QEMU's device `edu`.
 #include <proxima.h>
 #include <proxima_sync.h>
 
-enum { NULL_WRITE, WILD_READ, CONSTANT_WRITE, DATA_JUMP, NULL_JUMP, DIVISION, INVALID_OPCODE, FPU, LOCKED };
+enum { NULL_WRITE, WILD_READ, CONSTANT_WRITE, DATA_JUMP, NULL_JUMP, DIVISION, INVALID_OPCODE, FPU, LOCKED, STACK, LOST_STACK, LOOP, LOOP_OFF, SLOW };
 
 #define INIT 0
 #define THREAD 1
@@ -34,8 +34,35 @@ static volatile int zero;
 static char data[16] = {(char)0xc3}; // a return
 static const int constant = 1;
 
+// Uses up the stack, in large steps: an interrupt at the very end would have no room for the kernel's part of it.
+__attribute__((noinline, unused)) static int recurse(int depth) {
+    volatile char frame[6000];
+    frame[0] = (char)depth;
+    return depth ? recurse(depth - 1) + frame[0] : 0;
+}
+
 static void fail(void) {
     switch (KIND) {
+    case STACK:
+        zero = recurse(100);
+        break;
+    case LOST_STACK:
+        __asm__ volatile("mov $8, %%rsp; push %%rax" : : : "memory");
+        break;
+    case LOOP_OFF:
+        __asm__ volatile("cli");
+        __attribute__((fallthrough));
+    case LOOP:
+        for (;;) {
+            __asm__ volatile("pause");
+        }
+    case SLOW: {
+        uint64_t end = Kernel_GetTime() + 400 * 1000000;
+        while (Kernel_GetTime() < end) {
+            __asm__ volatile("pause");
+        }
+        break;
+    }
     case WILD_READ:
         (void)*(volatile int *)0xffffdeadbeef0000;
         break;
@@ -69,6 +96,10 @@ static void fail(void) {
 
 // Fails with registers changed that a function keeps.
 __attribute__((noinline, unused)) static void fail_somewhere(void) {
+    if (KIND == SLOW) {
+        fail();
+        return;
+    }
     void (*function)(void) = fail;
     __asm__ volatile("mov $-1, %%rbx; mov %%rbx, %%r12; mov %%rbx, %%r13; mov %%rbx, %%r14; mov %%rbx, %%r15; push %%rbp; mov %%rbx, %%rbp; "
                      "call *%0; pop %%rbp"

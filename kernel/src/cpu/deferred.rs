@@ -15,11 +15,13 @@ pub enum DeferredWork {
     Switch = 1,
     /// Note that the CPU is in no stretch without preemption, because another CPU waits for that.
     Pass = 2,
+    /// Note that the CPU gets on, because a tick has found preemption off.
+    Progress = 3,
 }
 
 impl DeferredWork {
     /// All kinds, in the order in which a CPU does them.
-    const ALL: [Self; 3] = [Self::Drain, Self::Pass, Self::Switch];
+    const ALL: [Self; 4] = [Self::Drain, Self::Pass, Self::Progress, Self::Switch];
 
     const fn bit(self) -> u8 {
         1 << self as u8

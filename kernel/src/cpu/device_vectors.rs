@@ -11,7 +11,7 @@ use super::requests;
 use crate::arch::{self, InterruptsOff};
 use core::ffi::c_void;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use device_interrupts::{Barrier, Counts, Streak, Tally, VectorSet};
 
 /// What a handler returns if its device did not interrupt. Any other value claims the interrupt.
@@ -71,7 +71,10 @@ impl AttachedHandler {
         // there for good.
         let result = unsafe { code_mark::call_with_one::<FAILED>(self.mark, function, self.context.addr()) };
         let is_claimed = result != NOT_MINE;
-        self.tally.count(arch::ticks().wrapping_sub(start), is_claimed);
+        let ticks = arch::ticks().wrapping_sub(start);
+        if self.tally.count(ticks, is_claimed) {
+            report_if_overrun(self.mark, function, ticks);
+        }
         is_claimed
     }
 }
@@ -170,6 +173,36 @@ cpu_local! {
     static TABLE: VectorTable = VectorTable([const { AtomicPtr::new(core::ptr::null_mut()) }; 256]);
     static VECTORS: VectorSet = VectorSet::new();
     static BARRIER: Barrier = Barrier::new();
+}
+
+/// Ticks that a handler may run, and what is called when one has run for longer.
+static LONGEST_RUN: AtomicU64 = AtomicU64::new(u64::MAX);
+static OVERRUN: Hook<Overrun> = Hook::new();
+
+/// What is called with the mark and the address of a handler, and the ticks that it has run for.
+type Overrun = fn(&CodeMark, *const (), u64);
+
+/// Registers the function that is called when a handler has run for more than so many ticks. It runs in the interrupt.
+pub fn on_overrun(longest: u64, report: Overrun) {
+    OVERRUN.set(report);
+    LONGEST_RUN.store(longest, Ordering::Relaxed);
+}
+
+/// Reports a handler, or a callback of a timer, if it has run for too long.
+#[cold]
+#[inline(never)]
+pub fn report_if_overrun(mark: &CodeMark, function: *const (), ticks: u64) {
+    if ticks > LONGEST_RUN.load(Ordering::Relaxed)
+        && let Some(report) = OVERRUN.get()
+    {
+        report(mark, function, ticks);
+    }
+}
+
+/// Returns true if a run of so many ticks is too long.
+#[inline(always)]
+pub fn is_overrun(ticks: u64) -> bool {
+    ticks > LONGEST_RUN.load(Ordering::Relaxed)
 }
 
 /// What is called when nobody claims the interrupts of a source.

@@ -1,6 +1,6 @@
 //! The handlers of interrupts and exceptions: the owner of a vector registers its handler here.
 use super::hook::Hook;
-use super::{deferred, device_vectors, grace_period, shootdown, stop};
+use super::{deferred, device_vectors, grace_period, look, shootdown, stop};
 use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, guarded, vectors};
 use core::sync::atomic::{AtomicU64, Ordering};
 use last_words::StopOrder;
@@ -73,10 +73,11 @@ impl InterruptHandler for Handler {
     }
 }
 
-/// Ends the running thread if that is due: then this does not return.
+/// Ends the running thread if that is due: then this does not return. Looks at what the CPU runs.
 #[cold]
-fn end_thread(frame: &Frame) {
+fn end_thread(frame: &mut Frame) {
     arch::end_of_interrupt();
+    look::look_here(frame);
     if let Some(end_if_due) = END_THREAD.get() {
         end_if_due(frame);
     }
@@ -90,6 +91,7 @@ fn exception(frame: &mut Frame) {
     }
     if frame.vector == NON_MASKABLE {
         match stop::order_of(frame) {
+            StopOrder::None if look::answer(frame) => return,
             StopOrder::None => {}
             StopOrder::GoOn => return,
             StopOrder::Stop => arch::halt_forever(),

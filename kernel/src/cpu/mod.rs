@@ -10,6 +10,7 @@ mod identity;
 mod install;
 pub mod interrupts;
 mod local;
+pub mod look;
 mod may_wait;
 mod preemption;
 mod registry;

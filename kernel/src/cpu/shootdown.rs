@@ -38,6 +38,11 @@ pub fn answer() {
     SHOOTDOWN.answer(TRANSLATIONS.here(&off), arch::flush_translations);
 }
 
+/// Returns true if the CPU is halted, or has not started.
+pub fn is_idle(cpu: &Cpu) -> bool {
+    TRANSLATIONS.of(cpu).is_idle()
+}
+
 /// Says that this CPU is about to halt.
 pub fn enter_idle(off: &InterruptsOff) {
     TRANSLATIONS.here(off).enter_idle();

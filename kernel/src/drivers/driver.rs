@@ -1,8 +1,8 @@
 //! A driver: its image in memory, and the owner that its threads carry. It is loaded, then started on a thread of its own; one
 //! that refuses to start is unloaded.
 use super::end_driver::{DriverEnd, Why, end_driver};
-use super::loaded_drivers;
 use super::loader::{LoadError, LoadedImage};
+use super::{failure, loaded_drivers};
 use crate::cpu;
 use crate::threads::Mutex;
 use crate::threads::join::Joining;
@@ -134,6 +134,7 @@ fn wait_for_end(owner: &Owner, life: u32) -> StartError {
     while owner.lives() == life && !matches!(owner.life(), Life::Stuck | Life::Over) {
         sleep::sleep_ns(PAUSE_NS);
     }
+    failure::wait_for_reports();
     StartError::FailedAndReported
 }
 

@@ -5,7 +5,7 @@ use crate::cpu::code_mark::{self, CodeKind};
 use crate::threads::owner::Owner;
 use crate::threads::whose_code;
 use crate::threads::{cpu_threads, owners};
-use ::address_space::layout::{BOOT_LOADER, DRIVERS};
+use ::address_space::layout::{BOOT_LOADER, DRIVERS, STACKS};
 use core::fmt;
 use fault_text::exception_name;
 use units::VirtAddr;
@@ -24,7 +24,9 @@ impl FaultPlace {
     /// code is known to be a driver's: an exception in the kernel may mean that the CPU's own data are damaged.
     pub fn of(frame: &Frame) -> Option<Self> {
         let at = frame.instruction_pointer;
-        if !arch::is_of_code(frame) || !(is_drivers(at) || arch::is_jump_to_nowhere(frame)) {
+        // A driver whose stack has ended, or that has lost it, raises an exception that cannot be delivered.
+        let may_be = arch::is_of_code(frame) || arch::is_double_fault(frame) && is_drivers(at);
+        if !may_be || !(is_drivers(at) || arch::is_jump_to_nowhere(frame)) {
             return None;
         }
         let code = owners::of_code(VirtAddr(at));
@@ -32,10 +34,26 @@ impl FaultPlace {
         if code.is_none() && !(arch::is_jump_to_nowhere(frame) && has_jumped(frame, kind)) {
             return None;
         }
+        Self::of_code(code, kind)
+    }
+
+    /// Returns the place of code that an interrupt of any kind has interrupted, or `None` if it is not a driver's.
+    pub fn of_interrupted(frame: &Frame) -> Option<Self> {
+        let at = Some(frame.instruction_pointer).filter(|at| is_drivers(*at))?;
+        let code = owners::of_code(VirtAddr(at))?;
+        Self::of_code(Some(code), code_mark::current().kind())
+    }
+
+    fn of_code(code: Option<&'static Owner>, kind: CodeKind) -> Option<Self> {
         // On a thread, the kernel has called nothing and is in no function of its own: that would be on the way to the thread's code.
         let may_be_left = kind != CodeKind::Thread || !cpu::is_preemption_off();
         let caller = whose_code::calling_driver().filter(|_| may_be_left)?;
         Some(Self { caller, code, kind })
+    }
+
+    /// Returns how the code was called.
+    pub fn kind(&self) -> CodeKind {
+        self.kind
     }
 
     /// Returns the driver that has failed.
@@ -88,6 +106,9 @@ impl fmt::Display for FaultDescription<'_> {
         }
         if let Some(address) = arch::fault_address(self.frame) {
             write!(out, ", address {:#018x}{}", address.0, arch::page_fault_words(self.frame))?;
+        }
+        if arch::fault_address(self.frame).is_some_and(|address| STACKS.is_guard(address)) {
+            out.write_str(": the stack has overflown")?;
         }
         if arch::is_use_of_the_fpu(self.frame) {
             out.write_str(": it uses the FPU or vector registers; compile it with -mgeneral-regs-only")?;

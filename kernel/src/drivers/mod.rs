@@ -11,14 +11,17 @@ mod handover;
 pub mod images;
 pub mod interfaces;
 mod late;
+mod leaving;
 mod loaded_drivers;
 mod loader;
 mod lost_devices;
+mod overrun;
 pub mod per_cpu_memory;
 pub mod report_free;
 pub mod report_misuse;
 mod start;
 mod unload;
 
+pub use overrun::start as start_watchdog;
 pub use start::{LoadByNameError, load, start_all};
 pub use unload::{UnloadError, unload};

@@ -39,6 +39,41 @@ pub struct CpuThreads {
     pub sleepers: SpinLock<Sleepers>,
     /// When the tick has to look at the CPU's timers.
     pub timer_times: TimerTimes,
+    /// How the CPU gets on, and which CPU it watches.
+    pub watch: Watch,
+}
+
+/// What a CPU knows of its own progress, and of that of the CPU that it watches. It alone writes that, but for `progress`, which it also
+/// changes in an interrupt.
+pub struct Watch {
+    /// Ticks until the CPU notes its progress, and looks at another CPU.
+    pub countdown: AtomicU32,
+    /// Changes as long as the CPU gets on.
+    pub progress: AtomicU32,
+    /// How often in a row the tick has found preemption off since the CPU got on.
+    pub held: AtomicU32,
+    /// The index of the CPU that it watches.
+    pub ward: AtomicU32,
+    /// The progress of that CPU.
+    pub seen: AtomicU32,
+    /// How often in a row that has not changed.
+    pub unchanged: AtomicU32,
+    /// The CPU is idle, and wakes up to look at the next CPU.
+    pub is_set: AtomicBool,
+}
+
+impl Watch {
+    const fn new() -> Self {
+        Self {
+            countdown: AtomicU32::new(1),
+            progress: AtomicU32::new(0),
+            held: AtomicU32::new(0),
+            ward: AtomicU32::new(0),
+            seen: AtomicU32::new(0),
+            unchanged: AtomicU32::new(0),
+            is_set: AtomicBool::new(false),
+        }
+    }
 }
 
 /// When timers of drivers need the CPU's attention, in ticks of the clock.
@@ -65,6 +100,7 @@ cpu_local_addressed! {
         idle_thread: AtomicPtr::new(core::ptr::null_mut()),
         sleepers: SpinLock::new(Rank::Sleepers, Sleepers::new()),
         timer_times: TimerTimes::new(),
+        watch: Watch::new(),
     };
     /// The running CPU's threads. Where preemption is on, the thread may be on another CPU a moment later.
     current

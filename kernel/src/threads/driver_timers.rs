@@ -10,6 +10,7 @@ use super::whose_code::{self, number_of};
 use crate::arch::{self, InterruptsOff};
 use crate::clock;
 use crate::cpu::code_mark::{self, KERNELS_HANDLER};
+use crate::cpu::device_vectors;
 use crate::cpu::{self, Cpu};
 use crate::memory::allocate::{self, Zeroed};
 use crate::sync::{Rank, SpinLock};
@@ -52,9 +53,14 @@ impl Callback {
         if mark.has_failed() {
             return;
         }
+        let (start, function) = (arch::ticks(), self.function as *const ());
         // SAFETY: by the condition of `Callback::new`. The timer is not destroyed before `running` says that the call has ended. Owners
         // live for ever.
-        unsafe { code_mark::call_with_one::<0>(mark, self.function as *const (), self.context.addr()) };
+        unsafe { code_mark::call_with_one::<0>(mark, function, self.context.addr()) };
+        let ticks = arch::ticks().wrapping_sub(start);
+        if device_vectors::is_overrun(ticks) {
+            device_vectors::report_if_overrun(mark, function, ticks);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::scheduler::{self, ThisMachine};
 use super::thread::Thread;
 use super::tick;
 use super::trimmer;
+use super::watchdog;
 use crate::arch::{self, InterruptsOff};
 use crate::clock;
 use crate::cpu;
@@ -77,10 +78,11 @@ fn set_timer_before_halt(cpu: &CpuThreads) {
     let sleeper = cpu.sleepers.lock().next_wake().unwrap_or(u64::MAX);
     let soonest = sleeper.min(cpu.timer_times.next.load(Ordering::Relaxed));
     let has_lines = report::is_waiting();
-    if soonest == u64::MAX && !has_lines {
+    let longest = watchdog::longest_halt(cpu);
+    if soonest == u64::MAX && longest == u64::MAX && !has_lines {
         return arch::stop_timer();
     }
-    let until = soonest.saturating_sub(clock::now_here()).max(1);
+    let until = soonest.saturating_sub(clock::now_here()).max(1).min(longest);
     arch::set_timer(if has_lines { until.min(tick::length()) } else { until });
 }
 

@@ -37,6 +37,10 @@ pub enum Misuse {
     NoBlockDevice = 14,
     /// It described a block device that cannot be.
     BadBlockDevice = 15,
+    /// Its handler has run for too long.
+    LongHandler = 16,
+    /// It has kept interrupts or preemption off for too long.
+    LongSwitchedOff = 17,
 }
 
 /// The kinds of misuse that one driver has committed, bit n for kind n.

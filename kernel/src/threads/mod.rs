@@ -24,6 +24,7 @@ pub mod tick;
 mod timer_interrupt;
 pub mod trimmer;
 mod wait_queue;
+pub mod watchdog;
 pub mod whose_code;
 
 pub use idle::{main as idle_main, run as run_idle};

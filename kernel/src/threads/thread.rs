@@ -14,7 +14,7 @@ use intrusive_collections::RBTreeAtomicLink;
 use run_queue::{Blocked, Entry, Runnable, State};
 use scheduling::CpuSet;
 pub use thread_table::ThreadId;
-use units::{CpuId, FRAME_SIZE, FrameNumber, NodeId};
+use units::{CpuId, FRAME_SIZE, FrameNumber, NodeId, VirtAddr};
 
 /// A thread's name; a longer one is cut.
 pub type Name = ArrayString<32>;
@@ -233,6 +233,11 @@ impl Thread {
         self.driver
     }
 
+    /// Returns the end of the thread's stack; `None` for a CPU's first thread, and for one that has exited.
+    pub fn stack_top(&self) -> Option<VirtAddr> {
+        self.end.lock().stack.as_ref().map(|stack| stack.top)
+    }
+
     /// Returns true if the thread runs the code of a driver whose waits and sleeps end.
     #[inline]
     pub fn is_leaving(&self) -> bool {
@@ -318,7 +323,7 @@ impl ThreadBox {
     /// # Safety
     /// The thread has exited, the reaper is done with it, and no reference to it is left.
     pub unsafe fn destroy(self) {
-        let address = page_tables::translate(units::VirtAddr(core::ptr::from_ref(self.0).addr() as u64));
+        let address = page_tables::translate(VirtAddr(core::ptr::from_ref(self.0).addr() as u64));
         if let Some(address) = address {
             // `create` was granted this one page, so the free is not refused.
             let _ = allocate::free_for_kernel(FrameNumber::containing(address), 1);

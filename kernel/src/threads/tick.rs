@@ -4,6 +4,7 @@ use super::ending;
 use super::scheduler;
 use super::sleep;
 use super::timer_interrupt;
+use super::watchdog;
 use crate::arch::{self, InterruptsOff};
 use crate::clock;
 use crate::cpu::{self, DeferredWork};
@@ -61,6 +62,7 @@ pub(super) fn start_after_idle(cpu: &'static CpuThreads) {
 #[inline(always)]
 fn tick(off: &InterruptsOff) {
     let cpu = cpu_threads::current();
+    watchdog::count_tick(cpu);
     let now = clock::now_here();
     if now >= cpu.timer_times.look.load(Ordering::Relaxed) {
         return tick_near_timer(cpu, off);

@@ -40,6 +40,11 @@ impl CpuTranslations {
         }
     }
 
+    /// Returns true if the CPU is halted, or is about to halt or to run again. Any CPU may call this.
+    pub fn is_idle(&self) -> bool {
+        self.idle.load(Relaxed)
+    }
+
     /// Says that this CPU is about to halt. From here to [`Shootdown::leave_idle`] it touches only memory that is never
     /// unmapped.
     #[inline]

@@ -31,16 +31,18 @@ impl Tally {
         }
     }
 
-    /// Counts a run that took so many ticks.
+    /// Counts a run that took so many ticks. Returns true if no run before took as long.
     #[inline(always)]
-    pub fn count(&self, ticks: u64, is_claimed: bool) {
+    pub fn count(&self, ticks: u64, is_claimed: bool) -> bool {
         self.runs.store(self.runs.load(Relaxed) + 1, Relaxed);
-        if ticks > self.longest.load(Relaxed) {
+        let is_longest = ticks > self.longest.load(Relaxed);
+        if is_longest {
             self.longest.store(ticks, Relaxed);
         }
         if !is_claimed {
             self.unclaimed.store(self.unclaimed.load(Relaxed) + 1, Relaxed);
         }
+        is_longest
     }
 
     /// Returns what was counted so far.

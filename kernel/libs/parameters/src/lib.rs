@@ -25,12 +25,26 @@ pub struct Parameters {
     pub fail_allocation: Option<u64>,
     /// `fail-heap=K`: make the K-th allocation from the heaps fail, counted from 1.
     pub fail_heap: Option<u64>,
+    /// `watchdog=fail` or `watchdog=off`: what happens to code of a driver that keeps a CPU too long.
+    pub watchdog: Watchdog,
     /// `bench`: run the benchmarks.
     pub bench: bool,
     /// `exit`: report the verdict and stop the machine after everything that the parameters request.
     pub exit: bool,
     /// `fault=KIND`: cause a fault after boot, so that a test can check the report.
     pub fault: Option<Fault>,
+}
+
+/// What happens to code of a driver that keeps a CPU too long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Watchdog {
+    /// The log names it.
+    #[default]
+    Report,
+    /// `fail`: its driver has failed.
+    Fail,
+    /// `off`: nothing. No CPU watches another one.
+    Off,
 }
 
 /// The origin of the nodes.
@@ -125,6 +139,7 @@ impl Parameters {
             Some(("stress-heap", count)) => self.stress_heap = Some(positive(count)?),
             Some(("fail-allocation", which)) => self.fail_allocation = Some(positive(which)?),
             Some(("fail-heap", which)) => self.fail_heap = Some(positive(which)?),
+            Some(("watchdog", what)) => self.watchdog = Watchdog::from_word(what)?,
             Some(("fault", kind)) => self.fault = Some(Fault::from_word(kind)?),
             Some(_) => return None,
         }
@@ -168,6 +183,16 @@ impl Numa {
 fn positive(word: &str) -> Option<u64> {
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|&number| digits && number > 0)
+}
+
+impl Watchdog {
+    fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "fail" => Self::Fail,
+            "off" => Self::Off,
+            _ => return None,
+        })
+    }
 }
 
 impl LogLevel {
@@ -223,7 +248,7 @@ mod tests {
     #[test]
     fn every_known_word_is_understood() {
         let (parameters, unknown) = parse(
-            "numa=off log=trace selftest load stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 bench move-interrupts exit fault=page",
+            "numa=off log=trace selftest load stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 watchdog=fail bench move-interrupts exit fault=page",
         );
         assert!(unknown.is_empty());
         let expected = Parameters {
@@ -236,6 +261,7 @@ mod tests {
             move_interrupts: true,
             fail_allocation: Some(7),
             fail_heap: Some(5),
+            watchdog: Watchdog::Fail,
             bench: true,
             exit: true,
             fault: Some(Fault::Page),
@@ -246,10 +272,19 @@ mod tests {
     #[test]
     fn unknown_words_and_invalid_values_are_returned_and_have_no_effect() {
         let (parameters, unknown) =
-            parse("selftest=1 colour exit log=loud numa= fault=fire fail-allocation=0 =");
+            parse("selftest=1 colour exit log=loud watchdog=dog numa= fault=fire fail-allocation=0 =");
         assert_eq!(
             unknown,
-            ["selftest=1", "colour", "log=loud", "numa=", "fault=fire", "fail-allocation=0", "=",]
+            [
+                "selftest=1",
+                "colour",
+                "log=loud",
+                "watchdog=dog",
+                "numa=",
+                "fault=fire",
+                "fail-allocation=0",
+                "=",
+            ]
         );
         assert_eq!(parameters, Parameters { exit: true, ..Parameters::default() });
     }

@@ -61,6 +61,11 @@ pub fn is_of_code(frame: &Frame) -> bool {
     matches!(frame.vector, 0 | 3..=7 | 11..=14 | 16 | 17 | 19 | 21)
 }
 
+/// Returns true if an exception could not be delivered, as where the stack has ended.
+pub fn is_double_fault(frame: &Frame) -> bool {
+    frame.vector == DOUBLE_FAULT
+}
+
 /// Returns true if the CPU was about to execute what is no code.
 pub fn is_jump_to_nowhere(frame: &Frame) -> bool {
     const FETCH: u64 = 1 << 4;
@@ -69,12 +74,12 @@ pub fn is_jump_to_nowhere(frame: &Frame) -> bool {
         && Cr2::read_raw() == frame.instruction_pointer
 }
 
-/// Makes the CPU continue in a function instead, on the same stack. Interrupts are on there.
-pub fn continue_at(frame: &mut Frame, function: extern "C" fn() -> !) {
+/// Makes the CPU continue in a function instead, on the stack that ends at `stack_top`. Interrupts are on there.
+pub fn continue_at(frame: &mut Frame, stack_top: VirtAddr, function: extern "C" fn() -> !) {
     /// The flag that is always set, and that for interrupts.
     const FLAGS: u64 = 1 << 1 | 1 << 9;
     frame.instruction_pointer = function as usize as u64;
     // As a call leaves it.
-    frame.stack_pointer = (frame.stack_pointer & !15) - 8;
+    frame.stack_pointer = (stack_top.0 & !15) - 8;
     frame.flags = FLAGS;
 }

@@ -50,8 +50,8 @@ pub(crate) use cpu_local::{
 pub use cpuid::{cpuid, has_hypervisor, has_invariant_tsc, physical_address_bits};
 pub use descriptors::CpuTables;
 pub use fault::{
-    continue_at, fault_address, is_jump_to_nowhere, is_machine_check, is_of_code, is_use_of_the_fpu,
-    page_fault_words,
+    continue_at, fault_address, is_double_fault, is_jump_to_nowhere, is_machine_check, is_of_code,
+    is_use_of_the_fpu, page_fault_words,
 };
 pub use guarded_call::CallRecord;
 pub(crate) use guarded_call::guarded_call;

@@ -1,0 +1,131 @@
+//! The watchdog: each CPU that runs threads watches another one, and asks it to look at what it runs when it does not get on.
+//!
+//! A CPU notes its progress every [`EVERY`] ticks, if preemption is on. A CPU that is halted needs no watching. An idle CPU watches the next
+//! one, if that is not idle: so a CPU is watched also if all others are idle, and an idle machine is left alone.
+use super::cpu_threads::{self, CpuThreads};
+use crate::arch;
+use crate::cpu::look::{self, Question};
+use crate::cpu::shootdown::is_idle;
+use crate::cpu::{self, Cpu, DeferredWork};
+use core::sync::atomic::{AtomicBool, Ordering};
+use units::CpuId;
+
+/// Ticks from one look to the next.
+const EVERY: u32 = 16;
+/// Milliseconds that an idle CPU halts at most while it watches another one.
+const HALT_MS: u64 = 48;
+/// Looks at a CPU that does not get on before it is asked.
+const PATIENCE: u32 = 3;
+
+/// True while CPUs watch each other.
+static IS_ON: AtomicBool = AtomicBool::new(false);
+
+/// Makes CPUs watch each other from here on.
+pub fn start() {
+    cpu::register_deferred(DeferredWork::Progress, note_progress);
+    IS_ON.store(true, Ordering::Relaxed);
+}
+
+/// Returns a number that has changed if the running CPU has got on.
+pub fn progress_here() -> u32 {
+    cpu_threads::current().watch.progress.load(Ordering::Relaxed)
+}
+
+/// Notes that the running CPU gets on.
+fn note_progress() {
+    let watch = &cpu_threads::current().watch;
+    watch.held.store(0, Ordering::Relaxed);
+    watch.progress.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Counts a tick of the running CPU.
+#[inline(always)]
+pub fn count_tick(cpu: &'static CpuThreads) {
+    // The CPU alone changes it.
+    let left = cpu.watch.countdown.load(Ordering::Relaxed).wrapping_sub(1);
+    cpu.watch.countdown.store(left, Ordering::Relaxed);
+    if left == 0 {
+        note_and_look(cpu);
+    }
+}
+
+/// Notes the progress of the running CPU, and looks at another one.
+#[cold]
+#[inline(never)]
+fn note_and_look(cpu: &'static CpuThreads) {
+    cpu.watch.countdown.store(EVERY, Ordering::Relaxed);
+    if !IS_ON.load(Ordering::Relaxed) {
+        return;
+    }
+    if cpu::is_preemption_off() {
+        // A tick in a short stretch does not matter. A function of a block device that does not return is found by this CPU itself.
+        cpu::defer(cpu.cpu(), DeferredWork::Progress);
+        if cpu.watch.held.fetch_add(1, Ordering::Relaxed) >= PATIENCE {
+            arch::interrupt_this_cpu(arch::vectors::END_THREAD);
+        }
+    } else {
+        note_progress();
+        wake_watcher(cpu);
+    }
+    look_at_ward(cpu);
+}
+
+/// Looks at the CPU that this one watches, and asks it if it does not get on. Watches the next one if it does.
+fn look_at_ward(this: &CpuThreads) {
+    let watch = &this.watch;
+    let ward = cpu::get(CpuId(watch.ward.load(Ordering::Relaxed)));
+    let progress = |cpu: &Cpu| cpu_threads::of(cpu).watch.progress.load(Ordering::Relaxed);
+    if let Some(ward) = ward.filter(|ward| needs_watching(ward, this))
+        && progress(ward) == watch.seen.load(Ordering::Relaxed)
+    {
+        if watch.unchanged.fetch_add(1, Ordering::Relaxed) >= PATIENCE {
+            look::ask(ward, Question::Overrun);
+        }
+        return;
+    }
+    watch.unchanged.store(0, Ordering::Relaxed);
+    let next = ward.and_then(next_of).or_else(|| cpu::get(CpuId(0)));
+    if let Some(next) = next {
+        watch.ward.store(next.id.0, Ordering::Relaxed);
+        watch.seen.store(progress(next), Ordering::Relaxed);
+    }
+}
+
+fn needs_watching(cpu: &Cpu, watcher: &CpuThreads) -> bool {
+    cpu.id != watcher.id() && cpu.is_online() && !is_idle(cpu)
+}
+
+fn next_of(cpu: &Cpu) -> Option<&'static Cpu> {
+    cpu::get(CpuId(cpu.id.0 + 1)).or_else(|| cpu::get(CpuId(0)))
+}
+
+/// Has the idle CPU before this one watch it.
+fn wake_watcher(this: &CpuThreads) {
+    let before = match this.id().0.checked_sub(1) {
+        Some(index) => cpu::get(CpuId(index)),
+        None => cpu::all().last(),
+    };
+    if let Some(before) = before.filter(|cpu| cpu.id != this.id() && cpu.is_online() && is_idle(cpu))
+        && !cpu_threads::of(before).watch.is_set.load(Ordering::Relaxed)
+    {
+        before.wake_up();
+    }
+}
+
+/// Returns how long the running CPU, which is about to halt, may halt before it looks at the next CPU, in ticks of the clock.
+pub fn longest_halt(this: &CpuThreads) -> u64 {
+    let next = next_of(this.cpu()).filter(|next| needs_watching(next, this));
+    let is_set = IS_ON.load(Ordering::Relaxed) && next.is_some();
+    this.watch.is_set.store(is_set, Ordering::Relaxed);
+    match next.filter(|_| is_set) {
+        Some(next) => {
+            if this.watch.ward.swap(next.id.0, Ordering::Relaxed) != next.id.0 {
+                this.watch.unchanged.store(0, Ordering::Relaxed);
+            }
+            // The next tick looks.
+            this.watch.countdown.store(1, Ordering::Relaxed);
+            arch::ticks_per_ms() * HALT_MS
+        }
+        None => u64::MAX,
+    }
+}
