@@ -149,6 +149,9 @@ extern "C" fn boot_on_own_node() -> ! {
     phases::end("devices");
     examine_itself(parameters);
     phases::end("tests");
+    if parameters.strict {
+        drivers::be_strict();
+    }
     // On the counting clock, nothing but what is measured runs.
     if !parameters.bench && parameters.watchdog != Watchdog::Off {
         drivers::start_watchdog(parameters.watchdog == Watchdog::Fail);

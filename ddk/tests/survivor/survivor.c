@@ -6,6 +6,9 @@
 
 #include "../check.h"
 
+#ifndef SPINS
+#define SPINS 0
+#endif
 #define ROOM 8
 #define REQUESTS 3
 #define PATIENCE 5000 // milliseconds
@@ -94,10 +97,22 @@ static int look_for_disks(void *argument) {
     return 0;
 }
 
+// Keeps a CPU busy, which then watches the others.
+static int spin(void *argument) {
+    (void)argument;
+    while (!Kernel_IsStopping()) {
+        __builtin_ia32_pause();
+    }
+    return 0;
+}
+
 int Driver_Init(void) {
     BlockDriver driver = {.Size = sizeof driver, .BlockSize = 512, .Blocks = 8, .MaxBytes = 4096, .MaxSegments = 1, .Queues = 1,
                           .Depth = ROOM, .Name = "survivor", .Context = held, .Submit = submit, .Poll = poll};
     CHECK(Kernel_RegisterBlock(&driver) > 0);
     CHECK(Kernel_CreateThread("looks for disks", look_for_disks, NULL, -1) > 0);
+    if (SPINS) {
+        CHECK(Kernel_CreateThread("spins", spin, NULL, -1) > 0);
+    }
     return -errors;
 }

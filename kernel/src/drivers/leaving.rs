@@ -4,14 +4,24 @@ use crate::arch::{self, Frame};
 use crate::block;
 use crate::cpu::code_mark;
 use crate::devices::interrupt_mask;
+use crate::report::verdict;
 use crate::threads::owner::Owner;
 use crate::threads::{Semaphore, cpu_threads, lifecycle};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// What a thread that has failed exits with.
 const FAILED: i32 = -1;
 
 /// A unit for each failure.
 static FAILURES: Semaphore = Semaphore::new(0);
+
+/// True if a driver's failure makes the verdict failure.
+static IS_STRICT: AtomicBool = AtomicBool::new(false);
+
+/// Makes the verdict failure from here on if a driver fails.
+pub fn be_strict() {
+    IS_STRICT.store(true, Ordering::Relaxed);
+}
 
 /// Waits until a driver fails.
 pub fn wait_for_failure() {
@@ -56,6 +66,9 @@ pub fn fail_alone(driver: &'static Owner) {
 /// kernel.
 fn fail(driver: &'static Owner) {
     driver.note_failure();
+    if IS_STRICT.load(Ordering::Relaxed) {
+        verdict::fail();
+    }
     block::silence(driver);
     interrupt_mask::silence_all_of(driver);
 }

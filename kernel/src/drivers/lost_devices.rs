@@ -1,5 +1,5 @@
 //! Devices that go while the machine runs: a thread of the kernel looks whether they still answer, and takes those that do not from their
-//! drivers.
+//! drivers. It also looks for CPUs that do not get on, where all others idle.
 use super::call::{self, Call, PATIENCE_NS};
 use super::{late, loaded_drivers};
 use crate::block;
@@ -8,7 +8,7 @@ use crate::devices::release;
 use crate::threads::join::Joining;
 use crate::threads::owner::Owner;
 use crate::threads::thread::Start;
-use crate::threads::{lifecycle, sleep};
+use crate::threads::{lifecycle, sleep, watchdog};
 use core::ffi::c_void;
 
 /// How often the thread looks.
@@ -31,6 +31,7 @@ pub fn start() {
 unsafe extern "C" fn run(_: *mut c_void) -> i32 {
     loop {
         sleep::sleep_ns(LOOK_NS);
+        watchdog::look_at_all();
         for device in device_registry::all() {
             if !device.is_lost() && device.is_absent() {
                 sleep::sleep_ns(CONFIRM_NS);

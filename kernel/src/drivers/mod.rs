@@ -22,6 +22,7 @@ pub mod report_misuse;
 mod start;
 mod unload;
 
+pub use leaving::be_strict;
 pub use overrun::start as start_watchdog;
 pub use start::{LoadByNameError, load, start_all};
 pub use unload::{UnloadError, unload};

@@ -11,6 +11,7 @@ use crate::cpu::device_vectors;
 use crate::cpu::look::{self, Question};
 use crate::cpu::shootdown::is_idle;
 use crate::cpu::{self, Cpu, cpu_local};
+use crate::report::stack_trace;
 use crate::threads::misuses::Misuse;
 use crate::threads::owner::Owner;
 use crate::threads::{sleep, watchdog, whose_code};
@@ -97,6 +98,7 @@ fn report(frame: &mut Frame, place: &FaultPlace, elapsed_ns: u64) {
     let (ms, offset) = (elapsed_ns / NS_PER_MS, frame.instruction_pointer - driver.image().start);
     if FAILS.load(Ordering::Relaxed) {
         log::error!(target: "drivers", "{} failed: {what} {ms} ms, at offset {offset:#x}", driver.name());
+        stack_trace::log_from("drivers", &format_args!("{}: ", driver.name()), frame.all_registers());
         leaving::fail_and_leave(frame, place);
     } else if Owner::note_misuse(Some(driver), misuse) {
         log::warn!(target: "drivers", "{}: {what} {ms} ms, at offset {offset:#x}", driver.name());
@@ -106,7 +108,8 @@ fn report(frame: &mut Frame, place: &FaultPlace, elapsed_ns: u64) {
 /// Reports a handler that has returned too late, once for each driver. With `watchdog=fail`, its driver has failed. Called with interrupts
 /// off.
 pub fn note_long_handler(mark: &CodeMark, function: *const (), ticks: u64) {
-    let Some(driver) = whose_code::owner_of(mark) else { return };
+    // One that has failed meanwhile was abandoned.
+    let Some(driver) = whose_code::owner_of(mark).filter(|driver| !driver.has_failed()) else { return };
     let ms = ticks / arch::ticks_per_ms().max(1);
     let offset = (function.addr() as u64).wrapping_sub(driver.image().start);
     if FAILS.load(Ordering::Relaxed) {

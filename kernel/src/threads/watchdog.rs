@@ -3,11 +3,13 @@
 //! A CPU notes its progress every [`EVERY`] ticks, if preemption is on. A CPU that is halted needs no watching. An idle CPU watches the next
 //! one, if that is not idle: so a CPU is watched also if all others are idle, and an idle machine is left alone.
 use super::cpu_threads::{self, CpuThreads};
+use super::sleep;
 use crate::arch;
 use crate::cpu::look::{self, Question};
 use crate::cpu::shootdown::is_idle;
 use crate::cpu::{self, Cpu, DeferredWork};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use topology::MAX_CPUS;
 use units::CpuId;
 
 /// Ticks from one look to the next.
@@ -16,6 +18,10 @@ const EVERY: u32 = 16;
 const HALT_MS: u64 = 48;
 /// Looks at a CPU that does not get on before it is asked.
 const PATIENCE: u32 = 3;
+
+/// How often, and after which time each, a CPU is asked that has not got on for a second.
+const ASKED_AT_ONCE: u32 = 8;
+const ASK_EACH_NS: u64 = 20_000_000;
 
 /// True while CPUs watch each other.
 static IS_ON: AtomicBool = AtomicBool::new(false);
@@ -97,6 +103,26 @@ fn needs_watching(cpu: &Cpu, watcher: &CpuThreads) -> bool {
 
 fn next_of(cpu: &Cpu) -> Option<&'static Cpu> {
     cpu::get(CpuId(cpu.id.0 + 1)).or_else(|| cpu::get(CpuId(0)))
+}
+
+/// Looks at all CPUs for a thread that calls this each second or so. A CPU that has not got on since is asked some times.
+pub fn look_at_all() {
+    static SEEN: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(0) }; MAX_CPUS];
+    if !IS_ON.load(Ordering::Relaxed) {
+        return;
+    }
+    let needs_asking = |cpu: &&'static Cpu| needs_watching(cpu, cpu_threads::current());
+    let mut stuck = cpu::all().filter(needs_asking).filter(|cpu| {
+        let progress = cpu_threads::of(cpu).watch.progress.load(Ordering::Relaxed);
+        SEEN[cpu.id.index()].swap(progress, Ordering::Relaxed) == progress
+    });
+    // Usually there is none. If there is, the next look finds the others.
+    if let Some(cpu) = stuck.next() {
+        for _ in 0..ASKED_AT_ONCE {
+            look::ask(cpu, Question::Overrun);
+            sleep::sleep_ns(ASK_EACH_NS);
+        }
+    }
 }
 
 /// Has the idle CPU before this one watch it.

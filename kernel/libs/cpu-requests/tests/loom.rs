@@ -5,7 +5,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use cpu_requests::{CpuPassed, CpuTranslations, DrainRequest, GracePeriods, Patience, Shootdown};
+use cpu_requests::{
+    CpuPassed, CpuTranslations, DrainRequest, GracePeriods, LookRequest, Patience, Shootdown,
+};
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::sync::Notify;
@@ -311,5 +313,36 @@ fn a_grace_period_outlasts_every_section_that_began_before() {
         // loom fails if a section that used the page is not over.
         sections.page.content.with_mut(|_| ());
         other.join().unwrap();
+    });
+}
+
+/// Two CPUs ask a third one, twice each. Each interrupt that was sent finds a request: one that finds none would be taken for an error of
+/// the hardware.
+#[test]
+fn each_interrupt_to_look_finds_its_request() {
+    explore(3, || {
+        let request = Rc::new(LookRequest::closed());
+        // Interrupts that wait for the CPU. One that is sent while another waits becomes one with that.
+        let waiting = Rc::new(AtomicU64::new(0));
+        let ask = |request: &LookRequest, waiting: &AtomicU64| {
+            for _ in 0..2 {
+                if request.ask(1) {
+                    waiting.store(1, Release);
+                }
+            }
+        };
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let (request, waiting) = (request.clone(), waiting.clone());
+                thread::spawn(move || ask(&request, &waiting))
+            })
+            .collect();
+        for _ in 0..2 {
+            if waiting.swap(0, AcqRel) == 1 {
+                assert!(request.serve(|_| {}), "an interrupt without a request");
+            }
+            thread::yield_now();
+        }
+        others.into_iter().for_each(|other| other.join().unwrap());
     });
 }

@@ -25,6 +25,8 @@ pub struct Parameters {
     pub fail_allocation: Option<u64>,
     /// `fail-heap=K`: make the K-th allocation from the heaps fail, counted from 1.
     pub fail_heap: Option<u64>,
+    /// `drivers=strict`: a driver that fails makes the verdict failure.
+    pub strict: bool,
     /// `watchdog=fail` or `watchdog=off`: what happens to code of a driver that keeps a CPU too long.
     pub watchdog: Watchdog,
     /// `bench`: run the benchmarks.
@@ -139,6 +141,7 @@ impl Parameters {
             Some(("stress-heap", count)) => self.stress_heap = Some(positive(count)?),
             Some(("fail-allocation", which)) => self.fail_allocation = Some(positive(which)?),
             Some(("fail-heap", which)) => self.fail_heap = Some(positive(which)?),
+            Some(("drivers", "strict")) => self.strict = true,
             Some(("watchdog", what)) => self.watchdog = Watchdog::from_word(what)?,
             Some(("fault", kind)) => self.fault = Some(Fault::from_word(kind)?),
             Some(_) => return None,
@@ -248,7 +251,7 @@ mod tests {
     #[test]
     fn every_known_word_is_understood() {
         let (parameters, unknown) = parse(
-            "numa=off log=trace selftest load stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 watchdog=fail bench move-interrupts exit fault=page",
+            "numa=off log=trace selftest load stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 drivers=strict watchdog=fail bench move-interrupts exit fault=page",
         );
         assert!(unknown.is_empty());
         let expected = Parameters {
@@ -261,6 +264,7 @@ mod tests {
             move_interrupts: true,
             fail_allocation: Some(7),
             fail_heap: Some(5),
+            strict: true,
             watchdog: Watchdog::Fail,
             bench: true,
             exit: true,
@@ -271,8 +275,9 @@ mod tests {
 
     #[test]
     fn unknown_words_and_invalid_values_are_returned_and_have_no_effect() {
-        let (parameters, unknown) =
-            parse("selftest=1 colour exit log=loud watchdog=dog numa= fault=fire fail-allocation=0 =");
+        let (parameters, unknown) = parse(
+            "selftest=1 colour exit log=loud watchdog=dog drivers=lax numa= fault=fire fail-allocation=0 =",
+        );
         assert_eq!(
             unknown,
             [
@@ -280,6 +285,7 @@ mod tests {
                 "colour",
                 "log=loud",
                 "watchdog=dog",
+                "drivers=lax",
                 "numa=",
                 "fault=fire",
                 "fail-allocation=0",
