@@ -63,9 +63,13 @@ impl fmt::Display for DriverEnd {
 /// for each function of the driver.
 pub fn end_driver(owner: &'static Owner, why: Why) -> DriverEnd {
     let mut left = Left { threads: owner.threads(), ..Left::default() };
+    if why == Why::Failed {
+        // Its devices may write to the memory of requests, which is the submitters' once the requests have ended.
+        left.interrupts = of(owner).map(release::stop).sum::<usize>() as u32;
+    }
     block::close_all(owner);
     let in_use = interfaces::withdraw_all(owner).err();
-    left.interrupts = of(owner).map(release::take_interrupts).sum::<usize>() as u32;
+    left.interrupts += of(owner).map(release::take_interrupts).sum::<usize>() as u32;
     if why == Why::Unloaded {
         say_goodbye(owner);
         left.threads = owner.threads();

@@ -71,6 +71,9 @@ pub fn look(frame: &mut Frame, question: Question) {
 
 /// Finds out whether the interrupted code has kept this CPU for too long.
 fn look_at_time(frame: &mut Frame, place: Option<&FaultPlace>) {
+    if !watchdog::is_on() {
+        return;
+    }
     let stretch = STRETCH.here_or_elsewhere();
     let (progress, now) = (watchdog::progress_here(), clock::time_ns());
     if stretch.progress.swap(progress, Ordering::Relaxed) != progress {

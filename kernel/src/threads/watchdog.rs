@@ -1,6 +1,6 @@
 //! The watchdog: each CPU that runs threads watches another one, and asks it to look at what it runs when it does not get on.
 //!
-//! A CPU notes its progress every [`EVERY`] ticks, if preemption is on. A CPU that is halted needs no watching. An idle CPU watches the next
+//! A CPU notes its progress every [`EVERY`] ticks, if preemption is on, and when it halts. A CPU that is halted needs no watching. An idle CPU watches the next
 //! one, if that is not idle: so a CPU is watched also if all others are idle, and an idle machine is left alone.
 use super::cpu_threads::{self, CpuThreads};
 use super::sleep;
@@ -37,11 +37,17 @@ pub fn progress_here() -> u32 {
     cpu_threads::current().watch.progress.load(Ordering::Relaxed)
 }
 
+/// Returns true if CPUs watch each other.
+pub fn is_on() -> bool {
+    IS_ON.load(Ordering::Relaxed)
+}
+
 /// Notes that the running CPU gets on.
 fn note_progress() {
     let watch = &cpu_threads::current().watch;
     watch.held.store(0, Ordering::Relaxed);
-    watch.progress.fetch_add(1, Ordering::Relaxed);
+    // A tick in between changes it as well.
+    watch.progress.store(watch.progress.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
 /// Counts a tick of the running CPU.
@@ -60,7 +66,7 @@ pub fn count_tick(cpu: &'static CpuThreads) {
 #[inline(never)]
 fn note_and_look(cpu: &'static CpuThreads) {
     cpu.watch.countdown.store(EVERY, Ordering::Relaxed);
-    if !IS_ON.load(Ordering::Relaxed) {
+    if !is_on() {
         return;
     }
     if cpu::is_preemption_off() {
@@ -108,7 +114,7 @@ fn next_of(cpu: &Cpu) -> Option<&'static Cpu> {
 /// Looks at all CPUs for a thread that calls this each second or so. A CPU that has not got on since is asked some times.
 pub fn look_at_all() {
     static SEEN: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(0) }; MAX_CPUS];
-    if !IS_ON.load(Ordering::Relaxed) {
+    if !is_on() {
         return;
     }
     let needs_asking = |cpu: &&'static Cpu| needs_watching(cpu, cpu_threads::current());
@@ -140,8 +146,10 @@ fn wake_watcher(this: &CpuThreads) {
 
 /// Returns how long the running CPU, which is about to halt, may halt before it looks at the next CPU, in ticks of the clock.
 pub fn longest_halt(this: &CpuThreads) -> u64 {
+    // A CPU that halts again and again may never have so many ticks.
+    note_progress();
     let next = next_of(this.cpu()).filter(|next| needs_watching(next, this));
-    let is_set = IS_ON.load(Ordering::Relaxed) && next.is_some();
+    let is_set = is_on() && next.is_some();
     this.watch.is_set.store(is_set, Ordering::Relaxed);
     match next.filter(|_| is_set) {
         Some(next) => {
