@@ -27,7 +27,6 @@ enum { NULL_WRITE, WILD_READ, CONSTANT_WRITE, DATA_JUMP, NULL_JUMP, DIVISION, IN
 #endif
 
 #define RAISE (0x60 / 4) // the register of `edu` that raises an interrupt
-#define FOREVER (3600ull * 1000000000)
 
 static SpinLock lock;
 static volatile int zero;
@@ -123,7 +122,7 @@ static int wait_for_device(void) {
 
 static int sleep_long(void *argument) {
     (void)argument;
-    Kernel_SleepThread(FOREVER);
+    Kernel_WaitAddress((const uint32_t *)&zero, 0, KERNEL_WAIT_FOREVER);
     return 0;
 }
 

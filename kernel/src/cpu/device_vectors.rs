@@ -72,9 +72,16 @@ impl AttachedHandler {
         let result = unsafe { code_mark::call_with_one::<FAILED>(self.mark, function, self.context.addr()) };
         let is_claimed = result != NOT_MINE;
         let ticks = arch::ticks().wrapping_sub(start);
-        if self.tally.count(ticks, is_claimed) {
-            report_if_overrun(self.mark, function, ticks);
-        }
+        self.tally.count(is_claimed);
+        if self.tally.is_longest(ticks) { self.note_longest(ticks, is_claimed) } else { is_claimed }
+    }
+
+    /// Notes that no run has taken as many ticks, and reports it if it was too long. Returns `is_claimed`, so that the caller need not keep it.
+    #[cold]
+    #[inline(never)]
+    fn note_longest(&self, ticks: u64, is_claimed: bool) -> bool {
+        self.tally.set_longest(ticks);
+        report_if_overrun(self.mark, self.function.load(Ordering::Relaxed), ticks);
         is_claimed
     }
 }

@@ -15,7 +15,7 @@ use crate::report::stack_trace;
 use crate::threads::misuses::Misuse;
 use crate::threads::owner::Owner;
 use crate::threads::{sleep, watchdog, whose_code};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// How long a handler may run.
@@ -26,10 +26,12 @@ const SWITCHED_OFF_MS: u64 = 100;
 /// How often a CPU must be found without progress: a CPU that a hypervisor has stopped is found so once.
 const LOOKS: u32 = 3;
 
-/// A stretch without progress of a CPU.
+/// A stretch without progress of a CPU, in one call of a driver's function.
 struct Stretch {
     /// The progress in it.
     progress: AtomicU32,
+    /// The address of the call's record.
+    call: AtomicUsize,
     /// When it was first looked at, in nanoseconds of the clock.
     since: AtomicU64,
     looks: AtomicU32,
@@ -37,7 +39,12 @@ struct Stretch {
 
 cpu_local! {
     static STRETCH: Stretch =
-        Stretch { progress: AtomicU32::new(0), since: AtomicU64::new(0), looks: AtomicU32::new(0) };
+        Stretch {
+            progress: AtomicU32::new(0),
+            call: AtomicUsize::new(0),
+            since: AtomicU64::new(0),
+            looks: AtomicU32::new(0),
+        };
     /// The CPU has said that it runs no code of a driver that has failed.
     static IS_OUT: AtomicBool = AtomicBool::new(false);
 }
@@ -76,7 +83,10 @@ fn look_at_time(frame: &mut Frame, place: Option<&FaultPlace>) {
     }
     let stretch = STRETCH.here_or_elsewhere();
     let (progress, now) = (watchdog::progress_here(), clock::time_ns());
-    if stretch.progress.swap(progress, Ordering::Relaxed) != progress {
+    let call = core::ptr::from_ref(code_mark::innermost()).addr();
+    // Code is not to blame for what it has called, or was called by.
+    let is_other_call = stretch.call.swap(call, Ordering::Relaxed) != call;
+    if stretch.progress.swap(progress, Ordering::Relaxed) != progress || is_other_call {
         stretch.since.store(now, Ordering::Relaxed);
         stretch.looks.store(0, Ordering::Relaxed);
     }

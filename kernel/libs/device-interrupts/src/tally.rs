@@ -31,18 +31,24 @@ impl Tally {
         }
     }
 
-    /// Counts a run that took so many ticks. Returns true if no run before took as long.
+    /// Counts a run.
     #[inline(always)]
-    pub fn count(&self, ticks: u64, is_claimed: bool) -> bool {
+    pub fn count(&self, is_claimed: bool) {
         self.runs.store(self.runs.load(Relaxed) + 1, Relaxed);
-        let is_longest = ticks > self.longest.load(Relaxed);
-        if is_longest {
-            self.longest.store(ticks, Relaxed);
-        }
         if !is_claimed {
             self.unclaimed.store(self.unclaimed.load(Relaxed) + 1, Relaxed);
         }
-        is_longest
+    }
+
+    /// Returns true if no run so far has taken so many ticks.
+    #[inline(always)]
+    pub fn is_longest(&self, ticks: u64) -> bool {
+        ticks > self.longest.load(Relaxed)
+    }
+
+    /// Notes how long the longest run took.
+    pub fn set_longest(&self, ticks: u64) {
+        self.longest.store(ticks, Relaxed);
     }
 
     /// Returns what was counted so far.

@@ -75,7 +75,10 @@ fn only_a_row_of_unclaimed_interrupts_is_complete() {
 fn a_tally_keeps_the_longest_run() {
     let tally = Tally::new();
     for (ticks, is_claimed) in [(5, true), (9, false), (7, true)] {
-        tally.count(ticks, is_claimed);
+        tally.count(is_claimed);
+        if tally.is_longest(ticks) {
+            tally.set_longest(ticks);
+        }
     }
     let counts = tally.counts();
     assert_eq!((counts.runs, counts.unclaimed, counts.longest), (3, 1, 9));
