@@ -24,9 +24,10 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
                 measure the page allocator, or the heap, side by side with others (-- --help says more)
   new-driver NAME --c|--rust [--pci VENDOR:DEVICE]
                 make the folder of a driver that builds and boots; NAME may be a path that ends with the name
-  soak [NAME [COUNT]]
+  soak [NAME [COUNT [SEED]]]
                 run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads,
-                loom, pages-host, pages, heap-host, heap, disks, fail-allocation, shapes, flips, oracle, newer-qemu
+                loom, pages-host, pages, heap-host, heap, disks, reloads, exports, fail-allocation, shapes, flips,
+                oracle, newer-qemu
 
 Options of boot:
   --firmware bios|uefi   bios when left out (also of bench)

@@ -101,13 +101,43 @@ pub fn build_test_image(names: &[&str], image: &Path) -> Result<()> {
     let mut drivers = Vec::new();
     for name in names {
         let driver = folder.path().join(name).with_added_extension("so");
-        let folders = ["ddk/tests", "ddk/examples", "ddk/tutorial"]
-            .map(|parent| artifacts::workspace().join(parent).join(name));
-        let folder = folders.iter().find(|folder| folder.is_dir()).unwrap_or(&folders[0]);
-        build(folder, &driver)?;
+        build(&folder_of(name), &driver)?;
         drivers.push(driver);
     }
     build_image(image, &drivers)
+}
+
+/// Returns the folder with the sources of a driver in `ddk/tests`, `ddk/examples` or `ddk/tutorial`.
+fn folder_of(name: &str) -> PathBuf {
+    let folders = ["ddk/tests", "ddk/examples", "ddk/tutorial"]
+        .map(|parent| artifacts::workspace().join(parent).join(name));
+    let [first, ..] = &folders;
+    folders.iter().find(|folder| folder.is_dir()).unwrap_or(first).clone()
+}
+
+/// Builds a BIOS image with this kernel, these files of drivers, and then drivers that are found as [`build_test_image`] does, each with the
+/// name that it has in the image.
+///
+/// # Errors
+/// The compiler or the image builder is missing or fails.
+pub fn build_image_of(
+    kernel: &Path,
+    first: &[PathBuf],
+    drivers: &[(&str, String)],
+    image: &Path,
+) -> Result<()> {
+    let (built, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut files = first.to_vec();
+    for (source, name) in drivers {
+        let driver = built.path().join(source).with_added_extension("so");
+        if !driver.exists() {
+            build(&folder_of(source), &driver)?;
+        }
+        let file = folder.path().join(name).with_added_extension("so");
+        fs::copy(&driver, &file)?;
+        files.push(file);
+    }
+    build_image_with(kernel, image, &files)
 }
 
 /// Builds a BIOS image with these drivers.
@@ -115,8 +145,12 @@ pub fn build_test_image(names: &[&str], image: &Path) -> Result<()> {
 /// # Errors
 /// The image builder is missing or fails.
 pub fn build_image(image: &Path, drivers: &[PathBuf]) -> Result<()> {
+    build_image_with(&artifacts::kernel()?, image, drivers)
+}
+
+fn build_image_with(kernel: &Path, image: &Path, drivers: &[PathBuf]) -> Result<()> {
     let mut builder = Command::new(artifacts::image_builder()?);
-    builder.arg("--kernel").arg(artifacts::kernel()?).arg("--bios").arg(image);
+    builder.arg("--kernel").arg(kernel).arg("--bios").arg(image);
     let status = builder.arg("--drivers").args(drivers).status()?;
     if !status.success() {
         bail!("{}: the image builder failed ({status})", image.display());

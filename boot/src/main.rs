@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Command::NewDriver(driver) => new_driver::create(&driver),
         Command::Test => suite::test(),
         Command::Check => check::check(),
-        Command::Soak { name, count } => soak::soak(name.as_deref(), count),
+        Command::Soak { name, count, seed } => soak::soak(name.as_deref(), count, seed),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

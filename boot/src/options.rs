@@ -26,8 +26,8 @@ pub enum Command {
     Test,
     /// Check the form of the source text.
     Check,
-    /// Run all soaks, or one; the whole of it, or so much.
-    Soak { name: Option<String>, count: Option<u64> },
+    /// Run all soaks, or one; the whole of it, or so much, or what a seed chooses.
+    Soak { name: Option<String>, count: Option<u64>, seed: Option<u64> },
 }
 
 /// What is compared with others of its kind.
@@ -87,8 +87,13 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
         "check" => Command::Check,
         "soak" => {
             let name = words.next();
-            let count = words.next().map(|count| count.parse().context("the count of a soak is a number"));
-            Command::Soak { name, count: count.transpose()? }
+            let mut number = |what| {
+                let word = words
+                    .next()
+                    .map(|word| word.parse().with_context(|| format!("the {what} of a soak is a number")));
+                word.transpose()
+            };
+            Command::Soak { name, count: number("count")?, seed: number("seed")? }
         }
         _ => bail!("{verb}: no such verb or option (see --help)"),
     })
@@ -132,7 +137,7 @@ fn options(mut parser: lexopt::Parser, verb: &str) -> Result<(Boot, Vec<String>)
                 let files = parser.values().ok().context("--drivers is followed by files or folders")?;
                 boot.drivers.extend(files.map(PathBuf::from));
             }
-            Some(Value(word)) if verb == "soak" && words.len() < 2 => words.push(word.string()?),
+            Some(Value(word)) if verb == "soak" && words.len() < 3 => words.push(word.string()?),
             Some(Value(word)) if verb == "compare" && words.is_empty() => words.push(word.string()?),
             Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         }
@@ -231,12 +236,15 @@ mod tests {
     }
 
     #[test]
-    fn a_soak_may_have_a_name_and_a_count() {
-        let soak = |name: Option<&str>, count| Command::Soak { name: name.map(Into::into), count };
-        assert_eq!(read("soak").unwrap(), soak(None, None));
-        assert_eq!(read("soak loom").unwrap(), soak(Some("loom"), None));
-        assert_eq!(read("soak boots 3").unwrap(), soak(Some("boots"), Some(3)));
+    fn a_soak_may_have_a_name_a_count_and_a_seed() {
+        let soak =
+            |name: Option<&str>, count, seed| Command::Soak { name: name.map(Into::into), count, seed };
+        assert_eq!(read("soak").unwrap(), soak(None, None, None));
+        assert_eq!(read("soak loom").unwrap(), soak(Some("loom"), None, None));
+        assert_eq!(read("soak boots 3").unwrap(), soak(Some("boots"), Some(3), None));
+        assert_eq!(read("soak exports 3 17").unwrap(), soak(Some("exports"), Some(3), Some(17)));
         assert!(refused("soak boots three").starts_with("the count of a soak is a number"));
+        assert!(refused("soak exports 3 none").starts_with("the seed of a soak is a number"));
     }
 
     #[test]

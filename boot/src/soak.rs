@@ -1,12 +1,14 @@
 //! The soaks: proofs that take long, each with the count of the whole and that of the sample which `./run.sh test` runs.
 mod boots;
 mod disks;
+mod exports;
 mod fail_allocation;
 mod fuzz;
 mod newer_qemu;
 mod on_host;
+mod reloads;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::build;
 use crate::command::say;
@@ -19,42 +21,63 @@ struct Soak {
     whole: u64,
     /// How much of it `./run.sh test` does.
     sample: u64,
+    run: Run,
+}
+
+/// What runs a soak.
+#[derive(Clone, Copy)]
+enum Run {
     /// Does so much.
-    run: fn(u64) -> Result<()>,
+    Counted(fn(u64) -> Result<()>),
+    /// Does so much, with random choices from a seed: the given one, or several.
+    Seeded(fn(u64, Option<u64>) -> Result<()>),
+}
+
+impl Run {
+    fn run(self, count: u64, seed: Option<u64>) -> Result<()> {
+        match self {
+            Self::Counted(run) => run(count),
+            Self::Seeded(run) => run(count, seed),
+        }
+    }
 }
 
 /// The soaks, in the order in which they run. docs/testing.md says what each proves.
-const SOAKS: [Soak; 17] = [
-    Soak { name: "properties", whole: 100_000, sample: 1_000, run: on_host::properties },
-    Soak { name: "machines", whole: 1_000_000, sample: 1_000, run: on_host::machines },
-    Soak { name: "mutations", whole: 1_000_000_000, sample: 1_000_000, run: fuzz::mutations },
-    Soak { name: "fuzz", whole: fuzz::WHOLE, sample: 200_000, run: fuzz::targets },
-    Soak { name: "boots", whole: 200, sample: 5, run: boots::boots },
-    Soak { name: "threads", whole: 50, sample: 1, run: boots::threads },
-    Soak { name: "loom", whole: 3, sample: 1, run: on_host::loom },
-    Soak { name: "pages-host", whole: 1_000_000_000, sample: 10_000_000, run: on_host::pages },
-    Soak { name: "pages", whole: 100_000_000, sample: 300_000, run: boots::pages },
-    Soak { name: "heap-host", whole: 1_000_000_000, sample: 10_000_000, run: on_host::heap },
-    Soak { name: "heap", whole: 100_000_000, sample: 300_000, run: boots::heap },
-    Soak { name: "disks", whole: 1_000_000, sample: 10_000, run: disks::soak },
-    Soak { name: "fail-allocation", whole: 100_000, sample: 8, run: fail_allocation::soak },
-    Soak { name: "shapes", whole: 50, sample: 12, run: boots::shapes },
-    Soak { name: "flips", whole: 64, sample: 8, run: boots::flips },
-    Soak { name: "oracle", whole: 10, sample: 1, run: boots::oracle },
-    Soak { name: "newer-qemu", whole: newer_qemu::WHOLE, sample: 1, run: newer_qemu::soak },
+const SOAKS: [Soak; 19] = [
+    Soak { name: "properties", whole: 100_000, sample: 1_000, run: Run::Counted(on_host::properties) },
+    Soak { name: "machines", whole: 1_000_000, sample: 1_000, run: Run::Counted(on_host::machines) },
+    Soak { name: "mutations", whole: 1_000_000_000, sample: 1_000_000, run: Run::Counted(fuzz::mutations) },
+    Soak { name: "fuzz", whole: fuzz::WHOLE, sample: 200_000, run: Run::Counted(fuzz::targets) },
+    Soak { name: "boots", whole: 200, sample: 5, run: Run::Counted(boots::boots) },
+    Soak { name: "threads", whole: 50, sample: 1, run: Run::Counted(boots::threads) },
+    Soak { name: "loom", whole: 3, sample: 1, run: Run::Counted(on_host::loom) },
+    Soak { name: "pages-host", whole: 1_000_000_000, sample: 10_000_000, run: Run::Counted(on_host::pages) },
+    Soak { name: "pages", whole: 100_000_000, sample: 300_000, run: Run::Counted(boots::pages) },
+    Soak { name: "heap-host", whole: 1_000_000_000, sample: 10_000_000, run: Run::Counted(on_host::heap) },
+    Soak { name: "heap", whole: 100_000_000, sample: 300_000, run: Run::Counted(boots::heap) },
+    Soak { name: "disks", whole: 1_000_000, sample: 10_000, run: Run::Counted(disks::soak) },
+    Soak { name: "reloads", whole: 22_000, sample: 10, run: Run::Counted(reloads::soak) },
+    Soak { name: "exports", whole: 100_000_000, sample: 80_000, run: Run::Seeded(exports::soak) },
+    Soak { name: "fail-allocation", whole: 100_000, sample: 8, run: Run::Counted(fail_allocation::soak) },
+    Soak { name: "shapes", whole: 50, sample: 12, run: Run::Counted(boots::shapes) },
+    Soak { name: "flips", whole: 64, sample: 8, run: Run::Counted(boots::flips) },
+    Soak { name: "oracle", whole: 10, sample: 1, run: Run::Counted(boots::oracle) },
+    Soak { name: "newer-qemu", whole: newer_qemu::WHOLE, sample: 1, run: Run::Counted(newer_qemu::soak) },
 ];
 
-/// Runs all soaks, or the one of this name; the whole of it, or so much.
+/// Runs all soaks, or the one of this name; the whole of it, or so much; with the choices that a seed makes.
 ///
 /// # Errors
-/// There is no soak of that name, or one of them fails.
-pub fn soak(name: Option<&str>, count: Option<u64>) -> Result<()> {
+/// There is no soak of that name, or it makes no choices, or one of them fails.
+pub fn soak(name: Option<&str>, count: Option<u64>, seed: Option<u64>) -> Result<()> {
     let chosen = chosen(name)?;
+    let takes_a_seed = |soak: &&Soak| matches!(soak.run, Run::Seeded(_));
+    ensure!(seed.is_none() || chosen.iter().all(takes_a_seed), "this soak takes no seed");
     build::images(&[])?;
     for soak in chosen {
         let count = count.unwrap_or(soak.whole);
         say(format_args!("Soak {}: {count} (a sample in `test`: {})", soak.name, soak.sample));
-        (soak.run)(count)?;
+        soak.run.run(count, seed)?;
     }
     Ok(())
 }
@@ -66,7 +89,7 @@ pub fn soak(name: Option<&str>, count: Option<u64>) -> Result<()> {
 pub fn samples() -> Result<()> {
     for soak in &SOAKS {
         say(format_args!("Sample of soak {}: {} of {}", soak.name, soak.sample, soak.whole));
-        (soak.run)(soak.sample)?;
+        soak.run.run(soak.sample, None)?;
     }
     Ok(())
 }

@@ -4,27 +4,10 @@
 
 #include "../busy/busy.h"
 #include "../check.h"
+#include "../free_pages.h"
 
 #define ROUNDS 20
-#define FEW_PAGES 16 // what the CPUs' caches and the heaps may hold more or less
-
-// Counts the free pages by taking all of them, which also empties what CPUs keep.
-static uint64_t free_pages(void) {
-    PageRequest request = {.Size = sizeof request, .Count = 1};
-    PageGrant grant = {.Size = sizeof grant};
-    uint64_t pages = 0, last = 0;
-    while (Kernel_AllocatePages(&request, &grant)) {
-        *(uint64_t *)Kernel_PhysToVirt(grant.Address) = last;
-        last = grant.Address;
-        pages++;
-    }
-    while (last != 0) {
-        uint64_t next = *(uint64_t *)Kernel_PhysToVirt(last);
-        CHECK(Kernel_FreePage(last));
-        last = next;
-    }
-    return pages;
-}
+#define FEW_PAGES 16 // what the heaps may hold more or less
 
 static void load_and_unload(const char *name, int rounds) {
     for (int round = 0; round < rounds; round++) {

@@ -1,0 +1,89 @@
+//! The soak `exports`: drivers call the kernel's functions at random, and compare each answer with the contract.
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use boot::{Machine, Node, Verdict, artifacts, driver};
+
+use crate::build;
+use crate::soak::boots::BOOT_LIMIT;
+
+/// The seeds that a run without one begins with. Each chooses a machine and a kernel.
+const FIRST_SEED: u64 = 1;
+/// With fewer calls, there are fewer seeds.
+const CALLS_OF_A_SEED: u64 = 1_000_000;
+/// There are at least so many seeds: with them, each machine has its turn.
+const LEAST_SEEDS: u64 = MACHINES.len() as u64;
+/// Between two rounds, the driver is unloaded with all that it has, and loaded again. There are at least so many, some to warm up.
+const LEAST_ROUNDS: u64 = 8;
+const CALLS_OF_A_ROUND: u64 = 20_000;
+
+/// The CPUs of a machine, its nodes, and how many free pages the driver finds.
+struct Shape {
+    cpus: u32,
+    nodes: u32,
+    free_pages: u64,
+}
+
+const MACHINES: [Shape; 4] = [
+    Shape { cpus: 1, nodes: 1, free_pages: 500 },
+    Shape { cpus: 2, nodes: 2, free_pages: 900 },
+    Shape { cpus: 4, nodes: 2, free_pages: 1800 },
+    Shape { cpus: 8, nodes: 4, free_pages: 3500 },
+];
+
+/// How long each call may take, at the worst.
+const CALL_LIMIT: Duration = Duration::from_micros(300);
+
+/// Does so many calls, on each machine in turn, with the normal and the checked kernel; or all with one seed.
+///
+/// # Errors
+/// An answer is not the contract's, or something is lost.
+pub fn soak(calls: u64, seed: Option<u64>) -> Result<()> {
+    let seeds = calls.div_ceil(CALLS_OF_A_SEED).max(LEAST_SEEDS);
+    let (seeds, calls_of_one) = match seed {
+        Some(seed) => (seed..seed + 1, calls),
+        None => (FIRST_SEED..FIRST_SEED + seeds, calls.div_ceil(seeds)),
+    };
+    build::checked_kernel()?;
+    for seed in seeds {
+        one_machine(seed, calls_of_one)?;
+    }
+    println!(
+        "soak exports: {calls} calls, on machines with 1 to 8 CPUs and little memory: each answer is the contract's, and nothing is lost"
+    );
+    Ok(())
+}
+
+fn one_machine(seed: u64, calls: u64) -> Result<()> {
+    let shape = &MACHINES[(seed % MACHINES.len() as u64) as usize];
+    let is_checked = seed / MACHINES.len() as u64 % 2 != seed % 2;
+    let rounds = (calls / CALLS_OF_A_ROUND).max(LEAST_ROUNDS);
+    let kernel = if is_checked { artifacts::checked_kernel()? } else { artifacts::kernel()? };
+    let folder = tempfile::tempdir()?;
+    let image = folder.path().join("exports.img");
+    let hostages = folder.path().join("hostages.so");
+    let (calls_of_one, pages) = (calls.div_ceil(rounds), shape.free_pages);
+    let flags = [format!("-DSEED={seed}"), format!("-DCALLS={calls_of_one}"), format!("-DLEAVE={pages}")];
+    let source = artifacts::workspace().join("ddk/tests/hostages/hostages.c");
+    driver::compile_with(&flags.each_ref().map(String::as_str), &[source], &hostages)?;
+    let mut drivers = vec![("nothing", "nothing".into()), ("fuzz_exports", "fuzz_exports".into())];
+    drivers.extend((1..rounds).map(|round| ("fuzz_round", format!("fuzz_round_{round}"))));
+    driver::build_image_of(&kernel, &[hostages], &drivers, &image)?;
+
+    let of_a_node = shape.cpus / shape.nodes;
+    let nodes = (0..shape.nodes).map(|node| Node::new(of_a_node * node..of_a_node * (node + 1), 64));
+    let machine = Machine::with_nodes(nodes).image(&image);
+    let machine = machine.arguments(["-device", "edu", "-device", "edu"]);
+    let run = machine.run(BOOT_LIMIT + CALL_LIMIT * u32::try_from(calls)?)?;
+
+    let ended = run.lines().filter(|line| line.contains("calls, every answer is right")).count() as u64;
+    let is_wrong = run.serial.contains("this does not hold");
+    if run.verdict != Verdict::Success || is_wrong || ended != rounds {
+        eprint!("{}{}", run.serial, run.complaints);
+        eprintln!("soak exports: again: ./run.sh soak exports {calls} {seed}");
+        run.verdict.judge()?;
+        ensure!(!is_wrong, "seed {seed}: an answer is not the contract's, or something is lost");
+        bail!("seed {seed}: {ended} of {rounds} rounds have ended");
+    }
+    Ok(())
+}
