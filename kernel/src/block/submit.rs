@@ -22,6 +22,8 @@ const NONE: c_int = -1;
 const FAILED: c_int = c_int::MIN;
 /// The most bytes of a request's structure.
 const LONGEST: usize = 4096;
+/// The most requests that are submitted with preemption off. A batch of more is submitted in parts, each with a call of the driver.
+const MOST_IN_PART: c_int = 64;
 
 /// Submits requests, as `Kernel_SubmitBlock` says.
 ///
@@ -49,13 +51,18 @@ pub unsafe fn submit(id: c_int, requests: *const *mut BlockRequest, count: c_int
 /// Submits several requests, or one of another length than most.
 #[inline(never)]
 fn submit_several(id: c_int, requests: *const *mut BlockRequest, count: c_int, queue: QueueInUse) -> c_int {
-    if count <= 0 {
+    // As numbers without a sign, invalid counts are above all others.
+    let is_one_part = (count as u32).wrapping_sub(1) < MOST_IN_PART as u32;
+    if !is_one_part || RequestAt::first_of_array(requests).is_for_named_queue() {
         return submit_elsewhere(id, requests, count, queue);
     }
+    submit_part(requests, count, queue)
+}
+
+/// Submits at least one request, and at most [`MOST_IN_PART`], to this queue.
+#[inline(always)]
+fn submit_part(requests: *const *mut BlockRequest, count: c_int, queue: QueueInUse) -> c_int {
     let mut request = RequestAt::first_of_array(requests);
-    if request.is_for_named_queue() {
-        return submit_elsewhere(id, requests, count, queue);
-    }
     let Some(mut length) = queue.length_of(request.counts()) else {
         return submit_rest(0, requests, count, queue);
     };
@@ -154,7 +161,8 @@ fn report_id(id: c_int) {
     report(Misuse::NoBlockDevice, format_args!("submitted requests to {id:#x}, which is no block device"));
 }
 
-/// Submits requests that the common way does not know: to a queue that the first one names, or with invalid arguments.
+/// Submits requests that the common way does not know: to a queue that the first one names, more than are submitted at a time, or with
+/// invalid arguments.
 #[cold]
 #[inline(never)]
 fn submit_elsewhere(
@@ -179,7 +187,24 @@ fn submit_elsewhere(
         );
         return queue.end_with(NONE);
     }
-    submit_rest(0, requests, count, queue)
+    let index = queue.index;
+    let mut accepted = 0;
+    loop {
+        let part = (count - accepted).min(MOST_IN_PART);
+        let taken = submit_part(requests.wrapping_add(accepted as usize), part, queue);
+        if accepted == 0 && taken < part {
+            return taken;
+        }
+        accepted += taken.max(0);
+        if taken < part || accepted == count {
+            return accepted;
+        }
+        // Preemption was on, so this may be another CPU. All requests go to the queue of the first one.
+        queue = QueueInUse::of_this_cpu(id);
+        if queue.id != id as u32 || !queue.change_to(index) {
+            return queue.end_with(accepted);
+        }
+    }
 }
 
 /// Why a request is not accepted.

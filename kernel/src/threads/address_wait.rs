@@ -108,8 +108,11 @@ impl Bucket {
         queue.next_ticket += 1;
         queue.threads.insert(thread);
         block(thread, time_ns, queue);
-        // A thread that was woken has been taken out of the queue.
-        let timed_out = self.queue.lock().threads.find_mut(&key(thread)).remove().is_some();
+        // Under the lock, which whoever wakes the thread holds meanwhile. A thread that was woken has been taken out of the queue.
+        let mut queue = self.queue.lock();
+        let timed_out =
+            thread.wait.link.is_linked() && queue.threads.find_mut(&key(thread)).remove().is_some();
+        drop(queue);
         if timed_out {
             return WaitEnd::TimedOut;
         }
@@ -121,13 +124,25 @@ impl Bucket {
     }
 
     /// Takes out of the queue the thread that has waited longest at the address, if it came before the ticket `end`. Returns `None`
-    /// if there is none. The other result is `None` for a thread whose time has passed at the same moment.
-    fn take(&self, address: u64, end: u64) -> Option<Option<Blocked<Thread>>> {
+    /// if there is none.
+    fn take(&self, address: u64, end: u64) -> Option<ToWake> {
         let mut queue = self.queue.lock();
         let mut first = queue.threads.lower_bound_mut(Bound::Included(&(address, 0)));
         let waits_here = |thread: &Thread| key(thread).0 == address && key(thread).1 < end;
-        if first.get().is_some_and(waits_here) { first.remove().map(unblocked) } else { None }
+        if !first.get().is_some_and(waits_here) {
+            return None;
+        }
+        let thread = first.remove()?;
+        Some(ToWake { is_last: !first.get().is_some_and(waits_here), thread: unblocked(thread) })
     }
+}
+
+/// A thread that was taken out of a queue to be woken.
+struct ToWake {
+    /// `None` for a thread whose time has passed at the same moment.
+    thread: Option<Blocked<Thread>>,
+    /// No other thread is to be woken.
+    is_last: bool,
 }
 
 /// Returns a thread that was taken out of its bucket's queue, under the bucket's lock. `None` if its time has passed at the same moment.
@@ -197,11 +212,15 @@ fn wake_before(bucket: &Bucket, address: u64, most: u32, end: u64) -> u32 {
     let last = if is_at_once { most.min(MOST_AT_ONCE) } else { most };
     let mut woken = 0;
     while woken < most
-        && let Some(thread) = bucket.take(address, end)
+        && let Some(ToWake { thread, is_last }) = bucket.take(address, end)
     {
         woken += 1;
         // A thread whose time has passed wakes nobody, so the next one does.
         let Some(thread) = thread else { continue };
+        if is_last {
+            scheduler::wake(thread);
+            break;
+        }
         if woken >= last {
             let wait = &thread.thread().wait;
             wait.wakes_before.store(end, Ordering::Relaxed);

@@ -117,6 +117,18 @@ pub fn read_u32<const OFFSET: usize, const ELSE: i32>(address: usize) -> u32 {
     value
 }
 
+/// Reads the 4 bytes at `address`. Returns `None` if they cannot be read. What follows in the program reads later.
+#[inline(always)]
+pub fn load_u32(address: usize) -> Option<u32> {
+    let value: u64;
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("mov {value:e}, [{address}]", "mov {value}, -1"), address = in(reg) address, value = lateout(reg) value,
+            options(nostack, preserves_flags))
+    };
+    u32::try_from(value).ok()
+}
+
 /// Joins the lines of a comparison and a jump, which needs no register for what is read. If it cannot be read, the CPU jumps, too.
 macro_rules! guarded_jump {
     ($comparison:literal, $jump:literal) => {
