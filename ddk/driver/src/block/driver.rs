@@ -207,6 +207,14 @@ impl<'r> Requests<'r> {
         self.peek().map(NextRequest)
     }
 
+    /// Goes on behind so many requests, but not behind the last one.
+    #[inline(always)]
+    pub fn advance(&mut self, count: u32) {
+        let count = count.min(self.left());
+        // SAFETY: so many are left.
+        self.next = unsafe { self.next.add(count as usize) };
+    }
+
     /// Returns how many requests are left.
     #[inline(always)]
     #[must_use]
@@ -227,11 +235,18 @@ impl NextRequest<'_> {
         self.0.is_polled()
     }
 
-    /// Returns the segment of a request that has exactly one.
+    /// Returns the segment of a request that has exactly one, and as many blocks as `length` says.
     #[inline(always)]
     #[must_use]
-    pub fn only_segment(&self) -> Option<DmaSegment> {
-        self.0.only_segment()
+    pub fn segment_of_length(&self, length: Length) -> Option<DmaSegment> {
+        self.0.segment_of_length(length)
+    }
+
+    /// Returns the length of a request that has exactly one segment.
+    #[inline(always)]
+    #[must_use]
+    pub fn length(&self) -> Option<Length> {
+        self.0.length()
     }
 
     /// Returns the operation and the flags: with [`FLAGS`] as their lowest bit. One access reads both.
@@ -244,6 +259,25 @@ impl NextRequest<'_> {
 
 /// The lowest bit of the flags in [`NextRequest::operation_and_flags`]. The bits below are the operation.
 pub const FLAGS: u32 = 1 << 16;
+
+/// The length of a request with one segment. The requests of a batch often have the same, so that one comparison says all of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Length(u64);
+
+impl Length {
+    /// The count of segments, above that of the blocks.
+    const ONE_SEGMENT: u64 = 1 << 32;
+
+    /// The length of no request.
+    pub const NONE: Self = Self(Self::ONE_SEGMENT);
+
+    /// Returns the number of blocks.
+    #[inline(always)]
+    #[must_use]
+    pub const fn blocks(self) -> u32 {
+        self.0 as u32
+    }
+}
 
 /// A request that the driver has accepted. It is to be put into an [`OutstandingTable`], or completed.
 pub struct Request<'r> {
@@ -329,6 +363,35 @@ impl Request<'_> {
         let segment = field!(self, Segments);
         // SAFETY: the kernel has checked that the segment is there, and it stays as the request does.
         (field!(self, SegmentCount) == 1).then(|| unsafe { segment.read() })
+    }
+
+    /// Returns the length of a request that has exactly one segment.
+    #[inline(always)]
+    #[must_use]
+    pub fn length(&self) -> Option<Length> {
+        let counts = self.counts();
+        (counts >> 32 == 1).then_some(Length(counts))
+    }
+
+    /// Returns the segment of a request that has exactly one, and as many blocks as `length` says.
+    #[inline(always)]
+    #[must_use]
+    pub fn segment_of_length(&self, length: Length) -> Option<DmaSegment> {
+        let segment = field!(self, Segments);
+        // SAFETY: the kernel has checked that the segment is there, and it stays as the request does. A length has one segment.
+        (self.counts() == length.0).then(|| unsafe { segment.read() })
+    }
+
+    /// Reads the number of blocks, and above it that of the segments, with one access.
+    #[inline(always)]
+    fn counts(&self) -> u64 {
+        use core::mem::offset_of;
+        const {
+            assert!(offset_of!(BlockRequest, SegmentCount) == offset_of!(BlockRequest, Count) + 4);
+            assert!(offset_of!(BlockRequest, Count).is_multiple_of(8));
+        };
+        // SAFETY: as for each field. Both fields are there, and the request is aligned to 8 bytes.
+        unsafe { (&raw const (*self.request.as_ptr()).Count).cast::<u64>().read() }
     }
 
     /// Returns the segments.

@@ -8,7 +8,7 @@ pub use abi::{BLOCK_READ as READ, BLOCK_WRITE as WRITE};
 pub use client::{Batch, BlockInfo, Disk, Transfer, text};
 pub(crate) use driver::is_registered;
 pub use driver::{
-    Accepted, Block, BlockQueue, FLAGS, Geometry, NextRequest, OutstandingTable, Request, Requests,
+    Accepted, Block, BlockQueue, FLAGS, Geometry, Length, NextRequest, OutstandingTable, Request, Requests,
     poll_through_kernel,
 };
 pub use submissions::Submissions;

@@ -2,13 +2,12 @@
 use super::wait::{self, Deadline};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// A thread may wait.
-const WAITED_FOR: u32 = 1 << 31;
+/// No thread waits. So the word becomes 0 only when the last operation ends for which a thread may wait.
+const UNWAITED: u32 = 1 << 31;
 
 /// How many operations have not ended. A thread waits until all have.
-#[derive(Default)]
 pub struct Countdown {
-    /// The operations that have not ended, and [`WAITED_FOR`].
+    /// The operations that have not ended, and [`UNWAITED`].
     state: AtomicU32,
 }
 
@@ -16,30 +15,29 @@ impl Countdown {
     /// Returns a countdown at 0.
     #[must_use]
     pub const fn new() -> Self {
-        Self { state: AtomicU32::new(0) }
+        Self { state: AtomicU32::new(UNWAITED) }
     }
 
     /// Returns true if all operations have ended.
     #[inline(always)]
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.state.load(Ordering::Acquire) & !WAITED_FOR == 0
+        self.state.load(Ordering::Acquire) & !UNWAITED == 0
     }
 
     /// Begins so many operations, fewer than 2³¹. The countdown is over, and nobody waits.
     #[inline(always)]
     pub fn start(&self, count: u32) {
-        self.state.store(count, Ordering::Relaxed);
+        self.state.store(UNWAITED | count, Ordering::Relaxed);
     }
 
     /// Ends one operation. May be called in a handler. After the last call the countdown may go: only its address is used.
     #[inline(always)]
     pub fn end_one(&self) {
         let word = self.state.as_ptr();
-        // With `WAITED_FOR` the number is negative. This comparison needs no instruction besides the subtraction.
-        let before = self.state.fetch_sub(1, Ordering::AcqRel);
-        if before.cast_signed() < 1 {
-            wake_if_over(word, before);
+        // This comparison needs no instruction besides the subtraction.
+        if self.state.fetch_sub(1, Ordering::AcqRel) == 1 {
+            wait::wake(word, i32::MAX);
         }
     }
 
@@ -58,24 +56,21 @@ impl Countdown {
     }
 
     #[cold]
-    fn wait_until(&self, deadline: Deadline) -> bool {
+    fn wait_until(&self, mut deadline: Deadline) -> bool {
         let mut is_in_time = true;
         while is_in_time {
-            let before = self.state.fetch_or(WAITED_FOR, Ordering::Acquire);
-            if before & !WAITED_FOR == 0 {
+            let left = self.state.fetch_and(!UNWAITED, Ordering::Acquire) & !UNWAITED;
+            if left == 0 {
                 return true;
             }
-            is_in_time = wait::wait_until(&self.state, before | WAITED_FOR, deadline);
+            is_in_time = wait::wait_until(&self.state, left, &mut deadline);
         }
         self.is_over()
     }
 }
 
-/// Wakes the threads that wait at a countdown, which may be gone, if its last operation has ended: `before` is what it was before.
-#[cold]
-#[inline(never)]
-fn wake_if_over(word: *const u32, before: u32) {
-    if before == WAITED_FOR | 1 {
-        wait::wake(word, i32::MAX);
+impl Default for Countdown {
+    fn default() -> Self {
+        Self::new()
     }
 }

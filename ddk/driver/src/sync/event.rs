@@ -60,14 +60,14 @@ impl Event {
     }
 
     #[cold]
-    fn wait_until(&self, deadline: Deadline) -> bool {
+    fn wait_until(&self, mut deadline: Deadline) -> bool {
         let mut is_in_time = true;
         while is_in_time {
             let before = self.state.compare_exchange(UNSET, WAITED_FOR, Ordering::Relaxed, Ordering::Acquire);
             if before == Err(SET) {
                 return true;
             }
-            is_in_time = wait::wait_until(&self.state, WAITED_FOR, deadline);
+            is_in_time = wait::wait_until(&self.state, WAITED_FOR, &mut deadline);
         }
         self.is_set()
     }

@@ -47,7 +47,8 @@ impl<T> Mutex<T> {
     #[cold]
     fn lock_contended(&self) {
         while self.state.swap(CONTENDED, Ordering::Acquire) != FREE {
-            wait::wait_until(&self.state, CONTENDED, Deadline::NEVER);
+            let mut deadline = Deadline::NEVER;
+            wait::wait_until(&self.state, CONTENDED, &mut deadline);
         }
     }
 }

@@ -40,7 +40,7 @@ impl Semaphore {
     }
 
     #[cold]
-    fn wait(&self, deadline: Deadline) -> bool {
+    fn wait(&self, mut deadline: Deadline) -> bool {
         // `up` adds a unit first and then looks for waiters. Here it is the other way round, so one of the two sees the other.
         self.waiters.fetch_add(1, Ordering::SeqCst);
         let mut is_in_time = true;
@@ -51,7 +51,7 @@ impl Semaphore {
             if !is_in_time {
                 break false;
             }
-            is_in_time = wait::wait_until(&self.units, 0, deadline);
+            is_in_time = wait::wait_until(&self.units, 0, &mut deadline);
         };
         self.waiters.fetch_sub(1, Ordering::Relaxed);
         taken

@@ -5,15 +5,27 @@ use core::sync::atomic::AtomicU32;
 
 /// When a wait ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Deadline(u64);
+pub struct Deadline {
+    end: u64,
+    /// The time that is left; `None` if it has to be worked out.
+    left: Option<u64>,
+}
 
 impl Deadline {
     /// The wait has no limit.
-    pub const NEVER: Self = Self(abi::KERNEL_WAIT_FOREVER);
+    pub const NEVER: Self = Self { end: abi::KERNEL_WAIT_FOREVER, left: Some(abi::KERNEL_WAIT_FOREVER) };
 
     /// Returns the deadline of a wait that begins now and takes at most so many nanoseconds.
     pub fn after(time_ns: u64) -> Self {
-        Self(time::now_ns().saturating_add(time_ns))
+        Self { end: time::now_ns().saturating_add(time_ns), left: Some(time_ns) }
+    }
+
+    /// Returns the time that is left. Only the first wait takes it as it was given: the next one reads the clock.
+    fn take_left(&mut self) -> u64 {
+        if self.end == abi::KERNEL_WAIT_FOREVER {
+            return self.end;
+        }
+        self.left.take().unwrap_or_else(|| self.end.saturating_sub(time::now_ns()))
     }
 }
 
@@ -22,11 +34,8 @@ impl Deadline {
 /// # Panics
 /// In a handler, or with a spin lock held: nothing may wait there.
 #[cold]
-pub fn wait_until(word: &AtomicU32, expected: u32, deadline: Deadline) -> bool {
-    let time_ns = match deadline {
-        Deadline::NEVER => abi::KERNEL_WAIT_FOREVER,
-        Deadline(end) => end.saturating_sub(time::now_ns()),
-    };
+pub fn wait_until(word: &AtomicU32, expected: u32, deadline: &mut Deadline) -> bool {
+    let time_ns = deadline.take_left();
     // SAFETY: the word exists as long as the reference, and all accesses are atomic.
     match unsafe { abi::Kernel_WaitAddress(word.as_ptr(), expected, time_ns) } {
         abi::KERNEL_WAIT_WOKEN => true,

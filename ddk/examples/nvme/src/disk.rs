@@ -10,11 +10,14 @@ use driver_kit::block::{self, Block, Geometry};
 use driver_kit::device::{Device, enable};
 use driver_kit::interrupt::{Handled, Interrupts};
 use driver_kit::sync::{Event, Mutex};
+use driver_kit::thread;
 use driver_kit::timer::Timer;
 use driver_kit::{error, info, time, warn};
 
 /// How often the controller is looked at.
 const LOOK_NS: u64 = 1_000_000_000;
+/// How often an interrupt polls its queue at most.
+const MOST_POLLS: u32 = 4;
 /// How often the queues are polled if the device has no interrupts.
 const POLL_NS: u64 = 1_000_000;
 /// The seconds between two steps of a request's age.
@@ -39,6 +42,8 @@ pub struct Disk<'d> {
     attention: Event,
     /// A request is too old.
     is_silent: AtomicBool,
+    /// A handler has left completions: there were more than it completes at a time.
+    is_behind: AtomicBool,
     /// The driver is to give the device up, says the kernel.
     is_removed: AtomicBool,
     /// How often the controller was looked at.
@@ -70,6 +75,7 @@ pub fn add(device: Device<'_>) -> Result<&Disk<'_>, Fault> {
         admin: Mutex::new(admin),
         attention: Event::new(),
         is_silent: AtomicBool::new(false),
+        is_behind: AtomicBool::new(false),
         is_removed: AtomicBool::new(false),
         looks: AtomicU32::new(0),
         timer: Mutex::new(None),
@@ -188,12 +194,31 @@ impl<'d> Disk<'d> {
             if self.is_removed.load(Ordering::Relaxed) || self.controller.is_lost() {
                 break;
             }
+            if self.is_behind.swap(false, Ordering::Relaxed) {
+                self.catch_up();
+            }
             if self.is_silent.load(Ordering::Relaxed) && !self.restart_if_silent() {
                 break;
             }
         }
         self.give_up();
         0
+    }
+
+    /// Completes what handlers have left, and comes again if there is still more.
+    fn catch_up(&self) {
+        self.poll_all();
+        if self.queues.iter().any(|queue| queue.has_interrupting()) {
+            self.fall_behind();
+            thread::yield_now();
+        }
+    }
+
+    /// Leaves completions to the thread that watches.
+    #[cold]
+    fn fall_behind(&self) {
+        self.is_behind.store(true, Ordering::Relaxed);
+        self.attention.set();
     }
 
     /// Restarts the controller if a request is too old, and ends the outstanding ones with an error. Returns false if it does not restart.
@@ -253,22 +278,28 @@ struct Interrupt<'d> {
 
 impl Interrupt<'_> {
     /// Completes what the controller has done on a queue. A poll completes polled requests first. It returns 0 if another CPU polls,
-    /// which then looks once more. The queue is named by its index: the interrupt may have moved to any CPU.
+    /// which then looks once more. The queue is named by its index: the interrupt may have moved to any CPU. A controller that completes
+    /// for ever does not keep the CPU here.
     #[inline(always)]
-    fn poll(block: c_int, index: u32, queue: &Queue<'_>) {
-        while block::poll_through_kernel(block, Some(index)) != 0 && queue.has_interrupting() {}
+    fn poll(&self, block: c_int, index: u32, queue: &Queue<'_>) {
+        for _ in 0..MOST_POLLS {
+            if block::poll_through_kernel(block, Some(index)) == 0 || !queue.has_interrupting() {
+                return;
+            }
+        }
+        self.disk.fall_behind();
     }
 
     /// Completes what the controller has done on the interrupt's queues.
     fn handle(&self) -> Handled {
         let block = self.disk.block.load(Ordering::Relaxed);
         if let Some(queue) = self.only {
-            Self::poll(block, self.vector, queue);
+            self.poll(block, self.vector, queue);
             return Handled::Yes;
         }
         let queues = self.disk.queues.iter().enumerate();
         for (index, queue) in queues.skip(self.vector as usize).step_by(self.vectors as usize) {
-            Self::poll(block, index as u32, queue);
+            self.poll(block, index as u32, queue);
         }
         Handled::Yes
     }

@@ -4,7 +4,7 @@ use crate::pages::{self, Data, List};
 use crate::registers::{self, Command, Completion, DOORBELLS, ENTRIES, PAGE};
 use crate::split::{Next, PartCommand, Splits, Unsplit};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use driver_kit::block::{self, FLAGS, OutstandingTable, Request, Requests, Submissions};
+use driver_kit::block::{self, FLAGS, Length, NextRequest, OutstandingTable, Request, Requests, Submissions};
 use driver_kit::device::Device;
 use driver_kit::dma::SharedDma;
 use driver_kit::memory::Node;
@@ -27,6 +27,21 @@ pub type Kind = u32;
 pub const POLLED: Kind = OPCODE_OF_READ + FLAGS;
 pub const INTERRUPTING: Kind = OPCODE_OF_READ;
 
+/// What requests that follow each other have in common, as a rule: then it need not be looked at again for each.
+#[derive(Clone, Copy)]
+struct Alike {
+    /// The operation and the flags.
+    bits: u32,
+    length: Length,
+}
+
+impl Alike {
+    #[inline(always)]
+    fn to(request: &Request<'_>) -> Self {
+        Self { bits: request.operation_and_flags(), length: request.length().unwrap_or(Length::NONE) }
+    }
+}
+
 /// A submission queue, its completion queue, and what is outstanding in both.
 // In this order, so that the word of the turn has the address of the pair.
 #[repr(C, align(64))]
@@ -42,7 +57,7 @@ pub struct Pair<'d> {
     /// The entries, less 1.
     mask: u8,
     /// Where the next command goes.
-    tail: Submissions<u8>,
+    tail: Submissions<u32>,
     /// Where the next completion will be.
     head: AtomicU8,
     /// The phase of the next completion.
@@ -113,60 +128,118 @@ impl<'d> Pair<'d> {
         let opcode = kind.wrapping_sub(request.operation_and_flags());
         let data = request.only_segment().filter(|_| opcode < FLAGS).and_then(pages::in_one_page);
         let Some(data) = data else { return Err(request) };
-        let submit = |tail: &mut u8, request: Request<'_>| {
-            *tail = self.write(&self.commands, *tail, &request, opcode, data);
-            self.tail_doorbell.write(u32::from(*tail));
+        let submit = |tail: &mut u32, request: Request<'_>| {
+            *tail = self.write_at(*tail, &request, (opcode, request.count()), data);
+            self.tail_doorbell.write(*tail);
         };
         Ok(self.tail.submit(request, submit, |tail, request| self.submit_left(tail, request)))
     }
 
-    /// Submits a request, and the next ones as far as they are of its kind. Returns false if there is no room for the one that was taken
-    /// last: it is not accepted.
-    #[inline(always)]
-    pub fn submit<'r>(&self, request: Request<'r>, requests: &mut Requests<'r>, kind: Kind) -> bool {
-        let commands = &*self.commands;
-        let request = match self.prepare(request) {
-            Ok(request) => request,
-            Err(is_ended) => return is_ended,
+    /// Submits a request, and those behind it as far as they are of its kind and there is room, with one doorbell. Returns how many these
+    /// are.
+    #[inline(never)]
+    pub fn submit<'r>(&self, first: Request<'r>, behind: Requests<'r>, kind: Kind) -> u32 {
+        let (count, mut left) = (behind.left(), behind);
+        let data = first.only_segment().and_then(pages::in_one_page);
+        // Before the turn: a request that is left to another CPU counts as accepted.
+        let first = match self.prepare(first, data) {
+            Ok(first) => first,
+            Err(is_ended) => return u32::from(is_ended),
         };
-        let mut has_room = true;
-        let submit = |shared_tail: &mut u8, mut request: Request<'r>| {
-            let mut tail = *shared_tail;
-            let mut opcode = kind.wrapping_sub(request.operation_and_flags());
+        let submit = |shared_tail: &mut u32, first: Request<'r>| {
+            let mut alike = Alike::to(&first);
+            let mut tail = self.write_any(*shared_tail, first, (alike, data), kind);
             loop {
-                tail = match request.only_segment().and_then(pages::in_one_page) {
-                    Some(data) => self.write(commands, tail, &request, opcode, data),
-                    None => self.write_unusual(tail, request, opcode),
-                };
-                let Some(next) = requests.first() else { break };
-                opcode = kind.wrapping_sub(next.operation_and_flags());
-                if opcode >= FLAGS {
+                (left, tail) = self.write_alike(left.clone(), tail, alike, kind);
+                if left.first().is_none() {
                     break;
                 }
-                let Some(next) = requests.next() else { break };
-                request = match self.prepare(next) {
-                    Ok(next) => next,
-                    Err(is_ended) => {
-                        has_room = is_ended;
-                        break;
-                    }
-                };
+                let next;
+                (left, tail, next) = self.write_other(left.clone(), tail, kind);
+                match next {
+                    Some(next) => alike = next,
+                    None => break,
+                }
             }
             *shared_tail = tail;
-            self.tail_doorbell.write(u32::from(tail));
+            self.tail_doorbell.write(tail);
         };
-        self.tail.submit(request, submit, |tail, request| self.submit_left(tail, request));
-        has_room
+        self.tail.submit(first, submit, |tail, request| self.submit_left(tail, request));
+        1 + count - left.left()
     }
 
-    /// Makes room for what a request needs besides one command, and returns the request. Otherwise returns true if it has ended, because
-    /// the controller cannot address its data, and false if there is no room.
+    /// Writes the commands of the first requests, as far as they are alike and the data of each lies in one page. Returns the others, and
+    /// where the next command goes.
     #[inline(always)]
-    fn prepare<'r>(&self, request: Request<'r>) -> Result<Request<'r>, bool> {
-        match request.only_segment().and_then(pages::in_one_page) {
-            Some(_) => Ok(request),
-            None => self.prepare_unusual(request),
+    fn write_alike<'r>(
+        &self,
+        mut left: Requests<'r>,
+        tail: u32,
+        alike: Alike,
+        kind: Kind,
+    ) -> (Requests<'r>, u32) {
+        let (commands, mask) = (&*self.commands, usize::from(self.mask));
+        let command = (kind.wrapping_sub(alike.bits), alike.length.blocks());
+        let mut at = usize::from(tail as u8);
+        while let Some(next) = left.first() {
+            if next.operation_and_flags() != alike.bits {
+                break;
+            }
+            let Some(data) = next.segment_of_length(alike.length).and_then(pages::in_one_page) else { break };
+            let Some(request) = left.next() else { break };
+            self.write(&commands[at], &request, command, data);
+            at = (at + 1) & mask;
         }
+        (left, at as u32)
+    }
+
+    /// Writes the command of the first request, which is not like the one before. Returns the others, where the next command goes, and what
+    /// the request is like: `None` if it is not of this kind, or has ended, or if there is no room for it.
+    #[cold]
+    #[inline(never)]
+    fn write_other<'r>(
+        &self,
+        requests: Requests<'r>,
+        tail: u32,
+        kind: Kind,
+    ) -> (Requests<'r>, u32, Option<Alike>) {
+        let mut left = requests.clone();
+        let is_of_kind = |next: NextRequest<'_>| kind.wrapping_sub(next.operation_and_flags()) < FLAGS;
+        if !requests.first().is_some_and(is_of_kind) {
+            return (requests, tail, None);
+        }
+        let Some(request) = left.next() else { return (left, tail, None) };
+        let alike = Alike::to(&request);
+        let data = request.segment_of_length(alike.length).and_then(pages::in_one_page);
+        match self.prepare(request, data) {
+            Ok(request) => (left, self.write_any(tail, request, (alike, data), kind), Some(alike)),
+            Err(is_ended) => (if is_ended { left } else { requests }, tail, None),
+        }
+    }
+
+    /// Writes the command of a request for which there is room. `data` is its data if that lies in one page. Returns where the next one
+    /// goes.
+    #[inline(always)]
+    fn write_any(
+        &self,
+        tail: u32,
+        request: Request<'_>,
+        (alike, data): (Alike, Option<Data>),
+        kind: Kind,
+    ) -> u32 {
+        let opcode = kind.wrapping_sub(alike.bits);
+        match data {
+            Some(data) => self.write_at(tail, &request, (opcode, alike.length.blocks()), data),
+            None => self.write_unusual(tail, request, opcode),
+        }
+    }
+
+    /// Makes room for what a request needs besides one command, and returns the request. `data` is its data if that lies in one page, which
+    /// needs nothing more. Otherwise returns true if the request has ended, because the controller cannot address its data, and false if
+    /// there is no room.
+    #[inline(always)]
+    fn prepare<'r>(&self, request: Request<'r>, data: Option<Data>) -> Result<Request<'r>, bool> {
+        if data.is_some() { Ok(request) } else { self.prepare_unusual(request) }
     }
 
     #[cold]
@@ -192,7 +265,7 @@ impl<'d> Pair<'d> {
 
     /// Submits a request that another CPU, or a handler, has left; or the commands that are due.
     #[inline(never)]
-    fn submit_left(&self, tail: &mut u8, request: Option<Request<'_>>) {
+    fn submit_left(&self, tail: &mut u32, request: Option<Request<'_>>) {
         if let Some(request) = request {
             let opcode = OPCODE_OF_READ.wrapping_sub(u32::from(request.operation()));
             *tail = self.write_unusual(*tail, request, opcode);
@@ -201,39 +274,43 @@ impl<'d> Pair<'d> {
                 *tail = self.write_part(*tail, &part);
             }
         }
-        self.tail_doorbell.write(u32::from(*tail));
+        self.tail_doorbell.write(*tail);
     }
 
-    /// Writes a request's command. Returns where the next one goes.
+    /// Writes a request's command there. Returns where the next one goes.
+    #[inline(always)]
+    fn write_at(&self, tail: u32, request: &Request<'_>, command: (u32, u32), data: Data) -> u32 {
+        self.write(&self.commands[usize::from(tail as u8)], request, command, data);
+        tail.wrapping_add(1) & u32::from(self.mask)
+    }
+
+    /// Writes a request's command.
     #[inline(always)]
     fn write(
         &self,
-        commands: &[Command; ENTRIES],
-        tail: u8,
+        command: &Command,
         request: &Request<'_>,
-        opcode: u32,
+        (opcode, blocks): (u32, u32),
         data: pages::Data,
-    ) -> u8 {
-        let command = &commands[usize::from(tail)];
+    ) {
         // Below the number of entries, as all tags are below the queue's depth.
         let tag = request.tag() as u8;
+        command.count.set(blocks.wrapping_sub(1));
         command.opcode.set(opcode as u16);
         command.id.set(u16::from(tag));
         command.data.set(data.first);
         command.more_data.set(data.more);
         command.block.set(request.block());
-        command.count.set(request.count().wrapping_sub(1));
         self.outstanding.put(tag, request);
-        tail.wrapping_add(1) & self.mask
     }
 
     /// Writes the command of any request, or the first of several. Returns where the next one goes.
     #[cold]
     #[inline(never)]
-    fn write_unusual(&self, tail: u8, request: Request<'_>, opcode: u32) -> u8 {
+    fn write_unusual(&self, tail: u32, request: Request<'_>, opcode: u32) -> u32 {
         let no_data = (opcode == OPCODE_OF_FLUSH).then_some(Data { first: 0, more: 0 });
         if let Some(data) = no_data.or_else(|| self.data_of(&request)) {
-            return self.write(&self.commands, tail, &request, opcode, data);
+            return self.write_at(tail, &request, (opcode, request.count()), data);
         }
         if let Some(part) = self.splits.begin(&request, self.list_of(&request)) {
             return self.write_part(tail, &part);
@@ -257,15 +334,15 @@ impl<'d> Pair<'d> {
     }
 
     /// Writes the command of a part. Returns where the next one goes.
-    fn write_part(&self, tail: u8, part: &PartCommand) -> u8 {
-        let command = &self.commands[usize::from(tail)];
+    fn write_part(&self, tail: u32, part: &PartCommand) -> u32 {
+        let command = &self.commands[usize::from(tail as u8)];
         command.opcode.set(part.opcode as u16);
         command.id.set(part.id);
         command.data.set(part.data.first);
         command.more_data.set(part.data.more);
         command.block.set(part.block);
         command.count.set(part.count.wrapping_sub(1));
-        tail.wrapping_add(1) & self.mask
+        tail.wrapping_add(1) & u32::from(self.mask)
     }
 
     /// Returns true if the controller has completed something that was not seen yet.
@@ -293,7 +370,7 @@ impl<'d> Pair<'d> {
             return or_otherwise(if self.polling.end_is_early() { self.poll_again(0) } else { 0 });
         }
         // Often there is one, which needs fewer registers than several.
-        let count = if self.has_completion() { 1 + self.complete_more() } else { 1 };
+        let count = if self.has_completion() { self.complete_more(1) } else { 1 };
         self.ring_head_doorbell();
         if self.polling.end_is_early() { self.poll_again(count) } else { count }
     }
@@ -311,7 +388,7 @@ impl<'d> Pair<'d> {
     #[inline(never)]
     fn poll_to_end(&self, mut count: u32) -> u32 {
         loop {
-            let more = self.complete_more();
+            let more = self.complete_more(0);
             if more != 0 {
                 self.ring_head_doorbell();
             }
@@ -328,16 +405,32 @@ impl<'d> Pair<'d> {
         self.head_doorbell.write(u32::from(self.head.load(Ordering::Relaxed)));
     }
 
-    /// Completes what the controller has done, without the doorbell. The caller has the turn.
+    /// Completes what the controller has done, without the doorbell. The caller has the turn. A controller that completes for ever does not
+    /// keep the CPU here: the completions are at most twice as many as the queue has entries.
+    #[inline(always)]
+    fn complete_more(&self, count: u32) -> u32 {
+        let count = count + self.complete_round();
+        if self.head.load(Ordering::Relaxed) != 0 {
+            return count;
+        }
+        self.complete_next_round(count)
+    }
+
+    /// Goes on at the beginning of the queue. Returns the number of completions, together with `count` before.
+    #[cold]
     #[inline(never)]
-    fn complete_more(&self) -> u32 {
-        let completions = &*self.completions;
-        let mut head = self.head.load(Ordering::Relaxed);
-        let mut phase = self.phase.load(Ordering::Relaxed);
-        // The completions of whole rounds, less those before the first one. With the head this is the number of completions.
-        let mut count = 0_u32.wrapping_sub(u32::from(head));
-        loop {
-            let status = completions[usize::from(head)].status.get() as usize ^ phase;
+    fn complete_next_round(&self, count: u32) -> u32 {
+        count + self.complete_round()
+    }
+
+    /// Completes what the controller has done, up to the end of the queue at most. Returns the number of completions.
+    #[inline(never)]
+    fn complete_round(&self) -> u32 {
+        let (head, end) = (usize::from(self.head.load(Ordering::Relaxed)), self.entries as usize);
+        let phase = self.phase.load(Ordering::Relaxed);
+        let mut round = self.completions.get(head..end).unwrap_or_default().iter();
+        while let Some(next) = round.as_slice().first() {
+            let status = next.status.get() as usize ^ phase;
             if status < ENTRIES {
                 self.complete(status);
             } else if status & PHASE == 0 {
@@ -345,18 +438,17 @@ impl<'d> Pair<'d> {
             } else {
                 break;
             }
-            head = head.wrapping_add(1) & self.mask;
-            if head == 0 {
-                // A branch that is rarely taken costs less than a choice.
-                core::hint::cold_path();
-                phase ^= PHASE;
-                count = count.wrapping_add(self.entries);
-            }
+            round.next();
         }
-        self.head.store(head, Ordering::Relaxed);
-        self.phase.store(phase, Ordering::Relaxed);
-        // Read again, so that the loop need not keep it as a number of this size.
-        count.wrapping_add(u32::from(self.head.load(Ordering::Relaxed)))
+        // Read again, so that the loop need not keep it.
+        let before = u32::from(self.head.load(Ordering::Relaxed));
+        let head = self.entries - round.len() as u32;
+        self.head.store(head as u8 & self.mask, Ordering::Relaxed);
+        if round.len() == 0 {
+            core::hint::cold_path();
+            self.phase.store(phase ^ PHASE, Ordering::Relaxed);
+        }
+        head - before
     }
 
     /// Completes the next request that the controller has done. Returns false if there is none.
@@ -454,7 +546,7 @@ impl<'d> Pair<'d> {
     /// Empties both queues of a controller that is disabled, and ends the requests that are outstanding with an error. The pair is
     /// suspended. A request that is submitted from here on waits in the submission queue.
     pub fn end_all(&self) {
-        let empty = |tail: &mut u8| {
+        let empty = |tail: &mut u32| {
             for completion in self.completions.iter() {
                 completion.status.set(0);
             }
@@ -472,9 +564,9 @@ impl<'d> Pair<'d> {
 
     /// Lets CPUs complete requests again, and shows the controller what was submitted since [`Pair::end_all`].
     pub fn resume(&self) {
-        let show = |tail: &mut u8| {
+        let show = |tail: &mut u32| {
             if *tail != 0 {
-                self.tail_doorbell.write(u32::from(*tail));
+                self.tail_doorbell.write(*tail);
             }
         };
         self.tail.use_alone(show, |tail, request| self.submit_left(tail, request));

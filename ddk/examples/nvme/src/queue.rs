@@ -53,30 +53,39 @@ impl<'d> Queue<'d> {
     #[inline(never)]
     fn submit_other(&self, request: Request<'_>) -> u32 {
         let one = self.interrupting().submit_one(request, INTERRUPTING);
-        one.unwrap_or_else(|request| u32::from(self.submit_run(request, &mut Requests::none())))
+        one.unwrap_or_else(|request| self.submit_run(request, Requests::none()))
     }
 
     /// Submits all requests for which there is room, each run of polled and other requests together. Returns how many these are.
     #[inline(never)]
-    fn submit_all(&self, mut requests: Requests<'_>) -> u32 {
-        let count = requests.left();
-        while let Some(request) = requests.next() {
-            if !self.submit_run(request, &mut requests) {
-                return count - requests.left() - 1;
-            }
-        }
-        count
+    fn submit_all(&self, mut left: Requests<'_>) -> u32 {
+        let count = left.left();
+        let Some(first) = left.next() else { return 0 };
+        let accepted = self.submit_run(first, left.clone());
+        if accepted == count { count } else { self.submit_more(left, accepted) }
     }
 
-    /// Submits a request, and the next ones as far as they are of its kind. Returns false if there is no room for the one that was taken
-    /// last.
-    #[inline(always)]
-    fn submit_run<'r>(&self, request: Request<'r>, next: &mut Requests<'r>) -> bool {
-        if request.is_polled() {
-            self.polled.submit(request, next, POLLED)
-        } else {
-            self.interrupting().submit(request, next, INTERRUPTING)
+    /// Submits the runs behind the first one, of which so many requests were accepted. `left` are all requests but one. Returns how many are
+    /// accepted of all.
+    #[cold]
+    #[inline(never)]
+    fn submit_more(&self, mut left: Requests<'_>, mut accepted: u32) -> u32 {
+        let mut last = accepted;
+        while last != 0 {
+            left.advance(last - 1);
+            let Some(next) = left.next() else { break };
+            last = self.submit_run(next, left.clone());
+            accepted += last;
         }
+        accepted
+    }
+
+    /// Submits a request, and those behind it as far as they are of its kind and there is room. Returns how many these are.
+    #[inline(always)]
+    fn submit_run<'r>(&self, request: Request<'r>, behind: Requests<'r>) -> u32 {
+        let (pair, kind) =
+            if request.is_polled() { (&self.polled, POLLED) } else { (self.interrupting(), INTERRUPTING) };
+        pair.submit(request, behind, kind)
     }
 
     #[inline(never)]
