@@ -107,6 +107,7 @@ struct Disk {
     bool has_messages;
     Vector *vectors;
     uint32_t attention; // the watch waits here
+    uint32_t is_behind; // the watch polls, because a poll has ended before all was completed
     uint32_t is_stopping;
     int watch; // the thread; -1: none
     uint32_t reported; // mistakes of the device that were logged, as bits
@@ -143,6 +144,7 @@ bool set_device_vector(Disk *disk);
 void detach_interrupts(const Disk *disk);
 uint16_t vector_of(const Disk *disk, int queue);
 bool start_watch(Disk *disk);
+void wake_watch(Disk *disk);
 void stop_watch(Disk *disk);
 
 // restart.c

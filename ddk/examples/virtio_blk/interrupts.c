@@ -28,11 +28,14 @@ static uint32_t on_queues(void *context) {
     return INTERRUPT_HANDLED;
 }
 
-// Wakes the watch, which may take time.
-static uint32_t on_device(void *context) {
-    Disk *disk = ((Vector *)context)->disk;
+// Wakes the watch, which may take time. May be called in a handler.
+void wake_watch(Disk *disk) {
     __atomic_store_n(&disk->attention, 1, __ATOMIC_RELEASE);
     Kernel_WakeAddress(&disk->attention, 1);
+}
+
+static uint32_t on_device(void *context) {
+    wake_watch(((Vector *)context)->disk);
     return INTERRUPT_HANDLED;
 }
 
@@ -155,7 +158,7 @@ static int watch(void *argument) {
     uint64_t next = Kernel_GetTime() + AGE_NS;
     uint64_t pause = disk->vector_count > 0 ? 1000 * MILLISECOND : MILLISECOND;
     while (!__atomic_load_n(&disk->is_stopping, __ATOMIC_ACQUIRE)) {
-        if (disk->vector_count == 0) {
+        if (disk->vector_count == 0 || __atomic_exchange_n(&disk->is_behind, 0, __ATOMIC_ACQUIRE)) {
             poll_for_sleepers(disk);
         }
         if (!is_alive(disk)) {
@@ -190,8 +193,7 @@ bool start_watch(Disk *disk) {
 void stop_watch(Disk *disk) {
     if (disk->watch > 0) {
         __atomic_store_n(&disk->is_stopping, 1, __ATOMIC_RELEASE);
-        __atomic_store_n(&disk->attention, 1, __ATOMIC_RELEASE);
-        Kernel_WakeAddress(&disk->attention, 1);
+        wake_watch(disk);
         Kernel_JoinThread(disk->watch, NULL);
     }
 }

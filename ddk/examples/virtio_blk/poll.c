@@ -4,8 +4,9 @@
 // interrupt handler has interrupted, that one delivers what is there. Nobody waits.
 #include "commands.h"
 
-// How often a poll looks again for what came meanwhile. Each time an element must have come, so a sound device ends this earlier.
-#define MOST_ROUNDS 1024
+// How often a poll looks again for what came meanwhile. What comes later is left to the watch: a device that completes for ever does not keep
+// a CPU, which has interrupts or preemption off here.
+#define MOST_ROUNDS 8
 
 // The kernel is called through its address, without the detour of a jump table.
 extern void Kernel_CompleteBlock(BlockRequest *request, int status) __attribute__((noplt));
@@ -134,11 +135,13 @@ HOT int complete_all(Queue *queue, bool is_usual) {
 COLD int poll_again(Queue *queue, int completed) {
     for (int round = 0; round < MOST_ROUNDS; round++) {
         if (!somebody_sleeps(queue) || await_interrupt(queue) || !Turn_Take(&queue->polling)) {
-            break;
+            return completed;
         }
         completed += complete_all(queue, false);
         end_polling(queue);
     }
+    __atomic_store_n(&queue->disk->is_behind, 1, __ATOMIC_RELEASE);
+    wake_watch(queue->disk);
     return completed;
 }
 
