@@ -263,6 +263,8 @@ fn a_request_may_have_segments_that_begin_and_end_anywhere() {
     let run = boot(&machine.image(&image), Verdict::Success);
     let line = "INFO  disk_segments: a disk takes segments that begin and end anywhere";
     assert_eq!(run.lines().filter(|other| *other == line).count(), devices.len(), "{}", run.serial);
+    // No request is lost, which the drivers' watch would end.
+    assert!(!run.lines().any(|line| line.contains("has not answered a request")), "{}", run.serial);
     // A command that a refused request leaves in the ring would be executed again.
     assert!(!run.lines().any(|line| line.contains("not outstanding")), "{}", run.serial);
     assert!(run.drivers().iter().all(|driver| driver.status == "loaded"), "{}", run.serial);

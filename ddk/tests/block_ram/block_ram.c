@@ -6,6 +6,7 @@
 // - held: requests are held until a flush arrives. Then the device is unregistered, with all of them outstanding.
 // - callers: its functions set a timer of this driver, on threads of block_user. A thread of this driver polls, too. A write is
 //   completed by the timer's callback.
+// - deep: a queue with room for many requests. It counts its calls, each of which has at most 64 requests, in the order of their blocks.
 // - race: each poll completes the last request of the device, so that CPUs complete the same request at the same time.
 //
 // The driver logs each thing that does not hold, and refuses to start with their number as its code.
@@ -120,6 +121,36 @@ static int unregister_when_flushed(void *argument) {
     CHECK(Kernel_UnregisterBlock(held_id));
     CHECK(!Kernel_UnregisterBlock(held_id));
     return 0;
+}
+
+// ---- deep ----
+
+#define DEEP_DEPTH 256
+
+static BlockRequest *deep[DEEP_DEPTH];
+static int deep_count;
+
+static int deep_submit(void *context, int queue, BlockRequest *const *requests, int count) {
+    (void)context;
+    CHECK(queue == 1);
+    CHECK(count > 0 && count <= 64);
+    int accepted = 0;
+    while (accepted < count && deep_count < DEEP_DEPTH) {
+        CHECK(requests[accepted]->Block == (uint64_t)deep_count);
+        deep[deep_count++] = requests[accepted++];
+    }
+    return accepted;
+}
+
+static int deep_poll(void *context, int queue) {
+    (void)context;
+    (void)queue;
+    int count = deep_count;
+    deep_count = 0;
+    for (int i = 0; i < count; i++) {
+        Kernel_CompleteBlock(deep[i], BLOCK_OK);
+    }
+    return count;
 }
 
 // ---- race ----
@@ -305,6 +336,13 @@ int Driver_Init(void) {
     int block = Kernel_RegisterBlock(&driver);
     CHECK(block > 0);
     REFUSES((void)0); // the name is taken
+
+    BlockDriver many = ram();
+    memcpy(many.Name, "deep", 5);
+    many.Depth = DEEP_DEPTH;
+    many.Submit = deep_submit;
+    many.Poll = deep_poll;
+    CHECK(Kernel_RegisterBlock(&many) > 0);
 
     // A device that goes and comes back has another id.
     memcpy(driver.Name, "race", 5);

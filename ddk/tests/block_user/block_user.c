@@ -13,6 +13,8 @@
 #define ROOM 6  // what a queue of ram holds
 #define MAX_CPUS 64
 #define ROUNDS 500
+#define DEEP 256 // what the queue of deep holds
+#define LARGEST_BATCH 300
 
 // Addresses at which nothing is mapped: one in the first page, and one that is not a canonical x86_64 address.
 #define NOT_MAPPED ((void *)8)
@@ -208,6 +210,37 @@ static void full_queue(uint64_t page) {
         CHECK((own[i % 10].request.State & BLOCK_STATE_TAG) < 8);
         CHECK(Kernel_PollBlock(ram, i % 2) == 1);
     }
+}
+
+// Submits so many requests at once, which are accepted in their order up to the one that is not valid, or for which there is no room.
+static void submit_many(uint64_t page, int count, int invalid, int accepted) {
+    static Request own[LARGEST_BATCH];
+    static BlockRequest *batch[LARGEST_BATCH];
+    int deep = Kernel_OpenBlock("deep", 0);
+    for (int i = 0; i < count; i++) {
+        prepare(&own[i], BLOCK_READ, (uint64_t)i, i == invalid ? 0 : 1, page);
+        own[i].request.Queue = 1;
+        batch[i] = &own[i].request;
+    }
+    CHECK(Kernel_SubmitBlock(deep, batch, count) == accepted);
+    CHECK(Kernel_PollBlock(deep, 1) == accepted);
+    for (int i = 0; i < count; i++) {
+        CHECK(times_done(&own[i]) == (i < accepted));
+    }
+}
+
+// The kernel gives a driver 64 requests at a time.
+static void large_batches(uint64_t page) {
+    static const int whole[] = {1, 63, 64, 65, 127, 128, 129, 200, DEEP};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        submit_many(page, whole[i], -1, whole[i]);
+    }
+    submit_many(page, LARGEST_BATCH, -1, DEEP);
+    for (int invalid = 62; invalid < 67; invalid++) {
+        submit_many(page, 200, invalid, invalid);
+    }
+    submit_many(page, 200, 128, 128);
+    submit_many(page, 200, 0, 0);
 }
 
 static void results(uint64_t page) {
@@ -505,6 +538,7 @@ int Driver_Init(void) {
     cpus[cpu / 64] = 1ull << cpu % 64;
     CHECK(Kernel_SetThreadAffinity(Kernel_GetCurrentThread(), cpus, 4) == 0);
     full_queue(page);
+    large_batches(page);
     results(page);
     wrong_fields(page, false);
     wrong_fields(page, true);

@@ -16,6 +16,7 @@
 #define BLOCKS 16   // of each request
 #define ROUNDS 20
 #define GUARD 0xee
+#define GUARDS 0xeeeeeeeeeeeeeeeeull
 
 static int block;
 static BlockInfo info;
@@ -127,12 +128,26 @@ static bool walk(const Request *own, int round, int request, bool is_filled) {
     return true;
 }
 
+// Fills an area with guards. Word by word: an emulated CPU needs as long for a byte.
+static void guard(uint64_t area) {
+    void *to = Kernel_PhysToVirt(area);
+    uint64_t words = AREA / sizeof(uint64_t);
+    __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(GUARDS) : "memory");
+}
+
 // Returns how many bytes of an area are still those that it was filled with.
 static uint64_t guards(uint64_t area) {
-    const uint8_t *memory = Kernel_PhysToVirt(area);
+    const uint64_t *words = Kernel_PhysToVirt(area);
     uint64_t count = 0;
-    for (uint64_t i = 0; i < AREA; i++) {
-        count += memory[i] == GUARD;
+    for (uint64_t i = 0; i < AREA / sizeof *words; i++) {
+        if (words[i] == GUARDS) {
+            count += sizeof *words;
+            continue;
+        }
+        const uint8_t *bytes = (const uint8_t *)&words[i];
+        for (size_t k = 0; k < sizeof *words; k++) {
+            count += bytes[k] == GUARD;
+        }
     }
     return count;
 }
@@ -151,7 +166,7 @@ static void transfer(int operation, int round, bool is_scattered) {
         if (operation == BLOCK_WRITE) {
             walk(&requests[i], round, i, true);
         } else {
-            memset(Kernel_PhysToVirt(area), GUARD, AREA);
+            guard(area);
         }
         batch[i] = &requests[i].request;
     }

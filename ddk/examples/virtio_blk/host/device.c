@@ -60,7 +60,7 @@ void complete_as(Device *device, int index, uint32_t id, uint32_t length) {
         uint16_t event = read_word(device, queue->available + 4 + 2 * queue->size);
         is_wanted = (uint16_t)(queue->used - event - 1) < (uint16_t)(queue->used - old);
     }
-    if (is_wanted) {
+    if (is_wanted && !device->is_mute) {
         interrupt(device, queue->vector);
     }
 }

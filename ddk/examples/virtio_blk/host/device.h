@@ -33,6 +33,7 @@ typedef struct {
     DeviceQueue queues[QUEUES];
     bool is_silent;     // it fetches commands, and does not complete them
     bool is_broken;     // a reset does not end
+    bool is_mute;       // it raises no interrupts
     int errors;         // so many commands end with an error
     int starts;         // how often it was started
     int commands;       // how many commands were fetched

@@ -308,6 +308,7 @@ static const struct {
     TEST(a_device_that_is_pulled_out_takes_its_requests_along),
     TEST(without_memory_there_is_no_disk_and_no_crash),
     TEST(whatever_the_device_completes_a_request_ends_at_most_once),
+    TEST(a_poll_ends_whatever_completes_meanwhile),
     TEST(in_whatever_order_handlers_and_threads_run_the_data_is_right),
 };
 

@@ -7,6 +7,7 @@
 // The driver frees all that it has.
 #define ALLOWED {0}
 
+bool a_poll_ends_whatever_completes_meanwhile(void);
 bool whatever_the_device_completes_a_request_ends_at_most_once(void);
 
 #endif

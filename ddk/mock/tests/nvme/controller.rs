@@ -59,6 +59,8 @@ pub struct Controller {
     pub starts: u32,
     /// It does not become ready.
     pub is_broken: bool,
+    /// It raises so many more interrupts.
+    pub interrupts: u32,
     /// It completes I/O commands in any order.
     pub order: Option<Random>,
     /// I/O commands that were fetched and not completed.
@@ -82,6 +84,7 @@ impl Controller {
             commands: Vec::new(),
             starts: 0,
             is_broken: false,
+            interrupts: u32::MAX,
             order: None,
             held: Vec::new(),
             disk: HashMap::new(),
@@ -174,7 +177,8 @@ impl Controller {
         bus.write(at + 12, &status.to_le_bytes());
         completion.tail = (completion.tail + 1) % completion.entries;
         completion.phase ^= completion.tail == 0;
-        if let Some(vector) = completion.vector {
+        if let Some(vector) = completion.vector.filter(|_| self.interrupts > 0) {
+            self.interrupts -= 1;
             bus.raise(vector);
         }
     }

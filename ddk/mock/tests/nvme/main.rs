@@ -1,5 +1,6 @@
 //! The NVMe driver against a controller that a program plays.
 mod controller;
+mod endless;
 mod lies;
 
 use controller::{BLOCK, BLOCKS, Controller};
@@ -248,10 +249,14 @@ fn use_disk(kernel: Kernel, disk: Disk, (from, to): (Buffer, Buffer), first: u64
     assert!(kernel.now() - begin < SECOND / 10);
 }
 
-#[test]
-fn in_whatever_order_handlers_and_threads_run_the_data_is_right() {
+/// Two CPUs use a disk with so many pairs of queues.
+fn use_in_any_order(pairs: u32) {
     machine().run(driver(), |kernel| {
-        let (controller, disk) = start(kernel);
+        let mut model = Controller::new();
+        model.pairs = pairs;
+        let controller = kernel.plug(Controller::pci(), model);
+        assert_eq!(kernel.load(), 0);
+        let disk = kernel.disk("nvme0").unwrap();
         let buffers = [0, 1].map(|_| (disk.buffer(4 * PAGE), disk.buffer(4 * PAGE)));
         kernel.each_seed(0..1000, |kernel, seed| {
             controller.with(|model, _| model.order = Some(Random::new(seed)));
@@ -263,4 +268,14 @@ fn in_whatever_order_handlers_and_threads_run_the_data_is_right() {
             threads.into_iter().for_each(driver_mock::Spawned::join);
         });
     });
+}
+
+#[test]
+fn in_whatever_order_handlers_and_threads_run_the_data_is_right() {
+    use_in_any_order(8);
+}
+
+#[test]
+fn in_whatever_order_they_run_one_pair_of_queues_is_enough() {
+    use_in_any_order(1);
 }
