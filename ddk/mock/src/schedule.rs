@@ -129,6 +129,8 @@ impl World {
             return Next::Continue;
         }
         self.contexts.wake_due(&self.clock);
+        // The time that has come may be that for which the running thread has waited.
+        let can_go_on = can_go_on || self.contexts.can_go_on();
         let is_handler = self.contexts.here().role == Role::Handler;
         let now = self.clock.now();
         let devices = self.devices.all.iter().enumerate();
