@@ -97,8 +97,7 @@ impl Memory {
 
     /// Takes pages from the first of these nodes that has them. Returns the node.
     pub fn take(&mut self, machine: &Machine, nodes: &[usize], pages: u64) -> Option<usize> {
-        let has_room =
-            |node: &&usize| pages <= machine.nodes[**node].pages.saturating_sub(self.used_pages[**node]);
+        let has_room = |node: &&usize| pages <= self.free_pages(machine, **node);
         let node = *nodes.iter().find(has_room)?;
         self.used_pages[node] += pages;
         Some(node)
@@ -107,6 +106,11 @@ impl Memory {
     /// Gives pages back to a node.
     pub fn give_back(&mut self, node: usize, pages: u64) {
         self.used_pages[node] -= pages;
+    }
+
+    /// Returns how many pages of a node are free.
+    pub fn free_pages(&self, machine: &Machine, node: usize) -> u64 {
+        machine.nodes[node].pages.saturating_sub(self.used_pages[node])
     }
 
     /// Returns a physical address for pages of a node. No address is used twice.

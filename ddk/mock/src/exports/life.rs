@@ -99,6 +99,13 @@ pub(super) unsafe extern "C" fn Kernel_ReleaseInterface(table: *const c_void) {
     });
 }
 
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn Kernel_GetVersion() -> u32 {
+    // The kernel and this crate have the workspace's version.
+    let part = |part: &str| part.parse::<u32>().expect("a version has numbers");
+    part(env!("CARGO_PKG_VERSION_MAJOR")) << 16 | part(env!("CARGO_PKG_VERSION_MINOR"))
+}
+
 /// Switches interrupts off on the running CPU. Returns the flags from before, as `pushfq` does. For spin locks on a host.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn ProximaHost_InterruptsOff() -> u64 {

@@ -25,7 +25,8 @@ macro_rules! exports {
 exports! {
     numa: Kernel_GetNumaNodeCount Kernel_GetNumaNodeInfo Kernel_GetNumaNodeForCpu Kernel_GetCurrentNumaNode Kernel_GetNumaDistance
         Kernel_GetNumaNodeForAddress Kernel_GetPageNumaNode Kernel_IsNumaAvailable Kernel_HasNumaDistanceMatrix
-        Kernel_SetPreferredNumaNode Kernel_GetPreferredNumaNode Kernel_SetNumaPolicy Kernel_GetNumaPolicy;
+        Kernel_SetPreferredNumaNode Kernel_GetPreferredNumaNode Kernel_SetNumaPolicy Kernel_GetNumaPolicy
+        Kernel_GetNumaNodeStatistics;
     memory: Kernel_AllocatePage Kernel_AllocatePageLocal Kernel_AllocatePageFromNode Kernel_AllocatePagesFromNode Kernel_AllocatePages
         Kernel_FreePage Kernel_FreePages Kernel_PhysToVirt Kernel_VirtToPhys Kernel_AllocateMemory Kernel_AllocateMemoryFromNode
         Kernel_FreeMemory Kernel_AllocatePerCpu;
@@ -41,7 +42,8 @@ exports! {
         Kernel_Log;
     block: Kernel_RegisterBlock Kernel_UnregisterBlock Kernel_CompleteBlock Kernel_OpenBlock Kernel_GetBlockInfo Kernel_SubmitBlock
         Kernel_PollBlock;
-    life: Kernel_LoadDriver Kernel_UnloadDriver Kernel_IsStopping Kernel_PublishInterface Kernel_UseInterface Kernel_ReleaseInterface;
+    life: Kernel_LoadDriver Kernel_UnloadDriver Kernel_IsStopping Kernel_PublishInterface Kernel_UseInterface Kernel_ReleaseInterface
+        Kernel_GetVersion;
 }
 
 #[cfg(test)]

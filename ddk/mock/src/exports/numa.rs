@@ -4,7 +4,8 @@ use crate::enter;
 use crate::placement::{Memory, Policy};
 use crate::world::{World, with};
 use abi::{
-    CpuInfo, NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_WEIGHTED, NumaNodeInfo, NumaPolicy,
+    CpuInfo, NUMA_POLICY_LOCAL, NUMA_POLICY_PREFERRED, NUMA_POLICY_WEIGHTED, NumaNodeInfo,
+    NumaNodeStatistics, NumaPolicy,
 };
 use std::ffi::c_int;
 
@@ -142,6 +143,36 @@ pub(super) unsafe extern "C" fn Kernel_GetNumaPolicy(policy: *mut NumaPolicy) ->
     }
     (to.Kind, to.Node, to.Reserved, to.Nodes) = (known.kind, known.node as i32, 0, nodes);
     0
+}
+
+/// The mock does not count where pages were wanted from: all but the first four numbers are 0.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn Kernel_GetNumaNodeStatistics(
+    node: c_int,
+    statistics: *mut NumaNodeStatistics,
+) -> bool {
+    if !enter::thread("Kernel_GetNumaNodeStatistics") || !can_write_sized(statistics) {
+        return false;
+    }
+    let found = with(|world| {
+        let index = world.machine.has_node(node)?;
+        let (total, free) =
+            (world.machine.nodes[index].pages, world.memory.free_pages(&world.machine, index));
+        let largest = free.checked_ilog2().map_or(0, |order| 1 << order.min(18));
+        Some((total, free, largest))
+    });
+    let Some((total, free, largest)) = found else { return false };
+    // SAFETY: the structure is there, and the driver may have it written.
+    let to = unsafe { &mut *statistics };
+    *to = NumaNodeStatistics {
+        Size: to.Size,
+        Total: total,
+        Managed: total,
+        Free: free,
+        LargestFree: largest,
+        ..NumaNodeStatistics::default()
+    };
+    true
 }
 
 #[unsafe(no_mangle)]
