@@ -19,7 +19,7 @@ static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 pub struct Devices {
     /// The device's id; 0 without it.
     pub id: c_int,
-    /// One that was given back: the id stays the device's.
+    /// The device decodes the addresses of its registers.
     is_enabled: bool,
     mappings: ArrayVec<*mut c_void, MOST_MAPPINGS>,
     has_interrupt: bool,

@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 use driver_kit::abi;
 
-/// A few pages, which the thread frees.
+/// Takes a page and frees it, then ends in one of three ways with this code.
 unsafe extern "C" fn child(code: *mut c_void) -> c_int {
     // SAFETY: the functions take any numbers.
     unsafe {

@@ -37,8 +37,7 @@ impl<'f> CodeFile<'f> {
         let address = self.in_file(address);
         let (symbols, names) = self.elf.symbol_table().ok()??;
         let functions = symbols.iter().filter(|symbol| {
-            let is_code = matches!(symbol.st_symtype(), STT_FUNC) && symbol.st_size > 0
-                || symbol.st_symtype() == STT_NOTYPE && symbol.st_size > 0;
+            let is_code = matches!(symbol.st_symtype(), STT_FUNC | STT_NOTYPE);
             is_code && !symbol.is_undefined() && address.wrapping_sub(symbol.st_value) < symbol.st_size
         });
         let symbol = functions.max_by_key(|symbol| symbol.st_value)?;
