@@ -16,9 +16,15 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
 
   boot          build and boot the two-node machine; the exit status is the kernel's verdict (0: all well).
                 The verb when none is given
-  test          all that CI runs: host tests, tests that boot QEMU, a sample of each long proof
-  check         formatting, lints, the C header against its source, documentation
-  image         only build target/proxima-bios.img and target/proxima-uefi.img
+  shell         boot the two-node machine with this terminal at its console: help lists the commands
+  push DRIVER   send a driver, a file or a folder to build, to the kernel that runs under shell; it is loaded, or takes the
+                place of the loaded one of its name
+  test [NAME [TEST]]
+                all that CI runs: host tests, tests that boot QEMU, a sample of each long proof; or those of one
+                package, test program or soak; or only the tests whose name contains TEST
+  check         formatting, imports, lints, the C header against its source, documentation
+  docs          build the documents in docs as a book, and say where its first page is
+  image         build target/proxima-bios.img and target/proxima-uefi.img, and say how to write a USB stick for a machine
   bench         run the benchmarks and show them as a table
   compare [pages|heap]
                 measure the page allocator, or the heap, side by side with others (-- --help says more)
@@ -26,14 +32,14 @@ usage: ./run.sh [VERB] [OPTION...] [-- QEMU ARGUMENT...]
                 make the folder of a driver that builds and boots; NAME may be a path that ends with the name
   soak [NAME [COUNT [SEED]]]
                 run the long proofs, or one of them: properties, machines, mutations, fuzz, boots, threads,
-                loom, pages-host, pages, heap-host, heap, disks, reloads, exports, fail-allocation, shapes, flips,
-                oracle, newer-qemu
+                loom, pages-host, pages, heap-host, heap, disks, reloads, wild-writes, faults, exports,
+                fail-allocation, shapes, flips, oracle, newer-qemu
 
 Options of boot:
-  --firmware bios|uefi   bios when left out (also of bench)
-  --cmdline "WORDS"      kernel parameters in place of "selftest"; "exit" is added
-  --drivers DRIVER...    load these drivers beside the examples: files, or folders to build (also of bench and image)
-  -- ARGUMENT...         for QEMU, as they are (also of bench); for the comparison
+  --firmware bios|uefi   bios when left out (also of shell and bench)
+  --cmdline "WORDS"      kernel parameters in place of "selftest"; "exit" is added (also of shell and image, which have no others)
+  --drivers DRIVER...    load these drivers beside the examples: files, or folders to build (also of shell, bench, image)
+  -- ARGUMENT...         for QEMU, as they are (also of shell and bench); for the comparison
 END
 }
 
@@ -84,8 +90,8 @@ if (($# > 0)) && [[ $1 != -* ]]; then
     shift
 fi
 case $verb in
-boot | bench) need_tools machine ;;
-image | new-driver) need_tools ;;
+boot | shell | bench) need_tools machine ;;
+docs | image | new-driver | push) need_tools ;;
 compare) need_tools comparison ;;
 check) need_tools fuzzer ;;
 soak) need_tools machine fuzzer ;;

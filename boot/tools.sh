@@ -29,6 +29,7 @@ need_compilers() {
     elif ! cc -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null; then
         need libc6-dev "which host programs are linked with"
     fi
+    type -P objcopy >/dev/null || need binutils "whose objcopy takes what only debuggers read out of the kernel's file"
     # rustup installs there. A shell that was open before the installation does not have it in its PATH.
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
     if ! type -P rustup >/dev/null; then

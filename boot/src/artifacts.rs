@@ -59,6 +59,15 @@ pub fn events() -> PathBuf {
     target().join("events.jsonl")
 }
 
+/// The bytes of a disk.
+pub(crate) const DISK_BYTES: u64 = 64 << 20;
+
+/// Returns the socket at which the machine of `./run.sh shell` takes drivers.
+#[must_use]
+pub fn push_socket() -> PathBuf {
+    target().join("push.sock")
+}
+
 /// Returns a file of 64 MiB of zeros, which takes no room on the host. All machines share it, so nothing may write to it: QEMU's
 /// `snapshot` sends writes to a file that ends with the machine.
 ///
@@ -67,12 +76,13 @@ pub fn events() -> PathBuf {
 pub fn empty_disk() -> Result<PathBuf> {
     let path = target().join("empty-disk.img");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    file.and_then(|file| file.set_len(64 << 20))
+    file.and_then(|file| file.set_len(DISK_BYTES))
         .with_context(|| format!("{} cannot be created", path.display()))?;
     Ok(path)
 }
 
-pub(crate) fn target() -> PathBuf {
+/// Returns the folder of what is built.
+pub fn target() -> PathBuf {
     workspace().join("target")
 }
 

@@ -11,6 +11,9 @@ use boot::{Firmware, Machine, Run, Verdict, driver};
 /// How long all benchmarks of a machine together may take. The counting clock is far slower than a plain boot.
 const LIMIT: Duration = Duration::from_secs(1800);
 
+/// How long the disks take to answer whose requests are measured.
+const DISK_LATENCY_NS: u64 = 100_000;
+
 /// Instructions that Linux 6.1 needs for one operation in the same two-node guest, with mitigations and zeroing off. Its boot
 /// ends at a running init, on one CPU.
 const LINUX: [(&str, f64); 28] = [
@@ -63,10 +66,26 @@ pub fn measure(images: &Images, firmware: Firmware, qemu: Vec<OsString>) -> Resu
     if !is_one_size {
         let with_disks = measure_one(Machine::two_nodes().image(&images.with_disks), firmware)?;
         measured.extend(with_disks.into_iter().filter_map(of_machine_with_disks));
-        measured.extend(measure_with_drivers(&["nothing", "measures"])?);
-        measured.extend(measure_with_drivers(&["nvme", "virtio_blk", "disk_bench"])?);
+        let callers: &[&str] = &["nothing", "measures"];
+        measured.extend(measure_with_drivers(callers, Machine::two_nodes(), Protection::Off)?);
+        // A disk that answers at once would interrupt before the submitter sleeps.
+        let with_disks = Machine::two_nodes().disks_without_content(DISK_LATENCY_NS);
+        let disks = ["nvme", "virtio_blk", "disk_bench"];
+        measured.extend(measure_with_drivers(&disks, with_disks.clone(), Protection::Off)?);
         // What the driver in Rust does, in C.
-        measured.extend(measure_with_drivers(&["nvme_c", "disk_bench"])?);
+        measured.extend(measure_with_drivers(
+            &["nvme_c", "disk_bench"],
+            with_disks.clone(),
+            Protection::Off,
+        )?);
+        let crossed = measure_with_drivers(callers, Machine::two_nodes(), Protection::On)?;
+        measured.extend(cost_of_export("crossing.call", &measured, &crossed));
+        let without_keys = Machine::two_nodes().cpu_with("-pks");
+        let direct = measure_with_drivers(callers, without_keys, Protection::On)?;
+        measured.extend(cost_of_export("crossing.call.off", &measured, &direct));
+        measured.extend(crossed.into_iter().filter_map(of_protected));
+        let crossed = measure_with_drivers(&disks, with_disks, Protection::On)?;
+        measured.extend(crossed.into_iter().filter_map(of_protected));
         for (size, node_mib) in [("16GiB", 8 << 10), ("1TiB", 512 << 10)] {
             let larger = measure_one(Machine::two_nodes_of(node_mib).image(&images.kernel), firmware)?;
             measured.extend(larger.into_iter().filter_map(|bench| of_larger_machine(bench, size)));
@@ -86,12 +105,45 @@ fn measure_one(machine: Machine, firmware: Firmware) -> Result<Vec<Bench>> {
 
 /// Returns what these drivers have measured, as they are compiled for all: of `ddk/tests/measures` what drivers call, and of
 /// `ddk/tests/disk_bench` what requests to disks cost.
-fn measure_with_drivers(names: &[&str]) -> Result<Vec<Bench>> {
+fn measure_with_drivers(names: &[&str], machine: Machine, protection: Protection) -> Result<Vec<Bench>> {
     let folder = tempfile::tempdir()?;
     let image = folder.path().join("disk.img");
     driver::build_test_image(names, &image)?;
-    let run = run(Machine::two_nodes().image(image))?;
+    let words = match protection {
+        Protection::On => "protection=on",
+        Protection::Off => "protection=off",
+    };
+    let run = run(machine.image(image).parameters(words))?;
     Ok(run.lines().filter_map(of_line).collect())
+}
+
+/// Whether protection keys are on while something is measured.
+#[derive(Clone, Copy)]
+enum Protection {
+    On,
+    Off,
+}
+
+/// Returns a measurement with protection keys if it shows what they cost, with another name than the one without.
+fn of_protected(bench: Bench) -> Option<Bench> {
+    let shows = [
+        "page.driver.pair",
+        "block.nvme.read.polled.qd1",
+        "block.nvme.read.polled.qd32",
+        "driver.load",
+        "driver.unload",
+    ];
+    shows.contains(&bench.name.as_str()).then(|| Bench { name: format!("{}.protected", bench.name), ..bench })
+}
+
+/// Returns what the gate of an export costs, both ways together: the difference that it makes to a cheap one.
+fn cost_of_export(name: &str, without: &[Bench], with: &[Bench]) -> Option<Bench> {
+    let of = |benches: &[Bench]| {
+        let bench = benches.iter().find(|bench| bench.name == "time.get")?;
+        Some((bench.ticks, bench.ops))
+    };
+    let ((before, ops), (ticks, _)) = (of(without)?, of(with)?);
+    Some(Bench { name: name.into(), ticks: ticks.checked_sub(before)?, ops })
 }
 
 /// Returns a measurement of the machine whose disks are served if it shows what that adds to the boot.

@@ -1,6 +1,6 @@
 //! Builds what the verbs of `run.sh` need: kernels, disk images, the comparison, the fuzz targets.
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use boot::process::attached;
@@ -30,12 +30,30 @@ const FUZZ_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sani
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
+/// The disk images that are promised.
+const IMAGES: [&str; 2] = ["proxima-bios.img", "proxima-uefi.img"];
+
 /// Builds both disk images, with the example drivers and these: files, or folders of their sources.
 ///
 /// # Errors
 /// A part of them cannot be built.
 pub fn images(drivers: &[PathBuf]) -> Result<()> {
-    images_at(["proxima-bios.img", "proxima-uefi.img"].map(target), |_| true, drivers)
+    images_at(IMAGES.map(target), |_| true, drivers, None)
+}
+
+/// Builds both disk images for machines that are not QEMU's, with these parameters of the kernel, and says what to do with them.
+///
+/// # Errors
+/// A part of them cannot be built.
+pub fn images_for_boards(drivers: &[PathBuf], parameters: Option<&str>) -> Result<()> {
+    images_at(IMAGES.map(target), |_| true, drivers, parameters)?;
+    for (name, firmware) in IMAGES.into_iter().zip(["BIOS, or UEFI in legacy mode", "UEFI"]) {
+        let bytes = target(name).metadata()?.len();
+        say(format_args!("target/{name}: {}.{} MB, for {firmware}", bytes / 1_000_000, bytes / 100_000 % 10));
+    }
+    say("To a USB stick, which this erases: sudo dd if=target/proxima-uefi.img of=/dev/sdX bs=4M conv=fsync");
+    say("docs/hardware.md says how to find sdX, and what to set in the firmware");
+    Ok(())
 }
 
 /// Builds a disk image that benchmarks boot, with these drivers and the example drivers, except those that are left out. Returns its
@@ -46,7 +64,7 @@ pub fn images(drivers: &[PathBuf]) -> Result<()> {
 pub fn bench_image(name: &str, without: &[&str], firmware: Firmware, drivers: &[PathBuf]) -> Result<PathBuf> {
     let [bios, uefi] = ["bios", "uefi"].map(|firmware| target(&format!("{name}-{firmware}.img")));
     let is_wanted = |example: &Path| !without.iter().any(|name| example.ends_with(name));
-    images_at([bios.clone(), uefi.clone()], is_wanted, drivers)?;
+    images_at([bios.clone(), uefi.clone()], is_wanted, drivers, None)?;
     Ok(if firmware == Firmware::Bios { bios } else { uefi })
 }
 
@@ -54,6 +72,7 @@ fn images_at(
     [bios, uefi]: [PathBuf; 2],
     is_wanted: impl Fn(&Path) -> bool,
     drivers: &[PathBuf],
+    parameters: Option<&str>,
 ) -> Result<()> {
     announce("x86_64-unknown-none/release/kernel", "Building the kernel");
     quietly("the kernel", &mut cargo(&["kernel", "--quiet"]))?;
@@ -62,6 +81,9 @@ fn images_at(
     let mut builder = attached(artifacts::image_builder()?);
     builder.arg("--kernel").arg(artifacts::kernel()?);
     builder.arg("--bios").arg(bios).arg("--uefi").arg(uefi);
+    if let Some(words) = parameters {
+        builder.args(["--cmdline", words]);
+    }
     let examples = driver::build_examples()?;
     let own = driver::build_own(drivers)?;
     let all = || examples.iter().filter(|example| is_wanted(example)).chain(&own);
@@ -69,6 +91,18 @@ fn images_at(
         builder.arg("--drivers").args(all());
     }
     run(&mut builder)
+}
+
+/// Builds the documents as a book, and returns its first page.
+///
+/// # Errors
+/// It cannot be built: a link leads nowhere, for example.
+pub fn book() -> Result<PathBuf> {
+    announce("debug/book", "Building mdBook: about a minute, once");
+    quietly("mdBook", &mut cargo(&["build", "--quiet", "--package", "book"]))?;
+    let output = target("book");
+    run(attached(target("debug/book")).arg(&output).stdout(Stdio::null()))?;
+    Ok(output.join("index.html"))
 }
 
 /// Builds the kernel that checks its own lock order and arithmetic.

@@ -1,4 +1,4 @@
-//! The verb `check`: formatting, lints, the C header against its source, documentation.
+//! The verb `check`: formatting, imports, lints, the C header against its source, documentation.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +23,7 @@ pub fn check() -> Result<()> {
     let drivers = rust_drivers()?;
     for (title, commands) in [
         ("Formatting", formatting(&drivers)),
+        ("Imports", vec![cargo(&["test", "--quiet", "--release", "--package", "import-rules"])]),
         ("Lints", lints(&drivers)),
         (
             "The C header against its source",
@@ -54,6 +55,7 @@ fn lints(drivers: &[PathBuf]) -> Vec<Command> {
     let mut commands = vec![
         cargo(&[&["clippy", "--quiet", "--all-targets"][..], &DENY].concat()),
         cargo(&[&["clippy", "--quiet", "--package", "boot", "--all-targets"][..], &DENY].concat()),
+        cargo(&[&["clippy", "--quiet", "--package", "book", "--all-targets"][..], &DENY].concat()),
         kernel(&["--release"]),
         kernel(&["--profile", "checked"]),
         loader_cargo(&[&["clippy", "--all-targets"][..], &DENY].concat()),
@@ -84,6 +86,7 @@ fn documentation() -> Vec<Command> {
     let mut commands = vec![
         cargo(&["doc", "--quiet", "--no-deps"]),
         cargo(&["doc", "--quiet", "--no-deps", "--package", "boot"]),
+        cargo(&["doc", "--quiet", "--no-deps", "--package", "book"]),
         cargo(&kernel),
     ];
     for command in &mut commands {

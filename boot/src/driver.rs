@@ -107,6 +107,14 @@ pub fn build_test_image(names: &[&str], image: &Path) -> Result<()> {
     build_image(image, &drivers)
 }
 
+/// Builds a driver that is found as [`build_test_image`] does.
+///
+/// # Errors
+/// A compiler is missing or fails.
+pub fn build_named(name: &str, driver: &Path) -> Result<()> {
+    build(&folder_of(name), driver)
+}
+
 /// Returns the folder with the sources of a driver in `ddk/tests`, `ddk/examples` or `ddk/tutorial`.
 fn folder_of(name: &str) -> PathBuf {
     let folders = ["ddk/tests", "ddk/examples", "ddk/tutorial"]
@@ -198,7 +206,7 @@ fn build_from_c(sources: &[PathBuf], folder: &Path, driver: &Path) -> Result<()>
     let headers = files(&artifacts::workspace().join("ddk/include"), "h")?;
     let own_headers = files(folder, "h")?;
     if is_stale(driver, sources.iter().chain(&headers).chain(&own_headers))? {
-        compile(sources, driver)?;
+        replace(driver, |new| compile(sources, new))?;
     }
     Ok(())
 }
@@ -218,13 +226,24 @@ fn build_from_rust(folder: &Path, driver: &Path) -> Result<()> {
     }
     if is_stale(driver, &parts)? {
         let script = workspace.join("ddk/driver/build.sh");
-        let status = Command::new(&script).arg(folder).arg(driver).status();
-        let status = status.with_context(|| script.display().to_string())?;
-        if !status.success() {
-            bail!("{}: {} failed ({status})", driver.display(), script.display());
-        }
+        replace(driver, |new| {
+            let status = Command::new(&script).arg(folder).arg(new).status();
+            let status = status.with_context(|| script.display().to_string())?;
+            if !status.success() {
+                bail!("{}: {} failed ({status})", driver.display(), script.display());
+            }
+            Ok(())
+        })?;
     }
     Ok(())
+}
+
+/// Makes a new file, and puts it in the place of `file` at once: another process may read that file, or replace it as well.
+fn replace(file: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let folder = file.parent().context("a driver lies in a folder")?;
+    let new = tempfile::Builder::new().suffix(".new").tempfile_in(folder)?.into_temp_path();
+    make(&new)?;
+    new.persist(file).with_context(|| file.display().to_string())
 }
 
 /// Compiles one driver from its C files.

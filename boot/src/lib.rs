@@ -13,8 +13,11 @@ pub mod driver;
 pub mod event;
 pub mod machine;
 pub mod process;
+pub mod push;
 pub mod qemu;
 pub mod run;
+pub mod screenshot;
 
-pub use machine::{Disk, Firmware, Machine, Node};
+pub use machine::{BootDisk, Disk, Firmware, Machine, Node};
 pub use run::{Run, Verdict};
+pub use screenshot::Screenshot;

@@ -8,6 +8,9 @@ use anyhow::{Result, bail};
 /// From this size on, memory backends are not reserved on the host. The guest touches little of them.
 const UNRESERVED_FROM_MIB: u64 = 1024;
 
+/// With this variable, all machines protect memory by keys.
+const PROTECT_ALL: &str = "PROXIMA_PROTECT";
+
 /// The firmware that starts the boot loader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Firmware {
@@ -90,23 +93,83 @@ impl Disk {
     }
 }
 
+/// What the machine's disks hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DiskContent {
+    /// An empty file.
+    File,
+    /// Nothing: what is read is not defined. They answer after so many nanoseconds of the host.
+    Nothing {
+        /// The nanoseconds.
+        latency_ns: u64,
+    },
+    /// Zeros, at once.
+    Zeros,
+}
+
+impl DiskContent {
+    /// Returns what QEMU's driver of no content is told; `None` if there is a file.
+    pub(crate) fn without_file(self) -> Option<String> {
+        match self {
+            Self::File => None,
+            Self::Nothing { latency_ns } => Some(format!("latency-ns={latency_ns}")),
+            Self::Zeros => Some("read-zeroes=on".to_owned()),
+        }
+    }
+}
+
+/// The disk that the machine boots from: what holds the image of the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BootDisk {
+    /// A disk at the chipset's own controller.
+    Chipset,
+    /// A disk at an AHCI controller that is a card.
+    Ahci,
+    /// A USB stick at an xHCI controller.
+    UsbStick,
+}
+
+impl BootDisk {
+    /// Returns the devices that the machine has for it, as values of QEMU's option `-device`. The content is the drive `image`. The
+    /// chipset's controller takes the drive without one.
+    pub(crate) const fn devices(self) -> &'static [&'static str] {
+        match self {
+            Self::Chipset => &[],
+            Self::Ahci => &["ahci,id=card,bus=pcie.0", "ide-hd,drive=image,bus=card.0,bootindex=0"],
+            Self::UsbStick => {
+                &["qemu-xhci,id=usb,bus=pcie.0", "usb-storage,drive=image,bus=usb.0,removable=on,bootindex=0"]
+            }
+        }
+    }
+}
+
 /// A machine to boot on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Machine {
     cpu: String,
     cpus: u32,
-    sockets: Option<u32>,
+    /// The sockets among which the CPUs are divided, and the threads of each core.
+    sockets: Option<(u32, u32)>,
+    pub(crate) boot_disk: BootDisk,
     memory_mib: u64,
     nodes: Vec<Node>,
     distances: Vec<Vec<u8>>,
     pub(crate) firmware: Firmware,
     parameters: Option<String>,
+    is_protected: bool,
+    is_patient: bool,
     pub(crate) event_port: bool,
     pub(crate) log_port: bool,
     pub(crate) log_is_read: bool,
+    ends: bool,
     pub(crate) image: Option<PathBuf>,
     arguments: Vec<OsString>,
     pub(crate) disks: Vec<Disk>,
+    /// The socket at which COM3 listens for drivers that are pushed.
+    pub(crate) push_socket: Option<PathBuf>,
+    /// COM1 is a terminal that a person or a program types at.
+    pub(crate) is_interactive: bool,
+    pub(crate) disk_content: DiskContent,
     /// What is to appear on COM1, and the command that QEMU's monitor is given when it does.
     pub(crate) command: Option<(String, String)>,
 }
@@ -119,17 +182,24 @@ impl Machine {
             cpu: "max".into(),
             cpus,
             sockets: None,
+            boot_disk: BootDisk::Chipset,
             memory_mib,
             nodes: Vec::new(),
             distances: Vec::new(),
             firmware: Firmware::Bios,
             parameters: Some("exit".into()),
+            is_protected: std::env::var_os(PROTECT_ALL).is_some(),
+            is_patient: false,
             event_port: true,
             log_port: true,
             log_is_read: true,
+            ends: true,
             image: None,
             arguments: Vec::new(),
             disks: Vec::new(),
+            push_socket: None,
+            is_interactive: false,
+            disk_content: DiskContent::File,
             command: None,
         }
     }
@@ -178,7 +248,19 @@ impl Machine {
     /// Divides the CPUs among this many sockets, with one thread a core.
     #[must_use]
     pub fn sockets(self, sockets: u32) -> Self {
-        Self { sockets: Some(sockets), ..self }
+        self.sockets_with_threads(sockets, 1)
+    }
+
+    /// Divides the CPUs among this many sockets, with so many threads a core.
+    #[must_use]
+    pub fn sockets_with_threads(self, sockets: u32, threads: u32) -> Self {
+        Self { sockets: Some((sockets, threads)), ..self }
+    }
+
+    /// Sets the disk that the machine boots from.
+    #[must_use]
+    pub fn boot_disk(self, boot_disk: BootDisk) -> Self {
+        Self { boot_disk, ..self }
     }
 
     /// Sets the distances between nodes, a row for each node. Without them the firmware has no SLIT.
@@ -193,6 +275,19 @@ impl Machine {
         Self { disks: disks.into_iter().collect(), ..self }
     }
 
+    /// Gives the disks no content and this latency. What they read is not defined, what is written to them is lost.
+    #[must_use]
+    pub fn disks_without_content(self, latency_ns: u64) -> Self {
+        Self { disk_content: DiskContent::Nothing { latency_ns }, ..self }
+    }
+
+    /// Gives the disks no content but zeros, which are there at once. What is written to them is lost. On a clock that counts instructions the
+    /// time in which the host reads a file is none, or, if all CPUs wait for that, any.
+    #[must_use]
+    pub fn disks_of_zeros(self) -> Self {
+        Self { disk_content: DiskContent::Zeros, ..self }
+    }
+
     /// Sets the firmware. Without it the machine has BIOS.
     #[must_use]
     pub fn firmware(self, firmware: Firmware) -> Self {
@@ -203,6 +298,32 @@ impl Machine {
     #[must_use]
     pub fn parameters(self, words: &str) -> Self {
         Self { parameters: Some(format!("{words} exit").trim_start().to_owned()), ..self }
+    }
+
+    /// Lets the machine run on after its boot, with this process's standard input at its console. `exit` is not added to the parameters.
+    #[must_use]
+    pub fn interactive(self, words: &str) -> Self {
+        Self { parameters: Some(words.to_owned()), is_interactive: true, ..self }
+    }
+
+    /// Adds COM3, which listens at this socket for drivers that are pushed.
+    #[must_use]
+    pub fn push_socket(self, path: impl Into<PathBuf>) -> Self {
+        Self { push_socket: Some(path.into()), ..self }
+    }
+
+    /// Lets the kernel protect memory by keys, as it does unless it is told otherwise. In QEMU that makes each call between a driver and the
+    /// kernel slow, so the other machines do without, unless the environment has the variable `PROXIMA_PROTECT`.
+    #[must_use]
+    pub fn protected(self) -> Self {
+        Self { is_protected: true, ..self }
+    }
+
+    /// Lets the kernel wait for drivers for a minute: the host may be busy with other tests. A clock that counts instructions does not
+    /// depend on the host, so there the kernel waits as long as it does otherwise.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { is_patient: !self.counts(), ..self }
     }
 
     /// Gives the kernel no parameters, as on real hardware. The kernel then reads those of its ramdisk.
@@ -221,6 +342,12 @@ impl Machine {
     #[must_use]
     pub fn without_log_port(self) -> Self {
         Self { log_port: false, ..self }
+    }
+
+    /// Removes the device by which the kernel ends the machine. The CPUs then halt, and the screen can be looked at.
+    #[must_use]
+    pub fn without_debug_exit(self) -> Self {
+        Self { ends: false, ..self }
     }
 
     /// Leaves the log unread until the machine has ended. COM1 then takes no more bytes than a pipe holds, some 64 KiB.
@@ -269,9 +396,15 @@ impl Machine {
             option("-numa", format!("dist,src={from},dst={to},val={distance}"));
         }
         if let Some(words) = &self.parameters {
-            option("-fw_cfg", format!("name=opt/org.proxima/cmdline,string={}", escape(words)));
+            let is_told = self.is_protected || words.contains("protection=");
+            let protection = if is_told { "" } else { " protection=off" };
+            let patience = if self.is_patient && !words.contains("patience=") { " patience=60" } else { "" };
+            let words = escape(&format!("{words}{protection}{patience}"));
+            option("-fw_cfg", format!("name=opt/org.proxima/cmdline,string={words}"));
         }
-        option("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04".into());
+        if self.ends {
+            option("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04".into());
+        }
         if !self.arguments.iter().any(chooses_accelerator) {
             // Not KVM, even if it is present: inside a virtual machine it may be far slower, or fail with `-cpu max`.
             option("-accel", "tcg,thread=multi".into());
@@ -284,17 +417,22 @@ impl Machine {
         arguments
     }
 
+    /// Returns true if the machine's clock counts instructions.
+    fn counts(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "-icount" || argument == "--icount")
+    }
+
     fn cpu(&self) -> String {
-        let counts = self.arguments.iter().any(|argument| argument == "-icount" || argument == "--icount");
         // QEMU 9 and later stop with "Bad icount read" when a guest on such a clock uses the registers of an x2APIC. To turn it
         // off is allowed where there is none.
-        if counts { format!("{},-x2apic", self.cpu) } else { self.cpu.clone() }
+        if self.counts() { format!("{},-x2apic", self.cpu) } else { self.cpu.clone() }
     }
 
     fn smp(&self) -> String {
         match self.sockets {
-            Some(sockets) => {
-                format!("{},sockets={sockets},cores={},threads=1", self.cpus, self.cpus / sockets)
+            Some((sockets, threads)) => {
+                let cores = self.cpus / sockets / threads;
+                format!("{},sockets={sockets},cores={cores},threads={threads}", self.cpus)
             }
             None => self.cpus.to_string(),
         }
@@ -379,8 +517,9 @@ mod tests {
     #[test]
     fn exit_is_always_among_the_parameters_and_commas_are_doubled() {
         let machine = Machine::without_numa(1, 128);
-        assert!(line(&machine).contains("string=exit -device"));
-        assert!(line(&machine.parameters("log=a,b")).contains("string=log=a,,b exit -device"));
+        assert!(line(&machine).contains("string=exit protection=off -device"));
+        assert!(line(&machine.clone().protected()).contains("string=exit -device"));
+        assert!(line(&machine.parameters("log=a,b")).contains("string=log=a,,b exit protection=off -device"));
     }
 
     #[test]

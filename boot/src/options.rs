@@ -14,18 +14,26 @@ use crate::new_driver::{Language, NewDriver};
 pub enum Command {
     /// Boot once, for a person to read.
     Boot(Boot),
-    /// Build the disk images, with these drivers beside the examples.
-    Image { drivers: Vec<PathBuf> },
+    /// Boot, with the terminal at the console.
+    Shell(Boot),
+    /// Send a driver, a file or a folder of its sources, to the kernel that runs under `shell`.
+    Push { driver: PathBuf },
+    /// Build the disk images, with these drivers beside the examples and these parameters of the kernel.
+    Image { drivers: Vec<PathBuf>, parameters: Option<String> },
     /// Boot, measure, and show the measurements.
     Bench(Boot),
     /// Compare the page allocator or the heap with others.
     Compare { subject: Subject, arguments: Vec<OsString> },
     /// Make the folder of a driver.
     NewDriver(NewDriver),
-    /// Run all tests.
-    Test,
+    /// Run all tests, or those of a package, a test program or a soak; all of them, or those whose name contains a word.
+    Test { name: Option<String>, filter: Option<String> },
+    /// Run the sample of a soak, with images that are built. The tests call it.
+    Sample { name: String },
     /// Check the form of the source text.
     Check,
+    /// Build the documents as a book.
+    Docs,
     /// Run all soaks, or one; the whole of it, or so much, or what a seed chooses.
     Soak { name: Option<String>, count: Option<u64>, seed: Option<u64> },
 }
@@ -62,10 +70,15 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
         Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         None => "boot".into(),
     };
+    if verb == "push" {
+        return push(parser);
+    }
     if verb == "new-driver" {
         return new_driver(parser).map(Command::NewDriver);
     }
     let (boot, words) = options(parser, &verb)?;
+    // An image without parameters has none.
+    let image_parameters = Some(boot.parameters.clone()).filter(|parameters| !parameters.is_empty());
     for driver in &boot.drivers {
         let is_readable = driver.is_dir() || driver.is_file() && File::open(driver).is_ok();
         ensure!(is_readable, "{}: no such driver, neither a file nor a folder", driver.display());
@@ -73,7 +86,8 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
     let mut words = words.into_iter();
     Ok(match verb.as_str() {
         "boot" => Command::Boot(boot),
-        "image" => Command::Image { drivers: boot.drivers },
+        "shell" => Command::Shell(boot),
+        "image" => Command::Image { drivers: boot.drivers, parameters: image_parameters },
         "bench" => Command::Bench(boot),
         "compare" => {
             let subject = match words.next().as_deref() {
@@ -83,8 +97,10 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
             };
             Command::Compare { subject, arguments: boot.qemu }
         }
-        "test" => Command::Test,
+        "test" => Command::Test { name: words.next(), filter: words.next() },
+        "sample" => Command::Sample { name: words.next().context("sample is followed by a soak's name")? },
         "check" => Command::Check,
+        "docs" => Command::Docs,
         "soak" => {
             let name = words.next();
             let mut number = |what| {
@@ -99,49 +115,67 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command> {
     })
 }
 
-/// Reads the options behind a verb, and the words of the verbs `soak` and `compare`.
+/// Reads the options behind a verb, and the words of the verbs that take some.
 fn options(mut parser: lexopt::Parser, verb: &str) -> Result<(Boot, Vec<String>)> {
     let only = |option: &str, verbs: &[&str]| -> Result<()> {
         ensure!(verbs.contains(&verb), "{verb} takes no {option} (see --help)");
         Ok(())
     };
-    let mut boot =
-        Boot { firmware: Firmware::Bios, parameters: "selftest".into(), drivers: vec![], qemu: vec![] };
+    // A person at the console runs the self-tests when they are wanted.
+    let parameters = if ["shell", "image"].contains(&verb) { String::new() } else { "selftest".into() };
+    let mut boot = Boot { firmware: Firmware::Bios, parameters, drivers: vec![], qemu: vec![] };
     let mut words = Vec::new();
     loop {
         // The words behind `--` are for another program.
         if let Some(mut raw) = parser.try_raw_args()
             && raw.next_if(|argument| argument == "--").is_some()
         {
-            only("--", &["boot", "bench", "compare"])?;
+            only("--", &["boot", "shell", "bench", "compare"])?;
             boot.qemu.extend(raw);
             return Ok((boot, words));
         }
         match parser.next()? {
             None => return Ok((boot, words)),
             Some(Long("firmware")) => {
-                only("--firmware", &["boot", "bench"])?;
+                only("--firmware", &["boot", "shell", "bench"])?;
                 let value = parser.value().ok().and_then(|value| value.string().ok());
                 boot.firmware = value
                     .and_then(|name| name.parse().ok())
                     .context("--firmware is followed by bios or uefi")?;
             }
             Some(Long("cmdline")) => {
-                only("--cmdline", &["boot"])?;
+                only("--cmdline", &["boot", "shell", "image"])?;
                 let value =
                     parser.value().ok().context("--cmdline is followed by the kernel's parameters")?;
                 boot.parameters = value.string().context("--cmdline is not UTF-8")?;
             }
             Some(Long("drivers")) => {
-                only("--drivers", &["boot", "bench", "image"])?;
+                only("--drivers", &["boot", "shell", "bench", "image"])?;
                 let files = parser.values().ok().context("--drivers is followed by files or folders")?;
                 boot.drivers.extend(files.map(PathBuf::from));
             }
             Some(Value(word)) if verb == "soak" && words.len() < 3 => words.push(word.string()?),
-            Some(Value(word)) if verb == "compare" && words.is_empty() => words.push(word.string()?),
+            Some(Value(word)) if verb == "test" && words.len() < 2 => words.push(word.string()?),
+            Some(Value(word)) if ["compare", "sample"].contains(&verb) && words.is_empty() => {
+                words.push(word.string()?)
+            }
             Some(other) => bail!("{}: no such verb or option (see --help)", shown(&other)),
         }
     }
+}
+
+/// Reads what follows the verb `push`.
+fn push(mut parser: lexopt::Parser) -> Result<Command> {
+    let driver = match parser.next()? {
+        Some(Value(path)) => Some(PathBuf::from(path)),
+        _ => None,
+    };
+    let is_only = parser.next()?.is_none();
+    let driver = driver
+        .filter(|_| is_only)
+        .context("push is followed by a driver: a file, or a folder of its sources")?;
+    ensure!(driver.exists(), "{}: no such driver, neither a file nor a folder", driver.display());
+    Ok(Command::Push { driver })
 }
 
 /// Reads what follows the verb `new-driver`.
@@ -216,6 +250,36 @@ mod tests {
     }
 
     #[test]
+    fn a_shell_has_the_options_of_a_boot_and_no_selftest() {
+        let shell = |words: &str| match read(words).unwrap() {
+            Command::Shell(boot) => boot,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shell("shell").parameters, "");
+        let chosen = shell("shell --firmware uefi --cmdline log=debug -- -m 1G");
+        assert_eq!((chosen.firmware, chosen.parameters.as_str()), (Firmware::Uefi, "log=debug"));
+        assert_eq!(chosen.qemu, ["-m", "1G"]);
+    }
+
+    #[test]
+    fn an_image_has_parameters_if_they_are_given() {
+        let image = |parameters: Option<&str>| Command::Image {
+            drivers: vec![],
+            parameters: parameters.map(Into::into),
+        };
+        assert_eq!(read("image").unwrap(), image(None));
+        assert_eq!(read("image --cmdline report").unwrap(), image(Some("report")));
+    }
+
+    #[test]
+    fn one_driver_is_pushed() {
+        assert_eq!(read("push .").unwrap(), Command::Push { driver: ".".into() });
+        assert_eq!(refused("push missing.so"), "missing.so: no such driver, neither a file nor a folder");
+        assert!(refused("push").starts_with("push is followed by a driver"));
+        assert!(refused("push . .").starts_with("push is followed by a driver"));
+    }
+
+    #[test]
     fn options_of_boot_are_read_in_any_order() {
         let options = boot("boot --cmdline bench --firmware uefi -- -m 1G --firmware");
         assert_eq!((options.firmware, options.parameters.as_str()), (Firmware::Uefi, "bench"));
@@ -245,6 +309,19 @@ mod tests {
         assert_eq!(read("soak exports 3 17").unwrap(), soak(Some("exports"), Some(3), Some(17)));
         assert!(refused("soak boots three").starts_with("the count of a soak is a number"));
         assert!(refused("soak exports 3 none").starts_with("the seed of a soak is a number"));
+    }
+
+    #[test]
+    fn a_test_may_have_the_names_of_its_program_and_its_own() {
+        let test = |name: Option<&str>, filter: Option<&str>| Command::Test {
+            name: name.map(Into::into),
+            filter: filter.map(Into::into),
+        };
+        assert_eq!(read("test").unwrap(), test(None, None));
+        assert_eq!(read("test boot:disks").unwrap(), test(Some("boot:disks"), None));
+        assert_eq!(read("test disks reads").unwrap(), test(Some("disks"), Some("reads")));
+        assert!(refused("test disks reads writes").contains("no such verb or option"));
+        assert!(refused("sample").starts_with("sample is followed by"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Starts QEMU for a machine, and ensures that no QEMU outlives its user.
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use wait_timeout::ChildExt;
 
 use crate::machine::escape;
 use crate::process::attached;
-use crate::{Firmware, Machine, Run, Verdict, artifacts};
+use crate::{Firmware, Machine, Run, Screenshot, Verdict, artifacts, screenshot};
 
 /// The program.
 const QEMU: &str = "qemu-system-x86_64";
@@ -62,6 +63,28 @@ impl Machine {
         Ok(status.into())
     }
 
+    /// Starts the machine with this file as its terminal, and COM2 in a file.
+    ///
+    /// # Errors
+    /// The image or the firmware is missing, or QEMU cannot be started.
+    pub fn start_on(&self, terminal: &OwnedFd, events: &Path) -> Result<Running> {
+        let mut command = self.command(events)?;
+        command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(Stdio::inherit());
+        Ok(Running(Guard(command.spawn().context(CANNOT_START)?)))
+    }
+
+    /// Starts the machine, with COM2 in a file. Returns what it writes to COM1, too.
+    ///
+    /// # Errors
+    /// The image or the firmware is missing, or QEMU cannot be started.
+    pub fn start(&self, events: &Path) -> Result<(Running, ChildStdout)> {
+        let mut command = self.command(events)?;
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = Guard(command.spawn().context(CANNOT_START)?);
+        let log = child.0.stdout.take().context(CANNOT_START)?;
+        Ok((Running(child), log))
+    }
+
     /// Boots the machine, collects its output, and waits for its end, but no longer than `limit`.
     ///
     /// # Errors
@@ -98,6 +121,29 @@ impl Machine {
         Ok(Run { verdict, serial: text(serial)?, events, complaints: text(complaints)? })
     }
 
+    /// Boots the machine and takes pictures of its screen until one is what `is_awaited` waits for. Then ends it. Returns that picture, and
+    /// what was written to COM1.
+    ///
+    /// # Errors
+    /// As those of [`Machine::run`], or no picture was the right one within `limit`.
+    pub fn watch_screen(
+        &self,
+        limit: Duration,
+        mut is_awaited: impl FnMut(&Screenshot) -> bool,
+    ) -> Result<(Screenshot, String)> {
+        let folder = tempfile::tempdir()?;
+        let monitor = folder.path().join("monitor");
+        let mut command = self.command(&folder.path().join("com2"))?;
+        let socket = format!("socket,id=monitor,path={},server=on,wait=off", file(&monitor)?);
+        command.args(["-chardev", &socket, "-mon", "chardev=monitor,mode=readline"]);
+        let mut child =
+            Guard(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context(CANNOT_START)?);
+        let serial = collect(child.0.stdout.take(), |_| true);
+        let picture = screenshot::watch(&monitor, folder.path(), limit, &mut is_awaited);
+        drop(child);
+        Ok((picture?, text(serial)?))
+    }
+
     /// Returns the command that starts QEMU. Standard output and standard error are the caller's to choose.
     fn command(&self, events: &Path) -> Result<Command> {
         let image = match &self.image {
@@ -106,8 +152,15 @@ impl Machine {
         };
         let mut qemu = attached(QEMU);
         // UEFI firmware would try to boot from QEMU's default CD drive and network card.
-        qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-vga", "std"]);
-        if self.log_port {
+        qemu.args(["-display", "none", "-nodefaults", "-vga", "std"]);
+        if !self.is_interactive {
+            qemu.arg("-no-reboot");
+        }
+        if self.is_interactive {
+            // Ctrl-A is QEMU's key: Ctrl-A X ends it, and Ctrl-A C leads to its monitor.
+            qemu.args(["-chardev", "stdio,id=com1,mux=on,signal=off", "-serial", "chardev:com1"]);
+            qemu.args(["-mon", "chardev=com1,mode=readline"]);
+        } else if self.log_port {
             qemu.args(["-chardev", "stdio,id=com1", "-serial", "chardev:com1"]);
         } else {
             qemu.args(["-serial", "none"]);
@@ -116,26 +169,60 @@ impl Machine {
             qemu.arg("-chardev").arg(format!("file,id=com2,path={}", file(events)?));
             qemu.args(["-serial", "chardev:com2"]);
         }
+        if let Some(socket) = &self.push_socket {
+            let listens = format!("socket,id=push,path={},server=on,wait=off", file(socket)?);
+            // An interrupt of its own: two ports cannot share one on this bus.
+            qemu.args([
+                "-chardev",
+                &listens,
+                "-device",
+                "isa-serial,chardev=push,index=2,iobase=0x3e8,irq=5",
+            ]);
+        }
         if self.firmware == Firmware::Uefi {
             let (code, variables) = ovmf()?;
             qemu.arg("-drive").arg(format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
             // The firmware writes to its variables; `snapshot` sends the writes to a temporary file.
             qemu.arg("-drive").arg(format!("if=pflash,unit=1,format=raw,snapshot=on,file={variables}"));
         }
-        qemu.arg("-drive").arg(format!("format=raw,snapshot=on,file={}", file(&image)?));
+        let devices = self.boot_disk.devices();
+        let place = if devices.is_empty() { "" } else { "if=none,id=image," };
+        qemu.arg("-drive").arg(format!("{place}format=raw,snapshot=on,file={}", file(&image)?));
+        qemu.args(devices.iter().flat_map(|device| ["-device", device]));
         for disk in &self.disks {
+            if let Some(how) = self.disk_content.without_file() {
+                let (name, bytes) = (disk.drive(), artifacts::DISK_BYTES);
+                let drive = format!("driver=null-co,node-name={name},size={bytes},{how}");
+                qemu.args(["-blockdev", &drive]);
+                continue;
+            }
             let content = file(&artifacts::empty_disk()?)?;
             let drive = format!("if=none,id={},format=raw,snapshot=on,file={content}", disk.drive());
             qemu.args(["-drive", &drive]);
         }
         qemu.args(self.qemu_arguments());
-        // On a terminal, QEMU would switch it to raw mode and leave it so when killed.
-        qemu.stdin(Stdio::null());
+        if !self.is_interactive {
+            // On a terminal, QEMU would switch it to raw mode and leave it so when killed.
+            qemu.stdin(Stdio::null());
+        }
         Ok(qemu)
     }
 }
 
 const CANNOT_START: &str = "setpriv and qemu-system-x86_64 could not be started";
+
+/// A machine that runs. It ends when this is dropped.
+pub struct Running(Guard);
+
+impl Running {
+    /// Waits for the machine's end, but no longer than `limit`.
+    ///
+    /// # Errors
+    /// The operating system does not tell.
+    pub fn wait(&mut self, limit: Duration) -> Result<Verdict> {
+        Ok(self.0.0.wait_timeout(limit)?.map_or(Verdict::TimedOut, Verdict::from))
+    }
+}
 
 /// A process that ends when this is dropped, so that a test that fails leaves none behind.
 struct Guard(Child);
@@ -167,8 +254,11 @@ fn file(path: &Path) -> Result<String> {
 
 type Output = JoinHandle<io::Result<Vec<u8>>>;
 
-/// Reads a pipe to its end in a thread of its own, because a full pipe would stop QEMU. Calls `watch` with the text so far until it
-/// returns true.
+/// The longest words that [`collect`] finds where two reads meet, in bytes.
+const LONGEST_WORDS: usize = 256;
+
+/// Reads a pipe to its end in a thread of its own, because a full pipe would stop QEMU. Calls `watch` with what was read, and with some text
+/// before it, until it returns true.
 fn collect(
     pipe: Option<impl Read + Send + 'static>,
     watch: impl Fn(&str) -> bool + Send + 'static,
@@ -182,7 +272,8 @@ fn collect(
                 return Ok(bytes);
             }
             bytes.extend_from_slice(&chunk[..count]);
-            is_done = is_done || watch(&String::from_utf8_lossy(&bytes));
+            let from = bytes.len().saturating_sub(count + LONGEST_WORDS);
+            is_done = is_done || watch(&String::from_utf8_lossy(&bytes[from..]));
         }
     })
 }

@@ -3,10 +3,13 @@ mod boots;
 mod disks;
 mod exports;
 mod fail_allocation;
+mod faults;
 mod fuzz;
 mod newer_qemu;
 mod on_host;
 mod reloads;
+mod together;
+mod wild_writes;
 
 use anyhow::{Context, Result, ensure};
 
@@ -43,7 +46,7 @@ impl Run {
 }
 
 /// The soaks, in the order in which they run. docs/testing.md says what each proves.
-const SOAKS: [Soak; 19] = [
+const SOAKS: [Soak; 21] = [
     Soak { name: "properties", whole: 100_000, sample: 1_000, run: Run::Counted(on_host::properties) },
     Soak { name: "machines", whole: 1_000_000, sample: 1_000, run: Run::Counted(on_host::machines) },
     Soak { name: "mutations", whole: 1_000_000_000, sample: 1_000_000, run: Run::Counted(fuzz::mutations) },
@@ -57,6 +60,8 @@ const SOAKS: [Soak; 19] = [
     Soak { name: "heap", whole: 100_000_000, sample: 300_000, run: Run::Counted(boots::heap) },
     Soak { name: "disks", whole: 1_000_000, sample: 10_000, run: Run::Counted(disks::soak) },
     Soak { name: "reloads", whole: 22_000, sample: 10, run: Run::Counted(reloads::soak) },
+    Soak { name: "wild-writes", whole: 10_000, sample: 20, run: Run::Seeded(wild_writes::soak) },
+    Soak { name: "faults", whole: 100_000, sample: 24, run: Run::Seeded(faults::soak) },
     Soak { name: "exports", whole: 100_000_000, sample: 80_000, run: Run::Seeded(exports::soak) },
     Soak { name: "fail-allocation", whole: 100_000, sample: 8, run: Run::Counted(fail_allocation::soak) },
     Soak { name: "shapes", whole: 50, sample: 12, run: Run::Counted(boots::shapes) },
@@ -82,12 +87,23 @@ pub fn soak(name: Option<&str>, count: Option<u64>, seed: Option<u64>) -> Result
     Ok(())
 }
 
-/// Runs the sample of each soak. The images are built.
+/// Returns the names of all soaks, in the order in which they run.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SOAKS.iter().map(|soak| soak.name)
+}
+
+/// Returns what a user types to run the sample of this soak.
+pub fn sample_command(name: &str) -> String {
+    let sample = SOAKS.iter().find(|soak| soak.name == name).map_or(0, |soak| soak.sample);
+    format!("./run.sh soak {name} {sample}")
+}
+
+/// Runs the sample of a soak. The images are built.
 ///
 /// # Errors
-/// One of them fails.
-pub fn samples() -> Result<()> {
-    for soak in &SOAKS {
+/// There is no soak of that name, or it fails.
+pub fn sample(name: &str) -> Result<()> {
+    for soak in chosen(Some(name))? {
         say(format_args!("Sample of soak {}: {} of {}", soak.name, soak.sample, soak.whole));
         soak.run.run(soak.sample, None)?;
     }
@@ -97,10 +113,10 @@ pub fn samples() -> Result<()> {
 /// Returns the soaks that a name stands for: all, when there is none.
 fn chosen(name: Option<&str>) -> Result<Vec<&'static Soak>> {
     let Some(name) = name else { return Ok(SOAKS.iter().collect()) };
-    let soak = SOAKS.iter().find(|soak| soak.name == name).with_context(|| {
-        let names: Vec<_> = SOAKS.iter().map(|soak| soak.name).collect();
-        format!("no soak {name}; there are: {}", names.join(" "))
-    })?;
+    let soak = SOAKS
+        .iter()
+        .find(|soak| soak.name == name)
+        .with_context(|| format!("no soak {name}; there are: {}", names().collect::<Vec<_>>().join(" ")))?;
     Ok(vec![soak])
 }
 
@@ -110,16 +126,12 @@ mod tests {
     use boot::artifacts;
     use std::fs;
 
-    fn names() -> Vec<&'static str> {
-        SOAKS.iter().map(|soak| soak.name).collect()
-    }
-
     #[test]
     fn a_name_chooses_its_soak_and_none_all() {
         let names_of =
             |name| chosen(name).map(|soaks| soaks.iter().map(|soak| soak.name).collect::<Vec<_>>());
         assert_eq!(names_of(Some("loom")).unwrap(), ["loom"]);
-        assert_eq!(names_of(None).unwrap(), names());
+        assert_eq!(names_of(None).unwrap(), names().collect::<Vec<_>>());
         assert!(
             names_of(Some("lom")).unwrap_err().to_string().starts_with("no soak lom; there are: properties ")
         );
@@ -142,11 +154,11 @@ mod tests {
             .split([',', ' ', '\n'])
             .filter(|word| !word.is_empty())
             .collect();
-        assert_eq!(listed, names(), "run.sh --help");
+        assert_eq!(listed, names().collect::<Vec<_>>(), "run.sh --help");
         let document = read("docs/testing.md");
         let (_, table) = document.split_once("| soak | proves |").unwrap();
         let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
         let documented: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
-        assert_eq!(documented, names(), "docs/testing.md");
+        assert_eq!(documented, names().collect::<Vec<_>>(), "docs/testing.md");
     }
 }

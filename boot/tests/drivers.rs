@@ -63,6 +63,7 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
                 FPU,
                 "hoarding",
                 "talkative",
+                "in_turns",
                 "measures",
                 "busy",
                 "disk_lost",
@@ -71,7 +72,12 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
                 "fails",
                 "survivor",
                 "unloads_failing",
+                "panics",
+                "stack_end",
+                "stack_ends",
                 "fuzz_exports",
+                "counted",
+                "counts",
                 "fuzz_round",
                 "hostages",
                 "reloads",
@@ -79,7 +85,9 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
                 "disk_bench",
                 "nvme_c",
                 "interrupts",
+                "small_blocks",
                 "leaves_interrupts",
+                "wild_writes",
             ]
             .iter()
             .any(|alone| path.ends_with(alone));
@@ -265,6 +273,8 @@ fn the_first_mistake_of_each_kind_with_block_devices_is_logged() {
     assert_loaded("block_user");
     let kinds = [
         "block_ram: described a block device that cannot be; refused",
+        "block_ram: completed the request at 0x",
+        "which its Submit has not taken",
         "block_user: submitted the request at 0x",
         "which is outstanding already; refused",
         "which is not outstanding; refused",

@@ -41,12 +41,12 @@ const VIRTIO_BLK: [&str; 2] = ["examples/virtio_blk", "examples/virtio_blk/host"
 #[test]
 fn virtio_blk_serves_its_device_in_any_order() {
     let output = run(&VIRTIO_BLK, &[]);
-    assert_eq!(output.lines().filter(|line| line.ends_with("... ok")).count(), 11, "{output}");
+    assert_eq!(output.lines().filter(|line| line.ends_with("... ok")).count(), 12, "{output}");
 }
 
 #[test]
 fn virtio_blk_accesses_nothing_beyond_its_memory() {
     // An access beyond what was allocated ends the program.
     let output = run(&VIRTIO_BLK, &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
-    assert_eq!(output.lines().filter(|line| line.ends_with("... ok")).count(), 11, "{output}");
+    assert_eq!(output.lines().filter(|line| line.ends_with("... ok")).count(), 12, "{output}");
 }

@@ -11,7 +11,7 @@ const BLESS: &str = "PROXIMA_BLESS";
 
 #[test]
 fn the_two_node_boot_says_what_it_said() {
-    let run = boot(&Machine::two_nodes().parameters("selftest"), Verdict::Success);
+    let run = boot(&Machine::two_nodes().parameters("selftest").protected(), Verdict::Success);
     let log: String = run.lines().map(|line| masked(line) + "\n").collect();
     let path = artifacts::workspace().join("boot/tests/golden/two-nodes.log");
     if std::env::var_os(BLESS).is_some() {

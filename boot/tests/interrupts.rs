@@ -102,21 +102,33 @@ fn messages_arrive_on_64_cpus() {
     assert!(number(&run, "interrupts of MSI-X: ") > 800);
 }
 
-/// Returns the bytes of an SSDT with a host bridge at bus 0 whose routing table is a constant: that of QEMU's q35.
-fn routing_table() -> Vec<u8> {
-    // The pins of slots below 25 lead in turn to the lines 20 to 23.
+/// Returns a routing table: the pins of these slots lead in turn to the lines 20 to 23, the first slot's INTA to the line `first`.
+fn routes(slots: impl Iterator<Item = u64>, first: u64) -> Vec<u8> {
     let entry = |slot: u64, pin: u64| {
-        package(&[integer(slot << 16 | 0xffff), integer(pin), integer(0), integer(20 + (slot + pin) % 4)])
+        let line = 20 + (first - 20 + slot + pin) % 4;
+        package(&[integer(slot << 16 | 0xffff), integer(pin), integer(0), integer(line)])
     };
-    let entries: Vec<_> = (0..25).flat_map(|slot| (0..4).map(move |pin| entry(slot, pin))).collect();
-    let bridge = device("PRTX", &[name("_HID", &eisa_id("PNP0A08")), name("_PRT", &package(&entries))]);
+    name(
+        "_PRT",
+        &package(&slots.flat_map(|slot| (0..4).map(move |pin| entry(slot, pin))).collect::<Vec<_>>()),
+    )
+}
+
+/// Returns the bytes of an SSDT with a host bridge at bus 0 that has these objects and devices.
+fn host_bridge(objects: &[Vec<u8>]) -> Vec<u8> {
+    let bridge = device("PRTX", &[&[name("_HID", &eisa_id("PNP0A08"))], objects].concat());
     table(Signature::SSDT, 2, &[scope("\\_SB", &[bridge])])
 }
 
-/// Returns the arguments that add the table.
+/// Returns the arguments that add a host bridge at bus 0 whose routing table is a constant: that of QEMU's q35.
 fn with_routing_table(folder: &Path) -> [String; 2] {
+    with_table(folder, &host_bridge(&[routes(0..25, 20)]))
+}
+
+/// Returns the arguments that add a table.
+fn with_table(folder: &Path, table: &[u8]) -> [String; 2] {
     let path = folder.join("routes.aml");
-    std::fs::write(&path, routing_table()).unwrap();
+    std::fs::write(&path, table).unwrap();
     ["-acpitable".into(), format!("file={}", path.display())]
 }
 
@@ -132,6 +144,51 @@ fn a_line_interrupts_where_the_routing_table_is_a_constant() {
         let masked = "line 21 is masked: no handler has claimed 1000 interrupts in a row";
         assert!(run.line(masked).is_some(), "\n{}", run.serial);
     }
+}
+
+/// Arguments that add a device in slot 3 behind a bridge, which is behind the root port in slot 6. Its INTA is INTD of the port, through slot 0.
+const BEHIND_EXPRESS: [&str; 6] = [
+    "-device",
+    "pcie-root-port,id=p,chassis=3,addr=6",
+    "-device",
+    "pcie-pci-bridge,id=b,bus=p",
+    "-device",
+    "edu,bus=b,addr=3",
+];
+
+/// The lines are 20 + (slot + pin) modulo 4 on the root bus, and each bridge turns the pin by the slot of the device behind it.
+#[test]
+fn a_line_behind_bridges_interrupts_where_they_lead_the_pin() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = with_routing_table(folder.path());
+    let behind_pci = ["-device", "pci-bridge,id=b,chassis_nr=7,addr=7", "-device", "edu,bus=b,addr=5"];
+    // INTA of slot 5 is INTB of slot 7; INTA of slot 3 is INTD of slot 6, through slot 0.
+    for (devices, line) in [(&behind_pci[..], 20), (&BEHIND_EXPRESS[..], 21)] {
+        let run = boot_driver(plain(4), Firmware::Bios, &[&[table[0].as_str(), &table[1]], devices].concat());
+        assert!(number(&run, "interrupts of INTx: ") > 800);
+        let masked = format!("line {line} is masked: no handler has claimed 1000 interrupts in a row");
+        assert!(run.line(&masked).is_some(), "\n{}", run.serial);
+    }
+}
+
+#[test]
+fn a_line_behind_a_bridge_with_a_routing_table_of_its_own_interrupts_where_that_says() {
+    let folder = tempfile::tempdir().unwrap();
+    // The table of the root bus does not have the port in slot 6.
+    let port = device("RP06", &[name("_ADR", &integer(6 << 16)), routes(0..1, 20 + 6 % 4)]);
+    let slots = (0..25).filter(|&slot| slot != 6);
+    let table = with_table(folder.path(), &host_bridge(&[routes(slots, 20), port]));
+    let run = boot_driver(
+        plain(4),
+        Firmware::Bios,
+        &[&[table[0].as_str(), &table[1]], &BEHIND_EXPRESS[..]].concat(),
+    );
+    assert!(number(&run, "interrupts of INTx: ") > 800);
+    assert!(
+        run.line("line 21 is masked: no handler has claimed 1000 interrupts in a row").is_some(),
+        "\n{}",
+        run.serial
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("disk.img");
     driver::build_test_image(&["nothing", "busy", "unloads"], &image).unwrap();
-    boot(&Machine::two_nodes().image(&image), Verdict::Success)
+    boot(&Machine::two_nodes().image(&image).protected(), Verdict::Success)
 });
 
 fn events_of(name: &str, status: &str) -> Vec<Driver> {
@@ -50,7 +50,7 @@ fn drivers_of_disks_are_unloaded_with_requests_outstanding_and_serve_the_disks_a
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("disk.img");
     driver::build_test_image(&["nvme", "virtio_blk", "reloads"], &image).unwrap();
-    let run = boot(&Machine::two_nodes().image(&image), Verdict::Success);
+    let run = boot(&Machine::two_nodes().image(&image).protected(), Verdict::Success);
     assert!(!run.lines().any(|line| line.contains("this does not hold")), "\n{}", run.serial);
     for name in ["nvme", "virtio_blk"] {
         let count = |status| {

@@ -976,9 +976,10 @@ typedef struct BlockRequest {
     // The memory, as addresses of the device. Its bytes are those of the blocks.
     const DmaSegment *Segments;
     // Called when the request has completed, possibly in an interrupt handler. From then on the request is the submitter's again,
-    // who may submit it from here. It does not block.
+    // who may submit it from here. It does not block. A submitter that only counts its requests names Kernel_CountDown, which
+    // the kernel does itself.
     void (*Done)(struct BlockRequest *request);
-    // For the submitter.
+    // For the submitter; the address of the word that Kernel_CountDown counts down.
     void *Context;
     // The queue; -1 means that of the calling CPU.
     int32_t Queue;
@@ -1100,6 +1101,14 @@ extern bool Kernel_GetBlockInfo(int block, BlockInfo *info);
 // such block device or queue, if requests is null or not mapped, or if count is negative.
 extern int Kernel_SubmitBlock(int block, BlockRequest *const *requests, int count);
 
+// A Done for submitters that count their requests: subtracts 1 from the uint32_t to which the request's Context leads, and
+// wakes all threads that wait at it if it is 0 then. This is the last access to the request and to the word, so the word's memory may
+// go when it is 0. As a Done, it is not called: the kernel does the same itself, in fewer instructions.
+//
+// Does nothing if the request or its Context is misaligned, or not mapped and writable. Kernel_SubmitBlock refuses a
+// request with such a Context when it is submitted to a queue for the first time.
+extern void Kernel_CountDown(BlockRequest *request);
+
 // Completes what a queue's device has done; -1 means the queue of the calling CPU.
 //
 // Returns the number of requests that completed, as the driver says; 0 also if there is no such block device or queue.
@@ -1109,6 +1118,39 @@ extern int Kernel_PollBlock(int block, int queue);
 
 // The most bytes of an interface's name, with the zero that ends it.
 #define KERNEL_INTERFACE_NAME_SIZE 64
+
+// The most bytes of a counter's name, with the zero that ends it.
+#define KERNEL_COUNTER_NAME_SIZE 48
+
+// The most bytes of the key of a parameter, with the zero that ends it.
+#define KERNEL_PARAMETER_NAME_SIZE 64
+
+// The most counters that a driver can publish.
+#define KERNEL_MOST_COUNTERS 256
+
+// What a driver has, and its counts. The driver that asks sets Size, the kernel sets the rest.
+typedef struct DriverStatistics {
+    // The size of this structure in bytes.
+    uint32_t Size;
+    // 0.
+    uint32_t Reserved;
+    // Pages that were granted to it, and those of its memory for each CPU.
+    uint64_t Pages;
+    // Bytes of its heap blocks, as the kernel rounds them up.
+    uint64_t HeapBytes;
+    // Bytes of its memory for DMA, in whole pages.
+    uint64_t DmaBytes;
+    // Threads that have not exited.
+    uint64_t Threads;
+    // Interrupts of its devices that it has allocated.
+    uint64_t Interrupts;
+    // Timers.
+    uint64_t Timers;
+    // Mappings of device memory.
+    uint64_t Mappings;
+    // How often its code has failed since boot, also before it was loaded again.
+    uint64_t Faults;
+} DriverStatistics;
 
 // [thread] Loads the driver of this name from the ramdisk, starts it, and gives it its devices. The name is that of its file, without
 // .so.
@@ -1150,6 +1192,32 @@ extern const void *Kernel_UseInterface(const char *name, uint32_t version, size_
 // [thread] Ends one use of an interface. A table that the driver does not use is ignored, and so is a call in a handler, with
 // interrupts off, or in the functions of a block device.
 extern void Kernel_ReleaseInterface(const void *table);
+
+// [thread] Copies the value of a parameter of the calling driver: the word driver.NAME.key=value of the kernel's parameters, where
+// NAME is the driver's name and name is the key. Of two such words, the later one applies. A word without = has the empty value.
+//
+// Returns the value's length in bytes. value gets at most size bytes: the value, cut if it is longer than size - 1, and a zero. If
+// size is 0, value is not used. Returns -1, and writes nothing, if the parameter is not given, if name is null, not
+// mapped, not UTF-8, or has KERNEL_PARAMETER_NAME_SIZE bytes or more, if value cannot be written, in a handler, with interrupts off, and in the functions of a block device.
+extern int Kernel_GetParameter(const char *name, char *value, size_t size);
+
+// [thread] Publishes a counter: a number that the driver changes, and that the kernel shows with the driver's statistics. The kernel
+// reads it at any time until the driver has ended. If the memory is unmapped meanwhile, the counter has no value. If counter is null,
+// the driver's counter of this name is withdrawn: the kernel does not read its memory any more.
+//
+// Returns true. Returns false, and changes nothing, if the name is empty, has KERNEL_COUNTER_NAME_SIZE bytes or more, or bytes other than
+// ASCII letters, digits, ., - and _, if it is null or not mapped, if counter is misaligned or not mapped, if the driver has a counter of this name or
+// KERNEL_MOST_COUNTERS, if it has none of this name to withdraw, if there is no memory, if the driver is being stopped and counter is not
+// null, in a handler, with interrupts off, and in the functions of a block device.
+extern bool Kernel_PublishCounter(const char *name, const uint64_t *counter);
+
+// [thread] Tells what the driver of this name has, or the calling driver if name is null. While the driver works, each number is
+// that of another moment.
+//
+// Returns true, and fills statistics. Returns false, and writes nothing, if no driver of this name is loaded, if it is about to be
+// unloaded, if name is not mapped, if statistics cannot be written or its Size is wrong, in a handler, with interrupts off, and
+// in the functions of a block device.
+extern bool Kernel_GetDriverStatistics(const char *name, DriverStatistics *statistics);
 
 // [any] Returns the kernel's version: the major number in the upper 16 bits, the minor one in the lower.
 extern uint32_t Kernel_GetVersion(void);

@@ -14,4 +14,7 @@ static void failed(const char *what, size_t length) {
 
 #define CHECK(holds) ((holds) ? (void)0 : failed("this does not hold: " #holds, sizeof "this does not hold: " #holds - 1))
 
+// The stack of the function in which this stands is aligned as the ABI of C demands.
+#define CHECK_STACK() CHECK(((uintptr_t)__builtin_frame_address(0) & 15) == 0)
+
 #endif

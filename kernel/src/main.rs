@@ -12,6 +12,7 @@ mod bench;
 mod block;
 mod bringup;
 mod clock;
+mod console;
 mod cpu;
 mod devices;
 mod drivers;
@@ -27,19 +28,25 @@ mod threads;
 use ::address_space::layout::{BOOT_LOADER, BOOT_LOADER_LAST, PHYSICAL_MEMORY};
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
-use bringup::{cpus, start_frames};
+use bringup::{cpus, screen_thread, start_frames};
 use cpu::device_vectors;
 use devices::interrupt_lines;
 use drivers::{images, report_free};
 use events::PageCounts;
 use memory::address_space;
-use memory::{allocate, cache_drain, fail_allocation, frames, heap, page_setup};
-use parameters::{Parameters, Watchdog};
+use memory::{allocate, cache_drain, device_memory, fail_allocation, frames, heap, page_report, page_setup};
+use parameters::{Parameters, Protection, Watchdog};
 use platform::ramdisk::Ramdisk;
-use platform::{acpi, clock_tables, command_line, interrupt_tables, numa_topology, pci_tables, qemu};
-use report::{console, event_stream, fault, phases, stack_trace, verdict};
+use platform::{
+    acpi, clock_tables, command_line, interrupt_tables, numa_topology, pci_tables, power_end, power_tables,
+    qemu,
+};
+use report::{
+    PixelMemory, console as log_console, event_stream, fault, phases, screen, stack_trace, verdict,
+};
 use selftest::fault_injection;
 use spin::Once;
+use text_screen::{Mode, PixelFormat};
 use threads::{lifecycle, scheduler, tick, trimmer};
 use units::{PhysRange, VirtAddr};
 
@@ -73,7 +80,8 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     register_upward_calls();
     phases::begin(start_ticks);
     stack_trace::init(kernel_file_bytes(boot_info));
-    console::init();
+    screen::init(screen_memory(boot_info));
+    log_console::init();
     event_stream::init();
     // The ramdisk, and the kernel's parameters.
     let ramdisk = Ramdisk::open(ramdisk_bytes(boot_info));
@@ -84,6 +92,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     let tables = acpi::find_tables(boot_info.rsdp_addr.into_option(), &map.known);
     let topology = numa_topology::init(&tables, &map, parameters.numa);
     clock_tables::init(&tables);
+    power_tables::init(&tables);
     interrupt_tables::init(&tables);
     pci_tables::init(&tables, topology, &map);
     qemu::report_unlisted_modules(&map.ram);
@@ -94,6 +103,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     // The kernel's own page tables, in which each page has only the rights that it needs. They do not map firmware's tables.
     address_space::init(kernel_file(boot_info), &map);
     heap::init();
+    screen::move_to(device_memory::map_screen);
     start_frames::reserve(&map);
     numa_topology::send_event(|node| {
         let stats = frames::node_stats(node);
@@ -102,6 +112,12 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
     phases::end("memory");
     // Before the APIC masks its pin for the 8259s: what they ask for by then would stay pending in QEMU.
     devices::silence_interrupts();
+    // What drivers may write: before the CPUs have stacks, and while one CPU runs.
+    memory::protection::init(match parameters.protection {
+        Protection::Default => !parameters.bench,
+        Protection::On => true,
+        Protection::Off => false,
+    });
     // The boot CPU moves to its own node.
     let stack = cpus::adopt_boot_cpu();
     BOOT.call_once(|| Boot { parameters, ramdisk });
@@ -113,7 +129,7 @@ fn boot(boot_info: &'static mut BootInfo) -> ! {
 /// Registers the functions of upper layers that lower layers call. With `fault::fatal`, which `cpu::init_early` takes, these are
 /// all the calls that go upward.
 fn register_upward_calls() {
-    report::exit_with(qemu::exit);
+    report::exit_with(power_end::end);
     report::describe_task_with(threads::name_current, threads::describe_current);
     report::find_code_with(images::find);
     cache_drain::register();
@@ -147,28 +163,42 @@ extern "C" fn boot_on_own_node() -> ! {
     phases::end("cpus");
     devices::init();
     phases::end("devices");
+    // On the counting clock, nothing but what is measured runs.
+    if !parameters.bench && screen_thread::start().is_err() {
+        log::warn!(target: "screen", "there is no memory for the screen's thread");
+    }
     examine_itself(parameters);
     phases::end("tests");
     if parameters.strict {
         drivers::be_strict();
     }
-    // On the counting clock, nothing but what is measured runs.
+    if let Some(seconds) = parameters.patience {
+        drivers::set_patience(seconds);
+    }
     if !parameters.bench && parameters.watchdog != Watchdog::Off {
         drivers::start_watchdog(parameters.watchdog == Watchdog::Fail);
     }
     let drivers = drivers::start_all(ramdisk, exports::resolve);
     log_complete(drivers);
+    if !parameters.report {
+        screen_thread::show_machine();
+    }
     phases::end("drivers");
     fail_allocation::report();
     if parameters.bench {
         bench::run();
     }
+    if parameters.report {
+        console::report();
+    }
     if let Some(fault) = parameters.fault {
         fault_injection::trigger(fault);
     }
+    page_report::log();
     if parameters.exit {
         verdict::stop_with(verdict::is_well());
     }
+    console::start(parameters.console);
     lifecycle::exit(0)
 }
 
@@ -177,7 +207,7 @@ extern "C" fn boot_on_own_node() -> ! {
 #[inline(never)]
 fn examine_itself(parameters: &Parameters) {
     if parameters.selftest {
-        selftest::run();
+        let _ = selftest::run();
     }
     if parameters.load {
         selftest::run_load();
@@ -205,6 +235,27 @@ fn log_complete(drivers: usize) {
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
+}
+
+/// Returns the screen's memory, or `None` if the machine has none or its pixels have an unknown form.
+fn screen_memory(boot_info: &mut BootInfo) -> Option<(PixelMemory, Mode)> {
+    let buffer = boot_info.framebuffer.as_mut()?;
+    let info = buffer.info();
+    let format = match info.pixel_format {
+        bootloader_api::info::PixelFormat::Rgb => PixelFormat::Rgb,
+        bootloader_api::info::PixelFormat::Bgr => PixelFormat::Bgr,
+        bootloader_api::info::PixelFormat::U8 => PixelFormat::Gray,
+        bootloader_api::info::PixelFormat::Unknown { red_position, green_position, blue_position } => {
+            PixelFormat::Channels { red: red_position, green: green_position, blue: blue_position }
+        }
+        _ => return None,
+    };
+    let size = (info.width, info.height);
+    let bytes = buffer.buffer_mut();
+    let mode = Mode::new(size, info.stride, info.bytes_per_pixel, format, bytes.len())?;
+    // SAFETY: the boot loader has mapped the memory, and only this reference to it exists. The mapping stays until `leave_boot_loader`;
+    // `boot` has the screen moved before.
+    Some((unsafe { PixelMemory::new(VirtAddr(bytes.as_mut_ptr() as u64), bytes.len()) }, mode))
 }
 
 fn ramdisk_bytes(boot_info: &BootInfo) -> Option<&'static [u8]> {

@@ -2,6 +2,7 @@
 //!
 //! Only this package depends on the crate `bootloader`, which compiles its stages with an unstable feature of cargo. `run.sh`
 //! builds this package, and no other, with `RUSTC_BOOTSTRAP=1`.
+mod kernel_file;
 mod options;
 mod ramdisk;
 
@@ -49,7 +50,8 @@ fn build(options: &Options) -> Result<()> {
         }
     };
 
-    let mut disk = DiskImageBuilder::new(kernel.clone());
+    let loaded = kernel_file::without_line_tables(kernel)?;
+    let mut disk = DiskImageBuilder::new(loaded.path().to_owned());
     disk.set_ramdisk(ramdisk).set_boot_config(&loader_config());
     if let Some(path) = &options.bios {
         replace(path, |new| disk.create_bios_image(new))?;

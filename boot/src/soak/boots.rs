@@ -28,7 +28,7 @@ pub fn threads(count: u64) -> Result<()> {
 
 /// Boots the two-node machine so many times in a row. The first boot that does not complete ends the soak.
 fn repeat(count: u64, parameters: &str) -> Result<()> {
-    let machine = Machine::two_nodes().parameters(parameters);
+    let machine = Machine::two_nodes().parameters(parameters).patient();
     for number in 1..=count {
         let run = machine.run(BOOT_LIMIT)?;
         succeeded(&run, "boot: complete").with_context(|| format!("boot {number} of {count}"))?;

@@ -21,7 +21,7 @@ pub fn soak(reads: u64) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let image = folder.path().join("disks.img");
     driver::build_repeating_image(DRIVER, copies, &image)?;
-    let machine = Machine::two_nodes().image(&image).parameters("move-interrupts");
+    let machine = Machine::two_nodes().image(&image).parameters("move-interrupts").patient();
     let run = machine.run(BOOT_LIMIT + COPY_LIMIT * u32::try_from(copies)?)?;
     let moves: Vec<u64> = run.lines().filter_map(moves_of).collect();
     if run.verdict != Verdict::Success || moves.len() as u64 != copies {

@@ -1,11 +1,12 @@
 //! The soak `exports`: drivers call the kernel's functions at random, and compare each answer with the contract.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use boot::{Machine, Node, Verdict, artifacts, driver};
 
 use crate::build;
 use crate::soak::boots::BOOT_LIMIT;
+use crate::soak::together;
 
 /// The seeds that a run without one begins with. Each chooses a machine and a kernel.
 const FIRST_SEED: u64 = 1;
@@ -31,6 +32,10 @@ const MACHINES: [Shape; 4] = [
     Shape { cpus: 8, nodes: 4, free_pages: 3500 },
 ];
 
+/// What `ddk/tests/fuzz_exports/src/about_driver.rs` expects, and a parameter that is another driver's.
+const PARAMETERS: &str = "driver.fuzz_exports.text=first driver.fuzz_exports.flag driver.fuzz_exports.pair=a=b \
+                          driver.hostages.secret=1 driver.fuzz_exports.text=later driver.fuzz_exports.text=later_value";
+
 /// How long each call may take, at the worst.
 const CALL_LIMIT: Duration = Duration::from_micros(300);
 
@@ -45,9 +50,7 @@ pub fn soak(calls: u64, seed: Option<u64>) -> Result<()> {
         None => (FIRST_SEED..FIRST_SEED + seeds, calls.div_ceil(seeds)),
     };
     build::checked_kernel()?;
-    for seed in seeds {
-        one_machine(seed, calls_of_one)?;
-    }
+    together::each(seeds, |seed| one_machine(seed, calls_of_one))?;
     println!(
         "soak exports: {calls} calls, on machines with 1 to 8 CPUs and little memory: each answer is the contract's, and nothing is lost"
     );
@@ -72,9 +75,11 @@ fn one_machine(seed: u64, calls: u64) -> Result<()> {
 
     let of_a_node = shape.cpus / shape.nodes;
     let nodes = (0..shape.nodes).map(|node| Node::new(of_a_node * node..of_a_node * (node + 1), 64));
-    let machine = Machine::with_nodes(nodes).image(&image);
-    let machine = machine.arguments(["-device", "edu", "-device", "edu"]);
+    let machine = Machine::with_nodes(nodes).image(&image).patient();
+    let machine = machine.arguments(["-device", "edu", "-device", "edu"]).parameters(PARAMETERS);
+    let begin = Instant::now();
     let run = machine.run(BOOT_LIMIT + CALL_LIMIT * u32::try_from(calls)?)?;
+    let seconds = begin.elapsed().as_secs_f64();
 
     let ended = run.lines().filter(|line| line.contains("calls, every answer is right")).count() as u64;
     let is_wrong = run.serial.contains("this does not hold");
@@ -85,5 +90,17 @@ fn one_machine(seed: u64, calls: u64) -> Result<()> {
         ensure!(!is_wrong, "seed {seed}: an answer is not the contract's, or something is lost");
         bail!("seed {seed}: {ended} of {rounds} rounds have ended");
     }
+    let done: u64 = run.lines().filter_map(calls_in).sum();
+    let (cpus, checked) = (shape.cpus, if is_checked { "checked" } else { "normal" });
+    println!(
+        "soak exports: seed {seed}, {cpus} CPUs, {checked} kernel: {rounds} rounds, {done} calls, {:.0} a second with the boot",
+        done as f64 / seconds
+    );
     Ok(())
+}
+
+/// Returns how many calls the line of a round says that there were.
+fn calls_in(line: &str) -> Option<u64> {
+    let before = line.split_once(" calls, every answer is right")?.0;
+    before.rsplit(' ').next()?.parse().ok()
 }

@@ -11,9 +11,10 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 11] = [
+const MODELS: [Models; 12] = [
     Models { package: "address-wait", bounded: &[] },
-    Models { package: "block-slots", bounded: &[] },
+    Models { package: "thread-end", bounded: &[] },
+    Models { package: "block-slots", bounded: &["three_cpus"] },
     Models { package: "cpu-requests", bounded: &["three_cpus"] },
     Models { package: "device-interrupts", bounded: &[] },
     Models { package: "last-words", bounded: &[] },
@@ -28,9 +29,11 @@ const MODELS: [Models; 11] = [
 /// The count from which on models run in every interleaving. Two CPUs have no more preemptions that matter.
 const UNBOUNDED_FROM: u64 = 3;
 
-/// Tests each property of the host tests on so many cases.
+/// Tests each property of the host tests on so many cases, and the drivers in so many orders of their handlers and threads.
 pub fn properties(count: u64) -> Result<()> {
-    run(cargo(&["test", "--quiet", "--release"]).env("PROPTEST_CASES", count.to_string()))?;
+    let mut test = cargo(&["test", "--quiet", "--release"]);
+    test.env("PROPTEST_CASES", count.to_string()).env("PROXIMA_MOCK_SEEDS", count.to_string());
+    run(&mut test)?;
     println!("soak properties: {count} cases of each property");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Runs a check on many cases, as many at a time as the host has cores, and counts the cases that pass.
+//! Runs a check on many cases, as many at a time as tests run, and counts the cases that pass.
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,10 +31,12 @@ pub fn each<T: Sync>(what: &str, all: &[T], name: impl Fn(&T) -> &str + Sync, ch
             }
         }
     };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // As for the tests themselves, the variable of the test harness says how many; without it, there is one for each core.
+    let told = env::var("RUST_TEST_THREADS").ok().and_then(|count| count.parse().ok());
+    let workers = told.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let failed: Vec<&str> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("catches what its cases throw")).collect()
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("catches what its cases throw")).collect()
     });
     assert!(failed.is_empty(), "{what}: {} of {count} failed: {failed:#?}", failed.len());
     println!("{what}: {count} of {} as expected", all.len());

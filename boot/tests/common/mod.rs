@@ -2,12 +2,16 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub mod many;
+pub mod shown;
+pub mod terminal;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use boot::event::{Cpu, Finding, Memory, Node, Topology};
-use boot::{Machine, Run, Verdict, artifacts};
+use boot::{Firmware, Machine, Run, Verdict, artifacts};
+use tempfile::TempDir;
 
 /// The time limit of a boot. It is far more than a boot takes, and ends a kernel that hangs.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -19,7 +23,32 @@ pub const GIB: u64 = 1 << 30;
 /// Boots the machine and asserts that it ends with this verdict.
 #[track_caller]
 pub fn boot(machine: &Machine, verdict: Verdict) -> Run {
-    machine.run(LIMIT).unwrap().expect(verdict)
+    machine.clone().patient().run(LIMIT).unwrap().expect(verdict)
+}
+
+/// A disk image with parameters in its ramdisk, as real hardware needs it. The file goes with this.
+pub struct Image(TempDir);
+
+impl Image {
+    /// Builds the image for this firmware, with these files of drivers.
+    #[track_caller]
+    pub fn new(firmware: Firmware, words: &str, drivers: &[PathBuf]) -> Self {
+        let image = Self(tempfile::tempdir().unwrap());
+        let form = if firmware == Firmware::Bios { "--bios" } else { "--uefi" };
+        let mut builder = Command::new(artifacts::image_builder().unwrap());
+        builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg(form).arg(image.path());
+        builder.args(["--cmdline", words]);
+        if !drivers.is_empty() {
+            builder.arg("--drivers").args(drivers);
+        }
+        assert!(builder.status().unwrap().success());
+        image
+    }
+
+    /// Returns the file.
+    pub fn path(&self) -> PathBuf {
+        self.0.path().join("disk.img")
+    }
 }
 
 /// The last line of a boot.
@@ -29,12 +58,20 @@ const COMPLETE: &str = "INFO  boot: complete, ";
 /// the ramdisk, and cannot end the machine.
 #[track_caller]
 pub fn boot_without_hypervisor(machine: &Machine, words: &str) -> Run {
-    let folder = tempfile::tempdir().unwrap();
-    let image = folder.path().join("disk.img");
-    let mut builder = Command::new(artifacts::image_builder().unwrap());
-    builder.arg("--kernel").arg(artifacts::kernel().unwrap()).arg("--bios").arg(&image);
-    assert!(builder.args(["--cmdline", words]).status().unwrap().success());
-    let machine = machine.clone().image(image).cpu_with("-hypervisor").command_at(COMPLETE, "quit");
+    boot_without_hypervisor_at(machine, Firmware::Bios, words, &[])
+}
+
+/// Boots the machine with this firmware and these files of drivers, otherwise as [`boot_without_hypervisor`] does.
+#[track_caller]
+pub fn boot_without_hypervisor_at(
+    machine: &Machine,
+    firmware: Firmware,
+    words: &str,
+    drivers: &[PathBuf],
+) -> Run {
+    let image = Image::new(firmware, words, drivers);
+    let machine = machine.clone().firmware(firmware).image(image.path());
+    let machine = machine.cpu_with("-hypervisor").command_at(COMPLETE, "quit");
     let run = machine.run(LIMIT).unwrap();
     assert!(
         matches!(run.verdict, Verdict::None(status) if status.success()),

@@ -44,10 +44,14 @@ impl Kernel {
         *address
     }
 
-    /// Returns the addresses at which the CPU enters the kernel by an interrupt.
+    /// Returns the addresses at which the CPU enters the kernel by an interrupt, in the table that is for protection and in the other one.
     pub fn interrupt_entries(&self) -> Vec<u64> {
-        let first = self.function("interrupts::stubs").next_multiple_of(STUB_SIZE);
-        (0..256).map(|vector| first + vector * STUB_SIZE).collect()
+        let stubs = self.functions.iter().filter(|(_, name)| name.contains("interrupts::stubs"));
+        let entries = stubs.flat_map(|(stubs, _)| {
+            let first = stubs.next_multiple_of(STUB_SIZE);
+            (0..256).map(move |vector| first + vector * STUB_SIZE)
+        });
+        entries.collect()
     }
 
     /// Returns the address, above GS, of the count of stretches without preemption: the one number that the kernel counts up

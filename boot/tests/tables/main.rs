@@ -5,6 +5,7 @@ mod flips;
 mod hmat;
 mod injected;
 mod madt;
+mod power;
 mod slit;
 mod srat;
 mod whole;

@@ -21,14 +21,19 @@ const NAME: usize = 56;
 /// Boots a machine of these CPUs and 512 MiB with exactly these tables.
 pub fn boot_with_only(cpus: u32, tables: &[Vec<u8>], verdict: Verdict) -> Run {
     let folder = tempfile::tempdir().unwrap();
+    boot(&machine_with_only(cpus, tables, folder.path()), verdict)
+}
+
+/// Returns a machine of these CPUs and 512 MiB with exactly these tables, which are kept in this folder.
+pub fn machine_with_only(cpus: u32, tables: &[Vec<u8>], folder: &Path) -> Machine {
     let (blob, script) = install(tables);
     let mut machine = Machine::without_numa(cpus, 512).arguments(["-machine", "acpi=off"]);
     for (name, bytes) in
         [(TABLES, blob), (POINTER, rsdp(0).as_bytes().to_vec()), ("etc/table-loader", script)]
     {
-        machine = machine.arguments(["-fw_cfg", &file(folder.path(), name, &bytes)]);
+        machine = machine.arguments(["-fw_cfg", &file(folder, name, &bytes)]);
     }
-    boot(&machine, verdict)
+    machine
 }
 
 /// Returns the argument for a file of the firmware's.

@@ -71,9 +71,10 @@ pub struct BlockRequest {
     /// The memory, as addresses of the device. Its bytes are those of the blocks.
     pub Segments: *const DmaSegment,
     /// Called when the request has completed, possibly in an interrupt handler. From then on the request is the submitter's again,
-    /// who may submit it from here. It does not block.
+    /// who may submit it from here. It does not block. A submitter that only counts its requests names `Kernel_CountDown`, which
+    /// the kernel does itself.
     pub Done: Option<unsafe extern "C" fn(request: *mut BlockRequest)>,
-    /// For the submitter.
+    /// For the submitter; the address of the word that `Kernel_CountDown` counts down.
     pub Context: *mut c_void,
     /// The queue; -1 means that of the calling CPU.
     pub Queue: i32,
@@ -190,6 +191,14 @@ unsafe extern "C" {
     /// or are too many; its segments are too many, or not as long as its blocks; or `Done` is not code. Returns -1 if there is no
     /// such block device or queue, if `requests` is null or not mapped, or if `count` is negative.
     pub fn Kernel_SubmitBlock(block: c_int, requests: *const *mut BlockRequest, count: c_int) -> c_int;
+
+    /// A `Done` for submitters that count their requests: subtracts 1 from the `uint32_t` to which the request's `Context` leads, and
+    /// wakes all threads that wait at it if it is 0 then. This is the last access to the request and to the word, so the word's memory may
+    /// go when it is 0. As a `Done`, it is not called: the kernel does the same itself, in fewer instructions.
+    ///
+    /// Does nothing if the request or its `Context` is misaligned, or not mapped and writable. `Kernel_SubmitBlock` refuses a
+    /// request with such a `Context` when it is submitted to a queue for the first time.
+    pub fn Kernel_CountDown(request: *mut BlockRequest);
 
     /// Completes what a queue's device has done; -1 means the queue of the calling CPU.
     ///

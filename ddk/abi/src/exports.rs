@@ -77,6 +77,7 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_OpenBlock",
     "Kernel_GetBlockInfo",
     "Kernel_SubmitBlock",
+    "Kernel_CountDown",
     "Kernel_PollBlock",
     "Kernel_LoadDriver",
     "Kernel_UnloadDriver",
@@ -84,5 +85,8 @@ pub const EXPORTS: &[&str] = &[
     "Kernel_PublishInterface",
     "Kernel_UseInterface",
     "Kernel_ReleaseInterface",
+    "Kernel_GetParameter",
+    "Kernel_PublishCounter",
+    "Kernel_GetDriverStatistics",
     "Kernel_GetVersion",
 ];

@@ -14,6 +14,7 @@
 //! | threads, timers, time | [`thread::Thread`], [`timer::Timer`], [`time`] |
 //! | locks and waiting | [`sync`] |
 //! | memory and nodes | [`memory`], [`per_cpu::PerCpu`] |
+//! | parameters, and numbers that others see | [`parameter`], [`counter::Counter`] |
 //! | the log, and other drivers | [`info!`] and its kin, [`drivers`] |
 //!
 //! # Lifetimes
@@ -33,6 +34,7 @@
 extern crate std;
 
 pub mod block;
+pub mod counter;
 pub mod device;
 #[doc(hidden)]
 pub mod devices;
@@ -44,6 +46,7 @@ pub mod log;
 pub mod memory;
 pub mod mmio;
 pub mod pages;
+pub mod parameter;
 pub mod per_cpu;
 mod scope;
 pub mod sync;

@@ -1,4 +1,5 @@
 //! What ends with a device: memory that its driver keeps for it, and the threads, timers and block devices that refer to this memory.
+use crate::counter::{Name, PublishedName};
 use crate::memory::{Node, current_node};
 use crate::sync::SpinLock;
 use crate::thread;
@@ -27,6 +28,8 @@ struct Lists {
     is_closed: bool,
     records: Option<NonNull<Record>>,
     blocks: Option<NonNull<Block>>,
+    /// The names of counters in the memory, which are withdrawn before it is freed.
+    counters: Option<NonNull<PublishedName>>,
 }
 
 // SAFETY: the lists lead to memory that belongs to the scope alone. All in a record is atomic, except `next`, which never changes once
@@ -76,7 +79,7 @@ impl Scope {
         // SAFETY: `info` is a local variable that nothing else refers to during the call.
         let is_known = unsafe { abi::Kernel_GetDeviceInfo(device, &mut info) };
         let node = Some(info.Node).filter(|node| is_known && *node >= 0);
-        let lists = Lists { is_closed: false, records: None, blocks: None };
+        let lists = Lists { is_closed: false, records: None, blocks: None, counters: None };
         Self { device, node, lists: SpinLock::new(lists), interrupts: AtomicU32::new(0) }
     }
 
@@ -191,6 +194,20 @@ impl Scope {
         of_kind(records(), Kind::Timer).for_each(|record| _ = end_timer(record));
     }
 
+    /// Publishes a counter by `publish`, which returns true if it has. The name is withdrawn before the scope's memory is freed. Returns false if
+    /// `publish` does, or if there is no memory.
+    pub fn note_counter(&self, name: Name, publish: impl FnOnce() -> bool) -> bool {
+        let Some(place) = self.allocate::<PublishedName>(1) else { return false };
+        if !publish() {
+            return false;
+        }
+        let mut lists = self.lists.lock();
+        // SAFETY: the memory is new, and has room for an element. It stays as long as the scope.
+        unsafe { place.write(PublishedName::new(name, lists.counters)) };
+        lists.counters = Some(place);
+        true
+    }
+
     /// Takes an interrupt's function away, if it has one.
     fn detach(&self, index: c_int) {
         let mut info =
@@ -208,6 +225,11 @@ impl Scope {
     /// # Safety
     /// The scope is closed, and nothing refers to its memory any more.
     pub unsafe fn free(&self) {
+        let mut counter = self.lists.lock().counters.take();
+        while let Some(published) = counter {
+            // SAFETY: `note_counter` has written it, into memory that is freed below.
+            counter = unsafe { published.as_ref() }.withdraw();
+        }
         let mut next = self.lists.lock().blocks.take();
         while let Some(block) = next {
             // SAFETY: `allocate` has written it, and by `# Safety` nothing else refers to it.

@@ -4,6 +4,7 @@
 
 use driver_kit::abi::{self, BlockInfo, DeviceInfo, InterruptInfo, InterruptSetup};
 use driver_kit::block::{BlockQueue, Geometry, Requests};
+use driver_kit::counter::Counter;
 use driver_kit::device::{Device, DeviceMatch};
 use driver_kit::devices::Devices;
 use driver_kit::driver::{DeviceDriver, Refusal};
@@ -12,7 +13,7 @@ use driver_kit::sync::Event;
 use driver_kit::timer::Timer;
 use std::alloc::Layout;
 use std::collections::HashMap;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -160,6 +161,20 @@ extern "C" fn Kernel_DetachInterrupt(_: c_int, _: c_int) -> bool {
 unsafe extern "C" fn Kernel_GetDeviceInfo(_: c_int, info: *mut DeviceInfo) -> bool {
     // SAFETY: the crate `driver_kit` passes a local variable.
     unsafe { (*info).Node = -1 };
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn Kernel_PublishCounter(name: *const c_char, counter: *const u64) -> bool {
+    // SAFETY: the crate `driver_kit` passes a name with a zero at its end.
+    let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap();
+    // Its memory is still allocated: that is what `assert_all_memory_is_freed` looks at afterwards.
+    let is_anything_allocated = !MEMORY.lock().unwrap().as_ref().unwrap().is_empty();
+    note(&if counter.is_null() {
+        format!("{name} withdrawn, {is_anything_allocated}")
+    } else {
+        format!("{name} published")
+    });
     true
 }
 
@@ -404,6 +419,52 @@ fn a_thread_that_works_sees_that_its_device_ends() {
     assert_eq!(add(&DEVICES, 1), 0);
     remove(&DEVICES, 1);
     assert_eq!(notes(), ["remove", "thread has ended", "thread joined"]);
+    assert_all_memory_is_freed();
+}
+
+struct Counts;
+
+impl DeviceDriver for Counts {
+    const DEVICES: &'static [DeviceMatch] = &[];
+    type State<'d> = &'d Counter;
+
+    fn add(device: Device<'_>) -> Result<&Counter, Refusal> {
+        let counter = device.keep(Counter::new()).ok_or(Refusal(-1))?;
+        let longest = "a".repeat(47);
+        assert!(device.publish_counter(format_args!("{longest}"), counter));
+        assert!(!device.publish_counter(format_args!("{longest}b"), counter));
+        for number in 0..2 {
+            assert!(device.publish_counter(format_args!("{number}.done"), counter));
+        }
+        Ok(counter)
+    }
+
+    fn remove(counter: &&Counter) {
+        counter.add(2);
+        counter.add_alone(3);
+        counter.raise_to(4);
+        note(&format!("counted {}", counter.get()));
+    }
+}
+
+#[test]
+fn counters_of_a_device_are_withdrawn_before_its_memory_is_freed() {
+    let _alone = alone();
+    static DEVICES: Devices<Counts> = Devices::new();
+    assert_eq!(add(&DEVICES, 1), 0);
+    remove(&DEVICES, 1);
+    let long = "a".repeat(47);
+    let [first, last] = [format!("{long} published"), format!("{long} withdrawn, true")];
+    let expected = [
+        &first,
+        "0.done published",
+        "1.done published",
+        "counted 5",
+        "1.done withdrawn, true",
+        "0.done withdrawn, true",
+        &last,
+    ];
+    assert_eq!(notes(), expected);
     assert_all_memory_is_freed();
 }
 

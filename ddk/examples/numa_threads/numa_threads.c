@@ -156,13 +156,16 @@ static int visit(void *argument) {
     go_to_each_cpu(node, &visited);
     CHECK(visited > 0);
 
-    Line line = {.length = 0};
-    put_named(&line, "a thread of node ", node);
-    put_named(&line, " has its stack on node ", stack);
-    put_named(&line, ", its page on node ", home);
-    put_named(&line, ", and was on ", visited);
-    put_text(&line, visited == 1 ? " CPU" : " CPUs");
-    say(KERNEL_LOG_INFO, &line);
+    // Another thread is created for the node otherwise.
+    if (is_nearest(node, visitor->began, has_cpus)) {
+        Line line = {.length = 0};
+        put_named(&line, "a thread of node ", node);
+        put_named(&line, " has its stack on node ", stack);
+        put_named(&line, ", its page on node ", home);
+        put_named(&line, ", and was on ", visited);
+        put_text(&line, visited == 1 ? " CPU" : " CPUs");
+        say(KERNEL_LOG_INFO, &line);
+    }
     if (node % 2 == 1) {
         Kernel_ExitThread(EXIT_CODE + node);
         CHECK(!"reached");

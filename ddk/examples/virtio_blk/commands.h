@@ -22,7 +22,7 @@ HOT bool has_tables(const Queue *queue, bool is_usual) {
 
 // Returns the descriptors of a command: in a table of its own, or in the ring.
 HOT Descriptor *descriptors_of(const Queue *queue, uint64_t tag, bool is_usual) {
-    return has_tables(queue, is_usual) ? queue->commands[tag].table : queue->descriptors + tag * CHAIN_LENGTH;
+    return has_tables(queue, is_usual) ? queue->command[tag]->table : queue->descriptors + tag * CHAIN_LENGTH;
 }
 
 // Returns the index that `next` counts from, in the bits of a descriptor.

@@ -66,9 +66,10 @@ typedef struct {
     Disk *disk;
 
     // What the driver knows of each command; the device does not see it. First the requests: null if the command is not outstanding.
-    // Then the bytes that the device writes, with the UNUSUAL_ bits.
+    // Then the bytes that the device writes, with the UNUSUAL_ bits; and where the command is, which takes a load and no arithmetic.
     _Alignas(64) BlockRequest *requests[MAX_RING];
     uint64_t expected[MAX_RING];
+    Command *command[MAX_RING];
 
     // What only starting and stopping use.
     Descriptor *descriptors;
@@ -111,6 +112,8 @@ struct Disk {
     uint32_t is_stopping;
     int watch; // the thread; -1: none
     uint32_t reported; // mistakes of the device that were logged, as bits
+    // What is shown: requests that have failed, completions of commands that were not outstanding, resets because of no answer.
+    uint64_t failed, stray, restarts;
 };
 
 // transport.c
@@ -152,6 +155,12 @@ bool has_too_old(const Disk *disk);
 void grow_older(Disk *disk);
 bool start_queues(Disk *disk);
 bool restart(Disk *disk);
+
+// counters.c
+void publish_counters(Disk *disk);
+void withdraw_counters(Disk *disk);
+void count_one(uint64_t *counter);
+int most_queues(void);
 
 // virtio_blk.c
 void say(int level, const Disk *disk, const char *what);

@@ -148,6 +148,7 @@ static bool serve_old(Disk *disk) {
     }
     say(KERNEL_LOG_WARN, disk, "the device has not answered a request in 10 s; it is reset, and its requests fail");
     bool is_restarted = restart(disk);
+    count_one(&disk->restarts);
     poll_for_sleepers(disk);
     return is_restarted;
 }

@@ -26,7 +26,7 @@ COLD int judge(Queue *queue, uint64_t tag, uint32_t length) {
     if (expected & UNUSUAL_ID) {
         return BLOCK_OK;
     }
-    if (queue->commands[tag].status != BLOCK_STATUS_OK) {
+    if (queue->command[tag]->status != BLOCK_STATUS_OK) {
         return BLOCK_ERROR;
     }
     if (length != bytes) {
@@ -37,7 +37,11 @@ COLD int judge(Queue *queue, uint64_t tag, uint32_t length) {
 
 // Completes a command whose completion is unusual or wrong.
 COLD void complete_unusual(Queue *queue, BlockRequest *request, uint64_t tag, uint64_t length) {
-    Kernel_CompleteBlock(request, judge(queue, tag, (uint32_t)length));
+    int status = judge(queue, tag, (uint32_t)length);
+    if (status != BLOCK_OK) {
+        count_one(&queue->disk->failed);
+    }
+    Kernel_CompleteBlock(request, status);
 }
 
 // Completes the command that an element of the used ring names. Returns false if the device may not name it.
@@ -58,7 +62,7 @@ HOT bool complete(Queue *queue, uint64_t element, uint32_t depth, bool is_usual)
         return false;
     }
     queue->requests[tag] = NULL;
-    if (!likely(length == queue->expected[tag] && queue->commands[tag].status == BLOCK_STATUS_OK)) {
+    if (!likely(length == queue->expected[tag] && queue->command[tag]->status == BLOCK_STATUS_OK)) {
         complete_unusual(queue, request, tag, length);
     } else {
         Kernel_CompleteBlock(request, BLOCK_OK);
@@ -107,6 +111,7 @@ COLD int complete_suspicious(Queue *queue, uint32_t next, uint32_t end) {
         if (complete(queue, element_at(queue, queue->used, next), queue->depth, false)) {
             completed++;
         } else {
+            count_one(&queue->disk->stray);
             report(queue->disk, MISTAKE_ID, "the device completed a command that is not outstanding");
         }
     }
@@ -159,7 +164,7 @@ static __attribute__((noinline)) int poll_several(Queue *queue) {
 // Completes the completion `next`, if it is that of a usual request whose submitter sleeps. The caller has the turn.
 static __attribute__((noinline)) int poll_sleeper(Queue *queue, uint32_t next, uint64_t tag, uint64_t length) {
     BlockRequest *request = queue->requests[tag];
-    bool is_usual = (length | UNUSUAL_SLEEPER) == queue->expected[tag] && queue->commands[tag].status == BLOCK_STATUS_OK;
+    bool is_usual = (length | UNUSUAL_SLEEPER) == queue->expected[tag] && queue->command[tag]->status == BLOCK_STATUS_OK;
     if (!request || !is_usual) {
         return poll_several(queue);
     }
@@ -187,7 +192,7 @@ static int poll_usual(void *context, int index) {
         return poll_several(queue);
     }
     BlockRequest *request = queue->requests[tag];
-    if (!likely(request && element >> 32 == queue->expected[tag] && queue->commands[tag].status == BLOCK_STATUS_OK)) {
+    if (!likely(request && element >> 32 == queue->expected[tag] && queue->command[tag]->status == BLOCK_STATUS_OK)) {
         return poll_sleeper(queue, next, tag, element >> 32);
     }
     queue->requests[tag] = NULL;

@@ -26,9 +26,11 @@ uint32_t most_segments(const Disk *disk) {
 void prepare_commands(const Disk *disk, Queue *queue) {
     uint64_t commands = queue->device_address + queue->commands_at;
     for (uint32_t tag = 0; tag < queue->depth; tag++) {
-        Command *command = &queue->commands[tag];
+        Command *command = queue->command[tag] = &queue->commands[tag];
         uint64_t address = commands + (uint64_t)tag * sizeof(Command), first = 0;
         Descriptor *table = command->table;
+        // If the device leaves it as it is, that of the command before counts.
+        command->status = BLOCK_STATUS_OK;
         if (disk->has_tables) {
             // The device follows the table's chain, which is shorter than the table.
             queue->descriptors[tag].address = address + offsetof(Command, table);
@@ -63,7 +65,7 @@ static bool allocate_memory(const Disk *disk, Queue *queue, uint32_t ring) {
 
     NumaPolicy near = {
         .Size = sizeof near, .Kind = NUMA_POLICY_PREFERRED, .Node = node_for(disk, queue->cpu)};
-    DmaRequest request = {.Size = sizeof request, .Device = disk->device, .Bytes = bytes, .Policy = &near};
+    DmaRequest request = {.Size = sizeof request, .Flags = DMA_NOT_ZEROED, .Device = disk->device, .Bytes = bytes, .Policy = &near};
     DmaGrant grant = {.Size = sizeof grant};
     if (!Kernel_AllocateDma(&request, &grant)) {
         return false;
@@ -75,6 +77,10 @@ static bool allocate_memory(const Disk *disk, Queue *queue, uint32_t ring) {
     queue->available = (Available *)(memory + queue->available_at);
     queue->used = (Used *)(memory + queue->used_at);
     queue->commands = (Command *)(memory + queue->commands_at);
+    // The device reads no descriptor and no command before it is written.
+    for (uint64_t at = queue->available_at; at < queue->commands_at; at += sizeof(uint64_t)) {
+        *(uint64_t *)(memory + at) = 0;
+    }
     return true;
 }
 

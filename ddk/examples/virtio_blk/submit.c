@@ -25,7 +25,7 @@ HOT uint64_t data_bits(uint32_t operation) {
 
 // Prepares a flush. A device without that feature has no cache that it would flush; a question for its id takes the flush's way.
 COLD void put_flush(Queue *queue, uint64_t tag, Descriptor *table, uint64_t first) {
-    Command *command = &queue->commands[tag];
+    Command *command = queue->command[tag];
     command->header.sector = 0;
     if (queue->disk->features & FEATURE_FLUSH) {
         command->header.operation = OPERATION_FLUSH;
@@ -70,7 +70,7 @@ HOT uint64_t tag_of(const BlockRequest *request) {
 
 // Writes the header of a read or write, and the bytes that are expected of it: the status, and before it the data of a read.
 HOT void put_header(Queue *queue, const BlockRequest *request, uint64_t tag, uint32_t operation, uint64_t bytes) {
-    Header *header = &queue->commands[tag].header;
+    Header *header = &queue->command[tag]->header;
     header->operation = operation;
     header->sector = request->Block * queue->sectors_per_block;
     queue->expected[tag] = operation == BLOCK_READ ? bytes + 1 : 1;

@@ -5,6 +5,7 @@
 // - submit.c, poll.c: the way of requests to the device and back
 // - interrupts.c: interrupts, and the thread that watches the device
 // - restart.c: the reset of a device that does not answer
+// - counters.c: the counters and the parameter
 #include "disk.h"
 #include <proxima_freestanding.h>
 
@@ -102,13 +103,13 @@ static void describe(const Disk *disk, uint64_t bytes) {
 
 // Returns how many queues the disk gets: one for each CPU, as far as the device has them.
 static int count_queues(const Disk *disk) {
-    int count = 1, cpus = Kernel_GetCpuCount();
+    int count = 1, cpus = Kernel_GetCpuCount(), most = most_queues();
     if (disk->features & FEATURE_QUEUES && disk->config_bytes >= sizeof(BlockConfig)) {
         count = disk->config->queues;
     }
     count = count < disk->common->queue_count ? count : disk->common->queue_count;
     count = count < cpus ? count : cpus;
-    return count < KERNEL_BLOCK_MAX_QUEUES ? count : KERNEL_BLOCK_MAX_QUEUES;
+    return count < most ? count : most;
 }
 
 // Returns the CPU that handles a queue's interrupts: the first one that is online of those whose requests go there.
@@ -220,6 +221,7 @@ static void free_disk(Disk *disk) {
         free_queue(disk->queues[i]);
     }
     unmap_registers(disk);
+    withdraw_counters(disk);
     Kernel_FreeMemory(disk->queues);
     Kernel_FreeMemory(disk->vectors);
     Kernel_FreeMemory(disk);
@@ -243,6 +245,7 @@ static bool open_disk(Disk *disk) {
         reason = "the kernel refuses what it says of itself";
     } else {
         describe(disk, bytes);
+        publish_counters(disk);
         return true;
     }
     say(KERNEL_LOG_WARN, disk, reason);

@@ -143,7 +143,7 @@ fn the_guides_examples_compile() {
     let blocks: Vec<_> = guide.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let edu = include_str!("../../tutorial/edu/edu.c");
     let (quoted, blocks): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|block| edu.contains(block));
-    assert_eq!((quoted.len(), blocks.len()), (6, 10), "the guide's blocks from edu.c, and of its own");
+    assert_eq!((quoted.len(), blocks.len()), (6, 11), "the guide's blocks from edu.c, and of its own");
     for (index, block) in blocks.iter().enumerate() {
         // A block that includes nothing is part of a function.
         let part = "void ask(int node, uint64_t *buffer)";
@@ -158,6 +158,105 @@ fn the_guides_examples_compile() {
     let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello/hello.c");
     let hello = std::fs::read_to_string(hello).expect("the example is there");
     assert!(hello.ends_with(blocks[0]), "the guide's first block is hello.c");
+}
+
+/// The index of exports: what precedes the first entry, and each entry's name and text, in its order.
+fn index_of_exports(page: &str) -> (&str, Vec<(&str, &str)>) {
+    let (introduction, entries) = page.split_once("\n### `").expect("the page has entries");
+    let entries = entries.split("\n### `").map(|entry| entry.split_once("`\n").expect("an entry has a name"));
+    (introduction, entries.collect())
+}
+
+/// Returns the code of the language in a text, a block each.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let start = format!("```{language}\n");
+    let rest = text.split(start.as_str()).skip(1);
+    rest.map(|rest| rest.split("```").next().expect("a split has a part")).collect()
+}
+
+#[test]
+fn the_index_has_an_entry_for_each_export_in_order_and_no_other() {
+    let page = document("exports.md");
+    let names: Vec<&str> = index_of_exports(&page).1.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, abi::EXPORTS);
+}
+
+#[test]
+fn each_entry_of_the_index_has_an_example_that_calls_the_export_and_compiles() {
+    let page = document("exports.md");
+    let (introduction, entries) = index_of_exports(&page);
+    let prelude = blocks(introduction, "c");
+    assert_eq!(prelude.len(), 1, "the lines that each example begins with");
+    for (name, entry) in entries {
+        let examples = blocks(entry, "c");
+        assert_eq!(examples.len(), 1, "{name}");
+        let calls = examples[0].matches(&format!("{name}(")).count();
+        assert!(calls >= 1 && examples[0].lines().count() >= 3, "{name}: a driver's function that calls it");
+        let source = format!("{}{}", prelude[0], examples[0]);
+        assert_compiles(compile("cc", &format!("{name}.c"), &C, &source));
+    }
+}
+
+#[test]
+fn the_index_says_where_an_export_may_be_called_as_the_kernel_does() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kernel/src/exports");
+    let kernel = source_in(&folder);
+    let page = document("exports.md");
+    let mut counts = [0; 3];
+    for (name, entry) in index_of_exports(&page).1 {
+        // An export that is not for all contexts begins with one of these checks, which gets its name for the log.
+        let has = |check: &str| kernel.contains(&format!("{check}\"{name}\")"));
+        let is_for_threads =
+            has("may_wait(") || has("driver_of_thread(") || has("in_thread(") || has("own_device(device, ");
+        let is_for_blocks = has("is_thread(") || has("refuse_call(");
+        let (kind, mark) = match (is_for_threads, is_for_blocks) {
+            (true, false) => (0, "**[thread]** "),
+            (false, true) => (1, "**[thread, block]** "),
+            (false, false) => (2, "**[any]** "),
+            (true, true) => panic!("{name} has two checks"),
+        };
+        assert!(entry.trim_start().starts_with(mark), "{name} is {mark}in the kernel");
+        counts[kind] += 1;
+    }
+    assert!(counts.into_iter().all(|count| count >= 15), "{counts:?}");
+}
+
+#[test]
+fn what_the_index_names_in_the_rust_kit_is_there() {
+    let kit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/src");
+    let page = document("exports.md");
+    let mut names = 0;
+    for name in page.split('`').filter(|code| code.contains("::") || code.ends_with('!')) {
+        let module = name.split("::").next().expect("a split has a part");
+        let item = name.trim_end_matches('!').rsplit("::").next().expect("a split has a part");
+        // The methods of a device are where what they make is.
+        let file = kit.join(format!("{module}.rs"));
+        let text = match module {
+            "device" => source_in(&kit),
+            _ if file.is_file() => std::fs::read_to_string(file).expect("a module"),
+            _ => source_in(&Some(kit.join(module)).filter(|folder| folder.is_dir()).unwrap_or(kit.clone())),
+        };
+        let declarations = ["fn ", "struct ", "trait ", "macro_rules! "].map(|kind| format!("{kind}{item}"));
+        let is_there = text.lines().any(|line| {
+            let declared = declarations.iter().find_map(|start| Some(line.split_once(start.as_str())?.1));
+            declared.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
+        });
+        assert!(is_there, "{name}");
+        names += 1;
+    }
+    assert!(names > 60, "{names}");
+}
+
+/// Returns the source of the files in a folder, and of those in the folders in it.
+fn source_in(folder: &Path) -> String {
+    let files = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    files
+        .map(
+            |file| {
+                if file.is_dir() { source_in(&file) } else { std::fs::read_to_string(file).expect("text") }
+            },
+        )
+        .collect()
 }
 
 #[test]

@@ -109,6 +109,12 @@ void Mock_AsDriver(void (*run)(void *context), void *context);
 void Mock_FailAllocation(uint64_t number);
 void Mock_FailEvery(uint64_t multiple);
 
+/* Sets a parameter of the driver, as the word driver.NAME.key=value does. */
+void Mock_SetParameter(const char *key, const char *value);
+
+/* Puts the value of a counter that the driver has published into `value`. Returns false if there is none of this name. */
+bool Mock_Counter(const char *name, uint64_t *value);
+
 /* Returns memory that a block device's device may access, and nothing around it. Its device address is in `address`. */
 void *Mock_Buffer(int block, size_t bytes, uint64_t *address);
 

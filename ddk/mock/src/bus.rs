@@ -67,12 +67,12 @@ impl Bus {
         with(|world| {
             let device = &world.devices.all[self.device];
             let verb = if is_write { "writes" } else { "reads" };
-            let what = format!("the device {verb} {bytes} bytes at {address:#x}");
+            let what = || format!("the device {verb} {bytes} bytes at {address:#x}");
             if device.is_gone {
                 return None;
             }
             if device.enabled & abi::DEVICE_BUS_MASTER == 0 {
-                world.found(Kind::NoBusMaster, format!("{what}, but its bus mastering is off"));
+                world.found(Kind::NoBusMaster, format!("{}, but its bus mastering is off", what()));
                 return None;
             }
             match world.iommu.access(self.device, address, bytes as u64, is_write) {
@@ -84,7 +84,7 @@ impl Bus {
                         Refused::Over(how) => format!("which was {how}"),
                         Refused::Direction(text) => format!("which {text}"),
                     };
-                    world.found(Kind::ForeignDma, format!("{what}, {why}"));
+                    world.found(Kind::ForeignDma, format!("{}, {why}", what()));
                     None
                 }
             }

@@ -306,6 +306,23 @@ unsafe extern "C" fn Mock_FailEvery(multiple: u64) {
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn Mock_SetParameter(key: *const c_char, value: *const c_char) {
+    // SAFETY: both texts end with a zero byte.
+    let (key, value) = unsafe { (CStr::from_ptr(key), CStr::from_ptr(value)) };
+    kernel().set_parameter(&key.to_string_lossy(), &value.to_string_lossy());
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn Mock_Counter(name: *const c_char, value: *mut u64) -> bool {
+    // SAFETY: the name ends with a zero byte.
+    let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
+    let Some(count) = kernel().counter(&name) else { return false };
+    // SAFETY: the test passes a variable.
+    unsafe { value.write(count) };
+    true
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn Mock_Buffer(block: c_int, bytes: usize, address: *mut u64) -> *mut c_void {
     let buffer = Disk::of(block).buffer(bytes);
     // SAFETY: the test passes a variable.

@@ -1,9 +1,10 @@
 //! The driver under test: its functions, and the kernel's calls of them from its start to its end.
 use crate::contexts::{Owner, State};
 use crate::exports::unregister;
-use crate::finding::Left;
+use crate::finding::{Kind, Left};
 use crate::ownership;
 use crate::process;
+use crate::regions::is_readable;
 use crate::schedule;
 use crate::world::{describe, with};
 use std::ffi::c_int;
@@ -198,6 +199,7 @@ pub fn unload(driver: &Driver) -> Left {
             0
         });
     }
+    end_counters();
     let mut left = Left::default();
     for index in devices {
         with(|world| world.devices.all[index].enabled = 0);
@@ -220,6 +222,18 @@ pub fn unload(driver: &Driver) -> Left {
         world.driver.left = Some(left);
     });
     left
+}
+
+/// Withdraws the driver's counters. The kernel reads them once more: the driver has not freed their memory.
+fn end_counters() {
+    with(|world| {
+        for counter in std::mem::take(&mut world.counters) {
+            if !is_readable(counter.address, size_of::<u64>()) {
+                let text = format!("the counter {} is published, and its memory was freed", counter.name);
+                world.found(Kind::BadFree, text);
+            }
+        }
+    });
 }
 
 /// Returns how many threads of the driver have not ended.

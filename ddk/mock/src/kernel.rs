@@ -1,4 +1,5 @@
 //! The kernel that a test talks to: it plugs devices in, starts and ends the driver, lets time pass, and looks at what went wrong.
+use crate::arguments::read;
 use crate::contexts::{Owner, State};
 use crate::disk::Disk;
 use crate::driver::{self, Driver};
@@ -9,15 +10,18 @@ use crate::pci::Pci;
 use crate::process;
 use crate::schedule;
 use crate::trap;
-use crate::world::{self, describe, with};
+use crate::world::{self, Counter, describe, with};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::ops::Range;
+use std::ptr::with_exposed_provenance;
 use std::rc::Rc;
 
 /// The name of the variable that makes [`Kernel::each_seed`] run one seed.
 const ONE_SEED: &str = "PROXIMA_MOCK_SEED";
+/// The variable that changes the number of seeds.
+const SEEDS: &str = "PROXIMA_MOCK_SEEDS";
 
 /// The longest time between two looks of [`Kernel::wait_until`].
 const LONGEST_PAUSE_NS: u64 = 1_000_000;
@@ -207,6 +211,23 @@ impl Kernel {
         })
     }
 
+    /// Sets a parameter of the driver, as the word `driver.NAME.key=value` does.
+    pub fn set_parameter(&self, key: &str, value: &str) {
+        with(|world| world.parameters.insert(key.into(), value.into()));
+    }
+
+    /// Returns the value of a counter that the driver has published; `None` if there is none of this name.
+    ///
+    /// # Panics
+    /// If the driver has freed the counter's memory.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> Option<u64> {
+        let is_it = |counter: &&Counter| counter.name == name && counter.owner == Owner::Driver;
+        let address = with(|world| world.counters.iter().find(is_it).map(|counter| counter.address))?;
+        let value = read(with_exposed_provenance::<u64>(address));
+        Some(value.unwrap_or_else(|| panic!("the memory of the counter {name} was freed")))
+    }
+
     /// Makes the driver's allocation with this number fail, counted from now. 0: none fails. Memory, mappings, interrupts, threads, timers
     /// and block devices count.
     pub fn fail_allocation(&self, number: u64) {
@@ -230,10 +251,14 @@ impl Kernel {
     /// Runs a test for each seed, in a process of its own that begins with what there is now: the driver is loaded once. The order of
     /// handlers, threads and devices depends on the seed. Each of these runs ends as [`Machine::run`] does.
     ///
-    /// With the variable `PROXIMA_MOCK_SEED`, it runs that seed alone.
+    /// With the variable `PROXIMA_MOCK_SEED`, it runs that seed alone; with `PROXIMA_MOCK_SEEDS`, so many from the first on.
     pub fn each_seed(&mut self, seeds: Range<u64>, test: impl Fn(&mut Self, u64)) {
-        let only = std::env::var(ONE_SEED).ok().and_then(|seed| seed.parse().ok());
-        let seeds = only.map_or(seeds, |seed| seed..seed + 1);
+        let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+        let seeds = match (number(ONE_SEED), number(SEEDS)) {
+            (Some(seed), _) => seed..seed + 1,
+            (None, Some(count)) => seeds.start..seeds.start.saturating_add(count),
+            (None, None) => seeds,
+        };
         let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
         let mut children = VecDeque::new();
         for seed in seeds {

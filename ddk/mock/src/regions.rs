@@ -1,5 +1,7 @@
 //! Memory between pages without access rights: an access beyond it, or after it was freed, raises SIGSEGV.
-use std::collections::BTreeMap;
+use crate::world::look_at_regions;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::ptr::null_mut;
 
 /// Bytes of a page.
@@ -183,16 +185,83 @@ pub const fn pointer(address: usize) -> *mut u8 {
     std::ptr::with_exposed_provenance_mut(address)
 }
 
+/// What is known of the process's own memory: pages of no region that could be read, and whether they could be written. They stay.
+#[derive(Default)]
+struct OwnPages(RefCell<HashMap<usize, bool>>);
+
+thread_local! {
+    static OWN_PAGES: OwnPages = OwnPages::default();
+}
+
+/// What is known of an access without asking the process's kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It is allowed.
+    Allowed,
+    /// The page is of no region. It may be the process's own.
+    Unknown(usize),
+    /// Nothing.
+    Nothing,
+}
+
+/// Returns what is known of an access. Most are to what the driver was given, or to memory of the process that was looked at before.
+fn known(address: usize, bytes: usize, is_write: bool) -> Known {
+    let page = address / PAGE;
+    let in_one_page = bytes > 0 && address.checked_add(bytes - 1).is_some_and(|last| last / PAGE == page);
+    let look = |regions: &Regions| match regions.find(address) {
+        Some(region) => {
+            let is_inside = address >= region.start
+                && address.checked_add(bytes).is_some_and(|end| end <= region.start + region.bytes);
+            let is_given = !region.is_freed && region.what != Use::Registers;
+            if is_inside && is_given { Known::Allowed } else { Known::Nothing }
+        }
+        None if in_one_page => Known::Unknown(page),
+        None => Known::Nothing,
+    };
+    match look_at_regions(look) {
+        Some(Known::Unknown(page)) => {
+            let can_write = OWN_PAGES.with(|pages| pages.0.borrow().get(&page).copied());
+            let is_allowed = can_write.is_some_and(|can_write| can_write || !is_write);
+            if is_allowed { Known::Allowed } else { Known::Unknown(page) }
+        }
+        Some(known) => known,
+        None => Known::Nothing,
+    }
+}
+
+/// Notes that a page of the process could be read, or written.
+fn note(known: Known, is_write: bool) {
+    if let Known::Unknown(page) = known {
+        OWN_PAGES.with(|pages| *pages.0.borrow_mut().entry(page).or_default() |= is_write);
+    }
+}
+
 /// Returns true if the process can read so many bytes there.
 pub fn is_readable(address: usize, bytes: usize) -> bool {
+    let known = known(address, bytes, false);
+    if known == Known::Allowed {
+        return true;
+    }
     let mut copy = vec![0_u8; bytes];
-    transfer(address, &mut copy, false)
+    let is_readable = transfer(address, &mut copy, false);
+    if is_readable {
+        note(known, false);
+    }
+    is_readable
 }
 
 /// Returns true if the process can write so many bytes there. They keep their values.
 pub fn is_writable(address: usize, bytes: usize) -> bool {
+    let known = known(address, bytes, true);
+    if known == Known::Allowed {
+        return true;
+    }
     let mut copy = vec![0_u8; bytes];
-    transfer(address, &mut copy, false) && transfer(address, &mut copy, true)
+    let is_writable = transfer(address, &mut copy, false) && transfer(address, &mut copy, true);
+    if is_writable {
+        note(known, true);
+    }
+    is_writable
 }
 
 /// Reads or writes memory of this process by its kernel, which refuses what is not mapped.

@@ -177,21 +177,21 @@ fn find(address: usize, width: u8, is_write: bool) -> Option<(usize, u32, u64)> 
         let device = &world.devices.all[registers.device];
         let verb = if is_write { "writes" } else { "reads" };
         let offset = address.wrapping_sub(registers.start) as u64;
-        let what =
-            format!("the driver {verb} {width} bytes at {offset:#x} of a mapping of BAR {}", registers.bar);
+        let bar = registers.bar;
+        let what = || format!("the driver {verb} {width} bytes at {offset:#x} of a mapping of BAR {bar}");
         if offset.checked_add(u64::from(width)).is_none_or(|end| end > registers.bytes) {
-            world.found(Kind::WildRegister, format!("{what}, which has {:#x} bytes", registers.bytes));
+            world.found(Kind::WildRegister, format!("{}, which has {:#x} bytes", what(), registers.bytes));
             return None;
         }
         if device.is_gone {
             return None;
         }
         if !device.decodes_memory() {
-            world.found(Kind::WildRegister, format!("{what}, but the device's memory is not enabled"));
+            world.found(Kind::WildRegister, format!("{}, but the device's memory is not enabled", what()));
             return None;
         }
         if !offset.wrapping_add(registers.offset).is_multiple_of(u64::from(width)) {
-            world.found(Kind::WildRegister, format!("{what}, which is not aligned"));
+            world.found(Kind::WildRegister, format!("{}, which is not aligned", what()));
         }
         Some((registers.device, registers.bar, registers.offset + offset))
     })

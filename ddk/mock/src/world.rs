@@ -93,6 +93,17 @@ pub struct Interface {
     pub users: Vec<Owner>,
 }
 
+/// A counter that was published.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    /// The name.
+    pub name: String,
+    /// Where the number is.
+    pub address: usize,
+    /// The publisher.
+    pub owner: Owner,
+}
+
 /// What is known of the driver under test.
 #[derive(Default, Debug)]
 pub struct Loaded {
@@ -130,6 +141,9 @@ pub struct World {
     pub timers_created: i32,
     pub blocks: Blocks,
     pub interfaces: Vec<Interface>,
+    pub counters: Vec<Counter>,
+    /// The driver's parameters, by their keys.
+    pub parameters: BTreeMap<String, String>,
     pub driver: Loaded,
 }
 
@@ -158,6 +172,8 @@ pub fn create(machine: Machine, begin: extern "C" fn() -> !) {
         timers_created: 0,
         blocks: Blocks::default(),
         interfaces: Vec::new(),
+        counters: Vec::new(),
+        parameters: BTreeMap::new(),
         driver: Loaded::default(),
         machine,
     };
@@ -177,6 +193,12 @@ pub fn with<R>(use_it: impl FnOnce(&mut World) -> R) -> R {
 /// Returns true if nobody uses the machine.
 pub fn is_free() -> bool {
     WORLD.0.try_borrow_mut().is_ok()
+}
+
+/// Looks at the memory of the machine. Returns `None` if somebody uses the machine, or if there is none.
+pub fn look_at_regions<R>(look: impl FnOnce(&Regions) -> R) -> Option<R> {
+    let world = WORLD.0.try_borrow().ok()?;
+    Some(look(&world.as_ref()?.regions))
 }
 
 /// Describes the run so far: its seed, findings, threads and log.

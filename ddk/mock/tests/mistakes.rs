@@ -1,4 +1,5 @@
 //! Each kind of mistake is found: small drivers make one each.
+use driver_kit::{drivers, parameter};
 use driver_mock::abi::{
     self, BlockDriver, BlockRequest, DMA_FROM_DEVICE, DMA_TO_DEVICE, DmaGrant, DmaRequest, DmaSegment,
     InterruptSetup,
@@ -123,6 +124,47 @@ fn a_sound_driver_has_no_findings() {
             assert!(abi::Kernel_FreeDma(memory.DeviceAddress));
             assert!(abi::Kernel_UnmapDeviceMemory(registers.cast()));
         }
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_counter_whose_memory_is_freed_is_found() {
+    let publish = |is_withdrawn: bool| {
+        run(move |kernel, _, _| {
+            // SAFETY: the block has room for the number, and the names end with zeros.
+            unsafe {
+                let block = abi::Kernel_AllocateMemory(8, 8).cast::<u64>();
+                block.write(5);
+                assert!(abi::Kernel_PublishCounter(c"five".as_ptr(), block));
+                assert!(!abi::Kernel_PublishCounter(c"five".as_ptr(), block));
+                assert_eq!((kernel.counter("five"), kernel.counter("six")), (Some(5), None));
+                assert!(!is_withdrawn || abi::Kernel_PublishCounter(c"five".as_ptr(), std::ptr::null()));
+                abi::Kernel_FreeMemory(block.cast());
+            }
+        })
+    };
+    publish(true).unwrap();
+    fails_with(publish(false), &["BadFree", "the counter five is published, and its memory was freed"]);
+}
+
+#[test]
+fn a_driver_learns_its_parameters_and_what_it_has() {
+    run(|kernel, _, id| {
+        kernel.set_parameter("text", "long");
+        kernel.set_parameter("switch", "off");
+        let (mut short, mut long) = ([0; 4], [0; 5]);
+        assert_eq!(parameter::text(c"text", &mut short), None, "there is no room for the zero");
+        assert_eq!(parameter::text(c"text", &mut long), Some("long"));
+        assert_eq!((parameter::switch(c"switch"), parameter::switch(c"text")), (Some(false), None));
+        assert_eq!(kernel.log().iter().filter(|line| line.contains("is ignored: its value")).count(), 2);
+        let before = drivers::statistics(None).unwrap();
+        let memory = dma(id, 5000);
+        let after = drivers::statistics(Some(c"none")).unwrap();
+        assert_eq!((after.DmaBytes - before.DmaBytes, after.HeapBytes, after.Threads), (8192, 0, 1));
+        assert_eq!(drivers::statistics(Some(c"another")), None);
+        // SAFETY: the function takes any number.
+        assert!(unsafe { abi::Kernel_FreeDma(memory.DeviceAddress) });
     })
     .unwrap();
 }

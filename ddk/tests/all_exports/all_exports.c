@@ -78,6 +78,7 @@ static void *const exports[] = {
     (void *)Kernel_OpenBlock,
     (void *)Kernel_GetBlockInfo,
     (void *)Kernel_SubmitBlock,
+    (void *)Kernel_CountDown,
     (void *)Kernel_PollBlock,
     (void *)Kernel_LoadDriver,
     (void *)Kernel_UnloadDriver,
@@ -85,6 +86,9 @@ static void *const exports[] = {
     (void *)Kernel_PublishInterface,
     (void *)Kernel_UseInterface,
     (void *)Kernel_ReleaseInterface,
+    (void *)Kernel_GetParameter,
+    (void *)Kernel_PublishCounter,
+    (void *)Kernel_GetDriverStatistics,
     (void *)Kernel_GetVersion,
 };
 

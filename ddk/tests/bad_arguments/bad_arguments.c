@@ -478,6 +478,55 @@ static void timers(int cpus) {
     CHECK(Kernel_CreateTimer(misuse, NULL, 0) > 0);
 }
 
+static void about_drivers(void) {
+    static uint64_t counters[2];
+    char value[16], long_name[KERNEL_PARAMETER_NAME_SIZE + 1];
+    for (size_t i = 0; i < sizeof long_name; i++) {
+        long_name[i] = 'a';
+    }
+    long_name[sizeof long_name - 1] = 0;
+    CHECK(Kernel_GetParameter(NULL, value, sizeof value) == -1);
+    CHECK(Kernel_GetParameter(NOT_MAPPED, value, sizeof value) == -1);
+    CHECK(Kernel_GetParameter(NOT_CANONICAL, value, sizeof value) == -1);
+    CHECK(Kernel_GetParameter(long_name, value, sizeof value) == -1);
+    CHECK(Kernel_GetParameter("absent", NOT_MAPPED, SIZE_MAX) == -1);
+    CHECK(!Kernel_PublishCounter(NULL, counters));
+    CHECK(!Kernel_PublishCounter(NOT_MAPPED, counters));
+    CHECK(!Kernel_PublishCounter(NOT_CANONICAL, counters));
+    CHECK(!Kernel_PublishCounter("", counters));
+    CHECK(!Kernel_PublishCounter("a b", counters));
+    CHECK(!Kernel_PublishCounter("a\n", counters));
+    CHECK(!Kernel_PublishCounter("\xff", counters));
+    CHECK(!Kernel_PublishCounter("a\xff", counters));
+    CHECK(!Kernel_PublishCounter(long_name, counters));
+    CHECK(!Kernel_PublishCounter("counter", MISALIGNED(counters)));
+    CHECK(!Kernel_PublishCounter("counter", NOT_MAPPED));
+    CHECK(!Kernel_PublishCounter("counter", NOT_CANONICAL));
+    CHECK(!Kernel_PublishCounter("counter", NULL)); // there is none to withdraw
+    DriverStatistics statistics[2] = {{.Size = sizeof *statistics}, {.Size = 0}};
+    CHECK(!Kernel_GetDriverStatistics("no such driver", statistics));
+    CHECK(!Kernel_GetDriverStatistics(NOT_MAPPED, statistics));
+    CHECK(!Kernel_GetDriverStatistics(NOT_CANONICAL, statistics));
+    CHECK(!Kernel_GetDriverStatistics(NULL, NULL));
+    CHECK(!Kernel_GetDriverStatistics(NULL, MISALIGNED(statistics)));
+    CHECK(!Kernel_GetDriverStatistics(NULL, NOT_MAPPED));
+    CHECK(!Kernel_GetDriverStatistics(NULL, NOT_CANONICAL));
+    CHECK(!Kernel_GetDriverStatistics(NULL, (DriverStatistics *)Kernel_GetDriverStatistics));
+    CHECK(!Kernel_GetDriverStatistics(NULL, &statistics[1])); // its size is 0
+    statistics[0].Size = sizeof statistics;
+    statistics[1].Pages = 1;
+    CHECK(!Kernel_GetDriverStatistics(NULL, statistics)); // its tail is not zero
+    CHECK(statistics[0].Threads == 0);
+    statistics[1].Pages = 0;
+    CHECK(Kernel_GetDriverStatistics(NULL, statistics) && statistics[0].Threads > 0);
+    // With interrupts off.
+    __asm__ volatile("cli");
+    CHECK(Kernel_GetParameter("absent", value, sizeof value) == -1);
+    CHECK(!Kernel_PublishCounter("counter", counters));
+    CHECK(!Kernel_GetDriverStatistics(NULL, statistics));
+    __asm__ volatile("sti");
+}
+
 int Driver_Init(void) {
     int nodes = Kernel_GetNumaNodeCount();
     queries(nodes, Kernel_GetCpuCount());
@@ -498,5 +547,6 @@ int Driver_Init(void) {
     waits();
     per_cpu_memory();
     timers(Kernel_GetCpuCount());
+    about_drivers();
     return -errors;
 }

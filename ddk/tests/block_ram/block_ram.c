@@ -7,6 +7,7 @@
 // - callers: its functions set a timer of this driver, on threads of block_user. A thread of this driver polls, too. A write is
 //   completed by the timer's callback.
 // - deep: a queue with room for many requests. It counts its calls, each of which has at most 64 requests, in the order of their blocks.
+// - early: its Submit completes the third request and says that it has taken one. A poll completes the first and the fourth.
 // - race: each poll completes the last request of the device, so that CPUs complete the same request at the same time.
 //
 // The driver logs each thing that does not hold, and refuses to start with their number as its code.
@@ -46,6 +47,7 @@ typedef struct {
 static Queue queues[QUEUES];
 
 static int ram_submit(void *context, int queue, BlockRequest *const *requests, int count) {
+    CHECK_STACK();
     Queue *to = &((Queue *)context)[queue];
     int accepted = 0;
     lock(&to->held);
@@ -78,6 +80,7 @@ static int perform(const BlockRequest *request) {
 }
 
 static int ram_poll(void *context, int queue) {
+    CHECK_STACK();
     Queue *from = &((Queue *)context)[queue];
     BlockRequest *requests[ROOM];
     lock(&from->held);
@@ -175,6 +178,29 @@ static int race_poll(void *context, int queue) {
     return 1;
 }
 
+// ---- early ----
+
+#define EARLY 4
+
+static BlockRequest *early[EARLY];
+
+static int early_submit(void *context, int queue, BlockRequest *const *requests, int count) {
+    (void)context;
+    (void)queue;
+    CHECK(count == EARLY);
+    memcpy(early, requests, sizeof early);
+    Kernel_CompleteBlock(early[2], BLOCK_OK);
+    return 1;
+}
+
+static int early_poll(void *context, int queue) {
+    (void)context;
+    (void)queue;
+    Kernel_CompleteBlock(early[0], BLOCK_OK);
+    Kernel_CompleteBlock(early[3], BLOCK_OK);
+    return 2;
+}
+
 // ---- callers ----
 
 #define CALLERS_DEPTH 4
@@ -230,6 +256,7 @@ static int callers_poll(void *context, int queue) {
 }
 
 static void complete_written(void *context) {
+    CHECK_STACK();
     (void)context;
     CHECK(sets_timer());
     BlockRequest *request = __atomic_exchange_n(&written, NULL, __ATOMIC_ACQUIRE);
@@ -342,6 +369,11 @@ int Driver_Init(void) {
     many.Depth = DEEP_DEPTH;
     many.Submit = deep_submit;
     many.Poll = deep_poll;
+    CHECK(Kernel_RegisterBlock(&many) > 0);
+
+    memcpy(many.Name, "early", 6);
+    many.Submit = early_submit;
+    many.Poll = early_poll;
     CHECK(Kernel_RegisterBlock(&many) > 0);
 
     // A device that goes and comes back has another id.

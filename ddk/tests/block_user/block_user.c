@@ -6,6 +6,7 @@
 #include <proxima_freestanding.h>
 
 #include "../check.h"
+#include "../wild.h"
 
 #define BLOCK 512u
 #define BLOCKS 2048u
@@ -31,6 +32,7 @@ typedef struct {
 static int ram;
 
 static void done(BlockRequest *request) {
+    CHECK_STACK();
     Request *own = request->Context;
     __atomic_fetch_add(&own->done, 1, __ATOMIC_RELEASE);
     if (own->again > 0) {
@@ -226,6 +228,32 @@ static void submit_many(uint64_t page, int count, int invalid, int accepted) {
     CHECK(Kernel_PollBlock(deep, 1) == accepted);
     for (int i = 0; i < count; i++) {
         CHECK(times_done(&own[i]) == (i < accepted));
+    }
+}
+
+// The driver of early completes the third of four requests, and says that it has taken only the first one. Each of them ends once, or is
+// refused and never ends: the second one, of which the driver knows nothing, ends with an error. Later the driver completes the fourth one, too.
+static void early_completions(uint64_t page) {
+    static Request own[4];
+    static const int ended[] = {0, 1, 1, 0}, ended_later[] = {1, 1, 1, 0};
+    static const int statuses[] = {BLOCK_OK, BLOCK_ERROR, BLOCK_OK, 99};
+    BlockRequest *batch[4];
+    int early = Kernel_OpenBlock("early", 0);
+    for (int i = 0; i < 4; i++) {
+        prepare(&own[i], BLOCK_READ, (uint64_t)i, 1, page);
+        batch[i] = &own[i].request;
+    }
+    CHECK(Kernel_SubmitBlock(early, batch, 4) == 3);
+    for (int i = 0; i < 4; i++) {
+        CHECK(times_done(&own[i]) == ended[i]);
+    }
+    Kernel_PollBlock(early, -1);
+    for (int i = 0; i < 4; i++) {
+        CHECK(times_done(&own[i]) == ended_later[i] && own[i].request.Status == statuses[i]);
+    }
+    // None has kept a slot.
+    for (int i = 0; i < 4; i++) {
+        CHECK(perform(&own[i]) == BLOCK_OK);
     }
 }
 
@@ -499,6 +527,100 @@ static void calls(uint64_t page) {
     CHECK(Kernel_DestroyTimer(timer));
 }
 
+// ---- Requests that the kernel counts down ----
+
+static uint32_t left; // requests that have not ended
+
+static void prepare_counted(Request *own, uint64_t page) {
+    prepare(own, BLOCK_READ, 1, 1, page);
+    own->request.Done = Kernel_CountDown;
+    own->request.Context = &left;
+}
+
+static int wait_for_zero(void *argument) {
+    int *is_waiting = argument;
+    __atomic_store_n(is_waiting, 1, __ATOMIC_RELEASE);
+    uint32_t now;
+    while ((now = __atomic_load_n(&left, __ATOMIC_ACQUIRE)) != 0) {
+        CHECK(Kernel_WaitAddress(&left, now, 5000000000ull) == 0);
+    }
+    return 0;
+}
+
+static void counted(uint64_t page) {
+    static Request own[4];
+    BlockRequest *batch[4];
+    for (int i = 0; i < 4; i++) {
+        prepare_counted(&own[i], page);
+        batch[i] = &own[i].request;
+    }
+    // New requests, and then the same ones again. Nobody waits, so the word need not become 0.
+    for (uint32_t first = 0; first < 3; first++) {
+        left = first + 4;
+        CHECK(Kernel_SubmitBlock(ram, batch, 4) == 4 && left == first + 4);
+        CHECK(Kernel_PollBlock(ram, -1) == 4 && left == first);
+        for (int i = 0; i < 4; i++) {
+            CHECK(own[i].request.Status == BLOCK_OK && times_done(&own[i]) == 0);
+            own[i].request.Status = 99;
+        }
+    }
+    // A request that has failed is counted, too; and one with a function that is counted later.
+    prepare(&own[0], BLOCK_WRITE, BLOCKS - 1, 1, page); // block_ram cannot write the last block
+    left = 1;
+    int status = perform(&own[0]);
+    own[0].request.Done = Kernel_CountDown;
+    own[0].request.Context = &left;
+    own[0].request.Status = 99;
+    CHECK(submit(ram, &own[0]) == 1 && Kernel_PollBlock(ram, -1) == 1);
+    CHECK(left == 0 && own[0].request.Status == status && times_done(&own[0]) == 1);
+
+    // The last one wakes who waits.
+    static int is_waiting;
+    left = 2;
+    int thread = Kernel_CreateThread("waits for zero", wait_for_zero, &is_waiting, -1);
+    while (!__atomic_load_n(&is_waiting, __ATOMIC_ACQUIRE)) {
+        Kernel_YieldThread();
+    }
+    Kernel_SleepThread(2000000);
+    CHECK(Kernel_SubmitBlock(ram, batch + 1, 2) == 2 && Kernel_PollBlock(ram, -1) == 2);
+    CHECK(Kernel_JoinThread(thread, NULL) == 0 && left == 0);
+
+    // A new request without a word that may be written is refused.
+    void *bad[] = {NULL, NOT_MAPPED, NOT_CANONICAL, (char *)&left + 1, (void *)Driver_Init};
+    left = 5;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        prepare_counted(&own[0], page);
+        own[0].request.Context = bad[i];
+        CHECK(submit(ram, &own[0]) == 0);
+        Kernel_CountDown(&own[0].request);
+    }
+    CHECK(Kernel_PollBlock(ram, -1) == 0 && left == 5);
+    // One that loses its word later ends, and nothing is counted.
+    own[1].request.Context = NOT_MAPPED;
+    CHECK(submit(ram, &own[1]) == 1 && Kernel_PollBlock(ram, -1) == 1);
+    CHECK(own[1].request.Status == BLOCK_OK && left == 5);
+    // Nor in memory of the kernel, where keys protect that: in the root of the page tables, for addresses that are never used.
+    if (wild_key_of(&left) != 0) {
+        uint32_t *kernels = (uint32_t *)wild_table(wild_root()) + 2, before = *kernels;
+        own[1].request.Context = kernels;
+        CHECK(submit(ram, &own[1]) == 1 && Kernel_PollBlock(ram, -1) == 1);
+        CHECK(own[1].request.Status == BLOCK_OK && *kernels == before);
+        // A word in another page of the driver's is counted.
+        uint32_t *other = Kernel_AllocateMemory(2 * KERNEL_PAGE_SIZE, 0);
+        CHECK(other != NULL);
+        *other = 7;
+        own[1].request.Context = other;
+        CHECK(submit(ram, &own[1]) == 1 && Kernel_PollBlock(ram, -1) == 1 && *other == 6);
+        Kernel_FreeMemory(other);
+    }
+    // A driver may call the function, too.
+    Kernel_CountDown(NULL);
+    Kernel_CountDown(NOT_CANONICAL);
+    CHECK(left == 5);
+    Kernel_CountDown(&own[2].request);
+    CHECK(left == 4);
+}
+
 // ---- A device that goes ----
 
 static void removal(uint64_t page) {
@@ -508,6 +630,9 @@ static void removal(uint64_t page) {
     for (int i = 0; i < 5; i++) {
         prepare(&own[i], i == 3 ? BLOCK_FLUSH : BLOCK_READ, 0, i == 3 ? 0 : 1, page);
     }
+    left = 2;
+    own[1].request.Done = Kernel_CountDown;
+    own[1].request.Context = &left;
     for (int i = 0; i < 3; i++) {
         CHECK(submit(block, &own[i]) == 1);
     }
@@ -517,8 +642,9 @@ static void removal(uint64_t page) {
         Kernel_SleepThread(1000000);
     }
     for (int i = 0; i < 4; i++) {
-        CHECK(times_done(&own[i]) == 1 && own[i].request.Status == BLOCK_GONE);
+        CHECK(times_done(&own[i]) == (i != 1) && own[i].request.Status == BLOCK_GONE);
     }
+    CHECK(left == 1);
     CHECK(times_done(&held) == 1 && held.request.Status == BLOCK_GONE);
     CHECK(submit(block, &own[4]) == -1 && Kernel_PollBlock(block, -1) == 0 && Kernel_PollBlock(block, 0) == 0);
     CHECK(Kernel_OpenBlock("held", 0) == -1);
@@ -539,12 +665,14 @@ int Driver_Init(void) {
     CHECK(Kernel_SetThreadAffinity(Kernel_GetCurrentThread(), cpus, 4) == 0);
     full_queue(page);
     large_batches(page);
+    early_completions(page);
     results(page);
     wrong_fields(page, false);
     wrong_fields(page, true);
     wrong_pointers(page);
     wrong_order(page);
     races(page);
+    counted(page);
     calls(page);
     removal(page);
     CHECK(Kernel_FreePage(page));

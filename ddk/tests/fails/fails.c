@@ -1,11 +1,16 @@
-// fails: raises an exception, or loops. A test chooses the kind by -DKIND=… and the place by -DPLACE=…
+// fails: raises an exception, or loops, or makes a mistake that is no failure. A test chooses the kind by -DKIND=… and the place by -DPLACE=…
 //
 // In Submit and Poll it serves the driver `survivor`, and in Done it is a client of it. Driver_Exit and Driver_RemoveDevice are called
 // when `unloads_failing` unloads it. Handlers, Driver_AddDevice and Driver_RemoveDevice need QEMU's device `edu`.
 #include <proxima.h>
 #include <proxima_sync.h>
 
-enum { NULL_WRITE, WILD_READ, CONSTANT_WRITE, DATA_JUMP, NULL_JUMP, DIVISION, INVALID_OPCODE, FPU, LOCKED, STACK, LOST_STACK, LOOP, LOOP_OFF, SLOW };
+#include "../wild.h"
+
+enum { NULL_WRITE, WILD_READ, CONSTANT_WRITE, DATA_JUMP, NULL_JUMP, DIVISION, INVALID_OPCODE, FPU, LOCKED, STACK, LOST_STACK, IN_EXPORT, LOOP, LOOP_OFF, SLOW, DOUBLE_FREE, SLEEPS, KERNEL_DATA, PAGE_TABLE, KERNEL_HEAP, KERNEL_STACK, FREE_PAGE, CPU_DATA, OTHER_DATA, OTHER_MEMORY, OTHER_HEAP, OTHER_STACK, KERNEL_WRITES, OTHER_JUMP, SOFTWARE_FAULT, SOFTWARE_NMI, SOFTWARE_DOUBLE_FAULT, DIRECTION, STACK_IN_PAGE, STACK_IN_PAGE_TRAP, STACK_IN_PAGE_LOOP };
+
+// The kinds that are mistakes, and no failures.
+#define IS_MISTAKE (KIND == SLOW || KIND == DOUBLE_FREE || KIND == SLEEPS)
 
 #define INIT 0
 #define THREAD 1
@@ -30,6 +35,7 @@ enum { NULL_WRITE, WILD_READ, CONSTANT_WRITE, DATA_JUMP, NULL_JUMP, DIVISION, IN
 
 static SpinLock lock;
 static volatile int zero;
+static char *page; // of physical memory
 static char data[16] = {(char)0xc3}; // a return
 static const int constant = 1;
 
@@ -40,8 +46,143 @@ __attribute__((noinline, unused)) static int recurse(int depth) {
     return depth ? recurse(depth - 1) + frame[0] : 0;
 }
 
+// Uses up the stack in small steps, with a call of the kernel at each: it ends in the kernel, which uses more of it.
+__attribute__((noinline, unused)) static int recurse_in_kernel(int depth) {
+    volatile char frame[16];
+    frame[0] = (char)depth;
+    NumaNodeInfo info;
+    Kernel_GetNumaNodeInfo(0, &info);
+    return recurse_in_kernel(depth + 1) + frame[0];
+}
+
+#define REGION(start, end, is_kernels) wild_find(start, end, is_kernels, wild_key_of(&zero))
+
+// Writes memory that is not the driver's, without a change: another kernel that lets it goes on.
+__attribute__((unused)) static void write_wild(uint64_t address) {
+    if (address == 0) {
+        static const char none[] = "there is no such page: this does not hold";
+        Kernel_Log(KERNEL_LOG_ERROR, none, sizeof none - 1);
+        return;
+    }
+    __asm__ volatile("lock orq $0, (%0)" : : "r"(address) : "memory");
+    Kernel_Log(KERNEL_LOG_ERROR, "goes on after a wild write", 26);
+}
+
+// Returns the address of a descriptor table, which is the kernel's data.
+__attribute__((unused)) static uint64_t descriptors(bool of_interrupts) {
+    struct __attribute__((packed)) {
+        uint16_t limit;
+        uint64_t base;
+    } table;
+    if (of_interrupts) {
+        __asm__("sidt %0" : "=m"(table));
+    } else {
+        __asm__("sgdt %0" : "=m"(table));
+    }
+    return table.base;
+}
+
+__attribute__((unused)) static uint64_t page_tables(void) {
+    uint64_t table;
+    __asm__("mov %%cr3, %0" : "=r"(table));
+    return (uint64_t)Kernel_PhysToVirt(table & WILD_FRAME);
+}
+
 static void fail(void) {
     switch (KIND) {
+    case IN_EXPORT:
+        zero = recurse_in_kernel(0);
+        break;
+    case DOUBLE_FREE: {
+        uint64_t page = Kernel_AllocatePage();
+        void *block = Kernel_AllocateMemory(64, 0);
+        bool is_first = Kernel_FreePage(page);
+        Kernel_FreeMemory(block);
+        Kernel_FreeMemory(block);
+        if (page == 0 || block == NULL || !is_first || Kernel_FreePage(page)) {
+            Kernel_Log(KERNEL_LOG_ERROR, "this does not hold: a double free is refused", 44);
+        }
+        break;
+    }
+    case SLEEPS:
+        Kernel_SleepThread(1000000);
+        break;
+    case KERNEL_DATA:
+        write_wild(descriptors(true));
+        break;
+    case CPU_DATA:
+        write_wild(descriptors(false));
+        break;
+    case PAGE_TABLE:
+        write_wild(page_tables());
+        break;
+    case KERNEL_HEAP:
+        write_wild(REGION(0xffffc00000000000, 0xffffcc0000000000, true));
+        break;
+    case KERNEL_STACK:
+        write_wild(REGION(0xffffd00000000000, 0xffffd80000000000, true));
+        break;
+    case FREE_PAGE:
+        write_wild(REGION(0xffff800000100000, 0xffffc00000000000, true));
+        break;
+    case OTHER_DATA:
+        write_wild(REGION(0xffffd80000000000, 0xffffe00000000000, false));
+        break;
+    case OTHER_MEMORY:
+        write_wild(REGION(0xffff800000000000, 0xffffc00000000000, false));
+        break;
+    case OTHER_HEAP:
+        write_wild(REGION(0xffffc00000000000, 0xffffcc0000000000, false));
+        break;
+    case OTHER_STACK:
+        write_wild(REGION(0xffffd00000000000, 0xffffd80000000000, false));
+        break;
+    case KERNEL_WRITES: {
+        // The kernel refuses to write for the driver what the driver may not write.
+        CpuInfo *info = (CpuInfo *)REGION(0xffff800000100000, 0xffffc00000000000, true);
+        DeviceInfo *other = (DeviceInfo *)REGION(0xffffd80000000000, 0xffffe00000000000, false);
+        if (Kernel_GetCpuInfo(0, info) || Kernel_GetDeviceInfo(1, other)) {
+            Kernel_Log(KERNEL_LOG_ERROR, "goes on after a wild write", 26);
+        }
+        __builtin_trap();
+    }
+    case OTHER_JUMP:
+        ((void (*)(void))(uintptr_t)REGION(0xffffd80000000000, 0xffffe00000000000, false))();
+        break;
+    // A stack pointer into memory that the driver may write, but that is no stack: what lies below is not the driver's.
+    case STACK_IN_PAGE:
+        __asm__ volatile("mov %0, %%rsp; call *%1" : : "r"(page + 256), "r"(Kernel_GetTime) : "memory");
+        break;
+    case STACK_IN_PAGE_TRAP:
+        __asm__ volatile("mov %0, %%rsp; ud2" : : "r"(page + 256) : "memory");
+        break;
+    case STACK_IN_PAGE_LOOP:
+        __asm__ volatile("mov %0, %%rsp; 1: pause; jmp 1b" : : "r"(page + 256) : "memory");
+        break;
+    case SOFTWARE_FAULT:
+        // Of a vector for which the CPU pushes an error code when it raises the exception itself.
+        __asm__ volatile("int $13" : : : "memory");
+        break;
+    case SOFTWARE_NMI:
+        __asm__ volatile("int $2" : : : "memory");
+        break;
+    case SOFTWARE_DOUBLE_FAULT:
+        __asm__ volatile("int $8" : : : "memory");
+        break;
+    case DIRECTION: {
+        // Copies of strings go down, where no copy in the kernel may.
+        CpuInfo info = {0};
+        DeviceInfo device = {.Size = sizeof device};
+        static const char text[] = "a line that the kernel copies, which is long enough for an instruction that copies a string";
+        __asm__ volatile("std" : : : "memory");
+        Kernel_Log(KERNEL_LOG_INFO, text, sizeof text - 1);
+        __asm__ volatile("std" : : : "memory");
+        Kernel_GetCpuInfo(0, &info);
+        __asm__ volatile("std" : : : "memory");
+        Kernel_GetDeviceInfo(Kernel_FindDevice(&(DeviceMatch){.Size = sizeof(DeviceMatch)}, 0), &device);
+        __asm__ volatile("cld" : : : "memory");
+        __builtin_trap();
+    }
     case STACK:
         zero = recurse(100);
         break;
@@ -93,16 +234,16 @@ static void fail(void) {
     }
 }
 
-// A handler is slow some times, so that the CPU runs other code again.
-#define SLOW_CALLS 3
-__attribute__((unused)) static volatile int slow_calls;
+// A handler makes its mistake some times, so that the CPU runs other code again.
+#define MISTAKES 3
+__attribute__((unused)) static volatile int mistakes;
 
 // Fails with registers changed that a function keeps.
 __attribute__((noinline, unused)) static void fail_somewhere(void) {
-    if (KIND == SLOW) {
-        if (slow_calls < SLOW_CALLS) {
+    if (IS_MISTAKE) {
+        if (mistakes < MISTAKES) {
             fail();
-            slow_calls++;
+            mistakes++;
         }
         return;
     }
@@ -174,7 +315,7 @@ static int begin(void) {
     do {
         registers[RAISE] = 1;
         Kernel_SleepThread(1000000);
-    } while (KIND != SLOW || slow_calls < SLOW_CALLS);
+    } while (!IS_MISTAKE || mistakes < MISTAKES);
     return 0;
 }
 
@@ -189,10 +330,10 @@ static int begin(void) {
     if (!Kernel_SetTimer(timer, Kernel_GetTime() + 1000000, 1000000)) {
         return -2;
     }
-    while (KIND == SLOW && slow_calls < SLOW_CALLS) {
+    while (IS_MISTAKE && mistakes < MISTAKES) {
         Kernel_SleepThread(1000000);
     }
-    return KIND == SLOW ? 0 : sleep_long(NULL);
+    return IS_MISTAKE ? 0 : sleep_long(NULL);
 }
 
 #elif PLACE == SUBMIT || PLACE == POLL
@@ -248,7 +389,7 @@ static int begin(void) {
 #elif PLACE == INIT
 static int begin(void) {
     fail();
-    return -2;
+    return IS_MISTAKE ? 0 : -2;
 }
 
 #elif PLACE == ADD_DEVICE
@@ -299,6 +440,9 @@ void Driver_Exit(void) {
 #endif
 
 int Driver_Init(void) {
+    if (KIND >= STACK_IN_PAGE) {
+        page = Kernel_PhysToVirt(Kernel_AllocatePage());
+    }
     if (Kernel_AllocateMemory(100, 0) == NULL || Kernel_CreateThread("sleeps", sleep_long, NULL, -1) < 0) {
         return -1;
     }

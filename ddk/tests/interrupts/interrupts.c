@@ -103,6 +103,7 @@ static uint32_t nothing(void *context) {
 #define EDU_ACKNOWLEDGE 0x64
 
 static uint32_t edu_handler(void *context) {
+    CHECK_STACK();
     struct seen *seen = context;
     seen->overlaps += __atomic_fetch_add(&seen->inside, 1, __ATOMIC_ACQ_REL) != 0;
     uint32_t status = get(seen->registers, EDU_STATUS);

@@ -116,10 +116,11 @@ static void waits_end(void) {
     CHECK(!Event_IsSet(&meeting.event));
 }
 
-static uint32_t crowd_word;
+static uint32_t crowd_word, crowd_begun;
 
 static int wait_in_crowd(void *argument) {
     (void)argument;
+    __atomic_fetch_add(&crowd_begun, 1, __ATOMIC_RELEASE);
     // A limit that does not come: the thread is among the sleepers, too.
     return Kernel_WaitAddress(&crowd_word, 0, 60000 * MILLISECOND);
 }
@@ -131,7 +132,11 @@ static void wakes_as_many_as_asked(void) {
     for (int i = 0; i < CROWD; i++) {
         threads[i] = Kernel_CreateThread("crowd", wait_in_crowd, NULL, -1);
         CHECK(threads[i] > 0);
-        Kernel_SleepThread(MILLISECOND);
+        // The next one begins only when this one waits, but for the few instructions up to there.
+        while (__atomic_load_n(&crowd_begun, __ATOMIC_ACQUIRE) <= (uint32_t)i) {
+            Kernel_SleepThread(MILLISECOND);
+        }
+        Kernel_SleepThread(5 * MILLISECOND);
     }
     while (woken < 2) {
         int now = Kernel_WakeAddress(&crowd_word, 1);
@@ -150,11 +155,12 @@ static void wakes_as_many_as_asked(void) {
     CHECK(Kernel_WakeAddress(&crowd_word, CROWD) == 0);
 }
 
-static uint32_t large_crowd_word;
+static uint32_t large_crowd_word, large_crowd_begun;
 static int most_in_handler, woken_in_handler = -1;
 
 static int wait_in_large_crowd(void *argument) {
     (void)argument;
+    __atomic_fetch_add(&large_crowd_begun, 1, __ATOMIC_RELEASE);
     return Kernel_WaitAddress(&large_crowd_word, 0, 60000 * MILLISECOND);
 }
 
@@ -172,6 +178,9 @@ static void a_handler_has_a_crowd_woken(void) {
     for (int i = 0; i < CROWD; i++) {
         threads[i] = Kernel_CreateThread("large crowd", wait_in_large_crowd, NULL, -1);
         CHECK(threads[i] > 0);
+    }
+    while (__atomic_load_n(&large_crowd_begun, __ATOMIC_ACQUIRE) < CROWD) {
+        Kernel_SleepThread(MILLISECOND);
     }
     Kernel_SleepThread(50 * MILLISECOND); // all wait
     most_in_handler = WOKEN;

@@ -111,6 +111,8 @@ int Driver_Init(void) {
                           .Depth = ROOM, .Name = "survivor", .Context = held, .Submit = submit, .Poll = poll};
     CHECK(Kernel_RegisterBlock(&driver) > 0);
     CHECK(Kernel_CreateThread("looks for disks", look_for_disks, NULL, -1) > 0);
+    // Memory for others to write.
+    CHECK(Kernel_AllocateMemory(100, 0) != NULL && Kernel_AllocatePage() != 0);
     if (SPINS) {
         CHECK(Kernel_CreateThread("spins", spin, NULL, -1) > 0);
     }

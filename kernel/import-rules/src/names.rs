@@ -5,8 +5,8 @@ use crate::tree::{File, Tree};
 use crate::violation::Violation;
 
 /// Folders whose files are named after what they serve in another folder: `arch` holds the machine's half of a file above it,
-/// the others export, test or measure it.
-const NAMED_AFTER_OTHERS: [&str; 5] = ["arch", "exports", "selftest", "bench", "monitor"];
+/// the others export, test, measure or show it.
+const NAMED_AFTER_OTHERS: [&str; 5] = ["arch", "exports", "selftest", "bench", "console"];
 
 /// Returns every type and every file whose name one before it has.
 pub fn check(kernel: &Tree) -> Vec<Violation> {

@@ -24,7 +24,7 @@ pub fn run() {
     let here = CpuSet::from_iter([cpu::current().id]);
     // The call succeeds: the thread exists and its CPU is online.
     let _ = lifecycle::set_affinity(cpu_threads::current_thread().id, &here);
-    arch::stop_timer();
+    tick::stop();
     switch_by_yield(&here);
     switch_by_wake(&here);
     create_and_join();

@@ -1,4 +1,5 @@
 //! Completing requests. A driver does that while it serves the queue, or in a handler, or on a thread.
+use super::count_down::{count_down, count_down_if_allowed, is_counted, is_counted_by_gate};
 use super::done::{self, KnownDone};
 use super::mistakes::report;
 use super::queue::{BlockQueue, queue_of, served_here};
@@ -79,19 +80,35 @@ fn is_callers(queue: &BlockQueue) -> bool {
     caller == queue.device().owner.map(core::ptr::from_ref)
 }
 
-/// Gives a request that has succeeded back to its submitter, if its `Done` is the one that the queue knows, as it is as a rule.
+/// Gives a request that has succeeded back to its submitter, the shortest way if its `Done` is the one that the queue knows.
 ///
 /// # Safety
 /// As [`finish`].
 #[inline(always)]
 unsafe fn finish_well(request: RequestAt, queue: &BlockQueue) {
-    let known = queue.known_done();
-    let done = known.address.load(Ordering::Relaxed);
-    if request.has_other_done(done) {
+    let (done, known) = (request.done(), queue.known_done());
+    if known.address.load(Ordering::Relaxed) == done {
+        // SAFETY: the request was outstanding. The function was found to be code.
+        unsafe { call_done_of_success(request, known, done) }
+    } else if is_counted(done) {
+        // SAFETY: the request was outstanding. Its submitter has named the word for this.
+        unsafe {
+            request.set_succeeded();
+            count_down(request);
+        }
+    } else {
         // SAFETY: `# Safety` is the same.
-        return unsafe { finish(request, BLOCK_OK, queue) };
+        unsafe { finish(request, BLOCK_OK, queue) }
     }
-    // SAFETY: the request was outstanding. The function was found to be code.
+}
+
+/// Calls the function `Done` of a request that has succeeded. It is a function of its own, as only a call of a driver needs an aligned stack.
+///
+/// # Safety
+/// As [`call_done`].
+#[inline(never)]
+unsafe fn call_done_of_success(request: RequestAt, known: &'static KnownDone, done: usize) {
+    // SAFETY: `# Safety` is the same, and the request was outstanding.
     unsafe {
         request.set_succeeded();
         call_done(done, known, request);
@@ -108,6 +125,16 @@ pub unsafe fn finish(request: RequestAt, status: i32, queue: &BlockQueue) {
     // SAFETY: the request was outstanding.
     unsafe { request.set_status(status) };
     let done = request.done();
+    if is_counted(done) || is_counted_by_gate(done) {
+        // SAFETY: the request was outstanding. Its submitter has named the word for this.
+        if !unsafe { count_down_if_allowed(request) } {
+            report(
+                Misuse::BadRequest,
+                format_args!("the request at {:#x} has lost its word in Context", request.0),
+            );
+        }
+        return;
+    }
     let mut known = queue.known_done();
     if known.address.load(Ordering::Relaxed) != done {
         let Some(found) = done::find(done) else {

@@ -14,6 +14,7 @@ use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::cpu::{self, MayWait, PreemptionOff};
 use crate::memory::heap;
 use crate::threads::owner::Owner;
+use crate::threads::used_kinds::UsedKind;
 use crate::threads::{Mutex, sleep};
 use abi::{BLOCK_GONE, KERNEL_BLOCK_NAME_SIZE};
 use alloc::vec::Vec;
@@ -23,6 +24,7 @@ use core::alloc::Layout;
 use core::ffi::c_int;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicUsize};
+use protection_keys::Key;
 use units::{CpuId, NodeId};
 
 /// Generations of an index. The index has the lower bits of an id, which is below 2³¹.
@@ -110,6 +112,9 @@ pub fn register(new: &NewBlockDevice, owner: Option<&'static Owner>) -> Option<c
     if registry.devices.iter().flatten().any(|device| device.name == new.name) {
         return None;
     }
+    if let Some(owner) = owner {
+        owner.used().note(UsedKind::BlockDevices);
+    }
     let index = registry.free_index()?;
     let id = registry.generations[index] * MAX_BLOCK_DEVICES as u32 + index as u32;
     let device = create(new, id, owner)?;
@@ -177,10 +182,14 @@ pub fn unregister(id: c_int, owner: Option<&Owner>, may_wait: &MayWait) -> bool 
 /// `Done` of the driver is known. A thread calls this that may wait; another one unregisters nothing.
 pub fn close_all(owner: &Owner) -> usize {
     let Some(may_wait) = MayWait::now() else { return 0 };
-    let mut registry = REGISTRY.lock();
-    let count = remove_each(&mut registry, |device| is_same(device.owner, Some(owner)), &may_wait);
-    drop(registry);
-    done::forget(owner);
+    let count = if owner.used().has(UsedKind::BlockDevices) {
+        remove_each(&mut REGISTRY.lock(), |device| is_same(device.owner, Some(owner)), &may_wait)
+    } else {
+        0
+    };
+    if owner.used().has(UsedKind::Requests) {
+        done::forget(owner);
+    }
     count
 }
 
@@ -305,10 +314,16 @@ fn node_of(new: &NewBlockDevice, index: u32) -> NodeId {
 
 /// Returns the memory that a queue with so many usable slots needs, and the number of slots in it.
 fn layout(depth: u32) -> Option<(Layout, u32)> {
-    const { assert!(size_of::<BlockQueue>().is_multiple_of(align_of::<Slot>())) };
+    const {
+        assert!(
+            size_of::<BlockQueue>().is_multiple_of(align_of::<Slot>())
+                && align_of::<AtomicPtr<Owner>>() == align_of::<Slot>()
+        )
+    };
     let slots = depth.checked_next_power_of_two()?;
-    let layout = Layout::new::<BlockQueue>().extend(Layout::array::<Slot>(slots as usize).ok()?).ok()?.0;
-    Some((layout, slots))
+    let with_slots = Layout::new::<BlockQueue>().extend(Layout::array::<Slot>(slots as usize).ok()?).ok()?.0;
+    let submitters = Layout::array::<AtomicPtr<Owner>>(depth as usize).ok()?;
+    Some((with_slots.extend(submitters).ok()?.0, slots))
 }
 
 /// Creates a queue, and lists it by its number.
@@ -335,9 +350,17 @@ fn create_queue(
         // SAFETY: by `layout` there is room for so many slots.
         unsafe { first.add(index).write(slot) };
     }
+    for index in 0..new.depth as usize {
+        // SAFETY: by `layout` there is room for so many pointers behind the slots.
+        unsafe {
+            first.add(slots as usize).cast::<AtomicPtr<Owner>>().add(index).write(AtomicPtr::default())
+        };
+    }
     let most = (new.max_bytes / u64::from(new.block_size)).min(new.blocks).min(u64::from(u32::MAX));
+    let mark = CodeMark::new(owner.map_or(core::ptr::null(), core::ptr::from_ref).cast(), CodeKind::OfQueue);
+    mark.set_key(owner.map_or(Key::KERNEL, Owner::protection_key));
     let queue = BlockQueue {
-        mark: CodeMark::new(owner.map_or(core::ptr::null(), core::ptr::from_ref).cast(), CodeKind::OfQueue),
+        mark,
         id,
         first_state,
         usual: Length::usual(most, new.blocks, u64::from(new.block_size)),

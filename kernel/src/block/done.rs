@@ -3,9 +3,11 @@ use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::memory::page_tables;
 use crate::threads::owner::Owner;
 use crate::threads::owners;
+use crate::threads::used_kinds::UsedKind;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use node_heap::OWNERS;
+use protection_keys::Key;
 use units::VirtAddr;
 
 /// No function is at this address, and no failed read returns it.
@@ -48,6 +50,9 @@ pub fn find(address: usize) -> Option<&'static KnownDone> {
     let at = VirtAddr(address as u64);
     page_tables::access_at(at).filter(|mapping| mapping.executable)?;
     let owner = owners::of_code(at);
+    if let Some(owner) = owner {
+        owner.used().note(UsedKind::Requests);
+    }
     let may_be_called = || !owner.is_some_and(Owner::has_failed);
     let known = known_of(owner);
     if let Some(found) = known.iter().find(|known| known.address.load(Ordering::Acquire) == address) {
@@ -57,6 +62,7 @@ pub fn find(address: usize) -> Option<&'static KnownDone> {
     let next = || &known[NEXT.fetch_add(1, Ordering::Relaxed) % KNOWN_OF_EACH];
     let place = known.iter().find(is_free).unwrap_or_else(next);
     place.mark.set_owner(owner.map_or(ptr::null(), ptr::from_ref).cast());
+    place.mark.set_key(owner.map_or(Key::KERNEL, Owner::protection_key));
     place.address.store(address, Ordering::SeqCst);
     if !may_be_called() {
         // It may have failed since it was forgotten.

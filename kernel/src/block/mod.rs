@@ -3,6 +3,7 @@
 //! `docs/block.md` describes the structures, the protocol of a request's life, and what each step costs.
 
 mod complete;
+mod count_down;
 mod device_list;
 mod done;
 mod length;
@@ -14,9 +15,10 @@ mod request;
 mod submit;
 
 pub use complete::complete;
+pub use count_down::{kernel_count_down, set_count_down};
 pub use device_list::{
-    NewBlockDevice, close_all, close_served_by, describe, find, is_served_by, next, register, silence,
-    unregister,
+    Description, NewBlockDevice, close_all, close_served_by, describe, find, is_served_by, next, register,
+    silence, unregister,
 };
 pub use mistakes::report;
 pub use outstanding::wait_for_requests_of;

@@ -8,6 +8,7 @@ use crate::arch::cpu_local_element;
 use crate::cpu::code_mark::{self, CodeKind, CodeMark};
 use crate::cpu::{self, Pinned, PreemptionOff, cpu_local};
 use crate::threads::owner::Owner;
+use crate::threads::used_kinds::UsedKind;
 use abi::{BLOCK_STATE_TAG, BlockRequest, KERNEL_BLOCK_NAME_SIZE};
 use alloc::vec::Vec;
 use arrayvec::ArrayString;
@@ -36,7 +37,7 @@ pub struct Functions {
 }
 
 /// A queue of a block device: all that a submission and a completion read, so that they touch no other structure. Its slots lie right
-/// behind it.
+/// behind it, and behind them who has submitted the requests in them.
 #[repr(C, align(64))]
 pub struct BlockQueue {
     /// What a CPU is marked with that runs the driver's functions. It is the first field: see [`served_here`].
@@ -116,6 +117,26 @@ impl BlockQueue {
         // SAFETY: as in `slot_of`, and `depth` is not more.
         let slots = unsafe { core::slice::from_raw_parts(self.first_slot(), self.depth as usize) };
         Slots { slots, first_note: self.first_state as usize, next: &self.next_slot }
+    }
+
+    /// Returns who has submitted the request that has the slot with this index, as far as is known: whoever submitted it first.
+    pub fn submitter(&self, index: usize) -> &AtomicPtr<Owner> {
+        assert!(index < self.depth as usize, "a queue has as many submitters as usable slots");
+        // SAFETY: the registry puts `depth` such pointers right behind the slots, of which there are `slot_mask + 1`.
+        unsafe { &*self.first_slot().add(self.slot_mask + 1).cast::<AtomicPtr<Owner>>().add(index) }
+    }
+
+    /// Notes who has submitted the request that has just got the slot to which this state leads: `None` for the kernel.
+    pub fn note_submitter(&self, state: usize, submitter: Option<&'static Owner>) {
+        if let Some(owner) = submitter {
+            owner.used().note(UsedKind::Requests);
+        }
+        let index = state & self.slot_mask;
+        // Its submitter may have changed the state meanwhile.
+        if index < self.depth as usize {
+            let owner = submitter.map_or(core::ptr::null(), core::ptr::from_ref);
+            self.submitter(index).store(owner.cast_mut(), Ordering::Relaxed);
+        }
     }
 
     #[inline(always)]

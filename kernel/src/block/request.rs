@@ -69,12 +69,6 @@ impl RequestAt {
         guarded::differs_u64::<{ offset_of!(DmaSegment, Bytes) }>(self.segments(), bytes)
     }
 
-    /// Returns true unless the address of `Done` is this; also if it cannot be read.
-    #[inline(always)]
-    pub fn has_other_done(self, done: usize) -> bool {
-        guarded::differs_u64::<{ offset_of!(BlockRequest, Done) }>(self.0, done as u64)
-    }
-
     /// Reads the size in the lower 32 bits, then the operation and the flags with 16 bits each. All bits are set if they cannot be read.
     #[inline(always)]
     pub fn head(self) -> Head {
@@ -105,6 +99,12 @@ impl RequestAt {
     #[inline(always)]
     pub fn done(self) -> usize {
         guarded::read_u64::<{ offset_of!(BlockRequest, Done) }, 0>(self.0) as usize
+    }
+
+    /// Reads `Context`. It is 0 if it cannot be read.
+    #[inline(always)]
+    pub fn context(self) -> usize {
+        guarded::read_u64::<{ offset_of!(BlockRequest, Context) }, 0>(self.0) as usize
     }
 
     /// Reads the number of the queue. It is the least number if it cannot be read.

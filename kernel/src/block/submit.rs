@@ -2,6 +2,8 @@
 //!
 //! [`accept_usual`] knows the requests that are common and cheap to check: a read or write of one segment, submitted before to the
 //! same queue. All others take [`accept`]. What follows from the length of a page is worked out when the device is registered.
+use super::complete::finish;
+use super::count_down::{has_word, is_counted, is_counted_by_gate};
 use super::done;
 use super::length::Length;
 use super::mistakes::report;
@@ -11,7 +13,9 @@ use crate::arch::guarded;
 use crate::cpu::PreemptionOff;
 use crate::cpu::code_mark;
 use crate::threads::misuses::Misuse;
-use abi::{BLOCK_FLUSH, BLOCK_POLLED, BLOCK_WRITE, BlockRequest};
+use crate::threads::owner::Owner;
+use crate::threads::whose_code;
+use abi::{BLOCK_ERROR, BLOCK_FLUSH, BLOCK_POLLED, BLOCK_WRITE, BlockRequest};
 use block_slots::ClaimError;
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
@@ -114,6 +118,9 @@ fn hand_over(queue: QueueInUse, requests: *const *mut BlockRequest, count: c_int
 
 /// Frees the slots of the requests that the driver has not taken, and ends the submission.
 ///
+/// The driver may have completed one of them by mistake: its `Done` has run. So that each request ends once or is refused, the requests up to the
+/// last such one count as taken, and those among them that are outstanding end with an error.
+///
 /// The driver may have failed in the middle of it. Nobody knows which requests its device has: they all are outstanding, and end as gone
 /// with the driver.
 #[cold]
@@ -123,13 +130,34 @@ fn take_back(requests: *const *mut BlockRequest, taken: c_int, count: c_int, off
         return end_with(off, count);
     }
     let taken = taken.clamp(0, count);
-    for index in taken..count {
-        let request = RequestAt::of_array(requests, index as usize);
-        // A submitter that changes the note meanwhile keeps the slot taken.
-        let (slot, note) = queue_of(request.state(), &off).slot_of(request.state());
-        slot.release(request.0, note);
+    let release = |index: &c_int| {
+        let request = RequestAt::of_array(requests, *index as usize);
+        let queue = queue_of(request.state(), &off);
+        let (slot, note) = queue.slot_of(request.state());
+        // A submitter that changes the note meanwhile keeps the slot taken. Its request ends with the device.
+        slot.release(request.0, note).then_some((request, queue))
+    };
+    let Some(last) = (taken..count).rev().find(|index| release(index).is_none()) else {
+        return end_with(off, taken);
+    };
+    for (request, queue) in (taken..last).filter_map(|index| release(&index)) {
+        // SAFETY: the request was outstanding until now, and its submitter vouches for `Done`. Preemption is off.
+        unsafe { finish(request, BLOCK_ERROR, queue) };
     }
-    end_with(off, taken)
+    let ended = RequestAt::of_array(requests, last as usize);
+    if let Some(driver) = queue_of(ended.state(), &off).device().owner {
+        report_untaken(driver, ended);
+    }
+    end_with(off, last + 1)
+}
+
+/// Logs that a driver has completed a request that its `Submit` has not taken, the first time.
+#[cold]
+fn report_untaken(driver: &Owner, request: RequestAt) {
+    if Owner::note_misuse(Some(driver), Misuse::Untaken) {
+        let (name, at) = (driver.name(), request.0);
+        log::warn!(target: "block", "{name}: completed the request at {at:#x}, which its Submit has not taken");
+    }
 }
 
 /// Submits requests of which the first `accepted` ones are accepted. Each of the others takes the long way.
@@ -221,6 +249,8 @@ enum Refusal {
     Segments,
     /// `Done` is not code.
     Done,
+    /// It is to be counted, and its `Context` is no word that the submitter may write.
+    Word,
     /// It is outstanding.
     Twice,
     /// The queue is full.
@@ -239,6 +269,7 @@ impl Refusal {
                 (Misuse::BadRequest, "has too many segments, or segments that are not as long as its blocks")
             }
             Self::Done => (Misuse::BadRequest, "has no function Done"),
+            Self::Word => (Misuse::BadRequest, "is to be counted down, and has no word in Context for it"),
             Self::Twice => (Misuse::RequestTwice, "is outstanding already"),
             Self::Full => return,
         };
@@ -262,16 +293,18 @@ fn accept(queue: &QueueInUse, request: RequestAt) -> Result<(), Refusal> {
         return Err(Refusal::Twice);
     }
     check(queue, request)?;
-    if core::ptr::eq(noted, &raw const **queue)
-        && slot.claim_noted(request.0, state, |note| request.has_state(note))
-    {
-        return Ok(());
+    let is_noted = core::ptr::eq(noted, &raw const **queue)
+        && slot.claim_noted(request.0, state, |note| request.has_state(note));
+    if !is_noted {
+        let claimed =
+            queue.slots().claim_any(request.0, (slot, state), |new| request.change_state(state, new));
+        claimed.map_err(|error| match error {
+            ClaimError::Full => Refusal::Full,
+            ClaimError::Twice => Refusal::Twice,
+        })?;
     }
-    let claimed = queue.slots().claim_any(request.0, (slot, state), |new| request.change_state(state, new));
-    claimed.map_err(|error| match error {
-        ClaimError::Full => Refusal::Full,
-        ClaimError::Twice => Refusal::Twice,
-    })
+    queue.note_submitter(request.state(), whose_code::calling_driver());
+    Ok(())
 }
 
 /// Checks what a request asks for.
@@ -299,6 +332,9 @@ fn check(queue: &BlockQueue, request: RequestAt) -> Result<(), Refusal> {
         return Err(Refusal::Blocks);
     }
     let done = request.done();
+    if is_counted(done) || is_counted_by_gate(done) {
+        return has_word(request).then_some(()).ok_or(Refusal::Word);
+    }
     if queue.known_done().address.load(Ordering::Relaxed) != done {
         queue.set_known_done(done::find(done).ok_or(Refusal::Done)?);
     }

@@ -4,6 +4,7 @@ use crate::arch::{self, Context, InterruptsOff, StartCpu};
 use crate::clock;
 use crate::cpu::{self, Cpu, shootdown};
 use crate::memory::cpu_memory;
+use crate::memory::page_uses::EarlyUses;
 use crate::memory::stack::Stack;
 use crate::platform::cpu_topology;
 use crate::report::{event_stream, verdict};
@@ -35,11 +36,12 @@ fn move_to_own_area(boot_cpu: &topology::Cpu) -> Option<Stack> {
     let context = unsafe { Context::fresh(idle_stack.top, threads::idle_main) };
     cpu_threads::init(cpu, lifecycle::adopt("idle", boot_cpu.id, boot_cpu.node, context)?);
     // The counts in the CPU's first area go to its own area below.
-    let early = cpu_memory::current();
+    let (early, uses) = (cpu_memory::current(), EarlyUses::of_this_cpu());
     // SAFETY: this is the boot CPU, and interrupts are off: `boot_on_own_node` switches them on later. `new_cpu::create` has
     // allocated the interrupt stacks for this CPU and never frees them. Of the former area, only the counts are used, as data.
     unsafe { cpu::install(cpu) };
     cpu_memory::current().page_counts.take_over(&early.page_counts);
+    uses.take_over();
     Stack::allocate(boot_cpu.node)
 }
 

@@ -1,6 +1,7 @@
 //! The frames that the other CPUs start from.
 use crate::arch::StartFrames;
 use crate::memory::allocate::{self, Zeroed};
+use crate::memory::page_uses::PageUse;
 use crate::platform::cpu_topology;
 use memory_map::MemoryMap;
 use spin::Once;
@@ -30,7 +31,7 @@ pub fn get() -> Option<&'static StartFrames> {
 fn take(start_page: FrameNumber, node: NodeId) -> Option<StartFrames> {
     let mut tables = [start_page; 4];
     for table in &mut tables {
-        *table = allocate::allocate_below(node, BELOW_4_GIB, Zeroed::Yes)?;
+        *table = allocate::allocate_below(PageUse::Cpus, node, BELOW_4_GIB, Zeroed::Yes)?;
     }
     Some(StartFrames { start_page, tables })
 }

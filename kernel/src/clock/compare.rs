@@ -107,10 +107,13 @@ pub fn answer_boot_cpu() {
     let cpu = cpu::current();
     let mut answered = first_question(cpu.id);
     // CPUs that spin here by the hundred would slow down the one whose turn it is, most of all on an emulator.
-    while QUESTION.load(Ordering::Acquire) >> 32 != answered >> 32 {
-        cpu::idle();
+    let off = InterruptsOff::new();
+    let is_compared = || COMPARED.of(cpu).load(Ordering::Acquire);
+    // Without questions, as with the HPET, this CPU's turn may be over before it has seen the first one.
+    while QUESTION.load(Ordering::Acquire) >> 32 != answered >> 32 && !is_compared() {
+        cpu::idle(&off);
     }
-    while !COMPARED.of(cpu).load(Ordering::Acquire) {
+    while !is_compared() {
         let question = QUESTION.load(Ordering::Acquire);
         let is_new = question >> 32 == answered >> 32 && question != answered;
         if is_new {

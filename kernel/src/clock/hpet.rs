@@ -1,18 +1,18 @@
-//! The HPET's main counter (IA-PC HPET 1.0a).
+//! The HPET: its main counter, and which comparators it has (IA-PC HPET 1.0a).
+use super::comparator::{Comparator, MOST_COMPARATORS};
+use super::hpet_registers::Registers;
 use super::source::ClockSource;
-use crate::memory::device_memory;
 use clock_math::{Counter, Fault, Source};
-use core::ptr::NonNull;
-use units::{PhysAddr, PhysRange};
+use units::PhysAddr;
 
-/// Bytes of registers.
-const SIZE: u64 = 1024;
 /// Offsets of registers.
 const CAPABILITIES: usize = 0x00;
 const CONFIGURATION: usize = 0x10;
 const MAIN_COUNTER: usize = 0xf0;
 /// Bit of [`CONFIGURATION`]: the main counter counts.
 const ENABLED: u32 = 1 << 0;
+/// Bit of [`CONFIGURATION`]: the first two comparators interrupt in place of the PIT and the real-time clock.
+const LEGACY: u32 = 1 << 1;
 
 /// An HPET whose counter runs.
 pub struct Hpet {
@@ -36,6 +36,21 @@ impl Hpet {
         }
         Ok(Self { registers, counter })
     }
+
+    /// Returns the comparators, none of which the clock uses.
+    pub fn comparators(&'static self) -> impl Iterator<Item = Comparator> {
+        let last = self.registers.read(CAPABILITIES) >> 8 & 0x1f;
+        (0..=last as usize).take(MOST_COMPARATORS).map(|number| Comparator::new(&self.registers, number))
+    }
+
+    /// Keeps all comparators from interrupting, whatever firmware has left them at. The main counter goes on.
+    pub fn silence(&'static self) {
+        self.comparators().for_each(|comparator| comparator.stop());
+        let configuration = self.registers.read(CONFIGURATION);
+        if configuration & LEGACY != 0 {
+            self.registers.write(CONFIGURATION, configuration & !LEGACY);
+        }
+    }
 }
 
 impl ClockSource for Hpet {
@@ -49,32 +64,5 @@ impl ClockSource for Hpet {
 
     fn read(&self) -> u64 {
         self.registers.read(MAIN_COUNTER).into()
-    }
-}
-
-/// The registers, [`SIZE`] bytes that are mapped for good.
-struct Registers(NonNull<u32>);
-
-// SAFETY: every access is one aligned access of 32 bits to a device, which CPUs may make at once.
-unsafe impl Send for Registers {}
-// SAFETY: as for `Send`: CPUs may access the device at once, each with one aligned access of 32 bits.
-unsafe impl Sync for Registers {}
-
-impl Registers {
-    /// Maps the registers. Returns `None` if they cannot be at this address.
-    fn map(address: PhysAddr) -> Option<Self> {
-        let end = address.0.checked_add(SIZE).filter(|_| address.0.is_multiple_of(SIZE))?;
-        let start = device_memory::map_device(PhysRange::new(address.0, end))?;
-        NonNull::new(core::ptr::with_exposed_provenance_mut(start.0 as usize)).map(Self)
-    }
-
-    fn read(&self, offset: usize) -> u32 {
-        // SAFETY: `map` has mapped the registers, and this file names only offsets inside them. Reading them changes nothing.
-        unsafe { self.0.byte_add(offset).read_volatile() }
-    }
-
-    fn write(&self, offset: usize, value: u32) {
-        // SAFETY: `map` has mapped the registers. The only write lets the counter count, which touches no memory.
-        unsafe { self.0.byte_add(offset).write_volatile(value) };
     }
 }

@@ -1,6 +1,7 @@
 //! Waits of a length that hardware prescribes.
 use super::now;
 use crate::arch;
+use crate::report::screen;
 use clock_math::WaitOutcome;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +12,9 @@ static HAS_CLOCK: AtomicBool = AtomicBool::new(false);
 pub fn set_has_clock() {
     HAS_CLOCK.store(true, Ordering::Relaxed);
 }
+
+/// The shortest wait in which the screen is drawn. A row takes some 20 us.
+const LONG_US: u64 = 1000;
 
 /// Waits until `done` returns true, or at least `timeout_us` microseconds have passed. The ticks count as waited, not as work.
 pub fn wait_until(timeout_us: u64, done: &dyn Fn() -> bool) -> WaitOutcome {
@@ -27,7 +31,10 @@ pub fn wait_until(timeout_us: u64, done: &dyn Fn() -> bool) -> WaitOutcome {
                 let has_clock = HAS_CLOCK.load(Ordering::Relaxed);
                 return if has_clock { WaitOutcome::TimedOut } else { WaitOutcome::NoClock };
             }
-            core::hint::spin_loop();
+            // The boot has nothing else to do now.
+            if timeout_us < LONG_US || !screen::draw_a_row() {
+                core::hint::spin_loop();
+            }
         }
     })
 }

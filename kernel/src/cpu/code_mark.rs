@@ -4,8 +4,10 @@
 //! The kernel calls such functions here, as guarded calls: a function that fails can be abandoned ([`abandon`]).
 use super::cpu_local;
 use crate::arch::{self, CallRecord, Frame, set_cpu_local_word};
+use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use protection_keys::Key;
 
 /// How code is called.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,17 +31,25 @@ pub struct CodeMark {
     kind: CodeKind,
     /// The driver has failed: its code is not called any more.
     has_failed: AtomicBool,
+    /// The number of the driver's key; 0 for the kernel, for the code of a thread, and without protection.
+    key: AtomicU8,
 }
 
 impl CodeMark {
     /// Returns the mark of code of this owner.
     pub const fn new(owner: *const (), kind: CodeKind) -> Self {
-        Self { owner: AtomicPtr::new(owner.cast_mut()), kind, has_failed: AtomicBool::new(false) }
+        let (has_failed, key) = (AtomicBool::new(false), AtomicU8::new(Key::KERNEL.number()));
+        Self { owner: AtomicPtr::new(owner.cast_mut()), kind, has_failed, key }
     }
 
     /// Sets the owner. Until now there is none, or code of the one before runs no more.
     pub fn set_owner(&self, owner: *const ()) {
         self.owner.store(owner.cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Sets the driver's key: code with this mark may write its pages. Until now there is none, or code of the one before runs no more.
+    pub fn set_key(&self, key: Key) {
+        self.key.store(key.number(), Ordering::Relaxed);
     }
 
     /// Returns the owner; null for the kernel, and for the code of a thread.
@@ -79,6 +89,11 @@ cpu_local! {
     /// The record of the innermost guarded call of the CPU. Its mark is the mark of the code that the CPU runs.
     static CALLS: AtomicPtr<CallRecord> = AtomicPtr::new((&raw const OUTERMOST).cast_mut());
 }
+
+const _: () = assert!(CodeKind::OfQueue as u32 == 0 && size_of::<CodeMark>() == 16);
+
+// The gate that guarded calls lead to where keys protect memory.
+arch::call_gate!(gate, CALLS, offset_of!(CodeMark, key), offset_of!(CodeMark, kind));
 
 /// Calls a function of one argument as code with this mark. Returns what it returns, or `FAILED` if it was abandoned.
 ///

@@ -17,11 +17,13 @@ pub enum DeferredWork {
     Pass = 2,
     /// Note that the CPU gets on, because a tick has found preemption off.
     Progress = 3,
+    /// Take the reserve back of the stack that the CPU runs on.
+    CloseReserve = 4,
 }
 
 impl DeferredWork {
     /// All kinds, in the order in which a CPU does them.
-    const ALL: [Self; 4] = [Self::Drain, Self::Pass, Self::Progress, Self::Switch];
+    const ALL: [Self; 5] = [Self::CloseReserve, Self::Drain, Self::Pass, Self::Progress, Self::Switch];
 
     const fn bit(self) -> u8 {
         1 << self as u8

@@ -1,7 +1,7 @@
 //! A CPU's identity: its ids, its node, its area, and whether it is online.
 use crate::arch::{self, CpuArea, InterruptStacks};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use units::{ApicId, CpuId, NodeId};
+use units::{ApicId, CpuId, NodeId, VirtAddr};
 
 // How far a CPU's start has come.
 /// The boot waits for it.
@@ -71,6 +71,16 @@ impl Cpu {
     /// Returns the ends of the CPU's interrupt stacks.
     pub fn interrupt_stacks(&self) -> &InterruptStacks {
         &self.interrupt_stacks
+    }
+
+    /// Sets the end of the stack on which the CPU calls functions of drivers, where keys protect memory.
+    pub fn set_call_stack(&self, top: VirtAddr) {
+        self.area.set_call_stack(top);
+    }
+
+    /// Returns where the stack ends on which the CPU calls functions of drivers, or `None` if it has none of its own for that.
+    pub fn call_stack_top(&self) -> Option<VirtAddr> {
+        self.area.call_stack_top()
     }
 
     /// Interrupts the CPU, which ends its halt. It then looks for work.

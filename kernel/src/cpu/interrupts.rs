@@ -1,13 +1,14 @@
 //! The handlers of interrupts and exceptions: the owner of a vector registers its handler here.
 use super::hook::Hook;
-use super::{deferred, device_vectors, grace_period, look, shootdown, stop};
-use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, guarded, vectors};
+use super::identity::Cpu;
+use super::{cpu_local, deferred, device_vectors, grace_period, look, shootdown, stop};
+use crate::arch::{self, Frame, InterruptHandler, InterruptsOff, add_to_cpu_local_element, guarded, vectors};
 use core::sync::atomic::{AtomicU64, Ordering};
 use last_words::StopOrder;
 
 /// The vectors below this are exceptions.
-const EXCEPTIONS: u64 = 32;
-const NON_MASKABLE: u64 = 2;
+const EXCEPTIONS: u32 = 32;
+const NON_MASKABLE: u32 = 2;
 
 static HANDLERS: [Hook<fn(&InterruptsOff)>; 256] = [const { Hook::new() }; 256];
 static EXCEPTION: Hook<fn(&Frame) -> !> = Hook::new();
@@ -53,9 +54,9 @@ impl InterruptHandler for Handler {
         // until the CPU returns from the interrupt; a thread that runs before that restores them off when it switches back.
         let off = unsafe { InterruptsOff::assume() };
         shootdown::leave_idle(&off);
-        if frame.vector < u64::from(vectors::END_THREAD) {
+        if frame.vector < u32::from(vectors::END_THREAD) {
             interrupt(frame.vector as u8, &off);
-        } else if frame.vector == u64::from(vectors::END_THREAD) {
+        } else if frame.vector == u32::from(vectors::END_THREAD) {
             end_thread(frame);
         }
     }
@@ -77,6 +78,7 @@ impl InterruptHandler for Handler {
 #[cold]
 fn end_thread(frame: &mut Frame) {
     arch::end_of_interrupt();
+    add_to_cpu_local_element!(TAKEN, count_of(vectors::END_THREAD), const 1);
     look::look_here(frame);
     if let Some(end_if_due) = END_THREAD.get() {
         end_if_due(frame);
@@ -130,9 +132,27 @@ fn report_unregistered(vector: u8) {
     }
 }
 
+/// The counts of a CPU. Each vector from [`vectors::TIMER`] on has its own, and so has [`vectors::BARRIER`].
+const COUNTS: usize = 128;
+
+cpu_local! {
+    /// How often the CPU was interrupted with each vector, except for those of devices.
+    static TAKEN: [AtomicU64; COUNTS] = [const { AtomicU64::new(0) }; COUNTS];
+}
+
+const fn count_of(vector: u8) -> usize {
+    vector.wrapping_sub(vectors::TIMER) as usize % COUNTS
+}
+
+/// Returns how often a CPU was interrupted with a vector that is no device's: by its timer, by another CPU or by itself.
+pub fn taken(cpu: &Cpu, vector: u8) -> u64 {
+    TAKEN.of(cpu)[count_of(vector)].load(Ordering::Relaxed)
+}
+
 /// Handles an interrupt, then does the work that is pending. Other threads may run before this returns.
 fn interrupt(vector: u8, off: &InterruptsOff) {
     arch::end_of_interrupt();
+    add_to_cpu_local_element!(TAKEN, count_of(vector), const 1);
     match HANDLERS[usize::from(vector)].get() {
         Some(handler) => handler(off),
         None => report_unregistered(vector),

@@ -1,4 +1,4 @@
-//! Looking at what a CPU runs that does not answer otherwise: another CPU asks it by non-maskable interrupt.
+//! Looking at what a CPU runs that does not answer otherwise: another CPU asks it by non-maskable interrupt, or a timer does.
 use super::cpu_local;
 use super::hook::Hook;
 use super::identity::Cpu;
@@ -24,6 +24,14 @@ static ASKED: AtomicU32 = AtomicU32::new(0);
 
 static LOOK: Hook<fn(&mut Frame, Question)> = Hook::new();
 
+static TIMER: Hook<fn(&mut Frame) -> bool> = Hook::new();
+
+/// Registers the function that answers the non-maskable interrupts of a timer. It returns false if the one of this frame is not of that
+/// timer.
+pub fn answer_timer_with(answer: fn(&mut Frame) -> bool) {
+    TIMER.set(answer);
+}
+
 /// Registers the function that a CPU calls when it is asked. It runs in a non-maskable interrupt: it waits for nothing, and takes a lock only
 /// where an exception in the interrupted code could.
 pub fn look_with(look: fn(&mut Frame, Question)) {
@@ -46,7 +54,7 @@ pub fn is_asked(cpu: &Cpu) -> bool {
 }
 
 /// Has this CPU look at the code that an interrupt has interrupted, which has this frame.
-pub(super) fn look_here(frame: &mut Frame) {
+pub fn look_here(frame: &mut Frame) {
     if let Some(look) = LOOK.get() {
         look(frame, Question::Overrun);
     }
@@ -54,6 +62,11 @@ pub(super) fn look_here(frame: &mut Frame) {
 
 /// Answers what this CPU is asked. Returns false if the non-maskable interrupt of this frame has another cause.
 pub(super) fn answer(frame: &mut Frame) -> bool {
+    answer_cpu(frame) || TIMER.get().is_some_and(|answer| answer(frame))
+}
+
+/// Answers what another CPU asks. Returns false if none does.
+fn answer_cpu(frame: &mut Frame) -> bool {
     if ASKED.load(Ordering::SeqCst) == 0 {
         return false;
     }

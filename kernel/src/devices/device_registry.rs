@@ -5,9 +5,10 @@ use super::report_refused::{self, Misuse};
 use crate::sync::{Rank, SpinLock};
 use crate::threads::Mutex;
 use crate::threads::owner::Owner;
+use crate::threads::used_kinds::UsedKind;
 use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use device_claims::{Claim, DeviceId};
 use device_nodes::{DeviceNode, LocatedFunction};
 use dma_grants::KeptPages;
@@ -37,6 +38,8 @@ pub struct Device {
     pub kept_pages: KeptPages,
     /// The number of grants of DMA memory for it, with those that are kept. It changes under the lock of the grant's table.
     pub grants: AtomicUsize,
+    /// The pages of these grants.
+    pub granted_pages: AtomicU64,
     id: DeviceId,
     claim: Claim,
     /// Nothing answers at its address any more. Set under `changes`, and never reset.
@@ -67,6 +70,12 @@ pub fn init(functions: &[LocatedFunction]) {
 /// Returns all devices, in ascending order of their addresses.
 pub fn all() -> &'static [Device] {
     DEVICES.get().map_or(&[], |devices| devices)
+}
+
+/// Returns the devices that the driver owns, in ascending order of their addresses. A driver that has never owned one costs no search.
+pub fn owned_by(owner: &'static Owner) -> impl Iterator<Item = &'static Device> {
+    let devices = if owner.used().has(UsedKind::Devices) { all() } else { &[] };
+    devices.iter().filter(move |device| device.is_of(owner))
 }
 
 /// Returns the device at this address. It may belong to anyone.
@@ -127,6 +136,7 @@ impl Device {
             ),
             kept_pages: KeptPages::new(),
             grants: AtomicUsize::new(0),
+            granted_pages: AtomicU64::new(0),
             function,
             node,
             id,
@@ -167,6 +177,13 @@ impl Device {
     /// another's, or lost.
     pub fn claim(&self, owner: &'static Owner) -> bool {
         let _changes = self.changes.lock();
+        self.claim_locked(owner)
+    }
+
+    /// Does the work of [`Device::claim`]. The caller holds `changes`.
+    fn claim_locked(&self, owner: &'static Owner) -> bool {
+        // Before the driver has the device: see `owned_by`.
+        owner.used().note(UsedKind::Devices);
         !self.is_lost() && self.claim.claim(owner.key()).is_ok()
     }
 
@@ -174,7 +191,7 @@ impl Device {
     /// Returns false, and changes nothing, if it is another's, or lost.
     pub fn begin_adding(&self, owner: &'static Owner) -> bool {
         let _changes = self.changes.lock();
-        let is_claimed = !self.is_lost() && self.claim.claim(owner.key()).is_ok();
+        let is_claimed = self.claim_locked(owner);
         if is_claimed {
             self.is_being_added.store(true, Ordering::Relaxed);
         }

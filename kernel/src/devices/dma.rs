@@ -6,13 +6,15 @@ use crate::arch;
 use crate::cpu::{self, PreemptionOff};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::memory_context::MemoryContext;
+use crate::memory::page_uses::PageUse;
+use crate::memory::protection;
 use crate::sync::{Rank, SpinLock};
 use crate::threads::owner::Owner;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use dma_grants::{DmaEntry, GrowingTable, Search};
-use page_alloc::{Grant, PageOwner, Policy, Request};
-use units::{FRAME_SIZE, FrameNumber, PhysAddr};
+use page_alloc::{Grant, Policy, Request};
+use units::{FRAME_SIZE, FrameNumber, NodeId, PhysAddr};
 
 /// An address by which a device accesses memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,7 +79,7 @@ pub fn allocate(owner: &'static Owner, device: &Device, needs: &DmaNeeds<'_>) ->
     };
     if !enter(owner, device, entry) {
         // The frames were just granted, so the free is not refused.
-        let _ = allocate::free_for_kernel(grant.frame, grant.count);
+        let _ = allocate::free_for_kernel(PageUse::Dma, grant.frame, grant.count);
         return None;
     }
     Some(grant)
@@ -137,13 +139,14 @@ fn allocate_frames(device: &Device, needs: &DmaNeeds<'_>) -> Option<Grant> {
     let limit = if device.function.express.is_some() { None } else { Some(CONVENTIONAL_LIMIT) };
     let highest = needs.highest.or(limit).map(DeviceAddress::memory);
     let preferred = device.node.map(|node| node.node);
-    let mut request =
-        Request { preferred, alignment, highest, owner: PageOwner::KERNEL, ..Request::local(count) };
-    let Some(policy) = needs.policy else { return allocate::allocate(&request, needs.zeroed).ok() };
+    let mut request = Request { preferred, alignment, highest, ..Request::local(count) };
+    let Some(policy) = needs.policy else {
+        return allocate::allocate_kernel_owned(PageUse::Dma, &request, needs.zeroed);
+    };
     let context = MemoryContext::current();
     let mut cursor = context.cursor();
     policy.apply(&mut request, &mut cursor);
-    let grant = allocate::allocate(&request, needs.zeroed).ok()?;
+    let grant = allocate::allocate_kernel_owned(PageUse::Dma, &request, needs.zeroed)?;
     context.set_cursor(cursor);
     Some(grant)
 }
@@ -160,7 +163,10 @@ fn enter(owner: &'static Owner, device: &Device, entry: DmaEntry) -> bool {
             }
             if grants.has_room() {
                 let is_entered = grants.insert(entry);
-                device.grants.fetch_add(usize::from(is_entered), Ordering::Relaxed);
+                if is_entered {
+                    device.grants.fetch_add(1, Ordering::Relaxed);
+                    device.granted_pages.fetch_add(entry.pages.into(), Ordering::Relaxed);
+                }
                 return is_entered;
             }
             grants.next_size()
@@ -207,7 +213,7 @@ pub fn free(owner: &'static Owner, address: DeviceAddress) -> bool {
         return true;
     }
     grants.remove(frame.0);
-    device.grants.fetch_sub(1, Ordering::Relaxed);
+    note_removed(device, &entry);
     drop(grants);
     free_entry(&entry)
 }
@@ -231,7 +237,7 @@ fn free_in(shard: &Shard, device: &Device) -> usize {
         let mut grants = shard.lock();
         match grants.remove_of(device.slot() as u16, &mut from) {
             Search::Removed(entry) => {
-                device.grants.fetch_sub(1, Ordering::Relaxed);
+                note_removed(device, &entry);
                 drop(grants);
                 count += usize::from(free_entry(&entry));
             }
@@ -241,6 +247,42 @@ fn free_in(shard: &Shard, device: &Device) -> usize {
     }
 }
 
+/// Counts a grant that has left its table, whose lock the caller holds.
+fn note_removed(device: &Device, entry: &DmaEntry) {
+    device.grants.fetch_sub(1, Ordering::Relaxed);
+    device.granted_pages.fetch_sub(entry.pages.into(), Ordering::Relaxed);
+}
+
+/// Returns how many pages the driver has for the device, without those that it has freed and that are kept.
+pub fn pages_of(device: &Device) -> u64 {
+    let granted = device.granted_pages.load(Ordering::Relaxed);
+    granted.saturating_sub(device.kept_pages.count() as u64)
+}
+
+/// Calls `each` with the node and the pages of each grant that the driver has, as [`pages_of`] counts them. Takes a step for each place of
+/// the tables.
+pub fn for_each_grant(owner: &'static Owner, each: &mut dyn FnMut(NodeId, u64)) {
+    let devices = device_registry::all();
+    let is_its = |entry: &DmaEntry| {
+        devices
+            .get(usize::from(entry.device))
+            .is_some_and(|device| device.is_of(owner) && !device.kept_pages.contains(entry.frame, entry.node))
+    };
+    for shard in &GRANTS {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = shard.lock().look_at_some(from, |entry| {
+                if let Some(node) = NodeId::new(entry.node.into()).filter(|_| is_its(&entry)) {
+                    each(node, entry.pages.into());
+                }
+            });
+        }
+    }
+}
+
 fn free_entry(entry: &DmaEntry) -> bool {
-    allocate::free_for_kernel(FrameNumber(entry.frame), entry.pages.into()).is_ok()
+    if protection::is_on() {
+        protection::take_frames(FrameNumber(entry.frame), entry.pages.into());
+    }
+    allocate::free_for_kernel(PageUse::Dma, FrameNumber(entry.frame), entry.pages.into()).is_ok()
 }

@@ -5,6 +5,7 @@ use super::message_table::MessageTable;
 use super::{
     config_access, interrupt_attach, interrupt_cpus, interrupt_lines, interrupt_registers, interrupt_routes,
 };
+use crate::arch::LineTrigger;
 use crate::cpu::device_vectors;
 use crate::threads::owner::Owner;
 use core::fmt;
@@ -136,7 +137,7 @@ fn offer_line(device: &'static Device) -> Result<Offer, Unavailable> {
     }
     let number = interrupt_routes::line_of(&device.function).map_err(Unavailable::NoRoute)?;
     let no_line = Unavailable::NoRoute(interrupt_routes::NoRoute::NoIoApic(number));
-    Ok((InterruptKind::Line(interrupt_lines::find(number).ok_or(no_line)?), 1))
+    Ok((InterruptKind::Line(interrupt_lines::find(number, LineTrigger::PCI).ok_or(no_line)?), 1))
 }
 
 /// Takes all interrupts of a device back: their handlers do not run any more, and the device raises none. The caller holds `changes`, and

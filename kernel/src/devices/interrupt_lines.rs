@@ -1,11 +1,12 @@
 //! Lines: interrupts that devices share, through an I/O APIC. A line goes to one CPU, where all of its handlers run in turn.
 use super::io_apics;
+use crate::arch::LineTrigger;
 use crate::cpu::device_vectors::{self, AttachedHandler, Source};
 use crate::cpu::{self, Cpu, MayWait};
 use crate::threads::Mutex;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use units::CpuId;
 
 /// How often the CPU looks whether a line's last interrupt has ended. It has, unless the I/O APIC is broken.
@@ -24,6 +25,8 @@ pub struct LinePlace {
 pub struct SharedLine {
     /// Its global number.
     number: u32,
+    /// When it interrupts.
+    trigger: LineTrigger,
     source: Source,
     /// Where the line goes: the CPU's index and 1, above the vector; 0 if no handler is attached. Any code may read it.
     place_word: AtomicU64,
@@ -33,6 +36,27 @@ pub struct SharedLine {
 
 /// The lines that were ever used. They are never freed.
 static LINES: Mutex<Vec<&'static SharedLine>> = Mutex::new(Vec::new());
+
+/// The line that the kernel keeps for itself. It changes while [`LINES`] is locked.
+static KEPT: AtomicU32 = AtomicU32::new(NO_LINE);
+const NO_LINE: u32 = u32::MAX;
+
+/// Keeps a line that was never used from all devices, in place of the one that was kept before. Returns false, and changes nothing, if an
+/// I/O APIC does not have it, or if it was used.
+pub fn keep(number: u32) -> bool {
+    let lines = LINES.lock();
+    let is_free = io_apics::has(number) && !lines.iter().any(|line| line.number == number);
+    if is_free {
+        KEPT.store(number, Ordering::Relaxed);
+    }
+    is_free
+}
+
+/// Gives the line back that the kernel keeps.
+pub fn give_back() {
+    let _lines = LINES.lock();
+    KEPT.store(NO_LINE, Ordering::Relaxed);
+}
 
 /// Masks the line of a source whose interrupts nobody claims. Called in its interrupt.
 pub fn mask_unclaimed(source: &Source) {
@@ -44,20 +68,27 @@ pub fn mask_unclaimed(source: &Source) {
     log::warn!(target: "interrupts", "line {number} is masked: no handler has claimed {limit} interrupts in a row");
 }
 
-/// Returns the line with this global number. Returns `None` if no I/O APIC has it, or if there is no memory.
-pub fn find(number: u32) -> Option<&'static SharedLine> {
+/// Returns the line with this global number. Returns `None` if no I/O APIC has it, if the kernel keeps it, if it is in use and interrupts
+/// otherwise, or if there is no memory.
+pub fn find(number: u32, trigger: LineTrigger) -> Option<&'static SharedLine> {
     let mut lines = LINES.lock();
     if let Some(line) = lines.iter().find(|line| line.number == number) {
-        return Some(line);
+        return (line.trigger == trigger).then_some(*line);
     }
-    if !io_apics::has(number) {
+    if !io_apics::has(number) || number == KEPT.load(Ordering::Relaxed) {
         return None;
     }
     lines.try_reserve(1).ok()?;
     let mut memory = Vec::new();
     memory.try_reserve_exact(1).ok()?;
     let source = Source::new(u64::from(number) + 1);
-    memory.push(SharedLine { number, source, place_word: AtomicU64::new(0), changes: Mutex::new(()) });
+    memory.push(SharedLine {
+        number,
+        trigger,
+        source,
+        place_word: AtomicU64::new(0),
+        changes: Mutex::new(()),
+    });
     let line = memory.leak().first()?;
     lines.push(line);
     Some(line)
@@ -88,7 +119,7 @@ impl SharedLine {
     fn bring_to(&'static self, cpu: &'static Cpu) -> Option<LinePlace> {
         let vectors = device_vectors::vectors_of(cpu);
         let vector = vectors.allocate()?;
-        if !io_apics::route(self.number, cpu.apic, vector) {
+        if !io_apics::route(self.number, self.trigger, cpu.apic, vector) {
             vectors.free(vector);
             return None;
         }
@@ -131,7 +162,7 @@ impl SharedLine {
         // SAFETY: a line is never freed. It is masked, and the old CPU has handled what had reached it.
         unsafe { device_vectors::publish(to, new, NonNull::from(&self.source)) };
         // `to` was reachable when it was chosen, and the I/O APIC has the line.
-        io_apics::route(self.number, to.apic, new);
+        io_apics::route(self.number, self.trigger, to.apic, new);
         self.set_place(Some(LinePlace { cpu: to, vector: new }));
         io_apics::set_masked(self.number, false);
         device_vectors::wait_for_handlers(from, may_wait);

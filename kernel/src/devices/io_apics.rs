@@ -1,5 +1,5 @@
 //! The controllers that deliver the interrupts of devices' lines: the 8259s, which stay silent, and the I/O APICs.
-use crate::arch::{self, IO_APIC_SIZE, IoApic};
+use crate::arch::{self, IO_APIC_SIZE, IoApic, LineTrigger};
 use crate::memory::device_memory;
 use crate::platform::interrupt_tables::{self, MAX_IO_APICS};
 use crate::sync::{Rank, SpinLock};
@@ -59,9 +59,14 @@ pub fn has(line: u32) -> bool {
     with(line, |_, _| ()).is_some()
 }
 
-/// Leads a masked line to a CPU, as a line of PCI. It stays masked. Returns false if that cannot be.
-pub fn route(line: u32, to: ApicId, vector: u8) -> bool {
-    with(line, |io_apic, own| io_apic.route(own, to, vector)).unwrap_or(false)
+/// Leads a masked line to a CPU. It stays masked. Returns false if that cannot be.
+pub fn route(line: u32, trigger: LineTrigger, to: ApicId, vector: u8) -> bool {
+    with(line, |io_apic, own| io_apic.route(own, trigger, to, vector)).unwrap_or(false)
+}
+
+/// Leads a masked line to a CPU, as non-maskable interrupts. It stays masked. Returns false if that cannot be.
+pub fn route_non_maskable(line: u32, to: ApicId) -> bool {
+    with(line, |io_apic, own| io_apic.route_non_maskable(own, to)).unwrap_or(false)
 }
 
 /// Masks or unmasks a line.

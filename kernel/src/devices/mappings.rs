@@ -1,7 +1,7 @@
 //! The memory of devices that drivers have mapped.
 use super::device_registry::{self, Device};
 use crate::arch::PageKind;
-use crate::memory::{device_memory, page_tables};
+use crate::memory::{device_memory, page_tables, protection};
 use crate::threads::Mutex;
 use crate::threads::owner::Owner;
 use alloc::vec::Vec;
@@ -74,6 +74,9 @@ pub fn map(
             return None;
         }
     }
+    if protection::is_on() {
+        protection::set_key(slot.start, frames.len_frames(), owner.protection_key());
+    }
     let address = slot.start.0 + part.bytes.start % FRAME_SIZE;
     slot.mapped = Some(Mapped { slot: device.slot(), address, frames, caching });
     Some(VirtAddr(address))
@@ -100,6 +103,12 @@ pub fn unmap_all(device: &Device) -> usize {
     let is_of_device =
         |slot: &&mut AddressSlot| slot.mapped.as_ref().is_some_and(|mapped| mapped.slot == device.slot());
     slots.iter_mut().filter(is_of_device).map(AddressSlot::empty).count()
+}
+
+/// Returns how many parts of the device's memory are mapped.
+pub fn count(device: &Device) -> usize {
+    let slots = SLOTS.lock();
+    slots.iter().filter_map(|slot| slot.mapped.as_ref()).filter(|mapped| mapped.slot == device.slot()).count()
 }
 
 impl AddressSlot {

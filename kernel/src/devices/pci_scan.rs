@@ -133,10 +133,10 @@ pub fn report_driver(device: &Device, driver: &str) {
 fn report(function: &Function, node: Option<DeviceNode>, driver: Option<&str>) {
     let Function { address, class, vendor, device, .. } = *function;
     let (comma, name) = driver.map_or(("", ""), |driver| (", driver ", driver));
-    log::info!(target: "devices", "{address} {class} ({vendor:04x}:{device:04x}){}{comma}{name}", on_node(node));
     let mut text = ArrayString::<ADDRESS>::new();
     // An address has 12 letters, so this does not fail.
     let _ = write!(text, "{address}");
+    log::info!(target: "devices", "{text} {class} ({vendor:04x}:{device:04x}){}{comma}{name}", on_node(node));
     event_stream::send(&Event::Device {
         address: text.as_str().into(),
         vendor: vendor.into(),

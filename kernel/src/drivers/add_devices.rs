@@ -1,5 +1,6 @@
 //! Gives a driver the devices that it wants: claims each one, and calls `Driver_AddDevice`.
-use super::call::{self, Call, PATIENCE_NS};
+use super::call::{self, Call};
+use super::patience::patience;
 use super::{late, loaded_drivers};
 use crate::devices::device_registry::{self, Device};
 use crate::devices::{release, report_driver};
@@ -21,6 +22,7 @@ pub fn add_devices(owner: &'static Owner) {
     else {
         return;
     };
+    let patience = patience();
     for device in device_registry::all().iter().filter(|device| table.accepts(&device.function)) {
         // A device that the driver has claimed by itself is its own already.
         if device.is_of(owner) || !device.begin_adding(owner) {
@@ -30,10 +32,10 @@ pub fn add_devices(owner: &'static Owner) {
         // SAFETY: the function is from the driver's image, which stays until all threads of the driver have ended.
         let thread = unsafe { call::begin(owner, Call::AddDevice(add, device.id()), node) };
         match thread.map(|thread| Adding { owner, device, thread, life: owner.lives() }) {
-            Some(adding) if adding.thread.has_ended_within(PATIENCE_NS) => adding.finish(),
+            Some(adding) if adding.thread.has_ended_within(patience.ns()) => adding.finish(),
             Some(adding) => {
                 let (name, address) = (owner.name(), device.function.address);
-                log::warn!(target: "devices", "{address}: Driver_AddDevice of {name} has not returned after 10 s");
+                log::warn!(target: "devices", "{address}: Driver_AddDevice of {name} has not returned after {patience}");
                 late::wait_for(name, adding, Adding::finish);
             }
             None => {

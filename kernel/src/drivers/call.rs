@@ -1,14 +1,12 @@
 //! Calls a driver's functions, each on a thread of its own.
-use super::handover;
+use super::{enter_driver, handover};
+use crate::memory::protection;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle;
 use crate::threads::owner::Owner;
 use crate::threads::thread::Start;
 use core::ffi::{c_int, c_void};
 use units::NodeId;
-
-/// How long the caller of a function waits for its end before it goes on.
-pub const PATIENCE_NS: u64 = 10_000_000_000;
 
 /// A function of a driver, by its address, and what it is called with.
 #[derive(Clone, Copy)]
@@ -57,6 +55,15 @@ unsafe extern "C" fn run(call: *mut c_void) -> c_int {
     // SAFETY: `# Safety` is the same.
     let call = unsafe { handover::take(call.cast::<Call>()) };
     let pointer = |address: u64| core::ptr::with_exposed_provenance::<()>(address as usize);
+    if protection::is_on() {
+        let (address, argument) = match call {
+            Call::AddDevice(address, device) | Call::RemoveDevice(address, device) => (address, device),
+            Call::Exit(address) => (address, 0),
+        };
+        // SAFETY: by `# Safety` the image has the function there, and it takes this argument or none. This is what the thread does. Nobody reads
+        // the exit code for a function without a result.
+        unsafe { enter_driver::enter(pointer(address).cast_mut().cast(), argument as usize) };
+    }
     // SAFETY: by `# Safety` the image has the function there, and it has this type.
     unsafe {
         match call {

@@ -4,6 +4,7 @@ use super::end_driver::{DriverEnd, Why, end_driver};
 use super::loader::{LoadError, LoadedImage};
 use super::{failure, loaded_drivers};
 use crate::cpu;
+use crate::memory::protection;
 use crate::threads::Mutex;
 use crate::threads::join::Joining;
 use crate::threads::lifecycle::{self, CreateError};
@@ -12,7 +13,7 @@ use crate::threads::thread::Start;
 use crate::threads::{owners, sleep};
 use core::ffi::c_int;
 use core::fmt;
-use driver_text::one_line;
+use driver_text::text_as_one_line;
 use events::Left;
 
 /// A driver that is loaded and has not run yet.
@@ -89,16 +90,21 @@ impl Driver {
     ) -> Result<Self, StartError> {
         // Owners are created by one thread at a time.
         let _loading = LOADING.lock();
-        if loaded_drivers::find(&one_line::<96>(name)).is_some() {
+        if loaded_drivers::find(&text_as_one_line::<96>(name)).is_some() {
             return Err(StartError::Loaded);
         }
-        let image = LoadedImage::load(bytes, cpu::current().node, resolve).map_err(StartError::Load)?;
+        let key = protection::take_key();
+        let image = LoadedImage::load(bytes, cpu::current().node, key, resolve)
+            .inspect_err(|_| protection::give_back_key(key))
+            .map_err(StartError::Load)?;
         // Threads refer to the owner for as long as they live. The next driver of this name has it, too.
-        let Some(owner) = owners::create(one_line(name), image.addresses()) else {
+        let Some(owner) = owners::create(text_as_one_line(name), image.addresses()) else {
             // SAFETY: none of the image's code has run, and its addresses have not left this function.
             unsafe { image.unload() };
+            protection::give_back_key(key);
             return Err(StartError::NoMemory);
         };
+        owner.set_protection_key(key);
         // SAFETY: the image is unloaded below, and then nothing is started, or by `end_driver`, after the thread's end.
         let init = unsafe { image.init() };
         if let Err(image) = loaded_drivers::insert(owner, image) {
@@ -149,6 +155,7 @@ fn give_up(owner: &'static Owner, image: LoadedImage) {
     owner.take_back_memory();
     // SAFETY: none of the image's code has run, and nothing keeps an address of it.
     unsafe { image.unload() };
+    protection::give_back_key(owner.protection_key());
     owner.set_life(Life::Over);
 }
 

@@ -1,11 +1,13 @@
 //! The end of a driver, in the order in which it can do no harm: what it serves to others, its handlers, its own functions, its devices,
 //! timers and threads, and then all that it has. The order is the same for a driver that is unloaded, that is refused, or that has failed.
-use super::call::{self, Call, PATIENCE_NS};
+use super::call::{self, Call};
 use super::interfaces::{self, InUse};
-use super::{loaded_drivers, per_cpu_memory};
+use super::patience::patience;
+use super::{counters, loaded_drivers, per_cpu_memory};
 use crate::block;
-use crate::devices::device_registry::{self, Device};
+use crate::devices::device_registry::{Device, owned_by};
 use crate::devices::{power, release};
+use crate::memory::protection;
 use crate::threads::owner::{Life, MemoryLeft, Owner};
 use crate::threads::{driver_timers, ending};
 use core::fmt;
@@ -65,16 +67,16 @@ pub fn end_driver(owner: &'static Owner, why: Why) -> DriverEnd {
     let mut left = Left { threads: owner.threads(), ..Left::default() };
     if why == Why::Failed {
         // Its devices may write to the memory of requests, which is the submitters' once the requests have ended.
-        left.interrupts = of(owner).map(release::stop).sum::<usize>() as u32;
+        left.interrupts = owned_by(owner).map(release::stop).sum::<usize>() as u32;
     }
     block::close_all(owner);
     let in_use = interfaces::withdraw_all(owner).err();
-    left.interrupts += of(owner).map(release::take_interrupts).sum::<usize>() as u32;
+    left.interrupts += owned_by(owner).map(release::take_interrupts).sum::<usize>() as u32;
     if why == Why::Unloaded {
         say_goodbye(owner);
         left.threads = owner.threads();
     }
-    for device in of(owner) {
+    for device in owned_by(owner) {
         release::stop(device);
         power::reset(device, owner);
     }
@@ -83,7 +85,7 @@ pub fn end_driver(owner: &'static Owner, why: Why) -> DriverEnd {
     let threads = ending::end_all(owner);
     left.timers = (timers + driver_timers::take_back(owner)) as u32;
     // Those that it has submitted itself.
-    let requests = if threads == 0 { block::wait_for_requests_of(&owner.image()) } else { 0 };
+    let requests = if threads == 0 { block::wait_for_requests_of(owner) } else { 0 };
     let end = DriverEnd { left, threads, requests, in_use };
     if end.is_in_memory() {
         owner.set_life(Life::Stuck);
@@ -92,15 +94,11 @@ pub fn end_driver(owner: &'static Owner, why: Why) -> DriverEnd {
     DriverEnd { left: take_back(owner, left), ..end }
 }
 
-fn of(owner: &'static Owner) -> impl Iterator<Item = &'static Device> {
-    device_registry::all().iter().filter(move |device| device.is_of(owner))
-}
-
 /// Calls the driver's functions for its end: for each of its devices, and for itself. If one fails, no other is called.
 fn say_goodbye(owner: &'static Owner) {
     let functions = loaded_drivers::functions(owner);
     if let Some(remove) = functions.remove_device {
-        for device in of(owner).take_while(|_| !owner.has_failed()) {
+        for device in owned_by(owner).take_while(|_| !owner.has_failed()) {
             run(owner, Call::RemoveDevice(remove, device.id()), Some(device));
         }
     }
@@ -117,17 +115,21 @@ fn run(owner: &'static Owner, call: Call, device: Option<&Device>) {
         log::warn!(target: "drivers", "{}: there is no memory to call {}", owner.name(), call.name());
         return;
     };
-    if thread.has_ended_within(PATIENCE_NS) {
+    let patience = patience();
+    if thread.has_ended_within(patience.ns()) {
         thread.finish();
     } else {
-        log::warn!(target: "drivers", "{}: {} has not returned after 10 s", owner.name(), call.name());
+        log::warn!(target: "drivers", "{}: {} has not returned after {patience}", owner.name(), call.name());
         thread.give_back();
     }
 }
 
 /// Takes back what a driver has of which nothing runs any more. Returns what there was, with what is in `left`.
 fn take_back(owner: &'static Owner, mut left: Left) -> Left {
-    for taken in of(owner).filter_map(|device| release::release(device, owner)) {
+    // Before the memory goes in which they are.
+    counters::log(owner);
+    counters::withdraw_all(owner);
+    for taken in owned_by(owner).filter_map(|device| release::release(device, owner)) {
         left.interrupts += taken.interrupts as u32;
         left.mappings += taken.mappings as u32;
         left.dma += taken.dma as u32;
@@ -140,11 +142,14 @@ fn take_back(owner: &'static Owner, mut left: Left) -> Left {
     let MemoryLeft { pages, blocks } = owner.take_back_memory();
     left.pages = u32::try_from(pages).unwrap_or(u32::MAX);
     left.heap = blocks as u32;
+    // Before the image is unmapped: then all CPUs flush what they have cached of these pages.
+    protection::take_all_frames(owner.protection_key());
     if let Some(image) = loaded_drivers::remove(owner) {
         // SAFETY: the owner counts no thread, its handlers and timers were taken back, and no queue and no interface leads to its functions: no CPU runs
         // the image's code, nor will. Exports keep no pointer of a driver past their return.
         unsafe { image.unload() };
     }
+    protection::give_back_key(owner.protection_key());
     owner.set_life(Life::Over);
     left
 }

@@ -2,19 +2,21 @@
 use crate::arch::{self, CallRecord, Frame, guarded};
 use crate::cpu;
 use crate::cpu::code_mark::{self, CodeKind};
+use crate::memory::protection;
 use crate::threads::owner::Owner;
 use crate::threads::whose_code;
 use crate::threads::{cpu_threads, owners};
 use ::address_space::layout::{BOOT_LOADER, DRIVERS, STACKS};
-use core::fmt;
+use core::{fmt, ptr};
 use fault_text::exception_name;
+use protection_keys::Rights;
 use units::VirtAddr;
 
 /// An exception in the code of a driver, where that code can be left.
 pub struct FaultPlace {
     /// The driver that the kernel has called: it returns to the kernel, or the thread is its own.
     caller: &'static Owner,
-    /// The driver whose code it is; `None` if the CPU has jumped to what is no code.
+    /// The driver whose code it is; `None` if the CPU has jumped to what is no code, or none that this driver calls.
     code: Option<&'static Owner>,
     kind: CodeKind,
 }
@@ -24,31 +26,41 @@ impl FaultPlace {
     /// code is known to be a driver's: an exception in the kernel may mean that the CPU's own data are damaged.
     pub fn of(frame: &Frame) -> Option<Self> {
         let at = frame.instruction_pointer;
+        let is_drivers = |at| is_drivers(at) || has_drivers_rights(frame);
         // A driver whose stack has ended, or that has lost it, raises an exception that cannot be delivered.
-        let may_be = arch::is_of_code(frame) || arch::is_double_fault(frame) && is_drivers(at);
+        let may_be = arch::is_of_code(frame)
+            || is_drivers(at) && (arch::is_double_fault(frame) || arch::is_by_instruction(frame));
         if !may_be || !(is_drivers(at) || arch::is_jump_to_nowhere(frame)) {
             return None;
         }
         let code = owners::of_code(VirtAddr(at));
         let kind = code_mark::current().kind();
-        if code.is_none() && !(arch::is_jump_to_nowhere(frame) && has_jumped(frame, kind)) {
+        if code.is_none()
+            && !has_drivers_rights(frame)
+            && !(arch::is_jump_to_nowhere(frame) && has_jumped(frame, kind))
+        {
             return None;
         }
         Self::of_code(code, kind)
     }
 
-    /// Returns the place of code that an interrupt of any kind has interrupted, or `None` if it is not a driver's.
+    /// Returns the place of code that an interrupt of any kind has interrupted, or `None` if it is not a driver's. Entry code of another interrupt
+    /// is the kernel's, also with a driver's rights, which it has for its first instructions: if a non-maskable interrupt left it, nothing would
+    /// end the other one in the APIC, and the CPU would take no other.
     pub fn of_interrupted(frame: &Frame) -> Option<Self> {
-        let at = Some(frame.instruction_pointer).filter(|at| is_drivers(*at))?;
-        let code = owners::of_code(VirtAddr(at))?;
-        Self::of_code(Some(code), code_mark::current().kind())
+        let at = frame.instruction_pointer;
+        let code = if is_drivers(at) { owners::of_code(VirtAddr(at)) } else { None };
+        if code.is_none() && (!has_drivers_rights(frame) || arch::is_entry_code(at)) {
+            return None;
+        }
+        Self::of_code(code, code_mark::current().kind())
     }
 
     fn of_code(code: Option<&'static Owner>, kind: CodeKind) -> Option<Self> {
         // On a thread, the kernel has called nothing and is in no function of its own: that would be on the way to the thread's code.
         let may_be_left = kind != CodeKind::Thread || !cpu::is_preemption_off();
         let caller = whose_code::calling_driver().filter(|_| may_be_left)?;
-        Some(Self { caller, code, kind })
+        Some(Self { caller, code: code.filter(|code| may_run(caller, code)), kind })
     }
 
     /// Returns how the code was called.
@@ -78,8 +90,20 @@ impl FaultPlace {
 }
 
 /// Returns true if drivers' images lie at addresses like this.
-fn is_drivers(address: u64) -> bool {
+pub fn is_drivers(address: u64) -> bool {
     (DRIVERS.0..BOOT_LOADER.0).contains(&address)
+}
+
+/// Returns true if code of `other` may run in a call of `caller`: one of them uses an interface of the other one. Otherwise `caller` has jumped
+/// there by mistake.
+fn may_run(caller: &Owner, other: &Owner) -> bool {
+    let (key, others) = (caller.protection_key(), other.protection_key());
+    ptr::eq(caller, other) || protection::is_user(others, key) || protection::is_user(key, others)
+}
+
+/// Returns true if the code had the rights of a driver: then it is a driver's, even if the CPU has jumped into the kernel's code.
+fn has_drivers_rights(frame: &Frame) -> bool {
+    frame.rights != Rights::KERNEL
 }
 
 /// Returns true if it was code of a driver that has jumped to what is no code. A call has left an address of that code on the stack. A jump
@@ -99,12 +123,15 @@ struct FaultDescription<'f> {
 impl fmt::Display for FaultDescription<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.frame.instruction_pointer;
-        out.write_str(exception_name(self.frame.vector))?;
+        out.write_str(exception_name(self.frame.vector.into()))?;
         match self.place.code {
             Some(driver) => write!(out, " at offset {:#x}", at - driver.image().start)?,
             None => write!(out, " at {at:#018x}, which is none of its code")?,
         }
-        if let Some(address) = arch::fault_address(self.frame) {
+        let stack = VirtAddr(self.frame.stack_pointer);
+        if arch::is_double_fault(self.frame) && STACKS.slot_of(stack).is_none() {
+            write!(out, ": the stack pointer {:#018x} leads to no stack", stack.0)?;
+        } else if let Some(address) = arch::fault_address(self.frame) {
             write!(out, ", address {:#018x}{}", address.0, arch::page_fault_words(self.frame))?;
         }
         if arch::fault_address(self.frame).is_some_and(|address| STACKS.is_guard(address)) {

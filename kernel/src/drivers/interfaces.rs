@@ -1,4 +1,5 @@
 //! Interfaces: tables that a driver publishes under a name for other drivers. While another driver uses one, its publisher stays.
+use crate::memory::protection;
 use crate::threads::Mutex;
 use crate::threads::owner::Owner;
 use abi::KERNEL_INTERFACE_NAME_SIZE;
@@ -64,6 +65,7 @@ pub fn begin_use(user: &'static Owner, name: &str, version: u32, size: usize) ->
     }
     interface.users.try_reserve(1).ok()?;
     interface.users.push(user);
+    protection::note_user(interface.publisher.protection_key(), user.protection_key());
     Some(interface.table)
 }
 

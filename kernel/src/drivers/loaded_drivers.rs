@@ -57,6 +57,13 @@ pub fn find(name: &str) -> Option<&'static Owner> {
     LOADED.lock().iter().map(|loaded| loaded.owner).find(|owner| owner.name() == name)
 }
 
+/// Returns the driver of this name, if it has started.
+pub fn find_started(name: &str) -> Option<&'static Owner> {
+    let all = LOADED.lock();
+    let is_wanted = |loaded: &&Loaded| loaded.has_started && loaded.owner.name() == name;
+    all.iter().find(is_wanted).map(|loaded| loaded.owner)
+}
+
 /// Returns the functions that a driver defines.
 pub fn functions(owner: &'static Owner) -> DriverFunctions {
     let all = LOADED.lock();
@@ -67,4 +74,24 @@ pub fn functions(owner: &'static Owner) -> DriverFunctions {
 /// Returns the devices that a driver wants, if it has a table of them.
 pub fn devices(owner: &'static Owner) -> Option<DeviceTable<'static>> {
     LOADED.lock().iter().find(|loaded| is(loaded, owner))?.image.devices()
+}
+
+/// What is known of a driver that is loaded.
+pub struct LoadedDriver {
+    /// The driver.
+    pub owner: &'static Owner,
+    /// `Driver_Init` has returned 0.
+    pub has_started: bool,
+    /// The pages of its image.
+    pub image_pages: usize,
+}
+
+/// Returns the drivers that are loaded. One that is loaded or unloaded meanwhile may be left out, or another one come twice.
+pub fn all() -> impl Iterator<Item = LoadedDriver> {
+    let nth = |index: usize| {
+        let all = LOADED.lock();
+        let Loaded { owner, image, has_started } = all.get(index)?;
+        Some(LoadedDriver { owner, has_started: *has_started, image_pages: image.page_count() })
+    };
+    (0..).map_while(nth)
 }

@@ -1,17 +1,23 @@
 //! The loader: copies a driver's file into pages, relocates them and maps them. No page is both writable and executable.
+use super::enter_driver;
 use crate::arch::{self, PageKind};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables;
+use crate::memory::page_uses::PageUse;
+use crate::memory::protection;
 use crate::threads::Mutex;
 use crate::threads::thread::Start;
 use ::address_space::layout::{BOOT_LOADER, DRIVERS};
 use address_ranges::AddressRanges;
 use alloc::vec::Vec;
+use arrayvec::ArrayString;
 use core::ffi::{c_int, c_void};
 use core::fmt;
 use core::ops::Range;
 use device_table::{DeviceTable, TableError};
+use driver_text::one_line;
 use elf_image::{Image, ImageError, PAGE_SIZE, Permissions};
+use protection_keys::Key;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, NodeId, VirtAddr};
 
 /// Why a driver is not loaded.
@@ -79,13 +85,14 @@ pub struct LoadedImage {
 }
 
 impl LoadedImage {
-    /// Loads a driver's file into memory of `node`, or of the nearest node that has enough.
+    /// Loads a driver's file into memory of `node`, or of the nearest node that has enough. `key` is that of the driver's memory.
     ///
     /// # Errors
     /// [`LoadError`]; the frames are free again.
     pub fn load(
         bytes: &'static [u8],
         node: NodeId,
+        key: Key,
         resolve: fn(&str) -> Option<u64>,
     ) -> Result<Self, LoadError> {
         let image = Image::parse(bytes).map_err(LoadError::Image)?;
@@ -114,6 +121,9 @@ impl LoadedImage {
             unsafe { loaded.unload() };
             return Err(error);
         }
+        if protection::is_on() {
+            protection::set_key(loaded.page_address(0), pages as u64, key);
+        }
         Ok(loaded)
     }
 
@@ -124,7 +134,7 @@ impl LoadedImage {
             let frame = match image.page(index) {
                 None => None,
                 Some(_) => {
-                    let grant = allocate::allocate_for_kernel(node, 1, Zeroed::No);
+                    let grant = allocate::allocate_for_kernel(PageUse::Images, node, 1, Zeroed::No);
                     let frame = grant.ok_or(LoadError::NoMemory(pages))?.frame;
                     let page = arch::physical_memory(frame.address()).cast::<[u8; PAGE_SIZE]>();
                     // SAFETY: the allocator has just granted the frame, so no other reference into it exists, and none is
@@ -177,6 +187,11 @@ impl LoadedImage {
         self.base..self.page_address(self.frames.len()).0
     }
 
+    /// Returns the number of its pages.
+    pub fn page_count(&self) -> usize {
+        self.frames.iter().flatten().count()
+    }
+
     /// Returns the devices that the driver wants, if it has a table of them.
     pub fn devices(&self) -> Option<DeviceTable<'static>> {
         self.devices
@@ -210,12 +225,23 @@ impl LoadedImage {
         unsafe { page_tables::unmap(self.page_address(0), self.frames.len() as u64) };
         for frame in self.frames.iter().flatten() {
             // Each frame was granted as one page. `free_for_kernel` logs a refusal; the page then leaks.
-            let _ = allocate::free_for_kernel(*frame, 1);
+            let _ = allocate::free_for_kernel(PageUse::Images, *frame, 1);
         }
         // With the unmapped pages around it. Addresses that cannot be noted are not used again.
         let span = self.base - FRAME_SIZE..self.page_address(self.pages + 1).0;
         let _ = ADDRESSES.lock().give_back(span);
     }
+}
+
+/// Checks that a file can be loaded, as far as that depends on the file and on the names that `resolve` knows.
+///
+/// # Errors
+/// The reason, in words.
+pub fn check(bytes: &[u8], resolve: fn(&str) -> Option<u64>) -> Result<(), ArrayString<96>> {
+    let image = Image::parse(bytes).map_err(|error| one_line(&error))?;
+    image.symbol("Driver_Init").ok_or_else(|| one_line(&LoadError::NoInit))?;
+    let checked = image.relocate(DRIVERS.0, &mut |name| resolve(name), &mut |_, _| {});
+    checked.map_err(|error| one_line(&error))
 }
 
 /// Reads the table of the devices that a driver wants. `None` if it has no table.
@@ -231,6 +257,10 @@ fn read_devices(image: &Image<'static>) -> Result<Option<DeviceTable<'static>>, 
 /// # Safety
 /// The address is that of a driver's `Driver_Init`, which is mapped until the call returns.
 unsafe extern "C" fn call_init(init: *mut c_void) -> c_int {
+    if protection::is_on() {
+        // SAFETY: by `# Safety` the function is there. This is what the thread does.
+        unsafe { enter_driver::enter(init, 0) };
+    }
     // SAFETY: by `# Safety` the function is there, and the ABI says that it has this type (`abi::Driver_Init`). From here on the
     // driver acts with the kernel's rights: the kernel trusts the drivers on its disk image.
     unsafe {

@@ -1,6 +1,7 @@
 //! Devices that go while the machine runs: a thread of the kernel looks whether they still answer, and takes those that do not from their
 //! drivers. It also looks for CPUs that do not get on, where all others idle.
-use super::call::{self, Call, PATIENCE_NS};
+use super::call::{self, Call};
+use super::patience::patience;
 use super::{late, loaded_drivers};
 use crate::block;
 use crate::devices::device_registry::{self, Device};
@@ -67,10 +68,11 @@ fn lose(device: &'static Device) {
         return;
     };
     let removing = Removing { owner, device, interrupts, thread };
-    if removing.thread.has_ended_within(PATIENCE_NS) {
+    let patience = patience();
+    if removing.thread.has_ended_within(patience.ns()) {
         removing.finish();
     } else {
-        log::warn!(target: "devices", "{address}: Driver_RemoveDevice of {} has not returned after 10 s", owner.name());
+        log::warn!(target: "devices", "{address}: Driver_RemoveDevice of {} has not returned after {patience}", owner.name());
         late::wait_for(owner.name(), removing, Removing::finish);
     }
 }

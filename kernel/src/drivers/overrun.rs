@@ -1,9 +1,10 @@
 //! Code of drivers that keeps a CPU: what a CPU does that is asked to look at what it runs.
 //!
-//! A CPU is asked in a non-maskable interrupt when it does not get on ([`watchdog`]), and when a driver has failed whose code it may run: that
+//! A CPU is asked in a non-maskable interrupt when it does not get on ([`watchdog`], [`lone_cpu`]), and when a driver has failed whose code it may run: that
 //! may wait for ever for what the failed code has locked.
 use super::fault_place::FaultPlace;
 use super::leaving;
+use super::lone_cpu;
 use crate::arch::{self, Frame};
 use crate::clock;
 use crate::cpu::code_mark::{self, CodeKind, CodeMark};
@@ -58,6 +59,8 @@ pub fn start(fails: bool) {
     let handler_ms = if arch::has_hypervisor() { SWITCHED_OFF_MS } else { HANDLER_MS };
     device_vectors::on_overrun(handler_ms * arch::ticks_per_ms(), note_long_handler);
     watchdog::start();
+    // The last look finds the limit reached.
+    lone_cpu::start(SWITCHED_OFF_MS.div_ceil(LOOKS.into()));
 }
 
 /// Looks at what this CPU runs. Called in an interrupt, which may be a non-maskable one.
@@ -108,7 +111,7 @@ fn report(frame: &mut Frame, place: &FaultPlace, elapsed_ns: u64) {
         CodeKind::Handler => (Misuse::LongHandler, "its handler has run for"),
         _ => (Misuse::LongSwitchedOff, "it has kept interrupts or preemption off for"),
     };
-    let (ms, offset) = (elapsed_ns / NS_PER_MS, frame.instruction_pointer - driver.image().start);
+    let (ms, offset) = (elapsed_ns / NS_PER_MS, frame.instruction_pointer.wrapping_sub(driver.image().start));
     if FAILS.load(Ordering::Relaxed) {
         log::error!(target: "drivers", "{} failed: {what} {ms} ms, at offset {offset:#x}", driver.name());
         stack_trace::log_from("drivers", &format_args!("{}: ", driver.name()), frame.all_registers());

@@ -40,8 +40,7 @@ impl fmt::Display for UnloadError {
 /// # Errors
 /// [`UnloadError`]; nothing is changed, except for [`UnloadError::Stays`].
 pub fn unload(name: &str) -> Result<(), UnloadError> {
-    let owner = loaded_drivers::find(name).filter(|owner| loaded_drivers::has_started(owner));
-    let owner = owner.ok_or(UnloadError::NoSuchDriver)?;
+    let owner = loaded_drivers::find_started(name).ok_or(UnloadError::NoSuchDriver)?;
     if whose_code::calling_driver().is_some_and(|caller| core::ptr::eq(caller, owner)) {
         return Err(UnloadError::Itself);
     }
@@ -74,6 +73,6 @@ fn finish(owner: &'static Owner, why: Why) -> Result<(), UnloadError> {
     } else {
         log::warn!(target: "drivers", "{} unloaded; it left {}", text.name(), end.left);
     }
-    event_stream::send(&text.event());
+    event_stream::send_driver(&text);
     Ok(())
 }

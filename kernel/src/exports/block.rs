@@ -32,6 +32,8 @@ pub unsafe extern "C" fn register_block(driver: *const BlockDriver) -> c_int {
     let driver = unsafe { DriverPointer::new(driver) };
     let register = || {
         in_thread("Kernel_RegisterBlock")?;
+        // Before there is a request.
+        block::set_count_down(super::resolve("Kernel_CountDown")?);
         let (owner, driver) = (caller::driver(), driver.read_sized()?);
         let new = read_driver(&driver, owner);
         if new.is_none() {

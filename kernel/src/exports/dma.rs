@@ -22,6 +22,19 @@ const NONE: c_int = -1;
 
 pub unsafe extern "C" fn allocate_dma(request: *const DmaRequest, grant: *mut DmaGrant) -> bool {
     // SAFETY: the condition of all exports (see the folder's `mod.rs`).
+    unsafe { allocate_if(request, grant, |_| true) }
+}
+
+/// Allocates DMA memory, which goes back if `keep` returns false.
+///
+/// # Safety
+/// The condition of all exports.
+pub unsafe fn allocate_if(
+    request: *const DmaRequest,
+    grant: *mut DmaGrant,
+    keep: impl FnOnce(&Grant) -> bool,
+) -> bool {
+    // SAFETY: `# Safety` is the same.
     let (request, grant) = unsafe { (DriverPointer::new(request), DriverPointer::new(grant)) };
     let allocate = || {
         let owner = caller::driver_of_thread("Kernel_AllocateDma")?;
@@ -31,6 +44,10 @@ pub unsafe extern "C" fn allocate_dma(request: *const DmaRequest, grant: *mut Dm
         let needs = needs_of(&request, &mut weights)?;
         let size = grant.check_sized(Access::Write)?;
         let granted = dma::allocate(owner, device, &needs)?;
+        if !keep(&granted) {
+            dma::free(owner, DeviceAddress::of(granted.frame.address()));
+            return None;
+        }
         grant.write(dma_grant(size, device, &granted, &needs))
     };
     allocate().is_some()

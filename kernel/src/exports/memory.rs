@@ -53,16 +53,22 @@ pub extern "C" fn allocate_memory_from_node(size: usize, alignment: usize, node:
 
 /// Allocates a block for the calling driver from the heap of `node`.
 fn allocate_block(size: usize, alignment: usize, node: NodeId) -> Option<*mut c_void> {
+    let layout = layout_of(size, alignment)?;
+    Some(heap::allocate_for(heap_owner(), node, layout)?.as_ptr().cast())
+}
+
+/// Returns the layout that a driver asks for; `None` if it is invalid.
+#[inline(always)]
+pub(super) fn layout_of(size: usize, alignment: usize) -> Option<Layout> {
     let alignment = if alignment == 0 { DEFAULT_ALIGNMENT } else { alignment };
     if size == 0 || !alignment.is_power_of_two() || alignment > LARGEST_ALIGNMENT {
         return None;
     }
-    let layout = Layout::from_size_align(size, alignment).ok()?;
-    Some(heap::allocate_for(heap_owner(), node, layout)?.as_ptr().cast())
+    Layout::from_size_align(size, alignment).ok()
 }
 
 /// Returns the owner of the heap blocks of the calling driver.
-fn heap_owner() -> OwnerId {
+pub(super) fn heap_owner() -> OwnerId {
     caller::driver().map_or(OwnerId::KERNEL, Owner::heap)
 }
 

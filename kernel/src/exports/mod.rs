@@ -7,6 +7,7 @@
 //! the memory that a driver passes is its own, and none of its threads accesses it until the export returns. The export
 //! checks everything else about its arguments.
 
+mod about_driver;
 mod block;
 mod caller;
 mod cpu;
@@ -21,10 +22,13 @@ mod one_page;
 mod pages;
 mod per_cpu;
 mod pointer;
+mod protected;
 mod thread;
 mod thread_only;
 mod time;
 mod wait;
+
+use crate::memory::protection;
 
 /// One exported function.
 struct Export {
@@ -32,21 +36,35 @@ struct Export {
     name: &'static str,
     /// The function's address.
     function: *const (),
+    /// The address of the gate that drivers call where keys protect memory.
+    gate: *const (),
 }
 
-// SAFETY: nothing reads or writes through the pointer. It is the address of a function, which every CPU may call.
+// SAFETY: nothing reads or writes through the pointers. They are the addresses of functions, which every CPU may call.
 unsafe impl Sync for Export {}
 
-/// Lists exports. Each stands in an array with its declaration, which compiles only if both have the same type.
+/// Defines the gate of an export: to the second function if there is one.
+macro_rules! gate_to {
+    ($function:path) => {
+        crate::arch::export_gate!($function)
+    };
+    ($function:path, $protected:path) => {
+        crate::arch::export_gate!($protected)
+    };
+}
+
+/// Lists exports. A second function takes the place of the first where keys protect memory. Each stands in an array with its declaration, which compiles only if both have the same type.
 macro_rules! exports {
-    ($($name:ident($($argument:tt),*) = $function:path;)*) => {
+    ($($name:ident($($argument:tt),*) = $function:path $(, $protected:path)?;)*) => {
         /// All exports, in the order of the C header.
         static EXPORTS: &[Export] = &[$(Export {
             name: stringify!($name),
             function: {
-                let _same_type: [unsafe extern "C" fn($($argument),*) -> _; 2] = [abi::$name, $function];
+                let _same_type: &[unsafe extern "C" fn($($argument),*) -> _] =
+                    &[abi::$name, $function $(, $protected)?];
                 $function as *const ()
             },
+            gate: gate_to!($function $(, $protected)?),
         }),*];
     };
 }
@@ -66,17 +84,17 @@ exports! {
     Kernel_SetNumaPolicy(_) = numa::set_numa_policy;
     Kernel_GetNumaPolicy(_) = numa::get_numa_policy;
     Kernel_GetNumaNodeStatistics(_, _) = numa::get_numa_node_statistics;
-    Kernel_AllocatePage() = pages::allocate_page;
-    Kernel_AllocatePageLocal() = pages::allocate_page_local;
-    Kernel_AllocatePageFromNode(_) = pages::allocate_page_from_node;
-    Kernel_AllocatePagesFromNode(_, _) = pages::allocate_pages_from_node;
-    Kernel_AllocatePages(_, _) = pages::allocate_pages;
-    Kernel_FreePage(_) = pages::free_page;
-    Kernel_FreePages(_, _) = pages::free_pages;
+    Kernel_AllocatePage() = pages::allocate_page, protected::allocate_page;
+    Kernel_AllocatePageLocal() = pages::allocate_page_local, protected::allocate_page_local;
+    Kernel_AllocatePageFromNode(_) = pages::allocate_page_from_node, protected::allocate_page_from_node;
+    Kernel_AllocatePagesFromNode(_, _) = pages::allocate_pages_from_node, protected::allocate_pages_from_node;
+    Kernel_AllocatePages(_, _) = pages::allocate_pages, protected::allocate_pages;
+    Kernel_FreePage(_) = pages::free_page, protected::free_page;
+    Kernel_FreePages(_, _) = pages::free_pages, protected::free_pages;
     Kernel_PhysToVirt(_) = memory::phys_to_virt;
     Kernel_VirtToPhys(_) = memory::virt_to_phys;
-    Kernel_AllocateMemory(_, _) = memory::allocate_memory;
-    Kernel_AllocateMemoryFromNode(_, _, _) = memory::allocate_memory_from_node;
+    Kernel_AllocateMemory(_, _) = memory::allocate_memory, protected::allocate_memory;
+    Kernel_AllocateMemoryFromNode(_, _, _) = memory::allocate_memory_from_node, protected::allocate_memory_from_node;
     Kernel_FreeMemory(_) = memory::free_memory;
     Kernel_AllocatePerCpu(_, _) = per_cpu::allocate_per_cpu;
     Kernel_GetCpuCount() = cpu::get_cpu_count;
@@ -103,7 +121,7 @@ exports! {
     Kernel_FindDeviceCapability(_, _, _) = device::find_device_capability;
     Kernel_MapDeviceMemory(_, _, _, _, _) = device::map_device_memory;
     Kernel_UnmapDeviceMemory(_) = device::unmap_device_memory;
-    Kernel_AllocateDma(_, _) = dma::allocate_dma;
+    Kernel_AllocateDma(_, _) = dma::allocate_dma, protected::allocate_dma;
     Kernel_FreeDma(_) = dma::free_dma;
     Kernel_MapDma(_, _, _, _, _, _) = dma::map_dma;
     Kernel_UnmapDma(_, _, _) = dma::unmap_dma;
@@ -127,6 +145,7 @@ exports! {
     Kernel_OpenBlock(_, _) = block::open_block;
     Kernel_GetBlockInfo(_, _) = block::get_block_info;
     Kernel_SubmitBlock(_, _, _) = block::submit_block;
+    Kernel_CountDown(_) = crate::block::kernel_count_down;
     Kernel_PollBlock(_, _) = block::poll_block;
     Kernel_LoadDriver(_) = life::load_driver;
     Kernel_UnloadDriver(_) = life::unload_driver;
@@ -134,12 +153,16 @@ exports! {
     Kernel_PublishInterface(_, _, _, _) = life::publish_interface;
     Kernel_UseInterface(_, _, _) = life::use_interface;
     Kernel_ReleaseInterface(_) = life::release_interface;
+    Kernel_GetParameter(_, _, _) = about_driver::get_parameter;
+    Kernel_PublishCounter(_, _) = about_driver::publish_counter;
+    Kernel_GetDriverStatistics(_, _) = about_driver::get_driver_statistics;
     Kernel_GetVersion() = life::get_version;
 }
 
-/// Returns the address of the export with this name.
+/// Returns the address by which drivers call the export with this name.
 pub fn resolve(name: &str) -> Option<u64> {
-    EXPORTS.iter().find(|export| export.name == name).map(|export| export.function as u64)
+    let export = EXPORTS.iter().find(|export| export.name == name)?;
+    Some(if protection::is_on() { export.gate } else { export.function } as u64)
 }
 
 const _: () = assert!(EXPORTS_MATCH_ABI, "the export table and the ABI's list differ");

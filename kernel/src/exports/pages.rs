@@ -36,13 +36,20 @@ pub extern "C" fn allocate_page_local() -> u64 {
 }
 
 pub extern "C" fn allocate_page_from_node(node: c_int) -> u64 {
-    allocate_pages_from_node(1, node)
+    if !thread_only::is_thread("Kernel_AllocatePageFromNode") {
+        return NO_PAGE;
+    }
+    from_node(1, node)
 }
 
 pub extern "C" fn allocate_pages_from_node(count: u64, node: c_int) -> u64 {
     if !thread_only::is_thread("Kernel_AllocatePagesFromNode") {
         return NO_PAGE;
     }
+    from_node(count, node)
+}
+
+fn from_node(count: u64, node: c_int) -> u64 {
     address_of(node_from(node).and_then(|node| allocate_zeroed(Request::new(count, node))))
 }
 
@@ -86,12 +93,31 @@ unsafe fn allocate_beyond_hand(
 #[inline(never)]
 unsafe fn allocate_as_requested(request: *const PageRequest, grant: *mut PageGrant) -> bool {
     // SAFETY: `# Safety` is the same.
+    unsafe { allocate_if(request, grant, |_| true) }
+}
+
+/// Allocates pages for a request of any kind, which go back if `keep` returns false.
+///
+/// # Safety
+/// The condition of all exports.
+#[inline]
+pub unsafe fn allocate_if(
+    request: *const PageRequest,
+    grant: *mut PageGrant,
+    keep: impl FnOnce(&Grant) -> bool,
+) -> bool {
+    // SAFETY: `# Safety` is the same.
     let (request, grant) = unsafe { (DriverPointer::new(request), DriverPointer::new(grant)) };
     let allocate = || {
         let mut weights = None;
         let request = read_request(request, &mut weights)?;
         let size = grant.check_sized(Access::Write)?;
+        let owner = request.owner;
         let granted = driver_pages::allocate_for_thread(request).ok()?;
+        if !keep(&granted) {
+            driver_pages::free_pages(granted.frame, granted.count, owner);
+            return None;
+        }
         grant.write(page_grant(size, granted))
     };
     allocate().is_some()

@@ -1,10 +1,11 @@
 //! Pointers that drivers pass. Each access asks the page tables first, or finds out itself, so a wrong pointer is refused. The access
 //! itself is guarded: memory that another thread of the driver unmaps meanwhile reads as zeros, and the kernel does not fault.
-use crate::arch::guarded;
-use crate::memory::page_tables;
+use super::caller;
+use crate::arch::{Mapping, guarded};
+use crate::memory::{page_tables, protection};
 use abi::{
-    BlockDriver, DeviceInfo, DeviceMatch, DmaRequest, InterruptInfo, InterruptSetup, NumaPolicy, PageRequest,
-    PerCpuGrant,
+    BlockDriver, DeviceInfo, DeviceMatch, DmaGrant, DmaRequest, InterruptInfo, InterruptSetup, NumaPolicy,
+    PageGrant, PageRequest, PerCpuGrant,
 };
 use arrayvec::{ArrayString, ArrayVec};
 use core::mem::{MaybeUninit, align_of, size_of};
@@ -55,6 +56,10 @@ unsafe impl Plain for PerCpuGrant {}
 unsafe impl Plain for InterruptSetup {}
 // SAFETY: the structure has only integers, of which every pattern of bits is a value.
 unsafe impl Plain for InterruptInfo {}
+// SAFETY: the structure has only integers, of which every pattern of bits is a value.
+unsafe impl Plain for PageGrant {}
+// SAFETY: the structure has only integers and a raw pointer, of which every pattern of bits is a value.
+unsafe impl Plain for DmaGrant {}
 
 /// A pointer that a driver passed to an export. An access is refused, and nothing is read or written, if the pointer is
 /// null or misaligned, or if the memory is not mapped or, for a write, read-only.
@@ -172,13 +177,18 @@ impl<T> DriverPointer<T> {
         let mut page = start - start % FRAME_SIZE;
         while page < end {
             let mapping = page_tables::access_at(VirtAddr(page))?;
-            if access == Access::Write && !mapping.writable {
+            if access == Access::Write && !(mapping.writable && is_callers(&mapping)) {
                 return None;
             }
             page = page.checked_add(FRAME_SIZE)?;
         }
         Some(())
     }
+}
+
+/// Returns true if the calling driver may have the kernel write the page: where keys protect memory, one that the driver may write itself.
+fn is_callers(page: &Mapping) -> bool {
+    !protection::is_on() || protection::may_write(caller::key(), page.key)
 }
 
 impl DriverPointer<u32> {
@@ -203,6 +213,21 @@ impl DriverPointer<u8> {
 
     /// Copies text up to its zero byte, up to what is not UTF-8, or its first `N` bytes, whichever is shortest.
     pub fn text<const N: usize>(&self) -> Option<ArrayString<N>> {
+        let bytes = self.copy_to_zero::<N>()?;
+        let text = bytes.split(|&byte| byte == 0).next()?;
+        let valid = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        ArrayString::from(valid).ok()
+    }
+
+    /// Copies text whose zero byte is among its first `N` bytes. Returns `None` if it has none, or if the text is not UTF-8.
+    pub fn whole_text<const N: usize>(&self) -> Option<ArrayString<N>> {
+        let bytes = self.copy_to_zero::<N>()?;
+        let end = bytes.iter().position(|&byte| byte == 0)?;
+        ArrayString::from(core::str::from_utf8(&bytes[..end]).ok()?).ok()
+    }
+
+    /// Copies the first `N` bytes, or some of these with the first zero among them.
+    fn copy_to_zero<const N: usize>(&self) -> Option<ArrayVec<u8, N>> {
         const { assert!(N < FRAME_SIZE as usize) };
         // The page behind the zero byte need not be mapped, so the bytes up to the page's end are read first.
         let in_page = (FRAME_SIZE - self.0.addr() as u64 % FRAME_SIZE) as usize;
@@ -210,9 +235,7 @@ impl DriverPointer<u8> {
         if bytes.len() < N && !bytes.contains(&0) {
             bytes.extend(Self(self.0.wrapping_add(in_page)).copy::<N>(N - in_page)?);
         }
-        let text = bytes.split(|&byte| byte == 0).next()?;
-        let valid = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-        ArrayString::from(valid).ok()
+        Some(bytes)
     }
 }
 

@@ -2,6 +2,8 @@
 use super::numa::node_from;
 use super::pointer::{self, DriverPointer};
 use super::thread_only;
+use crate::drivers::enter_driver;
+use crate::memory::protection;
 use crate::threads::cpu_threads;
 use crate::threads::thread::{Start, ThreadId};
 use crate::threads::{ending, join, lifecycle, scheduler, sleep};
@@ -37,9 +39,13 @@ pub unsafe extern "C" fn create_thread(
         let name = if name.is_null() { ArrayString::new() } else { name.text::<KERNEL_THREAD_NAME_SIZE>()? };
         let entry = entry.filter(|entry| pointer::is_code(*entry as *const ()))?;
         let node = if node == INHERIT { None } else { Some(node_from(node)?) };
+        let create = |start| lifecycle::create(&name, start, node).ok();
+        if protection::is_on() {
+            // SAFETY: as below. `create` returns an id if a thread was created with what it executes.
+            return unsafe { enter_driver::create_with(entry, argument, create) };
+        }
         // SAFETY: the entry is code of a driver, which vouches for calling it with this argument on another thread.
-        let start = unsafe { Start::new(entry, argument) };
-        lifecycle::create(&name, start, node).ok()
+        create(unsafe { Start::new(entry, argument) })
     };
     create().map_or(NONE, |id| id.0 as c_int)
 }

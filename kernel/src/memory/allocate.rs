@@ -4,6 +4,7 @@
 //! rest. Pages that the kernel allocates for itself are kernel-owned, so a driver cannot free them.
 use super::memory_context::MemoryContext;
 use super::packed_policy::Packed;
+use super::page_uses::{self, PageUse};
 use super::{cache_drain, cpu_memory, fail_allocation};
 use crate::arch;
 use crate::cpu::{self, Hook, PreemptionOff};
@@ -276,26 +277,43 @@ pub(super) fn zero(frame: FrameNumber, count: u64) {
 
 /// Allocates `count` contiguous pages for the kernel itself, from `node` or else from the nearest node that has them. Only
 /// [`free_for_kernel`] takes them back.
-pub fn allocate_for_kernel(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
-    allocate(&Request { owner: PageOwner::KERNEL, ..Request::new(count, node) }, zeroed).ok()
+pub fn allocate_for_kernel(page_use: PageUse, node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    allocate_kernel_owned(page_use, &Request::new(count, node), zeroed)
+}
+
+/// Allocates pages for exactly this request and for the kernel itself, and counts them.
+#[inline]
+pub fn allocate_kernel_owned(page_use: PageUse, request: &Request, zeroed: Zeroed) -> Option<Grant> {
+    let grant = allocate(&Request { owner: PageOwner::KERNEL, ..*request }, zeroed).ok()?;
+    page_uses::note_granted(page_use, grant.count);
+    Some(grant)
 }
 
 /// Allocates `count` contiguous pages for the kernel itself, from `node` or not at all.
-pub fn allocate_for_kernel_on(node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
-    let request = Request { owner: PageOwner::KERNEL, strict: true, ..Request::new(count, node) };
-    allocate(&request, zeroed).ok()
+pub fn allocate_for_kernel_on(page_use: PageUse, node: NodeId, count: u64, zeroed: Zeroed) -> Option<Grant> {
+    allocate_kernel_owned(page_use, &Request { strict: true, ..Request::new(count, node) }, zeroed)
 }
 
 /// Allocates `count` contiguous pages for the kernel itself, as [`allocate_for_kernel`] does. The first frame's number is a multiple
 /// of `alignment`, a power of two.
-pub fn allocate_aligned_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<FrameNumber> {
-    let request = Request { owner: PageOwner::KERNEL, alignment, ..Request::new(count, node) };
-    Some(allocate(&request, Zeroed::No).ok()?.frame)
+pub fn allocate_aligned_for_kernel(
+    page_use: PageUse,
+    node: NodeId,
+    count: u64,
+    alignment: u64,
+) -> Option<FrameNumber> {
+    let request = Request { alignment, ..Request::new(count, node) };
+    Some(allocate_kernel_owned(page_use, &request, Zeroed::No)?.frame)
 }
 
 /// Allocates pages as [`allocate_aligned_for_kernel`] does, if `node` has them at hand.
 #[inline(always)]
-pub fn allocate_at_hand_for_kernel(node: NodeId, count: u64, alignment: u64) -> Option<FrameNumber> {
+pub fn allocate_at_hand_for_kernel(
+    page_use: PageUse,
+    node: NodeId,
+    count: u64,
+    alignment: u64,
+) -> Option<FrameNumber> {
     // What is at hand is aligned to its length.
     if alignment > count || fail_allocation::is_on() {
         return None;
@@ -303,18 +321,24 @@ pub fn allocate_at_hand_for_kernel(node: NodeId, count: u64, alignment: u64) -> 
     let off = PreemptionOff::new();
     let grant = cpu_memory::cache(&off).take_at_hand_for_kernel(count, node)?;
     count_grant(&grant, false);
+    page_uses::note_granted(page_use, count);
     Some(grant.frame)
 }
 
 /// Allocates a page for the kernel itself, with its last byte at `highest` or below.
-pub fn allocate_below(node: NodeId, highest: PhysAddr, zeroed: Zeroed) -> Option<FrameNumber> {
-    let request = Request { owner: PageOwner::KERNEL, highest: Some(highest), ..Request::new(1, node) };
-    Some(allocate(&request, zeroed).ok()?.frame)
+pub fn allocate_below(
+    page_use: PageUse,
+    node: NodeId,
+    highest: PhysAddr,
+    zeroed: Zeroed,
+) -> Option<FrameNumber> {
+    let request = Request { highest: Some(highest), ..Request::new(1, node) };
+    Some(allocate_kernel_owned(page_use, &request, zeroed)?.frame)
 }
 
 /// Allocates a page for a page table, not zeroed: `arch` empties the table before it uses it.
 pub fn allocate_table_frame(node: NodeId) -> Option<FrameNumber> {
-    Some(allocate_for_kernel(node, 1, Zeroed::No)?.frame)
+    Some(allocate_for_kernel(PageUse::Tables, node, 1, Zeroed::No)?.frame)
 }
 
 /// Takes back pages of one allocation that belong to nobody in particular.
@@ -381,28 +405,29 @@ fn free_or_report(frame: FrameNumber, count: u64, owner: PageOwner) -> bool {
     free_of(frame, count, owner).map_err(|error| report_refused(frame, count, error)).is_ok()
 }
 
-/// Takes back pages that were allocated for the kernel itself. Logs a refusal.
+/// Takes back pages that were allocated for the kernel itself, for this use. Logs a refusal.
 ///
 /// # Errors
 /// [`FreeError`]; nothing was changed.
 #[inline(always)]
-pub fn free_for_kernel(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+pub fn free_for_kernel(page_use: PageUse, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     {
         let off = PreemptionOff::new();
         if cpu_memory::cache(&off).put_at_hand_of_kernel(frame, count) {
+            page_uses::note_freed(page_use, count);
             return Ok(());
         }
     }
-    free_for_kernel_beyond_hand(frame, count)
+    free_for_kernel_beyond_hand(page_use, frame, count)
 }
 
 #[inline(never)]
-fn free_for_kernel_beyond_hand(frame: FrameNumber, count: u64) -> Result<(), FreeError> {
+fn free_for_kernel_beyond_hand(page_use: PageUse, frame: FrameNumber, count: u64) -> Result<(), FreeError> {
     let freed = {
         let off = PreemptionOff::new();
         cpu_memory::cache(&off).free_kernel_owned(frame, count).inspect_err(|_| count_refused())
     };
-    freed.inspect_err(|error| {
+    freed.inspect(|()| page_uses::note_freed(page_use, count)).inspect_err(|error| {
         log::error!(target: "pages", "the kernel freed {count} pages at {:#x}: {error}; refused", frame.address().0);
     })
 }

@@ -30,10 +30,30 @@ pub fn map_device(registers: PhysRange) -> Option<VirtAddr> {
     let start = take_addresses(frames)?;
     // SAFETY: by the check above the frames are not RAM, so the kernel does not use them otherwise. `take_addresses` returns each page
     // once.
-    unsafe { page_tables::map_device_for_good(start, frames, NodeId::ZERO) }.ok()?;
+    unsafe { page_tables::map_device_for_good(start, frames, PageKind::Device, NodeId::ZERO) }.ok()?;
     // The list is long enough for what boot maps. Later ranges, of devices that drivers own, need not be in it.
     let _ = KERNELS.lock().try_push(frames);
     Some(VirtAddr(start.0 + registers.start.0 % FRAME_SIZE))
+}
+
+/// Maps the screen's memory, `length` bytes at an address of the boot loader's, for good and so that writes are combined. Returns the
+/// address of the first byte, or `None` as [`map_device`] does. Drivers may map the same memory.
+pub fn map_screen(start: VirtAddr, length: u64) -> Option<VirtAddr> {
+    let last = VirtAddr(start.0.checked_add(length.checked_sub(1)?)?);
+    let (first, end) = (page_tables::translate(start)?, page_tables::translate(last)?.0 + 1);
+    // The boot loader maps it in one piece.
+    if end.checked_sub(first.0) != Some(length) || end > 1 << arch::physical_address_bits() {
+        return None;
+    }
+    let frames = PhysRange::new(first.0, end).touched_frames();
+    if has_ram(frames) {
+        return None;
+    }
+    let start = take_addresses(frames)?;
+    // SAFETY: by the check above the frames are not RAM, so the kernel does not use them otherwise: the boot loader's mapping of them is
+    // not used after this. `take_addresses` returns each page once.
+    unsafe { page_tables::map_device_for_good(start, frames, PageKind::WriteCombined, NodeId::ZERO) }.ok()?;
+    Some(VirtAddr(start.0 + first.0 % FRAME_SIZE))
 }
 
 /// Takes addresses for these frames. Those of 2 MiB or more can be mapped with large pages.

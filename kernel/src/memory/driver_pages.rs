@@ -33,6 +33,25 @@ pub fn count(owner: PageOwner) -> u64 {
     if sum.cast_signed() < 0 { 0 } else { sum }
 }
 
+/// Calls `each` with a node and a number of pages that the owner has there, for all of its pages in some parts. Looks at as many frames as
+/// [`take_back`] does.
+pub fn for_each_part(owner: PageOwner, each: &mut dyn FnMut(NodeId, u64)) {
+    let mut counting = frames::pages().count_grants(owner);
+    loop {
+        let off = PreemptionOff::new();
+        let Some((node, pages)) = counting.next() else { break };
+        drop(off);
+        if pages > 0 {
+            each(node, pages);
+        }
+    }
+}
+
+/// Returns how many pages all drivers have.
+pub fn count_all() -> u64 {
+    (1..PageOwner::COUNT).filter_map(PageOwner::new).map(count).sum()
+}
+
 /// A page that was at hand.
 #[derive(Clone, Copy)]
 pub struct PageAtHand {

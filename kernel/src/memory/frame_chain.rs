@@ -1,5 +1,6 @@
 //! Frames that are allocated before they are needed. They are linked through their own memory, so their number has no limit.
 use super::allocate::{self, Zeroed};
+use super::page_uses::PageUse;
 use crate::arch;
 use page_alloc::Grant;
 use units::{FrameNumber, NodeId};
@@ -15,13 +16,13 @@ impl FrameChain {
 
     /// Allocates `count` frames of `node`. `None` means that the node does not have that many; then none is allocated.
     pub fn allocate_on(node: NodeId, count: u64) -> Option<Self> {
-        Self::from_grants(count, || allocate::allocate_for_kernel_on(node, 1, Zeroed::No))
+        Self::from_grants(count, || allocate::allocate_for_kernel_on(PageUse::Tables, node, 1, Zeroed::No))
     }
 
     /// Allocates `count` frames of `node`, or of the nearest nodes that have some. `None` means that there are not that many; then
     /// none is allocated.
     pub fn allocate_near(node: NodeId, count: u64) -> Option<Self> {
-        Self::from_grants(count, || allocate::allocate_for_kernel(node, 1, Zeroed::No))
+        Self::from_grants(count, || allocate::allocate_for_kernel(PageUse::Tables, node, 1, Zeroed::No))
     }
 
     /// Links `count` frames of `allocate`, which returns kernel-owned grants of one frame.
@@ -49,7 +50,7 @@ impl Drop for FrameChain {
     fn drop(&mut self) {
         while let Some(frame) = self.pop() {
             // The frame was granted as one frame to the kernel, so the free is not refused.
-            let _ = allocate::free_for_kernel(frame, 1);
+            let _ = allocate::free_for_kernel(PageUse::Tables, frame, 1);
         }
     }
 }

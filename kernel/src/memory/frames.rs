@@ -3,7 +3,7 @@
 //! No interrupt handler allocates, so the allocator's locks leave interrupts on. Preemption is off while they are held.
 use crate::cpu::PreemptionOff;
 use crate::platform::numa_topology;
-use page_alloc::{NodeStats, PageAllocator};
+use page_alloc::{NodeStats, ORDERS, PageAllocator};
 use spin::Once;
 use units::{FrameNumber, NodeId, NodeSet};
 
@@ -44,4 +44,10 @@ pub fn refused_outside() -> u64 {
 pub fn node_stats(node: NodeId) -> NodeStats {
     let _off = PreemptionOff::new();
     pages().stats(node).unwrap_or_default()
+}
+
+/// Returns the number of free frames of the node in blocks of each order; zeros if there is no such node.
+pub fn free_by_order(node: NodeId) -> [u64; ORDERS] {
+    let _off = PreemptionOff::new();
+    pages().free_by_order(node).unwrap_or_default()
 }

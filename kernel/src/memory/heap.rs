@@ -289,6 +289,24 @@ pub fn free_of(owner: OwnerId, block: NonNull<u8>) -> Result<(), FreeError> {
     free_with(PreemptionOff::new(), |heap| heap.free(block, owner))
 }
 
+/// Returns how many bytes a driver's blocks have, as the heaps round them up. Takes a step for each frame of the heaps and each large
+/// block.
+pub fn bytes_of(driver: OwnerId) -> u64 {
+    let bytes: usize = heaps().iter().map(|node| node.in_use_by(driver).1).sum();
+    bytes as u64 + large_blocks::bytes_of(driver)
+}
+
+/// Calls `each` with each node where a driver has blocks, and their bytes, as [`bytes_of`] counts them. A large block may come by itself.
+pub fn for_each_part(driver: OwnerId, each: &mut dyn FnMut(NodeId, u64)) {
+    for (index, heap) in heaps().iter().enumerate() {
+        let bytes = heap.in_use_by(driver).1;
+        if let Some(node) = NodeId::new(index).filter(|_| bytes > 0) {
+            each(node, bytes as u64);
+        }
+    }
+    large_blocks::for_each_of(driver, each);
+}
+
 /// Frees all blocks of a driver that uses none of them any more, and returns how many there were.
 pub fn take_back_all(driver: OwnerId) -> usize {
     let blocks: usize = heaps().iter().map(|node| node.take_back_all(driver)).sum();

@@ -4,6 +4,7 @@ use super::cpu_memory::{self, CpuMemory};
 use super::fail_allocation;
 use super::heap_lock::HeapLock;
 use super::heap_windows;
+use super::page_uses::PageUse;
 use crate::arch;
 use crate::platform::numa_topology;
 use crate::report::verdict;
@@ -45,7 +46,7 @@ fn create(node: NodeId) -> Option<&'static Node> {
 fn memory_for<T>(node: NodeId) -> Option<&'static mut MaybeUninit<T>> {
     const { assert!(align_of::<T>() as u64 <= FRAME_SIZE, "frames are aligned as the value must be") };
     let pages = (size_of::<T>() as u64).div_ceil(FRAME_SIZE);
-    let frame = allocate::allocate_for_kernel(node, pages, Zeroed::No)?.frame;
+    let frame = allocate::allocate_for_kernel(PageUse::Heaps, node, pages, Zeroed::No)?.frame;
     let memory = arch::physical_memory(frame.address()).cast::<MaybeUninit<T>>();
     // SAFETY: the line above has allocated the frames, which are mapped there, and nothing frees them.
     Some(unsafe { &mut *memory })
@@ -81,6 +82,11 @@ pub unsafe fn attach(memory: &CpuMemory) {
 /// Returns the node, or the nearest one that has memory.
 pub(super) fn with_memory(node: NodeId) -> NodeId {
     numa_topology::get().fallback(node).first().copied().unwrap_or(node)
+}
+
+/// Has the heaps unmap a frame that had a driver's blocks before another owner has blocks in it. No driver has blocks yet.
+pub fn unmap_frames_of_drivers() {
+    heaps().iter().for_each(NodeHeap::unmap_frames_of_drivers);
 }
 
 /// Returns what the heap of `node` has.

@@ -2,6 +2,7 @@
 use super::allocate::{self, Zeroed};
 use super::frame_chain::FrameChain;
 use super::page_tables;
+use super::page_uses::PageUse;
 use crate::arch::{MapError, PageKind};
 use ::address_space::layout::{HEAP_METADATA, HEAP_METADATA_WINDOW, HEAP_WINDOW, HEAPS};
 use arrayvec::ArrayVec;
@@ -58,7 +59,7 @@ unsafe impl System for HeapFrames {
         unsafe { page_tables::unmap_each(pages()) };
         for address in mapped {
             // `map_one` has allocated the frame for the kernel, so the free is not refused.
-            let _ = allocate::free_for_kernel(FrameNumber::containing(address), 1);
+            let _ = allocate::free_for_kernel(PageUse::Heaps, FrameNumber::containing(address), 1);
         }
     }
 
@@ -80,7 +81,7 @@ unsafe impl System for HeapFrames {
 /// Maps a page of the heap of `node` to a new frame of the node. Missing tables are of the node, too.
 fn map_one(node: NodeId, page: VirtAddr, zeroed: Zeroed) -> Result<(), MapError> {
     let no_frame = MapError::NoFrame(page);
-    let frame = allocate::allocate_for_kernel_on(node, 1, zeroed).ok_or(no_frame)?.frame;
+    let frame = allocate::allocate_for_kernel_on(PageUse::Heaps, node, 1, zeroed).ok_or(no_frame)?.frame;
     let frames = FrameRange::new(frame.0, frame.0 + 1);
     let mut no_tables = FrameChain::EMPTY;
     // SAFETY: the frame was allocated above, so nothing else uses it. The page is the heap's.
@@ -93,7 +94,7 @@ fn map_one(node: NodeId, page: VirtAddr, zeroed: Zeroed) -> Result<(), MapError>
     }
     if mapped.is_err() {
         // It was allocated above, so the free is not refused.
-        let _ = allocate::free_for_kernel(frame, 1);
+        let _ = allocate::free_for_kernel(PageUse::Heaps, frame, 1);
     }
     mapped
 }

@@ -2,7 +2,8 @@
 //!
 //! A record of each block lies in the kernel's heap, where its driver cannot reach it. So a block is freed by its address alone, and
 //! only by its owner.
-use super::allocate;
+use super::page_uses::PageUse;
+use super::{allocate, frames, protection};
 use crate::arch;
 use crate::cpu::PreemptionOff;
 use crate::sync::{Rank, SpinLock};
@@ -50,7 +51,12 @@ pub fn allocate_for_kernel(node: NodeId, layout: Layout) -> Option<NonNull<u8>> 
 /// Allocates pages of `node` for the kernel itself as [`allocate_for_kernel`] does, if they are at hand.
 #[inline(always)]
 pub fn take_at_hand(node: NodeId, layout: Layout) -> Option<NonNull<u8>> {
-    let frame = allocate::allocate_at_hand_for_kernel(node, pages_of(layout), alignment_of(layout))?;
+    let frame = allocate::allocate_at_hand_for_kernel(
+        PageUse::LargeBlocks,
+        node,
+        pages_of(layout),
+        alignment_of(layout),
+    )?;
     NonNull::new(arch::physical_memory(frame.address()))
 }
 
@@ -68,7 +74,7 @@ pub fn free_for_kernel(block: NonNull<u8>, layout: Layout) {
     if may_be(block) {
         let frame = FrameNumber::containing(PhysAddr(address - PHYSICAL_MEMORY.0));
         // If the allocator refuses the free, it logs the reason.
-        let _ = allocate::free_for_kernel(frame, pages_of(layout));
+        let _ = allocate::free_for_kernel(PageUse::LargeBlocks, frame, pages_of(layout));
     } else {
         log::error!(target: "heap", "the kernel freed {block:p}, which is no block; refused");
     }
@@ -84,7 +90,7 @@ fn alignment_of(layout: Layout) -> u64 {
 }
 
 fn allocate_pages(node: NodeId, layout: Layout) -> Option<FrameNumber> {
-    allocate::allocate_aligned_for_kernel(node, pages_of(layout), alignment_of(layout))
+    allocate::allocate_aligned_for_kernel(PageUse::LargeBlocks, node, pages_of(layout), alignment_of(layout))
 }
 
 /// Allocates a block for an owner, as [`allocate_for_kernel`] does, and records it. `None` means that nothing was allocated.
@@ -134,6 +140,30 @@ pub fn take_back_all(owner: OwnerId) -> usize {
     count
 }
 
+/// Returns how many bytes the pages of an owner's large blocks have.
+pub fn bytes_of(owner: OwnerId) -> u64 {
+    let mut sum = 0;
+    for_each_of(owner, &mut |_, bytes| sum += bytes);
+    sum
+}
+
+/// Calls `each` with the node and the bytes of each of an owner's large blocks. It is called with preemption off.
+pub fn for_each_of(owner: OwnerId, each: &mut dyn FnMut(NodeId, u64)) {
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let blocks = BLOCKS.lock();
+        let mut cursor = blocks.lower_bound(Bound::Included(&from));
+        for _ in 0..LOOKS {
+            let Some(block) = cursor.get() else { break };
+            if block.owner == owner {
+                each(frames::node_of(block.frame).unwrap_or_default(), block.pages * FRAME_SIZE);
+            }
+            cursor.move_next();
+        }
+        next = cursor.get().map(|block| block.address);
+    }
+}
+
 /// Looks at some blocks from an address on, and removes the first one of this owner from the tree. Also returns where to go on, if there
 /// are more blocks.
 fn remove_from(owner: OwnerId, from: usize) -> (Option<UnsafeRef<LargeBlock>>, Option<usize>) {
@@ -155,9 +185,12 @@ fn remove_from(owner: OwnerId, from: usize) -> (Option<UnsafeRef<LargeBlock>>, O
 /// Frees the pages of a block, and its record, which is in no tree any more.
 fn destroy(record: UnsafeRef<LargeBlock>) {
     let (frame, pages) = (record.frame, record.pages);
+    if protection::is_on() {
+        protection::take_frames(frame, pages);
+    }
     let record = UnsafeRef::into_raw(record);
     // SAFETY: `allocate` has leaked the record from a vector of this capacity, and nothing refers to it any more.
     drop(unsafe { Vec::from_raw_parts(record, 1, 1) });
     // The pages were allocated for the kernel, so the free is not refused.
-    let _ = allocate::free_for_kernel(frame, pages);
+    let _ = allocate::free_for_kernel(PageUse::LargeBlocks, frame, pages);
 }

@@ -23,9 +23,13 @@ mod large_blocks;
 pub mod memory_context;
 mod packed_policy;
 pub mod page_counts;
+pub mod page_report;
 pub mod page_setup;
 pub mod page_tables;
+pub mod page_uses;
 pub mod policy_guard;
+pub mod protection;
 pub mod stack;
+pub mod stack_reserve;
 
 pub use boot_regions::read_memory_map;

@@ -2,6 +2,7 @@
 //! CPUs.
 use super::allocate::{Zeroed, allocate_for_kernel};
 use super::frames::{self, Pages, node_stats};
+use super::page_uses::PageUse;
 use super::{cpu_memory, fail_allocation};
 use crate::arch;
 use crate::cpu::PreemptionOff;
@@ -146,7 +147,7 @@ pub fn create_cache(node: NodeId) -> Option<CpuCache<'static>> {
     const LAYOUT: Layout = Pages::cache_layout();
     const FRAMES: u64 = (LAYOUT.size() as u64).div_ceil(FRAME_SIZE);
     const { assert!(LAYOUT.align() as u64 <= FRAME_SIZE, "a page is aligned as a cache is") };
-    let first = allocate_for_kernel(node, FRAMES, Zeroed::No)?.frame;
+    let first = allocate_for_kernel(PageUse::Cpus, node, FRAMES, Zeroed::No)?.frame;
     let bytes = arch::physical_memory(first.address()).cast::<MaybeUninit<u8>>();
     // SAFETY: the line above has allocated the pages, so nothing else uses them. They are RAM, which `physical_memory` maps, and
     // nothing frees them.

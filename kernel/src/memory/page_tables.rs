@@ -61,16 +61,21 @@ pub unsafe fn map(start: VirtAddr, frames: FrameRange, kind: PageKind, node: Nod
     }
 }
 
-/// Maps the registers of a device from `start` on, for good, with pages of 2 MiB where both addresses allow it. Missing tables come
+/// Maps the registers or the memory of a device from `start` on, for good, with pages of 2 MiB where both addresses allow it. Missing tables come
 /// from `node`, or else from the nearest node with free frames.
 ///
 /// # Errors
 /// [`MapError`]; some of the pages may be mapped, and stay so.
 ///
 /// # Safety
-/// - The frames belong to a device.
+/// - The frames belong to a device, and `kind` is one for devices.
 /// - The pages are the caller's to map, and are not mapped again.
-pub unsafe fn map_device_for_good(start: VirtAddr, frames: FrameRange, node: NodeId) -> Result<(), MapError> {
+pub unsafe fn map_device_for_good(
+    start: VirtAddr,
+    frames: FrameRange,
+    kind: PageKind,
+    node: NodeId,
+) -> Result<(), MapError> {
     let large = PageSize::Large.frames();
     let is_congruent = (start.0 / FRAME_SIZE).abs_diff(frames.start.0).is_multiple_of(large);
     let mut next = frames.start.0;
@@ -85,10 +90,10 @@ pub unsafe fn map_device_for_good(start: VirtAddr, frames: FrameRange, node: Nod
         let part = FrameRange::new(next, next + count);
         if is_large && before == 0 {
             // SAFETY: `# Safety` is the same. The page and the frame are multiples of 2 MiB.
-            unsafe { map_large(page, part, node)? };
+            unsafe { map_large(page, part, kind, node)? };
         } else {
             // SAFETY: `# Safety` is the same.
-            unsafe { map(page, part, PageKind::Device, node)? };
+            unsafe { map(page, part, kind, node)? };
         }
         next += count;
     }
@@ -102,15 +107,19 @@ pub unsafe fn map_device_for_good(start: VirtAddr, frames: FrameRange, node: Nod
 ///
 /// # Safety
 /// As [`map_device_for_good`], and both addresses and the length are multiples of 2 MiB.
-unsafe fn map_large(start: VirtAddr, frames: FrameRange, node: NodeId) -> Result<(), MapError> {
+unsafe fn map_large(
+    start: VirtAddr,
+    frames: FrameRange,
+    kind: PageKind,
+    node: NodeId,
+) -> Result<(), MapError> {
     let mut tables = FrameChain::EMPTY;
     let mut first = frames.start;
     loop {
         let page = VirtAddr(start.0 + (first.0 - frames.start.0) * FRAME_SIZE);
         let rest = FrameRange { start: first, end: frames.end };
         // SAFETY: `# Safety` is the same. The chain's frames were allocated, and those that it gives are never freed.
-        let result =
-            unsafe { TABLES.lock().map(page, rest, PageSize::Large, PageKind::Device, &mut || tables.pop()) };
+        let result = unsafe { TABLES.lock().map(page, rest, PageSize::Large, kind, &mut || tables.pop()) };
         let Err(MapError::NoFrame(page)) = result else { return result };
         first = FrameNumber(frames.start.0 + (page.0 - start.0) / FRAME_SIZE);
         // Enough for the way to a page of 4 KiB there, which is longer. What is left is freed.
@@ -214,6 +223,14 @@ pub unsafe fn unmap_part(first: VirtAddr, last: VirtAddr) {
     // goes on when the shootdown below has made every CPU flush the translations.
     unsafe { TABLES.lock().unmap_part(first, last) };
     shootdown::flush_everywhere();
+}
+
+/// Splits the large page at an address, if there is one, into pages of the next smaller size. Its tables come from `node`, or else from the
+/// nearest node with free frames. Returns false, with nothing changed, if fewer than `most_tables` frames are free.
+pub fn split_at(address: VirtAddr, node: NodeId, most_tables: u64) -> bool {
+    let Some(mut tables) = FrameChain::allocate_near(node, most_tables) else { return false };
+    // SAFETY: the chain's frames were allocated, and those that it gives are never freed.
+    unsafe { TABLES.lock().split_at(address, &mut || tables.pop()) }.is_ok()
 }
 
 /// Returns the physical address that a virtual one is mapped to, or `None` if it is not mapped.

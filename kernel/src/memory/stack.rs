@@ -6,6 +6,9 @@
 use super::allocate::{self, Zeroed};
 use super::frame_chain::FrameChain;
 use super::page_tables;
+use super::page_uses::{self, PageUse};
+use super::protection;
+use super::stack_reserve;
 use crate::arch::PageKind;
 use crate::cpu::PreemptionOff;
 use crate::sync::{Rank, SpinLock};
@@ -13,6 +16,7 @@ use ::address_space::layout::STACKS;
 use ::address_space::stacks::Slot;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
+use protection_keys::Key;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, MAX_NODES, NodeId, VirtAddr};
 
 /// Pages in a thread's stack. No stack has more.
@@ -116,6 +120,17 @@ impl Stack {
         Some(Self { top: VirtAddr(bottom.0 + pages * FRAME_SIZE), frames: frames? })
     }
 
+    /// Gives the stack's pages a key, if keys protect memory: who may write pages with this key may write the stack.
+    #[inline]
+    pub fn set_key(&self, key: Key) {
+        if protection::is_on() {
+            let slot = STACKS.slot_of(VirtAddr(self.top.0 - 1));
+            let (node, slot) = slot.expect("every stack is in a slot");
+            let bottom = STACKS.bottom(node, slot);
+            protection::set_key(bottom, (self.top.0 - bottom.0) / FRAME_SIZE, key);
+        }
+    }
+
     /// Unmaps the stack, and frees its frames and its slot. The function waits until all CPUs have flushed the translations, so
     /// its caller holds no spin lock.
     ///
@@ -126,6 +141,8 @@ impl Stack {
         let (node, slot) = slot.expect("every stack is in a slot");
         let bottom = STACKS.bottom(node, slot);
         let pages = (self.top.0 - bottom.0) / FRAME_SIZE;
+        // SAFETY: by `# Safety` nothing uses the stack.
+        unsafe { stack_reserve::take_back(bottom) };
         match self.frames {
             Frames::Contiguous(frame) => {
                 // SAFETY: by `# Safety` nothing uses the stack.
@@ -144,7 +161,7 @@ impl Stack {
 /// # Safety
 /// The pages are a slot's, and nothing else uses the slot.
 unsafe fn map_contiguous(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Frames> {
-    let first = allocate::allocate_for_kernel_on(node, pages, Zeroed::No)?.frame;
+    let first = allocate::allocate_for_kernel_on(PageUse::Stacks, node, pages, Zeroed::No)?.frame;
     let frames = FrameRange::new(first.0, first.0 + pages);
     // SAFETY: the lines above have allocated the frames; the rest is `# Safety`.
     let mapped = unsafe { page_tables::map(bottom, frames, PageKind::Data, node) };
@@ -179,6 +196,7 @@ unsafe fn map_scattered(bottom: VirtAddr, pages: u64, node: NodeId) -> Option<Fr
 /// The page is a slot's, and nothing else uses the slot.
 unsafe fn map_one(page: VirtAddr, frames: &mut FrameChain) -> Option<()> {
     let frame = frames.pop()?;
+    page_uses::note_change(PageUse::Tables, PageUse::Stacks, 1);
     let range = FrameRange::new(frame.0, frame.0 + 1);
     // SAFETY: the frame came from the chain; the rest is `# Safety`.
     let mapped = unsafe { page_tables::map_with(page, range, PageKind::Data, frames) };
@@ -203,5 +221,5 @@ unsafe fn unmap_scattered(bottom: VirtAddr, pages: u64) {
 
 fn free_frames(first: FrameNumber, count: u64) {
     // If the allocator refuses the free, it logs the reason and the pages leak.
-    let _ = allocate::free_for_kernel(first, count);
+    let _ = allocate::free_for_kernel(PageUse::Stacks, first, count);
 }

@@ -2,7 +2,7 @@
 use super::cpu_topology;
 use super::findings::reporter;
 use crate::arch;
-use acpi_tables::{Finding, IoApicEntry, find_madt, opts_out_of_x2apic};
+use acpi_tables::{Finding, IoApicEntry, IsaLine, find_madt, opts_out_of_x2apic};
 use arrayvec::ArrayVec;
 use spin::Once;
 
@@ -13,6 +13,11 @@ pub const MAX_IO_APICS: usize = 128;
 type IoApics = ArrayVec<IoApicEntry, MAX_IO_APICS>;
 
 static IO_APICS: Once<IoApics> = Once::new();
+
+/// The interrupts of the ISA bus.
+const ISA_INTERRUPTS: usize = 16;
+
+static ISA_LINES: Once<[IsaLine; ISA_INTERRUPTS]> = Once::new();
 
 /// The lowest APIC id that a message in xAPIC mode cannot name.
 const FIRST_OF_X2APIC: u32 = 255;
@@ -25,6 +30,15 @@ pub fn init(tables: &[&'static [u8]]) {
     }
     findings.finish();
     IO_APICS.call_once(|| read_io_apics(tables));
+    // The topology has reported what is wrong with the table.
+    if let Some(madt) = find_madt(tables.iter().copied(), &mut |_: Finding| {}) {
+        ISA_LINES.call_once(|| core::array::from_fn(|irq| madt.isa_line(irq as u8)));
+    }
+}
+
+/// Returns the line that an interrupt of the ISA bus arrives at. `None` without a MADT, and for a number that the bus does not have.
+pub fn isa_line(irq: u8) -> Option<IsaLine> {
+    ISA_LINES.get()?.get(usize::from(irq)).copied()
 }
 
 /// Returns the I/O APICs.

@@ -8,5 +8,7 @@ pub mod findings;
 pub mod interrupt_tables;
 pub mod numa_topology;
 pub mod pci_tables;
+pub mod power_end;
+pub mod power_tables;
 pub mod qemu;
 pub mod ramdisk;

@@ -6,7 +6,7 @@ use crate::arch;
 use acpi_tables::{Mcfg, McfgRange, find_mcfg};
 use aml_names::Device;
 use arrayvec::ArrayVec;
-use device_nodes::{HostBridges, MAX_BRIDGES, MAX_PLACES};
+use device_nodes::{HostBridges, MAX_PIN_TABLES, MAX_PLACES};
 use memory_map::MemoryMap;
 use spin::Once;
 use topology::NumaTopology;
@@ -69,11 +69,11 @@ fn read_mcfg(tables: &[&'static [u8]]) -> Ranges {
     ranges
 }
 
-/// Reads AML. What it says of devices is some 64 KiB meanwhile, on the stack.
+/// Reads AML. What it says of devices is some 96 KiB meanwhile, on the stack.
 #[inline(never)]
 fn read_bridges(tables: &[&'static [u8]], topology: &NumaTopology) -> HostBridges {
     let mut findings = reporter();
-    let mut storage = [Device::EMPTY; MAX_BRIDGES + MAX_PLACES];
+    let mut storage = [Device::EMPTY; MAX_PLACES + MAX_PIN_TABLES];
     let bridges = HostBridges::read(tables.iter().copied(), &mut storage, topology, &mut findings);
     findings.finish();
     bridges

@@ -35,7 +35,7 @@ pub fn copy_file<'b>(name: &str, buffer: &'b mut [u8]) -> Option<(&'b [u8], usiz
 }
 
 /// Returns true on a machine that has QEMU's firmware configuration.
-fn is_qemu() -> bool {
+pub fn is_qemu() -> bool {
     if !arch::has_hypervisor() {
         return false;
     }

@@ -1,6 +1,7 @@
-//! The serial log, for people: writes `log` records to COM1. It works on every CPU, and in a panic.
+//! The log, for people: writes `log` records to COM1 and to the screen. It works on every CPU, and in a panic.
 use super::event_stream;
 use super::output::Output;
+use super::screen;
 use crate::arch::SerialPort;
 use crate::sync::Rank;
 use arrayvec::ArrayVec;
@@ -8,6 +9,7 @@ use core::fmt::{self, Write};
 use driver_text::cut;
 use events::Event;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use text_screen::Tone;
 
 /// The target of a line that is printed without level and prefix.
 pub const PLAIN: &str = "";
@@ -20,7 +22,7 @@ pub static OUTPUT: Output = Output::new(Rank::Console, SerialPort::COM1);
 
 struct Console;
 
-/// Opens the port and becomes the logger of the crate `log`. On a machine without the port nothing is printed.
+/// Opens the port and becomes the logger of the crate `log`. On a machine without the port, only the screen shows the log.
 pub fn init() {
     OUTPUT.open();
     log::set_max_level(LevelFilter::Info);
@@ -34,7 +36,7 @@ impl Log for Console {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.enabled(record.metadata()) || !OUTPUT.is_open() {
+        if !self.enabled(record.metadata()) || !(OUTPUT.is_open() || screen::is_on()) {
             return;
         }
         let lost = OUTPUT.take_lost();
@@ -76,7 +78,17 @@ fn write(level: Level, target: &str, text: fmt::Arguments<'_>) -> bool {
     };
     // A value's own formatting may fail, too. The line then ends where it failed.
     line.end(written.is_err());
+    screen::write(&line.0, tone(level));
     OUTPUT.write(&line.0)
+}
+
+/// Returns the tone of lines of this level on the screen.
+fn tone(level: Level) -> Tone {
+    match level {
+        Level::Error => Tone::Error,
+        Level::Warn => Tone::Warning,
+        _ => Tone::Normal,
+    }
 }
 
 /// Returns the level's word. All have five letters, so that the texts stand in a column.

@@ -1,10 +1,11 @@
 //! The event stream, for programs: writes one JSON object a line to COM2. On a machine without the port nothing is written.
+use super::findings_seen;
 use super::output::Output;
 use crate::arch::SerialPort;
 use crate::sync::Rank;
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
-use events::Event;
+use events::{DriverText, Event};
 
 /// Bytes for a line: enough for every event but the topology of a large machine.
 const LINE_SIZE: usize = 1024;
@@ -21,20 +22,32 @@ pub fn init() {
 
 /// Writes an event of up to 1,024 bytes, without allocating. A longer event is left out with a warning.
 pub fn send(event: &Event<'_>) {
+    if let Event::Finding { table, offset, rule, action, what } = event {
+        findings_seen::add(table, *offset, rule, action, what);
+    }
     if !OUTPUT.is_open() {
         return;
     }
+    match events::write_line(event, &mut [0; LINE_SIZE]) {
+        Ok(line) => send_line(line),
+        Err(_) => log::warn!(target: "events", "an event was longer than {LINE_SIZE} bytes and was left out"),
+    }
+}
+
+/// Writes the event of a driver, without allocating.
+pub fn send_driver(text: &DriverText) {
+    if OUTPUT.is_open() {
+        send_line(text.line().as_bytes());
+    }
+}
+
+fn send_line(line: &[u8]) {
     let lost = OUTPUT.take_lost();
     if lost > 0 {
         log::warn!(target: "events", "{lost} events were lost: the buffer was full");
     }
-    match events::write_line(event, &mut [0; LINE_SIZE]) {
-        Ok(line) => {
-            if !OUTPUT.write(line) {
-                OUTPUT.add_lost(1);
-            }
-        }
-        Err(_) => log::warn!(target: "events", "an event was longer than {LINE_SIZE} bytes and was left out"),
+    if !OUTPUT.write(line) {
+        OUTPUT.add_lost(1);
     }
     if OUTPUT.has_just_stuck() {
         log::warn!(target: "events", "COM2 takes no bytes; events are dropped until it does");

@@ -12,7 +12,7 @@ use units::VirtAddr;
 /// report needs the least to be intact.
 pub fn fatal(frame: &Frame) -> ! {
     let report = last_words::begin(Cause::Fault);
-    let name = exception_name(frame.vector);
+    let name = exception_name(frame.vector.into());
     log::error!(
         target: "fault",
         "{name} (vector {}), error code {:#x}, at instruction {:#018x}, stack {:#018x}",

@@ -1,6 +1,6 @@
 //! The end of a machine that goes down: reports of all CPUs that have one, then one verdict.
 use super::machine_end::end_machine;
-use super::{console, event_stream, output};
+use super::{console, event_stream, output, screen};
 use crate::arch::{self, SerialBase, SerialPort};
 use crate::cpu;
 use events::Event;
@@ -21,6 +21,7 @@ pub fn begin(cause: Cause) -> LastReport {
     match cpu::begin_last_words(cause) {
         Say::Everything { order } => {
             output::begin_last_words();
+            screen::begin_last_words();
             LastReport { order }
         }
         Say::OneLine { order } => say_one_line(order),
@@ -39,6 +40,7 @@ impl LastReport {
             event_stream::send(&Event::Exit { ok: !is_failure });
             event_stream::OUTPUT.flush_at_last();
             console::OUTPUT.flush_at_last();
+            screen::draw_all();
         }
         end_machine(!is_failure)
     }
@@ -51,9 +53,11 @@ fn say_one_line(order: usize) -> ! {
     // The report may have ended in the middle of a line.
     let line: &[u8] = b"\r\nERROR fault: another fault in the report, on the CPU with APIC id 0x";
     send_raw(SerialPort::COM1, &[line, &apic, b"\r\n"]);
+    screen::draw_raw(&[line.trim_ascii(), &apic]);
     cpu::end_last_words(order);
     if cpu::claim_verdict() {
         send_raw(SerialPort::COM1, &[b"ERROR verdict: failure\r\n"]);
+        screen::draw_raw(&[b"ERROR verdict: failure"]);
         // A line of the events may have been cut.
         let start: &[u8] = if event_stream::OUTPUT.has_lines() { b"\n" } else { b"" };
         send_raw(SerialPort::COM2, &[start, b"{\"event\":\"exit\",\"ok\":false}\n"]);

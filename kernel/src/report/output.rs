@@ -6,12 +6,13 @@ use crate::arch::{InterruptsOff, SerialBase, SerialPort};
 use crate::cpu::{self, PreemptionOff};
 use crate::sync::{Rank, SpinLock};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use line_editor::{Picture, TypedLine};
 use line_ring::{Full, LineRing, Turn};
 
 /// Slots of a port's ring: 60 KiB of text.
 const SLOTS: usize = 512;
-/// Pieces of up to 16 bytes that are sent in one stretch with interrupts off. A piece takes some 220 instructions.
-const PIECES: usize = 2;
+/// Pieces of up to 16 bytes that are sent in one stretch with interrupts off. A piece takes some 140 instructions.
+const PIECES: usize = 3;
 /// How often writers try a port that takes no bytes before they stop waiting for it. A try takes some 1 µs on a real machine.
 const PATIENCE: u32 = 2_000_000;
 /// How often a CPU that goes down tries the port's lock before it writes without the lock.
@@ -24,11 +25,19 @@ static TICKS: AtomicBool = AtomicBool::new(false);
 /// Set when the machine goes down. Lines then go to the port at once, even if its lock stays held.
 static LAST_WORDS: AtomicBool = AtomicBool::new(false);
 
+/// A port, and what is typed at the terminal behind it.
+struct Terminal {
+    port: SerialPort,
+    typed: TypedLine,
+}
+
 /// A port, and the lines that wait for it.
 pub struct Output {
     base: SerialBase,
     /// Whoever holds the lock sends. `None`: the machine has no such port, and lines are dropped.
-    port: SpinLock<Option<SerialPort>>,
+    port: SpinLock<Option<Terminal>>,
+    /// The line being typed has bytes to send. Changed by whoever holds the port's lock.
+    is_typed_waiting: AtomicBool,
     ring: LineRing<SLOTS>,
     is_open: AtomicBool,
     /// How often the port has taken nothing since it last took a byte. Only the holder of the port's lock writes this.
@@ -48,6 +57,7 @@ impl Output {
         Self {
             base,
             port: SpinLock::new(rank, None),
+            is_typed_waiting: AtomicBool::new(false),
             ring: LineRing::new(),
             is_open: AtomicBool::new(false),
             refusals: AtomicU32::new(0),
@@ -60,7 +70,16 @@ impl Output {
     pub fn open(&self) {
         let port = SerialPort::open(self.base);
         self.is_open.store(port.is_some(), Ordering::Relaxed);
-        *self.port.lock() = port;
+        *self.port.lock() = port.map(|port| Terminal { port, typed: TypedLine::new() });
+    }
+
+    /// Shows this picture of the line being typed below the lines of the port; an empty one shows nothing. The caller may wait.
+    pub fn show_typed(&self, picture: Picture) {
+        if let Some(terminal) = self.port.lock().as_mut() {
+            terminal.typed.show(picture);
+            self.is_typed_waiting.store(true, Ordering::Relaxed);
+        }
+        self.send_waiting();
     }
 
     /// Returns true if the machine has the port.
@@ -123,16 +142,26 @@ impl Output {
 
     /// Sends until nothing waits, another CPU sends, or the port is stuck.
     fn send_waiting(&self) {
-        self.ring.drain(|| match self.send_some() {
+        let turn = || match self.send_some() {
             Turn::Again if self.is_stuck() => Turn::Leave,
             turn => turn,
-        });
+        };
+        self.ring.drain(turn);
+        // The line being typed comes behind all lines. A CPU that finds the port taken leaves it to the one that has it, which looks here,
+        // too, once it has given the port back.
+        while self.is_typed_waiting.load(Ordering::SeqCst) && turn() == Turn::Again {
+            self.ring.drain(turn);
+        }
     }
 
     /// Sends up to [`PIECES`] pieces, with interrupts off meanwhile.
     fn send_some(&self) -> Turn {
-        let Some(mut port) = self.port.try_lock() else { return Turn::Leave };
-        let Some(port) = port.as_mut() else { return Turn::Leave };
+        let Some(mut terminal) = self.port.try_lock() else { return Turn::Leave };
+        let Some(Terminal { port, typed }) = terminal.as_mut() else { return Turn::Leave };
+        if !typed.is_idle() {
+            self.send_beside_typed(port, typed);
+            return Turn::Again;
+        }
         for _ in 0..PIECES {
             match self.ring.send_front(|bytes| self.try_send(port, bytes)) {
                 Some(taken) if taken > 0 => {}
@@ -140,6 +169,32 @@ impl Output {
             }
         }
         Turn::Again
+    }
+
+    /// Does the work of [`Output::send_some`] where a line is being typed.
+    #[cold]
+    #[inline(never)]
+    fn send_beside_typed(&self, port: &mut SerialPort, typed: &mut TypedLine) {
+        for _ in 0..PIECES {
+            let taken = match typed.next_bytes(self.ring.has_lines()) {
+                Some(bytes) => {
+                    let taken = self.try_send(port, bytes);
+                    typed.sent(taken);
+                    Some(taken)
+                }
+                None => self.ring.send_front(|bytes| {
+                    let taken = self.try_send(port, bytes);
+                    if let Some(last) = bytes[..taken].last() {
+                        typed.log_sent(*last);
+                    }
+                    taken
+                }),
+            };
+            if taken.is_none_or(|taken| taken == 0) {
+                break;
+            }
+        }
+        self.is_typed_waiting.store(typed.is_waiting(), Ordering::SeqCst);
     }
 
     /// Sends as many of the bytes as the port takes now. The caller has the port.
@@ -207,8 +262,12 @@ impl Output {
     }
 
     fn with_port_at_last(&self, work: impl FnOnce(&mut SerialPort)) {
-        if let Some(mut port) = self.port.lock_within(LAST_WORDS_PATIENCE) {
-            if let Some(port) = port.as_mut() {
+        if let Some(mut terminal) = self.port.lock_within(LAST_WORDS_PATIENCE) {
+            if let Some(Terminal { port, typed }) = terminal.as_mut() {
+                if typed.is_on_screen() {
+                    typed.abandon();
+                    self.send_at_last(port, b"\r\n");
+                }
                 work(port);
             }
         } else if let Some(mut port) = SerialPort::already_open(self.base) {
@@ -238,7 +297,7 @@ pub fn begin_last_words() {
 pub fn send_some(outputs: &[&Output]) {
     WAITING.store(false, Ordering::Relaxed);
     for output in outputs {
-        if output.ring.has_lines() {
+        if output.ring.has_lines() || output.is_typed_waiting.load(Ordering::Relaxed) {
             let _ = output.send_some();
             WAITING.store(true, Ordering::Relaxed);
         }
@@ -246,6 +305,6 @@ pub fn send_some(outputs: &[&Output]) {
 }
 
 /// Returns true if the caller may send for as long as it takes.
-fn may_wait() -> bool {
+pub fn may_wait() -> bool {
     !TICKS.load(Ordering::Relaxed) || !(InterruptsOff::are_off() || cpu::is_preemption_off())
 }

@@ -81,6 +81,7 @@ const TESTS: &[(&str, Test)] = &[
     ("policies.inherited", IfPossible(policies::are_inherited_and_restored)),
     ("pages.all_cpus", Always(cpus::allocate_and_free_at_once)),
     ("pages.counts", Always(pages::are_counted_alike_by_cpus_and_nodes)),
+    ("pages.uses", Always(pages::are_counted_alike_by_uses_and_nodes)),
     ("pages.recall", IfPossible(cache_drain::reaches_cpus_that_run)),
     ("pages.recall_all", IfPossible(cache_drain::goes_on_when_all_ask_at_once)),
     ("cpus.local_memory", Always(cpus::have_their_memory_on_their_node)),
@@ -108,6 +109,7 @@ const TESTS: &[(&str, Test)] = &[
     ("threads.local", IfPossible(threads::live_on_their_node)),
     ("threads.affinity", IfPossible(affinity::keep_to_their_affinity)),
     ("threads.leave_forbidden_cpus", IfPossible(affinity::leave_forbidden_cpus)),
+    ("threads.ticks_after_waits", Always(threads::have_ticks_after_waits)),
     ("threads.preempted", Always(threads::are_preempted)),
     ("threads.sleep", Always(threads::sleep_long_enough)),
     ("threads.block_and_wake", Always(threads::block_and_wake)),
@@ -116,22 +118,38 @@ const TESTS: &[(&str, Test)] = &[
     ("timers.due_in_time", Always(timers::are_due_in_time)),
 ];
 
+/// How many tests had which outcome.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Totals {
+    /// Found nothing wrong.
+    pub passed: usize,
+    /// Found something wrong.
+    pub failed: usize,
+    /// Could not do their work.
+    pub skipped: usize,
+}
+
 /// Runs all tests, for the parameter `selftest`. Each outcome goes to the log and to the event stream; a failure also makes
 /// the verdict a failure, and the other tests still run. A test that could not do its work is reported as skipped.
-pub fn run() {
+pub fn run() -> Totals {
+    let mut totals = Totals::default();
     // The page tables for the stacks of a thread on each CPU stay allocated. They are allocated here, so that no test misses them.
     on_each_cpu::run_on_each_cpu(|_| meet());
     for (name, test) in TESTS {
         // A heap that returned frames during a test would change what the test counts.
         heap::settle();
-        report(
-            name,
-            match test {
-                Always(test) => test().map(|()| Work::Done),
-                IfPossible(test) => test(),
-            },
-        );
+        let outcome = match test {
+            Always(test) => test().map(|()| Work::Done),
+            IfPossible(test) => test(),
+        };
+        *match &outcome {
+            Ok(Work::Done) => &mut totals.passed,
+            Ok(Work::Skipped(_)) => &mut totals.skipped,
+            Err(_) => &mut totals.failed,
+        } += 1;
+        report(name, outcome);
     }
+    totals
 }
 
 /// Waits until every CPU has called this, so that all their threads have a stack at once.

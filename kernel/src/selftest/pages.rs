@@ -5,7 +5,11 @@ use crate::memory::allocate::{self, ThreadRequest, Zeroed};
 use crate::memory::frames;
 use crate::memory::heap;
 use crate::memory::page_counts;
+use crate::memory::page_report;
+use crate::memory::page_uses::{self, PageUse};
 use crate::platform::numa_topology;
+use crate::threads::scheduler;
+use alloc::format;
 use alloc::string::String;
 use page_alloc::Policy;
 use page_alloc::{AllocateError, FreeError, Request};
@@ -68,12 +72,14 @@ pub fn the_kernels_own_are_refused() -> Result<Work, String> {
     let node = cpu::current().node;
     for count in [1, 16, 512, 700] {
         let before = state(node);
-        let Some(grant) = allocate::allocate_for_kernel_on(node, count, Zeroed::No) else { continue };
+        let Some(grant) = allocate::allocate_for_kernel_on(PageUse::Tests, node, count, Zeroed::No) else {
+            continue;
+        };
         for tried in [1, count] {
             let freed = allocate::free(grant.frame, tried);
             ensure!(freed.is_err(), "{tried} of {count} pages of the kernel's own were freed");
         }
-        let freed = allocate::free_for_kernel(grant.frame, count);
+        let freed = allocate::free_for_kernel(PageUse::Tests, grant.frame, count);
         ensure!(freed.is_ok(), "{count} pages of the kernel's own could not be freed: {freed:?}");
         let after = state(node);
         ensure!(
@@ -83,6 +89,39 @@ pub fn the_kernels_own_are_refused() -> Result<Work, String> {
         done = true;
     }
     Ok(Work::done_if(done, "the boot CPU's node has no free page"))
+}
+
+/// How often to look again while another thread may be allocating or freeing.
+const LOOKS: u32 = 1000;
+
+/// Checks that the pages that are granted have a known use each: the sum of the uses' counts is that of the nodes', before and after more
+/// allocations for a use.
+pub fn are_counted_alike_by_uses_and_nodes() -> Outcome {
+    uses_agree()?;
+    for node in numa_topology::get().nodes() {
+        let before = page_uses::count(PageUse::Tests);
+        let Some(grant) = allocate::allocate_for_kernel(PageUse::Tests, node.id, 7, Zeroed::No) else {
+            continue;
+        };
+        let counted = page_uses::count(PageUse::Tests);
+        ensure!(counted == before + 7, "7 pages were allocated, and {counted} counted after {before}");
+        uses_agree()?;
+        let freed = allocate::free_for_kernel(PageUse::Tests, grant.frame, 7);
+        ensure!(freed.is_ok(), "7 pages could not be freed: {freed:?}");
+    }
+    uses_agree()
+}
+
+fn uses_agree() -> Outcome {
+    let mut granted = page_report::granted();
+    for _ in 0..LOOKS {
+        if granted.by_use == granted.by_node {
+            return Ok(());
+        }
+        scheduler::yield_now();
+        granted = page_report::granted();
+    }
+    Err(format!("the uses have {} pages, and the nodes have granted {}", granted.by_use, granted.by_node))
 }
 
 /// Checks that the CPUs' counts and the nodes' counts have the same sums, before and after more allocations.

@@ -3,6 +3,7 @@
 use super::{Outcome, ensure};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::frames;
+use crate::memory::page_uses::PageUse;
 use crate::platform::numa_topology;
 use crate::report::console::PLAIN;
 
@@ -17,10 +18,11 @@ pub fn run() -> Outcome {
     }
     for node in topology.nodes() {
         let free = frames::node_stats(node.id).free;
-        let page = allocate::allocate_for_kernel(node.id, 1, Zeroed::Yes).ok_or("no page to be had")?;
+        let page = allocate::allocate_for_kernel(PageUse::Tests, node.id, 1, Zeroed::Yes)
+            .ok_or("no page to be had")?;
         let (address, on) = (page.frame.address().0, frames::node_of(page.frame));
         log::info!(target: PLAIN, "[NUMA Test] Allocated page 0x{address:x} from node {}", page.node);
-        let freed = allocate::free_for_kernel(page.frame, page.count);
+        let freed = allocate::free_for_kernel(PageUse::Tests, page.frame, page.count);
         ensure!(freed.is_ok(), "page {address:#x} could not be freed: {freed:?}");
         ensure!(
             on == Some(page.node),

@@ -59,6 +59,7 @@ fn expected_registers() -> CpuRegisters {
         (0x800, has(&extended, |leaf| leaf.ecx, 2)),
         (0x10_0000, has(&extended, |leaf| leaf.ebx, 7)),
         (0x20_0000, has(&extended, |leaf| leaf.ebx, 20)),
+        (0x100_0000, has(&extended, |leaf| leaf.ecx, 31)),
     ] {
         cr4 |= if is_on { bit } else { 0 };
     }

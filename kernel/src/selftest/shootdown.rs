@@ -6,6 +6,7 @@ use crate::arch::{self, PageKind};
 use crate::cpu::{self, Cpu, shootdown};
 use crate::memory::allocate::{self, Zeroed};
 use crate::memory::page_tables::{self, ReadyFrames};
+use crate::memory::page_uses::PageUse;
 use crate::platform::cpu_topology;
 use ::address_space::layout::SELFTEST;
 use alloc::string::String;
@@ -48,14 +49,15 @@ impl Swap {
 
 /// Allocates a frame that holds `mark`.
 fn frame_with(mark: u64) -> Result<FrameNumber, String> {
-    let grant = allocate::allocate_for_kernel(NodeId::ZERO, 1, Zeroed::No).ok_or("no page to be had")?;
+    let grant = allocate::allocate_for_kernel(PageUse::Tests, NodeId::ZERO, 1, Zeroed::No)
+        .ok_or("no page to be had")?;
     // SAFETY: the frame is RAM, and the line above has allocated it.
     unsafe { arch::physical_memory(grant.frame.address()).cast::<u64>().write_volatile(mark) };
     Ok(grant.frame)
 }
 
 fn free(frame: FrameNumber) -> Outcome {
-    let freed = allocate::free_for_kernel(frame, 1);
+    let freed = allocate::free_for_kernel(PageUse::Tests, frame, 1);
     ensure!(freed.is_ok(), "a page at {} could not be freed: {freed:?}", frame.address());
     Ok(())
 }
@@ -179,7 +181,8 @@ pub fn follows_a_map_that_failed() -> Outcome {
     unsafe { page_tables::unmap(LAST_OF_TABLE, 1) };
     free(swap.old)?;
     free(swap.new)?;
-    unused.map_or(Ok(()), free)?;
+    let unused = unused.map_or(Ok(()), |frame| allocate::free_for_kernel(PageUse::Tables, frame, 1));
+    ensure!(unused.is_ok(), "the page of a table could not be freed: {unused:?}");
     ensure!(mapped.is_err() && seen == OLD, "the map did not fail midway: {mapped:?}, {seen:#x} was read");
     ensure!(!is_left, "a map that failed has left a page");
     ensure!(seen_afterwards == NEW, "{seen_afterwards:#x} is still reached by a map that failed");
@@ -209,7 +212,7 @@ fn map_and_unmap(cpu: &Cpu) {
         STALE.fetch_add(usize::from(read(page) != round), SeqCst);
         // SAFETY: the page's address depends on the CPU's index, so only this CPU uses the page, and it does so above.
         unsafe { page_tables::unmap(page, 1) };
-        STALE.fetch_add(usize::from(allocate::free_for_kernel(frame, 1).is_err()), SeqCst);
+        STALE.fetch_add(usize::from(allocate::free_for_kernel(PageUse::Tests, frame, 1).is_err()), SeqCst);
         shootdown::answer();
     }
 }

@@ -13,7 +13,8 @@ use crate::threads::lifecycle;
 use crate::threads::thread::{Start, ThreadId};
 use crate::threads::thread_table::ThreadError;
 use crate::threads::{Mutex, Semaphore};
-use crate::threads::{scheduler, sleep};
+use crate::threads::{scheduler, sleep, tick};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
@@ -59,6 +60,24 @@ unsafe extern "C" fn look_around(node: *mut c_void) -> i32 {
 /// Threads of each node. An idle CPU of another node may take a thread if the thread's own CPU is busy, but not most of them.
 const LIVES: i32 = 5;
 
+/// How often [`wait_for_idle_cpu`] sleeps before it gives up: 10 s.
+const MOST_WAITS: u64 = 10_000_000_000 / SLEEP_NS;
+
+/// Waits until one of the node's CPUs has nothing to run but the caller, if the node has CPUs. A virtual CPU may take long, as its host has
+/// other work too.
+fn wait_for_idle_cpu(node: NodeId) -> Result<(), String> {
+    for _ in 0..MOST_WAITS {
+        // By the end of this sleep, the CPUs that ran the previous thread and its reaper are mostly idle.
+        sleep::sleep_ns(SLEEP_NS);
+        let here = cpu::current().id;
+        let mut cpus = cpu_topology::cpus().iter().filter(|cpu| cpu.node == node).peekable();
+        if cpus.peek().is_none() || cpus.any(|cpu| cpu.id == here || scheduler::is_idle(cpu.id)) {
+            return Ok(());
+        }
+    }
+    Err(format!("no CPU of node {node} was idle in 10 s"))
+}
+
 /// Checks that a node's threads have their stack and control block there, that a second join is refused, and that no
 /// page is lost.
 pub fn live_on_their_node() -> Result<Work, String> {
@@ -71,8 +90,7 @@ pub fn live_on_their_node() -> Result<Work, String> {
         let before: ArrayVec<_, MAX_NODES> = nodes.iter().map(|node| state(node.id).0).collect();
         let mut at_home = 0;
         for _ in 0..LIVES {
-            // By the end of this sleep, the CPUs that ran the previous thread and its reaper are idle.
-            sleep::sleep_ns(SLEEP_NS);
+            wait_for_idle_cpu(node.id)?;
             let report = join(spawn(look_around, node.id.index(), Some(node.id))?)?;
             ensure!(
                 report & 0b0111 == 0b0111,
@@ -149,6 +167,22 @@ pub fn sleep_long_enough() -> Outcome {
         let slept_ms = join(spawn(nap, 0, None)?)?;
         ensure!(slept_ms >= 3, "a thread that was to sleep 3 ms slept {slept_ms} ms");
     }
+    Ok(())
+}
+
+/// Sleeps about as long as the next tick takes, a little longer each time. Returns how often no tick was set afterwards.
+unsafe extern "C" fn look_for_ticks(_: *mut c_void) -> i32 {
+    let times = (800..1_200).step_by(4).filter(|microseconds| {
+        sleep::sleep_ns(microseconds * 1_000);
+        !tick::is_set()
+    });
+    times.count() as i32
+}
+
+/// Checks that a tick is set for a thread that a tick has woken, so that the thread does not keep the CPU from others.
+pub fn have_ticks_after_waits() -> Outcome {
+    let without = join(spawn(look_for_ticks, 0, None)?)?;
+    ensure!(without == 0, "a thread ran without a tick after {without} of 100 sleeps");
     Ok(())
 }
 

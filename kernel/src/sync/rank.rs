@@ -29,6 +29,8 @@ pub enum Rank {
     EarlyHeap,
     /// The page tables; missing tables take pages.
     PageTables,
+    /// Which driver has which protection key.
+    Keys,
     /// The list of registers that the kernel has mapped for itself.
     DeviceRanges,
     /// A part of the list of memory that was granted for DMA.
@@ -37,6 +39,8 @@ pub enum Rank {
     Threads,
     /// How long boot's phases took. The tick interrupts a holder, and takes locks of the ranks below.
     Phases,
+    /// The receiver of the console's port.
+    Receiver,
     /// What threads wait at: wait queues, mutexes, semaphores.
     Waiting,
     /// A CPU's timers of drivers.
@@ -53,9 +57,11 @@ pub enum Rank {
     DeviceWrites,
     /// The ports of PCI's configuration space. Any code may take it, and takes no other lock meanwhile.
     ConfigPorts,
+    /// The text on the screen. It is only tried.
+    Screen,
     /// The port of the event stream. It is only tried; the boot alone waits for it, to open the port.
     Events,
-    /// The port of the log. It is only tried; the boot alone waits for it, to open the port.
+    /// The port of the log. It is only tried; the boot alone waits for it, to open the port, and the console's thread, to show what is typed.
     Console,
 }
 

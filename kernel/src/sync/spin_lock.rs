@@ -94,6 +94,18 @@ impl<T, Off: WhileHeld> SpinLock<T, Off> {
     }
 }
 
+impl<T> SpinLock<T, InterruptsOff> {
+    /// Waits for the lock and takes it, where interrupts are off already.
+    #[inline]
+    pub fn lock_with<'l>(&'l self, _: &'l InterruptsOff) -> SpinLockGuard<'l, T, InterruptsOff> {
+        // SAFETY: the caller's guard keeps interrupts off, and outlives the result.
+        let off = unsafe { InterruptsOff::assume() };
+        let held = Held::begin(self.rank, &off);
+        self.tickets.enter(InterruptsOff::wait);
+        SpinLockGuard { value: Served(self), _held: held, off }
+    }
+}
+
 /// Holds a [`SpinLock`]. When dropped, releases the lock, then switches on again what was off. `Off` keeps it on its CPU: it is
 /// neither `Send` nor `Sync`.
 pub struct SpinLockGuard<'a, T, Off = InterruptsOff> {
@@ -117,6 +129,12 @@ impl<T, Off> SpinLockGuard<'_, T, Off> {
     /// Returns how many CPUs wait for the lock.
     pub fn waiting(&self) -> u32 {
         self.value.0.tickets.waiting()
+    }
+
+    /// Returns the guard of what is off.
+    #[inline]
+    pub fn off(&self) -> &Off {
+        &self.off
     }
 
     /// Releases the lock, and returns the guard of what is off.

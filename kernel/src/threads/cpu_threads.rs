@@ -35,8 +35,13 @@ pub struct CpuThreads {
     pub has_late_sleepers: AtomicBool,
     /// The thread that runs when no other thread can. It stays on its CPU and is in no queue.
     idle_thread: AtomicPtr<Thread>,
+    /// The thread that the CPU runs when its halt ends: its idle thread, unless an interrupt has handed over another one. Null while the CPU
+    /// does not halt. The CPU alone accesses it, with interrupts off.
+    pub after_halt: AtomicPtr<Thread>,
+    /// When the timer interrupts for a tick at the latest; `u64::MAX` if it is not set for one. The CPU alone accesses it, with interrupts off.
+    pub tick_at: AtomicU64,
     /// The threads that went to sleep on this CPU.
-    pub sleepers: SpinLock<Sleepers>,
+    pub sleepers: Sleepers,
     /// When the tick has to look at the CPU's timers.
     pub timer_times: TimerTimes,
     /// How the CPU gets on, and which CPU it watches.
@@ -98,7 +103,9 @@ cpu_local_addressed! {
         slice: AtomicU32::new(0),
         has_late_sleepers: AtomicBool::new(false),
         idle_thread: AtomicPtr::new(core::ptr::null_mut()),
-        sleepers: SpinLock::new(Rank::Sleepers, Sleepers::new()),
+        after_halt: AtomicPtr::new(core::ptr::null_mut()),
+        tick_at: AtomicU64::new(u64::MAX),
+        sleepers: Sleepers::new(),
         timer_times: TimerTimes::new(),
         watch: Watch::new(),
     };

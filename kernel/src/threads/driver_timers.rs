@@ -6,6 +6,7 @@ use super::cpu_threads::{self, CpuThreads, TimerTimes};
 use super::mutex::Mutex;
 use super::owner::Owner;
 use super::scheduler;
+use super::used_kinds::UsedKind;
 use super::whose_code::{self, number_of};
 use crate::arch::{self, InterruptsOff};
 use crate::clock;
@@ -13,6 +14,7 @@ use crate::cpu::code_mark::{self, KERNELS_HANDLER};
 use crate::cpu::device_vectors;
 use crate::cpu::{self, Cpu};
 use crate::memory::allocate::{self, Zeroed};
+use crate::memory::page_uses::PageUse;
 use crate::sync::{Rank, SpinLock};
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -141,7 +143,8 @@ impl<T> Room<T> {
     /// Allocates memory for so many values.
     fn new(node: NodeId, count: usize) -> Option<Self> {
         const { assert!(align_of::<T>() as u64 <= FRAME_SIZE, "frames are aligned as the values must be") };
-        let first = allocate::allocate_for_kernel(node, Self::frames(count), Zeroed::No)?.frame;
+        let first =
+            allocate::allocate_for_kernel(PageUse::Timers, node, Self::frames(count), Zeroed::No)?.frame;
         Some(Self { first, count, values: PhantomData })
     }
 
@@ -166,7 +169,7 @@ impl<T> Room<T> {
 impl<T> Drop for Room<T> {
     fn drop(&mut self) {
         // The frames were just granted, so the free is not refused.
-        let _ = allocate::free_for_kernel(self.first, Self::frames(self.count));
+        let _ = allocate::free_for_kernel(PageUse::Timers, self.first, Self::frames(self.count));
     }
 }
 
@@ -178,6 +181,9 @@ pub fn create(cpu: &Cpu, callback: Callback) -> Result<TimerId, TimerError> {
     let there = slots_of(cpu.id.index());
     let slots = there.or_else(|| make_slots(cpu)).ok_or(TimerError::NoMemory)?;
     let timers = timers_of(cpu.id.index()).ok_or(TimerError::NoMemory)?;
+    if let Some(owner) = callback.owner {
+        owner.used().note(UsedKind::Timers);
+    }
     let owner = number_of(callback.owner);
     loop {
         let slot = timer_heap::free_slot(slots, owner).ok_or(TimerError::TooMany)?;
@@ -303,6 +309,9 @@ fn destroy_of(owner: usize, id: TimerId) -> Result<(), TimerError> {
 
 /// Destroys all timers of a driver, and returns how many there were. On return none of their callbacks runs.
 pub fn take_back(owner: &'static Owner) -> usize {
+    if !owner.used().has(UsedKind::Timers) {
+        return 0;
+    }
     let (mut count, owner) = (0, number_of(Some(owner)));
     for cpu in cpu::all().map(|cpu| cpu.id.index()) {
         let Some(slots) = slots_of(cpu) else { continue };
@@ -312,8 +321,18 @@ pub fn take_back(owner: &'static Owner) -> usize {
     count
 }
 
+/// Returns how many timers a driver has.
+pub fn count_of(owner: &'static Owner) -> usize {
+    let owner = number_of(Some(owner));
+    let slots = cpu::all().filter_map(|cpu| slots_of(cpu.id.index()));
+    slots.map(|slots| timer_heap::ids_of(slots, owner).count()).sum()
+}
+
 /// Lets other drivers use the slots of a driver that has no timers and no threads any more.
 pub fn release_slots(owner: &'static Owner) {
+    if !owner.used().has(UsedKind::Timers) {
+        return;
+    }
     for timers in cpu::all().filter_map(|cpu| timers_of(cpu.id.index())) {
         timers.lock().timers.release(number_of(Some(owner)));
     }

@@ -8,6 +8,7 @@ use super::owner::{Life, Owner};
 use super::sleep;
 use super::thread::{Thread, ThreadId};
 use super::thread_table;
+use super::used_kinds::UsedKind;
 use crate::arch::{self, Frame, InterruptsOff};
 use crate::clock;
 use crate::cpu;
@@ -74,6 +75,9 @@ fn is_of(thread: &Thread, owner: &'static Owner) -> bool {
 
 /// Joins the threads that have exited and that nobody has joined.
 fn join_all(owner: &'static Owner) {
+    if !owner.used().has(UsedKind::Threads) {
+        return;
+    }
     loop {
         let mut exited = ArrayVec::<ThreadId, SLOTS_AT_ONCE>::new();
         for_each(owner, |thread| {

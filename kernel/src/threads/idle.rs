@@ -1,17 +1,16 @@
 //! The idle thread of a CPU: it runs the CPU's own threads, takes threads from busy CPUs, nearest first, and halts otherwise.
 use super::cpu_sets::QUEUED;
 use super::cpu_threads::{self, CpuThreads};
+use super::halting;
 use super::scheduler::{self, ThisMachine};
 use super::thread::Thread;
-use super::tick;
+use super::tick_timer;
 use super::trimmer;
 use super::watchdog;
 use crate::arch::{self, InterruptsOff};
 use crate::clock;
-use crate::cpu;
 use crate::memory::cpu_memory;
 use crate::report;
-use core::sync::atomic::Ordering;
 use run_queue::Machine;
 
 /// Runs the idle thread. Interrupts are on, except for single steps: a look at one queue, the switch, the way into the halt.
@@ -26,11 +25,16 @@ pub fn run() -> ! {
             continue;
         }
         cpu_memory::drain_cache();
-        let _off = InterruptsOff::new();
-        run_queue::halt_if_nothing_queued(&ThisMachine, cpu.id(), || {
-            set_timer_before_halt(cpu);
-            cpu::idle();
-        });
+        halt(cpu);
+    }
+}
+
+/// Halts the CPU until an interrupt comes, unless a thread is queued by then. Runs the thread that an interrupt has handed over, and then
+/// returns when the CPU has nothing to run again.
+fn halt(cpu: &'static CpuThreads) {
+    let off = InterruptsOff::new();
+    if let Some(thread) = halting::halt(cpu, &off, || set_timer_before_halt(cpu)) {
+        leave_idle(cpu, thread);
     }
 }
 
@@ -48,6 +52,9 @@ fn run_own_thread(cpu: &'static CpuThreads) -> bool {
 /// Runs a thread that may run here, of the nearest CPU that has one to spare. Returns when the CPU has nothing to run again, or
 /// at once if it has a thread of its own by now; false if no CPU has a thread to spare.
 fn run_another_cpus_thread(thief: &'static CpuThreads) -> bool {
+    if QUEUED.is_empty() {
+        return false;
+    }
     let victims = QUEUED.from(thief.id(), ThisMachine.outward(thief.id()));
     for victim in victims.filter_map(cpu_threads::get) {
         let _off = InterruptsOff::new();
@@ -68,22 +75,30 @@ fn run_another_cpus_thread(thief: &'static CpuThreads) -> bool {
 
 /// Switches to `thread`, which was taken out of a queue for this CPU to run it.
 fn leave_idle(cpu: &'static CpuThreads, thread: &'static Thread) {
-    tick::start_after_idle(cpu);
+    tick_timer::start_after_halt(cpu);
     scheduler::leave_idle(cpu, thread);
 }
 
-/// Sets the timer for the first sleeper and the next timer of a driver, or stops it. An idle CPU needs no other tick, unless lines of
-/// the log wait for one.
+/// Sets the timer for the first sleeper and the next timer of a driver, or stops it, unless a tick comes before.
 fn set_timer_before_halt(cpu: &CpuThreads) {
-    let sleeper = cpu.sleepers.lock().next_wake().unwrap_or(u64::MAX);
-    let soonest = sleeper.min(cpu.timer_times.next.load(Ordering::Relaxed));
+    if !tick_timer::is_set_soon(cpu) {
+        tick_timer::clear(cpu);
+        set_timer_without_tick(cpu);
+    }
+}
+
+/// Sets the timer for the first sleeper and the next timer of a driver, or stops it. An idle CPU needs no tick, unless lines of the log wait
+/// for one.
+#[inline(never)]
+fn set_timer_without_tick(cpu: &CpuThreads) {
+    let soonest = tick_timer::soonest_due(cpu);
     let has_lines = report::is_waiting();
     let longest = watchdog::longest_halt(cpu);
     if soonest == u64::MAX && longest == u64::MAX && !has_lines {
         return arch::stop_timer();
     }
     let until = soonest.saturating_sub(clock::now_here()).max(1).min(longest);
-    arch::set_timer(if has_lines { until.min(tick::length()) } else { until });
+    arch::set_timer(if has_lines { until.min(tick_timer::length()) } else { until });
 }
 
 /// Begins the boot CPU's idle thread. The other CPUs call [`run`] when they have started.

@@ -4,10 +4,12 @@ use super::scheduler;
 use super::sleep;
 use super::thread::{Joiner, Thread, ThreadId};
 use super::thread_table::{self, ThreadError};
+use super::used_kinds::UsedKind;
 use crate::arch::InterruptsOff;
 use crate::clock;
 use core::ops::Deref;
-use run_queue::Blocked;
+use run_queue::{Blocked, Runnable};
+use thread_end::Look;
 
 /// The right to join a thread, which one thread at most ever gets. It keeps the joined thread alive: nothing else takes that out
 /// of the table.
@@ -32,41 +34,58 @@ impl Joining {
         Self(thread)
     }
 
-    /// Waits until the reaper is done with the thread, and returns the exit code.
+    /// Waits until the thread has ended and its stack is free, and returns the exit code.
     fn wait(&self) -> i32 {
         scheduler::assert_may_wait();
         loop {
-            let mut end = self.end.lock();
-            if let Some(code) = end.exit_code {
-                return code;
+            let mut remains = self.remains.lock();
+            match remains.end.look() {
+                Look::Over(code) => return code,
+                Look::Reap => {
+                    drop(remains);
+                    // SAFETY: `look` gives the thread to one caller, after the thread has exited.
+                    unsafe { reap(self.0) };
+                }
+                Look::NotYet => {
+                    remains.end.wait(Joiner::Blocked(Blocked::block(cpu_threads::current_thread())));
+                    scheduler::block(remains);
+                }
             }
-            end.joiner = Some(Joiner::Blocked(Blocked::block(cpu_threads::current_thread())));
-            scheduler::block(end);
         }
     }
 
-    /// Waits until the reaper is done with the thread, but not much longer than `time_ns` nanoseconds. Returns true if the reaper
-    /// is done with it. The running thread stays on its CPU.
+    /// Waits until the thread has ended and its stack is free, but not much longer than `time_ns` nanoseconds. Returns true if it has
+    /// ended. The running thread stays on its CPU.
     pub fn has_ended_within(&self, time_ns: u64) -> bool {
         scheduler::assert_may_wait();
         let this = cpu_threads::current_thread();
         let wake_at = sleep::time_after(time_ns, &InterruptsOff::new());
         loop {
-            let mut end = self.end.lock();
-            // This thread leaves the entry under the lock, so `finish_thread` finds there only a thread that waits.
-            end.joiner = None;
-            if end.exit_code.is_some() || clock::now_here() >= wake_at {
-                return end.exit_code.is_some();
+            let mut remains = self.remains.lock();
+            // This thread leaves the entry under the lock, so only a thread that waits is found there.
+            match remains.end.look() {
+                Look::Over(_) => return true,
+                Look::Reap => {
+                    drop(remains);
+                    // SAFETY: `look` gives the thread to one caller, after the thread has exited.
+                    unsafe { reap(self.0) };
+                }
+                Look::NotYet if clock::now_here() >= wake_at => return false,
+                Look::NotYet => {
+                    let cpu = cpu_threads::current();
+                    drop(cpu.sleepers.push(this, wake_at, remains.off()));
+                    remains.end.wait(Joiner::Asleep(this, cpu.id()));
+                    scheduler::block(remains);
+                }
             }
-            let cpu = cpu_threads::current();
-            cpu.sleepers.lock().push(this, wake_at);
-            end.joiner = Some(Joiner::Asleep(this, cpu.id()));
-            scheduler::block(end);
         }
     }
 
     /// Gives the right back: another thread may claim it.
     pub fn give_back(self) {
+        if let Some(driver) = self.driver() {
+            driver.used().note(UsedKind::Threads);
+        }
         self.0.release_join();
     }
 
@@ -75,7 +94,7 @@ impl Joining {
         let code = self.wait();
         let thread = thread_table::lock().remove(self.0.id);
         if let Some(thread) = thread {
-            // SAFETY: the reaper is done with the thread: it has exited and is in no list. Its id is gone from the table, and
+            // SAFETY: the thread has ended: it has exited, its stack is free, and it is in no list. Its id is gone from the table, and
             // this value, which held the last reference, is not used again.
             unsafe { thread.destroy() };
         }
@@ -118,20 +137,51 @@ pub fn join_for_driver(id: ThreadId) -> Result<i32, ThreadError> {
     Ok(joining.finish())
 }
 
-/// Publishes the exit code of a thread that the reaper is done with, and wakes the thread that joins. The thread may be destroyed
-/// from then on.
-pub(super) fn finish_thread(thread: &Thread) {
-    let mut end = thread.end.lock();
-    end.exit_code = Some(thread.exit_code());
-    let joiner = match end.joiner.take() {
-        Some(Joiner::Blocked(joiner)) => Some(joiner),
-        // The joiner goes on under this lock only, so it exists. If its time is over, it has left the sleepers.
-        Some(Joiner::Asleep(joiner, cpu)) => {
-            cpu_threads::get(cpu).and_then(|cpu| cpu.sleepers.lock().remove(joiner))
-        }
-        None => None,
-    };
-    drop(end);
+/// Leaves the running thread, which exits, to the thread that waits for its end, and returns true. Returns false if none waits: from here on,
+/// the thread is the reaper's. Interrupts are off, and the CPU switches away from the thread next.
+pub(super) fn leave_to_joiner(thread: &'static Thread) -> bool {
+    let mut remains = thread.remains.lock();
+    let Some(joiner) = remains.end.leave() else { return false };
+    thread.entry().exit();
+    let joiner = to_wake(joiner, remains.off());
+    drop(remains);
+    wake(joiner);
+    true
+}
+
+/// Frees the stack of a thread that has exited, publishes its exit code, and wakes the thread that joins. The thread may be destroyed
+/// from then on. The caller may wait.
+///
+/// # Safety
+/// The thread has exited, and `ThreadEnd` has given it to the caller alone: to the reaper, or to the thread that joins.
+pub(super) unsafe fn reap(thread: &'static Thread) {
+    while thread.context.is_on_stack() {
+        core::hint::spin_loop();
+    }
+    let stack = thread.remains.lock().stack.take();
+    if let Some(stack) = stack {
+        // SAFETY: the thread has exited and its CPU has switched away from the stack, which nothing else uses.
+        unsafe { stack.free() };
+    }
+    // A driver that has joined its threads has none left, so this comes before the exit code.
+    thread.leave_driver();
+    let mut remains = thread.remains.lock();
+    let joiner = remains.end.finish(thread.exit_code());
+    let joiner = joiner.and_then(|joiner| to_wake(joiner, remains.off()));
+    drop(remains);
+    wake(joiner);
+}
+
+/// Returns the thread that joins if it is still to be woken. The caller holds the lock under which the thread goes on, so it exists. If its
+/// time is over, it has left the sleepers.
+fn to_wake(joiner: Joiner, off: &InterruptsOff) -> Option<Blocked<Thread>> {
+    match joiner {
+        Joiner::Blocked(joiner) => Some(joiner),
+        Joiner::Asleep(joiner, cpu) => cpu_threads::get(cpu).and_then(|cpu| cpu.sleepers.remove(joiner, off)),
+    }
+}
+
+fn wake(joiner: Option<Blocked<Thread>>) {
     if let Some(joiner) = joiner {
         scheduler::wake(joiner);
     }

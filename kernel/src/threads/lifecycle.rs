@@ -1,7 +1,7 @@
 //! A thread's life: creating, exiting, reaping, and changing where it may run.
 //!
-//! A thread that exits cannot free the stack it stands on. The reaper, a thread of the kernel, does that and then wakes the
-//! thread that joins.
+//! A thread that exits cannot free the stack it stands on. The thread that waits for its end does that, if there is one. Else the reaper, a
+//! thread of the kernel, does it.
 use super::cpu_threads;
 use super::join::{self, Joining};
 use super::owner::Owner;
@@ -14,6 +14,7 @@ use crate::cpu::{self, Cpu, DeferredWork};
 use crate::memory::memory_context::MemoryContext;
 use crate::memory::stack::Stack;
 use core::ffi::c_void;
+use protection_keys::Rights;
 use run_queue::{Blocked, Entry, List, Progress, Runnable};
 use scheduling::{CpuMap, CpuSet};
 use units::{CpuId, NodeId};
@@ -138,8 +139,12 @@ fn build_with(id: ThreadId, new: NewThread<'_>) -> Option<ThreadBox> {
     let stack = Stack::allocate(new.node)?;
     // SAFETY: the line above has allocated and mapped the stack, so nothing else uses it.
     let context = unsafe { Context::fresh(stack.top, thread_main) };
+    if let Some(driver) = new.driver {
+        stack.set_key(driver.protection_key());
+        context.set_rights(Rights::of(driver.protection_key()));
+    }
     let thread = ThreadBox::create(page, id, context, new);
-    thread.end.lock().stack = Some(stack);
+    thread.remains.lock().stack = Some(stack);
     Some(thread)
 }
 
@@ -172,30 +177,35 @@ pub fn exit(code: i32) -> ! {
     let _off = InterruptsOff::new();
     let thread = cpu_threads::current_thread();
     thread.set_exit_code(code);
-    EXITED.wake_one(|exited| {
-        thread.entry().exit();
-        exited.push(thread);
-    });
+    if !join::leave_to_joiner(thread) {
+        EXITED.wake_one(|exited| {
+            thread.entry().exit();
+            exited.push(thread);
+        });
+    }
     scheduler::run_another(cpu_threads::current());
     unreachable!("a CPU switched to a thread that has exited")
+}
+
+/// Ends the running thread, from another stack and with interrupts off. Nothing on its own stack is needed any more.
+pub fn exit_on_empty_stack(code: i32) -> ! {
+    extern "C" fn exit_with_code() -> ! {
+        exit(cpu_threads::current_thread().exit_code())
+    }
+    let thread = cpu_threads::current_thread();
+    thread.set_exit_code(code);
+    let top = thread.stack_top().expect("a thread that runs a driver's function has a stack of its own");
+    // SAFETY: nothing uses the thread's stack, by this function's condition. `exit_with_code` switches interrupts off for good, or finds them
+    // so.
+    unsafe { arch::switch_stack(top, exit_with_code) }
 }
 
 /// Does the reaper's work.
 unsafe extern "C" fn reap(_: *mut c_void) -> i32 {
     loop {
         let thread = EXITED.wait(List::pop);
-        while thread.context.is_on_stack() {
-            core::hint::spin_loop();
-        }
-        let stack = thread.end.lock().stack.take();
-        if let Some(stack) = stack {
-            // SAFETY: the thread has exited and its CPU has switched away from the stack, which nothing else uses.
-            unsafe { stack.free() };
-        }
-        // A driver that has joined its threads has none left, so this comes before the exit code.
-        thread.leave_driver();
-        // The thread may be destroyed from here on.
-        join::finish_thread(thread);
+        // SAFETY: the thread has exited, and `leave_to_joiner` has left it to the reaper.
+        unsafe { join::reap(thread) };
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Misuse {
     LongHandler = 16,
     /// It has kept interrupts or preemption off for too long.
     LongSwitchedOff = 17,
+    /// It completed a request that its function `Submit` has not taken.
+    Untaken = 18,
 }
 
 /// The kinds of misuse that one driver has committed, bit n for kind n.

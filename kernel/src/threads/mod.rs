@@ -7,6 +7,7 @@ mod cpu_sets;
 pub mod cpu_threads;
 pub mod driver_timers;
 pub mod ending;
+mod halting;
 mod idle;
 pub mod join;
 pub mod lifecycle;
@@ -21,8 +22,10 @@ mod sleepers;
 pub mod thread;
 pub mod thread_table;
 pub mod tick;
+mod tick_timer;
 mod timer_interrupt;
 pub mod trimmer;
+pub mod used_kinds;
 mod wait_queue;
 pub mod watchdog;
 pub mod whose_code;
@@ -30,6 +33,7 @@ pub mod whose_code;
 pub use idle::{main as idle_main, run as run_idle};
 pub use mutex::Mutex;
 pub use semaphore::Semaphore;
+pub use wait_queue::WaitQueue;
 
 use core::fmt;
 

@@ -1,5 +1,6 @@
 //! The owner of a thread: the driver that created it, as far as threads know drivers.
 use super::misuses::{Misuse, Misuses};
+use super::used_kinds::UsedKinds;
 use crate::cpu::code_mark::{CodeKind, CodeMark};
 use crate::memory::{driver_pages, heap};
 use arrayvec::ArrayString;
@@ -10,6 +11,7 @@ use device_claims::OwnerKey;
 use free_refusals::Refusals;
 use node_heap::{OWNERS, OwnerId};
 use page_alloc::{AtomicPageOwner, PageOwner};
+use protection_keys::Key;
 
 /// A driver's name, of a bounded length.
 pub type OwnerName = ArrayString<96>;
@@ -82,11 +84,18 @@ pub struct Owner {
     /// How often the driver was loaded.
     lives: AtomicU32,
     threads: AtomicU32,
+    /// How often it was loaded again after a failure, in all lives.
+    restarts: AtomicU32,
+    /// How often its code has failed, in all lives.
+    faults: AtomicU32,
     refusals: Refusals,
     misuses: Misuses,
+    used: UsedKinds,
     /// The number by which the heaps and the page allocator know it. It changes only while nothing of the driver runs.
     number: AtomicPageOwner,
     in_handler: CodeMark,
+    /// The number of the key of its memory; 0 without protection. It changes only while nothing of the driver runs.
+    protection_key: AtomicU8,
 }
 
 impl fmt::Debug for Owner {
@@ -105,10 +114,14 @@ impl Owner {
             life: AtomicU8::new(Life::Running as u8),
             lives: AtomicU32::new(1),
             threads: AtomicU32::new(0),
+            restarts: AtomicU32::new(0),
+            faults: AtomicU32::new(0),
             refusals: Refusals::new(),
             misuses: Misuses::new(),
+            used: UsedKinds::new(),
             number,
             in_handler: CodeMark::new(core::ptr::null(), CodeKind::Handler),
+            protection_key: AtomicU8::new(Key::KERNEL.number()),
         })
     }
 
@@ -121,10 +134,23 @@ impl Owner {
         self.in_handler.set_failed(false);
         self.refusals.forget();
         self.misuses.forget();
+        self.used.forget();
         self.image[0].store(image.start, Ordering::Relaxed);
         self.image[1].store(image.end, Ordering::Relaxed);
         self.life.store(Life::Running as u8, Ordering::Release);
         true
+    }
+
+    /// Sets the key of the driver's memory. Nothing of the driver has run in this life.
+    pub fn set_protection_key(&self, key: Key) {
+        self.protection_key.store(key.number(), Ordering::Relaxed);
+        self.in_handler.set_key(key);
+    }
+
+    /// Returns the key of the driver's memory; the kernel's without protection.
+    #[inline]
+    pub fn protection_key(&self) -> Key {
+        Key::from_number(self.protection_key.load(Ordering::Relaxed))
     }
 
     /// Returns how far the driver's life has come.
@@ -138,10 +164,23 @@ impl Owner {
         self.lives.load(Ordering::Relaxed)
     }
 
+    /// Counts that the driver is to be loaded again after a failure, at most `most` times from boot on. Returns the number of the attempt, or
+    /// `None` if there were so many.
+    pub fn count_restart(&self, most: u32) -> Option<u32> {
+        let next = |restarts| (restarts < most).then_some(restarts + 1);
+        self.restarts.try_update(Ordering::Relaxed, Ordering::Relaxed, next).ok().map(|before| before + 1)
+    }
+
     /// Notes that the driver has failed: its handlers are not called any more, and its threads end. Any code may call this.
     pub fn note_failure(&self) {
         self.in_handler.set_failed(true);
+        self.faults.fetch_add(1, Ordering::Relaxed);
         self.life.fetch_or(FAILED, Ordering::SeqCst);
+    }
+
+    /// Returns how often the driver's code has failed since boot.
+    pub fn faults(&self) -> u32 {
+        self.faults.load(Ordering::Relaxed)
     }
 
     /// Returns true if the driver has failed in this life.
@@ -203,6 +242,11 @@ impl Owner {
     /// Returns the record of the driver's refused frees.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Returns the record of the kinds of things that the driver has had in this life.
+    pub fn used(&self) -> &UsedKinds {
+        &self.used
     }
 
     /// Notes what the driver, or without one the kernel's own code, did that it must not. Returns true if it is the first of its

@@ -4,12 +4,15 @@
 //! The queues and the protocols between CPUs are the crate `run-queue`; this is the machine under them.
 use super::cpu_sets::{self, IDLE, QUEUED};
 use super::cpu_threads::{self, CpuThreads, QueueLock};
+use super::halting;
 use super::thread::Thread;
+use super::tick_timer;
 use crate::arch::{self, InterruptsOff};
 use crate::cpu;
 use crate::platform::{cpu_topology, numa_topology};
 use crate::sync::{self, SpinLockGuard};
 use alloc::collections::TryReserveError;
+use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 use run_queue::{Blocked, IdleSet, Machine, QueuedSet, RunQueue, Runnable, State};
 use scheduling::{COMPARED, CpuMap, CpuSet};
@@ -96,6 +99,11 @@ fn next_to_compare() -> CpuId {
     CpuId(NEXT.fetch_add(COMPARED as u32, Ordering::Relaxed) % cpus)
 }
 
+/// Returns true if the CPU halts or is about to, and nothing has woken it yet.
+pub fn is_idle(cpu: CpuId) -> bool {
+    IDLE.contains(cpu)
+}
+
 /// Returns how many threads are queued at a CPU.
 fn queued(cpu: CpuId) -> u32 {
     cpu_threads::get(cpu).map_or(u32::MAX, |threads| threads.queue.queued())
@@ -165,17 +173,41 @@ pub fn assert_may_wait() {
 /// Interrupts stay off from the release of the lock to the switch: a tick in between would queue the thread a second time.
 #[inline]
 pub fn block<T>(guard: SpinLockGuard<'_, T>) {
-    let _off = guard.unlock();
-    run_another(cpu_threads::current());
+    let off = guard.unlock();
+    let cpu = cpu_threads::current();
+    let thread = cpu_threads::current_thread();
+    let next = cpu.queue.take_next(thread).or_else(|| halting::halt_briefly(cpu, thread, &off));
+    let Some(next) = next else { return run_another(cpu) };
+    tick_timer::start_after_halt(cpu);
+    if ptr::eq(next, thread) {
+        // Its event was not far away.
+        cpu.slice.store(SLICE_TICKS, Ordering::Relaxed);
+    } else {
+        switch_to(cpu, thread, next);
+    }
+}
+
+/// Goes on with the running thread behind a halt in place, once another thread has run that was queued here meanwhile. Interrupts are off.
+#[inline(always)]
+pub fn go_on_after_halt(cpu: &'static CpuThreads) {
+    tick_timer::start_after_halt(cpu);
+    cpu.slice.store(SLICE_TICKS, Ordering::Relaxed);
+    if cpu.queue.queued() != 0 {
+        give_way(cpu);
+    }
 }
 
 /// Runs another thread than the running one, which is blocked or has exited. Interrupts are off.
 #[inline]
 pub fn run_another(cpu: &'static CpuThreads) {
     let thread = cpu_threads::current_thread();
-    let next = cpu.queue.take_next(thread).unwrap_or_else(|| cpu.idle_thread());
+    let next = cpu.queue.take_next(thread);
+    if next.is_some() {
+        tick_timer::start_after_halt(cpu);
+    }
+    let next = next.unwrap_or_else(|| cpu.idle_thread());
     // If another CPU has woken the thread meanwhile, it may be first in the queue.
-    if !core::ptr::eq(next, thread) {
+    if !ptr::eq(next, thread) {
         switch_to(cpu, thread, next);
     }
 }
@@ -192,7 +224,7 @@ fn switch_to(cpu: &'static CpuThreads, from: &'static Thread, to: &'static Threa
     // Also in the shipped kernel: what a `PreemptionOff` guards, the page cache for one, is sound only if this holds.
     assert!(!cpu::is_preemption_off(), "a CPU switches threads with preemption off");
     debug_assert!(
-        from.standing().0 != State::Running || core::ptr::eq(from, cpu.idle_thread()),
+        from.standing().0 != State::Running || ptr::eq(from, cpu.idle_thread()),
         "thread {} leaves CPU {} and stays {:?}",
         from.id.0,
         cpu.id(),
@@ -210,8 +242,10 @@ fn switch_to(cpu: &'static CpuThreads, from: &'static Thread, to: &'static Threa
 ///
 /// Interrupt handlers may call this.
 pub fn wake(thread: Blocked<Thread>) {
-    let _off = InterruptsOff::new();
-    run_queue::wake(&ThisMachine, thread);
+    let off = InterruptsOff::new();
+    if let Err(thread) = halting::hand_over(thread, &off) {
+        run_queue::wake(&ThisMachine, thread);
+    }
 }
 
 /// Lets a new thread run, on the least busy CPU of the node that it prefers.

@@ -10,9 +10,7 @@ pub fn sleep_ns(time_ns: u64) {
     scheduler::assert_may_wait();
     let off = InterruptsOff::new();
     let wake_at = time_after(time_ns, &off);
-    let mut sleepers = cpu_threads::current().sleepers.lock();
-    sleepers.push(cpu_threads::current_thread(), wake_at);
-    scheduler::block(sleepers);
+    scheduler::block(cpu_threads::current().sleepers.push(cpu_threads::current_thread(), wake_at, &off));
 }
 
 /// How long a thread of a driver sleeps before it looks whether the driver is being stopped.
@@ -46,11 +44,10 @@ const MOST_AT_ONCE: usize = 3;
 #[inline(always)]
 pub fn wake_due(cpu: &'static CpuThreads, now: u64) -> bool {
     for _ in 0..MOST_AT_ONCE {
-        let due = cpu.sleepers.lock().take_due(now);
-        match due {
+        match cpu.sleepers.take_due(now) {
             Some(thread) => scheduler::wake(thread),
             None => return false,
         }
     }
-    cpu.sleepers.lock().next_wake().is_some_and(|wake_at| wake_at <= now)
+    cpu.sleepers.is_any_due(now)
 }

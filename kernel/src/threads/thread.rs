@@ -1,18 +1,21 @@
 //! The control block of a thread.
 use super::owner::Owner;
+use super::used_kinds::UsedKind;
 use crate::arch::{self, Context};
 use crate::memory::allocate::{self, Zeroed};
 pub use crate::memory::memory_context::MemoryContext;
 use crate::memory::page_tables;
+use crate::memory::page_uses::PageUse;
 use crate::memory::stack::Stack;
 use crate::sync::{Rank, SpinLock};
 use arrayvec::ArrayString;
 use core::ffi::c_void;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use intrusive_collections::RBTreeAtomicLink;
 use run_queue::{Blocked, Entry, Runnable, State};
 use scheduling::CpuSet;
+use thread_end::ThreadEnd;
 pub use thread_table::ThreadId;
 use units::{CpuId, FRAME_SIZE, FrameNumber, NodeId, VirtAddr};
 
@@ -70,24 +73,24 @@ pub struct Thread {
     pub(super) wake_at: AtomicU64,
     /// The thread's link in the tree of sleepers.
     pub(super) sleep_link: RBTreeAtomicLink,
+    /// Ticks in which the thread ran. Only its CPU changes this.
+    ticks: AtomicU64,
     /// What the thread exits with.
     exit_code: AtomicI32,
     /// Whether a thread has the right to join this one, or none ever gets it.
     is_joined: AtomicBool,
-    /// What the reaper and the thread that joins hand to each other.
-    pub(super) end: SpinLock<ThreadEnd>,
+    /// What the thread, the reaper and the thread that joins hand to each other.
+    pub(super) remains: SpinLock<Remains>,
     /// Where the thread waits, while it waits at an address.
     pub(super) wait: WaitPlace,
 }
 
-/// The end of a thread's life.
-pub struct ThreadEnd {
-    /// The thread's own stack, until the reaper takes it. A CPU's first thread runs on a stack that is never freed.
+/// What is left of a thread that ends.
+pub struct Remains {
+    /// The thread's own stack, until it is freed. A CPU's first thread runs on a stack that is never freed.
     pub stack: Option<Stack>,
-    /// The exit code, once the thread has exited and its stack is freed.
-    pub exit_code: Option<i32>,
-    /// The thread that waits for the exit code.
-    pub joiner: Option<Joiner>,
+    /// How far the end has come.
+    pub end: ThreadEnd<Joiner>,
 }
 
 /// A thread's place among the threads that wait at addresses. It changes only under the lock of the address's bucket.
@@ -98,8 +101,10 @@ pub struct WaitPlace {
     pub address: AtomicU64,
     /// A number that is higher than those of the threads that have come before.
     pub ticket: AtomicU64,
-    /// The CPU among whose sleepers the thread is meanwhile, or [`WaitPlace::NOT_ASLEEP`].
-    pub sleeps_on: AtomicU32,
+    /// The sleepers of a CPU among whom the thread is meanwhile; null if it waits as long as it takes.
+    pub sleeps_among: AtomicPtr<()>,
+    /// The wait has ended before its time has passed.
+    pub is_woken: AtomicBool,
     /// How many others the thread wakes when it was woken itself, for one that could not wake them all at once; and the ticket of which
     /// they came before.
     pub wakes: AtomicU32,
@@ -107,15 +112,13 @@ pub struct WaitPlace {
 }
 
 impl WaitPlace {
-    /// The value of `sleeps_on` for a thread that waits as long as it takes.
-    pub const NOT_ASLEEP: u32 = u32::MAX;
-
     const fn new() -> Self {
         Self {
             link: RBTreeAtomicLink::new(),
             address: AtomicU64::new(0),
             ticket: AtomicU64::new(0),
-            sleeps_on: AtomicU32::new(Self::NOT_ASLEEP),
+            sleeps_among: AtomicPtr::new(core::ptr::null_mut()),
+            is_woken: AtomicBool::new(false),
             wakes: AtomicU32::new(0),
             wakes_before: AtomicU64::new(0),
         }
@@ -179,9 +182,10 @@ impl Thread {
             driver: None,
             wake_at: AtomicU64::new(0),
             sleep_link: RBTreeAtomicLink::new(),
+            ticks: AtomicU64::new(0),
             exit_code: AtomicI32::new(0),
             is_joined: AtomicBool::new(false),
-            end: SpinLock::new(Rank::Waiting, ThreadEnd { stack: None, exit_code: None, joiner: None }),
+            remains: SpinLock::new(Rank::Waiting, Remains { stack: None, end: ThreadEnd::new() }),
             wait: WaitPlace::new(),
         }
     }
@@ -201,6 +205,17 @@ impl Thread {
     /// Returns the CPUs on which the thread may run.
     pub fn affinity(&self) -> CpuSet {
         self.entry.affinity()
+    }
+
+    /// Returns the ticks in which the thread ran, each a millisecond. A thread that never runs at a tick has none.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+
+    /// Counts a tick of the running thread, on its CPU.
+    #[inline(always)]
+    pub(super) fn count_tick(&self) {
+        self.ticks.store(self.ticks.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Returns what the thread exits with.
@@ -235,7 +250,7 @@ impl Thread {
 
     /// Returns the end of the thread's stack; `None` for a CPU's first thread, and for one that has exited.
     pub fn stack_top(&self) -> Option<VirtAddr> {
-        self.end.lock().stack.as_ref().map(|stack| stack.top)
+        self.remains.lock().stack.as_ref().map(|stack| stack.top)
     }
 
     /// Returns true if the thread runs the code of a driver whose waits and sleeps end.
@@ -274,14 +289,14 @@ pub struct ThreadPage(FrameNumber);
 impl ThreadPage {
     /// Allocates a page of `node`, or of the nearest node that has one. Returns `None` if there is no memory.
     pub fn allocate(node: NodeId) -> Option<Self> {
-        Some(Self(allocate::allocate_for_kernel(node, 1, Zeroed::No)?.frame))
+        Some(Self(allocate::allocate_for_kernel(PageUse::Threads, node, 1, Zeroed::No)?.frame))
     }
 }
 
 impl Drop for ThreadPage {
     fn drop(&mut self) {
         // `allocate` was granted this one page, so the free is not refused.
-        let _ = allocate::free_for_kernel(self.0, 1);
+        let _ = allocate::free_for_kernel(PageUse::Threads, self.0, 1);
     }
 }
 
@@ -294,6 +309,9 @@ impl ThreadBox {
         core::mem::forget(page);
         if let Some(driver) = new.driver {
             driver.add_thread();
+            if new.may_be_joined {
+                driver.used().note(UsedKind::Threads);
+            }
         }
         let address = arch::physical_memory(frame.address()).cast::<Thread>();
         // SAFETY: `page` has owned the frame, which is large enough and aligned. `destroy` alone frees it.
@@ -321,12 +339,12 @@ impl ThreadBox {
     /// Frees the control block's page.
     ///
     /// # Safety
-    /// The thread has exited, the reaper is done with it, and no reference to it is left.
+    /// The thread has exited, its stack is free, and no reference to it is left.
     pub unsafe fn destroy(self) {
         let address = page_tables::translate(VirtAddr(core::ptr::from_ref(self.0).addr() as u64));
         if let Some(address) = address {
             // `create` was granted this one page, so the free is not refused.
-            let _ = allocate::free_for_kernel(FrameNumber::containing(address), 1);
+            let _ = allocate::free_for_kernel(PageUse::Threads, FrameNumber::containing(address), 1);
         }
     }
 }

@@ -3,6 +3,7 @@ use super::cpu_threads::{self, CpuThreads};
 use super::ending;
 use super::scheduler;
 use super::sleep;
+use super::tick_timer::{self, early, length};
 use super::timer_interrupt;
 use super::watchdog;
 use crate::arch::{self, InterruptsOff};
@@ -10,13 +11,6 @@ use crate::clock;
 use crate::cpu::{self, DeferredWork};
 use crate::report;
 use core::sync::atomic::Ordering;
-
-/// Milliseconds between two ticks of a CPU that is not idle.
-const TICK_MS: u64 = 1;
-
-/// A tick that leaves sleepers whose time has come is followed by the next one after this part of a millisecond, 5 us. The
-/// running thread goes on in between, and other interrupts come.
-const LATE_TICKS_PER_MS: u64 = 200;
 
 /// Registers the handlers of the timer's interrupt and of the switch that it defers.
 pub fn register() {
@@ -26,42 +20,29 @@ pub fn register() {
 }
 
 /// Sets the timer for this CPU's next tick.
-#[inline]
 pub fn start() {
-    arch::set_timer(length());
+    let _off = InterruptsOff::new();
+    tick_timer::set(cpu_threads::current(), clock::now_here(), length());
 }
 
-/// Returns the time from one tick to the next, in ticks of the clock.
-pub fn length() -> u64 {
-    arch::ticks_per_ms() * TICK_MS
+/// Returns true if a tick is set for this CPU, as for each CPU that runs a thread.
+pub fn is_set() -> bool {
+    let _off = InterruptsOff::new();
+    tick_timer::is_set(cpu_threads::current())
 }
 
-/// Sets the timer for a tick that wakes further sleepers.
-fn start_early() {
-    arch::set_timer(early());
-}
-
-/// Returns the time to a tick that does what one before it has left, in ticks of the clock.
-fn early() -> u64 {
-    arch::ticks_per_ms() / LATE_TICKS_PER_MS
-}
-
-/// Sets the timer for the next tick of `cpu`, the calling CPU, which is about to leave its idle thread.
-pub(super) fn start_after_idle(cpu: &'static CpuThreads) {
-    // Only this CPU writes the flag.
-    if cpu.timer_times.next.load(Ordering::Relaxed) != u64::MAX {
-        timer_interrupt::request_after_idle(cpu, early(), length());
-    } else if cpu.has_late_sleepers.load(Ordering::Relaxed) {
-        cpu.has_late_sleepers.store(false, Ordering::Relaxed);
-        start_early();
-    } else {
-        start();
-    }
+/// Stops this CPU's tick until the next call of [`start`].
+pub fn stop() {
+    let _off = InterruptsOff::new();
+    tick_timer::clear(cpu_threads::current());
+    arch::stop_timer();
 }
 
 #[inline(always)]
 fn tick(off: &InterruptsOff) {
     let cpu = cpu_threads::current();
+    // Set again below, or when the CPU leaves its idle thread.
+    tick_timer::clear(cpu);
     watchdog::count_tick(cpu);
     let now = clock::now_here();
     if now >= cpu.timer_times.look.load(Ordering::Relaxed) {
@@ -78,11 +59,7 @@ fn tick(off: &InterruptsOff) {
         }
         return;
     }
-    if has_late_sleepers {
-        start_early()
-    } else {
-        start()
-    }
+    tick_timer::set(cpu, now, if has_late_sleepers { early() } else { length() });
     // Of ticks that follow each other early, the last one is the one that counts for the time slice.
     end_tick(cpu, !has_late_sleepers);
 }
@@ -104,7 +81,11 @@ fn tick_near_timer(cpu: &'static CpuThreads, off: &InterruptsOff) {
 /// counts for the time slice.
 #[inline(always)]
 fn end_tick(cpu: &'static CpuThreads, counts: bool) {
-    if !cpu_threads::current_thread().may_run_on(cpu.id()) {
+    let thread = cpu_threads::current_thread();
+    if counts {
+        thread.count_tick();
+    }
+    if !thread.may_run_on(cpu.id()) {
         cpu::defer(cpu.cpu(), DeferredWork::Switch);
         return;
     }

@@ -2,7 +2,8 @@
 use super::cpu_threads::CpuThreads;
 use super::driver_timers;
 use super::sleep;
-use crate::arch::{self, InterruptsOff};
+use super::tick_timer;
+use crate::arch::InterruptsOff;
 use crate::clock;
 use core::sync::atomic::Ordering;
 
@@ -26,21 +27,7 @@ pub fn run(cpu: &'static CpuThreads, late_ticks: u64, tick_length: u64, off: &In
             cpu.timer_times.tick.store(now.saturating_add(tick_length), Ordering::Relaxed);
         }
         let soonest = if has_late { now } else { u64::MAX };
-        request_next(cpu, now, soonest, late_ticks);
+        tick_timer::request_next(cpu, now, soonest, late_ticks);
     }
     Seen { is_tick, has_late }
-}
-
-/// Requests the first interrupt of a CPU that leaves its idle thread and has a timer set: at the tick, or for the timer.
-pub fn request_after_idle(cpu: &'static CpuThreads, late_ticks: u64, tick_length: u64) {
-    let now = clock::now_here();
-    cpu.timer_times.tick.store(now.saturating_add(tick_length), Ordering::Relaxed);
-    request_next(cpu, now, u64::MAX, late_ticks);
-}
-
-/// Requests an interrupt at `soonest`, at the tick or for the next timer, whichever is first, and not sooner than `late_ticks`.
-fn request_next(cpu: &'static CpuThreads, now: u64, soonest: u64, late_ticks: u64) {
-    let times = &cpu.timer_times;
-    let next = times.tick.load(Ordering::Relaxed).min(times.next.load(Ordering::Relaxed)).min(soonest);
-    arch::set_timer(next.saturating_sub(now).max(late_ticks));
 }

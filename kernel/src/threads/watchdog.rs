@@ -111,6 +111,14 @@ fn next_of(cpu: &Cpu) -> Option<&'static Cpu> {
     cpu::get(CpuId(cpu.id.0 + 1)).or_else(|| cpu::get(CpuId(0)))
 }
 
+/// Looks at the running CPU, which nobody else looks at, in an interrupt that cannot be off. Returns true if the CPU has not got on since
+/// the last look, and is not halted.
+pub fn is_stuck_here() -> bool {
+    static SEEN: AtomicU32 = AtomicU32::new(0);
+    let progress = progress_here();
+    SEEN.swap(progress, Ordering::Relaxed) == progress && !is_idle(cpu_threads::current().cpu())
+}
+
 /// Looks at all CPUs for a thread that calls this each second or so. A CPU that has not got on since is asked some times.
 pub fn look_at_all() {
     static SEEN: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(0) }; MAX_CPUS];

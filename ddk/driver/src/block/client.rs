@@ -1,7 +1,7 @@
 //! Using a block device: requests in batches, with memory of their own.
 use crate::memory::Node;
 use crate::sync::Countdown;
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int};
 use core::ptr::NonNull;
 
 pub use abi::BlockInfo;
@@ -75,10 +75,9 @@ pub enum Transfer {
 struct Slot {
     request: BlockRequest,
     segment: DmaSegment,
-    ended: *const Ended,
 }
 
-/// What `Done` tells: how many requests are outstanding. It lies in front of the slots.
+/// How many requests are outstanding: the kernel counts them down. It lies in front of the slots.
 #[repr(C, align(64))]
 struct Ended(Countdown);
 
@@ -95,7 +94,7 @@ pub struct Batch {
     bytes_each: usize,
 }
 
-// SAFETY: the memory is the batch's own. What the kernel and `done` touch of it is atomic, or left alone while requests are outstanding.
+// SAFETY: the memory is the batch's own. What the kernel touches of it is atomic, or left alone while requests are outstanding.
 unsafe impl Send for Batch {}
 
 impl Batch {
@@ -150,15 +149,34 @@ impl Batch {
             for index in 0..self.count {
                 let slot = self.slots.add(index);
                 slot.write(Slot {
-                    request: empty_request(&raw const (*slot.as_ptr()).segment),
+                    request: self.empty_request(&raw const (*slot.as_ptr()).segment),
                     segment: DmaSegment {
                         Address: self.physical + (index * self.bytes_each) as u64,
                         Bytes: 0,
                     },
-                    ended: self.ended.as_ptr(),
                 });
                 self.pointers.add(index).write(&raw mut (*slot.as_ptr()).request);
             }
+        }
+    }
+
+    /// Returns a request that is counted down when it is done.
+    fn empty_request(&self, segment: *const DmaSegment) -> BlockRequest {
+        BlockRequest {
+            Size: size_of::<BlockRequest>() as u32,
+            Operation: BLOCK_READ,
+            Flags: 0,
+            Count: 0,
+            SegmentCount: 1,
+            Block: 0,
+            Segments: segment,
+            Done: Some(abi::Kernel_CountDown),
+            Context: self.ended.as_ptr().cast(),
+            Queue: -1,
+            Status: 0,
+            State: 0,
+            Reserved: 0,
+            ForDriver: [0; 4],
         }
     }
 
@@ -305,36 +323,11 @@ impl Drop for Batch {
             self.disk.poll();
             crate::thread::yield_now();
         }
-        // SAFETY: no request is outstanding, so nobody uses the memory. `done` wakes by an address, which the kernel does not follow.
+        // SAFETY: no request is outstanding, so nobody uses the memory. The kernel wakes by an
+        // address, which it does not follow.
         unsafe {
             abi::Kernel_FreePages(self.physical, self.pages);
             abi::Kernel_FreeMemory(self.ended.as_ptr().cast());
         }
     }
-}
-
-fn empty_request(segment: *const DmaSegment) -> BlockRequest {
-    BlockRequest {
-        Size: size_of::<BlockRequest>() as u32,
-        Operation: BLOCK_READ,
-        Flags: 0,
-        Count: 0,
-        SegmentCount: 1,
-        Block: 0,
-        Segments: segment,
-        Done: Some(done),
-        Context: core::ptr::null_mut::<c_void>(),
-        Queue: -1,
-        Status: 0,
-        State: 0,
-        Reserved: 0,
-        ForDriver: [0; 4],
-    }
-}
-
-/// Notes that a request of a batch is done.
-unsafe extern "C" fn done(request: *mut BlockRequest) {
-    let slot = request.cast::<Slot>();
-    // SAFETY: a batch has submitted the request, which is the first field of its slot. The batch exists until its countdown is over.
-    unsafe { &(*(*slot).ended).0 }.end_one();
 }

@@ -6,7 +6,8 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use abi::{BLOCK_STATE_TAG, BlockRequest, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
+pub(super) use abi::BlockRequest;
+use abi::{BLOCK_STATE_TAG, DmaSegment, KERNEL_BLOCK_NAME_SIZE};
 
 /// A queue of a block device. The kernel calls both functions on any CPU, also on several at once, and in handlers. They must not
 /// block or allocate. In them the kernel takes the driver whose functions they are for the caller.

@@ -1,14 +1,20 @@
 //! Submitting to a ring that one CPU at a time writes, without a lock.
-use super::driver::Request;
+use super::driver::{BlockRequest, Request};
 use crate::sync::{InterruptsOff, Turn};
 use crate::thread;
-use abi::BlockRequest;
+#[cfg(not(loom))]
 use core::cell::UnsafeCell;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, Ordering};
+#[cfg(not(loom))]
+use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::Ordering;
+#[cfg(loom)]
+use loom::{cell::UnsafeCell, sync::atomic::AtomicPtr};
 
 /// A queue's end for submissions, which one CPU at a time uses: `T`. The others, and interrupt handlers, leave their requests to that
 /// CPU. So nobody waits, and interrupts stay on.
+///
+/// The models are in `kernel/libs/block-slots/tests/loom.rs`.
 pub struct Submissions<T> {
     turn: Turn,
     /// The requests that were left, each with the next in its first word for the driver.
@@ -21,8 +27,36 @@ unsafe impl<T: Send> Sync for Submissions<T> {}
 
 impl<T> Submissions<T> {
     /// Returns the end of a queue to which nothing was submitted.
+    #[cfg(not(loom))]
     pub const fn new(value: T) -> Self {
         Self { turn: Turn::new(), left: AtomicPtr::new(null_mut()), value: UnsafeCell::new(value) }
+    }
+
+    /// Returns the end of a queue to which nothing was submitted. loom's atomics have no constant constructors.
+    #[cfg(loom)]
+    pub fn new(value: T) -> Self {
+        Self { turn: Turn::new(), left: AtomicPtr::new(null_mut()), value: UnsafeCell::new(value) }
+    }
+
+    /// Uses the queue's end.
+    ///
+    /// # Safety
+    /// The caller has the turn.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    unsafe fn with_value<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: one CPU at a time has the turn, by `# Safety` the caller's.
+        work(unsafe { &mut *self.value.get() })
+    }
+
+    /// Uses the queue's end, and has loom check that nobody else does.
+    ///
+    /// # Safety
+    /// The caller has the turn.
+    #[cfg(loom)]
+    unsafe fn with_value<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: one CPU at a time has the turn, by `# Safety` the caller's.
+        self.value.with_mut(|value| work(unsafe { &mut *value }))
     }
 
     /// Submits a request, which counts as accepted: with `first`, or with `left` if another CPU, or the code that a handler has interrupted,
@@ -40,7 +74,7 @@ impl<T> Submissions<T> {
             return self.leave(request, left);
         }
         // SAFETY: this CPU has the turn.
-        first(unsafe { &mut *self.value.get() }, request);
+        unsafe { self.with_value(|value| first(value, request)) };
         if self.turn.end_is_early() { self.submit_left(left) } else { 1 }
     }
 
@@ -71,7 +105,7 @@ impl<T> Submissions<T> {
             let off = InterruptsOff::new();
             if self.turn.take() {
                 // SAFETY: this CPU has the turn.
-                let result = work(unsafe { &mut *self.value.get() });
+                let result = unsafe { self.with_value(work) };
                 if self.turn.end_is_early() {
                     self.submit_left(left);
                 }
@@ -88,13 +122,15 @@ impl<T> Submissions<T> {
     #[inline(never)]
     fn leave(&self, request: Request<'_>, submit: impl Fn(&mut T, Option<Request<'_>>)) -> u32 {
         let request = request.into_pointer().as_ptr();
-        let push = |next: *mut BlockRequest| {
+        let mut next = self.left.load(Ordering::Relaxed);
+        loop {
             // SAFETY: the request is accepted and not completed. Its words for the driver are this type's until `submit_all_left` takes it.
             unsafe { (*request).ForDriver[0] = next.expose_provenance() as u64 };
-            Some(request)
-        };
-        // It never fails: `push` returns a request.
-        let _ = self.left.try_update(Ordering::Release, Ordering::Relaxed, push);
+            match self.left.compare_exchange_weak(next, request, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(other) => next = other,
+            }
+        }
         if self.turn.want() {
             self.submit_all_left(&submit);
             if self.turn.end_is_early() {
@@ -128,9 +164,9 @@ impl<T> Submissions<T> {
                 Request::from_pointer(request)
             };
             // SAFETY: this CPU has the turn.
-            submit(unsafe { &mut *self.value.get() }, Some(request));
+            unsafe { self.with_value(|value| submit(value, Some(request))) };
         }
         // SAFETY: this CPU has the turn.
-        submit(unsafe { &mut *self.value.get() }, None);
+        unsafe { self.with_value(|value| submit(value, None)) };
     }
 }

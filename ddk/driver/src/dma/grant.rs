@@ -13,12 +13,20 @@ pub struct Grant<'d> {
     device: PhantomData<Device<'d>>,
 }
 
-/// Allocates memory with zeros for a `T`, below `highest`; 0 means the limit of the device's bus. It ends with the device, if not before.
-pub fn allocate<T>(device: Device<'_>, highest: u64) -> Option<(NonNull<T>, Grant<'_>)> {
+/// What memory holds when it is allocated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    Zeros,
+    /// Whatever was there.
+    Any,
+}
+
+/// Allocates memory for a `T`, below `highest`; 0 means the limit of the device's bus. It ends with the device, if not before.
+pub fn allocate<T>(device: Device<'_>, highest: u64, content: Content) -> Option<(NonNull<T>, Grant<'_>)> {
     const { assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096) };
     let request = abi::DmaRequest {
         Size: size_of::<abi::DmaRequest>() as u32,
-        Flags: 0,
+        Flags: if content == Content::Any { abi::DMA_NOT_ZEROED } else { 0 },
         Device: device.id(),
         Reserved: 0,
         Bytes: size_of::<T>() as u64,

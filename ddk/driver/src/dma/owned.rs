@@ -1,5 +1,5 @@
 //! Memory that belongs either to the driver or to a device: a buffer that one of them fills for the other.
-use super::grant::{self, Grant};
+use super::grant::{self, Content, Grant};
 use super::plain::Plain;
 use crate::device::Device;
 use crate::memory::Node;
@@ -51,7 +51,7 @@ impl<'d> Device<'d> {
     /// Allocates a `T` as [`Device::allocate`] does, for a device that reaches no address above `highest`. 0 means the limit of the device's
     /// bus.
     pub fn allocate_up_to<T: Plain>(self, highest: u64) -> Option<Dma<'d, T>> {
-        let (memory, grant) = grant::allocate(self, highest)?;
+        let (memory, grant) = grant::allocate(self, highest, Content::Zeros)?;
         Some(Dma { memory, grant })
     }
 }

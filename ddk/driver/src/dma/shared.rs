@@ -1,7 +1,7 @@
 //! Memory that the driver and a device use at the same time: a ring, for example. It consists of cells.
 //!
 //! The device may write the memory at any time, so no reference to a value in it exists: a [`DmaCell`] is read and written as a whole.
-use super::grant::{self, Grant};
+use super::grant::{self, Content, Grant};
 use crate::device::Device;
 use crate::memory::Node;
 use crate::mmio::Word;
@@ -68,7 +68,7 @@ macro_rules! dma_struct {
     };
 }
 
-/// Memory that the driver and a device use at the same time: `T`, with zeros in all cells at first. It ends with the device, and not before,
+/// Memory that the driver and a device use at the same time: `T`, with zeros in all cells at first unless the driver does without. It ends with the device, and not before,
 /// because the device may still access it.
 pub struct SharedDma<'d, T: DmaLayout> {
     memory: NonNull<T>,
@@ -92,7 +92,15 @@ impl<'d> Device<'d> {
     /// the device's bus.
     #[must_use]
     pub fn allocate_shared_up_to<T: DmaLayout>(self, highest: u64) -> Option<SharedDma<'d, T>> {
-        let (memory, grant) = grant::allocate(self, highest)?;
+        let (memory, grant) = grant::allocate(self, highest, Content::Zeros)?;
+        Some(SharedDma { memory, grant })
+    }
+
+    /// Allocates memory as [`Device::allocate_shared`] does, but with any values in its cells at first. To clear a page takes as many
+    /// instructions as some reads of a disk. The driver writes a cell before it tells the device of it.
+    #[must_use]
+    pub fn allocate_shared_not_zeroed<T: DmaLayout>(self) -> Option<SharedDma<'d, T>> {
+        let (memory, grant) = grant::allocate(self, 0, Content::Any)?;
         Some(SharedDma { memory, grant })
     }
 }

@@ -1,11 +1,19 @@
 //! The countdown: operations that have not ended.
 use super::wait::{self, Deadline};
-use core::sync::atomic::{AtomicU32, Ordering};
+#[cfg(not(loom))]
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering;
+#[cfg(loom)]
+use loom::sync::atomic::AtomicU32;
 
 /// No thread waits. So the word becomes 0 only when the last operation ends for which a thread may wait.
 const UNWAITED: u32 = 1 << 31;
 
-/// How many operations have not ended. A thread waits until all have.
+/// How many operations have not ended. A thread waits until all have. It is a word as `Kernel_CountDown` counts down, so the kernel may do
+/// what [`Self::end_one`] does.
+///
+/// The models are in `kernel/libs/block-slots/tests/loom.rs`.
+#[repr(transparent)]
 pub struct Countdown {
     /// The operations that have not ended, and [`UNWAITED`].
     state: AtomicU32,
@@ -13,8 +21,16 @@ pub struct Countdown {
 
 impl Countdown {
     /// Returns a countdown at 0.
+    #[cfg(not(loom))]
     #[must_use]
     pub const fn new() -> Self {
+        Self { state: AtomicU32::new(UNWAITED) }
+    }
+
+    /// Returns a countdown at 0. loom's atomics have no constant constructors.
+    #[cfg(loom)]
+    #[must_use]
+    pub fn new() -> Self {
         Self { state: AtomicU32::new(UNWAITED) }
     }
 
@@ -34,7 +50,7 @@ impl Countdown {
     /// Ends one operation. May be called in a handler. After the last call the countdown may go: only its address is used.
     #[inline(always)]
     pub fn end_one(&self) {
-        let word = self.state.as_ptr();
+        let word = core::ptr::from_ref(&self.state).cast();
         // This comparison needs no instruction besides the subtraction.
         if self.state.fetch_sub(1, Ordering::AcqRel) == 1 {
             wait::wake(word, i32::MAX);

@@ -132,6 +132,7 @@ impl<'d> Admin<'d> {
             if time::now_ns() > limit {
                 return Err(Failure::Silent);
             }
+            core::hint::spin_loop();
             driver_kit::thread::yield_now();
             status = completion.status.get();
         }

@@ -1,5 +1,6 @@
 //! Bringing up a controller: reset, admin queue, what it and its first namespace are, and its I/O queues.
 use crate::admin::{Admin, Failure};
+use crate::counters::Counters;
 use crate::pair::Pair;
 use crate::placement::Cpus;
 use crate::queue::Queue;
@@ -62,6 +63,8 @@ pub struct Controller<'d> {
     page_shift: u32,
     /// How long it may take to become ready.
     limit_ms: u64,
+    /// The numbers of the disk.
+    pub counters: &'d Counters,
 }
 
 /// What the first namespace is.
@@ -104,6 +107,7 @@ impl<'d> Controller<'d> {
             entries: (1 << entries.ilog2()).min(ENTRIES),
             page_shift: (capabilities >> 48 & 0xf) as u32 + PAGE.ilog2(),
             limit_ms: ((capabilities >> 24 & 0xff) * 500).max(500),
+            counters: device.keep(Counters::default()).ok_or(Fault::NoMemory("the counters"))?,
         };
         if controller.page_shift != PAGE.ilog2() {
             return Err(Fault::Unsupported("the controller has no pages of 4 KiB"));
@@ -156,6 +160,7 @@ impl<'d> Controller<'d> {
             if self.has_failed() || time::now_ns() > limit {
                 return Err(Fault::NotReady(self.limit_ms));
             }
+            core::hint::spin_loop();
             thread::yield_now();
         }
         Ok(())
@@ -225,7 +230,8 @@ impl<'d> Controller<'d> {
     }
 
     fn create_pair(&self, admin: &mut Admin<'_>, id: u16, interrupt: Option<u16>) -> Result<Pair<'d>, Fault> {
-        let pair = Pair::new(self.device, self.registers, (id, interrupt), (self.entries, self.stride));
+        let size = (self.entries, self.stride);
+        let pair = Pair::new(self.device, self.registers, (id, interrupt), size, self.counters);
         let pair = pair.ok_or(Fault::NoMemory("a queue"))?;
         admin.create(&pair.description()).map_err(|failure| Fault::Command("Create I/O Queue", failure))?;
         Ok(pair)

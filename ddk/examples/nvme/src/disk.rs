@@ -2,7 +2,7 @@
 use crate::admin::Admin;
 use crate::controller::{Controller, Fault, Queues};
 use crate::pair::Pair;
-use crate::placement::Cpus;
+use crate::placement::{Cpus, MOST_QUEUES};
 use crate::queue::Queue;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use driver_kit::interrupt::{Handled, Interrupts};
 use driver_kit::sync::{Event, Mutex};
 use driver_kit::thread;
 use driver_kit::timer::Timer;
-use driver_kit::{error, info, time, warn};
+use driver_kit::{error, info, parameter, time, warn};
 
 /// How often the controller is looked at.
 const LOOK_NS: u64 = 1_000_000_000;
@@ -58,6 +58,9 @@ pub fn add(device: Device<'_>) -> Result<&Disk<'_>, Fault> {
     let mut admin = controller.start()?;
     let namespace = controller.identify(&mut admin).inspect_err(|_| _ = controller.disable())?;
     let mut cpus = Cpus::near(device.node());
+    if let Some(queues) = parameter::number(c"queues", 1..=MOST_QUEUES as u64) {
+        cpus.truncate(queues as usize);
+    }
     let Queues { queues, interrupts } = controller.create_queues(&mut admin, &mut cpus)?;
     let geometry = Geometry {
         block_size: namespace.block_size,
@@ -100,11 +103,19 @@ impl<'d> Disk<'d> {
         let watcher = device.create_thread(c"watch", self, Self::watch);
         watcher.ok_or(Fault::NoMemory("a thread"))?;
         self.log(name.as_str(), geometry, cpus, has_interrupts);
+        self.controller.counters.publish(device, name.as_str());
         Ok(())
+    }
+
+    /// Brings the number of completions up to date.
+    fn count_completed(&self) {
+        let completed = self.queues.iter().flat_map(|queue| queue.pairs()).map(Pair::completed).sum();
+        self.controller.counters.completed.raise_to(completed);
     }
 
     /// Lets the thread that watches the controller end.
     pub fn end(&self) {
+        self.count_completed();
         self.is_removed.store(true, Ordering::Relaxed);
         self.attention.set();
     }
@@ -175,6 +186,7 @@ impl<'d> Disk<'d> {
         if self.controller.is_lost() {
             self.attention.set();
         }
+        self.count_completed();
         if !self.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(SECONDS_OF_AGE) {
             return;
         }
@@ -237,6 +249,7 @@ impl<'d> Disk<'d> {
         if outcome.is_ok() {
             pairs().for_each(Pair::end_all);
             outcome = self.controller.restart(&mut self.admin.lock(), self.queues);
+            self.controller.counters.restarts.add(1);
         }
         pairs().for_each(Pair::resume);
         // The old requests were old until now.

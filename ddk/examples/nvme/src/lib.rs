@@ -4,6 +4,7 @@
 
 mod admin;
 mod controller;
+mod counters;
 mod disk;
 mod pages;
 mod pair;

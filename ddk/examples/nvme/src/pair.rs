@@ -1,9 +1,10 @@
 //! A pair of I/O queues. Any CPU may submit to it and poll it, also in handlers.
 use crate::admin::NewPair;
+use crate::counters::Counters;
 use crate::pages::{self, Data, List};
 use crate::registers::{self, Command, Completion, DOORBELLS, ENTRIES, PAGE};
 use crate::split::{Next, PartCommand, Splits, Unsplit};
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use driver_kit::block::{self, FLAGS, Length, NextRequest, OutstandingTable, Request, Requests, Submissions};
 use driver_kit::device::Device;
 use driver_kit::dma::SharedDma;
@@ -70,6 +71,10 @@ pub struct Pair<'d> {
     /// The number of both queues, and the interrupt of the completion queue.
     id: u16,
     interrupt: Option<u16>,
+    /// The numbers of the disk.
+    counters: &'d Counters,
+    /// The completions before `head` was 0 the last time. Whoever has the turn changes it.
+    completed_before: AtomicU64,
 }
 
 impl<'d> Pair<'d> {
@@ -79,6 +84,7 @@ impl<'d> Pair<'d> {
         registers: Bar<'d>,
         (id, interrupt): (u16, Option<u16>),
         (entries, stride): (usize, usize),
+        counters: &'d Counters,
     ) -> Option<Self> {
         let doorbell = DOORBELLS + 2 * usize::from(id) * stride;
         let pair = Self {
@@ -93,11 +99,14 @@ impl<'d> Pair<'d> {
             head: AtomicU8::new(0),
             phase: AtomicUsize::new(PHASE),
             has_complained: AtomicBool::new(false),
-            lists: device.allocate_shared()?,
+            // Each entry is written before the controller is told of it.
+            lists: device.allocate_shared_not_zeroed()?,
             outstanding: OutstandingTable::new(),
             splits: device.keep(Splits::new())?,
             id,
             interrupt,
+            counters,
+            completed_before: AtomicU64::new(0),
         };
         // What is the same in all commands is written once.
         for command in pair.commands.iter() {
@@ -447,6 +456,7 @@ impl<'d> Pair<'d> {
         if round.len() == 0 {
             core::hint::cold_path();
             self.phase.store(phase ^ PHASE, Ordering::Relaxed);
+            self.note_completed(self.entries);
         }
         head - before
     }
@@ -485,7 +495,19 @@ impl<'d> Pair<'d> {
         self.head.store(head, Ordering::Relaxed);
         if head == 0 {
             self.phase.store(self.phase.load(Ordering::Relaxed) ^ PHASE, Ordering::Relaxed);
+            self.note_completed(self.entries);
         }
+    }
+
+    /// Counts completions, at the end of a round of the queue. So none costs an instruction of its own.
+    fn note_completed(&self, count: u32) {
+        let before = self.completed_before.load(Ordering::Relaxed);
+        self.completed_before.store(before + u64::from(count), Ordering::Relaxed);
+    }
+
+    /// Returns how many commands the controller has completed. While it does so at the end of a round, this may be a round less.
+    pub fn completed(&self) -> u64 {
+        self.completed_before.load(Ordering::Relaxed) + u64::from(self.head.load(Ordering::Relaxed))
     }
 
     #[cold]
@@ -507,6 +529,7 @@ impl<'d> Pair<'d> {
         if status == 0 {
             request.complete(block::OK);
         } else {
+            self.counters.failed.add(1);
             self.complain(format_args!("a request failed: status {:#x}", status & 0x7ff));
             request.complete(block::ERROR);
         }
@@ -515,6 +538,7 @@ impl<'d> Pair<'d> {
     #[cold]
     #[inline(never)]
     fn complain_about(&self, id: usize) {
+        self.counters.stray.add(1);
         self.complain(format_args!("request {id} was completed, which is not outstanding"));
     }
 
@@ -550,7 +574,7 @@ impl<'d> Pair<'d> {
             for completion in self.completions.iter() {
                 completion.status.set(0);
             }
-            self.head.store(0, Ordering::Relaxed);
+            self.note_completed(u32::from(self.head.swap(0, Ordering::Relaxed)));
             self.phase.store(PHASE, Ordering::Relaxed);
             *tail = 0;
             let ended: [_; ENTRIES] = core::array::from_fn(|number| self.outstanding.take(number as u8));

@@ -39,6 +39,29 @@ static bool the_disk_is_what_the_device_says(void) {
     return attempt(is_described, NULL);
 }
 
+static void is_limited(void *context) {
+    const char *const values[] = {"1", "2", "1025", "0", "-1", "x", "", "99999999999"};
+    size_t which = (size_t)context;
+    Mock_SetParameter("queues", values[which]);
+    int disk = start(USUAL, 3, false);
+    BlockInfo info = {.Size = sizeof info};
+    MOCK_REQUIRE(Kernel_GetBlockInfo(disk, &info) && info.Queues == (which == 0 ? 1 : 2));
+    MOCK_REQUIRE(Mock_LogHas("must be a number from 1 to 1024") == (which >= 2));
+}
+
+static bool a_parameter_limits_the_queues(void) {
+    bool is_well = true;
+    for (size_t which = 0; which < 8; which++) {
+        is_well &= attempt(is_limited, (void *)which);
+    }
+    return is_well;
+}
+
+static bool counts(const char *counter, uint64_t expected) {
+    uint64_t value;
+    return Mock_Counter(counter, &value) && value == expected;
+}
+
 // ---- Data ----
 
 static void check_data(int disk, uint16_t flags, uint32_t segments) {
@@ -132,6 +155,7 @@ static void fails_requests(void *context) {
         io.request.Flags = i < 2 ? 0 : BLOCK_POLLED;
         MOCK_REQUIRE(run(disk, &io) == (i % 2 ? BLOCK_ERROR : BLOCK_OK));
     }
+    MOCK_REQUIRE(counts("vblk0.failed", 2) && counts("vblk0.stray", 0) && counts("vblk0.restarts", 0));
 }
 
 static bool an_error_of_the_device_ends_the_request_with_an_error(void) {
@@ -158,7 +182,7 @@ static void falls_silent(void *context) {
         device.is_broken = false;
         return;
     }
-    MOCK_REQUIRE(status == BLOCK_ERROR && device.starts == 2);
+    MOCK_REQUIRE(status == BLOCK_ERROR && device.starts == 2 && counts("vblk0.restarts", 1));
     prepare(&io, BLOCK_READ, 5, 1, at, 1);
     MOCK_REQUIRE(run(disk, &io) == BLOCK_OK);
 }
@@ -271,7 +295,7 @@ static void runs_in_an_order(uint64_t seed, void *context) {
     Mock_Join(threads[1]);
 }
 
-static uint64_t orders = 1000;
+static uint64_t orders = 400;
 
 static void runs_in_all_orders(void *context) {
     const Kind *kind = context;
@@ -300,6 +324,7 @@ static const struct {
     bool (*test)(void);
 } tests[] = {
     TEST(the_disk_is_what_the_device_says),
+    TEST(a_parameter_limits_the_queues),
     TEST(what_was_written_is_read_by_interrupt_and_by_poll),
     TEST(queues_go_round_with_several_completions_at_once),
     TEST(an_error_of_the_device_ends_the_request_with_an_error),

@@ -12,6 +12,7 @@ use abi::{
     KERNEL_BLOCK_NAME_SIZE,
 };
 use std::ffi::{c_char, c_int};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The largest `Size` of a request.
 const LARGEST_REQUEST: u32 = 4096;
@@ -272,6 +273,21 @@ fn settle(world: &mut World, block: c_int, refused: &[Offered]) {
         unsafe { (**request).State &= !OUTSTANDING };
     }
     world.blocks.leave(block);
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn Kernel_CountDown(request: *mut BlockRequest) {
+    enter::any();
+    let Some(now) = read(request.cast_const()) else { return };
+    let word = now.Context.cast::<u32>();
+    if !can_write(word, 1) {
+        return;
+    }
+    // SAFETY: the word is there, and whoever has submitted the request has all accesses to it be atomic.
+    let before = unsafe { AtomicU32::from_ptr(word) }.fetch_sub(1, Ordering::AcqRel);
+    if before == 1 {
+        with(|world| world.contexts.wake(word.addr(), usize::MAX));
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -1,4 +1,5 @@
 //! The functions that drivers call, by the names and with the types of the crate `abi`.
+mod about_driver;
 mod block;
 mod devices;
 mod dma;
@@ -41,9 +42,10 @@ exports! {
     waiting: Kernel_WaitAddress Kernel_WakeAddress Kernel_GetTime Kernel_Delay Kernel_CreateTimer Kernel_SetTimer Kernel_DestroyTimer
         Kernel_Log;
     block: Kernel_RegisterBlock Kernel_UnregisterBlock Kernel_CompleteBlock Kernel_OpenBlock Kernel_GetBlockInfo Kernel_SubmitBlock
-        Kernel_PollBlock;
-    life: Kernel_LoadDriver Kernel_UnloadDriver Kernel_IsStopping Kernel_PublishInterface Kernel_UseInterface Kernel_ReleaseInterface
-        Kernel_GetVersion;
+        Kernel_CountDown Kernel_PollBlock;
+    life: Kernel_LoadDriver Kernel_UnloadDriver Kernel_IsStopping Kernel_PublishInterface Kernel_UseInterface Kernel_ReleaseInterface;
+    about_driver: Kernel_GetParameter Kernel_PublishCounter Kernel_GetDriverStatistics;
+    life: Kernel_GetVersion;
 }
 
 #[cfg(test)]

@@ -23,9 +23,33 @@ struct Submission {
 pub struct Completion {
     address: u64,
     entries: u32,
+    /// The first entry that the driver has not said it has seen.
+    head: u32,
     tail: u32,
     phase: bool,
     vector: Option<u16>,
+}
+
+impl Completion {
+    fn new(address: u64, entries: u32, vector: Option<u16>) -> Self {
+        Self { address, entries, head: 0, tail: 0, phase: true, vector }
+    }
+
+    /// Returns true if the driver has said that it has seen all entries.
+    pub fn is_seen(&self) -> bool {
+        self.head == self.tail
+    }
+
+    /// Returns true if there is no room for an entry. One place stays free.
+    fn is_full(&self) -> bool {
+        (self.tail + 1) % self.entries == self.head
+    }
+}
+
+/// Returns what the driver has written to the doorbell of a queue with so many entries.
+fn checked(doorbell: u32, entries: u32) -> u32 {
+    assert!(doorbell < entries, "a doorbell has {doorbell}, and the queue {entries} entries");
+    doorbell
 }
 
 /// A command that was fetched.
@@ -57,6 +81,8 @@ pub struct Controller {
     pub commands: Vec<Command>,
     /// How often it was enabled.
     pub starts: u32,
+    /// It writes completions over those that the driver has not seen.
+    pub overruns: bool,
     /// It does not become ready.
     pub is_broken: bool,
     /// It raises so many more interrupts.
@@ -83,6 +109,7 @@ impl Controller {
             statuses: Vec::new(),
             commands: Vec::new(),
             starts: 0,
+            overruns: false,
             is_broken: false,
             interrupts: u32::MAX,
             order: None,
@@ -120,16 +147,7 @@ impl Controller {
                     completion: 0,
                 },
             );
-            self.completions.insert(
-                0,
-                Completion {
-                    address: completion,
-                    entries: (sizes >> 16 & 0xfff) + 1,
-                    tail: 0,
-                    phase: true,
-                    vector: None,
-                },
-            );
+            self.completions.insert(0, Completion::new(completion, (sizes >> 16 & 0xfff) + 1, None));
             self.is_ready = true;
             self.starts += 1;
         }
@@ -138,28 +156,36 @@ impl Controller {
     fn ring(&mut self, bus: &Bus, offset: u64, value: u32) {
         let (queue, is_head) = ((offset / 8) as u16, offset % 8 == 4);
         if is_head {
-            return;
-        }
-        if let Some(submission) = self.submissions.get_mut(&queue) {
-            assert!(
-                value < submission.entries,
-                "a doorbell has {value}, and the queue {} entries",
-                submission.entries
-            );
-            submission.tail = value;
+            if let Some(completion) = self.completions.get_mut(&queue) {
+                completion.head = checked(value, completion.entries);
+                bus.work();
+            }
+        } else if let Some(submission) = self.submissions.get_mut(&queue) {
+            submission.tail = checked(value, submission.entries);
             bus.work();
         }
     }
 
+    /// Returns true if the completion queue of a submission queue has no room. The controller then waits for the driver.
+    fn is_full(&self, queue: u16) -> bool {
+        let completion =
+            self.submissions.get(&queue).and_then(|submission| self.completions.get(&submission.completion));
+        !self.overruns && completion.is_some_and(Completion::is_full)
+    }
+
     fn fetch(&mut self, bus: &Bus) -> Option<Command> {
-        let (queue, submission) =
-            self.submissions.iter_mut().find(|(_, submission)| submission.head != submission.tail)?;
+        let next = self.submissions.iter().find(|(queue, submission)| {
+            // An administrative command is completed at once.
+            submission.head != submission.tail && (**queue != 0 || !self.is_full(0))
+        });
+        let queue = *next?.0;
+        let submission = self.submissions.get_mut(&queue)?;
         let bytes: [u8; 64] = bus.read_array(submission.address + u64::from(submission.head) * 64);
         submission.head = (submission.head + 1) % submission.entries;
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
         let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
         Some(Command {
-            queue: *queue,
+            queue,
             opcode: bytes[0],
             id: word(0).to_be_bytes()[..2].try_into().map(u16::from_be_bytes).unwrap(),
             data: [long(24), long(32)],
@@ -183,10 +209,11 @@ impl Controller {
         }
     }
 
-    /// Moves the end of a completion queue anywhere, and changes its phase or not.
+    /// Moves the end of a completion queue anywhere, as if the driver had seen it up to there, and changes its phase or not.
     pub fn misplace(&mut self, queue: u16, tail: u32, phase: bool) {
         if let Some(completion) = self.completions.get_mut(&queue) {
             (completion.tail, completion.phase) = (tail % completion.entries, phase);
+            completion.head = completion.tail;
         }
     }
 
@@ -210,10 +237,7 @@ impl Controller {
             5 => {
                 let vector = (second & 2 != 0).then_some((second >> 16) as u16);
                 let entries = (first >> 16) + 1;
-                self.completions.insert(
-                    first as u16,
-                    Completion { address: command.data[0], entries, tail: 0, phase: true, vector },
-                );
+                self.completions.insert(first as u16, Completion::new(command.data[0], entries, vector));
                 (0, 0)
             }
             1 => {
@@ -321,10 +345,16 @@ impl DeviceModel for Controller {
             None => {}
         }
         let is_patient = self.order.as_mut().is_some_and(|order| order.one_in(2));
-        if !self.held.is_empty() && !is_patient {
-            let count = self.held.len() as u64;
+        let with_room: Vec<usize> =
+            (0..self.held.len()).filter(|&at| !self.is_full(self.held[at].queue)).collect();
+        if with_room.is_empty() && !self.held.is_empty() {
+            // The driver's next doorbell goes on.
+            return;
+        }
+        if !with_room.is_empty() && !is_patient {
+            let count = with_room.len() as u64;
             let index = self.order.as_mut().map_or(0, |order| order.below(count) as usize);
-            let command = self.held.remove(index);
+            let command = self.held.remove(with_room[index]);
             let status = if self.statuses.is_empty() { 0 } else { self.statuses.remove(0) };
             let status = if status == 0 { self.run(bus, &command) } else { status };
             self.complete(bus, self.submissions[&command.queue].completion, command.id, status, 0);

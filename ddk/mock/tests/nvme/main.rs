@@ -3,7 +3,7 @@ mod controller;
 mod endless;
 mod lies;
 
-use controller::{BLOCK, BLOCKS, Controller};
+use controller::{BLOCK, BLOCKS, Completion, Controller};
 use driver_mock::abi::{BLOCK_ERROR, BLOCK_GONE, BLOCK_OK};
 use driver_mock::{Buffer, Disk, Driver, Kernel, Left, Machine, Plugged, Random, Request};
 use nvme as _;
@@ -81,6 +81,8 @@ fn queues_go_round_with_several_completions_at_once() {
         }
         // Each queue has 64 entries.
         assert_eq!(controller.with(|model, _| model.commands.len()), 420);
+        let are_seen = controller.with(|model, _| model.completions.values().all(Completion::is_seen));
+        assert!(are_seen, "the driver has not said that it has seen all completions");
     });
 }
 
@@ -142,6 +144,49 @@ fn a_status_of_the_controller_ends_the_request_with_an_error() {
         assert_eq!(disk.run(read()), Some(BLOCK_OK));
         assert_eq!(disk.run(read().polled()), Some(BLOCK_ERROR));
         assert_eq!(disk.run(read()), Some(BLOCK_OK));
+    });
+}
+
+#[test]
+fn a_parameter_limits_the_queues() {
+    for (value, queues) in
+        [("1", 1), ("2", 2), ("0x1", 1), ("64", 4), ("0", 4), ("65", 4), ("-1", 4), ("+1", 4), ("", 4)]
+    {
+        machine().cpus(4).run(driver(), |kernel| {
+            kernel.set_parameter("queues", value);
+            let (_, disk) = start(kernel);
+            assert_eq!(disk.info().unwrap().Queues, queues, "{value}");
+            let is_ignored = kernel.log().iter().any(|line| line.contains("must be a number from 1 to 64"));
+            assert_eq!(is_ignored, matches!(value, "0" | "65" | "-1" | "+1" | ""), "{value}");
+            let buffer = disk.buffer(BLOCK);
+            assert_eq!(disk.run(Request::read(3, 1, &[buffer.whole()])), Some(BLOCK_OK));
+        });
+    }
+}
+
+#[test]
+fn counters_say_what_the_disk_has_done() {
+    machine().run(driver(), |kernel| {
+        let (controller, disk) = start(kernel);
+        let buffer = disk.buffer(BLOCK);
+        let read = || Request::read(3, 1, &[buffer.whole()]);
+        controller.with(|model, _| model.statuses = vec![0x281]);
+        assert_eq!(disk.run(read()), Some(BLOCK_ERROR));
+        // More than two rounds of a queue.
+        for number in 1..150 {
+            assert_eq!(disk.run(if number < 140 { read().polled() } else { read() }), Some(BLOCK_OK));
+        }
+        kernel.advance(2 * SECOND);
+        let counter = |name| kernel.counter(&format!("nvme0.{name}")).expect("the counter is published");
+        assert_eq!((counter("completed"), counter("failed"), counter("stray")), (150, 1, 0));
+        controller.with(|model, _| model.is_silent = true);
+        assert_eq!(disk.run(read()), Some(BLOCK_ERROR));
+        controller.with(|model, _| model.is_silent = false);
+        assert!(kernel.wait_until(2 * SECOND, || counter("restarts") == 1));
+        assert_eq!(disk.run(read()), Some(BLOCK_OK));
+        kernel.advance(2 * SECOND);
+        assert_eq!((counter("completed"), counter("failed")), (151, 1));
+        assert_eq!(kernel.counter("nvme1.failed"), None);
     });
 }
 
@@ -258,7 +303,7 @@ fn use_in_any_order(pairs: u32) {
         assert_eq!(kernel.load(), 0);
         let disk = kernel.disk("nvme0").unwrap();
         let buffers = [0, 1].map(|_| (disk.buffer(4 * PAGE), disk.buffer(4 * PAGE)));
-        kernel.each_seed(0..1000, |kernel, seed| {
+        kernel.each_seed(0..200, |kernel, seed| {
             controller.with(|model, _| model.order = Some(Random::new(seed)));
             let threads = [0, 1].map(|cpu| {
                 let (first, seed) = (1000 * cpu as u64, seed * 2 + cpu as u64);

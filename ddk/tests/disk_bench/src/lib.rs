@@ -1,15 +1,17 @@
 //! disk_bench: what a request to each disk costs, through the kernel's block devices and the disk's driver. `./run.sh bench` boots it on a
 //! clock that counts instructions, where a nanosecond is one, and reads its lines. It reads only, so it harms no disk.
 //!
-//! The time in which the device works is not counted. A polled request is its submission and the poll that completes it.
+//! The time in which the device works is not counted. A polled request is its submission and the poll that completes it; one whose submitter
+//! sleeps, all that its CPU executes.
 #![no_std]
 #![forbid(unsafe_code)]
 
-use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+mod sleeping;
+
 use driver_kit::block::{self, Batch, Disk, Transfer};
-use driver_kit::thread::{self, Cpu, Thread};
+use driver_kit::thread;
 use driver_kit::{info, time, warn};
+use sleeping::Unmeasured;
 
 driver_kit::driver! { init = start }
 
@@ -23,8 +25,6 @@ const BYTES: u32 = 4096;
 const PAUSE_NS: u64 = 200_000;
 /// The pauses after which a request counts as lost.
 const PATIENCE: u32 = 100_000;
-/// How long a request may take whose submitter sleeps.
-const WAIT_NS: u64 = 1_000_000_000;
 
 fn start() {
     let mut disk = Disk::next(None);
@@ -40,10 +40,9 @@ fn measure_disk(disk: Disk) {
     let (name, blocks_each) = (driver.trim_end_matches("_blk"), BYTES / info.BlockSize.clamp(1, BYTES));
     // On the CPU of the queue and the node of the device, where there is one.
     let node = (info.Node >= 0).then_some(info.Node);
-    let cpu = (0..thread::cpus()).find(|cpu| driver_kit::memory::node_of_cpu(*cpu) == node);
-    if let Some(cpu) = cpu {
-        thread::move_here_to(cpu);
-    }
+    let near = (0..thread::cpus()).find(|cpu| driver_kit::memory::node_of_cpu(*cpu) == node);
+    let cpu = near.unwrap_or_else(thread::current_cpu);
+    thread::move_here_to(cpu);
     let Some(mut batch) = Batch::new(disk, DEPTH, BYTES as usize, node) else {
         return warn!("there is no memory to measure {name}");
     };
@@ -59,58 +58,14 @@ fn measure_disk(disk: Disk) {
         }
     }
     batch.prepare(0, Transfer::Read(0, blocks_each), false);
-    match sleeping(&mut batch, cpu.unwrap_or_else(thread::current_cpu)) {
-        Some(least) => info!("bench block.{name}.read.sleep.qd1 {least} 1"),
-        None => warn!("{name} completes no request without a poll"),
-    }
-}
-
-/// What the thread notes that runs while the device works: when it runs first and last. Then the CPU is not idle, and what is not spent in
-/// that thread is the request's.
-struct Meanwhile {
-    first: AtomicU64,
-    last: AtomicU64,
-    is_over: AtomicBool,
-}
-
-static MEANWHILE: Meanwhile =
-    Meanwhile { first: AtomicU64::new(0), last: AtomicU64::new(0), is_over: AtomicBool::new(false) };
-
-fn run_meanwhile(noted: &Meanwhile) -> c_int {
-    while !noted.is_over.load(Ordering::Relaxed) {
-        let now = time::now_ns();
-        if noted.first.load(Ordering::Relaxed) == 0 {
-            noted.first.store(now, Ordering::Relaxed);
-        }
-        noted.last.store(now, Ordering::Relaxed);
-        thread::yield_now();
-    }
-    0
-}
-
-/// Returns the least time of a request whose submitter sleeps until the interrupt wakes it: all but that in which another thread runs.
-fn sleeping(batch: &mut Batch, cpu: Cpu) -> Option<u64> {
-    let clock = (0..100).map(|_| since(time::now_ns())).min()?;
-    MEANWHILE.is_over.store(false, Ordering::Relaxed);
-    let other = Thread::create(c"meanwhile", None, &MEANWHILE, run_meanwhile)?;
-    other.move_to(cpu);
-    let mut least = u64::MAX;
-    for _ in 0..ROUNDS {
-        MEANWHILE.first.store(0, Ordering::Relaxed);
-        let start = time::now_ns();
-        let accepted = batch.submit(1);
-        if accepted == 0 || !batch.wait_for(WAIT_NS) {
-            break;
-        }
-        let end = time::now_ns();
-        let (first, last) = (MEANWHILE.first.load(Ordering::Relaxed), MEANWHILE.last.load(Ordering::Relaxed));
-        if first > start {
-            least = least.min((first - start + end - last).saturating_sub(2 * clock));
+    match sleeping::measure(&mut batch, cpu) {
+        Ok(instructions) => info!("bench block.{name}.read.sleep.qd1 {instructions} 1"),
+        Err(Unmeasured::Silent) => warn!("{name} completes no request without a poll"),
+        Err(Unmeasured::Alone) => warn!("{name}: no other CPU counts what passes meanwhile"),
+        Err(Unmeasured::Steps) => {
+            warn!("{name}: the steps meanwhile take more than the time that has passed")
         }
     }
-    MEANWHILE.is_over.store(true, Ordering::Relaxed);
-    other.join()?;
-    (least < u64::MAX).then_some(least)
 }
 
 /// What the parts of a round take.

@@ -22,8 +22,10 @@ pub struct Devices {
     /// The device decodes the addresses of its registers.
     is_enabled: bool,
     mappings: ArrayVec<*mut c_void, MOST_MAPPINGS>,
-    has_interrupt: bool,
+    pub has_interrupt: bool,
     is_attached: bool,
+    /// The memory for DMA that the worker has not freed, in whole pages.
+    pub dma_bytes: u64,
 }
 
 impl Devices {
@@ -34,7 +36,12 @@ impl Devices {
             mappings: ArrayVec::new_const(),
             has_interrupt: false,
             is_attached: false,
+            dma_bytes: 0,
         }
+    }
+
+    pub fn mapping_count(&self) -> usize {
+        self.mappings.len()
     }
 }
 

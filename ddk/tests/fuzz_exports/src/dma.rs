@@ -81,6 +81,8 @@ fn allocate(worker: &mut Worker) {
         if !worker.random.once_in(30) {
             check!(worker, abi::Kernel_FreeDma(address));
             check!(worker, !abi::Kernel_FreeDma(address));
+        } else {
+            worker.devices.dma_bytes += bytes.next_multiple_of(4096);
         }
     }
 }

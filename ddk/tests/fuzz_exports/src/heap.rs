@@ -6,7 +6,7 @@ use driver_kit::abi;
 /// A block that a call has granted.
 pub struct Block {
     memory: *mut u8,
-    size: usize,
+    pub size: usize,
     stamp: u64,
 }
 

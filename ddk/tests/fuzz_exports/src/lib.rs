@@ -6,6 +6,7 @@
 //! round. A thread's choices follow from seed, round and the thread's number; how the CPUs' calls interleave does not.
 #![no_std]
 
+mod about_driver;
 mod addresses;
 mod callbacks;
 mod devices;
@@ -15,6 +16,7 @@ mod hostages;
 mod interfaces;
 mod numa;
 mod pages;
+mod per_cpu;
 mod random;
 mod requests;
 mod threads;
@@ -32,6 +34,9 @@ fn start() -> Result<(), Refusal> {
     let round = hostages.next_round();
     interfaces::publish_own();
     let calls = worker::run_all(hostages, round).ok_or(Refusal(-2))?;
+    if !about_driver::has_nothing_left() {
+        worker::failed(format_args!("this does not hold: the driver has nothing left, say its statistics"));
+    }
     hostages.release();
     match worker::failures() {
         0 => {

@@ -10,8 +10,16 @@ use driver_kit::abi::{
 /// Pages that a call has granted.
 pub struct Pages {
     address: u64,
-    count: u64,
+    pub count: u64,
     stamp: u64,
+}
+
+impl Pages {
+    /// Returns true if the pages are on this node.
+    pub fn is_on(&self, node: i32) -> bool {
+        // SAFETY: the function takes any number.
+        unsafe { abi::Kernel_GetPageNumaNode(self.address) == node }
+    }
 }
 
 /// A machine with so much memory is full sooner or later.

@@ -236,10 +236,16 @@ fn refused(worker: &mut Worker) {
     fill(worker, own);
     let request = own.request.get();
     let ends = own.ends.load(Ordering::Relaxed);
-    worker.count(9);
+    worker.count(10);
     // SAFETY: the worker has taken the request, which is not out. The functions follow no pointer that they refuse.
     unsafe {
-        match worker.random.below(6) {
+        match worker.random.below(7) {
+            6 => {
+                // The kernel looks at the word when the request is new.
+                (*request).State = 0;
+                (*request).Done = Some(abi::Kernel_CountDown);
+                (*request).Context = unmapped::<u64>(&mut worker.random).cast();
+            }
             0 => (*request).Operation = 9,
             1 => (*request).Count = MOST_BLOCKS + 1,
             2 => (*request).Block = BLOCKS,
@@ -256,6 +262,7 @@ fn refused(worker: &mut Worker) {
         // A request that is not outstanding, and none.
         abi::Kernel_CompleteBlock(request, BLOCK_OK);
         abi::Kernel_CompleteBlock(bad, BLOCK_OK);
+        abi::Kernel_CountDown(bad);
         check!(worker, !abi::Kernel_UnregisterBlock(worker.hostages.disk()));
         check!(worker, !abi::Kernel_UnregisterBlock(nobody));
     }

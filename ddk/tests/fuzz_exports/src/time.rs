@@ -22,6 +22,10 @@ impl Timers {
     pub const fn new() -> Self {
         Self { ids: ArrayVec::new_const(), stale: 0, last_time: 0 }
     }
+
+    pub fn count(&self) -> usize {
+        self.ids.len()
+    }
 }
 
 pub fn step(worker: &mut Worker) {

@@ -1,12 +1,14 @@
 //! The threads that call, one on each CPU.
+use crate::about_driver::Known;
 use crate::callbacks::Callbacks;
 use crate::devices::Devices;
 use crate::heap::Block;
 use crate::hostages::Hostages;
 use crate::pages::Pages;
+use crate::per_cpu::PerCpu;
 use crate::random::Random;
 use crate::time::Timers;
-use crate::{devices, dma, heap, interfaces, numa, pages, requests, threads, time};
+use crate::{about_driver, devices, dma, heap, interfaces, numa, pages, requests, threads, time};
 use arrayvec::ArrayVec;
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +16,8 @@ use driver_kit::{abi, error};
 
 /// Each thread holds no more of one kind.
 pub const MOST_HELD: usize = 48;
+/// Each thread has no more memory of each CPU.
+const MOST_PER_CPU: usize = 6;
 const MOST_CPUS: usize = 64;
 /// No more lines than this say what is wrong.
 const MOST_LINES: u64 = 20;
@@ -32,6 +36,8 @@ pub struct Worker {
     pub blocks: ArrayVec<Block, MOST_HELD>,
     pub timers: Timers,
     pub devices: Devices,
+    pub per_cpu: ArrayVec<PerCpu, MOST_PER_CPU>,
+    pub known: Known,
     pub round: u32,
     calls: u64,
     stamps: u64,
@@ -59,6 +65,8 @@ impl Worker {
             blocks: ArrayVec::new(),
             timers: Timers::new(),
             devices: Devices::new(),
+            per_cpu: ArrayVec::new(),
+            known: Known::new(),
             round,
             calls: 0,
             stamps: 0,
@@ -89,14 +97,15 @@ impl Worker {
     fn step(&mut self) {
         match self.random.below(100) {
             0..30 => pages::step(self),
-            30..55 => heap::step(self),
-            55..63 => numa::step(self),
-            63..75 => time::step(self),
-            75..85 => devices::step(self),
-            85..91 => dma::step(self),
-            91..97 => requests::step(self),
-            97 => threads::step(self),
-            _ => interfaces::step(self),
+            30..54 => heap::step(self),
+            54..61 => numa::step(self),
+            61..73 => time::step(self),
+            73..83 => devices::step(self),
+            83..89 => dma::step(self),
+            89..94 => requests::step(self),
+            94 => threads::step(self),
+            95 | 96 => interfaces::step(self),
+            _ => about_driver::step(self),
         }
     }
 

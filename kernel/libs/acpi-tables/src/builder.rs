@@ -7,7 +7,7 @@ mod clock;
 mod hmat;
 mod root;
 
-pub use clock::generic_address;
+pub use clock::{generic_address, long_fadt};
 pub use hmat::{attachment, latency_and_bandwidth, msct_domains, side_cache};
 pub use root::{extended_rsdp, rsdp};
 

@@ -4,7 +4,7 @@
 //! length and its checksum. [`Srat::entries`], [`Madt::cpus`], [`Slit::distance`], [`Hmat::entries`] and
 //! [`Msct::domains`] read it. [`find_hpet`] and [`find_pm_timer`] return the place of a clock.
 //! [`Madt::io_apics`] and [`opts_out_of_x2apic`] say how interrupts are delivered. [`Mcfg::ranges`] says where the
-//! configuration space of PCI is mapped.
+//! configuration space of PCI is mapped. [`find_power_registers`] returns what switches the machine off and resets it.
 //!
 //! The crate allocates nothing, copies no table and trusts no byte. It skips a faulty entry by itself and refuses a table
 //! only if it cannot read it at all. It reports every fault to the caller's [`Findings`]. The crate `topology` combines
@@ -33,6 +33,7 @@ mod known_memory;
 mod madt;
 mod mcfg;
 mod msct;
+mod power;
 mod root;
 mod rule;
 mod signature;
@@ -58,9 +59,10 @@ pub use hmat::{
     Attachment, Direction, Hmat, HmatEntry, HmatReader, Matrix, MatrixValue, Quantity, SideCache,
 };
 pub use known_memory::KnownMemory;
-pub use madt::{IoApicEntry, Madt, MadtCpu, MadtReader};
+pub use madt::{IoApicEntry, IsaLine, Madt, MadtCpu, MadtReader};
 pub use mcfg::{Mcfg, McfgRange};
 pub use msct::{Msct, MsctDomains};
+pub use power::{PowerRegisters, ResetPlace, ResetRegister, find_power_registers};
 pub use root::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, RootTable, read_table, read_tables};
 pub use rule::Rule;
 pub use signature::Signature;

@@ -6,7 +6,8 @@ use zerocopy::FromBytes;
 
 use crate::entry::{Entries, Entry};
 use crate::wire::{
-    MadtHeader, MadtIoApic, MadtLocalApic, MadtLocalApicAddressOverride, MadtLocalX2Apic, madt_entry_type,
+    MadtHeader, MadtInterruptSourceOverride, MadtIoApic, MadtLocalApic, MadtLocalApicAddressOverride,
+    MadtLocalX2Apic, madt_entry_type,
 };
 use crate::{Finding, Findings, Signature};
 
@@ -51,6 +52,17 @@ pub struct IoApicEntry {
     pub first_interrupt: u32,
 }
 
+/// The line that an interrupt of the ISA bus arrives at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IsaLine {
+    /// The global system interrupt.
+    pub interrupt: u32,
+    /// True if the line interrupts while it is low. Else it does while it is high.
+    pub is_low: bool,
+    /// True if the line interrupts as long as it has that level. Else it interrupts once, when it gets it.
+    pub is_level: bool,
+}
+
 impl<'a> Madt<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let (header, _) = MadtHeader::ref_from_prefix(bytes).ok()?;
@@ -90,6 +102,30 @@ impl<'a> Madt<'a> {
         })
     }
 
+    /// Returns the line of an interrupt of the ISA bus: that of its first override (§5.2.12.5), or else the one of its number, which
+    /// interrupts when it becomes high. Reports nothing, as [`Madt::io_apics`].
+    #[must_use]
+    pub fn isa_line(&self, irq: u8) -> IsaLine {
+        let mut entries = self.all_entries();
+        let mut ignore = |_: Finding| {};
+        while let Some(entry) = entries.next(&mut ignore) {
+            if entry.kind_byte() == madt_entry_type::INTERRUPT_SOURCE_OVERRIDE
+                && let Some(found) = entry.read::<MadtInterruptSourceOverride>(&mut ignore)
+                && (found.bus, found.source) == (0, irq)
+            {
+                let flags = found.flags.get();
+                return IsaLine {
+                    interrupt: found.interrupt.get(),
+                    is_low: flags & MadtInterruptSourceOverride::POLARITY
+                        == MadtInterruptSourceOverride::POLARITY,
+                    is_level: flags & MadtInterruptSourceOverride::TRIGGER
+                        == MadtInterruptSourceOverride::TRIGGER,
+                };
+            }
+        }
+        IsaLine { interrupt: irq.into(), is_low: false, is_level: false }
+    }
+
     /// Returns the number of Arm CPUs (type 11), which this kernel does not know.
     #[must_use]
     pub fn arm_cpus(&self) -> usize {
@@ -127,7 +163,7 @@ const fn fixed_size(kind: u16) -> Option<usize> {
     Some(match kind as u8 {
         madt_entry_type::LOCAL_APIC => size_of::<MadtLocalApic>(),
         madt_entry_type::IO_APIC => size_of::<MadtIoApic>(),
-        madt_entry_type::INTERRUPT_SOURCE_OVERRIDE => 10,
+        madt_entry_type::INTERRUPT_SOURCE_OVERRIDE => size_of::<MadtInterruptSourceOverride>(),
         madt_entry_type::NMI_SOURCE => 8,
         madt_entry_type::LOCAL_APIC_NMI => 6,
         madt_entry_type::LOCAL_APIC_ADDRESS_OVERRIDE => size_of::<MadtLocalApicAddressOverride>(),

@@ -9,6 +9,7 @@ mod hmat_lengths;
 mod madt;
 mod mcfg;
 mod msct;
+mod power;
 mod root;
 mod slit;
 mod srat;

@@ -19,7 +19,8 @@ pub use hmat::{
     HmatHeader, HmatLatencyAndBandwidth, HmatProximityDomainAttributes, HmatSideCache, hmat_structure_type,
 };
 pub use madt::{
-    MadtHeader, MadtIoApic, MadtLocalApic, MadtLocalApicAddressOverride, MadtLocalX2Apic, madt_entry_type,
+    MadtHeader, MadtInterruptSourceOverride, MadtIoApic, MadtLocalApic, MadtLocalApicAddressOverride,
+    MadtLocalX2Apic, madt_entry_type,
 };
 pub use mcfg::{McfgEntry, McfgHeader};
 pub use msct::{MsctHeader, MsctProximityDomains};

@@ -17,6 +17,12 @@ impl<'s, 'a> Devices<'s, 'a> {
         self.iter().filter(move |device| device.path.is_below(&path) && device.domain() != Answer::Absent)
     }
 
+    /// Returns the devices below a host bridge that have a routing table of their own: bridges, for the bus behind them.
+    pub fn devices_with_routing(&self, bridge: &Device<'a>) -> impl Iterator<Item = &'s Device<'a>> {
+        let path = bridge.path;
+        self.iter().filter(move |device| device.path.is_below(&path) && device.routing() != Answer::Absent)
+    }
+
     /// Returns the proximity domain from the device's `_PXM`, or else from that of the nearest device above it that has one
     /// (ACPI 6.5 §6.2.14).
     #[must_use]

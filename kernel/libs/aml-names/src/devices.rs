@@ -54,7 +54,7 @@ pub fn read_devices<'s, 'a>(
     reader.fill(findings)
 }
 
-/// Reads the PCI host bridges, the devices above and below them that have a `_PXM`, and those between them.
+/// Reads the PCI host bridges, the devices above and below them that have a `_PXM` or a `_PRT`, and those between them.
 ///
 /// See [`read_devices`] for the parameters. A machine with a bridge for each root port has up to 64 of them.
 pub fn read_host_bridges<'s, 'a>(
@@ -63,7 +63,7 @@ pub fn read_host_bridges<'s, 'a>(
     findings: &mut dyn Findings,
 ) -> Devices<'s, 'a> {
     let mut reader = Reader::new(tables, storage, findings);
-    // True if a device that is no known bridge has a `_PXM`.
+    // True if a device that is no known host bridge has one of these objects.
     let mut more = false;
     reader.pass(true, findings, |reader, walk, term, findings| match term {
         Term::Object { scope, name: ObjectName::Hid | ObjectName::Cid, definition, offset, .. }
@@ -71,13 +71,15 @@ pub fn read_host_bridges<'s, 'a>(
         {
             reader.add(*scope, walk, *offset, findings);
         }
-        Term::Object { scope, name: ObjectName::Pxm, .. } => more |= reader.find(scope).is_none(),
+        Term::Object { scope, name: ObjectName::Pxm | ObjectName::Prt, .. } => {
+            more |= reader.find(scope).is_none()
+        }
         _ => {}
     });
     if more {
         let bridges = reader.used;
         reader.pass(false, findings, |reader, walk, term, findings| {
-            if let Term::Object { scope, name: ObjectName::Pxm, offset, .. } = *term {
+            if let Term::Object { scope, name: ObjectName::Pxm | ObjectName::Prt, offset, .. } = *term {
                 reader.add_near_bridge(scope, bridges, walk, offset, findings);
             }
         });
@@ -143,7 +145,7 @@ impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
         }
     }
 
-    /// Adds a device with a `_PXM` that is above or below one of the first `bridges` devices, and those between the two.
+    /// Adds a device that is above or below one of the first `bridges` devices, and those between the two.
     fn add_near_bridge(
         &mut self,
         path: Path,
@@ -174,6 +176,8 @@ impl<'s, 'a, T: IntoIterator<Item = &'a [u8]> + Clone> Reader<'s, 'a, T> {
                 let object = Object { definition, is_conditional, block, offset: offset as u32 };
                 reader.put(scope, name, object, walk, findings);
             }
+            // Only a walk of the root finds it.
+            Term::SoftOff { .. } => {}
         });
         let Self { storage, used, steps, .. } = self;
         Devices { stored: storage.get(..used).unwrap_or_default(), steps }

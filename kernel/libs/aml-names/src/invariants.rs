@@ -61,6 +61,9 @@ fn look_at(devices: &Devices<'_, '_>) {
         for below in devices.devices_with_domain(bridge) {
             assert!(devices.route(bridge, below).count() < MAX_SEGMENTS);
         }
+        for below in devices.devices_with_routing(bridge) {
+            assert!(devices.route(bridge, below).count() < MAX_SEGMENTS);
+        }
     }
 }
 

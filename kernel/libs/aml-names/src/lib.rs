@@ -1,9 +1,9 @@
 //! Reads the devices and their constant objects from AML, the code of the DSDT and the SSDTs (ACPI 6.5 §20), without executing
 //! it.
 //!
-//! [`read_host_bridges`] returns the PCI host bridges, and the devices near them that have a `_PXM`. [`read_devices`] returns all
+//! [`read_host_bridges`] returns the PCI host bridges, and the devices near them that have a `_PXM` or a `_PRT`. [`read_devices`] returns all
 //! devices. For each device, [`Device::value`] says whether an object is absent, a constant, or computed by a method.
-//! [`Devices::domain_of`] answers which proximity domain a function of PCI has.
+//! [`Devices::domain_of`] answers which proximity domain a function of PCI has. [`read_soft_off`] says how the machine is switched off.
 //!
 //! The crate allocates nothing, copies no table and trusts no byte. It reads each byte a bounded number of times, whatever the
 //! bytes are. It reports every fault to the caller's [`Findings`](acpi_tables::Findings), and what it cannot read it skips: a
@@ -30,6 +30,7 @@ mod object;
 mod opcode;
 mod path;
 mod routing;
+mod soft_off;
 #[cfg(test)]
 mod tests;
 mod unreadable;
@@ -44,6 +45,7 @@ pub use name_string::NameString;
 pub use object::{Answer, Definition, Method, Object, ObjectName};
 pub use path::{MAX_SEGMENTS, Path, Segment};
 pub use routing::{Route, RouteSource, Routes};
+pub use soft_off::{SoftOff, read_soft_off};
 pub use value::{Buffer, Element, Elements, Package, Value};
 pub use walk::MAX_NESTING;
 pub use windows::{Window, WindowKind, Windows};

@@ -4,6 +4,7 @@ mod bytes;
 mod generated;
 mod routing;
 mod scopes;
+mod soft_off;
 mod unreadable;
 mod values;
 mod windows;

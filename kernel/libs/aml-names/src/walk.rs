@@ -11,12 +11,15 @@ use crate::frame::{Frame, Kind, Known, scope_of};
 use crate::name_string::NameString;
 use crate::object::{Definition, Method, ObjectName};
 use crate::opcode::{self, extended, is_operator};
-use crate::path::{MAX_SEGMENTS, Path, is_lead};
+use crate::path::{MAX_SEGMENTS, Path, Segment, is_lead};
 use crate::unreadable::Unreadable;
 use crate::value::Value;
 
 /// How deep packages may be nested. Real firmware nests them up to 12 deep or so.
 pub const MAX_NESTING: usize = 32;
+
+/// The name of the object `\_S5` (ACPI 6.5 §7.4.2).
+const SOFT_OFF: Segment = Segment(*b"_S5_");
 
 /// What the walk finds.
 pub(crate) enum Term<'a> {
@@ -24,6 +27,8 @@ pub(crate) enum Term<'a> {
     Device { path: Path, offset: usize, is_conditional: bool },
     /// An object whose name is an [`ObjectName`].
     Object { scope: Path, name: ObjectName, definition: Definition<'a>, offset: usize, is_conditional: bool },
+    /// The constant `\_S5`. Only a walk of the root finds it.
+    SoftOff { value: Value<'a> },
 }
 
 /// The state of a walk.
@@ -34,6 +39,8 @@ pub(crate) struct Walk<'a> {
     cursor: Cursor<'a>,
     frames: [Frame; MAX_NESTING],
     depth: usize,
+    /// True if the walk enters no scope but the root.
+    is_of_root: bool,
     /// The number of steps so far.
     pub steps: u64,
 }
@@ -49,7 +56,12 @@ impl<'a> Walk<'a> {
             is_conditional: false,
             in_condition: false,
         };
-        Self { block, wide, cursor, frames: [root; MAX_NESTING], depth: 1, steps: 0 }
+        Self { block, wide, cursor, frames: [root; MAX_NESTING], depth: 1, is_of_root: false, steps: 0 }
+    }
+
+    /// Starts at the block's first term, for a walk that finds `\_S5` and skips what is in other scopes than the root.
+    pub fn of_root(block: DefinitionBlock<'a>) -> Self {
+        Self { is_of_root: true, ..Self::new(block, true) }
     }
 
     /// Returns the next device or object.
@@ -203,7 +215,12 @@ impl<'a> Walk<'a> {
     ) -> Result<Option<Term<'a>>, Unreadable> {
         let end = self.package(start, findings)?;
         self.cursor.end = end;
-        match self.header(kind, end, around, known).and_then(|frame| self.push(frame)) {
+        let header = self.header(kind, end, around, known);
+        if self.is_of_root && !header.is_ok_and(|frame| frame.scope == Path::ROOT) {
+            self.cursor.at = end;
+            return Ok(None);
+        }
+        match header.and_then(|frame| self.push(frame)) {
             Ok(Frame { scope, in_condition, .. }) => {
                 let device = Term::Device { path: scope, offset: start, is_conditional: in_condition };
                 Ok((kind == Kind::Device).then_some(device))
@@ -251,6 +268,11 @@ impl<'a> Walk<'a> {
     /// next term.
     fn name(&mut self, start: usize, frame: &Frame) -> Result<Option<Term<'a>>, Unreadable> {
         let path = self.cursor.name()?;
+        if self.is_of_root && path.last() == Some(SOFT_OFF) {
+            let is_there = path.resolve(frame.scope)?.parent() == Some(Path::ROOT);
+            let value = Value::read(&mut self.cursor, self.wide)?;
+            return Ok(value.filter(|_| is_there).map(|value| Term::SoftOff { value }));
+        }
         let Some(name) = path.last().and_then(ObjectName::of) else { return Ok(None) };
         let value = Value::read(&mut self.cursor, self.wide)?;
         object(path, name, value.map_or(Definition::Unusable, Definition::Constant), start, frame)

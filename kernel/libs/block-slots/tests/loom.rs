@@ -9,10 +9,28 @@ use loom::sync::atomic::{
 };
 use loom::thread;
 
-/// The turn of driver_kit, by which drivers submit and poll. It has no other user of loom.
+/// The turn of driver_kit, by which drivers submit and poll. driver_kit itself knows loom only for what is modelled here.
 #[path = "../../../../ddk/driver/src/sync/turn.rs"]
 mod turn;
+use countdown::Countdown;
+use submissions::Submissions;
 use turn::Turn;
+
+/// The countdown by which a client waits for its requests.
+#[path = "../../../../ddk/driver/src/sync/countdown.rs"]
+mod countdown;
+
+/// The end of a queue for submissions.
+#[allow(dead_code, reason = "a driver uses the rest")]
+#[path = "../../../../ddk/driver/src/block/submissions.rs"]
+mod submissions;
+
+#[path = "kit/driver.rs"]
+mod driver;
+#[path = "kit/sync.rs"]
+mod sync;
+#[path = "kit/wait.rs"]
+mod wait;
 
 const A: usize = 0xffff_8000_0000_1000;
 const B: usize = 0xffff_8000_0000_2000;
@@ -202,6 +220,45 @@ fn of_two_first_submissions_of_a_request_to_two_queues_one_succeeds() {
     });
 }
 
+/// The end of a queue, with the numbers of the requests that were submitted, and how much of what was wanted is done.
+struct SubmissionQueue {
+    submissions: Submissions<(std::vec::Vec<usize>, usize)>,
+    wanted: AtomicUsize,
+}
+
+impl SubmissionQueue {
+    fn new() -> Self {
+        Self { submissions: Submissions::new((std::vec::Vec::new(), 0)), wanted: AtomicUsize::new(0) }
+    }
+
+    fn submit(&self, number: usize) {
+        let request = driver::Request::new(number);
+        self.submissions.submit(request, |(done, _), request| done.push(request.number()), self.left());
+    }
+
+    /// Returns what whoever has the turn does for the others.
+    fn left(&self) -> impl Fn(&mut (std::vec::Vec<usize>, usize), Option<driver::Request<'_>>) + '_ {
+        |(done, of_wanted), request| match request {
+            Some(request) => done.push(request.number()),
+            None => *of_wanted = self.wanted.load(Relaxed),
+        }
+    }
+
+    /// Wants one more.
+    fn want_one(&self) {
+        self.wanted.fetch_add(1, Relaxed);
+        self.submissions.want(self.left());
+    }
+
+    fn submitted(&self) -> std::vec::Vec<usize> {
+        self.submissions.use_alone(|(done, _)| done.clone(), |_, _| ())
+    }
+
+    fn done_of_wanted(&self) -> usize {
+        self.submissions.use_alone(|(_, of_wanted)| *of_wanted, |_, _| ())
+    }
+}
+
 /// Work that is wanted, and what the one with the turn has done of it, which nobody else may touch.
 struct Wanted {
     turn: Turn,
@@ -246,5 +303,74 @@ fn of_cpus_that_want_a_turn_at_once_one_at_a_time_works_and_all_is_done() {
         // SAFETY: all threads have ended.
         wanted.done.with(|done| assert_eq!(unsafe { *done }, 3));
         assert!(wanted.turn.take(), "nobody has the turn");
+    });
+}
+
+/// A request that was left lies in the list until whoever has the turn takes it, with what its submitter has written.
+#[test]
+fn three_cpus_that_submit_at_once_submit_each_request_once() {
+    loom::model(|| {
+        let queue = Arc::new(SubmissionQueue::new());
+        let others = [1, 2].map(|number| {
+            let queue = queue.clone();
+            thread::spawn(move || queue.submit(number))
+        });
+        queue.submit(3);
+        others.into_iter().for_each(|other| other.join().unwrap());
+        let mut submitted = queue.submitted();
+        submitted.sort_unstable();
+        assert_eq!(submitted, [1, 2, 3]);
+    });
+}
+
+#[test]
+fn what_is_wanted_while_another_cpu_submits_is_done_behind_it() {
+    loom::model(|| {
+        let queue = Arc::new(SubmissionQueue::new());
+        let submitting = queue.clone();
+        let other = thread::spawn(move || submitting.submit(1));
+        queue.want_one();
+        other.join().unwrap();
+        assert_eq!((queue.submitted(), queue.done_of_wanted()), (std::vec![1], 1));
+    });
+}
+
+#[test]
+fn on_three_cpus_a_thread_goes_on_behind_the_last_operation_that_it_waits_for() {
+    loom::model(|| {
+        let batch = Arc::new((Countdown::new(), [UnsafeCell::new(0), UnsafeCell::new(0)]));
+        batch.0.start(2);
+        let operations = [0, 1].map(|index| {
+            let batch = batch.clone();
+            thread::spawn(move || {
+                // SAFETY: nobody else touches it before the operation has ended, which the model checks.
+                batch.1[index].with_mut(|result| unsafe { *result = index + 1 });
+                batch.0.end_one();
+            })
+        });
+        batch.0.wait();
+        assert!(batch.0.is_over());
+        // SAFETY: both operations have ended, which the model checks.
+        let results = [0, 1].map(|index| batch.1[index].with(|result| unsafe { *result }));
+        assert_eq!(results, [1, 2]);
+        operations.into_iter().for_each(|operation| operation.join().unwrap());
+    });
+}
+
+/// A client that looks at the countdown without waiting, as one that polls does, and starts it anew.
+#[test]
+fn a_countdown_that_is_over_can_be_started_again_at_once() {
+    loom::model(|| {
+        let countdown = Arc::new(Countdown::new());
+        countdown.start(1);
+        let ending = countdown.clone();
+        let first = thread::spawn(move || ending.end_one());
+        countdown.wait();
+        countdown.start(1);
+        assert!(!countdown.is_over());
+        countdown.end_one();
+        countdown.wait();
+        first.join().unwrap();
+        assert!(countdown.is_over());
     });
 }

@@ -3,6 +3,7 @@
 //! The kernel's clock is the CPUs' time stamp counter, whose steps are called ticks. [`measured_rate`] computes the counter's
 //! rate from [`Reading`]s of another counter with a known rate, and refuses implausible ones. A [`Vote`] compares the
 //! rates that all sources give, and selects one. A [`Comparison`] compares the time stamp counters of two CPUs.
+//! [`Pulses`] tell the interrupts of a comparator from others.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ mod cpuid;
 mod fault;
 mod hpet;
 mod outcome;
+mod pulses;
 mod rate;
 mod reading;
 mod source;
@@ -26,6 +28,7 @@ pub use cpuid::{Leaf, rate_from_hypervisor, rate_from_leaf_15h, rate_from_leaf_1
 pub use fault::{Fault, Rule};
 pub use hpet::{HpetFault, hpet};
 pub use outcome::WaitOutcome;
+pub use pulses::Pulses;
 pub use rate::{Hz, Period, Rate};
 pub use reading::{Implausible, Reading, SLICES, measured_rate, tightest};
 pub use source::Source;

@@ -1,15 +1,16 @@
 //! The host bridges that AML describes, as values that outlive firmware's tables.
 use acpi_tables::{AmlFault, AmlFaultKind, Finding, Findings, Signature};
 use aml_names::{
-    Answer, Device, Devices, MAX_SEGMENTS, Object, ObjectName, PciAddress, WindowKind, Windows,
-    read_host_bridges,
+    Answer, Device, Devices, Object, ObjectName, PciAddress, WindowKind, Windows, read_host_bridges,
 };
 use arrayvec::ArrayVec;
-use pci::{AddressRange, BusSet, RootWindow, Space};
+use core::iter;
+use pci::{AddressRange, BusSet, Function, Pin, RootWindow, Space};
 use topology::NumaTopology;
 use units::NodeId;
 
-use crate::pin_routes::{MAX_PIN_ROUTES, NoPinRoute, PinRoutes};
+use crate::pin_routes::{Bus, MAX_PIN_ROUTES, NoPinRoute, PinRoutes};
+use crate::way::{self, MAX_WAY};
 
 /// The most host bridges that are kept. A machine with a bridge for each root port has up to 64 of them.
 pub const MAX_BRIDGES: usize = 64;
@@ -30,14 +31,11 @@ pub struct HostBridge {
     pub node: Option<NodeId>,
 }
 
-/// The way to a device: the addresses of the bridges from the host bridge on, and then its own.
-type Route = ArrayVec<PciAddress, MAX_SEGMENTS>;
-
 /// A device below a host bridge that has a domain of its own.
 struct Place {
     segment: u16,
     root_bus: u8,
-    route: Route,
+    route: ArrayVec<PciAddress, MAX_WAY>,
     /// The node, or `None` if the domain is no node's.
     node: Option<NodeId>,
 }
@@ -59,7 +57,7 @@ pub struct HostBridges {
 impl HostBridges {
     /// Reads the host bridges from the DSDT and the SSDTs among these tables.
     ///
-    /// `storage` is overwritten. Its length limits the number of host bridges and of devices with a domain together.
+    /// `storage` is overwritten. Its length limits the number of host bridges, of devices with a domain and of bridges with a routing table together.
     pub fn read<'a>(
         tables: impl IntoIterator<Item = &'a [u8]> + Clone,
         storage: &mut [Device<'a>],
@@ -71,11 +69,7 @@ impl HostBridges {
         let mut found = Self::default();
         for bridge in devices.host_bridges() {
             let Some((segment, first_bus)) = position(bridge) else { continue };
-            if !found.pins.add(segment, first_bus, bridge) {
-                let object = bridge.object(ObjectName::Prt);
-                let fault = AmlFaultKind::Full { room: MAX_PIN_ROUTES as u32 };
-                report(object.block, object.offset, fault, findings);
-            }
+            found.add_pins(segment, first_bus, bridge, &devices, findings);
             if found.find(segment, first_bus).is_some() {
                 continue;
             }
@@ -114,6 +108,26 @@ impl HostBridges {
             self.places.try_push(place).map_err(|_| Full { room: MAX_PLACES })?;
         }
         Ok(())
+    }
+
+    /// Adds the routing tables of a host bridge, and of the bridges below it whose place is certain.
+    fn add_pins<'a>(
+        &mut self,
+        segment: u16,
+        root_bus: u8,
+        bridge: &Device<'a>,
+        devices: &Devices<'_, 'a>,
+        findings: &mut dyn Findings,
+    ) {
+        let below = devices.devices_with_routing(bridge);
+        let below = below.filter_map(|device| Some((device, route(devices, bridge, device)?)));
+        for (device, route) in iter::once((bridge, ArrayVec::new())).chain(below) {
+            if !self.pins.add(Bus { segment, root_bus, route }, device) {
+                let object = device.object(ObjectName::Prt);
+                let fault = AmlFaultKind::Full { room: MAX_PIN_ROUTES as u32 };
+                report(object.block, object.offset, fault, findings);
+            }
+        }
     }
 
     /// Adds the windows of a host bridge. Those that change addresses are left out.
@@ -159,12 +173,41 @@ impl HostBridges {
         roots
     }
 
-    /// Returns the global number of the line that a pin of a device on a root bus leads to. Pins count from 0.
+    /// Returns the global number of the line that the function's pin leads to. `find` finds the bridges above it.
+    ///
+    /// The nearest routing table on the way up that has an entry for the pin says it (ACPI 6.5 §6.2.13). A bridge whose bus has none joins the
+    /// pin to one of its own.
     ///
     /// # Errors
     /// [`NoPinRoute`].
-    pub fn line_of_pin(&self, segment: u16, bus: u8, device: u8, pin: u8) -> Result<u32, NoPinRoute> {
-        self.pins.line(segment, bus, device, pin)
+    pub fn line_of_pin(
+        &self,
+        function: &Function,
+        find: impl Fn(pci::PciAddress) -> Option<Function>,
+    ) -> Result<u32, NoPinRoute> {
+        let mut pin = Pin::of(function).ok_or(NoPinRoute::NoRootPin)?;
+        while let Some(address) = pin.bridge {
+            let bridge = find(address).ok_or(NoPinRoute::NoRootPin)?;
+            match self.line_behind(&bridge, &pin, &find) {
+                Err(NoPinRoute::NoTable | NoPinRoute::NoEntry) => {
+                    pin = pin.joined_by(&bridge).ok_or(NoPinRoute::NoRootPin)?;
+                }
+                line => return line,
+            }
+        }
+        self.pins.line(pin.device.segment(), pin.device.bus(), &[], &pin)
+    }
+
+    /// Returns the line of a pin on the bus behind this bridge, as the bridge's own table has it.
+    fn line_behind(
+        &self,
+        bridge: &Function,
+        pin: &Pin,
+        find: impl Fn(pci::PciAddress) -> Option<Function>,
+    ) -> Result<u32, NoPinRoute> {
+        // A way that is too long for a path of AML has no table.
+        let route = way::route(bridge, &find).ok_or(NoPinRoute::NoTable)?;
+        self.pins.line(bridge.address.segment(), way::root_bus(bridge, &find), &route, pin)
     }
 
     /// Returns the node that AML gives to exactly this function, which the bridges of `route` lead to. `Some(None)` means that
@@ -173,11 +216,7 @@ impl HostBridges {
     /// `route` are the numbers of device and function from the root bus on, the function's own last.
     pub(crate) fn own_node(&self, segment: u16, root_bus: u8, route: &[(u8, u8)]) -> Option<Option<NodeId>> {
         let is_it = |place: &&Place| {
-            let at_root = place.segment == segment && place.root_bus == root_bus;
-            let mut steps = place.route.iter().zip(route);
-            at_root
-                && place.route.len() == route.len()
-                && steps.all(|(address, &(device, function))| address.includes(device, function))
+            (place.segment, place.root_bus) == (segment, root_bus) && way::is_same(&place.route, route)
         };
         self.places.iter().find(is_it).map(|place| place.node)
     }
@@ -207,8 +246,12 @@ fn position(bridge: &Device<'_>) -> Option<(u16, u8)> {
 }
 
 /// Returns the way from the host bridge to a device below it, or `None` if it is not certain.
-fn route<'a>(devices: &Devices<'_, 'a>, bridge: &Device<'a>, device: &Device<'a>) -> Option<Route> {
-    let mut route = Route::new();
+fn route<'a>(
+    devices: &Devices<'_, 'a>,
+    bridge: &Device<'a>,
+    device: &Device<'a>,
+) -> Option<ArrayVec<PciAddress, MAX_WAY>> {
+    let mut route = ArrayVec::new();
     for address in devices.route(bridge, device) {
         route.try_push(address?).ok()?;
     }

@@ -16,7 +16,8 @@ mod locate;
 mod pin_routes;
 #[cfg(test)]
 mod tests;
+mod way;
 
 pub use host_bridges::{HostBridge, HostBridges, MAX_BRIDGES, MAX_PLACES, MAX_WINDOWS};
 pub use locate::{DeviceNode, LocatedFunction, NodeSource, locate};
-pub use pin_routes::{MAX_PIN_ROUTES, NoPinRoute};
+pub use pin_routes::{MAX_PIN_ROUTES, MAX_PIN_TABLES, NoPinRoute};

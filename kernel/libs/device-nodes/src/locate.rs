@@ -1,12 +1,11 @@
 //! Finds the node of each function.
 use acpi_tables::DeviceHandle;
-use aml_names::MAX_SEGMENTS;
-use arrayvec::ArrayVec;
 use pci::{Function, PciAddress};
 use topology::{DeviceKind, NumaTopology};
 use units::NodeId;
 
 use crate::HostBridges;
+use crate::way;
 
 /// How the node of a function is known. The numbers are those of the driver ABI, where 0 means that it is unknown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,10 +69,11 @@ fn node_of(
     bridges: &HostBridges,
     topology: &NumaTopology,
 ) -> Option<DeviceNode> {
-    let (segment, root_bus) = (function.address.segment(), root_bus(function, before));
+    let above = |address| find(before, address).map(|located| located.function);
+    let (segment, root_bus) = (function.address.segment(), way::root_bus(function, above));
     let by = |node: Option<NodeId>, source| node.map(|node| DeviceNode { node, source });
     if bridges.has_places(segment, root_bus)
-        && let Some(route) = route(function, before)
+        && let Some(route) = way::route(function, above)
         && let Some(node) = bridges.own_node(segment, root_bus, &route)
     {
         return by(node, NodeSource::Pxm);
@@ -97,25 +97,6 @@ fn node_from_srat(address: PciAddress, topology: &NumaTopology) -> Option<NodeId
     });
     let is_it = |device: &&topology::Device| device.kind == DeviceKind::Initiator && device.handle == handle;
     topology.devices().iter().find(is_it).and_then(|device| topology.node_of_domain(device.domain))
-}
-
-/// Iterates over a function and the bridges above it, the nearest first.
-fn way_up<'a>(function: &'a Function, before: &'a [LocatedFunction]) -> impl Iterator<Item = &'a Function> {
-    core::iter::successors(Some(function), |below| find(before, below.parent?).map(|above| &above.function))
-}
-
-fn root_bus(function: &Function, before: &[LocatedFunction]) -> u8 {
-    way_up(function, before).last().unwrap_or(function).address.bus()
-}
-
-/// Returns the numbers of device and function from the root bus on, or `None` if AML has no paths that long.
-fn route(function: &Function, before: &[LocatedFunction]) -> Option<ArrayVec<(u8, u8), MAX_SEGMENTS>> {
-    let mut route = ArrayVec::new();
-    for function in way_up(function, before) {
-        route.try_push((function.address.device(), function.address.function())).ok()?;
-    }
-    route.reverse();
-    Some(route)
 }
 
 fn find(functions: &[LocatedFunction], address: PciAddress) -> Option<&LocatedFunction> {

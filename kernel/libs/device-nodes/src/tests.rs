@@ -7,7 +7,7 @@ use acpi_tables::builder::{self, TableBuilder};
 use acpi_tables::{DeviceHandle, Finding, Signature};
 use aml_names::builder::{buffer, device, eisa_id, integer, method, name, package, scope};
 use pci::model::{Model, Registers};
-use pci::{AddressRange, BusSet, PciAddress, RootWindow, Space};
+use pci::{AddressRange, BusSet, Function, PciAddress, RootWindow, Space};
 use topology::{Inputs, NumaTopology};
 use units::{NodeId, ProximityDomain};
 
@@ -71,6 +71,15 @@ fn read(terms: &[Vec<u8>], topology: &NumaTopology) -> (HostBridges, Vec<&'stati
     let mut rules = Vec::new();
     let mut findings = |finding: Finding| rules.push(finding.rule.id());
     (HostBridges::read([&table[..]], &mut storage, topology, &mut findings), rules)
+}
+
+/// Returns a function behind this bridge, with this pin: 1 for INTA.
+fn pulling(address: PciAddress, parent: Option<PciAddress>, pin: u8) -> Function {
+    let mut model = Model::default();
+    model.insert(at(0, 0, 0), Registers::new(0x1234, 0x5678, 0x02_00_00));
+    let mut found = None;
+    pci::scan(&model, 0, BusSet::ALL, BusSet::EMPTY, &mut |function| found = Some(function), &mut |_| {});
+    Function { address, parent, pin, ..found.unwrap() }
 }
 
 /// Scans a machine of these functions. A function with buses is a bridge to them.
@@ -323,12 +332,14 @@ fn a_pin_on_a_root_bus_leads_where_a_constant_table_says() {
     ];
     let (bridges, rules) = read(&terms, &topology(&[]));
     assert_eq!(rules, Vec::<&str>::new());
-    assert_eq!(bridges.line_of_pin(0, 0, 3, 0), Ok(17));
-    assert_eq!(bridges.line_of_pin(0, 0, 3, 1), Err(NoPinRoute::Link));
-    assert_eq!(bridges.line_of_pin(0, 0, 4, 1), Err(NoPinRoute::NoEntry));
-    assert_eq!(bridges.line_of_pin(0, 0x40, 3, 0), Err(NoPinRoute::NotConstant));
-    assert_eq!(bridges.line_of_pin(0, 0x60, 3, 0), Err(NoPinRoute::NoTable));
-    assert_eq!(bridges.line_of_pin(1, 0, 3, 0), Err(NoPinRoute::NoTable));
+    let line = |address, pin| bridges.line_of_pin(&pulling(address, None, pin), |_| None);
+    assert_eq!(line(at(0, 3, 0), 1), Ok(17));
+    assert_eq!(line(at(0, 3, 0), 2), Err(NoPinRoute::Link));
+    assert_eq!(line(at(0, 4, 0), 2), Err(NoPinRoute::NoEntry));
+    assert_eq!(line(at(0x40, 3, 0), 1), Err(NoPinRoute::NotConstant));
+    assert_eq!(line(at(0x60, 3, 0), 1), Err(NoPinRoute::NoTable));
+    assert_eq!(line(PciAddress::new(1, 0, 3, 0), 1), Err(NoPinRoute::NoTable));
+    assert_eq!(line(at(0, 3, 0), 0), Err(NoPinRoute::NoRootPin));
 }
 
 #[test]
@@ -338,7 +349,7 @@ fn a_constant_table_beside_a_computed_one_counts() {
     for order in [[&computed, &constant], [&constant, &computed]] {
         let terms = [bridge("PCI0", &[order[0].clone()]), bridge("PCI1", &[order[1].clone()])];
         let (bridges, _) = read(&terms, &topology(&[]));
-        assert_eq!(bridges.line_of_pin(0, 0, 3, 0), Ok(17));
+        assert_eq!(bridges.line_of_pin(&pulling(at(0, 3, 0), None, 1), |_| None), Ok(17));
     }
 }
 
@@ -353,6 +364,50 @@ fn a_table_that_finds_no_room_is_reported_and_does_not_count() {
     let (bridges, rules) = read(&terms, &topology(&[]));
     const { assert!(5 * 255 > MAX_PIN_ROUTES && 4 * 255 <= MAX_PIN_ROUTES) };
     assert_eq!(rules, ["aml.full"]);
-    assert_eq!(bridges.line_of_pin(0, 3, 0, 0), Ok(17));
-    assert_eq!(bridges.line_of_pin(0, 4, 0, 0), Err(NoPinRoute::NotConstant));
+    let line = |bus| bridges.line_of_pin(&pulling(at(bus, 0, 0), None, 1), |_| None);
+    assert_eq!(line(3), Ok(17));
+    assert_eq!(line(4), Err(NoPinRoute::NotConstant));
+}
+
+/// Returns the lines of INTA of slots 0 and 1 behind a root port at 1.0 on bus 0, which has this `_PRT`. The root bus's table leads the port's INTA
+/// to 30, its INTB to 31.
+fn lines_behind_a_port(port_objects: &[Vec<u8>]) -> [Result<u32, NoPinRoute>; 2] {
+    let port = device("RP01", &[&[adr(1, 0)], port_objects].concat());
+    let table = name("_PRT", &package(&[route(1, 0, integer(0), 30), route(1, 1, integer(0), 31)]));
+    let (bridges, rules) = read(&[bridge("PCI0", &[table, port])], &topology(&[]));
+    assert_eq!(rules, Vec::<&str>::new());
+    let find = |address| (address == at(0, 1, 0)).then(|| pulling(address, None, 1));
+    [0, 1].map(|slot| bridges.line_of_pin(&pulling(at(1, slot, 0), Some(at(0, 1, 0)), 1), find))
+}
+
+#[test]
+fn a_bridge_without_a_table_joins_the_pins_behind_it_to_its_own() {
+    assert_eq!(lines_behind_a_port(&[]), [Ok(30), Ok(31)]);
+}
+
+#[test]
+fn a_bridges_own_table_counts_before_that_of_the_root_bus() {
+    let table = name("_PRT", &package(&[route(0, 0, integer(0), 40)]));
+    // It has no entry for slot 1.
+    assert_eq!(lines_behind_a_port(&[table]), [Ok(40), Ok(31)]);
+}
+
+#[test]
+fn behind_a_bridge_whose_table_a_method_computes_no_line_is_known() {
+    let computed = method("_PRT", 0, &[vec![0xa3]]);
+    assert_eq!(lines_behind_a_port(&[computed]), [Err(NoPinRoute::NotConstant); 2]);
+}
+
+#[test]
+fn a_table_of_a_bridge_elsewhere_does_not_count() {
+    let table = name("_PRT", &package(&[route(0, 0, integer(0), 40)]));
+    let elsewhere = device("SLOT", &[adr(0, 0), table]);
+    assert_eq!(lines_behind_a_port(&[elsewhere]), [Ok(30), Ok(31)]);
+}
+
+#[test]
+fn a_pin_behind_a_bridge_that_is_not_there_leads_nowhere() {
+    let (bridges, _) = read(&[bridge("PCI0", &[])], &topology(&[]));
+    let lost = pulling(at(1, 0, 0), Some(at(0, 1, 0)), 1);
+    assert_eq!(bridges.line_of_pin(&lost, |_| None), Err(NoPinRoute::NoRootPin));
 }

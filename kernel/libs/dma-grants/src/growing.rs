@@ -84,6 +84,23 @@ impl<S: AsRef<[DmaEntry]> + AsMut<[DmaEntry]>> GrowingTable<S> {
         Search::Further
     }
 
+    /// Calls `each` with the grants at some places from `from` on. Returns where to go on, or `None` at the end. A grant that others move
+    /// meanwhile may be passed over, or come twice.
+    pub fn look_at_some(&self, from: usize, mut each: impl FnMut(DmaEntry)) -> Option<usize> {
+        let all = self.now.len() + self.before.len();
+        let end = all.min(from.saturating_add(SEARCHED));
+        for place in from..end {
+            let entry = match place.checked_sub(self.now.len()) {
+                None => self.now.at(place),
+                Some(place) => self.before.at(place),
+            };
+            if entry.frame != 0 {
+                each(entry);
+            }
+        }
+        (end < all).then_some(end)
+    }
+
     /// Goes on with these places, and returns places without grants. If the new places are too few, or grants are left to be moved from
     /// the time before, the new ones are returned, and nothing is changed.
     #[must_use]

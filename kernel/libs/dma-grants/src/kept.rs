@@ -53,6 +53,12 @@ impl KeptPages {
         self.places.iter().any(|place| place.load(Ordering::Relaxed) == page)
     }
 
+    /// Returns how many pages are kept.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.places.iter().filter(|place| place.load(Ordering::Relaxed) != 0).count()
+    }
+
     /// Returns how often all pages were forgotten. If the number is the same before and after a call of [`Self::take`], the page was not
     /// forgotten in between.
     #[inline]

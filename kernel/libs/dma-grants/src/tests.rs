@@ -61,6 +61,23 @@ fn a_frame_is_granted_once_and_frame_0_never() {
 }
 
 #[test]
+fn a_look_at_all_places_sees_each_grant_once_also_while_the_table_grows() {
+    let mut table = table(64);
+    for frame in 1..=100 {
+        if !table.has_room() {
+            let _ = table.grow(places(table.next_size()));
+        }
+        assert!(table.insert(entry(frame, 1)));
+        let (mut seen, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            next = table.look_at_some(from, |entry| seen.push(entry.frame));
+        }
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(1..=frame));
+    }
+}
+
+#[test]
 fn three_quarters_of_the_places_are_used() {
     let mut table = table(16);
     assert_eq!((1..100).filter(|&frame| table.insert(entry(frame, 0))).count(), 12);

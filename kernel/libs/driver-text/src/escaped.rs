@@ -8,11 +8,29 @@ pub struct Escaped<'a>(pub &'a [u8]);
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            chunk.valid().chars().try_for_each(|letter| write_escaped(letter, out))?;
+            write_text(chunk.valid(), out)?;
             chunk.invalid().iter().try_for_each(|byte| write!(out, "\\x{byte:02x}"))?;
         }
         Ok(())
     }
+}
+
+/// Writes a text with its control characters escaped. What lies between these is written in one piece.
+fn write_text(text: &str, out: &mut dyn Write) -> fmt::Result {
+    let mut rest = text;
+    while !is_printable_ascii(rest)
+        && let Some((at, letter)) = rest.char_indices().find(|(_, letter)| letter.is_control())
+    {
+        out.write_str(&rest[..at])?;
+        write_escaped(letter, out)?;
+        rest = &rest[at + letter.len_utf8()..];
+    }
+    out.write_str(rest)
+}
+
+/// Returns true if no character of the text needs an escape, which takes fewer instructions than to look at each character.
+pub(crate) fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Writes a character, or its escape sequence if it is a control character.

@@ -13,4 +13,4 @@ mod one_line;
 
 pub use escaped::{Escaped, cut};
 pub use file_name::{NameError, file_name};
-pub use one_line::one_line;
+pub use one_line::{one_line, text_as_one_line};

@@ -3,17 +3,27 @@ use core::fmt::{self, Display, Write};
 
 use arrayvec::ArrayString;
 
-use crate::escaped::write_escaped;
+use crate::escaped::{is_printable_ascii, write_escaped};
 
 /// The end of a text that was cut.
 const CUT: &str = "...";
 
 /// Returns the value's text with control characters escaped. A text of more than `N` bytes is cut, and ends with `...`.
 pub fn one_line<const N: usize>(value: &(impl Display + ?Sized)) -> ArrayString<N> {
+    written(|line| write!(line, "{value}"))
+}
+
+/// Returns the text as [`one_line`] does, with fewer instructions.
+pub fn text_as_one_line<const N: usize>(text: &str) -> ArrayString<N> {
+    written(|line| line.write_str(text))
+}
+
+#[inline]
+fn written<const N: usize>(write: impl FnOnce(&mut Line<N>) -> fmt::Result) -> ArrayString<N> {
     const { assert!(N >= CUT.len()) };
     let mut line = Line { text: ArrayString::new(), end: 0 };
     // An error means that there was no room for the rest.
-    if write!(line, "{value}").is_err() {
+    if write(&mut line).is_err() {
         line.text.truncate(line.end);
         line.text.push_str(CUT);
     }
@@ -28,6 +38,12 @@ struct Line<const N: usize> {
 
 impl<const N: usize> Write for Line<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Most texts need no escape and leave room for the end.
+        if is_printable_ascii(text) && self.text.len() + text.len() + CUT.len() <= N {
+            self.text.push_str(text);
+            self.end = self.text.len();
+            return Ok(());
+        }
         text.chars().try_for_each(|letter| {
             let mut escaped = ArrayString::<10>::new();
             write_escaped(letter, &mut escaped)?;
@@ -47,6 +63,7 @@ mod tests {
     #[test]
     fn a_text_that_fits_is_whole() {
         assert_eq!(&one_line::<5>("abcde")[..], "abcde");
+        assert_eq!(&text_as_one_line::<5>("abcde")[..], "abcde");
         assert_eq!(&one_line::<8>(&format_args!("{}-{}", 12, 34))[..], "12-34");
         assert_eq!(&one_line::<3>("")[..], "");
     }
@@ -54,6 +71,7 @@ mod tests {
     #[test]
     fn a_longer_text_is_cut_between_characters_and_says_so() {
         assert_eq!(&one_line::<5>("abcdef")[..], "ab...");
+        assert_eq!(&text_as_one_line::<5>("abcdef")[..], "ab...");
         assert_eq!(&one_line::<6>("abödef")[..], "ab...");
         assert_eq!(&one_line::<3>("abcd")[..], "...");
     }

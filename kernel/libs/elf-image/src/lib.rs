@@ -48,8 +48,8 @@ impl<'a> Image<'a> {
     /// Checks a driver's file.
     ///
     /// # Errors
-    /// Returns the first reason why the file cannot be loaded. [`Image::relocate`] finds unknown symbols, not this
-    /// function.
+    /// Returns the first reason why the file cannot be loaded. [`Image::relocate`], not this function, finds unknown
+    /// symbols and names that cannot be read.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ImageError<'a>> {
         let (segments, dynamic) = read_segments(bytes)?;
         let (symbols, relocations) = dynamic::read(dynamic, &segments)?;
@@ -82,21 +82,16 @@ impl<'a> Image<'a> {
     /// the value for the eight bytes there. These bytes lie in one page but need not be aligned. The page is
     /// [`Permissions::ReadWrite`], or becomes read-only after relocation.
     ///
-    /// The function resolves every symbol before the first write and then once more. `resolve` must return the same
-    /// address both times.
-    ///
     /// # Errors
-    /// Returns [`ImageError::UnknownSymbol`] if `resolve` does not know a symbol that is not weak. In this case `write`
-    /// has not been called.
+    /// Returns [`ImageError::UnknownSymbol`] if `resolve` does not know a symbol that is not weak, and
+    /// [`ImageError::SymbolName`] if a name cannot be read. Relocations before that one have been written: the caller
+    /// discards the image.
     pub fn relocate(
         &self,
         base: u64,
         resolve: &mut dyn FnMut(&str) -> Option<u64>,
         write: &mut dyn FnMut(u64, u64),
     ) -> Result<(), ImageError<'a>> {
-        for table in &self.relocations {
-            table.apply(base, &self.symbols, resolve, &mut |_, _| {})?;
-        }
         for table in &self.relocations {
             table.apply(base, &self.symbols, resolve, write)?;
         }

@@ -2,14 +2,10 @@
 use core::fmt::Display;
 
 use arrayvec::ArrayString;
-use driver_text::one_line;
+use driver_text::{one_line, text_as_one_line};
 
+use crate::driver_line::{self, DriverLine, NAME, REASON};
 use crate::{DriverStatus, Event, Left};
-
-/// The most bytes of a name. A longer one is cut.
-const NAME: usize = 96;
-/// The most bytes of a reason: enough for the longest name of a symbol. A longer reason is cut.
-const REASON: usize = 320;
 
 /// The text of what became of a driver, each part one line without control characters.
 #[derive(Clone, Debug)]
@@ -22,7 +18,7 @@ pub struct DriverText {
 
 impl DriverText {
     fn new(name: &str, status: DriverStatus, reason: ArrayString<REASON>, left: Left) -> Self {
-        Self { name: one_line(name), status, reason, left }
+        Self { name: text_as_one_line(name), status, reason, left }
     }
 
     /// Writes the text of a driver that runs.
@@ -72,6 +68,14 @@ impl DriverText {
     pub fn event(&self) -> Event<'_> {
         let (name, reason) = (self.name().into(), self.reason().into());
         Event::Driver { name, status: self.status, reason, left: self.left }
+    }
+
+    /// Returns the driver's event as a line of JSON with a newline, as [`write_line`](crate::write_line) writes it.
+    #[must_use]
+    pub fn line(&self) -> DriverLine {
+        let mut line = DriverLine::new();
+        driver_line::write(&mut line, &self.name, self.status, &self.reason, &self.left);
+        line
     }
 }
 

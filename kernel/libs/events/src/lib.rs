@@ -9,12 +9,14 @@
 extern crate alloc;
 
 mod driver;
+mod driver_line;
 mod event;
 mod finding;
 mod line;
 mod topology;
 
 pub use driver::DriverText;
+pub use driver_line::DriverLine;
 pub use event::{
     Device, DriverStatus, Event, Left, Limits, MemoryRange, Node, Performance, PersistentRange,
     PortPerformance, SideCache,

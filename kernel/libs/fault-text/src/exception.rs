@@ -3,6 +3,9 @@
 /// Returns what the log says about the access that faulted, by the error code.
 #[must_use]
 pub fn page_fault_words(error_code: u64) -> &'static str {
+    if error_code & 1 << 5 != 0 {
+        return ", which belongs to the kernel or to another driver";
+    }
     match (error_code & 1 != 0, error_code & 2 != 0, error_code & 0x10 != 0) {
         (_, _, true) => ", which may not be executed",
         (true, true, _) => ", which may not be written",
@@ -55,6 +58,7 @@ mod tests {
             (1, ", which may not be read"),
             (3, ", which may not be written"),
             (0x11, ", which may not be executed"),
+            (0x23, ", which belongs to the kernel or to another driver"),
         ] {
             assert_eq!(page_fault_words(code), words);
         }

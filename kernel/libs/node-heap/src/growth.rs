@@ -66,7 +66,7 @@ impl<L: RawMutex> NodeHeap<'_, L> {
         while self.lock().break_up_some() {}
     }
 
-    /// Returns spare frames to the system, except for `keep` of them. Returns how many went.
+    /// Returns spare frames to the system, except for `keep` of them, which were no driver's. Returns how many went.
     ///
     /// [`System::unmap`] may wait for other CPUs, so the caller holds no spin lock and has preemption on.
     pub fn trim(&self, node: usize, system: &impl System, keep: u32) -> u32 {
@@ -90,8 +90,7 @@ impl<L: RawMutex> NodeHeap<'_, L> {
         let mut slabs = self.lock();
         let mut count = 0;
         while count < to.len()
-            && slabs.spare_len > keep
-            && let Some(frame) = slabs.take_spare()
+            && let Some(frame) = slabs.take_to_unmap(keep)
         {
             to[count] = frame;
             count += 1;

@@ -46,7 +46,7 @@ impl<'m, L: RawMutex> DerefMut for Locked<'_, 'm, L> {
 impl<L: RawMutex> Drop for Locked<'_, '_, L> {
     #[inline]
     fn drop(&mut self) {
-        self.spare.store(self.slabs.spare_len, Ordering::Relaxed);
+        self.spare.store(self.slabs.unused(), Ordering::Relaxed);
     }
 }
 
@@ -59,6 +59,12 @@ impl<'m, L: RawMutex> NodeHeap<'m, L> {
             spare: AtomicU32::new(0),
             slabs: Mutex::const_new(L::INIT, Slabs::new(window)),
         })
+    }
+
+    /// From now on, a frame that was a driver's slab is unmapped before any owner uses it again. Where a page has rights that its driver
+    /// needs, no other owner's block gets them so. The node has no slab of a driver yet.
+    pub fn unmap_frames_of_drivers(&self) {
+        self.lock().are_left = true;
     }
 
     /// Takes the node's lock.
@@ -96,7 +102,7 @@ impl<'m, L: RawMutex> NodeHeap<'m, L> {
         let slabs = self.lock();
         NodeHeapStats {
             frames: slabs.mapped,
-            spare: slabs.spare_len,
+            spare: slabs.unused(),
             has_magazines: slabs.has_magazines(),
             metadata_bytes: slabs.limit as usize * METADATA_BYTES,
         }

@@ -9,8 +9,8 @@ use lock_api::RawMutex;
 const STEP: u32 = u32::BITS;
 
 impl<L: RawMutex> NodeHeap<'_, L> {
-    /// Returns the number of blocks that the owner has in use on this node, and their bytes. A step for each frame of the window
-    /// that was ever used; the node's lock is held for a quarter of a frame at a time.
+    /// Returns the number of blocks that the owner has in use on this node, and their bytes. An owner that has slabs costs a step for
+    /// each frame of the window that was ever used; the node's lock is held for a quarter of a frame at a time.
     pub fn in_use_by(&self, owner: OwnerId) -> (usize, usize) {
         let (mut blocks, mut bytes) = (0, 0);
         self.each_of(owner, |size, granule| {
@@ -40,6 +40,9 @@ impl<L: RawMutex> NodeHeap<'_, L> {
     /// Calls `visit` with the size and granule of each block of the owner that is in no slab. The block goes to its slab if `visit`
     /// returns true.
     fn each_of(&self, owner: OwnerId, mut visit: impl FnMut(usize, u32) -> bool) {
+        if !self.lock().has_slab_of(owner) {
+            return;
+        }
         let mut granule = first_granule(1);
         while granule < self.limit() {
             granule = self.visit_some(owner, granule, &mut visit);

@@ -15,6 +15,18 @@ const STEP: usize = 48;
 /// What the first block of a frame costs besides, since each frame has a record and may change its list.
 const FRAME_COST: usize = 7;
 
+/// A list of frames: the first one, and how many there are.
+#[derive(Clone, Copy)]
+struct FrameList {
+    first: u32,
+    len: u32,
+}
+
+/// The list of frames that any owner may have.
+const SPARE: usize = 0;
+/// The list of frames that were a driver's slabs: they are unmapped before they are used again.
+const LEFT: usize = 1;
+
 /// A node's slabs. Frames and magazines are linked by their numbers; 0 is none.
 pub(crate) struct Slabs<'m> {
     pub window: Window<'m>,
@@ -28,9 +40,12 @@ pub(crate) struct Slabs<'m> {
     broken: Option<(Class, Magazine)>,
     /// For each owner and class, the first slab that has blocks.
     partial: [[u32; CLASSES]; OWNERS],
-    /// Frames that are mapped and no slabs.
-    spare: u32,
-    pub spare_len: u32,
+    /// For each owner, how many frames are its slabs.
+    slabs: [u32; OWNERS],
+    /// Frames that are mapped and no slabs: [`SPARE`] and [`LEFT`].
+    unused: [FrameList; 2],
+    /// A driver's frames are left when they are slabs no more.
+    pub are_left: bool,
     /// Frames of the window that were mapped and are not any more.
     holes: u32,
     /// The first frame of the window that was never mapped.
@@ -51,8 +66,9 @@ impl<'m> Slabs<'m> {
             empties_len: 0,
             broken: None,
             partial: [[0; CLASSES]; OWNERS],
-            spare: 0,
-            spare_len: 0,
+            slabs: [0; OWNERS],
+            unused: [FrameList { first: 0, len: 0 }; 2],
+            are_left: false,
             holes: 0,
             fresh: 1,
             limit: 0,
@@ -66,6 +82,11 @@ impl<'m> Slabs<'m> {
         debug_assert!(frame != 0 && frame < self.limit);
         // SAFETY: frames are mapped only below `limit`, where metadata is backed. `self` is borrowed from the node's lock.
         unsafe { self.window.record(frame) }
+    }
+
+    /// Returns true if a frame is a slab of this owner.
+    pub fn has_slab_of(&self, owner: OwnerId) -> bool {
+        self.slabs[owner.index()] != 0
     }
 
     /// Returns the blocks of a frame that are in use or in magazines, if it is a slab of this owner.
@@ -178,7 +199,12 @@ impl<'m> Slabs<'m> {
                 self.unlink(frame, class, owner);
             }
             self.record(frame).end();
-            self.add_spare(frame);
+            self.slabs[owner.index()] -= 1;
+            if self.are_left && owner != OwnerId::KERNEL {
+                self.add_unused(LEFT, frame);
+            } else {
+                self.add_spare(frame);
+            }
         } else if before == 0 {
             self.link(frame, class, owner);
         }
@@ -188,6 +214,7 @@ impl<'m> Slabs<'m> {
     fn begin(&mut self, class: Class, owner: OwnerId) -> Option<u32> {
         let frame = self.take_spare()?;
         self.record(frame).begin(class, owner);
+        self.slabs[owner.index()] += 1;
         self.link(frame, class, owner);
         Some(frame)
     }
@@ -214,22 +241,40 @@ impl<'m> Slabs<'m> {
         }
     }
 
-    /// Adds a frame that is mapped and no slab.
-    pub fn add_spare(&mut self, frame: u32) {
-        self.record(frame).next.set(self.spare);
-        self.spare = frame;
-        self.spare_len += 1;
+    /// Returns the number of frames that are mapped and no slabs.
+    pub fn unused(&self) -> u32 {
+        self.unused.iter().map(|list| list.len).sum()
     }
 
-    /// Takes a frame that is mapped and no slab.
-    pub fn take_spare(&mut self) -> Option<u32> {
-        let frame = self.spare;
-        if frame == 0 {
+    /// Adds a frame that is mapped and no slab.
+    pub fn add_spare(&mut self, frame: u32) {
+        self.add_unused(SPARE, frame);
+    }
+
+    /// Takes a frame that any owner may have.
+    fn take_spare(&mut self) -> Option<u32> {
+        self.take_unused(SPARE)
+    }
+
+    /// Takes a frame that is to be unmapped: one that was a driver's slab, or a spare one if there are more than `keep`.
+    pub fn take_to_unmap(&mut self, keep: u32) -> Option<u32> {
+        let spare = self.unused[SPARE].len;
+        self.take_unused(LEFT).or_else(|| if spare > keep { self.take_spare() } else { None })
+    }
+
+    fn add_unused(&mut self, list: usize, frame: u32) {
+        self.record(frame).next.set(self.unused[list].first);
+        let list = &mut self.unused[list];
+        (list.first, list.len) = (frame, list.len + 1);
+    }
+
+    fn take_unused(&mut self, list: usize) -> Option<u32> {
+        let FrameList { first, len } = self.unused[list];
+        if first == 0 {
             return None;
         }
-        self.spare = self.record(frame).next.get();
-        self.spare_len -= 1;
-        Some(frame)
+        self.unused[list] = FrameList { first: self.record(first).next.get(), len: len - 1 };
+        Some(first)
     }
 
     /// Takes a frame of the window that is not mapped. `Err` says that the frames from the number on need metadata first, or,

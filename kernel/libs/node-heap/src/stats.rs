@@ -5,7 +5,7 @@
 pub struct NodeHeapStats {
     /// Frames that are mapped in the window.
     pub frames: u32,
-    /// Those of them in which no block was taken from the slab: the heap can return these.
+    /// Those of them that are no slabs: the heap can return these.
     pub spare: u32,
     /// Whether the node keeps magazines for its CPUs.
     pub has_magazines: bool,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ptr::NonNull;
 
 use machine::{Cpu, Machine};
-use node_heap::{Class, FRAME, FreeError, OwnerId};
+use node_heap::{Class, FRAME, FreeError, NodeHeap, OwnerId};
 use proptest::prelude::*;
 
 const NODES: usize = 2;
@@ -68,8 +68,11 @@ fn owner(number: usize) -> OwnerId {
 }
 
 impl Test {
-    fn new() -> Self {
+    fn new(unmaps_frames_of_drivers: bool) -> Self {
         let machine = Machine::new(NODES, FRAMES, 60);
+        if unmaps_frames_of_drivers {
+            machine.heaps.iter().for_each(NodeHeap::unmap_frames_of_drivers);
+        }
         let cpus = (0..CPUS).map(|cpu| machine.cpu(cpu % NODES)).collect();
         Self { machine, cpus, blocks: BTreeMap::new(), freed: Vec::new(), calls: 0 }
     }
@@ -191,8 +194,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_heap_does_what_the_model_does(calls in prop::collection::vec(call(), 1..600)) {
-        let mut test = Test::new();
+    fn the_heap_does_what_the_model_does(unmaps: bool, calls in prop::collection::vec(call(), 1..600)) {
+        let mut test = Test::new(unmaps);
         calls.iter().for_each(|call| test.call(call));
         test.end();
     }

@@ -4,6 +4,7 @@ mod machine;
 use machine::Machine;
 use node_heap::{Class, FreeError, LARGEST_BLOCK, OwnerId};
 use std::collections::HashSet;
+use std::iter;
 use std::ptr::NonNull;
 
 const KERNEL: OwnerId = OwnerId::KERNEL;
@@ -116,6 +117,49 @@ fn a_drivers_blocks_are_counted_and_taken_back() {
     other.drain();
     machine.trim();
     assert_eq!([machine.host.mapped(0), machine.host.mapped(1)], [0, 0]);
+}
+
+#[test]
+fn a_frame_of_a_driver_is_unmapped_before_another_owner_has_it_where_the_node_says_so() {
+    for (is_unmapped, owner) in [(false, KERNEL), (true, KERNEL), (true, driver(2)), (true, driver(1))] {
+        let machine = Machine::new(1, 256, 10);
+        let cpu = machine.cpu(0);
+        let node = machine.heaps.node(0).unwrap();
+        if is_unmapped {
+            node.unmap_frames_of_drivers();
+        }
+        let blocks: Vec<_> = iter::from_fn(|| cpu.allocate(0, driver(1), 4096, 1)).collect();
+        for block in blocks {
+            cpu.free(block, driver(1)).unwrap();
+        }
+        cpu.drain();
+        let (mapped, spare) = (machine.host.mapped(0), node.spare());
+        assert!(spare >= 8, "{spare}");
+        // Without memory for more, the node can serve only from frames that it has.
+        assert_eq!(cpu.allocate(0, owner, 4096, 1).is_none(), is_unmapped, "{is_unmapped} {owner:?}");
+        assert_eq!((machine.host.mapped(0), node.spare() == spare), (mapped, is_unmapped));
+        machine.trim();
+        assert!(cpu.allocate(0, owner, 4096, 1).is_some());
+    }
+}
+
+#[test]
+fn frames_of_drivers_go_back_before_the_spare_ones_that_a_trim_keeps() {
+    let machine = Machine::new(1, 256, 100);
+    let cpu = machine.cpu(0);
+    let node = machine.heaps.node(0).unwrap();
+    node.unmap_frames_of_drivers();
+    for owner in [KERNEL, driver(1)] {
+        let blocks: Vec<_> = (0..20).map(|_| cpu.allocate(0, owner, 4096, 1).unwrap()).collect();
+        blocks.into_iter().for_each(|block| cpu.free(block, owner).unwrap());
+    }
+    cpu.drain();
+    node.break_up_magazines();
+    let spare = node.spare();
+    assert!(spare >= 40, "{spare}");
+    let gone = node.trim(0, machine.host, 1000);
+    assert!((20..30).contains(&gone), "{gone}");
+    assert_eq!(node.trim(0, machine.host, 5), spare - gone - 5);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::atomic::AtomicU64;
 use crate::blocks::{BLOCK_ORDER, block_of};
 use crate::cached_frames::CachedFrames;
 use crate::error::{FreeError, IsolateError};
+use crate::grant_step::Step;
 use crate::guarded::Guarded;
 use crate::hot_chunks::KnownBlock;
 use crate::node_memory::NodeMemory;
@@ -166,10 +167,14 @@ impl<'m, L: RawMutex> Node<'m, L> {
         result.map_err(|error| guarded.refuse(error))
     }
 
-    /// Takes back grants of the owner that start in this span of the node, from this frame on. Returns how many frames these were, and
-    /// the next frame to look at.
-    pub fn take_back_some(&self, span: &'m Span, from: u64, owner: PageOwner) -> (u64, u64) {
-        self.guarded.lock().memory_of(span).take_back_some(span, from, owner)
+    /// Takes back grants that a step looks at, in a span of the node. Returns how many frames these were, and the next frame to look at.
+    pub fn take_back_some(&self, step: Step<'m>) -> (u64, u64) {
+        self.guarded.lock().memory_of(step.span).take_back_some(step)
+    }
+
+    /// Counts frames of grants that a step looks at, in a span of the node. Returns how many these are, and the next frame to look at.
+    pub fn count_some(&self, step: Step<'m>) -> (u64, u64) {
+        self.guarded.lock().memory_of(step.span).count_some(step)
     }
 
     /// Makes a frame of this span of the node, which a cache has granted to the kernel, kernel-owned.

@@ -2,28 +2,19 @@
 use lock_api::RawMutex;
 
 use crate::allocator::PageAllocator;
-use crate::blocks::{BLOCK_ORDER, Block, block_of};
-use crate::buddy::blocks_in;
+use crate::blocks::block_of;
+use crate::grant_step::{Found, Step};
+use crate::grant_walk::GrantWalk;
 use crate::node_memory::NodeMemory;
 use crate::owner::PageOwner;
 use crate::span_table::Span;
 use crate::word::{FrameState, bit_of, count_of};
 
-/// The number of blocks that a step looks at, at most.
-const BLOCKS_IN_STEP: usize = 64;
-
 /// Takes back all grants of an owner. Each step returns how many frames it has made free.
 ///
 /// A step holds the lock of a node. It looks at 64 frames of a split block, or at up to 64 blocks that are not split, and takes a grant
 /// of several in a time that grows by a few instructions for each of its 2 MiB blocks.
-pub struct TakeBack<'a, 'm, L> {
-    allocator: &'a PageAllocator<'m, L>,
-    owner: PageOwner,
-    /// The index of the span, those of setup first. While spans are added, others only move up.
-    span: usize,
-    /// The next frame to look at, if it is in the span.
-    next: u64,
-}
+pub struct TakeBack<'a, 'm, L>(GrantWalk<'a, 'm, L>);
 
 impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// Begins to take back all grants of this owner, to whom nothing is granted meanwhile. Of nobody in particular, nothing is taken back.
@@ -31,16 +22,7 @@ impl<'m, L: RawMutex> PageAllocator<'m, L> {
     /// The whole takes a step for each 64 frames of the split blocks of all nodes, and for each 64 other blocks that are not part of one
     /// free run.
     pub fn take_back(&self, owner: PageOwner) -> TakeBack<'_, 'm, L> {
-        TakeBack { allocator: self, owner, span: 0, next: 0 }
-    }
-}
-
-impl<'m, L> TakeBack<'_, 'm, L> {
-    /// Returns the span that is looked at.
-    fn span(&self) -> Option<&'m Span> {
-        let spans = &self.allocator.spans;
-        let boot = spans.boot().spans();
-        boot.get(self.span).or_else(|| spans.added()?.spans().get(self.span - boot.len()))
+        TakeBack(GrantWalk::new(self, owner))
     }
 }
 
@@ -48,39 +30,23 @@ impl<L: RawMutex> Iterator for TakeBack<'_, '_, L> {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {
-        if self.owner == PageOwner::NOBODY {
+        if self.0.owner() == PageOwner::NOBODY {
             return None;
         }
-        let span = self.span()?;
-        let from = self.next.max(span.frames.start.0);
-        let (taken, next) = self.allocator.node(span.node)?.take_back_some(span, from, self.owner);
-        self.next = next;
-        if next >= span.frames.end.0 {
-            (self.span, self.next) = (self.span + 1, 0);
-        }
-        Some(taken)
+        let step = self.0.step(|allocator, step| Some(allocator.node(step.span.node)?.take_back_some(step)));
+        step.map(|(_, taken)| taken)
     }
 }
 
 impl<'m> NodeMemory<'m> {
-    /// Takes back grants of the owner that start in the span, from this frame on. Returns how many frames these were, and the next frame
-    /// to look at.
-    pub fn take_back_some(&mut self, span: &'m Span, from: u64, owner: PageOwner) -> (u64, u64) {
-        let extent = span.extent();
-        let mut number = block_of(from);
-        for _ in 0..BLOCKS_IN_STEP {
-            if !extent.contains(number) {
-                break;
-            }
-            let first = number << BLOCK_ORDER;
-            match self.blocks.get(extent.slot(number)) {
-                Block::Free { order, .. } => number += blocks_in(order),
-                Block::Split { .. } => return self.take_back_in_word(span, from.max(first), owner),
-                Block::Head(its) if its == owner => return self.take_back_long(span, first),
-                _ => number += 1,
-            }
+    /// Takes back grants that a step looks at. Returns how many frames these were, and the next frame to look at.
+    pub fn take_back_some(&mut self, step: Step<'m>) -> (u64, u64) {
+        let Step { span, owner, .. } = step;
+        match self.find_grants(step) {
+            Found::Word(from) => self.take_back_in_word(span, from, owner),
+            Found::Grant(first) => self.take_back_long(span, first),
+            Found::Nothing(next) => (0, next),
         }
-        (0, number << BLOCK_ORDER)
     }
 
     /// Takes back what the owner has of a word of a split block, from this frame on, up to its first grant of several.

@@ -2,6 +2,8 @@
 mod machine;
 mod model;
 
+use std::collections::BTreeMap;
+
 use machine::{Machine, cpus, node, take_for, uncached};
 use model::Model;
 use model::plans::{HIGH, Step, THREADS, plans};
@@ -197,6 +199,11 @@ impl Pair<'_> {
 
     /// Takes back in both what an owner has.
     fn take_back(&mut self, owner: PageOwner) {
+        let mut counted = BTreeMap::new();
+        for (node, frames) in self.pages.count_grants(owner).filter(|(_, frames)| *frames > 0) {
+            *counted.entry(node).or_insert(0) += frames;
+        }
+        assert_eq!(counted, self.model.granted_to(owner));
         let expected = if owner == PageOwner::NOBODY { 0 } else { self.model.take_back(owner) };
         assert_eq!(self.pages.take_back(owner).sum::<u64>(), expected);
     }

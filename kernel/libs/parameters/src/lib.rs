@@ -1,8 +1,15 @@
 //! The kernel's parameters: words separated by spaces.
 //!
-//! The caller receives each unknown word and names it in a warning. An unknown word has no other effect.
+//! The caller receives each unknown word and names it in a warning. An unknown word has no other effect. Words that begin with `driver.` are
+//! parameters of drivers, which read them themselves: [`of_driver`].
 #![no_std]
 #![forbid(unsafe_code)]
+
+mod of_drivers;
+mod restarts;
+
+pub use of_drivers::{of_driver, of_no_driver};
+pub use restarts::{RESTART, restarts};
 
 /// The values of all parameters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,14 +34,39 @@ pub struct Parameters {
     pub fail_heap: Option<u64>,
     /// `drivers=strict`: a driver that fails makes the verdict failure.
     pub strict: bool,
+    /// `patience=SECONDS`: how many seconds the kernel waits for a driver's functions before it goes on, at most [`MOST_PATIENCE`].
+    pub patience: Option<u32>,
     /// `watchdog=fail` or `watchdog=off`: what happens to code of a driver that keeps a CPU too long.
     pub watchdog: Watchdog,
+    /// `console=MODE`: what the console on COM1 does.
+    pub console: Console,
+    /// `report`: write what a bug report needs.
+    pub report: bool,
+    /// `protection=on` or `protection=off`: whether protection keys keep drivers from writing memory that is not theirs.
+    pub protection: Protection,
     /// `bench`: run the benchmarks.
     pub bench: bool,
     /// `exit`: report the verdict and stop the machine after everything that the parameters request.
     pub exit: bool,
     /// `fault=KIND`: cause a fault after boot, so that a test can check the report.
     pub fault: Option<Fault>,
+}
+
+/// The highest number of seconds for which the kernel waits for a driver: a day.
+pub const MOST_PATIENCE: u32 = 86_400;
+
+/// What the console on COM1 does. There is none with `exit`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Console {
+    /// It shows a prompt once Enter is pressed.
+    #[default]
+    OnEnter,
+    /// `terminal`: a terminal is there, and it shows a prompt at once.
+    Terminal,
+    /// `plain`: a program is there. It shows no prompt and no line being typed, only what commands write.
+    Plain,
+    /// `off`: there is none.
+    Off,
 }
 
 /// What happens to code of a driver that keeps a CPU too long.
@@ -46,6 +78,18 @@ pub enum Watchdog {
     /// `fail`: its driver has failed.
     Fail,
     /// `off`: nothing. No CPU watches another one.
+    Off,
+}
+
+/// Whether protection keys keep drivers from writing memory that is not theirs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protection {
+    /// They do, unless the benchmarks run.
+    #[default]
+    Default,
+    /// `on`: they do, if the CPU has such keys.
+    On,
+    /// `off`: drivers may write all memory.
     Off,
 }
 
@@ -126,10 +170,14 @@ impl Parameters {
 
     /// Applies one word, or returns `None` if it is unknown or has an invalid value.
     fn apply(&mut self, word: &str) -> Option<()> {
+        if of_drivers::is_of_driver(word) {
+            return Some(());
+        }
         match word.split_once('=') {
             None => match word {
                 "selftest" => self.selftest = true,
                 "load" => self.load = true,
+                "report" => self.report = true,
                 "bench" => self.bench = true,
                 "move-interrupts" => self.move_interrupts = true,
                 "exit" => self.exit = true,
@@ -142,7 +190,11 @@ impl Parameters {
             Some(("fail-allocation", which)) => self.fail_allocation = Some(positive(which)?),
             Some(("fail-heap", which)) => self.fail_heap = Some(positive(which)?),
             Some(("drivers", "strict")) => self.strict = true,
+            Some(("patience", seconds)) => self.patience = Some(patience(seconds)?),
+            Some(("console", mode)) => self.console = Console::from_word(mode)?,
             Some(("watchdog", what)) => self.watchdog = Watchdog::from_word(what)?,
+            Some(("protection", "on")) => self.protection = Protection::On,
+            Some(("protection", "off")) => self.protection = Protection::Off,
             Some(("fault", kind)) => self.fault = Some(Fault::from_word(kind)?),
             Some(_) => return None,
         }
@@ -182,10 +234,26 @@ impl Numa {
     }
 }
 
+/// Parses a number of seconds from 1 to [`MOST_PATIENCE`].
+fn patience(word: &str) -> Option<u32> {
+    positive(word)?.try_into().ok().filter(|&seconds| seconds <= MOST_PATIENCE)
+}
+
 /// Parses a number above 0 that consists only of digits.
 fn positive(word: &str) -> Option<u64> {
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|&number| digits && number > 0)
+}
+
+impl Console {
+    fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "terminal" => Self::Terminal,
+            "plain" => Self::Plain,
+            "off" => Self::Off,
+            _ => return None,
+        })
+    }
 }
 
 impl Watchdog {
@@ -251,7 +319,7 @@ mod tests {
     #[test]
     fn every_known_word_is_understood() {
         let (parameters, unknown) = parse(
-            "numa=off log=trace selftest load stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 drivers=strict watchdog=fail bench move-interrupts exit fault=page",
+            "numa=off log=trace selftest load driver.nvme.queues=2 stress-pages=9 stress-heap=8 fail-allocation=7 fail-heap=5 drivers=strict patience=60 watchdog=fail protection=off console=plain report bench move-interrupts exit fault=page",
         );
         assert!(unknown.is_empty());
         let expected = Parameters {
@@ -265,7 +333,11 @@ mod tests {
             fail_allocation: Some(7),
             fail_heap: Some(5),
             strict: true,
+            patience: Some(60),
             watchdog: Watchdog::Fail,
+            console: Console::Plain,
+            report: true,
+            protection: Protection::Off,
             bench: true,
             exit: true,
             fault: Some(Fault::Page),
@@ -276,7 +348,7 @@ mod tests {
     #[test]
     fn unknown_words_and_invalid_values_are_returned_and_have_no_effect() {
         let (parameters, unknown) = parse(
-            "selftest=1 colour exit log=loud watchdog=dog drivers=lax numa= fault=fire fail-allocation=0 =",
+            "selftest=1 colour exit log=loud watchdog=dog console=tv drivers=lax protection=maybe numa= fault=fire fail-allocation=0 =",
         );
         assert_eq!(
             unknown,
@@ -285,7 +357,9 @@ mod tests {
                 "colour",
                 "log=loud",
                 "watchdog=dog",
+                "console=tv",
                 "drivers=lax",
+                "protection=maybe",
                 "numa=",
                 "fault=fire",
                 "fail-allocation=0",

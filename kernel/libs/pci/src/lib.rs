@@ -36,6 +36,7 @@ mod message;
 mod message_control;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
+mod pin;
 mod reach;
 mod reset;
 mod root_window;
@@ -64,6 +65,7 @@ pub use kernel_registers::KernelRegisters;
 pub use message::{Msi, MsiX, Place};
 pub use message_control::{ENTRY_MASKED, ENTRY_SIZE, MsiXState};
 pub use pci_types::PciAddress;
+pub use pin::Pin;
 pub use reset::{ResetError, reset};
 pub use root_window::RootWindow;
 pub use rule::Rule;

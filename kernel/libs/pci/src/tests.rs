@@ -8,6 +8,7 @@ mod drivers_access;
 mod lists;
 mod message_control;
 mod messages;
+mod pins;
 
 use alloc::vec::Vec;
 

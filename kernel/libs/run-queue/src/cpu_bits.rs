@@ -31,7 +31,12 @@ impl CpuBits {
     /// Returns true if no search finds a CPU. Takes a step for each 64 CPUs of the machine.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.words().iter().all(|word| word.load(Ordering::Relaxed) == 0)
+        let is_zero = |word: &AtomicU64| word.load(Ordering::Relaxed) == 0;
+        match self.words_in_use.load(Ordering::Relaxed) {
+            // Up to 64 CPUs, as nearly all machines have.
+            1 => is_zero(&self.words[0]),
+            _ => self.words().iter().all(is_zero),
+        }
     }
 
     pub(crate) fn insert(&self, cpu: CpuId) {

@@ -37,4 +37,4 @@ pub use machine::Machine;
 pub use moving::{Progress, leave_if_forbidden, set_affinity};
 pub use queue::{LOOKED_AT, RunQueue};
 pub use queued_set::QueuedSet;
-pub use waking::{enqueue_new, halt_if_nothing_queued, offer_work, wake};
+pub use waking::{enqueue_new, halt_if_nothing_queued, hand_over, offer_work, wake};

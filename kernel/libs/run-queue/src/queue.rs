@@ -93,6 +93,22 @@ impl<T: Runnable, L: Lock<Value = List<T>>> RunQueue<L> {
         Ok(())
     }
 
+    /// Makes a blocked thread that belongs to this CPU the one that the CPU runs next, before those in the queue.
+    ///
+    /// # Errors
+    /// Returns the thread, still blocked, if it belongs to another CPU or may not run on this one.
+    #[inline]
+    pub fn run_next(&self, thread: Blocked<T>) -> Result<&'static T, Blocked<T>> {
+        // `set_affinity` holds this lock while it writes the affinity and looks at the state of a thread of this CPU.
+        let _threads = self.threads.lock();
+        let (entry, cpu) = (thread.thread().entry(), self.cpu());
+        if entry.cpu() != cpu || !entry.may_run_on(cpu) {
+            return Err(thread);
+        }
+        entry.change(State::Blocked, State::Running);
+        Ok(thread.into_thread())
+    }
+
     /// Takes the first thread, for this CPU to run it. `running` is the thread that the CPU is about to leave; it may have been
     /// woken meanwhile and be the result.
     ///

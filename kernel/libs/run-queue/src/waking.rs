@@ -6,6 +6,9 @@
 use crate::atomic::fence;
 use crate::blocked::Blocked;
 use crate::entry::Runnable;
+use crate::idle_set::IdleSet;
+use crate::list::List;
+use crate::lock::Lock;
 use crate::machine::Machine;
 use crate::queue::RunQueue;
 use core::sync::atomic::Ordering;
@@ -32,6 +35,21 @@ pub fn wake<M: Machine>(machine: &M, thread: Blocked<M::Thread>) {
 pub fn enqueue_new<M: Machine>(machine: &M, thread: Blocked<M::Thread>) {
     let queue = machine.least_busy(thread.thread());
     enqueue(machine, thread, Target { queue, is_claimed: false });
+}
+
+/// Makes a blocked thread the next one that the calling CPU runs, which handles an interrupt that has ended its halt. The thread is in no
+/// queue meanwhile. `queue` is the CPU's own.
+///
+/// # Errors
+/// Returns the thread, still blocked, if it ran elsewhere before, if it may not run on this CPU, or if another CPU has claimed this one to
+/// queue a thread here.
+#[inline(always)]
+pub fn hand_over<T: Runnable, L: Lock<Value = List<T>>>(
+    idle: &IdleSet,
+    queue: &RunQueue<L>,
+    thread: Blocked<T>,
+) -> Result<&'static T, Blocked<T>> {
+    if idle.claim(queue.cpu()) { queue.run_next(thread) } else { Err(thread) }
 }
 
 #[inline(always)]
@@ -115,15 +133,16 @@ pub fn offer_work<M: Machine>(machine: &M, cpu: CpuId) {
     }
 }
 
-/// Enters the idle set and calls `halt`, unless a thread is queued at `cpu` by then; leaves the idle set afterwards.
+/// Enters the calling CPU in the idle set and calls `halt`, unless a thread is queued at the CPU by then; leaves the idle set afterwards.
+/// `queue` is the CPU's own.
 ///
-/// `cpu` calls this itself, with interrupts off. `halt` returns after an interrupt, including one that came before it.
-pub fn halt_if_nothing_queued<M: Machine>(machine: &M, cpu: CpuId, halt: impl FnOnce()) {
-    let Some(queue) = machine.queue(cpu) else { return };
-    machine.idle().insert(cpu);
+/// Interrupts are off. `halt` returns after an interrupt, including one that came before it.
+#[inline(always)]
+pub fn halt_if_nothing_queued<L>(idle: &IdleSet, queue: &RunQueue<L>, halt: impl FnOnce()) {
+    idle.insert(queue.cpu());
     fence(Ordering::SeqCst);
     if queue.queued() == 0 {
         halt();
     }
-    machine.idle().remove(cpu);
+    idle.remove(queue.cpu());
 }

@@ -10,8 +10,7 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 use machine::{Cpus, Thread, set};
 use run_queue::{
-    Blocked, Progress, State, WaitList, halt_if_nothing_queued, leave_if_forbidden, offer_work, set_affinity,
-    wake,
+    Blocked, Progress, State, WaitList, hand_over, leave_if_forbidden, offer_work, set_affinity, wake,
 };
 use units::CpuId;
 
@@ -38,6 +37,16 @@ fn explore_within(preemptions: usize, model: impl Fn() + Send + Sync + 'static) 
     println!("loom: {} ways", runs.load(Ordering::Relaxed));
 }
 
+/// Has an interrupt that ends the halt of `cpu` wake the thread. Returns the thread if the CPU runs it next without a queue.
+fn wake_in_halt(cpus: &Cpus, cpu: u32, sleeper: &'static Thread) -> Option<&'static Thread> {
+    let mut handed_over = None;
+    cpus.halt(cpu, || match hand_over(&cpus.idle, &cpus.queues[cpu as usize], Blocked::claim(sleeper)) {
+        Ok(thread) => handed_over = Some(thread),
+        Err(thread) => wake(cpus, thread),
+    });
+    handed_over
+}
+
 /// What an idle CPU does until it has a thread to run.
 fn run_idle(cpus: &Cpus, cpu: u32, idle: &'static Thread) -> &'static Thread {
     loop {
@@ -45,7 +54,7 @@ fn run_idle(cpus: &Cpus, cpu: u32, idle: &'static Thread) -> &'static Thread {
             assert_eq!(thread.standing(), (State::Running, CpuId(cpu)));
             return thread;
         }
-        halt_if_nothing_queued(cpus, CpuId(cpu), || cpus.pending[cpu as usize].wait());
+        cpus.halt(cpu, || cpus.pending[cpu as usize].wait());
     }
 }
 
@@ -168,7 +177,7 @@ fn a_thread_that_is_woken_on_another_cpu_while_it_is_restricted_ends_where_it_ma
             waker.join().unwrap();
         };
         // The thread ran on CPU 0 last. CPU 1 halts and is claimed for it.
-        halt_if_nothing_queued(&*cpus, CpuId(1), wake_and_restrict);
+        cpus.halt(1, wake_and_restrict);
         assert_eq!(thread.standing(), (State::Queued, CpuId(0)));
         assert_eq!([0, 1].map(|cpu| cpus.queues[cpu].queued()), [1, 0]);
     });
@@ -192,6 +201,52 @@ fn a_thread_that_is_on_its_way_while_it_is_restricted_anew_is_queued_once() {
 }
 
 #[test]
+fn a_thread_that_is_handed_over_while_it_is_restricted_ends_where_it_may_be() {
+    explore(|| {
+        let cpus = Arc::new(Cpus::new(2));
+        let sleeper = Thread::blocked(1, &set(&[0, 1]));
+        let is_restricted = Arc::new(AtomicBool::new(false));
+        let halted = thread::spawn({
+            let (cpus, is_restricted) = (cpus.clone(), is_restricted.clone());
+            move || {
+                let Some(woken) = wake_in_halt(&cpus, 0, sleeper) else { return };
+                assert!(
+                    !is_restricted.load(Ordering::Relaxed),
+                    "CPU 0 runs a thread that is restricted to CPU 1"
+                );
+                assert_eq!(woken.standing(), (State::Running, CpuId(0)));
+                end_slice(&cpus, 0, woken);
+            }
+        });
+        restrict(&cpus, sleeper, &[1]);
+        is_restricted.store(true, Ordering::Relaxed);
+        halted.join().unwrap();
+        assert!(!sleeper.is_where_it_may_not_be(&set(&[1])), "{:?}", sleeper.standing());
+        assert_eq!(cpus.queues[0].queued(), 0);
+    });
+}
+
+#[test]
+fn a_cpu_that_another_one_claims_for_a_thread_is_handed_over_no_other() {
+    explore(|| {
+        let cpus = Arc::new(Cpus::new(1));
+        let [own, others] = [1, 2].map(|name| Thread::blocked(name, &set(&[0])));
+        let waker = thread::spawn({
+            let cpus = cpus.clone();
+            move || wake(&*cpus, Blocked::claim(others))
+        });
+        let handed_over = wake_in_halt(&cpus, 0, own);
+        waker.join().unwrap();
+        let mut run = cpus.drain(0);
+        run.extend(handed_over.map(|thread| thread.name));
+        run.sort_unstable();
+        assert!(run == [1, 2] || run == [2] && own.standing().0 == State::Blocked, "{run:?}");
+        // Claimed while it was in the idle set, the CPU is interrupted; otherwise it looks at its queue before it halts.
+        assert!(!cpus.idle.contains(CpuId(0)));
+    });
+}
+
+#[test]
 fn two_wakers_do_not_claim_the_same_idle_cpu() {
     explore(|| {
         let cpus = Arc::new(Cpus::new(3));
@@ -205,7 +260,7 @@ fn two_wakers_do_not_claim_the_same_idle_cpu() {
             waker.join().unwrap();
         };
         // CPU 0, where both threads ran last, is busy. The others halt until both were woken.
-        halt_if_nothing_queued(&*cpus, CpuId(1), || halt_if_nothing_queued(&*cpus, CpuId(2), wake_both));
+        cpus.halt(1, || cpus.halt(2, wake_both));
         assert_eq!([0, 1, 2].map(|cpu| cpus.interrupts(cpu)), [0, 1, 1]);
         assert_eq!([0, 1, 2].map(|cpu| cpus.queues[cpu].queued()), [0, 1, 1]);
     });
@@ -227,7 +282,7 @@ fn run_idle_or_steal(cpus: &Cpus, cpu: u32, idle: &'static Thread) -> &'static T
             }
         }
         cpus.queues[cpu as usize].leave_set_if_empty(&cpus.queued);
-        halt_if_nothing_queued(cpus, CpuId(cpu), || cpus.pending[cpu as usize].wait());
+        cpus.halt(cpu, || cpus.pending[cpu as usize].wait());
     }
 }
 

@@ -3,7 +3,7 @@
 mod machine;
 
 use machine::{Cpus, Thread, set};
-use run_queue::{Blocked, halt_if_nothing_queued, offer_work};
+use run_queue::{Blocked, offer_work};
 use units::CpuId;
 
 /// Queues threads at CPU 0, each of which may run on some CPUs, and lets CPU 0 offer them while CPUs of a machine with six halt.
@@ -24,7 +24,7 @@ fn while_idle(cpus: &Cpus, ids: &[u32], work: &mut dyn FnMut()) {
     match ids {
         [] => work(),
         [first, rest @ ..] => {
-            halt_if_nothing_queued(cpus, CpuId(*first), || while_idle(cpus, rest, work));
+            cpus.halt(*first, || while_idle(cpus, rest, work));
         }
     }
 }

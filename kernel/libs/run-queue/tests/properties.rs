@@ -9,8 +9,7 @@ use machine::{Cpus, Thread, set};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use run_queue::{
-    Blocked, List, Machine, Progress, Runnable, State, WaitList, halt_if_nothing_queued, leave_if_forbidden,
-    set_affinity, wake,
+    Blocked, List, Machine, Progress, Runnable, State, WaitList, leave_if_forbidden, set_affinity, wake,
 };
 use units::CpuId;
 
@@ -81,7 +80,7 @@ fn while_idle(cpus: &Cpus, ids: &[u32], work: &mut dyn FnMut()) {
     match ids {
         [] => work(),
         [first, rest @ ..] => {
-            halt_if_nothing_queued(cpus, CpuId(*first), || while_idle(cpus, rest, work));
+            cpus.halt(*first, || while_idle(cpus, rest, work));
         }
     }
 }

@@ -42,7 +42,7 @@ impl<'f> CodeFile<'f> {
         });
         let symbol = functions.max_by_key(|symbol| symbol.st_value)?;
         let symbol_name = names.get(symbol.st_name as usize).ok()?;
-        Some(Function { symbol: symbol_name, offset: address - symbol.st_value })
+        Some(Function { symbol: symbol_name, offset: address.wrapping_sub(symbol.st_value) })
     }
 
     /// Returns the registers of the caller of the function that contains `place`, an address in memory. `read` returns the 8 bytes of

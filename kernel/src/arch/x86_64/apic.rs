@@ -15,6 +15,7 @@ const VERSION: u32 = 0x30;
 const TASK_PRIORITY: u32 = 0x80;
 const END_OF_INTERRUPT: u32 = 0xb0;
 const SPURIOUS: u32 = 0xf0;
+const IN_SERVICE: u32 = 0x100;
 const ERROR_STATUS: u32 = 0x280;
 const TIMER_INITIAL_COUNT: u32 = 0x380;
 const TIMER_COUNT: u32 = 0x390;
@@ -27,6 +28,7 @@ const X2APIC_MSR_BASE: u32 = 0x800;
 const ENABLED: u32 = 1 << 8;
 const DELIVERY_PENDING: u32 = 1 << 12;
 const ASSERT: u32 = 1 << 14;
+const TO_ITSELF: u32 = 1 << 18;
 
 /// True if the APICs run in x2APIC mode. All CPUs use the same mode.
 static X2APIC: AtomicBool = AtomicBool::new(false);
@@ -216,6 +218,27 @@ pub fn stop_cpu(cpu: ApicId) {
 #[inline]
 pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
+}
+
+/// Sends the running CPU the interrupt again that it was about to take when the stack for it ended: the APIC has it in service, but no handler
+/// has run. The caller is the handler of the double fault, and the interrupted code had interrupts on, so no other one is in service.
+pub fn resend_lost_interrupt() {
+    // The register of each 32 vectors, the highest first.
+    for group in (0..8).rev() {
+        let in_service = read(IN_SERVICE + group * 0x10);
+        if in_service != 0 {
+            let vector = group * 32 + in_service.ilog2();
+            end_of_interrupt();
+            // Without a destination: the CPU may be about to send a message whose destination is written already.
+            let command = TO_ITSELF | ASSERT | vector;
+            if X2APIC.load(Ordering::Relaxed) {
+                write_command_x2apic(0, command);
+            } else {
+                write(COMMAND_LOW, command);
+            }
+            return;
+        }
+    }
 }
 
 fn wait_until_sent() {

@@ -4,7 +4,8 @@
 //! convention saves the other registers at the call of [`switch`]. No thread uses the FPU, so its state is not saved.
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use protection_keys::Rights;
 use units::VirtAddr;
 
 /// What the CPU needs to continue a thread.
@@ -14,6 +15,9 @@ pub struct Context {
     stack_pointer: UnsafeCell<u64>,
     /// True while a CPU uses the thread's stack. The switch away clears it once the registers are saved.
     on_stack: AtomicBool,
+    /// What the thread's code may write if it is a driver's, and none of the kernel's for a thread of the kernel: what functions of drivers
+    /// may write on its behalf. It never changes once the thread runs.
+    pub(super) rights: AtomicU32,
 }
 
 // SAFETY: `stack_pointer` is never accessed by two CPUs at once. The switch away from the thread writes it and then clears
@@ -23,7 +27,11 @@ unsafe impl Sync for Context {}
 impl Context {
     /// Returns the context of a thread that a CPU runs already, on any stack.
     pub const fn on_a_cpu() -> Self {
-        Self { stack_pointer: UnsafeCell::new(0), on_stack: AtomicBool::new(true) }
+        Self {
+            stack_pointer: UnsafeCell::new(0),
+            on_stack: AtomicBool::new(true),
+            rights: AtomicU32::new(Rights::NONE.bits()),
+        }
     }
 
     /// Returns the context of a thread that has not run yet. It will start with `entry` on this stack, with interrupts off.
@@ -37,7 +45,16 @@ impl Context {
         let bottom = stack_top.0 - size_of_val(&frame) as u64;
         // SAFETY: by `# Safety`, the 64 bytes below `stack_top` are mapped and aligned, and nothing else uses them.
         unsafe { core::ptr::with_exposed_provenance_mut::<[u64; 8]>(bottom as usize).write(frame) };
-        Self { stack_pointer: UnsafeCell::new(bottom), on_stack: AtomicBool::new(false) }
+        Self {
+            stack_pointer: UnsafeCell::new(bottom),
+            on_stack: AtomicBool::new(false),
+            rights: AtomicU32::new(Rights::NONE.bits()),
+        }
+    }
+
+    /// Sets what the thread's code may write. The thread has not run yet.
+    pub fn set_rights(&self, rights: Rights) {
+        self.rights.store(rights.bits(), Ordering::Relaxed);
     }
 
     /// Returns true if a CPU uses the thread's stack.
@@ -69,12 +86,12 @@ pub unsafe fn switch(previous: &Context, next: &Context) {
 #[unsafe(naked)]
 unsafe extern "C" fn switch_stacks(previous: &Context, next: &Context) {
     naked_asm!(
-        "push rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
+        // For traces of the stack, up to where the stack changes.
+        ".cfi_startproc",
+        ".irp register, rbp, rbx, r12, r13, r14, r15",
+        "push \\register",
+        ".cfi_adjust_cfa_offset 8",
+        ".endr",
         "mov [rdi], rsp",
         "mov rsp, [rsi]",
         // From here on, another CPU may continue the previous thread. x86 keeps the order of this store and the one of `rsp`.
@@ -86,6 +103,7 @@ unsafe extern "C" fn switch_stacks(previous: &Context, next: &Context) {
         "pop rbx",
         "pop rbp",
         "ret",
+        ".cfi_endproc",
     )
 }
 

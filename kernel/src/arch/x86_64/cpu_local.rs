@@ -10,13 +10,14 @@ use ::x86_64::registers::model_specific::GsBase;
 use core::arch::{asm, naked_asm};
 use core::mem::{MaybeUninit, offset_of};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use units::VirtAddr;
 
 /// The alignment of a CPU's copy: the cache line, which no two CPUs share.
 pub const AREA_ALIGNMENT: usize = 64;
 
 /// The words of a CPU that single instructions reach.
 #[repr(C, align(64))]
-struct CpuHead {
+pub struct CpuHead {
     /// The distance from the section `cpu_local` to this CPU's copy of it.
     distance: AtomicUsize,
     /// The task that the CPU runs.
@@ -24,17 +25,25 @@ struct CpuHead {
     /// The number of nested stretches without preemption, and [`NO_WORK`]. It is 0 only when the last stretch has ended and
     /// work is pending, so the flags of one decrement say so.
     preemption: AtomicU32,
+    /// The end of the stack on which the CPU calls functions of drivers, where keys protect memory.
+    call_stack: AtomicUsize,
 }
+
+/// Where the address of the running task lies behind [`HEAD`].
+pub const TASK: usize = offset_of!(CpuHead, task);
+/// Where the end of the CPU's call stack lies behind [`HEAD`].
+pub const CALL_STACK: usize = offset_of!(CpuHead, call_stack);
 
 /// Set in [`CpuHead::preemption`] while there is nothing to do at the end of the stretch.
 const NO_WORK: u32 = 1 << 31;
 
 /// The head of each copy of the section. All access goes through GS or a [`CpuArea`].
 #[unsafe(link_section = "cpu_local")]
-static HEAD: CpuHead = CpuHead {
+pub static HEAD: CpuHead = CpuHead {
     distance: AtomicUsize::new(0),
     task: AtomicPtr::new(core::ptr::null_mut()),
     preemption: AtomicU32::new(NO_WORK),
+    call_stack: AtomicUsize::new(0),
 };
 
 unsafe extern "C" {
@@ -136,6 +145,17 @@ impl CpuArea {
     /// Returns the task that the CPU runs.
     pub fn task(self) -> *const () {
         self.head().task.load(Ordering::Relaxed)
+    }
+
+    /// Sets the end of the stack on which the CPU calls functions of drivers.
+    pub fn set_call_stack(self, top: VirtAddr) {
+        self.head().call_stack.store(top.0 as usize, Ordering::Relaxed);
+    }
+
+    /// Returns where the CPU's call stack ends, or `None` if it has none.
+    pub fn call_stack_top(self) -> Option<VirtAddr> {
+        let top = self.head().call_stack.load(Ordering::Relaxed) as u64;
+        (top != 0).then_some(VirtAddr(top))
     }
 
     /// Sets the task that the CPU runs first.
@@ -336,10 +356,19 @@ pub unsafe fn end_no_preemption_is_due() -> bool {
 extern "C" fn call_with_registers_kept<E: PreemptionEnd>() {
     // The return address and nine registers: the stack is aligned to 16 bytes again.
     naked_asm!(
-        "push rax", "push rcx", "push rdx", "push rsi", "push rdi", "push r8", "push r9", "push r10", "push r11",
+        // For traces of the stack, each change of the stack pointer is noted.
+        ".cfi_startproc",
+        ".irp register, rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11",
+        "push \\register",
+        ".cfi_adjust_cfa_offset 8",
+        ".endr",
         "call {preempt}",
-        "pop r11", "pop r10", "pop r9", "pop r8", "pop rdi", "pop rsi", "pop rdx", "pop rcx", "pop rax",
+        ".irp register, r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax",
+        "pop \\register",
+        ".cfi_adjust_cfa_offset -8",
+        ".endr",
         "ret",
+        ".cfi_endproc",
         preempt = sym E::preempt,
     )
 }

@@ -1,14 +1,18 @@
 //! What the registers and the memory say about an exception (Intel SDM vol. 3 §6.15). The words are in the crate `fault-text`.
+use super::guarded;
 use super::interrupts::Frame;
 use ::x86_64::registers::control::Cr2;
+use core::arch::naked_asm;
 use fault_text::{LONGEST, is_vector_instruction};
+use protection_keys::Rights;
 use units::VirtAddr;
 
-const INVALID_OPCODE: u64 = 6;
-const DEVICE_NOT_AVAILABLE: u64 = 7;
-const DOUBLE_FAULT: u64 = 8;
-const PAGE_FAULT: u64 = 14;
-const MACHINE_CHECK: u64 = 18;
+const NON_MASKABLE: u32 = 2;
+const INVALID_OPCODE: u32 = 6;
+const DEVICE_NOT_AVAILABLE: u32 = 7;
+const DOUBLE_FAULT: u32 = 8;
+const PAGE_FAULT: u32 = 14;
+const MACHINE_CHECK: u32 = 18;
 
 const PAGE_SIZE: usize = 4096;
 
@@ -57,13 +61,40 @@ pub fn is_use_of_the_fpu(frame: &Frame) -> bool {
 /// Returns true if the exception is about the instruction that the CPU was about to execute, and about nothing that the whole CPU is in: a
 /// thread that has raised it can be left.
 pub fn is_of_code(frame: &Frame) -> bool {
-    // Divide error, breakpoint to device not available, segments to page fault, x87, alignment check, SIMD, control protection.
-    matches!(frame.vector, 0 | 3..=7 | 11..=14 | 16 | 17 | 19 | 21)
+    // Divide error, debug exception, breakpoint to device not available, segments to page fault, x87, alignment check, SIMD, control protection.
+    matches!(frame.vector, 0 | 1 | 3..=7 | 11..=14 | 16 | 17 | 19 | 21)
+}
+
+/// Returns true if the exception is none: the code has executed the instruction `INT n` with the number of its vector. The caller knows that the
+/// code is no kernel's, which has none of these.
+pub fn is_by_instruction(frame: &Frame) -> bool {
+    /// The first byte of the instruction (Intel SDM vol. 2, INT n).
+    const INT: u64 = 0xcd;
+    // The instruction is two bytes long, and the frame has the address of the next one.
+    let at = (frame.instruction_pointer as usize).wrapping_sub(2);
+    guarded::read_u64::<0, 0>(at) & 0xffff == INT | u64::from(frame.vector) << 8
+}
+
+/// Returns true if the interrupt is a non-maskable one.
+pub fn is_non_maskable(frame: &Frame) -> bool {
+    frame.vector == NON_MASKABLE
+}
+
+/// Makes the CPU raise a debug exception behind the next instruction of the interrupted code (Intel SDM vol. 3 §17.3.1.4).
+pub fn trap_next_instruction(frame: &mut Frame) {
+    const TRAP: u64 = 1 << 8;
+    frame.flags |= TRAP;
 }
 
 /// Returns true if an exception could not be delivered, as where the stack has ended.
 pub fn is_double_fault(frame: &Frame) -> bool {
     frame.vector == DOUBLE_FAULT
+}
+
+/// Returns true if the access that faulted was a write of a page whose key the running code may not write.
+pub fn is_key_violation(frame: &Frame) -> bool {
+    const KEY: u64 = 1 << 5;
+    frame.vector == PAGE_FAULT && frame.error_code & KEY != 0
 }
 
 /// Returns true if the CPU was about to execute what is no code.
@@ -74,6 +105,16 @@ pub fn is_jump_to_nowhere(frame: &Frame) -> bool {
         && Cr2::read_raw() == frame.instruction_pointer
 }
 
+/// Returns true if an interrupt was about to be handled with a stack pointer that leads to no stack. The frame is that of the double fault which the
+/// kernel's code has raised instead, and not a driver's.
+pub fn is_interrupt_without_stack(frame: &Frame) -> bool {
+    /// The register with the vector, in the frame.
+    const RAX: usize = 14;
+    /// The vectors below are exceptions.
+    const EXCEPTIONS: u64 = 32;
+    is_double_fault(frame) && frame.registers[RAX] >= EXCEPTIONS && is_by_instruction(frame)
+}
+
 /// Makes the CPU continue in a function instead, on the stack that ends at `stack_top`. Interrupts are on there.
 pub fn continue_at(frame: &mut Frame, stack_top: VirtAddr, function: extern "C" fn() -> !) {
     /// The flag that is always set, and that for interrupts.
@@ -82,4 +123,16 @@ pub fn continue_at(frame: &mut Frame, stack_top: VirtAddr, function: extern "C" 
     // As a call leaves it.
     frame.stack_pointer = (stack_top.0 & !15) - 8;
     frame.flags = FLAGS;
+    frame.rights = Rights::KERNEL;
+}
+
+/// Returns the address of an instruction that raises an exception. An address on a stack is replaced by it, so that the CPU comes to the
+/// handler of exceptions when it returns there.
+pub fn return_trap() -> u64 {
+    raise as *const () as u64
+}
+
+#[unsafe(naked)]
+extern "C" fn raise() -> ! {
+    naked_asm!("ud2")
 }

@@ -9,9 +9,9 @@ use super::interrupts::Frame;
 use core::arch::asm;
 use core::mem::MaybeUninit;
 
-const STACK_FAULT: u64 = 12;
-const GENERAL_PROTECTION: u64 = 13;
-const PAGE_FAULT: u64 = 14;
+const STACK_FAULT: u32 = 12;
+const GENERAL_PROTECTION: u32 = 13;
+const PAGE_FAULT: u32 = 14;
 
 /// An instruction that may fault, and where the CPU continues if it does. Both are distances from the field itself.
 #[repr(C)]
@@ -127,6 +127,18 @@ pub fn load_u32(address: usize) -> Option<u32> {
             options(nostack, preserves_flags))
     };
     u32::try_from(value).ok()
+}
+
+/// Reads the 8 bytes at `address`. Returns `None` if they cannot be read.
+#[inline(always)]
+pub fn load_u64(address: usize) -> Option<u64> {
+    let (mut value, mut is_missing) = (0u64, 0u32);
+    // SAFETY: the block only reads, and the CPU continues behind it if the memory cannot be read.
+    unsafe {
+        asm!(guarded!("mov {value}, [{address}]", "mov {is_missing:e}, 1"), address = in(reg) address,
+            value = inout(reg) value, is_missing = inout(reg) is_missing, options(nostack, preserves_flags, readonly))
+    };
+    (is_missing == 0).then_some(value)
 }
 
 /// Joins the lines of a comparison and a jump, which needs no register for what is read. If it cannot be read, the CPU jumps, too.
@@ -320,6 +332,29 @@ pub unsafe fn compare_exchange_u32<const OFFSET: usize>(address: usize, old: u32
             offset = const OFFSET, options(nostack))
     };
     found == old
+}
+
+/// Subtracts 1 from the 4 bytes at `address`, atomically. Returns true if they are 0 then; false also if they cannot be written.
+///
+/// # Safety
+/// As for [`write_u32`].
+#[inline(always)]
+pub unsafe fn is_zero_after_decrement_u32(address: usize) -> bool {
+    // SAFETY: `# Safety`; the CPU continues behind the block if the memory cannot be written.
+    unsafe {
+        asm!(
+            "2:",
+            "lock dec dword ptr [{address}]",
+            "jz {zero}",
+            "3:",
+            ".pushsection guarded_access, \"aR\", @progbits",
+            ".balign 4",
+            ".long 2b - ., 3b - .",
+            ".popsection",
+            address = in(reg) address, zero = label { return true }, options(nostack)
+        )
+    };
+    false
 }
 
 /// Reads a byte. Returns `None` if it cannot be read.

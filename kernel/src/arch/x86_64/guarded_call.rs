@@ -5,6 +5,7 @@
 //! CPU leads to the record of its innermost call, and each record to the one before. A call that succeeds restores no register, since
 //! its function has done so.
 use super::interrupts::Frame;
+use protection_keys::Rights;
 
 /// What a guarded call has saved, from the stack pointer on. It is there while the function runs.
 #[repr(C)]
@@ -66,6 +67,7 @@ impl CallRecord {
         (frame.registers[RBP], frame.registers[RBX]) = (rbp, rbx);
         frame.instruction_pointer = self.fixup;
         frame.flags = self.flags;
+        frame.rights = Rights::KERNEL;
         frame.stack_pointer = core::ptr::from_ref(self).addr() as u64 + size_of::<Self>() as u64;
         true
     }
@@ -78,11 +80,14 @@ const RBX: usize = 11;
 /// Calls a function with up to four arguments, and returns the lower 32 bits of its result, or `$default` if it has failed. `$calls` is a
 /// word of each CPU that leads to the record of its innermost call.
 ///
-/// The pushes keep the stack aligned to 16 bytes. In AT&T syntax, since the other one has no constant that is a numeric label's address.
+/// The stack is aligned to 16 bytes at the call, as the ABI demands: the pushes keep it so, and the address of a local variable makes the compiler
+/// align it before. Without one it may do that behind the call, or not at all. In AT&T syntax, since the other one has no constant that is a numeric label's address.
 macro_rules! guarded_call {
     ($calls:path, $mark:expr, $function:expr, $default:expr, $($register:tt = $argument:expr),*) => {{
-        let result: i32;
+        let result: usize;
+        let aligned = core::mem::MaybeUninit::<u64>::uninit();
         core::arch::asm!(
+            "# {aligned}",
             "pushq %rbx",
             "pushq %rbp",
             "pushq %r12",
@@ -96,7 +101,10 @@ macro_rules! guarded_call {
             // For traces of the stack.
             ".cfi_adjust_cfa_offset 80",
             "movq %rsp, %gs:{calls}",
-            "call *{function}",
+            // With prefixes that mean nothing, the call has the five bytes of one that leads to a gate (`protection.rs`).
+            "4:",
+            ".byte 0x3e, 0x3e, 0x3e",
+            "call *%rax",
             "popq %gs:{calls}",
             "addq $72, %rsp",
             ".cfi_adjust_cfa_offset -80",
@@ -106,16 +114,20 @@ macro_rules! guarded_call {
             "movl ${default}, %eax",
             "jmp 2b",
             ".popsection",
+            ".pushsection guarded_call_sites, \"aR\", @progbits",
+            ".balign 8",
+            ".quad 4b",
+            ".popsection",
             calls = sym $calls,
+            aligned = in(reg) aligned.as_ptr(),
             mark = in(reg) $mark,
-            function = in(reg) $function,
             default = const $default,
             $(in($register) $argument,)*
-            lateout("eax") result,
+            inlateout("rax") $function.addr() => result,
             clobber_abi("C"),
             options(att_syntax),
         );
-        result
+        result as i32
     }};
 }
 pub(crate) use guarded_call;

@@ -1,13 +1,16 @@
 //! The interrupt table, and the entry code of its vectors.
 //!
-//! Every vector has a stub of 16 bytes. The stub pushes an error code if the CPU pushes none, then the vector's number, and
+//! Every vector has a stub of 16 bytes. The stub pushes an error code if the CPU has pushed none, then the vector's number, and
 //! jumps to a common path, which saves the registers and calls the [`InterruptHandler`] (Intel SDM vol. 3 §6.12 to §6.15).
 //! The vectors of devices have a shorter path: it saves only the registers that a function may change.
 use super::ist::InterruptStack;
+use super::protection::{PKRS, STACK_SHIFT, STACKS_TOP_BITS};
 use super::vectors;
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::idt::InterruptDescriptorTable;
 use core::arch::naked_asm;
+use core::sync::atomic::{AtomicBool, Ordering};
+use protection_keys::Rights;
 use stack_trace::Registers;
 
 /// The state of a CPU at the moment when it was interrupted.
@@ -17,7 +20,10 @@ pub struct Frame {
     /// r15 to r8, rdi, rsi, rbp, rbx, rdx, rcx, rax: in the reverse of the order in which the common path pushes them.
     pub registers: [u64; 15],
     /// The vector's number.
-    pub vector: u64,
+    pub vector: u32,
+    /// What the interrupted code may write, and what the code may write that the CPU continues with: [`Rights::KERNEL`] for the kernel,
+    /// and where there is no protection by keys.
+    pub rights: Rights,
     /// The CPU's error code; 0 if the vector has none.
     pub error_code: u64,
     /// The address of the instruction that faulted, or of the one to return to.
@@ -48,7 +54,7 @@ impl Frame {
 }
 
 /// The number of exceptions. The vectors from here on are interrupts.
-const EXCEPTIONS: u64 = 32;
+const EXCEPTIONS: u32 = 32;
 /// Bytes from one stub to the next. The first stub is aligned to as many.
 const STUB_SIZE: u64 = 16;
 
@@ -65,10 +71,14 @@ pub trait InterruptHandler {
 
 /// The stubs of all vectors, and the common path that calls `H`.
 ///
+/// With `KEYED`, the handlers run with the kernel's rights, and the interrupted code continues with its own. The rights lie in the upper
+/// half of the word with the vector. Only code of drivers has other rights than the kernel, so interrupts of the kernel do not change them.
+///
 /// All labels are numeric, and the kernel finds the stubs by the function's address. So two instances, for two handlers, have no
-/// names that collide.
+/// names that collide. Both are in one section, so that [`is_entry_code`] finds them.
 #[unsafe(naked)]
-extern "C" fn stubs<H: InterruptHandler>() {
+#[unsafe(link_section = "interrupt_entry")]
+extern "C" fn stubs<H: InterruptHandler, const KEYED: bool>() {
     naked_asm!(
         ".balign 16",
         ".set vector, 0",
@@ -79,8 +89,13 @@ extern "C" fn stubs<H: InterruptHandler>() {
         "mov edi, vector",
         "jmp 3f",
         ".else",
-        // 8, 10 to 14, 17, 21, 29 and 30 have an error code (Intel SDM vol. 3 table 6-1, AMD APM vol. 2 table 8-1).
+        // 8, 10 to 14, 17, 21, 29 and 30 have an error code (Intel SDM vol. 3 table 6-1, AMD APM vol. 2 table 8-1). But an instruction INT n
+        // pushes none (§6.4.2). The CPU aligns the stack to 16 bytes before it pushes five words, or six with the error code (§6.14.2).
         ".if (0x60227d00 >> vector) & 1 & (vector < 32)",
+        "test spl, 8",
+        "jz 8f",
+        "push 0",
+        "8:",
         ".else",
         "push 0",
         ".endif",
@@ -106,8 +121,33 @@ extern "C" fn stubs<H: InterruptHandler>() {
         "push r14",
         "push r15",
         "cld",
+        ".if {keyed}",
+        "mov ecx, {pkrs}",
+        "rdmsr",
+        "mov [rsp + {rights}], eax",
+        "test eax, eax",
+        "jz 4f",
+        // Below a stack pointer that leads to no stack may be memory that is not the driver's.
+        "mov rax, rsp",
+        "shr rax, {stack_shift}",
+        "cmp eax, {stacks}",
+        "jne 9f",
+        "xor eax, eax",
+        "xor edx, edx",
+        "wrmsr",
+        "4:",
+        ".endif",
         "mov rdi, rsp",
         "call {handle}",
+        ".if {keyed}",
+        "mov eax, [rsp + {rights}]",
+        "test eax, eax",
+        "jz 5f",
+        "mov ecx, {pkrs}",
+        "xor edx, edx",
+        "wrmsr",
+        "5:",
+        ".endif",
         "pop r15",
         "pop r14",
         "pop r13",
@@ -137,7 +177,33 @@ extern "C" fn stubs<H: InterruptHandler>() {
         "push r10",
         "push r11",
         "cld",
+        ".if {keyed}",
+        "mov ecx, {pkrs}",
+        "rdmsr",
+        "push rax",
+        "push rax",
+        "test eax, eax",
+        "jz 6f",
+        "mov rax, rsp",
+        "shr rax, {stack_shift}",
+        "cmp eax, {stacks}",
+        "jne 13f",
+        "xor eax, eax",
+        "xor edx, edx",
+        "wrmsr",
+        "6:",
+        ".endif",
         "call {handle_device}",
+        ".if {keyed}",
+        "pop rax",
+        "pop rcx",
+        "test eax, eax",
+        "jz 7f",
+        "mov ecx, {pkrs}",
+        "xor edx, edx",
+        "wrmsr",
+        "7:",
+        ".endif",
         "pop r11",
         "pop r10",
         "pop r9",
@@ -148,11 +214,39 @@ extern "C" fn stubs<H: InterruptHandler>() {
         "pop rax",
         "pop rdi",
         "iretq",
+        ".if {keyed}",
+        // The double fault has a stack, and sees the rights of the driver. It gets the vector.
+        "9:",
+        "mov eax, [rsp + {vector}]",
+        "int 8",
+        "13:",
+        "mov eax, {first_of_devices}",
+        "int 8",
+        ".endif",
         handle = sym H::handle,
         handle_device = sym H::handle_device,
         first_of_devices = const vectors::FIRST_OF_DEVICES,
         last_of_devices = const vectors::LAST_OF_DEVICES,
+        keyed = const KEYED as u8,
+        pkrs = const PKRS,
+        stack_shift = const STACK_SHIFT,
+        stacks = const STACKS_TOP_BITS,
+        rights = const core::mem::offset_of!(Frame, rights),
+        vector = const core::mem::offset_of!(Frame, vector),
     )
+}
+
+unsafe extern "C" {
+    #[link_name = "__start_interrupt_entry"]
+    static START: u8;
+    #[link_name = "__stop_interrupt_entry"]
+    static END: u8;
+}
+
+/// Returns true if this instruction is of the entry code. A CPU there is about to handle an interrupt, or has just done so, and may have the
+/// rights of the driver that is interrupted.
+pub fn is_entry_code(instruction_pointer: u64) -> bool {
+    (&raw const START as u64..&raw const END as u64).contains(&instruction_pointer)
 }
 
 /// The interrupt table. All CPUs share it: what differs between CPUs, the stacks, is in each CPU's TSS.
@@ -163,15 +257,29 @@ struct InterruptTable {
 }
 
 static TABLE: spin::Once<InterruptTable> = spin::Once::new();
+/// The table whose stubs change rights.
+static KEYED_TABLE: spin::Once<InterruptTable> = spin::Once::new();
+/// True if CPUs load [`KEYED_TABLE`].
+static IS_KEYED: AtomicBool = AtomicBool::new(false);
+
+/// Makes the CPUs that load the table from now on change rights in interrupts. The caller alone runs, and loads the table next.
+pub fn key_interrupts() {
+    IS_KEYED.store(true, Ordering::Relaxed);
+}
 
 /// Makes the running CPU take its interrupts and exceptions by the table that leads to `H`.
 ///
 /// # Panics
 /// If another CPU has loaded the table for another handler: there is only one table.
 pub fn load_table<H: InterruptHandler>() {
+    let (stubs, table) = if IS_KEYED.load(Ordering::Relaxed) {
+        (stubs::<H, true> as *const (), &KEYED_TABLE)
+    } else {
+        (stubs::<H, false> as *const (), &TABLE)
+    };
     // `stubs` aligns its first stub with padding, so the stub's address is the function's, rounded up.
-    let stubs = (stubs::<H> as *const () as u64).next_multiple_of(STUB_SIZE);
-    let table = TABLE.call_once(|| InterruptTable { stubs, table: build_table(stubs) });
+    let stubs = (stubs as u64).next_multiple_of(STUB_SIZE);
+    let table = table.call_once(|| InterruptTable { stubs, table: build_table(stubs) });
     assert_eq!(table.stubs, stubs, "the interrupt table leads to another handler");
     table.table.load();
 }

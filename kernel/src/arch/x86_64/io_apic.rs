@@ -15,14 +15,32 @@ const VERSION: u32 = 0x01;
 const FIRST_ENTRY: u32 = 0x10;
 /// The most entries that the select register's 8 bits reach.
 const MOST_ENTRIES: u32 = (0x100 - FIRST_ENTRY) / 2;
-/// Bits of an entry's first half: the line interrupts while it is low.
-const LEVEL_LOW: u32 = 1 << 15 | 1 << 13;
+/// Bit of an entry's first half: the line interrupts as long as it has its level, and not only when it gets it.
+const LEVEL: u32 = 1 << 15;
+/// Bit of an entry's first half: the line's level is low.
+const LOW: u32 = 1 << 13;
 /// Bit of an entry's first half: a CPU has the line's interrupt and has not ended it.
 const IN_SERVICE: u32 = 1 << 14;
+/// Bits of an entry's first half: the line's interrupt is a non-maskable one, and has no vector.
+const NON_MASKABLE: u32 = 0b100 << 8;
 /// Bit of an entry's first half: the line does not interrupt.
 const MASKED: u32 = 1 << 16;
 /// What a read returns where there is no device.
 const NO_DEVICE: [u32; 2] = [0, u32::MAX];
+
+/// When a line interrupts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LineTrigger {
+    /// While it is low, else while it is high.
+    pub is_low: bool,
+    /// As long as it has that level, else once, when it gets it.
+    pub is_level: bool,
+}
+
+impl LineTrigger {
+    /// The lines of PCI.
+    pub const PCI: Self = Self { is_low: true, is_level: true };
+}
 
 /// An I/O APIC, with an entry for each of its lines.
 pub struct IoApic {
@@ -64,15 +82,30 @@ impl IoApic {
         self.lines
     }
 
-    /// Leads a masked line to a CPU, as a line of PCI: it interrupts while it is low. The line stays masked. Returns false if there is
-    /// no such line, or if an entry cannot name the CPU: its APIC's id has more than 8 bits, or is that of all CPUs.
-    pub fn route(&mut self, line: u32, to: ApicId, vector: u8) -> bool {
+    /// Leads a masked line to a CPU. The line stays masked. Returns false if there is no such line, or if an entry cannot name the CPU: its
+    /// APIC's id has more than 8 bits, or is that of all CPUs.
+    pub fn route(&mut self, line: u32, trigger: LineTrigger, to: ApicId, vector: u8) -> bool {
         let is_possible = line < self.lines && to.0 < 255;
         if is_possible {
             self.write(FIRST_ENTRY + 2 * line + 1, to.0 << 24);
-            self.write(FIRST_ENTRY + 2 * line, MASKED | LEVEL_LOW | u32::from(vector));
+            let level = if trigger.is_level { LEVEL } else { 0 };
+            let low = if trigger.is_low { LOW } else { 0 };
+            self.write(FIRST_ENTRY + 2 * line, MASKED | level | low | u32::from(vector));
         }
         is_possible
+    }
+
+    /// Leads a masked line to a CPU, as non-maskable interrupts: one each time that the line gets high. The line stays masked. Returns false
+    /// if it cannot be led there, as [`IoApic::route`] does, or if the entry does not keep that.
+    pub fn route_non_maskable(&mut self, line: u32, to: ApicId) -> bool {
+        let is_possible = line < self.lines && to.0 < 255;
+        if !is_possible {
+            return false;
+        }
+        let halves = [MASKED | NON_MASKABLE, to.0 << 24];
+        self.write(FIRST_ENTRY + 2 * line + 1, halves[1]);
+        self.write(FIRST_ENTRY + 2 * line, halves[0]);
+        [0, 1].map(|half| self.read(FIRST_ENTRY + 2 * line + half)) == halves
     }
 
     /// Masks or unmasks a line.
@@ -102,7 +135,7 @@ impl IoApic {
 
     fn write(&mut self, number: u32, value: u32) {
         // SAFETY: as for `read`. Only entries are written, below `MOST_ENTRIES`: a masked entry does nothing, and another one interrupts
-        // a CPU with the vector that `route` was given.
+        // a CPU with the vector that `route` was given, or as `route_non_maskable` says.
         unsafe {
             self.registers.byte_add(SELECT).write_volatile(number);
             self.registers.byte_add(WINDOW).write_volatile(value);

@@ -1,6 +1,7 @@
 //! Page-table entries as values: how an entry is encoded, and what it allows (Intel SDM vol. 3 §4.5, §4.6).
 use ::address_space::PageSize;
 use ::x86_64::structures::paging::PageTableFlags;
+use protection_keys::Key;
 use units::{FRAME_SIZE, FrameNumber, PhysAddr, VirtAddr};
 
 /// What may be done with a mapped page.
@@ -29,12 +30,16 @@ pub struct Mapping {
     pub writable: bool,
     /// True if the page may be executed.
     pub executable: bool,
+    /// The page's key.
+    pub key: Key,
 }
 
 /// An entry of a page table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry(u64);
 
+/// The lowest of the four bits of an entry that hold the key.
+const KEY_SHIFT: u32 = 59;
 /// The bits of an entry that hold an address.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
@@ -84,6 +89,26 @@ impl Entry {
         self.0
     }
 
+    /// Returns the key of the page that the entry leads to.
+    pub const fn key(self) -> Key {
+        Key::from_number((self.0 >> KEY_SHIFT) as u8)
+    }
+
+    /// Returns the entry with another key, for a page.
+    pub const fn with_key(self, key: Key) -> Self {
+        Self(self.0 & !(15 << KEY_SHIFT) | (key.number() as u64) << KEY_SHIFT)
+    }
+
+    /// Returns the entry of the part with this index of a large page, in the table of the next lower `level`. `self` is the entry of the
+    /// large page, whose attributes the kernel's page kinds give it.
+    pub const fn part(self, index: usize, level: u32) -> Self {
+        // In a large page's entry, bit 12 would be a part of the memory type. No page kind sets it (`registers.rs`).
+        let base = self.0 & ADDRESS;
+        let rest = self.0 & !ADDRESS;
+        let rest = if level == 1 { rest & !PageTableFlags::HUGE_PAGE.bits() } else { rest };
+        Self((base + index as u64 * entry_bytes(level)) | rest)
+    }
+
     /// Returns true if the entry leads to a table or a page.
     pub fn is_present(self) -> bool {
         self.has(PageTableFlags::PRESENT)
@@ -129,7 +154,7 @@ impl PageRights {
         // The mask also clears bit 12, which in a large page's entry belongs to the memory type.
         let base = entry.0 & ADDRESS & !offset_mask;
         let address = PhysAddr(base | (address.0 & offset_mask));
-        Mapping { address, writable: self.writable, executable: self.executable }
+        Mapping { address, writable: self.writable, executable: self.executable, key: entry.key() }
     }
 }
 
@@ -142,6 +167,6 @@ pub fn level_of(size: PageSize) -> u32 {
 }
 
 /// Returns how many bytes of address space an entry of a table of this level stands for.
-pub fn entry_bytes(level: u32) -> u64 {
+pub const fn entry_bytes(level: u32) -> u64 {
     FRAME_SIZE << (9 * (level - 1))
 }

@@ -5,6 +5,7 @@ use super::physical_memory::physical_memory;
 use ::address_space::PageSize;
 use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicU64, Ordering};
+use protection_keys::Key;
 use units::{FRAME_SIZE, FrameNumber, FrameRange, VirtAddr};
 
 /// Entries in a table.
@@ -26,6 +27,10 @@ impl MapError {
         page
     }
 }
+
+/// A page is larger than 4 KiB, so its parts have one key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LargePage;
 
 /// Where the frames for missing page tables come from. `None` means that there are no more.
 pub type TableFrames<'a> = dyn FnMut() -> Option<FrameNumber> + 'a;
@@ -116,7 +121,7 @@ impl Table {
     /// Writes an entry.
     ///
     /// # Safety
-    /// No other CPU writes entries of this table meanwhile. The entry is one that a table of this level may have, and what it
+    /// No other CPU writes the entry meanwhile. The entry is one that a table of this level may have, and what it
     /// makes reachable may be reached.
     unsafe fn store(self, index: usize, entry: Entry) {
         self.entries[index].store(entry.bits(), Ordering::Release);
@@ -249,6 +254,135 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Writes the entries of `pages` pages of 4 KiB from `start` on, where all of them lie in one table that exists. Returns false, and writes
+    /// nothing, if they do not. `self` is a root.
+    ///
+    /// # Safety
+    /// Nothing else writes these entries meanwhile. They are entries of the lowest level, and what they make reachable may be reached.
+    pub unsafe fn write_lowest(self, start: VirtAddr, pages: u64, entry_of: impl Fn(u64) -> Entry) -> bool {
+        let Some(table) = self.lowest(start) else { return false };
+        let first = table.index_of(start);
+        if first + pages as usize > ENTRIES {
+            return false;
+        }
+        for page in 0..pages {
+            // SAFETY: by `# Safety` nothing else writes the entry, which a table of this level may have.
+            unsafe { table.store(first + page as usize, entry_of(page)) };
+        }
+        true
+    }
+
+    /// Gives the page of 4 KiB at an address another key. Returns the key that the page had, or `None` if nothing is mapped there. `self` is a
+    /// root. Other CPUs may change keys and split pages meanwhile.
+    ///
+    /// # Errors
+    /// [`LargePage`]; nothing has changed.
+    pub fn set_key(self, address: VirtAddr, key: Key) -> Result<Option<Key>, LargePage> {
+        let mut table = self;
+        loop {
+            let index = table.index_of(address);
+            match table.load(index) {
+                None => return Ok(None),
+                Some((_, Target::Table(next))) => table = next,
+                Some((entry, Target::Page)) if table.level == 1 => {
+                    // Most blocks of a heap lie in a page that has its key.
+                    if entry.key() != key {
+                        table.change_key(index, key);
+                    }
+                    return Ok(Some(entry.key()));
+                }
+                Some((_, Target::Page)) => return Err(LargePage),
+            }
+        }
+    }
+
+    /// Gives the page of 4 KiB at an address the key `to`, if it has the key `from`. Returns true if it had. `self` is a root. Other CPUs may
+    /// change keys and split pages meanwhile.
+    #[inline]
+    pub fn exchange_key(self, address: VirtAddr, from: Key, to: Key) -> bool {
+        let mut table = self;
+        loop {
+            let index = table.index_of(address);
+            match table.load(index) {
+                Some((_, Target::Table(next))) => table = next,
+                Some((entry, Target::Page)) if table.level == 1 && entry.key() == from => {
+                    table.change_key(index, to);
+                    return true;
+                }
+                _ => return false,
+            }
+        }
+    }
+
+    /// Changes the key in an entry of a page. CPUs may set bits of the entry at the same time.
+    fn change_key(self, index: usize, key: Key) {
+        let change = |bits| Some(Entry::from_bits(bits).with_key(key).bits());
+        let _ = self.entries[index].try_update(Ordering::Release, Ordering::Relaxed, change);
+    }
+
+    /// Splits the large page at an address, if there is one, into pages of the next smaller size. `self` is a root.
+    ///
+    /// # Errors
+    /// [`MapError::NoFrame`]; nothing has changed.
+    ///
+    /// # Safety
+    /// No other CPU splits, maps or unmaps pages under this root meanwhile. Frames from `table_frames` are RAM that nothing else uses, now or later.
+    pub unsafe fn split_at(
+        self,
+        address: VirtAddr,
+        table_frames: &mut TableFrames<'_>,
+    ) -> Result<(), MapError> {
+        let mut table = self;
+        loop {
+            let index = table.index_of(address);
+            match table.load(index) {
+                Some((_, Target::Table(next))) => table = next,
+                Some((entry, Target::Page)) if table.level > 1 => {
+                    let frame = table_frames().ok_or(MapError::NoFrame(address))?;
+                    // SAFETY: by `# Safety` the frame is RAM that nothing else uses, and no other CPU writes this table: keys are changed only
+                    // in tables of level 1.
+                    unsafe { table.split(index, entry, frame) };
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Replaces the entry of a large page by that of a table, in `frame`, with entries for its parts.
+    ///
+    /// # Safety
+    /// The frame is RAM that nothing else uses, now or later. No other CPU writes this table.
+    unsafe fn split(self, index: usize, entry: Entry, frame: FrameNumber) {
+        // SAFETY: by `# Safety`.
+        let parts = unsafe { Self::empty(frame, self.level - 1) };
+        for part in 0..ENTRIES {
+            // SAFETY: the table is new, so no other CPU knows it. What the parts make reachable was reachable before.
+            unsafe { parts.store(part, entry.part(part, parts.level)) };
+        }
+        // SAFETY: as above. A CPU that has cached the large page reaches the same frames with it.
+        unsafe { self.store(index, Entry::table(frame)) };
+    }
+
+    /// Gives all pages of 4 KiB with the key `from`, from `first` to `last`, the key `to`. `self` is a root. Other CPUs may change keys and split
+    /// pages meanwhile.
+    pub fn replace_key(self, (first, last): (VirtAddr, VirtAddr), from: Key, to: Key) {
+        let bytes = self.entry_bytes();
+        let parts = (first.0 & !(bytes - 1)..).step_by(bytes as usize);
+        for (index, part) in (self.index_of(first)..=self.index_of(last)).zip(parts) {
+            match self.load(index) {
+                Some((_, Target::Table(next))) => {
+                    let part = (VirtAddr(first.0.max(part)), VirtAddr(last.0.min(part + (bytes - 1))));
+                    next.replace_key(part, from, to);
+                }
+                Some((entry, Target::Page)) if self.level == 1 && entry.key() == from => {
+                    self.change_key(index, to);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Empties the entries of `pages` pages of 4 KiB from `start` on. Returns true if one of them was mapped. `self` is a root.

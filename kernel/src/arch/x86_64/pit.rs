@@ -1,4 +1,4 @@
-//! Channel 2 of the PIT as a counter (Intel 8254). The channel drives only the speaker.
+//! Channel 2 of the PIT as a counter (Intel 8254). The channel drives only the speaker. Channel 0, which interrupts, can be stopped.
 use super::instructions::InterruptsOff;
 use ::x86_64::instructions::port::Port;
 use spin::Mutex;
@@ -10,6 +10,8 @@ const GATE: u16 = 0x61;
 
 /// Command: channel 2, both bytes, mode 2. The count starts again when it ends.
 const COUNT_AGAIN: u8 = 0b1011_0100;
+/// Command: channel 0, both bytes, mode 0. It waits for a count, and interrupts no more.
+const WAIT_FOR_COUNT: u8 = 0b0011_0000;
 /// Command: channel 2 holds the count until both of its bytes are read.
 const LATCH: u8 = 0b1000_0000;
 
@@ -50,6 +52,13 @@ pub fn read_pit() -> u16 {
         };
         left.wrapping_neg()
     })
+}
+
+/// Stops the interrupts of channel 0, which firmware uses. An emulator may raise one more, up to 55 ms later. Nothing happens if there is no
+/// PIT.
+pub fn stop_pit_interrupts() {
+    // SAFETY: only this file uses the ports, one CPU at a time. A channel that waits does nothing.
+    with_ports(|| unsafe { Port::<u8>::new(CONTROL).write(WAIT_FOR_COUNT) });
 }
 
 fn with_ports<T>(access: impl FnOnce() -> T) -> T {

@@ -1,5 +1,6 @@
 //! The registers that decide what a CPU does with code and memory, set to known values on every CPU: the kernel inherits none from
 //! firmware or the boot loader (Intel SDM vol. 3 §2.5, §12.12, §18.2.4).
+use super::protection::{self, PKRS};
 use ::x86_64::registers::control::{Cr0, Cr3, Cr4};
 use ::x86_64::registers::model_specific::{Efer, Msr};
 use core::arch::asm;
@@ -58,7 +59,7 @@ impl CpuRegisters {
 }
 
 /// Returns the bits of CR4 for what the running CPU may have: machine checks are exceptions (6), and UMIP (11), SMEP (20) and SMAP (21)
-/// keep the kernel from using pages of user code, of which it has none (Intel SDM vol. 3 §4.6).
+/// keep the kernel from using pages of user code, of which it has none (Intel SDM vol. 3 §4.6). With bit 24, the keys of pages count (§4.6.2).
 fn cr4_features() -> u64 {
     let bit_if = |bit: u64, has: u32| if has != 0 { 1 << bit } else { 0 };
     let machine_checks = bit_if(6, __cpuid(1).edx & 1 << 7);
@@ -71,6 +72,7 @@ fn cr4_features() -> u64 {
         | bit_if(11, leaf.ecx & 1 << 2)
         | bit_if(20, leaf.ebx & 1 << 7)
         | bit_if(21, leaf.ebx & 1 << 20)
+        | bit_if(24, leaf.ecx & 1 << 31)
 }
 
 /// Sets the running CPU's registers. The other CPUs start with the boot CPU's CR0, CR4 and EFER.
@@ -82,6 +84,9 @@ pub fn init_this_cpu() {
     // uses neither FPU nor SYSCALL. EFER first: both its mode bits are set already.
     unsafe {
         Efer::write_raw(EFER);
+        if protection::has_keys() {
+            Msr::new(PKRS).write(0);
+        }
         Cr4::write_raw(CR4 | cr4_features());
         Cr0::write_raw(CR0);
     }

@@ -8,7 +8,7 @@ use super::page_table::{ENTRIES, Table};
 use super::paging;
 use super::physical_memory::physical_memory;
 use ::address_space::PageSize;
-use ::x86_64::registers::control::{Cr0, Cr3, Cr4};
+use ::x86_64::registers::control::{Cr0, Cr3, Cr4, Cr4Flags};
 use ::x86_64::registers::model_specific::{Efer, EferFlags};
 use core::arch::{global_asm, naked_asm};
 use core::mem::offset_of;
@@ -144,7 +144,11 @@ impl StartPage {
         page.set(&raw const start_page_gdt_address, address + offset_of(&raw const start_page_gdt));
         page.set(&raw const start_page_far_pointer, address + offset_of(&raw const start_page_long_mode));
         page.set(&raw const start_page_cr0, Cr0::read_raw() as u32);
-        page.set(&raw const start_page_cr4, Cr4::read_raw() as u32);
+        // Protection keys count once the CPU's rights have a known value (`registers.rs`).
+        page.set(
+            &raw const start_page_cr4,
+            (Cr4::read() - Cr4Flags::PROTECTION_KEY_SUPERVISOR).bits() as u32,
+        );
         // The CPU itself sets the bit that says that long mode is active.
         page.set(&raw const start_page_efer, (Efer::read() - EferFlags::LONG_MODE_ACTIVE).bits() as u32);
         // SAFETY: by `# Safety` the frames are RAM that nothing else uses, which is the condition of `make_tables`.

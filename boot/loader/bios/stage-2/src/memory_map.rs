@@ -69,5 +69,26 @@ pub unsafe fn query_memory_map() -> Result<&'static mut [E820MemoryRegion], ()> 
         }
     }
 
-    Ok(&mut memory_map[..i])
+    Ok(without_distant_holes(&mut memory_map[..i]))
+}
+
+/// Removes the reserved regions that lie above 4 GiB and more than 1 GiB above everything else. Nothing is there: firmware reserves
+/// the range of HyperTransport below 1 TiB. The fourth stage maps all addresses up to the end of the last region, with half a
+/// million entries of page tables for that one.
+fn without_distant_holes(memory_map: &mut [E820MemoryRegion]) -> &mut [E820MemoryRegion] {
+    const RESERVED: u32 = 2;
+    const GIGABYTE: u64 = 1 << 30;
+
+    let others = memory_map.iter().filter(|region| region.region_type != RESERVED);
+    let end = others.map(|region| region.start_addr.saturating_add(region.len)).max();
+    let limit = end.unwrap_or(0).max(4 * GIGABYTE).saturating_add(GIGABYTE);
+    let mut kept = 0;
+    for index in 0..memory_map.len() {
+        let region = memory_map[index];
+        if region.region_type != RESERVED || region.start_addr < limit {
+            memory_map[kept] = region;
+            kept += 1;
+        }
+    }
+    &mut memory_map[..kept]
 }

@@ -87,13 +87,38 @@ pub fn enter_unreal_mode() {
 
 #[unsafe(no_mangle)]
 pub unsafe fn copy_to_protected_mode(target: *mut u8, bytes: &[u8]) {
-    for (offset, byte) in bytes.iter().enumerate() {
+    const WORD: usize = size_of::<u32>();
+    let words = bytes.len() / WORD;
+    if words > 0 {
+        // The copy is in inline assembly because the compiler seems to truncate the address. It goes through `ds`, whose limit is that
+        // of unreal mode.
+        unsafe {
+            asm!(
+                "2:",
+                "mov {word:e}, [{source:e}]",
+                "mov [{target:e}], {word:e}",
+                "add {source:e}, 4",
+                "add {target:e}, 4",
+                "dec {count:e}",
+                "jnz 2b",
+                word = out(reg) _,
+                source = inout(reg) bytes.as_ptr() => _,
+                target = inout(reg) target => _,
+                count = inout(reg) words => _,
+                options(nostack),
+            );
+        }
+    }
+    for (offset, byte) in bytes.iter().enumerate().skip(words * WORD) {
         let dst = target.wrapping_add(offset);
-        // we need to do the write in inline assembly because the compiler
-        // seems to truncate the address
         unsafe {
             asm!("mov [{}], {}", in(reg) dst, in(reg_byte) *byte, options(nostack, preserves_flags));
-            assert_eq!(read_from_protected_mode(dst), *byte);
+        }
+    }
+    // Memory that is missing, or a limit that is not that of unreal mode, shows at the ends.
+    for offset in [0, bytes.len().saturating_sub(1)] {
+        if let Some(byte) = bytes.get(offset) {
+            assert_eq!(unsafe { read_from_protected_mode(target.wrapping_add(offset)) }, *byte);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Builds the tables that describe clocks.
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::{TableBuilder, header};
+use alloc::vec::Vec;
+
+use super::{TableBuilder, header, seal};
 use crate::Signature;
 use crate::wire::{FadtHeader, GenericAddress, HpetTable};
 
@@ -31,4 +33,18 @@ impl TableBuilder {
 #[must_use]
 pub fn generic_address(address_space: u8, address: u64) -> GenericAddress {
     GenericAddress { address_space, bit_width: 32, bit_offset: 0, access_size: 3, address: address.into() }
+}
+
+/// Returns a FADT with the fields of later revisions, all 0 but the PM timer at port 0x608 and these bytes at these offsets.
+///
+/// # Panics
+/// If an offset is beyond the table.
+#[must_use]
+pub fn long_fadt(changes: &[(usize, &[u8])]) -> Vec<u8> {
+    let mut table = TableBuilder::fadt(0x608).entry(&[0_u8; 128]).build();
+    for (offset, bytes) in changes {
+        table[*offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+    seal(&mut table);
+    table
 }

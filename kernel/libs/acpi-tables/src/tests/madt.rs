@@ -6,8 +6,8 @@ use zerocopy::IntoBytes;
 use super::{Reported, with_findings};
 use crate::Action::{Dropped, Repaired};
 use crate::builder::{TableBuilder, io_apic, local_apic, local_x2apic};
-use crate::wire::{MadtLocalApic, MadtLocalApicAddressOverride};
-use crate::{IoApicEntry, MadtCpu, find_madt};
+use crate::wire::{MadtInterruptSourceOverride, MadtLocalApic, MadtLocalApicAddressOverride};
+use crate::{IoApicEntry, IsaLine, MadtCpu, find_madt};
 
 fn read(table: &[u8]) -> (Vec<MadtCpu>, Vec<Reported>) {
     with_findings(|findings| {
@@ -117,6 +117,31 @@ fn the_io_apics_are_read_in_the_tables_order() {
     let entry = |address, first_interrupt| IoApicEntry { address: PhysAddr(address), first_interrupt };
     assert_eq!(found, [entry(0xfec0_1000, 24), entry(0xfec0_0000, 0)]);
     assert_eq!(reported, []);
+}
+
+#[test]
+fn an_override_moves_an_interrupt_of_the_isa_bus() {
+    let entry = |bus, source, interrupt: u32, flags: u16| MadtInterruptSourceOverride {
+        entry_type: 2,
+        length: 10,
+        bus,
+        source,
+        interrupt: interrupt.into(),
+        flags: flags.into(),
+    };
+    let table = TableBuilder::madt()
+        .entry(&entry(1, 4, 99, 0))
+        .entry(&entry(0, 0, 2, 0))
+        .entry(&entry(0, 4, 20, 0b1111))
+        .entry(&entry(0, 5, 5, 0b0101))
+        .build();
+    let mut ignore = |_: crate::Finding| {};
+    let madt = find_madt([&table[..]], &mut ignore).expect("the table can be read");
+    let line = |interrupt, is_low, is_level| IsaLine { interrupt, is_low, is_level };
+    assert_eq!(madt.isa_line(0), line(2, false, false));
+    assert_eq!(madt.isa_line(3), line(3, false, false));
+    assert_eq!(madt.isa_line(4), line(20, true, true));
+    assert_eq!(madt.isa_line(5), line(5, false, false));
 }
 
 #[test]

@@ -61,13 +61,15 @@ pub struct FadtHeader {
     pub pm_timer_length: u8,
     /// Not read.
     pub reserved3: [u8; 20],
-    /// [`FadtHeader::TIMER_HAS_32_BITS`], [`FadtHeader::HARDWARE_REDUCED`], and bits that the kernel does not read.
+    /// [`FadtHeader::TIMER_HAS_32_BITS`], [`FadtHeader::HAS_RESET_REGISTER`], [`FadtHeader::HARDWARE_REDUCED`], and bits that the kernel does not read.
     pub flags: U32,
 }
 
 impl FadtHeader {
     /// Bit of `flags`: the PM timer has 32 bits, not 24.
     pub const TIMER_HAS_32_BITS: u32 = 1 << 8;
+    /// Bit of `flags`: the machine has a reset register.
+    pub const HAS_RESET_REGISTER: u32 = 1 << 10;
     /// Bit of `flags`: the machine has none of the fixed hardware, and no PM timer.
     pub const HARDWARE_REDUCED: u32 = 1 << 20;
     /// The offset of the PM timer's [`GenericAddress`], which revision 2 added.

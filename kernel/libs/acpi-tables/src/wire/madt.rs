@@ -79,6 +79,31 @@ pub struct MadtIoApic {
     pub first_interrupt: U32,
 }
 
+/// MADT type 2: where an interrupt of the ISA bus arrives (ACPI 6.5 §5.2.12.5).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct MadtInterruptSourceOverride {
+    /// 2.
+    pub entry_type: u8,
+    /// 10.
+    pub length: u8,
+    /// 0: the ISA bus.
+    pub bus: u8,
+    /// The interrupt's number on that bus.
+    pub source: u8,
+    /// The global system interrupt.
+    pub interrupt: U32,
+    /// The MPS INTI flags: bits 0 and 1 are the polarity, bits 2 and 3 the trigger mode. 0 stands for the bus's own.
+    pub flags: U16,
+}
+
+impl MadtInterruptSourceOverride {
+    /// The bits of the polarity, and their value if the line interrupts while it is low.
+    pub const POLARITY: u16 = 0b11;
+    /// The bits of the trigger mode, and their value if the line is level-triggered.
+    pub const TRIGGER: u16 = 0b1100;
+}
+
 /// MADT type 5: the local APIC's address in 64 bits (ACPI 6.5 §5.2.12.8).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -115,6 +140,7 @@ const _: () = {
     assert!(size_of::<MadtHeader>() == 44);
     assert!(size_of::<MadtLocalApic>() == 8);
     assert!(size_of::<MadtIoApic>() == 12);
+    assert!(size_of::<MadtInterruptSourceOverride>() == 10);
     assert!(size_of::<MadtLocalApicAddressOverride>() == 12);
     assert!(size_of::<MadtLocalX2Apic>() == 16);
 };

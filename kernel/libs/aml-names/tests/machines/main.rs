@@ -3,4 +3,5 @@ mod asl;
 mod iasl;
 mod mutations;
 mod qemu;
+mod soft_off;
 mod sources;

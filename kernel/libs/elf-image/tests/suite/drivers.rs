@@ -95,13 +95,11 @@ fn a_weak_symbol_that_is_not_exported_is_zero() {
 }
 
 #[test]
-fn an_unknown_symbol_is_named_and_nothing_is_written() {
+fn an_unknown_symbol_is_named() {
     let Some(file) = compile("tests", "unknown_symbol", &[]) else { return };
     let image = Image::parse(&file).expect("accepted");
-    let mut writes = 0;
-    let result = image.relocate(BASE, &mut |_| None, &mut |_, _| writes += 1);
+    let result = image.relocate(BASE, &mut |_| None, &mut |_, _| {});
     assert_eq!(result, Err(ImageError::UnknownSymbol { name: "Kernel_NoSuchThing" }));
-    assert_eq!(writes, 0);
     assert_refused("unknown_symbol", "unknown symbol Kernel_NoSuchThing");
 }
 

@@ -204,6 +204,17 @@ impl Model {
         self.owners.get(&start).copied().unwrap_or(PageOwner::NOBODY)
     }
 
+    /// Returns the frames of each node that are granted to the owner; none for nobody.
+    pub fn granted_to(&mut self, owner: PageOwner) -> BTreeMap<NodeId, u64> {
+        let mut frames = BTreeMap::new();
+        let starts = self.owners.iter().filter(|(_, its)| **its == owner && owner != PageOwner::NOBODY);
+        for start in starts.map(|(start, _)| *start).collect::<Vec<_>>() {
+            let (node, ..) = self.span_of(start).expect("the grant is in memory");
+            *frames.entry(node).or_insert(0) += self.grants[&start];
+        }
+        frames
+    }
+
     /// Takes back all grants of the owner, and returns the number of frames.
     pub fn take_back(&mut self, owner: PageOwner) -> u64 {
         let of_owner = self.owners.iter().filter(|(_, its)| **its == owner).map(|(start, _)| *start);

@@ -2,7 +2,10 @@
 #![allow(dead_code)]
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use run_queue::{Blocked, Entry, IdleSet, List, Lock, Machine, QueuedSet, RunQueue, Runnable, State};
+use run_queue::{
+    Blocked, Entry, IdleSet, List, Lock, Machine, QueuedSet, RunQueue, Runnable, State,
+    halt_if_nothing_queued,
+};
 use scheduling::CpuSet;
 use units::CpuId;
 
@@ -108,6 +111,11 @@ impl Cpus {
 
     pub fn interrupts(&self, cpu: u32) -> u32 {
         self.interrupts[cpu as usize].load(Ordering::Relaxed)
+    }
+
+    /// Halts a CPU unless a thread is queued there. `halted` is what happens meanwhile.
+    pub fn halt(&self, cpu: u32, halted: impl FnOnce()) {
+        halt_if_nothing_queued(&self.idle, &self.queues[cpu as usize], halted);
     }
 
     /// Queues a thread that may run there.

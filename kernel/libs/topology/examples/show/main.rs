@@ -7,13 +7,15 @@ mod extras;
 mod json;
 mod people;
 mod performance;
+mod picture;
 mod size;
 mod source;
 mod tables;
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use acpi_tables::{Action, Capped, Finding, Rule};
@@ -21,7 +23,7 @@ use tables::Table;
 use topology::{Inputs, NumaTopology};
 
 const USAGE: &str = "\
-usage: cargo run -p topology --example show -- [--json] FILE...
+usage: cargo run -p topology --example show -- [--json | --svg PICTURE] FILE...
 
 Shows the topology that Proxima builds for a machine: its nodes, their CPUs and memory,
 the distances, latency and bandwidth, and the faults in the tables.
@@ -34,6 +36,8 @@ the distances, latency and bandwidth, and the faults in the tables.
             matter. Of two tables of a kind, the first without a fault is used. Beside
             them, the PCI host bridges in DSDT and SSDT are shown as text
   --json    output for programs: a line for each finding, then one for the topology
+  --svg PICTURE  draws the machine instead: an SVG file with its nodes, their memory and
+            CPUs, the distances between them, and the findings. - is the standard output
   --help    shows this text
 
 The exit status is 1 if a file cannot be read or contains no table (the others are still
@@ -53,7 +57,15 @@ fn main() -> ExitCode {
 /// The action that the command line requests.
 enum Request {
     Help,
-    Show { files: Vec<PathBuf>, json: bool },
+    Show { files: Vec<PathBuf>, form: Form },
+}
+
+/// The form of the output.
+enum Form {
+    Text,
+    Json,
+    /// A picture in this file.
+    Svg(PathBuf),
 }
 
 /// Runs the program with this input and these outputs and returns its exit status. Ignores failures to write complaints.
@@ -65,14 +77,14 @@ pub fn run(
 ) -> u8 {
     let (status, written) = match parse(arguments) {
         Ok(Request::Help) => (0, out.write_all(USAGE.as_bytes())),
-        Ok(Request::Show { files, json }) => {
+        Ok(Request::Show { files, form }) => {
             let mut status = 0;
             let tables = read(&files, input, &mut status, complaints);
             if tables.iter().all(Table::is_skipped) {
                 complain_about_nothing(&tables, status, complaints);
                 (UNREADABLE, Ok(()))
             } else {
-                let written = show(&tables, json, &mut status, out, complaints);
+                let written = show(&tables, &form, &mut status, out, complaints);
                 (status, written)
             }
         }
@@ -121,21 +133,28 @@ fn complain_about_nothing(tables: &[Table], status: u8, complaints: &mut dyn Wri
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut files, mut json) = (Vec::new(), false);
+    let (mut files, mut json, mut svg) = (Vec::new(), false, None);
     while let Some(argument) = parser.next()? {
         match argument {
             lexopt::Arg::Long("json") => json = true,
+            lexopt::Arg::Long("svg") => svg = Some(PathBuf::from(parser.value()?)),
             lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Request::Help),
             lexopt::Arg::Value(file) => files.push(file.into()),
             other => return Err(other.unexpected()),
         }
     }
-    Ok(if files.is_empty() { Request::Help } else { Request::Show { files, json } })
+    let form = match (json, svg) {
+        (true, Some(_)) => return Err("--json and --svg exclude each other".into()),
+        (true, None) => Form::Json,
+        (false, Some(file)) => Form::Svg(file),
+        (false, None) => Form::Text,
+    };
+    Ok(if files.is_empty() { Request::Help } else { Request::Show { files, form } })
 }
 
 fn show(
     tables: &[Table],
-    json: bool,
+    form: &Form,
     status: &mut u8,
     out: &mut dyn Write,
     complaints: &mut dyn Write,
@@ -158,7 +177,7 @@ fn show(
         *status = UNREADABLE;
         let _ = writeln!(complaints, "show: the tables that can be read describe no CPU and no memory");
     }
-    if !json {
+    if let Form::Text = form {
         return people::show(tables, &reported, &inputs, topology, out);
     }
     for table in tables.iter().filter(|table| table.is_skipped()) {
@@ -167,5 +186,14 @@ fn show(
     if let Some(note) = arm::note(&inputs) {
         let _ = writeln!(complaints, "show: {note}");
     }
-    json::show(&reported, topology, out)
+    match (form, topology) {
+        (Form::Svg(file), Some(topology)) => write_picture(file, &picture::draw(topology, &reported), out),
+        (Form::Svg(_), None) => Ok(()),
+        _ => json::show(&reported, topology, out),
+    }
+}
+
+/// Writes a picture to a file, or to the standard output.
+fn write_picture(file: &Path, picture: &str, out: &mut dyn Write) -> io::Result<()> {
+    if file == Path::new("-") { out.write_all(picture.as_bytes()) } else { fs::write(file, picture) }
 }

@@ -4,8 +4,10 @@ mod bridges;
 #[allow(dead_code, reason = "these tests use only the tables' bytes and names")]
 mod collection;
 mod files;
+mod machines;
 mod outputs;
 mod performance;
+mod pictures;
 #[path = "../../examples/show/main.rs"]
 #[allow(dead_code, reason = "the tests call `run`, not `main`")]
 mod show;
