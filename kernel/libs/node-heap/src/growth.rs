@@ -8,6 +8,9 @@ pub const METADATA_STEP: u32 = 32;
 /// The most frames that [`NodeHeap::trim`] returns to the system in one call of [`System::unmap`].
 pub const TRIM_BATCH: usize = 64;
 
+/// The most frames that [`NodeHeap::trim`] takes while it holds the node's lock once.
+const TRIM_STEP: usize = 16;
+
 /// What the heap needs from the system around it. Several CPUs may call it at a time.
 ///
 /// # Safety
@@ -73,7 +76,7 @@ impl<L: RawMutex> NodeHeap<'_, L> {
         let mut gone = 0;
         loop {
             let mut batch = [0; TRIM_BATCH];
-            let count = self.take_spares(&mut batch, keep);
+            let count = self.take_to_unmap(&mut batch, keep);
             if count == 0 {
                 return gone;
             }
@@ -86,14 +89,15 @@ impl<L: RawMutex> NodeHeap<'_, L> {
         }
     }
 
-    fn take_spares(&self, to: &mut [u32], keep: u32) -> usize {
-        let mut slabs = self.lock();
+    /// Takes frames that are to be unmapped, some each time that the lock is held. Returns how many.
+    fn take_to_unmap(&self, to: &mut [u32], keep: u32) -> usize {
         let mut count = 0;
-        while count < to.len()
-            && let Some(frame) = slabs.take_to_unmap(keep)
-        {
-            to[count] = frame;
-            count += 1;
+        for some in to.chunks_mut(TRIM_STEP) {
+            let taken = self.lock().take_some_to_unmap(some, keep);
+            count += taken;
+            if taken < some.len() {
+                break;
+            }
         }
         count
     }

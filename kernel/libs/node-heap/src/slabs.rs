@@ -256,8 +256,20 @@ impl<'m> Slabs<'m> {
         self.take_unused(SPARE)
     }
 
+    /// Takes frames that are to be unmapped, until there is none or `to` is full. Returns how many.
+    pub fn take_some_to_unmap(&mut self, to: &mut [u32], keep: u32) -> usize {
+        let mut count = 0;
+        while count < to.len()
+            && let Some(frame) = self.take_to_unmap(keep)
+        {
+            to[count] = frame;
+            count += 1;
+        }
+        count
+    }
+
     /// Takes a frame that is to be unmapped: one that was a driver's slab, or a spare one if there are more than `keep`.
-    pub fn take_to_unmap(&mut self, keep: u32) -> Option<u32> {
+    fn take_to_unmap(&mut self, keep: u32) -> Option<u32> {
         let spare = self.unused[SPARE].len;
         self.take_unused(LEFT).or_else(|| if spare > keep { self.take_spare() } else { None })
     }
