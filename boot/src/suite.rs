@@ -39,6 +39,13 @@ pub fn test(name: Option<&str>, filter: Option<&str>) -> Result<()> {
         return Ok(());
     }
     say("What failed runs again with:");
-    failed.iter().for_each(|command| say(format_args!("    {command}")));
-    bail!("{} of the tests failed; the output of each program is in target/test-logs", failed.len())
+    let mut count = 0;
+    for failure in &failed {
+        for command in &failure.again {
+            say(format_args!("    {command}"));
+            count += 1;
+        }
+        failure.reasons.iter().for_each(|line| say(format_args!("        {line}")));
+    }
+    bail!("{count} of the tests failed; the output of each program is in target/test-logs")
 }

@@ -38,8 +38,15 @@ struct State<'j> {
     running: BTreeMap<&'j str, Instant>,
     times: Times,
     progress: Progress,
-    /// How a user runs again what failed.
-    failed: Vec<String>,
+    failed: Vec<Failure>,
+}
+
+/// A job, some of whose tests failed.
+pub struct Failure {
+    /// The commands that run them again.
+    pub again: Vec<String>,
+    /// Lines that say why they failed.
+    pub reasons: Vec<String>,
 }
 
 /// How far the jobs are.
@@ -53,11 +60,11 @@ struct Progress {
     taken: f64,
 }
 
-/// Runs jobs to their end, whether or not others fail. Returns the commands that run again what failed.
+/// Runs jobs to their end, whether or not others fail. Returns what failed.
 ///
 /// # Errors
 /// A job cannot be started, or its output cannot be kept.
-pub fn run(jobs: &[Job], filter: Option<&str>, width: Width) -> Result<Vec<String>> {
+pub fn run(jobs: &[Job], filter: Option<&str>, width: Width) -> Result<Vec<Failure>> {
     let logs = artifacts::workspace().join("target/test-logs");
     // What an earlier run has left says nothing about this one.
     let _ = fs::remove_dir_all(&logs);
@@ -129,7 +136,8 @@ fn end(
             [] => vec![job.again(None)],
             failed => failed.iter().map(|test| job.again(Some(test))).collect(),
         };
-        state.failed.extend(again);
+        let reasons = summary.reasons.iter().map(|line| (*line).to_owned()).collect();
+        state.failed.push(Failure { again, reasons });
     }
     let what = match (success, summary.passed) {
         (false, _) => "FAILED".into(),

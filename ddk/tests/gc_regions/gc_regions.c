@@ -7,8 +7,13 @@
 
 #define REGION (256ull << 10)
 #define MAX_NODES 128
+// The soak `faults` has fewer.
+#ifndef ROUNDS
 #define ROUNDS 4
+#endif
+#ifndef OBJECTS
 #define OBJECTS 20000
+#endif
 // Of so many objects, one stays alive.
 #define SURVIVOR 16
 
