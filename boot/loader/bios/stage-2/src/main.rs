@@ -38,10 +38,25 @@ static mut DISK_BUFFER: AlignedArrayBuffer<0x4000> = AlignedArrayBuffer {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".start")]
 pub extern "C" fn _start(disk_number: u16, partition_table_start: *const u8) -> ! {
-    start(disk_number, partition_table_start)
+    // The boot sector's stack is on the page of its code and of this function. An emulator that translates code looks at each write to such a page.
+    // SAFETY: the memory from 0x500 to 0x7c00 is free, and nothing on the old stack is used any more. `start` finds its two arguments.
+    unsafe {
+        core::arch::asm!(
+            "mov esp, 0x7000",
+            "push {partition_table:e}",
+            "push {disk:e}",
+            // The place of the return address. `start` does not return.
+            "push {disk:e}",
+            "jmp {start}",
+            partition_table = in(reg) partition_table_start,
+            disk = in(reg) u32::from(disk_number),
+            start = sym start,
+            options(noreturn),
+        )
+    }
 }
 
-fn start(disk_number: u16, partition_table_start: *const u8) -> ! {
+extern "C" fn start(disk_number: u16, partition_table_start: *const u8) -> ! {
     // Enter unreal mode before doing anything else.
     enter_unreal_mode();
 

@@ -158,8 +158,14 @@ pub fn enter_protected_mode_and_jump_to_stage_3(entry_point: *const u8, info: &m
             "mov es, {0}",
             "mov ss, {0}",
 
-            // jump to third stage
+            // The later stages need almost all of the memory below the boot sector. From here on the stack is in the unused rest of this
+            // stage's image, which ends at 0x80000 and has hundreds of kilobytes.
             "pop {1}",
+            "pop {0}",
+            "mov esp, 0x7ff00",
+            "push {0}",
+
+            // jump to third stage
             "call {1}",
 
             // enter endless loop in case third stage returns
