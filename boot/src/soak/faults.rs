@@ -65,6 +65,8 @@ enum Outcome {
 struct Counts {
     mutants: u64,
     of: [u64; 5],
+    /// How many have crashed QEMU itself, by what they do with a device.
+    crashes: u64,
     lost: Vec<String>,
 }
 
@@ -118,7 +120,8 @@ impl std::fmt::Display for Counts {
         write!(
             out,
             "{unseen} did nothing visible, {wrong} served wrongly, {refused} were refused, {failed} failed, {slow} did not start or \
-             end within 10 s, {} machines were lost",
+             end within 10 s, {} crashed QEMU itself, {} machines were lost",
+            self.crashes,
             self.lost.len()
         )
     }
@@ -234,7 +237,11 @@ fn one_boot(parts: &Parts, numbers: Range<u64>, counts: &mut Counts) -> Result<u
             unchecked = number;
         }
         if let Err(loss) = seen {
-            counts.lose(&session, &loss, unchecked..number + 1, &mutant);
+            if loss == Loss::Reset && together::has_qemu_crashed(&session.end(BOOT_LIMIT)?) {
+                counts.crashes += 1;
+            } else {
+                counts.lose(&session, &loss, unchecked..number + 1, &mutant);
+            }
             return Ok(number + 1);
         }
         unchecked = number + 1;
@@ -308,6 +315,7 @@ impl Counts {
     fn add(&mut self, other: Self) {
         self.of.iter_mut().zip(other.of).for_each(|(own, other)| *own += other);
         self.mutants += other.mutants;
+        self.crashes += other.crashes;
         self.lost.extend(other.lost);
     }
 
