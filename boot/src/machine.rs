@@ -344,6 +344,12 @@ impl Machine {
         Self { log_port: false, ..self }
     }
 
+    /// Removes the graphics card. Text on a screen may cost more instructions than what it is about.
+    #[must_use]
+    pub fn without_screen(self) -> Self {
+        self.arguments(["-vga", "none"])
+    }
+
     /// Removes the device by which the kernel ends the machine. The CPUs then halt, and the screen can be looked at.
     #[must_use]
     pub fn without_debug_exit(self) -> Self {

@@ -169,7 +169,7 @@ fn the_screen_costs_the_boot_at_most_a_twentieth() {
     // Time passes at once on this clock while a thread waits for a disk of the host, so there is none.
     let machine = || Machine::two_nodes().disks([]);
     let with = instructions(machine());
-    let without = instructions(machine().arguments(["-vga", "none"]));
+    let without = instructions(machine().without_screen());
     println!("the screen: {with} instructions of the boot with it, {without} without");
     assert!(with <= without + without / 20, "{with} instructions with a screen, {without} without");
 }

@@ -22,11 +22,7 @@ const SHIFT: u32 = 8;
 /// time of the host; there is no screen, which would take two of three instructions. Each fourth machine has CPUs that run at the same time
 /// instead, and waits a minute for drivers where others wait 10 s.
 pub fn with_clock(machine: Machine, number: u64) -> Machine {
-    if is_concurrent(number) {
-        machine.patient()
-    } else {
-        machine.counting(SHIFT).arguments(["-vga", "none"])
-    }
+    if is_concurrent(number) { machine.patient() } else { machine.counting(SHIFT).without_screen() }
 }
 
 /// Returns true if the CPUs of the machine with this number run at the same time.

@@ -20,7 +20,7 @@ const FIRST_US: u64 = 1000;
 /// How long the start waits for the first interrupt. A busy host may stop an emulator for as long.
 const PATIENCE_US: u64 = 300_000;
 /// For how many of the first periods every non-maskable interrupt counts as one of the timer: the PIT may have raised one before it was stopped.
-const LENIENT: u32 = 3;
+const LENIENT: u16 = 3;
 
 /// The steps of the HPET's counter in a period; 0 while there is no timer.
 static PERIOD: AtomicU32 = AtomicU32::new(0);
