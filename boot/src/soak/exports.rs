@@ -74,7 +74,13 @@ fn one_machine(seed: u64, calls: u64) -> Result<()> {
     let image = folder.path().join("exports.img");
     let hostages = folder.path().join("hostages.so");
     let (calls_of_one, pages) = (calls.div_ceil(rounds), shape.free_pages);
-    let flags = [format!("-DSEED={seed}"), format!("-DCALLS={calls_of_one}"), format!("-DLEAVE={pages}")];
+    let keeps_memory = u32::from(is_concurrent(seed));
+    let flags = [
+        format!("-DSEED={seed}"),
+        format!("-DCALLS={calls_of_one}"),
+        format!("-DLEAVE={pages}"),
+        format!("-DKEEPS_MEMORY={keeps_memory}"),
+    ];
     let source = artifacts::workspace().join("ddk/tests/hostages/hostages.c");
     driver::compile_with(&flags.each_ref().map(String::as_str), &[source], &hostages)?;
     let mut drivers = vec![("nothing", "nothing".into()), ("fuzz_exports", "fuzz_exports".into())];

@@ -1,6 +1,7 @@
 // hostages: has one thing of each kind, and tells the driver `fuzz_exports` which, so that that one tries to get hold of them.
 //
-// A soak builds it with -DSEED=…, -DCALLS=… for a round, and -DLEAVE=…: so many pages it leaves free, taking all others.
+// A soak builds it with -DSEED=…, -DCALLS=… for a round, -DLEAVE=…: so many pages it leaves free, taking all others, and
+// -DKEEPS_MEMORY=….
 #include "hostages.h"
 
 #include <proxima_freestanding.h>
@@ -13,9 +14,10 @@
 #define SEED 1
 #define CALLS 20000
 #define LEAVE 2000
+#define KEEPS_MEMORY 0
 #endif
 
-static Hostages table = {.seed = SEED, .calls = CALLS, .page_count = PAGES};
+static Hostages table = {.seed = SEED, .calls = CALLS, .page_count = PAGES, .keeps_memory = KEEPS_MEMORY};
 
 static void expired(void *context) {
     (void)context;

@@ -21,6 +21,7 @@ typedef struct {
     int device;       // owned
     int disk;         // a block device that accepts no request
     uint32_t rounds;  // those that have begun
+    uint32_t keeps_memory; // other than 0: no device's memory is turned off
 } Hostages;
 
 #endif

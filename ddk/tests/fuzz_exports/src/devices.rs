@@ -111,7 +111,10 @@ pub fn give_back(worker: &mut Worker) {
 }
 
 fn enable(worker: &mut Worker) {
-    let what = worker.random.pick(&[0, abi::DEVICE_MEMORY, abi::DEVICE_MEMORY | abi::DEVICE_BUS_MASTER]);
+    let mut what = worker.random.pick(&[0, abi::DEVICE_MEMORY, abi::DEVICE_MEMORY | abi::DEVICE_BUS_MASTER]);
+    if worker.hostages.keeps_memory() {
+        what |= abi::DEVICE_MEMORY;
+    }
     let id = worker.devices.id;
     worker.count(2);
     // SAFETY: the functions take any numbers.

@@ -22,6 +22,7 @@ pub struct Hostages {
     device: c_int,
     disk: c_int,
     round: AtomicU32,
+    keeps_memory: u32,
 }
 
 // SAFETY: nothing changes but `round`, which is atomic, and `free_pages`, which this driver does not read.
@@ -56,6 +57,12 @@ impl Hostages {
     /// Returns how many calls a round has.
     pub const fn calls(&self) -> u64 {
         self.calls
+    }
+
+    /// Returns true if no device's memory is to be turned off. Where CPUs run at the same time, QEMU 7.2 loses other CPUs' writes to registers
+    /// meanwhile, also those that end an interrupt.
+    pub const fn keeps_memory(&self) -> bool {
+        self.keeps_memory != 0
     }
 
     pub const fn page(&self) -> u64 {
