@@ -53,6 +53,9 @@ pub fn has_x2apic() -> Result<bool> {
     Ok(qemu.wait()?.success())
 }
 
+/// How often a machine boots again after a crash of QEMU.
+const MOST_CRASHES: u32 = 2;
+
 impl Machine {
     /// Boots the machine with COM1 on this process's standard output and COM2 in a file, and waits for its end.
     ///
@@ -85,11 +88,23 @@ impl Machine {
         Ok((Running(child), log))
     }
 
-    /// Boots the machine, collects its output, and waits for its end, but no longer than `limit`.
+    /// Boots the machine, collects its output, and waits for its end, but no longer than `limit`. If QEMU itself crashes, the machine boots again,
+    /// a few times at most.
     ///
     /// # Errors
     /// The image or the firmware is missing, QEMU cannot be started, or a line on COM2 is not JSON.
     pub fn run(&self, limit: Duration) -> Result<Run> {
+        for _ in 0..MOST_CRASHES {
+            let run = self.run_once(limit)?;
+            if !run.verdict.is_crash_of_qemu() {
+                return Ok(run);
+            }
+            eprintln!("QEMU itself has crashed ({}); the machine boots again", run.verdict);
+        }
+        self.run_once(limit)
+    }
+
+    fn run_once(&self, limit: Duration) -> Result<Run> {
         let folder = tempfile::tempdir()?;
         let events = folder.path().join("com2");
         let monitor = folder.path().join("monitor");

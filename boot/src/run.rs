@@ -1,4 +1,5 @@
 //! The outcome of a boot: the verdict, the serial log and the events.
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use anyhow::{Result, ensure};
@@ -26,6 +27,13 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Returns true if QEMU itself has crashed, which says nothing about the kernel. QEMU 7.2 does when a device begins or ceases to decode its
+    /// memory while another CPU writes to registers.
+    #[must_use]
+    pub fn is_crash_of_qemu(self) -> bool {
+        matches!(self, Self::None(status) if status.signal().is_some())
+    }
+
     /// Turns every verdict but success into an error.
     ///
     /// # Errors

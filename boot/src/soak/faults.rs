@@ -237,7 +237,7 @@ fn one_boot(parts: &Parts, numbers: Range<u64>, counts: &mut Counts) -> Result<u
             unchecked = number;
         }
         if let Err(loss) = seen {
-            if loss == Loss::Reset && together::has_qemu_crashed(&session.end(BOOT_LIMIT)?) {
+            if loss == Loss::Reset && session.end(BOOT_LIMIT)?.is_crash_of_qemu() {
                 counts.crashes += 1;
             } else {
                 counts.lose(&session, &loss, unchecked..number + 1, &mutant);

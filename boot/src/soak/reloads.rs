@@ -45,7 +45,7 @@ fn one_boot(copies: u64, number: u64) -> Result<()> {
     let machine = together::with_clock(Machine::two_nodes(), number).image(&image);
     // On the counting clock the CPUs do not wait for the host's files.
     let machine = if together::is_concurrent(number) { machine } else { machine.disks_of_zeros() };
-    let run = together::run(&machine, BOOT_LIMIT + COPY_LIMIT * u32::try_from(copies)?)?;
+    let run = machine.run(BOOT_LIMIT + COPY_LIMIT * u32::try_from(copies)?)?;
     let is_loaded = |name: &str, status: &str| name.starts_with("reloads_") && status == "loaded";
     let ended = run.drivers().iter().filter(|driver| is_loaded(&driver.name, &driver.status)).count() as u64;
     if run.verdict != Verdict::Success || ended != copies {

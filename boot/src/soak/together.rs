@@ -1,19 +1,15 @@
 //! Runs the machines of a soak: two at a time, and most of them on the counting clock.
 use std::env;
-use std::os::unix::process::ExitStatusExt;
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use boot::{Machine, Run, Verdict};
+use boot::Machine;
 
 /// So many machines run at a time, if the host has as many cores. The environment's variable `PROXIMA_MACHINES` has another number.
 const MACHINES: usize = 2;
 /// One of so many machines has CPUs that run at the same time, on the host's clock.
 const CONCURRENT_EACH: u64 = 4;
-/// How often a machine runs again after a crash of QEMU.
-const MOST_CRASHES: u32 = 3;
 /// An instruction takes 2^`SHIFT` ns on the counting clock. With 2^5, a driver that calls the kernel for ever kept the host for longer than two
 /// minutes until the guest's 10 s were over: each call flushes QEMU's TLB.
 const SHIFT: u32 = 8;
@@ -28,26 +24,6 @@ pub fn with_clock(machine: Machine, number: u64) -> Machine {
 /// Returns true if the CPUs of the machine with this number run at the same time.
 pub fn is_concurrent(number: u64) -> bool {
     number % CONCURRENT_EACH == CONCURRENT_EACH - 1
-}
-
-/// Runs a machine. If QEMU itself crashes, which says nothing about the kernel, the machine runs again.
-///
-/// # Errors
-/// QEMU cannot be started.
-pub fn run(machine: &Machine, limit: Duration) -> Result<Run> {
-    for _ in 0..MOST_CRASHES {
-        let run = machine.run(limit)?;
-        if !has_qemu_crashed(&run.verdict) {
-            return Ok(run);
-        }
-        println!("QEMU itself has crashed ({}); the machine runs again", run.verdict);
-    }
-    machine.run(limit)
-}
-
-/// Returns true if QEMU itself has crashed: QEMU 7.2 does when a device's BAR moves while another CPU writes to the device.
-pub fn has_qemu_crashed(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::None(status) if status.signal().is_some())
 }
 
 /// Calls `run` for each job, for some at the same time. Returns what it has returned, in the order of the jobs. After an error no further job

@@ -70,7 +70,7 @@ fn one_boot(drivers: &[PathBuf], writes: u64, seed: u64) -> Result<Vec<String>> 
     let machine = Machine::two_nodes().image(&image).without_parameters();
     let machine = together::with_clock(machine, seed).command_at("INFO  wild_writes: end", "quit");
     let machine = if together::is_concurrent(seed) { machine } else { machine.disks_of_zeros() };
-    let run = together::run(&machine, BOOT_LIMIT + WRITE_LIMIT * u32::try_from(writes)?)?;
+    let run = machine.run(BOOT_LIMIT + WRITE_LIMIT * u32::try_from(writes)?)?;
     let is_unnoticed = |line: &&str| line.contains("the driver goes on after");
     let unnoticed: Vec<String> = run.lines().filter(is_unnoticed).map(str::to_owned).collect();
     let (failed, others) = (writes - unnoticed.len() as u64, unnoticed.len());
