@@ -11,7 +11,7 @@ struct Models {
 }
 
 /// Every package that has loom models.
-const MODELS: [Models; 12] = [
+const MODELS: [Models; 13] = [
     Models { package: "address-wait", bounded: &[] },
     Models { package: "thread-end", bounded: &[] },
     Models { package: "block-slots", bounded: &["three_cpus"] },
@@ -22,6 +22,7 @@ const MODELS: [Models; 12] = [
     Models { package: "node-heap", bounded: &[] },
     Models { package: "page-alloc", bounded: &["three_cpus", "over_two_words"] },
     Models { package: "run-queue", bounded: &[] },
+    Models { package: "stack-reserves", bounded: &[] },
     Models { package: "ticket-lock", bounded: &[] },
     Models { package: "timer-heap", bounded: &[] },
 ];
