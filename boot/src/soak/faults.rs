@@ -36,7 +36,8 @@ const SOUND: [&str; 2] = ["nvme", "virtio_blk"];
 /// How long the boot may take until the first driver starts, on a host that has other work.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
 /// How long a mutant may take: the kernel waits 10 s for each of a driver's functions, and then says so. On the counting clock, a CPU that loops
-/// with interrupts off while no timer is set runs until 2 s of the guest have passed, for each tick of the CPU that watches it. It needs 64 ticks.
+/// with interrupts off while no timer is set runs until 2 s of the guest have passed, for each tick of the CPU that watches it. That CPU asks the
+/// other one after 64 ticks at the earliest.
 const MUTANT_LIMIT: Duration = Duration::from_secs(400);
 
 /// What `ddk/tests/uses_disks` returns if all disks have served well, plus their number; and if a request is lost.
